@@ -1,0 +1,607 @@
+//! Error and Kind, and how they read.
+//!
+//! One opaque [`Error`]: a line of fact (what, where), a line of advice where there is one, and below them what
+//! was found out one by one: every problem of a configuration, every key service that was tried. Nothing here has
+//! a place to put a value, a key or a text that came from a parser or a key service.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::kms::KeyRef;
+
+/// What went wrong, in one word: the closed list of format.md §8, and what can happen around the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A file cannot be read or written.
+    Io,
+    /// A file, line, header or body is above its limit.
+    TooLarge,
+    /// The file does not begin as a sealed file does.
+    NotEnvconf,
+    /// A byte that no sealed file may hold: CR, tab, or anything outside printable ASCII.
+    BadEncoding,
+    /// The file ends too early.
+    Truncated,
+    /// A `.key` where an `.enc` is due, or the reverse.
+    WrongKind,
+    /// A version that this library does not read.
+    UnsupportedVersion,
+    /// A line that is unknown, missing, repeated or at the wrong place.
+    BadHeader,
+    /// A field whose value is outside its grammar.
+    BadValue,
+    /// A cipher suite that this library does not know.
+    UnsupportedSuite,
+    /// The encrypted body is malformed.
+    BadBody,
+    /// Something follows the end of the file's content.
+    TrailingData,
+    /// The file belongs to another name or environment than expected.
+    IdentityMismatch,
+    /// The file's generation is below the one required, or cannot be raised.
+    Rollback,
+    /// A signature by a trusted signer does not verify.
+    BadSignature,
+    /// A signature by a trusted signer is required and missing.
+    SignatureRequired,
+    /// The data key that the `.enc` names is not in the `.key`.
+    DekNotFound,
+    /// None of the file's recipients is a trusted key.
+    NoTrustedRecipient,
+    /// No trusted key gave the data key; see [`Error::attempts`].
+    UnwrapFailed,
+    /// The data key has the wrong length for the suite.
+    BadDek,
+    /// The recipients were changed by someone without the data key.
+    KeyMacMismatch,
+    /// The header and the data key do not belong together.
+    CommitMismatch,
+    /// The body was changed.
+    TagMismatch,
+    /// The decrypted content is not formed as a sealer forms it.
+    BadPlaintext,
+    /// The outline does not describe the content.
+    OutlineMismatch,
+    /// A local key is missing or malformed.
+    BadLocalKey,
+    /// A local key's file is readable by others, or not a regular file of the right owner.
+    InsecureKeyFile,
+    /// Wrong usage, or a setting that is malformed or forbidden.
+    Usage,
+    /// The content does not parse, or does not fit the type; see [`Error::problems`].
+    DoesNotFit,
+    /// No rule of the sealer's policy matches the file.
+    NoRule,
+    /// A check found differences.
+    Differences,
+    /// The file to seal is sealed already.
+    AlreadySealed,
+    /// A question has to be answered and there is no terminal.
+    NeedsTerminal,
+    /// Interrupted by a signal.
+    Interrupted,
+    /// Something that should not happen.
+    Unexpected,
+}
+
+impl Kind {
+    /// The kind's name as it appears in documents and in `--json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Io => "Io",
+            Self::TooLarge => "TooLarge",
+            Self::NotEnvconf => "NotEnvconf",
+            Self::BadEncoding => "BadEncoding",
+            Self::Truncated => "Truncated",
+            Self::WrongKind => "WrongKind",
+            Self::UnsupportedVersion => "UnsupportedVersion",
+            Self::BadHeader => "BadHeader",
+            Self::BadValue => "BadValue",
+            Self::UnsupportedSuite => "UnsupportedSuite",
+            Self::BadBody => "BadBody",
+            Self::TrailingData => "TrailingData",
+            Self::IdentityMismatch => "IdentityMismatch",
+            Self::Rollback => "Rollback",
+            Self::BadSignature => "BadSignature",
+            Self::SignatureRequired => "SignatureRequired",
+            Self::DekNotFound => "DekNotFound",
+            Self::NoTrustedRecipient => "NoTrustedRecipient",
+            Self::UnwrapFailed => "UnwrapFailed",
+            Self::BadDek => "BadDek",
+            Self::KeyMacMismatch => "KeyMacMismatch",
+            Self::CommitMismatch => "CommitMismatch",
+            Self::TagMismatch => "TagMismatch",
+            Self::BadPlaintext => "BadPlaintext",
+            Self::OutlineMismatch => "OutlineMismatch",
+            Self::BadLocalKey => "BadLocalKey",
+            Self::InsecureKeyFile => "InsecureKeyFile",
+            Self::Usage => "Usage",
+            Self::DoesNotFit => "DoesNotFit",
+            Self::NoRule => "NoRule",
+            Self::Differences => "Differences",
+            Self::AlreadySealed => "AlreadySealed",
+            Self::NeedsTerminal => "NeedsTerminal",
+            Self::Interrupted => "Interrupted",
+            Self::Unexpected => "Unexpected",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Everything that can go wrong, with what to do next.
+///
+/// `Display` (and `{:#}`) gives the whole report: the fact, the details one by one, the advice. It never holds a
+/// secret, nor a text that quotes one.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    message: String,
+    advice: Option<String>,
+    path: Option<PathBuf>,
+    writing: bool,
+    problems: Vec<Problem>,
+    attempts: Vec<Attempt>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind` that says `message`: one line, no full stop, nothing secret in it.
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            advice: None,
+            path: None,
+            writing: false,
+            problems: Vec::new(),
+            attempts: Vec::new(),
+            source: None,
+        }))
+    }
+
+    /// A file that cannot be read.
+    pub(crate) fn read(path: &Path, error: std::io::Error) -> Self {
+        Self::new(Kind::Io, format!("cannot read it: {}", error.kind())).at(path).caused_by(error)
+    }
+
+    /// A file that cannot be written.
+    pub(crate) fn write(path: &Path, error: std::io::Error) -> Self {
+        let mut this = Self::new(Kind::Io, format!("cannot write it: {}", error.kind())).at(path).caused_by(error);
+        this.0.writing = true;
+        this
+    }
+
+    /// Every problem of a configuration at once.
+    pub(crate) fn does_not_fit(what: impl fmt::Display, problems: Vec<Problem>) -> Self {
+        let noun = if problems.len() == 1 { "problem" } else { "problems" };
+        let mut this = Self::new(Kind::DoesNotFit, format!("{what}: {} {noun}", problems.len()));
+        this.0.problems = problems;
+        this
+    }
+
+    /// Every key service that was tried in vain.
+    pub(crate) fn unwrap_failed(attempts: Vec<Attempt>) -> Self {
+        let mut this = Self::new(Kind::UnwrapFailed, "no trusted key gave the data key");
+        this.0.attempts = attempts;
+        this
+    }
+
+    /// Adds the line of advice: what to do next.
+    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.0.advice = Some(advice.into());
+        self
+    }
+
+    /// Adds the file that the error is about, unless one is named already.
+    pub(crate) fn at(mut self, path: &Path) -> Self {
+        self.0.path.get_or_insert_with(|| path.to_owned());
+        self
+    }
+
+    /// Keeps what an operating system or library call said. Not for parsers and key services: they quote.
+    pub(crate) fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// What went wrong, in one word.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The file that the error is about.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// The line of fact, without file, details and advice.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What to do next, where there is something to say.
+    pub fn advice(&self) -> Option<&str> {
+        self.0.advice.as_deref()
+    }
+
+    /// Every problem of a configuration that does not fit its type ([`Kind::DoesNotFit`]).
+    pub fn problems(&self) -> &[Problem] {
+        &self.0.problems
+    }
+
+    /// Every key that was tried in vain ([`Kind::UnwrapFailed`]), in the order of the tries.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.0.attempts
+    }
+
+    /// The status with which a program should end, as the `envconf` command does (documented in `docs/exit-codes.md`).
+    pub fn exit_code(&self) -> u8 {
+        match self.0.kind {
+            Kind::Unexpected => 1,
+            Kind::Usage => 2,
+            Kind::Io if self.0.writing => 11,
+            Kind::Io => 10,
+            Kind::DoesNotFit => 20,
+            Kind::NoRule => 21,
+            Kind::TooLarge
+            | Kind::NotEnvconf
+            | Kind::BadEncoding
+            | Kind::Truncated
+            | Kind::WrongKind
+            | Kind::UnsupportedVersion
+            | Kind::BadHeader
+            | Kind::BadValue
+            | Kind::UnsupportedSuite
+            | Kind::BadBody
+            | Kind::TrailingData
+            | Kind::BadDek
+            | Kind::KeyMacMismatch
+            | Kind::CommitMismatch
+            | Kind::TagMismatch
+            | Kind::BadPlaintext
+            | Kind::OutlineMismatch => 30,
+            Kind::DekNotFound => 31,
+            Kind::IdentityMismatch | Kind::Rollback => 32,
+            Kind::BadSignature | Kind::SignatureRequired => 33,
+            Kind::NoTrustedRecipient => 34,
+            Kind::UnwrapFailed => self.unwrap_exit_code(),
+            Kind::BadLocalKey | Kind::InsecureKeyFile => 43,
+            Kind::Differences => 50,
+            Kind::AlreadySealed => 60,
+            Kind::NeedsTerminal => 61,
+            Kind::Interrupted => 130,
+        }
+    }
+
+    /// 41 when any cause is transient, else 42 when any is a refusal, else 40 (api.md §4).
+    fn unwrap_exit_code(&self) -> u8 {
+        let any = |fault| self.0.attempts.iter().any(|attempt| attempt.fault == fault);
+        match () {
+            () if any(Fault::Transient) => 41,
+            () if any(Fault::Refused) => 42,
+            () => 40,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = &self.0.path {
+            write!(f, "{}: ", escape(&path.to_string_lossy()))?;
+        }
+        f.write_str(&self.0.message)?;
+        for problem in &self.0.problems {
+            write!(f, "\n  {problem}")?;
+        }
+        for attempt in &self.0.attempts {
+            write!(f, "\n  {attempt}")?;
+        }
+        if let Some(advice) = &self.0.advice {
+            write!(f, "\n{advice}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The same as `Display`: `unwrap()` and `fn main() -> Result` print this one, and it must read as well.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {self}", self.0.kind)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// One thing that is wrong with a configuration: where, whence, and what was expected instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    path: String,
+    origin: Option<Origin>,
+    complaint: Complaint,
+}
+
+/// What is wrong at one place of a configuration. None of these has room for a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Complaint {
+    /// A required value is nowhere.
+    Missing {
+        /// The field's type, as written.
+        expected: String,
+        /// The variable that would supply it, where there is one.
+        variable: Option<String>,
+    },
+    /// A value is there and is not of the field's type.
+    WrongType {
+        /// The field's type, as written.
+        expected: String,
+    },
+    /// A key or variable that no field has.
+    Unknown {
+        /// The nearest name that a field has.
+        suggestion: Option<String>,
+    },
+    /// The text does not follow its syntax.
+    Syntax {
+        /// The syntax: `TOML`, `JSON`, `dotenv` or `UTF-8`.
+        expected: &'static str,
+    },
+    /// A rule that is neither of these, said in full.
+    Rule(String),
+}
+
+impl Problem {
+    /// A problem with the value at `path` (dotted; empty for the whole), which came from `origin`.
+    pub(crate) fn new(path: impl Into<String>, origin: Option<Origin>, complaint: Complaint) -> Self {
+        Self { path: path.into(), origin, complaint }
+    }
+
+    /// The dotted path of the value, such as `database.pool_size`; empty where it is the whole text.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where the value came from; `None` for one that is missing.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// What is wrong there.
+    pub fn complaint(&self) -> &Complaint {
+        &self.complaint
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", escape(&self.path))?;
+        }
+        match &self.complaint {
+            Complaint::Missing { expected, variable } => {
+                write!(f, "missing, expected {expected}")?;
+                if let Some(variable) = variable {
+                    write!(f, " (variable {})", escape(variable))?;
+                }
+            }
+            Complaint::WrongType { expected } => write!(f, "expected {expected}")?,
+            Complaint::Unknown { suggestion } => {
+                f.write_str("no such key")?;
+                if let Some(suggestion) = suggestion {
+                    write!(f, ", did you mean {}?", escape(suggestion))?;
+                }
+            }
+            Complaint::Syntax { expected } => write!(f, "not valid {expected}")?,
+            Complaint::Rule(rule) => f.write_str(rule)?,
+        }
+        match &self.origin {
+            Some(origin) => write!(f, ", at {origin}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A text: the sealed one, or a plain layer.
+    Text {
+        /// The file that holds it; of a sealed text its `.enc`. `None` for text that is in no file.
+        file: Option<Arc<Path>>,
+        /// Whether the text was sealed: line and column are then those of the text that was sealed.
+        sealed: bool,
+        /// From 1.
+        line: usize,
+        /// In characters, from 1.
+        column: usize,
+    },
+    /// An environment variable.
+    Variable(String),
+    /// A file that an environment variable ending in `_FILE` names.
+    VariableFile {
+        /// The variable.
+        variable: String,
+        /// The file it names.
+        file: PathBuf,
+    },
+    /// The default that the field's attribute gives.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { file, sealed, line, column } => {
+                if let Some(file) = file {
+                    write!(f, "{} ", escape(&file.to_string_lossy()))?;
+                }
+                write!(f, "line {line}, column {column}{}", if *sealed { " of the sealed text" } else { "" })
+            }
+            Self::Variable(name) => write!(f, "variable {}", escape(name)),
+            Self::VariableFile { variable, file } => {
+                write!(f, "variable {}, file {}", escape(variable), escape(&file.to_string_lossy()))
+            }
+            Self::Default => f.write_str("the attribute's default"),
+        }
+    }
+}
+
+/// What a failure of a key service means for the next step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Worth another try later: the network, an overload, a deadline.
+    Transient,
+    /// The service said no: credentials, rights, or a key that is disabled, gone or unknown.
+    Refused,
+    /// Anything else: a damaged blob, a wrong context, a reply that makes no sense.
+    Other,
+}
+
+/// One key that was tried and did not give the data key.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub(crate) key: KeyRef,
+    pub(crate) fault: Fault,
+    pub(crate) message: String,
+    pub(crate) code: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) status: Option<u16>,
+    pub(crate) advice: Option<String>,
+    pub(crate) tries: u32,
+    pub(crate) took: Duration,
+}
+
+impl Attempt {
+    /// The key that was asked.
+    pub fn key(&self) -> &KeyRef {
+        &self.key
+    }
+
+    /// What the failure means for the next step.
+    pub fn fault(&self) -> Fault {
+        self.fault
+    }
+
+    /// What happened, in our words, never the service's.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The service's error code, if its reply had one that has the form of one.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// The service's id of the request, to be named to its support.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.message)?;
+        if let Some(code) = &self.code {
+            write!(f, ": {code}")?;
+        }
+        f.write_str(" (")?;
+        if let Some(status) = self.status {
+            write!(f, "HTTP {status}, ")?;
+        }
+        if let Some(id) = &self.request_id {
+            write!(f, "request {id}, ")?;
+        }
+        let plural = if self.tries == 1 { "try" } else { "tries" };
+        write!(f, "{} {plural}, {:.2} s)", self.tries, self.took.as_secs_f64())?;
+        match &self.advice {
+            Some(advice) => write!(f, "\n    {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A name or path from outside, safe to print: control, bidirectional and other unprintable characters escaped.
+pub(crate) fn escape(text: &str) -> impl fmt::Display + '_ {
+    struct Escaped<'a>(&'a str);
+    impl fmt::Display for Escaped<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            use fmt::Write as _;
+            for c in self.0.chars() {
+                match c {
+                    '\'' | '"' | '\\' => f.write_char(c)?,
+                    c if is_deceptive(c) => write!(f, "{}", c.escape_unicode())?,
+                    c => write!(f, "{}", c.escape_debug())?,
+                }
+            }
+            Ok(())
+        }
+    }
+    Escaped(text)
+}
+
+/// Characters that print as nothing or reorder their neighbours.
+fn is_deceptive(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(fault: Fault) -> Attempt {
+        Attempt {
+            key: "local:-:0123456789abcdef".parse().unwrap(),
+            fault,
+            message: "said no".into(),
+            code: None,
+            request_id: None,
+            status: None,
+            advice: None,
+            tries: 1,
+            took: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_transient_cause_outweighs_a_refusal_and_a_refusal_the_rest() {
+        let code = |faults: &[Fault]| {
+            Error::unwrap_failed(faults.iter().map(|fault| attempt(*fault)).collect()).exit_code()
+        };
+        assert_eq!(code(&[Fault::Other]), 40);
+        assert_eq!(code(&[Fault::Other, Fault::Refused]), 42);
+        assert_eq!(code(&[Fault::Refused, Fault::Transient, Fault::Other]), 41);
+    }
+
+    #[test]
+    fn names_from_outside_cannot_move_the_cursor_or_the_text() {
+        assert_eq!(escape("a\u{1b}[2J\n\u{202e}b\"c").to_string(), "a\\u{1b}[2J\\n\\u{202e}b\"c");
+        let error = Error::new(Kind::Io, "cannot read it").at(Path::new("x\ny"));
+        assert_eq!(error.to_string(), "x\\ny: cannot read it");
+    }
+
+    #[test]
+    fn the_first_path_stays() {
+        let error = Error::new(Kind::BadValue, "bad").at(Path::new("a.key")).at(Path::new("a.enc"));
+        assert_eq!(error.path(), Some(Path::new("a.key")));
+    }
+}

@@ -1,0 +1,102 @@
+//! Plaintext and key buffers: never shown, wiped on drop, one way in.
+//!
+//! Everything here lives on the heap in a buffer of exactly its own size, so that no reallocation leaves a copy
+//! behind and a move copies a pointer, not the secret (format.md §12).
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// Secret bytes in one buffer of exact size, wiped on drop; `Debug` shows nothing, not even the length.
+#[derive(Clone)]
+pub(crate) struct SecretBytes(Zeroizing<Box<[u8]>>);
+
+impl SecretBytes {
+    /// `len` zero bytes, to be filled in place.
+    pub(crate) fn zeroed(len: usize) -> Self {
+        Self(Zeroizing::new(vec![0; len].into_boxed_slice()))
+    }
+
+    /// A copy of `bytes`; wiping the original is the caller's matter.
+    pub(crate) fn copy_of(bytes: &[u8]) -> Self {
+        Self(Zeroizing::new(Box::from(bytes)))
+    }
+
+    /// Fresh bytes from the operating system's generator.
+    ///
+    /// # Errors
+    /// Where the operating system has no randomness to give.
+    pub(crate) fn random(len: usize) -> Result<Self, getrandom::Error> {
+        let mut secret = Self::zeroed(len);
+        getrandom::fill(secret.expose_mut())?;
+        Ok(secret)
+    }
+
+    /// The bytes. Every use is a place where they may leak; keep it short.
+    pub(crate) fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, to be written in place.
+    pub(crate) fn expose_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
+}
+
+/// Whether `a` and `b` are equal, in time that depends on their lengths only (format.md §2).
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    a.ct_eq(b).into()
+}
+
+/// The plaintext of a sealed file: only an envelope that opened gives one, and it is wiped on drop.
+///
+/// The content is the bytes that were sealed, without the padding. `Debug` shows nothing.
+pub struct Plaintext {
+    padded: SecretBytes,
+    content: std::ops::Range<usize>,
+}
+
+impl Plaintext {
+    /// The content of an opened envelope: `content` within the decrypted, still padded buffer.
+    pub(crate) fn new(padded: SecretBytes, content: std::ops::Range<usize>) -> Self {
+        Self { padded, content }
+    }
+
+    /// The sealed bytes, exactly as they were.
+    pub fn expose(&self) -> &[u8] {
+        &self.padded.expose()[self.content.clone()]
+    }
+}
+
+impl fmt::Debug for Plaintext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Plaintext([REDACTED])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_neither_bytes_nor_length() {
+        let short = SecretBytes::copy_of(b"canary");
+        let long = SecretBytes::zeroed(64);
+        assert_eq!(format!("{short:?}"), format!("{long:?}"));
+        assert_eq!(format!("{:?}", Plaintext::new(short, 0..6)), "Plaintext([REDACTED])");
+    }
+
+    #[test]
+    fn comparison_sees_length_and_content() {
+        assert!(same(b"abc", b"abc"));
+        assert!(!same(b"abc", b"abd"));
+        assert!(!same(b"abc", b"ab"));
+    }
+}

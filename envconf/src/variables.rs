@@ -1,0 +1,92 @@
+//! Environment variables: the process's, or those a program gives in their place.
+
+use std::ffi::{OsStr, OsString};
+
+use crate::error::{Error, Kind, escape};
+
+/// The variables that this library reads: settings, credentials and the application's own.
+///
+/// Values are taken one by one where they are needed, so that no second copy of the environment lies around.
+#[derive(Clone, Default)]
+pub(crate) enum Variables {
+    /// Those of the process, at the time of each look.
+    #[default]
+    Process,
+    /// Exactly these, and nothing of the process.
+    Given(Vec<(OsString, OsString)>),
+}
+
+impl Variables {
+    /// The value of `name`, whatever it is, also when empty.
+    pub(crate) fn get(&self, name: &str) -> Option<OsString> {
+        match self {
+            Self::Process => std::env::var_os(name),
+            Self::Given(given) => {
+                // The last one wins, as it does in `env A=1 A=2`.
+                given.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.clone())
+            }
+        }
+    }
+
+    /// The setting `name`: absent, or text that is not empty.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] when it is set and empty, or no Unicode: never "none" (api.md §2).
+    pub(crate) fn setting(&self, name: &str) -> Result<Option<String>, Error> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let wrong = |what: &str| Error::new(Kind::Usage, format!("{} is set but {what}", escape(name)));
+        match value.into_string() {
+            Ok(value) if value.trim().is_empty() => {
+                Err(wrong("empty").advise(format!("give {name} a value, or unset it")))
+            }
+            Ok(value) => Ok(Some(value)),
+            Err(_) => Err(wrong("no Unicode text")),
+        }
+    }
+
+    /// The names that begin with `prefix`, in no particular order; names that are no Unicode lossily.
+    pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
+        let ours = |name: &OsStr| {
+            name.as_encoded_bytes().starts_with(prefix.as_bytes()).then(|| name.to_string_lossy().into_owned())
+        };
+        match self {
+            Self::Process => std::env::vars_os().filter_map(|(name, _)| ours(&name)).collect(),
+            Self::Given(given) => given.iter().filter_map(|(name, _)| ours(name)).collect(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Variables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Process => "Variables::Process",
+            Self::Given(_) => "Variables::Given([REDACTED])",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(pairs: &[(&str, &str)]) -> Variables {
+        Variables::Given(pairs.iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    #[test]
+    fn an_empty_setting_is_an_error_that_names_it() {
+        let variables = given(&[("ENVCONF_ENV", " "), ("ENVCONF_DIR", "conf")]);
+        assert_eq!(variables.setting("ENVCONF_DIR").unwrap().as_deref(), Some("conf"));
+        assert_eq!(variables.setting("ENVCONF_TRUST").unwrap(), None);
+        let error = variables.setting("ENVCONF_ENV").unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        assert!(error.to_string().contains("ENVCONF_ENV"));
+    }
+
+    #[test]
+    fn given_variables_hide_those_of_the_process() {
+        assert_eq!(given(&[]).get("PATH"), None);
+        assert!(Variables::Process.get("PATH").is_some());
+        assert_eq!(given(&[("APP__A", "1"), ("B", "2")]).names("APP__"), ["APP__A"]);
+    }
+}
