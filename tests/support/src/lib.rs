@@ -1,1 +1,11 @@
-//! Shared by the tests.
+//! What envconf's tests share: a sandbox for files and environment, the Tencent KMS stand-in, a launcher for
+//! programs from PyPI.
+//!
+//! Nothing here uses an envconf crate. What checks envconf must not inherit its mistakes.
+//!
+//! These are tools for tests, so trouble of their own (no free port, no Python, a full disk) is a panic that
+//! says what was missing.
+
+pub mod sandbox;
+
+pub use sandbox::Sandbox;

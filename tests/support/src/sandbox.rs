@@ -1,0 +1,150 @@
+//! A folder of one's own, and commands that see nothing else.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// A temporary folder that is gone when dropped.
+pub struct Sandbox {
+    folder: TempDir,
+}
+
+impl Sandbox {
+    /// Makes an empty one.
+    ///
+    /// # Panics
+    ///
+    /// When the system's folder for temporary files takes none. So do the others here when a file cannot be
+    /// had.
+    #[expect(clippy::new_without_default, reason = "makes a folder; a default should cost nothing")]
+    pub fn new() -> Self {
+        Self { folder: TempDir::with_prefix("envconf-").expect("a temporary folder") }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where a file of it would be.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.root().join(relative)
+    }
+
+    /// Writes a file, with the folders above it, and says where.
+    pub fn write(&self, relative: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(relative);
+        let folder = path.parent().expect("a file is in a folder");
+        fs::create_dir_all(folder).unwrap_or_else(|error| fail(folder, &error));
+        fs::write(&path, bytes).unwrap_or_else(|error| fail(&path, &error));
+        path
+    }
+
+    /// Writes a file with these Unix permissions, whatever the umask.
+    #[cfg(unix)]
+    pub fn write_mode(&self, relative: &str, bytes: impl AsRef<[u8]>, mode: u32) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+
+        let path = self.write(relative, bytes);
+        let permissions = fs::Permissions::from_mode(mode);
+        fs::set_permissions(&path, permissions).unwrap_or_else(|error| fail(&path, &error));
+        path
+    }
+
+    /// Reads a file.
+    pub fn read(&self, relative: &str) -> Vec<u8> {
+        let path = self.path(relative);
+        fs::read(&path).unwrap_or_else(|error| fail(&path, &error))
+    }
+
+    /// Whether there is such a file or folder.
+    pub fn exists(&self, relative: &str) -> bool {
+        self.path(relative).exists()
+    }
+
+    /// Every file below, by its path from the root with `/` between the names: equal before and after a
+    /// command that must change nothing. A symbolic link counts as the path it holds, and is not followed.
+    pub fn snapshot(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        collect(self.root(), "", &mut files);
+        files
+    }
+
+    /// A command that runs here and inherits of the environment only `PATH`; its home is here too.
+    pub fn command(&self, bin: &str) -> Command {
+        let mut command = Command::new(bin);
+        command.env_clear().current_dir(self.root()).env("HOME", self.root());
+        command.envs(env::var_os("PATH").map(|path| ("PATH", path)));
+        command
+    }
+}
+
+fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| fail(folder, &error)) {
+        let entry = entry.unwrap_or_else(|error| fail(folder, &error));
+        let path = entry.path();
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        let kind = entry.file_type().unwrap_or_else(|error| fail(&path, &error));
+        if kind.is_dir() {
+            collect(&path, &format!("{name}/"), files);
+        } else if kind.is_symlink() {
+            let target = fs::read_link(&path).unwrap_or_else(|error| fail(&path, &error));
+            files.insert(name, target.into_os_string().into_encoded_bytes());
+        } else {
+            files.insert(name, fs::read(&path).unwrap_or_else(|error| fail(&path, &error)));
+        }
+    }
+}
+
+#[expect(clippy::panic, reason = "a test cannot go on without its files")]
+fn fail(path: &Path, error: &std::io::Error) -> ! {
+    panic!("{}: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_files_and_shows_every_one_of_them() {
+        let sandbox = Sandbox::new();
+        sandbox.write("app.conf", "a = 1");
+        sandbox.write("deep/er/app.conf", [0, 255]);
+        assert_eq!(sandbox.read("deep/er/app.conf"), [0, 255]);
+        assert!(sandbox.exists("deep/er") && !sandbox.exists("deep/app.conf"));
+        let names: Vec<_> = sandbox.snapshot().into_keys().collect();
+        assert_eq!(names, ["app.conf", "deep/er/app.conf"]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn sets_modes_exactly() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let sandbox = Sandbox::new();
+        let path = sandbox.write_mode("app.key", "k", 0o666);
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o666);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn snapshots_do_not_follow_links() {
+        let sandbox = Sandbox::new();
+        std::os::unix::fs::symlink("/nowhere/at/all", sandbox.path("link")).unwrap();
+        assert_eq!(sandbox.snapshot()["link"], b"/nowhere/at/all");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn commands_see_the_sandbox_and_no_variables() {
+        let sandbox = Sandbox::new();
+        let output = sandbox.command("env").output().unwrap();
+        let mut variables: Vec<_> = std::str::from_utf8(&output.stdout).unwrap().lines().collect();
+        variables.retain(|line| !line.starts_with("PATH="));
+        assert_eq!(variables, [format!("HOME={}", sandbox.root().display())]);
+    }
+}
