@@ -7,5 +7,7 @@
 //! says what was missing.
 
 pub mod sandbox;
+pub mod tencent;
 
 pub use sandbox::Sandbox;
+pub use tencent::{Credential, KeyState, Reply, StandIn};

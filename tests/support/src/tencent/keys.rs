@@ -1,0 +1,196 @@
+//! Master keys, and the blobs that they wrap.
+
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha512};
+
+use super::random;
+use super::refusal::Refusal;
+
+/// What stands between the three parts of a blob.
+const SEPARATOR: &str = "-k-";
+
+/// The version of the wrapping key. Nothing here rotates.
+const VERSION: [u8; 8] = 1u64.to_be_bytes();
+
+/// What a key may be used for at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// For everything.
+    Enabled,
+    /// For nothing, until enabled again.
+    Disabled,
+    /// For nothing, and soon gone.
+    PendingDelete,
+    /// Only to decrypt.
+    Archived,
+}
+
+/// The keys of all regions.
+#[derive(Default)]
+pub(super) struct Keys(Vec<Key>);
+
+/// One master key (CMK).
+pub(super) struct Key {
+    region: String,
+    pub(super) id: String,
+    state: KeyState,
+    cipher: Aes256Gcm,
+}
+
+impl Keys {
+    pub(super) fn create(&mut self, region: &str) -> String {
+        let id = random::uuid();
+        let cipher = Aes256Gcm::new(&random::bytes::<32>().into());
+        self.0.push(Key { region: region.to_owned(), id: id.clone(), state: KeyState::Enabled, cipher });
+        id
+    }
+
+    pub(super) fn set_state(&mut self, region: &str, id: &str, state: KeyState) {
+        let key = self.0.iter_mut().find(|key| key.region == region && key.id == id);
+        key.expect("the region has this key").state = state;
+    }
+
+    /// The key that a request names, if it may wrap.
+    pub(super) fn to_wrap(&self, region: &str, id: &str) -> Result<&Key, Refusal> {
+        if !is_uuid(id) {
+            return Err(Refusal::InvalidKeyId);
+        }
+        let key = self.0.iter().find(|key| key.region == region && key.id == id);
+        let key = key.ok_or(Refusal::CmkNotFound)?;
+        match key.state {
+            KeyState::Enabled => Ok(key),
+            KeyState::Disabled => Err(Refusal::CmkDisabled),
+            KeyState::PendingDelete => Err(Refusal::KeyPendingDelete),
+            KeyState::Archived => Err(Refusal::CmkArchived),
+        }
+    }
+
+    /// The key that a blob names, if it may unwrap.
+    pub(super) fn to_unwrap(&self, region: &str, blob: &Blob) -> Result<&Key, Refusal> {
+        // A first part that no key made is damage; one that a key of another region made is a wrong region.
+        let key =
+            self.0.iter().find(|key| key.label() == blob.label[..]).ok_or(Refusal::InvalidCiphertext)?;
+        match key.state {
+            _ if key.region != region => Err(Refusal::CmkNotFound),
+            KeyState::Enabled | KeyState::Archived => Ok(key),
+            KeyState::Disabled => Err(Refusal::CmkDisabled),
+            KeyState::PendingDelete => Err(Refusal::KeyPendingDelete),
+        }
+    }
+}
+
+impl Key {
+    /// Encrypts under a context, which is bound as the text that it is.
+    pub(super) fn wrap(&self, plaintext: &[u8], context: &str) -> String {
+        let nonce = random::bytes::<12>();
+        let mut blob = Blob { label: self.label().to_vec(), domain: self.domain(), sealed: Vec::new() };
+        let payload = Payload { msg: plaintext, aad: &blob.associated_data(context) };
+        let ciphertext = self
+            .cipher
+            .encrypt(&Nonce::from(nonce), payload)
+            .expect("a few kilobytes are never too much for AES-GCM");
+        blob.sealed = [&VERSION[..], &nonce, &ciphertext].concat();
+        blob.to_text()
+    }
+
+    /// Decrypts what [`Key::wrap`] made under the same context.
+    pub(super) fn unwrap(&self, blob: &Blob, context: &str) -> Option<Vec<u8>> {
+        let sealed = blob.sealed.strip_prefix(&VERSION)?;
+        let (nonce, ciphertext) = sealed.split_first_chunk::<12>()?;
+        let payload = Payload { msg: ciphertext, aad: &blob.associated_data(context) };
+        self.cipher.decrypt(&Nonce::from(*nonce), payload).ok()
+    }
+
+    /// 64 bytes that go with the key and do not show its id.
+    fn label(&self) -> [u8; 64] {
+        Sha512::digest(&self.id).into()
+    }
+
+    /// 16 bytes that go with the region.
+    fn domain(&self) -> Vec<u8> {
+        Sha512::digest(&self.region)[..16].to_vec()
+    }
+}
+
+/// A `CiphertextBlob`: three base64 texts, 210 characters around a key of 32 bytes, and opaque to clients.
+pub(super) struct Blob {
+    /// 64 bytes.
+    label: Vec<u8>,
+    /// 16 bytes.
+    domain: Vec<u8>,
+    /// Version, nonce, ciphertext, tag.
+    sealed: Vec<u8>,
+}
+
+impl Blob {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(SEPARATOR).map(|part| STANDARD.decode(part).ok());
+        let blob = Self { label: parts.next()??, domain: parts.next()??, sealed: parts.next()?? };
+        // With fixed lengths here, where the context starts in the associated data is beyond dispute.
+        (parts.next().is_none() && blob.label.len() == 64 && blob.domain.len() == 16).then_some(blob)
+    }
+
+    fn to_text(&self) -> String {
+        [&self.label, &self.domain, &self.sealed].map(|part| STANDARD.encode(part)).join(SEPARATOR)
+    }
+
+    fn associated_data(&self, context: &str) -> Vec<u8> {
+        [&self.label, &self.domain, context.as_bytes()].concat()
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    let groups: Vec<_> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> (Keys, String) {
+        let mut keys = Keys::default();
+        let id = keys.create("ap-guangzhou");
+        (keys, id)
+    }
+
+    #[test]
+    fn a_wrapped_data_key_has_the_shape_of_the_service() {
+        let (keys, id) = keys();
+        assert!(is_uuid(&id));
+        let blob = keys.to_wrap("ap-guangzhou", &id).unwrap().wrap(&[7; 32], "");
+        assert_eq!(blob.len(), 210);
+        assert_eq!(blob.split(SEPARATOR).map(str::len).collect::<Vec<_>>(), [88, 24, 92]);
+    }
+
+    #[test]
+    fn every_bit_of_a_blob_counts() {
+        let (keys, id) = keys();
+        let key = keys.to_wrap("ap-guangzhou", &id).unwrap();
+        let text = key.wrap(b"data key", "{}");
+        let opens = |text: &str| {
+            let blob = Blob::parse(text)?;
+            keys.to_unwrap("ap-guangzhou", &blob).ok()?.unwrap(&blob, "{}")
+        };
+        assert_eq!(opens(&text).unwrap(), b"data key");
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1;
+            assert_eq!(opens(&String::from_utf8(bytes).unwrap()), None, "byte {at}");
+        }
+        assert_eq!(opens(&format!("{text}\n")), None);
+        assert_eq!(opens(&format!("{text}-k-")), None);
+    }
+
+    #[test]
+    fn an_archived_key_only_decrypts() {
+        let (mut keys, id) = keys();
+        let text = keys.to_wrap("ap-guangzhou", &id).unwrap().wrap(b"data key", "");
+        keys.set_state("ap-guangzhou", &id, KeyState::Archived);
+        assert_eq!(keys.to_wrap("ap-guangzhou", &id).err(), Some(Refusal::CmkArchived));
+        assert!(keys.to_unwrap("ap-guangzhou", &Blob::parse(&text).unwrap()).is_ok());
+    }
+}

@@ -1,0 +1,63 @@
+//! A request as it came off the wire.
+
+use std::time::SystemTime;
+
+use super::signature::Authorization;
+
+/// A request that the stand-in has received, whether it was then answered or refused.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `X-TC-Action`, empty when it was not sent.
+    pub action: String,
+    /// `X-TC-Region`, empty when it was not sent.
+    pub region: String,
+    /// The secret id that signed it, empty when there was no well-formed `Authorization`.
+    pub secret_id: String,
+    /// `POST` or `GET`, or what else was tried.
+    pub method: String,
+    /// The path, which ought to be `/`.
+    pub path: String,
+    /// The query as it was sent, without its question mark.
+    pub query: String,
+    /// Names in lower case, values as sent, in the order of arrival.
+    pub headers: Vec<(String, String)>,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+    /// When it was there, by the true clock.
+    pub time: SystemTime,
+}
+
+impl Request {
+    pub(super) fn new(
+        method: &str,
+        path: &str,
+        query: &str,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    ) -> Self {
+        let mut request = Self {
+            action: String::new(),
+            region: String::new(),
+            secret_id: String::new(),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers,
+            body,
+            time: SystemTime::now(),
+        };
+        let header = |name| request.header(name).unwrap_or_default();
+        let action = header("x-tc-action").to_owned();
+        let region = header("x-tc-region").to_owned();
+        let authorization = Authorization::parse(header("authorization"));
+        let secret_id = authorization.map_or(String::new(), |found| found.secret_id.to_owned());
+        (request.action, request.region, request.secret_id) = (action, region, secret_id);
+        request
+    }
+
+    /// The value of the first header of this name, in whatever case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(sent, _)| sent.eq_ignore_ascii_case(name))?;
+        Some(value)
+    }
+}

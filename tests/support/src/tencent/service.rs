@@ -1,0 +1,232 @@
+//! The service proper: who asks, what for, and the answer. Values in, value out; the server does the talking.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value, json};
+
+use super::keys::Blob;
+use super::refusal::Refusal;
+use super::signature::{self, Authorization};
+use super::{Credential, Request, State, random};
+
+/// Every action that the stand-in knows.
+pub const ACTIONS: &[&str] = &["GenerateDataKey", "Encrypt", "Decrypt"];
+
+const SERVICE: &str = "kms";
+const VERSION: &str = "2019-01-18";
+/// How far a request's clock may be off, in seconds.
+const TOLERANCE: u64 = 300;
+const LONGEST_QUERY: usize = 32 * 1024;
+const LONGEST_PLAINTEXT: usize = 4 * 1024;
+const LONGEST_CONTEXT: usize = 1024;
+
+/// A credential and what it is granted.
+pub(super) struct Account {
+    credential: Credential,
+    actions: Vec<String>,
+}
+
+impl Account {
+    pub(super) fn new(credential: Credential, actions: &[&str]) -> Self {
+        let unknown: Vec<_> = actions.iter().filter(|action| !ACTIONS.contains(action)).collect();
+        assert!(unknown.is_empty(), "nobody can be granted {unknown:?}");
+        Self { credential, actions: actions.iter().map(|&action| action.to_owned()).collect() }
+    }
+}
+
+/// Answers a request at a time in Unix seconds, in the service's form: success and refusal alike.
+pub(super) fn answer(state: &State, request: &Request, now: i64) -> Value {
+    match success(state, request, now) {
+        Ok(mut response) => {
+            response.insert("RequestId".to_owned(), random::uuid().into());
+            json!({ "Response": response })
+        }
+        Err(refusal) => refusal.into_json(request.header("x-tc-language")),
+    }
+}
+
+fn success(state: &State, request: &Request, now: i64) -> Result<Map<String, Value>, Refusal> {
+    well_formed(request)?;
+    let account = authenticate(&state.accounts, request, now)?;
+    if required(request, "X-TC-Version")? != VERSION {
+        return Err(Refusal::NoSuchVersion);
+    }
+    let action = required(request, "X-TC-Action")?;
+    let region = required(request, "X-TC-Region")?;
+    let perform = match action {
+        "GenerateDataKey" => generate_data_key,
+        "Encrypt" => encrypt,
+        "Decrypt" => decrypt,
+        _ => return Err(Refusal::InvalidAction),
+    };
+    if !account.actions.iter().any(|granted| granted == action) {
+        return Err(Refusal::UnauthorizedOperation(action.to_owned()));
+    }
+    let mut parameters = Parameters::of(request)?;
+    perform(state, region, &mut parameters)
+}
+
+/// POST with JSON or GET with a query, to `/`, each with the one content type it may have.
+fn well_formed(request: &Request) -> Result<(), Refusal> {
+    let content_type = request.header("content-type").unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    match (request.method.as_str(), media_type) {
+        _ if request.path != "/" => Err(Refusal::UnsupportedProtocol),
+        ("POST", "application/json") => Ok(()),
+        ("GET", "application/x-www-form-urlencoded") if request.query.len() > LONGEST_QUERY => {
+            Err(Refusal::RequestSizeLimitExceeded)
+        }
+        ("GET", "application/x-www-form-urlencoded") => Ok(()),
+        _ => Err(Refusal::UnsupportedProtocol),
+    }
+}
+
+/// Finds out who signed the request. Which fault is named first when there are several is not documented.
+fn authenticate<'a>(accounts: &'a [Account], request: &Request, now: i64) -> Result<&'a Account, Refusal> {
+    let timestamp: i64 = required(request, "X-TC-Timestamp")?
+        .parse()
+        .map_err(|_| Refusal::InvalidParameter("X-TC-Timestamp"))?;
+    let authorization = Authorization::parse(required(request, "Authorization")?)
+        .filter(|found| found.signs_enough() && found.service == SERVICE)
+        .filter(|found| found.date == signature::utc_date(timestamp))
+        .ok_or(Refusal::InvalidAuthorization)?;
+    if now.abs_diff(timestamp) > TOLERANCE {
+        return Err(Refusal::SignatureExpire);
+    }
+    let account = accounts
+        .iter()
+        .find(|account| account.credential.secret_id == authorization.secret_id)
+        .ok_or(Refusal::SecretIdNotFound)?;
+
+    let canonical = signature::canonical_request(request, &authorization.signed_headers)
+        .ok_or(Refusal::InvalidAuthorization)?;
+    let Authorization { date, service, .. } = authorization;
+    let signed = signature::string_to_sign(timestamp, date, service, &canonical);
+    // Compared in plain time: there is nothing to learn on a loopback from keys that are made up.
+    if signature::sign(&account.credential.secret_key, date, service, &signed) != authorization.signature {
+        return Err(Refusal::SignatureFailure);
+    }
+    if account.credential.token.as_deref() != request.header("x-tc-token") {
+        return Err(Refusal::TokenFailure);
+    }
+    Ok(account)
+}
+
+fn required<'a>(request: &'a Request, header: &'static str) -> Result<&'a str, Refusal> {
+    request.header(header).filter(|value| !value.is_empty()).ok_or(Refusal::MissingParameter(header))
+}
+
+type Answer = Result<Map<String, Value>, Refusal>;
+
+fn generate_data_key(state: &State, region: &str, parameters: &mut Parameters) -> Answer {
+    let key_id = parameters.text("KeyId")?;
+    let spec = parameters.optional_text("KeySpec")?;
+    let number = parameters.optional_integer("NumberOfBytes")?;
+    let context = parameters.context()?;
+    parameters.finish()?;
+
+    let length = match (number, spec.as_deref()) {
+        (Some(number @ 1..=1024), _) => number as usize,
+        (Some(_), _) => return Err(Refusal::InvalidParameter("NumberOfBytes")),
+        (None, Some("AES_128")) => 16,
+        (None, Some("AES_256")) => 32,
+        // Neither of the two is "invalid" rather than "missing": no one parameter is.
+        (None, _) => return Err(Refusal::InvalidParameter("KeySpec")),
+    };
+    let mut data_key = vec![0; length];
+    random::fill(&mut data_key);
+    let key = state.keys.to_wrap(region, &key_id)?;
+    Ok(response([
+        ("KeyId", key.id.clone()),
+        ("Plaintext", STANDARD.encode(&data_key)),
+        ("CiphertextBlob", key.wrap(&data_key, &context)),
+    ]))
+}
+
+fn encrypt(state: &State, region: &str, parameters: &mut Parameters) -> Answer {
+    let key_id = parameters.text("KeyId")?;
+    let plaintext = parameters.text("Plaintext")?;
+    let context = parameters.context()?;
+    parameters.finish()?;
+
+    let plaintext = STANDARD
+        .decode(plaintext)
+        .ok()
+        .filter(|bytes| !bytes.is_empty() && bytes.len() <= LONGEST_PLAINTEXT)
+        .ok_or(Refusal::InvalidPlaintext)?;
+    let key = state.keys.to_wrap(region, &key_id)?;
+    Ok(response([("KeyId", key.id.clone()), ("CiphertextBlob", key.wrap(&plaintext, &context))]))
+}
+
+fn decrypt(state: &State, region: &str, parameters: &mut Parameters) -> Answer {
+    let blob = parameters.text("CiphertextBlob")?;
+    let context = parameters.context()?;
+    parameters.finish()?;
+
+    // Blanks around a blob are not documented as tolerated, so they are not.
+    let blob = Blob::parse(&blob).ok_or(Refusal::InvalidCiphertext)?;
+    let key = state.keys.to_unwrap(region, &blob)?;
+    // The service has no code of its own for a wrong context: damage and mismatch look the same.
+    let plaintext = key.unwrap(&blob, &context).ok_or(Refusal::InvalidCiphertext)?;
+    Ok(response([("KeyId", key.id.clone()), ("Plaintext", STANDARD.encode(plaintext))]))
+}
+
+fn response<const N: usize>(fields: [(&str, String); N]) -> Map<String, Value> {
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+}
+
+/// An action's parameters, from either kind of request. Each is taken out once; what is left over is unknown.
+struct Parameters(Map<String, Value>);
+
+impl Parameters {
+    fn of(request: &Request) -> Result<Self, Refusal> {
+        if request.method == "GET" {
+            let pairs = form_urlencoded::parse(request.query.as_bytes());
+            return Ok(Self(pairs.map(|(name, value)| (name.into_owned(), value.into())).collect()));
+        }
+        match serde_json::from_slice(&request.body) {
+            Ok(Value::Object(parameters)) => Ok(Self(parameters)),
+            _ => Err(Refusal::InvalidParameter("body")),
+        }
+    }
+
+    fn text(&mut self, name: &'static str) -> Result<String, Refusal> {
+        self.optional_text(name)?.ok_or(Refusal::MissingParameter(name))
+    }
+
+    fn optional_text(&mut self, name: &'static str) -> Result<Option<String>, Refusal> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Refusal::InvalidParameter(name)),
+        }
+    }
+
+    fn optional_integer(&mut self, name: &'static str) -> Result<Option<u64>, Refusal> {
+        let number = match self.0.remove(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Number(number)) => number.as_u64(),
+            // A query has no types.
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(_) => None,
+        };
+        number.map(Some).ok_or(Refusal::InvalidParameter(name))
+    }
+
+    /// The encryption context as the text it came as, empty when there is none.
+    fn context(&mut self) -> Result<String, Refusal> {
+        const NAME: &str = "EncryptionContext";
+        let Some(context) = self.optional_text(NAME)? else { return Ok(String::new()) };
+        let object = serde_json::from_str::<Map<String, Value>>(&context).is_ok();
+        if !object || context.chars().count() > LONGEST_CONTEXT {
+            return Err(Refusal::InvalidParameter(NAME));
+        }
+        Ok(context)
+    }
+
+    fn finish(&self) -> Result<(), Refusal> {
+        match self.0.keys().next() {
+            Some(name) => Err(Refusal::UnknownParameter(name.clone())),
+            None => Ok(()),
+        }
+    }
+}
