@@ -6,8 +6,10 @@
 //! These are tools for tests, so trouble of their own (no free port, no Python, a full disk) is a panic that
 //! says what was missing.
 
+pub mod python;
 pub mod sandbox;
 pub mod tencent;
 
+pub use python::Python;
 pub use sandbox::Sandbox;
 pub use tencent::{Credential, KeyState, Reply, StandIn};

