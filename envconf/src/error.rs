@@ -175,7 +175,8 @@ impl Error {
 
     /// A file that cannot be written.
     pub(crate) fn write(path: &Path, error: std::io::Error) -> Self {
-        let mut this = Self::new(Kind::Io, format!("cannot write it: {}", error.kind())).at(path).caused_by(error);
+        let mut this =
+            Self::new(Kind::Io, format!("cannot write it: {}", error.kind())).at(path).caused_by(error);
         this.0.writing = true;
         this
     }
@@ -399,9 +400,12 @@ impl fmt::Display for Problem {
             }
             Complaint::WrongType { expected } => write!(f, "expected {expected}")?,
             Complaint::Unknown { suggestion } => {
-                f.write_str("no such key")?;
+                f.write_str(match self.origin {
+                    Some(Origin::Variable(_)) => "no field has this name",
+                    _ => "no such key",
+                })?;
                 if let Some(suggestion) = suggestion {
-                    write!(f, ", did you mean {}?", escape(suggestion))?;
+                    write!(f, " (did you mean {}?)", escape(suggestion))?;
                 }
             }
             Complaint::Syntax { expected } => write!(f, "not valid {expected}")?,

@@ -47,7 +47,9 @@ impl Variables {
     /// The names that begin with `prefix`, in no particular order; names that are no Unicode lossily.
     pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
         let ours = |name: &OsStr| {
-            name.as_encoded_bytes().starts_with(prefix.as_bytes()).then(|| name.to_string_lossy().into_owned())
+            name.as_encoded_bytes()
+                .starts_with(prefix.as_bytes())
+                .then(|| name.to_string_lossy().into_owned())
         };
         match self {
             Self::Process => std::env::vars_os().filter_map(|(name, _)| ours(&name)).collect(),

@@ -20,7 +20,8 @@ impl KeyRef {
     /// `[a-z0-9][a-z0-9-]{0,31}`, key id 1–512 bytes of 0x21–0x7E.
     pub(crate) fn new(provider: &str, region: &str, key_id: &str) -> Option<Self> {
         let word = |text: &str| {
-            text.len() <= 32 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            text.len() <= 32
+                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         let provider_fits = word(provider) && provider.starts_with(|c: char| c.is_ascii_lowercase());
         let region_fits = region == "-" || word(region) && !region.is_empty() && !region.starts_with('-');
@@ -82,13 +83,18 @@ mod tests {
     #[test]
     fn a_reference_splits_at_the_first_two_colons() {
         let key: KeyRef = "aws:us-east-1:arn:aws:kms:us-east-1:1:key/2".parse().unwrap();
-        assert_eq!((key.provider(), key.region(), key.key_id()), ("aws", "us-east-1", "arn:aws:kms:us-east-1:1:key/2"));
+        assert_eq!(
+            (key.provider(), key.region(), key.key_id()),
+            ("aws", "us-east-1", "arn:aws:kms:us-east-1:1:key/2")
+        );
         assert_eq!(key.to_string().parse::<KeyRef>().unwrap(), key);
     }
 
     #[test]
     fn parts_outside_their_grammar_are_refused() {
-        for bad in ["", "local", "local:-", "local:-:", "Local:-:x", "1a:-:x", "a:_:x", "a:--:x", "a:-:b c", "a::x"] {
+        for bad in
+            ["", "local", "local:-", "local:-:", "Local:-:x", "1a:-:x", "a:_:x", "a:--:x", "a:-:b c", "a::x"]
+        {
             assert_eq!(bad.parse::<KeyRef>().unwrap_err().kind(), Kind::Usage, "{bad:?}");
         }
         assert!(KeyRef::new("a", "-", &"k".repeat(512)).is_some());

@@ -1,0 +1,172 @@
+//! The borrowed tree that every syntax is read into: values beside the places where they stand.
+//!
+//! Texts are borrowed from the plaintext wherever its syntax allows; a text that had to be unescaped lives in a
+//! buffer that is wiped on drop. Nothing here has a `Debug` that shows content (format.md §12).
+
+use std::borrow::Cow;
+use std::ops::Deref;
+
+use toml::value::Datetime;
+use zeroize::Zeroizing;
+
+/// Containers within containers, the root included, before a text is refused: a bound for every recursion.
+pub(crate) const MAX_DEPTH: usize = 128;
+
+/// A value, and where it stands.
+pub(crate) struct Node<'a> {
+    pub(crate) value: Value<'a>,
+    pub(crate) place: Place,
+}
+
+/// A value as the syntaxes know them; also what format.md §7 calls one.
+pub(crate) enum Value<'a> {
+    /// JSON's null.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// Within −2^63 … 2^64−1.
+    Integer(i128),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    String(Text<'a>),
+    /// TOML's dates and times.
+    Datetime(Datetime),
+    /// A list.
+    Array(Vec<Node<'a>>),
+    /// Keys and their values.
+    Table(Table<'a>),
+}
+
+/// Where something stands: the offset of its first byte in the text that it was read from.
+///
+/// Line and column are computed from it only where a person asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(pub(crate) usize);
+
+impl Place {
+    /// Line and column (in characters) within `text`, both from 1.
+    pub(crate) fn in_text(self, text: &str) -> (usize, usize) {
+        let mut offset = self.0.min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let before = &text[..offset];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        (line, before[line_start..].chars().count() + 1)
+    }
+}
+
+/// A text: borrowed from the plaintext, or unescaped into a buffer that is wiped on drop.
+pub(crate) enum Text<'a> {
+    /// As it stands in the plaintext.
+    Borrowed(&'a str),
+    /// Unescaped.
+    Owned(Zeroizing<String>),
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Owned(text) => text,
+        }
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Text<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => Self::Borrowed(text),
+            Cow::Owned(text) => Self::Owned(Zeroizing::new(text)),
+        }
+    }
+}
+
+/// Keys and their values, each key once, in the order of the keys' bytes.
+pub(crate) struct Table<'a> {
+    entries: Vec<Entry<'a>>,
+}
+
+/// A key of a [`Table`] with its value.
+pub(crate) struct Entry<'a> {
+    pub(crate) key: Text<'a>,
+    pub(crate) key_place: Place,
+    pub(crate) node: Node<'a>,
+}
+
+impl<'a> Table<'a> {
+    /// The table of these entries, in whatever order they come.
+    ///
+    /// # Errors
+    /// The place of a key that is there twice.
+    pub(crate) fn new(mut entries: Vec<Entry<'a>>) -> Result<Self, Place> {
+        // TOML's tables come sorted already.
+        if !entries.is_sorted_by(|a, b| *a.key < *b.key) {
+            entries.sort_by(|a, b| a.key.cmp(&b.key));
+        }
+        match entries.windows(2).find(|pair| *pair[0].key == *pair[1].key) {
+            Some(pair) => Err(pair[1].key_place),
+            None => Ok(Self { entries }),
+        }
+    }
+
+    /// The entry of `key`.
+    pub(crate) fn get(&self, key: &str) -> Option<&Entry<'a>> {
+        let index = self.entries.binary_search_by(|entry| (*entry.key).cmp(key)).ok()?;
+        self.entries.get(index)
+    }
+
+    /// Keys and values, by the keys' bytes.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Text<'a>, &Node<'a>)> {
+        self.entries.iter().map(|entry| (&entry.key, &entry.node))
+    }
+
+    /// The entries, by the keys' bytes.
+    pub(crate) fn entries(&self) -> &[Entry<'a>] {
+        &self.entries
+    }
+}
+
+/// A key as a segment of a dotted path: bare where that is not ambiguous, in quotes otherwise.
+pub(crate) fn segment(key: &str) -> Cow<'_, str> {
+    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if bare { Cow::Borrowed(key) } else { Cow::Owned(format!("\"{key}\"")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(key: &str, at: usize) -> Entry<'_> {
+        let node = Node { value: Value::Null, place: Place(at) };
+        Entry { key: Text::Borrowed(key), key_place: Place(at), node }
+    }
+
+    #[test]
+    fn lines_and_columns_count_from_one_and_columns_in_characters() {
+        let text = "a\n\u{e9}\u{1f600}x\n";
+        assert_eq!(Place(0).in_text(text), (1, 1));
+        assert_eq!(Place(text.find('x').unwrap()).in_text(text), (2, 3));
+        assert_eq!(Place(3).in_text(text), (2, 1), "within a character");
+        assert_eq!(Place(999).in_text(text), (3, 1), "beyond the end");
+    }
+
+    #[test]
+    fn a_table_sorts_its_keys_and_refuses_a_second_one() {
+        let table = Table::new(vec![entry("b", 0), entry("a", 1)]).ok().unwrap();
+        assert_eq!(table.iter().map(|(key, _)| &**key).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(table.get("b").is_some() && table.get("c").is_none());
+        assert_eq!(Table::new(vec![entry("b", 0), entry("a", 1), entry("b", 2)]).err(), Some(Place(2)));
+    }
+
+    #[test]
+    fn ambiguous_keys_are_quoted_in_a_path() {
+        assert_eq!(segment("pool_size"), "pool_size");
+        assert_eq!(segment("a.b"), "\"a.b\"");
+        assert_eq!(segment(""), "\"\"");
+    }
+}

@@ -1,0 +1,212 @@
+//! A config type as constants: paths, docs, variables, which fields are secret.
+//!
+//! `T::META` is what the derive found written; nothing of it depends on a value. [`Meta::leaves`] walks it.
+
+use crate::layers::tree::segment;
+
+/// What `#[derive(EncryptedConfig)]` knows of a struct.
+///
+/// Made by the derive only, which is pinned to this version: fields may be added in any release.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Meta {
+    /// The struct's name in Rust.
+    pub type_name: &'static str,
+    /// The configuration's logical name: the attribute `name`, or the struct's name in kebab-case.
+    pub name: &'static str,
+    /// The doc comment.
+    pub docs: &'static str,
+    /// The attribute `dir`.
+    pub dir: Option<&'static str>,
+    /// The attribute `env_prefix`. Ignored where the struct is a nested field: the outer prefix and path count.
+    pub env_prefix: Option<&'static str>,
+    /// The attribute `trust`.
+    pub trust: &'static [Trust],
+    /// The attribute `signers`, one public key each.
+    pub signers: &'static [&'static str],
+    /// The attribute `required_signatures`.
+    pub required_signatures: Option<u8>,
+    /// Whether keys that no field has are let pass.
+    pub allow_unknown_fields: bool,
+    /// The fields in the order of the struct, without those that are skipped.
+    pub fields: &'static [Field],
+}
+
+/// The trusted keys of one environment, or of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// The environment's label; `None` for all.
+    pub environment: Option<&'static str>,
+    /// Key references, comma separated, each checked by the derive.
+    pub keys: &'static str,
+}
+
+/// A field of a struct that derives `EncryptedConfig`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Field {
+    /// The key in the content: the field's name, or what `rename` or `rename_all` makes of it.
+    pub key: &'static str,
+    /// Further keys that are read in its place.
+    pub aliases: &'static [&'static str],
+    /// The doc comment.
+    pub docs: &'static str,
+    /// The type as written.
+    pub ty: &'static str,
+    /// Where the value comes from when nothing gives one, or the nested struct.
+    pub shape: Shape,
+    /// The Rust name in upper case: the field's part of generated variable names.
+    pub segment: &'static str,
+    /// The environment variable.
+    pub variable: Variable,
+    /// Whether the value is secret: the attribute `secret`, or a type of secrecy's.
+    pub secret: bool,
+}
+
+/// What stands behind a field.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shape {
+    /// A value that must be given.
+    Required,
+    /// An `Option`, absent unless given.
+    Optional,
+    /// A value with a default.
+    Defaulted(Fallback),
+    /// Another derived struct.
+    Nested(&'static Meta),
+    /// Another derived struct, absent unless any of its values is given.
+    OptionalNested(&'static Meta),
+}
+
+impl Shape {
+    /// The nested struct, if it is one.
+    pub fn nested(&self) -> Option<&'static Meta> {
+        match self {
+            Self::Nested(meta) | Self::OptionalNested(meta) => Some(meta),
+            Self::Required | Self::Optional | Self::Defaulted(_) => None,
+        }
+    }
+}
+
+/// The default of a field.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fallback {
+    /// `default`: the type's `Default`.
+    Type,
+    /// `default = literal`: goes through the field's `Deserialize`, like a value of the content.
+    Literal(Literal),
+    /// `default_with = path`: the function, as written.
+    Function(&'static str),
+}
+
+/// A literal of `default = …`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Literal {
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer.
+    Integer(i128),
+    /// Any other number.
+    Float(f64),
+    /// A string or character.
+    String(&'static str),
+    /// An array of literals.
+    Array(&'static [Literal]),
+}
+
+/// The environment variable of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variable {
+    /// Prefix, path and the field's segment, joined by `__`; none without a prefix.
+    Generated,
+    /// The attribute `env`.
+    Named(&'static str),
+    /// The attribute `no_env`, or a nested struct.
+    Forbidden,
+}
+
+/// A leaf of a type: a field that is no nested struct, and the fields that lead to it.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    parents: Vec<&'static Field>,
+    field: &'static Field,
+}
+
+impl Meta {
+    /// All leaves, those of nested structs included, in the order of the struct.
+    pub fn leaves(&'static self) -> Vec<Leaf> {
+        let mut leaves = Vec::new();
+        self.collect_leaves(&mut Vec::new(), &mut leaves);
+        leaves
+    }
+
+    fn collect_leaves(&'static self, parents: &mut Vec<&'static Field>, leaves: &mut Vec<Leaf>) {
+        for field in self.fields {
+            match field.shape.nested() {
+                None => leaves.push(Leaf { parents: parents.clone(), field }),
+                Some(meta) => {
+                    parents.push(field);
+                    meta.collect_leaves(parents, leaves);
+                    parents.pop();
+                }
+            }
+        }
+    }
+}
+
+impl Leaf {
+    /// The leaf `field` below `parents`, outermost first.
+    pub(crate) fn new(parents: &[&'static Field], field: &'static Field) -> Self {
+        Self { parents: parents.to_vec(), field }
+    }
+
+    /// The same leaf seen from further out: `field` below `parents` is the struct that it belongs to.
+    pub(crate) fn below(mut self, parents: &[&'static Field], field: &'static Field) -> Self {
+        self.parents.splice(0..0, parents.iter().copied().chain([field]));
+        self
+    }
+
+    /// The field itself.
+    pub fn field(&self) -> &'static Field {
+        self.field
+    }
+
+    /// The dotted path of its keys, such as `database.pool_size`.
+    pub fn path(&self) -> String {
+        path_of_key(&self.parents, self.field.key)
+    }
+
+    /// The environment variable under a `prefix` (of the outermost struct), if it has one.
+    pub fn variable(&self, prefix: Option<&str>) -> Option<String> {
+        match self.field.variable {
+            Variable::Named(name) => Some(name.to_owned()),
+            Variable::Generated => Some(format!("{}__{}", prefix?, self.segments())),
+            Variable::Forbidden => None,
+        }
+    }
+
+    /// The names in dotenv content: with and without the prefix, or the one that `env` gives.
+    pub(crate) fn content_names(&self, prefix: Option<&str>) -> Vec<String> {
+        match (self.field.variable, prefix) {
+            (Variable::Named(name), _) => vec![name.to_owned()],
+            (_, Some(prefix)) => vec![self.segments(), format!("{prefix}__{}", self.segments())],
+            (_, None) => vec![self.segments()],
+        }
+    }
+
+    /// The generated name without a prefix: `DATABASE__POOL_SIZE`.
+    pub(crate) fn segments(&self) -> String {
+        let mut segments: Vec<&str> = self.parents.iter().map(|field| field.segment).collect();
+        segments.push(self.field.segment);
+        segments.join("__")
+    }
+}
+
+/// The dotted path of `key` below `parents`.
+pub(crate) fn path_of_key(parents: &[&'static Field], key: &str) -> String {
+    let mut path = String::new();
+    for parent in parents {
+        path.push_str(&segment(parent.key));
+        path.push('.');
+    }
+    path.push_str(&segment(key));
+    path
+}

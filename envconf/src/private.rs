@@ -1,0 +1,78 @@
+//! The door for generated code: what the derive's output calls. Hidden, and no promises.
+//!
+//! Each function is generic over the type of one field and called with a span on that type, so that the compiler
+//! blames the user's field and not an expansion.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use serde::de::DeserializeOwned;
+
+use crate::config::EncryptedConfig;
+use crate::error::Error;
+use crate::format::ContentType;
+pub use crate::layers::fields::Fields;
+use crate::layers::report::Provenance;
+use crate::layers::{self, Layer};
+use crate::meta::Meta;
+use crate::variables::Variables;
+
+/// What the derive puts in place of `META` beside its errors.
+pub const NO_META: Meta = Meta {
+    type_name: "",
+    name: "",
+    docs: "",
+    dir: None,
+    env_prefix: None,
+    trust: &[],
+    signers: &[],
+    required_signatures: None,
+    allow_unknown_fields: false,
+    fields: &[],
+};
+
+/// A leaf that must be given, or has a literal default.
+pub fn leaf<T: DeserializeOwned>(fields: &mut Fields<'_>, index: usize) -> Option<T> {
+    fields.leaf(index, Fields::literal_or_missing)
+}
+
+/// A leaf whose default is made by `default`: the type's own, a function's, or `None`.
+pub fn leaf_or<T: DeserializeOwned>(
+    fields: &mut Fields<'_>,
+    index: usize,
+    default: impl FnOnce() -> T,
+) -> Option<T> {
+    fields.leaf(index, |fields, field| {
+        fields.defaulted(field);
+        Some(default())
+    })
+}
+
+/// Another derived struct.
+pub fn nested<T: EncryptedConfig>(fields: &mut Fields<'_>, index: usize) -> Option<T> {
+    fields.nested(index)
+}
+
+/// Another derived struct, absent unless any of its values is given.
+pub fn optional_nested<T: EncryptedConfig>(fields: &mut Fields<'_>, index: usize) -> Option<Option<T>> {
+    fields.optional_nested(index)
+}
+
+/// A field that is not loaded.
+pub fn skipped<T: Default>() -> T {
+    T::default()
+}
+
+/// A struct from one text and these variables: what `load` does after it has opened a pair. For tests that need none.
+#[doc(hidden)]
+pub fn from_text<T: EncryptedConfig>(
+    content_type: &str,
+    text: &str,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(T, Vec<Provenance>), Error> {
+    let content_type = ContentType::from_name(content_type).unwrap_or(ContentType::Raw);
+    let file = Some(Arc::from(Path::new("config/app.conf.enc")));
+    let layer = Layer { file, sealed: true, content_type, text };
+    layers::build_traced(T::META.name, &[layer], &Variables::Given(variables.into_iter().collect()))
+}
