@@ -1,1 +1,30 @@
-//! The derive of envconf.
+//! The derive of envconf; use it through that crate, which documents it.
+
+mod attr;
+mod check;
+mod errors;
+mod expand;
+mod model;
+mod parse;
+mod text;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
+
+use crate::errors::Errors;
+
+/// Implements `envconf::EncryptedConfig`; see there for the attributes.
+#[proc_macro_derive(EncryptedConfig, attributes(envconf))]
+pub fn encrypted_config(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    let errors = Errors::default();
+    let config = parse::config(&input, &errors);
+    if let Some(config) = &config {
+        check::config(config, &errors);
+    }
+    match (config, errors.finish()) {
+        (Some(config), None) => expand::config(&config),
+        (_, errors) => expand::stub(&input, errors),
+    }
+    .into()
+}

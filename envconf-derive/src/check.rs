@@ -1,0 +1,104 @@
+//! Rules that need more than one attribute, or more than one field.
+
+use proc_macro2::Span;
+
+use crate::attr::Items;
+use crate::errors::Errors;
+use crate::model::{Config, Field, Kind, Variable};
+
+/// Attributes of a field that do not go together, and why. The first of the two is the one blamed.
+const CONFLICTS: &[(&str, &str, &str)] = &[
+    ("default_with", "default", "a field has one default"),
+    ("no_env", "env", "one names a variable, the other forbids it"),
+    ("default", "nested", "a nested struct's defaults are those of its own fields"),
+    ("default_with", "nested", "a nested struct's defaults are those of its own fields"),
+    ("env", "nested", "a nested struct has no variable, its fields have"),
+    ("no_env", "nested", "a nested struct has no variable, its fields have"),
+    ("secret", "nested", "mark the fields of the nested struct"),
+];
+
+/// Everything that is wrong with the attributes of one field taken together.
+pub(crate) fn combinations(items: &Items, errors: &Errors) {
+    for (blamed, other, why) in CONFLICTS {
+        if let (Some(item), true) = (items.get(blamed), items.has(other)) {
+            errors.at(item.span, format!("`{blamed}` does not go with `{other}`: {why}"));
+        }
+    }
+    if items.has("skip") {
+        for item in items.iter().filter(|item| item.name != "skip") {
+            errors.at(item.span, format!("`{}` does not go with `skip`: the field is not loaded", item.name));
+        }
+    }
+}
+
+/// Everything that is wrong with the struct as a whole.
+pub(crate) fn config(config: &Config, errors: &Errors) {
+    unique_keys(config, errors);
+    unique_variables(config, errors);
+    if let Some(required) = &config.required_signatures {
+        let signers = config.signers.len();
+        if signers > 0 && usize::from(required.value) > signers {
+            errors.at(
+                required.span,
+                format!("more signatures are required than the {signers} that `signers` can give"),
+            );
+        }
+    }
+}
+
+fn unique_keys(config: &Config, errors: &Errors) {
+    let mut seen: Vec<(&str, String)> = Vec::new();
+    for field in config.fields.iter().filter(|field| !matches!(field.kind, Kind::Skipped)) {
+        for key in std::iter::once(&field.key).chain(&field.aliases) {
+            match seen.iter().find(|(earlier, _)| *earlier == key.value) {
+                Some((_, owner)) => {
+                    errors.at(key.span, format!("the key `{}` is that of `{owner}` already", key.value))
+                }
+                None => seen.push((&key.value, field.name())),
+            }
+        }
+    }
+}
+
+/// A leaf's variable as far as the struct alone tells it.
+struct Named<'a> {
+    field: &'a Field,
+    name: String,
+    span: Span,
+}
+
+/// Of two fields, the one without an attribute of its own is asked to change.
+fn unique_variables(config: &Config, errors: &Errors) {
+    let named: Vec<Named<'_>> = config.fields.iter().filter_map(|field| named(config, field)).collect();
+    for (index, one) in named.iter().enumerate() {
+        for other in &named[..index] {
+            if one.name == other.name {
+                let owner = other.field.name();
+                errors.at(one.span, format!("the variable `{}` is that of `{owner}` already: give one of them another with `env`, or `no_env`", one.name));
+            }
+            for (file, value) in [(one, other), (other, one)] {
+                if file.name == format!("{}_FILE", value.name) {
+                    errors.at(
+                        file.span,
+                        format!(
+                            "the variable `{}` would also name a file with the value of `{}`: give one of them another with `env`, or `no_env`",
+                            file.name, value.field.name()
+                        ),
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn named<'a>(config: &Config, field: &'a Field) -> Option<Named<'a>> {
+    match &field.variable {
+        Variable::Named(name) => Some(Named { field, name: name.value.clone(), span: name.span }),
+        // Without a prefix of its own the struct may still be nested in one that has one.
+        Variable::Generated => {
+            let prefix = config.env_prefix.as_deref().map(|prefix| format!("{prefix}__")).unwrap_or_default();
+            Some(Named { field, name: prefix + &field.segment(), span: field.ident.span() })
+        }
+        Variable::Forbidden => None,
+    }
+}

@@ -1,0 +1,239 @@
+//! Model to tokens, one small function per item generated.
+//!
+//! What comes out names everything by absolute paths and calls into `envconf::private` only:
+//!
+//! ```ignore
+//! #[automatically_derived]
+//! impl ::envconf::EncryptedConfig for AppConfig {
+//!     const META: ::envconf::meta::Meta = ::envconf::meta::Meta { name: "app", fields: &[…], … };
+//!
+//!     fn build(fields: &mut ::envconf::private::Fields<'_>) -> ::core::option::Option<Self> {
+//!         let field0 = ::envconf::private::leaf::<SocketAddr>(fields, 0usize);
+//!         let field1 = ::envconf::private::nested::<Database>(fields, 1usize);
+//!         ::core::option::Option::Some(Self { listen: field0?, database: field1? })
+//!     }
+//! }
+//! ```
+//!
+//! Every field is built before the first `?`, so that all problems are reported.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{DeriveInput, Generics, Ident, Type, parse_quote};
+
+use crate::model::{Config, Fallback, Field, Kind, Literal, Trust, Variable};
+use crate::parse::written;
+
+/// The impl.
+pub(crate) fn config(config: &Config) -> TokenStream {
+    let generics = bounded(config);
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let Config { ident, .. } = config;
+    let meta = meta(config);
+    let build = build(config);
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics ::envconf::EncryptedConfig for #ident #ty_generics #where_clause {
+            const META: ::envconf::meta::Meta = #meta;
+            #build
+        }
+    }
+}
+
+/// The errors, and an impl that keeps them from causing more: `AppConfig::load()` elsewhere still has its type.
+pub(crate) fn stub(input: &DeriveInput, errors: Option<TokenStream>) -> TokenStream {
+    let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
+    let ident = &input.ident;
+    quote! {
+        #errors
+        #[automatically_derived]
+        impl #impl_generics ::envconf::EncryptedConfig for #ident #ty_generics #where_clause {
+            const META: ::envconf::meta::Meta = ::envconf::private::NO_META;
+            fn build(_: &mut ::envconf::private::Fields<'_>) -> ::core::option::Option<Self> {
+                ::core::option::Option::None
+            }
+        }
+    }
+}
+
+/// The struct's generics with what each field's type needs, where that depends on a parameter.
+fn bounded(config: &Config) -> Generics {
+    let mut generics = config.generics.clone();
+    let params: Vec<Ident> = generics.type_params().map(|param| param.ident.clone()).collect();
+    for field in config.fields.iter().filter(|field| mentions(field.ty.to_token_stream(), &params)) {
+        let ty = &field.ty;
+        let clause = generics.make_where_clause();
+        match &field.kind {
+            Kind::Nested { inner, .. } => {
+                clause.predicates.push(parse_quote!(#inner: ::envconf::EncryptedConfig));
+            }
+            Kind::Skipped => clause.predicates.push(parse_quote!(#ty: ::core::default::Default)),
+            Kind::Leaf(fallback) => {
+                clause.predicates.push(parse_quote!(#ty: ::envconf::private::DeserializeOwned));
+                if let Fallback::Type = fallback {
+                    clause.predicates.push(parse_quote!(#ty: ::core::default::Default));
+                }
+            }
+        }
+    }
+    generics
+}
+
+fn mentions(tokens: TokenStream, params: &[Ident]) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => params.contains(&ident),
+        TokenTree::Group(group) => mentions(group.stream(), params),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
+fn build(config: &Config) -> TokenStream {
+    let fields = Ident::new("fields", Span::mixed_site());
+    let locals: Vec<Ident> =
+        (0..config.fields.len()).map(|i| format_ident!("field{i}", span = Span::mixed_site())).collect();
+    let names = config.fields.iter().map(|field| &field.ident);
+    // Fields that are skipped have no place in META, by whose order the others are numbered.
+    let mut loaded = 0usize..;
+    let values = config.fields.iter().map(|field| match &field.kind {
+        Kind::Skipped => skipped(&field.ty),
+        Kind::Leaf(fallback) => leaf(&fields, loaded.next(), &field.ty, fallback),
+        Kind::Nested { inner, optional } => nested(&fields, loaded.next(), inner, *optional),
+    });
+    quote! {
+        fn build(#fields: &mut ::envconf::private::Fields<'_>) -> ::core::option::Option<Self> {
+            #( let #locals = #values; )*
+            ::core::option::Option::Some(Self { #( #names: #locals?, )* })
+        }
+    }
+}
+
+fn leaf(fields: &Ident, index: Option<usize>, ty: &Type, fallback: &Fallback) -> TokenStream {
+    let default = match fallback {
+        Fallback::Required | Fallback::Literal(_) => {
+            return quote_spanned!(ty.span()=> ::envconf::private::leaf::<#ty>(#fields, #index));
+        }
+        Fallback::Absent => quote!(|| ::core::option::Option::None),
+        Fallback::Type => quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default),
+        Fallback::Function(path) => path.to_token_stream(),
+    };
+    quote_spanned!(ty.span()=> ::envconf::private::leaf_or::<#ty>(#fields, #index, #default))
+}
+
+fn nested(fields: &Ident, index: Option<usize>, inner: &Type, optional: bool) -> TokenStream {
+    let function = if optional { quote!(optional_nested) } else { quote!(nested) };
+    quote_spanned!(inner.span()=> ::envconf::private::#function::<#inner>(#fields, #index))
+}
+
+fn skipped(ty: &Type) -> TokenStream {
+    quote_spanned!(ty.span()=> ::core::option::Option::Some(::envconf::private::skipped::<#ty>()))
+}
+
+fn meta(config: &Config) -> TokenStream {
+    let Config { docs, name, signers, allow_unknown_fields, .. } = config;
+    let type_name = config.ident.to_string();
+    let dir = option(config.dir.as_ref());
+    let env_prefix = option(config.env_prefix.as_ref());
+    let required_signatures = option(config.required_signatures.as_ref().map(|required| required.value));
+    let trust = config.trust.iter().map(trust);
+    let fields = config.fields.iter().filter_map(field);
+    quote! {
+        ::envconf::meta::Meta {
+            type_name: #type_name,
+            name: #name,
+            docs: #docs,
+            dir: #dir,
+            env_prefix: #env_prefix,
+            trust: &[#(#trust),*],
+            signers: &[#(#signers),*],
+            required_signatures: #required_signatures,
+            allow_unknown_fields: #allow_unknown_fields,
+            fields: &[#(#fields),*],
+        }
+    }
+}
+
+fn trust(trust: &Trust) -> TokenStream {
+    let environment = option(trust.environment.as_ref());
+    let keys = &trust.keys;
+    quote!(::envconf::meta::Trust { environment: #environment, keys: #keys })
+}
+
+fn field(field: &Field) -> Option<TokenStream> {
+    let Field { docs, secret, .. } = field;
+    let (key, segment, ty) = (&field.key.value, field.segment(), written(&field.ty));
+    let aliases = field.aliases.iter().map(|alias| &alias.value);
+    let shape = shape(&field.kind)?;
+    let variable = variable(&field.variable);
+    Some(quote! {
+        ::envconf::meta::Field {
+            key: #key,
+            aliases: &[#(#aliases),*],
+            docs: #docs,
+            ty: #ty,
+            shape: #shape,
+            segment: #segment,
+            variable: #variable,
+            secret: #secret,
+        }
+    })
+}
+
+/// `None` for a field that is skipped: `META` leaves it out.
+fn shape(kind: &Kind) -> Option<TokenStream> {
+    let variant = match kind {
+        Kind::Skipped => return None,
+        Kind::Nested { inner, optional } => {
+            let variant = if *optional { quote!(OptionalNested) } else { quote!(Nested) };
+            let meta = quote_spanned!(inner.span()=> &<#inner as ::envconf::EncryptedConfig>::META);
+            quote!(#variant(#meta))
+        }
+        Kind::Leaf(fallback) => match fallback {
+            Fallback::Required => quote!(Required),
+            Fallback::Absent => quote!(Optional),
+            Fallback::Type => quote!(Defaulted(::envconf::meta::Fallback::Type)),
+            Fallback::Literal(value) => {
+                let value = literal(value);
+                quote!(Defaulted(::envconf::meta::Fallback::Literal(#value)))
+            }
+            Fallback::Function(path) => {
+                let path = crate::text::pretty(path.to_token_stream());
+                quote!(Defaulted(::envconf::meta::Fallback::Function(#path)))
+            }
+        },
+    };
+    Some(quote!(::envconf::meta::Shape::#variant))
+}
+
+fn literal(value: &Literal) -> TokenStream {
+    let variant = match value {
+        Literal::Bool(value) => quote!(Bool(#value)),
+        Literal::Integer(value) => quote!(Integer(#value)),
+        Literal::Float(value) => quote!(Float(#value)),
+        Literal::String(text) => quote!(String(#text)),
+        Literal::Array(items) => {
+            let items = items.iter().map(literal);
+            quote!(Array(&[#(#items),*]))
+        }
+    };
+    quote!(::envconf::meta::Literal::#variant)
+}
+
+fn variable(variable: &Variable) -> TokenStream {
+    let variant = match variable {
+        Variable::Generated => quote!(Generated),
+        Variable::Named(name) => {
+            let name = &name.value;
+            quote!(Named(#name))
+        }
+        Variable::Forbidden => quote!(Forbidden),
+    };
+    quote!(::envconf::meta::Variable::#variant)
+}
+
+fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}

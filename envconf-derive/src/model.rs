@@ -1,0 +1,104 @@
+//! What a config struct is: closed enums, spans kept, no syntax left.
+
+use proc_macro2::Span;
+use syn::{Generics, Ident, Path, Type};
+
+/// A struct that derives `EncryptedConfig`.
+pub(crate) struct Config {
+    pub(crate) ident: Ident,
+    pub(crate) generics: Generics,
+    pub(crate) docs: String,
+    pub(crate) name: String,
+    pub(crate) dir: Option<String>,
+    pub(crate) env_prefix: Option<String>,
+    pub(crate) trust: Vec<Trust>,
+    pub(crate) signers: Vec<String>,
+    pub(crate) required_signatures: Option<Spanned<u8>>,
+    pub(crate) allow_unknown_fields: bool,
+    pub(crate) fields: Vec<Field>,
+}
+
+/// The trusted keys of one environment, or of all.
+pub(crate) struct Trust {
+    pub(crate) environment: Option<String>,
+    pub(crate) keys: String,
+}
+
+/// A field.
+pub(crate) struct Field {
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
+    pub(crate) docs: String,
+    pub(crate) key: Spanned<String>,
+    pub(crate) aliases: Vec<Spanned<String>>,
+    pub(crate) kind: Kind,
+    pub(crate) variable: Variable,
+    pub(crate) secret: bool,
+}
+
+/// Where a field's value comes from.
+pub(crate) enum Kind {
+    /// A value of its type, by serde.
+    Leaf(Fallback),
+    /// Another derived struct, `inner` being its type without `Option`.
+    Nested { inner: Type, optional: bool },
+    /// Nowhere: its type's default.
+    Skipped,
+}
+
+/// What a leaf is that nothing gives.
+pub(crate) enum Fallback {
+    /// An error.
+    Required,
+    /// `None`.
+    Absent,
+    /// `default`
+    Type,
+    /// `default = …`
+    Literal(Literal),
+    /// `default_with = …`
+    Function(Path),
+}
+
+/// The value of `default = …`.
+pub(crate) enum Literal {
+    Bool(bool),
+    Integer(i128),
+    Float(f64),
+    String(String),
+    Array(Vec<Literal>),
+}
+
+/// The environment variable of a field.
+pub(crate) enum Variable {
+    /// By prefix and path.
+    Generated,
+    /// `env = …`
+    Named(Spanned<String>),
+    /// `no_env`, and fields that are no leaves.
+    Forbidden,
+}
+
+/// Something, and the token to blame for it.
+pub(crate) struct Spanned<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}
+
+impl Field {
+    /// The Rust name, without `r#`.
+    pub(crate) fn name(&self) -> String {
+        plain_name(&self.ident)
+    }
+
+    /// The field's part of generated variable names.
+    pub(crate) fn segment(&self) -> String {
+        self.name().to_uppercase()
+    }
+}
+
+/// An identifier without `r#`.
+pub(crate) fn plain_name(ident: &Ident) -> String {
+    let name = ident.to_string();
+    name.strip_prefix("r#").map_or(name.clone(), str::to_owned)
+}

@@ -1,0 +1,306 @@
+//! syn to model.
+
+use proc_macro2::Span;
+use quote::ToTokens as _;
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::{
+    Attribute, Data, DeriveInput, Expr, ExprLit, Fields, GenericArgument, GenericParam, Ident, Lit, Meta,
+    PathArguments, Type,
+};
+
+use crate::attr::{self, Item, Items, Value};
+use crate::check;
+use crate::errors::Errors;
+use crate::model::{Config, Fallback, Field, Kind, Literal, Spanned, Trust, Variable, plain_name};
+use crate::text;
+
+/// The struct; `None` where it is none of the kind that can be derived for.
+pub(crate) fn config(input: &DeriveInput, errors: &Errors) -> Option<Config> {
+    let items = attr::read(&input.attrs, attr::STRUCT, attr::FIELD, errors);
+    refuse_lifetimes(input, errors);
+    let spell = case(&items, errors);
+    let fields = named_fields(input, errors)?;
+    Some(Config {
+        ident: input.ident.clone(),
+        generics: input.generics.clone(),
+        docs: docs(&input.attrs),
+        name: name(&input.ident, &items, errors),
+        dir: not_empty(items.string("dir"), errors),
+        env_prefix: env_prefix(&items, errors),
+        trust: trust(&items, errors),
+        signers: signers(&items, errors),
+        required_signatures: required_signatures(&items, errors),
+        allow_unknown_fields: items.has("allow_unknown_fields"),
+        fields: fields.iter().map(|(ident, syntax)| field(ident, syntax, spell, errors)).collect(),
+    })
+}
+
+fn named_fields<'a>(input: &'a DeriveInput, errors: &Errors) -> Option<Vec<(&'a Ident, &'a syn::Field)>> {
+    let (span, what) = match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) => {
+                return Some(
+                    fields.named.iter().filter_map(|field| Some((field.ident.as_ref()?, field))).collect(),
+                );
+            }
+            Fields::Unnamed(_) => (input.ident.span(), "tuple struct"),
+            Fields::Unit => (input.ident.span(), "unit struct"),
+        },
+        Data::Enum(data) => (data.enum_token.span, "enum"),
+        Data::Union(data) => (data.union_token.span, "union"),
+    };
+    errors.at(
+        span,
+        format!(
+            "EncryptedConfig is derived for structs with named fields, not for a {what}\n\
+             a field of any type that implements serde's Deserialize needs no derive of its own"
+        ),
+    );
+    None
+}
+
+fn refuse_lifetimes(input: &DeriveInput, errors: &Errors) {
+    for param in &input.generics.params {
+        if let GenericParam::Lifetime(param) = param {
+            errors.at(param.span(), "a configuration owns its values: use `String` where this borrows");
+        }
+    }
+}
+
+fn field(ident: &Ident, syntax: &syn::Field, spell: fn(&str) -> String, errors: &Errors) -> Field {
+    let items = attr::read(&syntax.attrs, attr::FIELD, attr::STRUCT, errors);
+    check::combinations(&items, errors);
+    let ty = ungrouped(&syntax.ty);
+    if let Type::Reference(reference) = ty {
+        errors.at(
+            reference.span(),
+            "a configuration owns its values: use `String`, `Vec` or `Box` in place of a reference",
+        );
+    }
+    let key = match items.string("rename") {
+        Some(key) => Spanned { value: key.value.to_owned(), span: key.span },
+        None => Spanned { value: spell(&plain_name(ident)), span: ident.unraw().span() },
+    };
+    Field {
+        key,
+        aliases: items
+            .strings("alias")
+            .map(|alias| Spanned { value: alias.value.to_owned(), span: alias.span })
+            .collect(),
+        docs: docs(&syntax.attrs),
+        kind: kind(ty, &items),
+        variable: variable(&items, errors),
+        secret: items.has("secret") || is_secret(ty),
+        ident: ident.clone(),
+        ty: ty.clone(),
+    }
+}
+
+fn kind(ty: &Type, items: &Items) -> Kind {
+    if items.has("skip") {
+        return Kind::Skipped;
+    }
+    let inner = within_option(ty);
+    if items.has("nested") {
+        return Kind::Nested { inner: inner.unwrap_or(ty).clone(), optional: inner.is_some() };
+    }
+    let default = items.get("default").or(items.get("default_with"));
+    Kind::Leaf(match default.map(|item| &item.value) {
+        None if inner.is_some() => Fallback::Absent,
+        None => Fallback::Required,
+        Some(Value::Literal(literal)) => Fallback::Literal(copy(&literal.value)),
+        Some(Value::Path(path)) => Fallback::Function(path.clone()),
+        Some(Value::Nothing | Value::PerLabel(_)) => Fallback::Type,
+    })
+}
+
+fn copy(literal: &Literal) -> Literal {
+    match literal {
+        Literal::Bool(value) => Literal::Bool(*value),
+        Literal::Integer(value) => Literal::Integer(*value),
+        Literal::Float(value) => Literal::Float(*value),
+        Literal::String(text) => Literal::String(text.clone()),
+        Literal::Array(items) => Literal::Array(items.iter().map(copy).collect()),
+    }
+}
+
+fn variable(items: &Items, errors: &Errors) -> Variable {
+    if let Some(name) = items.string("env") {
+        if !text::is_variable(name.value) {
+            errors.at(
+                name.span,
+                "a variable's name is letters, digits and `_`, and does not begin with a digit",
+            );
+        }
+        return Variable::Named(Spanned { value: name.value.to_owned(), span: name.span });
+    }
+    let none = items.has("no_env") || items.has("nested") || items.has("skip");
+    if none { Variable::Forbidden } else { Variable::Generated }
+}
+
+fn case(items: &Items, errors: &Errors) -> fn(&str) -> String {
+    let Some(wanted) = items.string("rename_all") else { return str::to_owned };
+    match text::CASES.iter().find(|(name, _)| *name == wanted.value) {
+        Some((_, spell)) => *spell,
+        None => {
+            let names: Vec<&str> = text::CASES.iter().map(|(name, _)| *name).collect();
+            errors.at(wanted.span, format!("no such case\nallowed here: {}", names.join(", ")));
+            str::to_owned
+        }
+    }
+}
+
+fn name(ident: &Ident, items: &Items, errors: &Errors) -> String {
+    let given = items.string("name").map(|name| (name.value.to_owned(), name.span));
+    let (name, span) = given.unwrap_or_else(|| (text::config_name(&plain_name(ident)), ident.span()));
+    if !text::is_name(&name) {
+        errors.at(
+            span,
+            format!(
+                "{name:?} cannot name a configuration: up to 64 ASCII letters, digits, `.`, `_` and `-`, a letter or digit first\n\
+                 give it one with #[envconf(name = \"…\")]"
+            ),
+        );
+    }
+    name
+}
+
+fn env_prefix(items: &Items, errors: &Errors) -> Option<String> {
+    let prefix = items.string("env_prefix")?;
+    if !text::is_variable(prefix.value) || prefix.value.ends_with('_') {
+        errors.at(
+            prefix.span,
+            "a prefix is letters, digits and `_`, does not begin with a digit and does not end in `_`: \
+             `__` is added to it",
+        );
+    }
+    Some(prefix.value.to_owned())
+}
+
+fn not_empty(text: Option<Spanned<&str>>, errors: &Errors) -> Option<String> {
+    let text = text?;
+    if text.value.trim().is_empty() {
+        errors.at(text.span, "this is empty");
+    }
+    Some(text.value.to_owned())
+}
+
+fn trust(items: &Items, errors: &Errors) -> Vec<Trust> {
+    let per_label = match items.get("trust") {
+        Some(Item { value: Value::PerLabel(entries), .. }) => entries.as_slice(),
+        _ => &[],
+    };
+    for (index, (label, _)) in per_label.iter().enumerate() {
+        if !text::is_name(&label.value) {
+            errors.at(
+                label.span,
+                "an environment is up to 64 ASCII letters, digits, `.`, `_` and `-`, a letter or digit first",
+            );
+        }
+        if per_label[..index].iter().any(|(earlier, _)| earlier.value == label.value) {
+            errors.at(label.span, format!("`{}` is given twice", label.value));
+        }
+    }
+    if let Some(item) = items.get("trust")
+        && matches!(&item.value, Value::PerLabel(entries) if entries.is_empty())
+    {
+        errors.at(item.span, "this trusts nothing: name an environment and its keys");
+    }
+    let for_all = items
+        .string("trust")
+        .map(|keys| Trust { environment: None, keys: key_references(keys.value, keys.span, errors) });
+    let one = |(label, keys): &(Spanned<String>, Spanned<String>)| Trust {
+        environment: Some(label.value.clone()),
+        keys: key_references(&keys.value, keys.span, errors),
+    };
+    for_all.into_iter().chain(per_label.iter().map(one)).collect()
+}
+
+fn key_references(list: &str, span: Span, errors: &Errors) -> String {
+    for entry in text::entries(list).filter(|entry| !text::is_key_reference(entry)) {
+        errors.at(
+            span,
+            format!("{entry:?} is no key reference: write `local`, or provider:region:key-id such as `tencent:ap-guangzhou:<id of the CMK>`"),
+        );
+    }
+    text::entries(list).collect::<Vec<_>>().join(",")
+}
+
+fn signers(items: &Items, errors: &Errors) -> Vec<String> {
+    let Some(list) = items.string("signers") else { return Vec::new() };
+    for entry in text::entries(list.value).filter(|entry| !text::is_public_key(entry)) {
+        errors
+            .at(list.span, format!("{entry:?} is no public key: 32 bytes in base64, which is 44 characters"));
+    }
+    text::entries(list.value).map(str::to_owned).collect()
+}
+
+fn required_signatures(items: &Items, errors: &Errors) -> Option<Spanned<u8>> {
+    let Some(Value::Literal(Spanned { value: Literal::Integer(count), span })) =
+        items.get("required_signatures").map(|item| &item.value)
+    else {
+        return None;
+    };
+    // A file holds up to eight (format.md §3).
+    let count = u8::try_from(*count).ok().filter(|count| (1..=8).contains(count));
+    if count.is_none() {
+        errors.at(*span, "a file has 1 to 8 signatures");
+    }
+    Some(Spanned { value: count?, span: *span })
+}
+
+/// The doc comment without the space that every line of it begins with.
+fn docs(attributes: &[Attribute]) -> String {
+    let line = |attribute: &Attribute| match &attribute.meta {
+        Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+                let text = text.value();
+                Some(text.strip_prefix(' ').map_or(text.clone(), str::to_owned))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    let lines: Vec<String> = attributes.iter().filter_map(line).collect();
+    lines.join("\n").trim().to_owned()
+}
+
+/// Types that came through a macro are in invisible groups.
+fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => ungrouped(&group.elem),
+        Type::Paren(paren) => ungrouped(&paren.elem),
+        ty => ty,
+    }
+}
+
+/// The `T` of an `Option<T>`, told by the path's last segment: a macro sees no further.
+fn within_option(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Option")?;
+    match &last.arguments {
+        PathArguments::AngleBracketed(arguments) => match arguments.args.first()? {
+            GenericArgument::Type(inner) => Some(ungrouped(inner)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// secrecy's types, by their names, also within `Option`.
+fn is_secret(ty: &Type) -> bool {
+    match within_option(ty).unwrap_or(ty) {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "SecretString" || last.ident == "SecretBox"),
+        _ => false,
+    }
+}
+
+/// The type as the user wrote it.
+pub(crate) fn written(ty: &Type) -> String {
+    text::pretty(ty.to_token_stream())
+}
