@@ -58,7 +58,7 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 /// The plaintext of a sealed file: only an envelope that opened gives one, and it is wiped on drop.
 ///
 /// The content is the bytes that were sealed, without the padding. `Debug` shows nothing.
-pub struct Plaintext {
+pub(crate) struct Plaintext {
     padded: SecretBytes,
     content: std::ops::Range<usize>,
 }
@@ -70,7 +70,7 @@ impl Plaintext {
     }
 
     /// The sealed bytes, exactly as they were.
-    pub fn expose(&self) -> &[u8] {
+    pub(crate) fn expose(&self) -> &[u8] {
         &self.padded.expose()[self.content.clone()]
     }
 }

@@ -1,4 +1,33 @@
-//! Bytes ⇄ the two files of a pair (format.md §§1–8). Pure: no disk, no network, no clock.
+//! Bytes ⇄ the two files of a pair (format.md §§1–8). Pure: no disk, no network, no clock, no randomness.
+//!
+//! [`EncFile::parse`] and [`KeyFile::parse`] read, their `emit` writes, and the two are each other's inverse:
+//! there is exactly one spelling of everything.
+
+mod enc;
+mod key;
+mod lines;
+pub(crate) mod outline;
+mod values;
+
+pub use enc::{EncFile, Header, Signature};
+pub(crate) use enc::{write_body, write_signatures};
+pub use key::{KeyFile, Recipient, Section};
+pub use outline::{Outline, OutlineLine};
+pub(crate) use values::civil_date;
+pub use values::{Id, Name, Timestamp};
+
+/// Largest `.enc` (format.md §8).
+pub const MAX_ENC: usize = 100_663_296;
+/// Largest `.key` (format.md §8).
+pub const MAX_KEY: usize = 1_048_576;
+/// Largest content that can be sealed (format.md §8).
+pub const MAX_CONTENT: usize = 67_108_864;
+/// Largest generation (format.md §3).
+pub(crate) const MAX_GENERATION: u64 = i64::MAX as u64;
+/// Content is padded to a multiple of this (format.md §3).
+pub const PADDING: usize = 1024;
+/// An AEAD tag follows the ciphertext (format.md §2).
+pub(crate) const TAG: usize = 16;
 
 /// What a sealed content is (format.md §3, field `type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,5 +62,43 @@ impl ContentType {
     /// The type of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|ty| ty.name() == name)
+    }
+
+    /// Whether a file of this type can carry an outline (format.md §7).
+    pub fn has_outline(self) -> bool {
+        matches!(self, Self::Toml | Self::Json | Self::Dotenv)
+    }
+}
+
+/// The cipher of body and wrapped keys (format.md §2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Suite {
+    /// AES-256-GCM, the default.
+    #[default]
+    Aes256Gcm,
+    /// AES-128-GCM, for key services that give 16-byte keys.
+    Aes128Gcm,
+}
+
+impl Suite {
+    /// The suite's name as it stands in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aes256Gcm => "AES-256-GCM",
+            Self::Aes128Gcm => "AES-128-GCM",
+        }
+    }
+
+    /// The suite of that name; `None` for an unknown or reserved one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Aes256Gcm, Self::Aes128Gcm].into_iter().find(|suite| suite.name() == name)
+    }
+
+    /// Length of data key and content key, in bytes.
+    pub fn key_len(self) -> usize {
+        match self {
+            Self::Aes256Gcm => 32,
+            Self::Aes128Gcm => 16,
+        }
     }
 }

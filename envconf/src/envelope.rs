@@ -1,0 +1,287 @@
+//! The data key, and the envelope it seals: derivations, commitment, AEAD and MACs (format.md §§2, 4, 5).
+
+use std::fmt;
+
+use aes_gcm::aead::{AeadInOut, Nonce, Tag};
+use aes_gcm::{Aes128Gcm, Aes256Gcm, KeyInit};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Kind};
+use crate::format::{ContentType, EncFile, Header, Id, MAX_CONTENT, PADDING, Suite, TAG, write_body};
+use crate::secret::{Plaintext, SecretBytes, same};
+use crate::signer::SigningKey;
+
+const NONCE: usize = 12;
+/// The plaintext begins with the content's length, `u32` big-endian (format.md §3).
+const LENGTH: usize = 4;
+
+/// A data key: seals the contents of one configuration in one environment, and is itself wrapped by key services.
+///
+/// Wiped on drop; `Debug` shows nothing. It comes fresh from [`DataKey::generate`], or from a key service.
+#[derive(Clone)]
+pub struct DataKey(SecretBytes);
+
+impl DataKey {
+    /// A fresh data key of the suite's length.
+    ///
+    /// # Errors
+    /// [`Kind::Unexpected`] where the operating system has no randomness to give.
+    pub fn generate(suite: Suite) -> Result<Self, Error> {
+        Ok(Self(SecretBytes::random(suite.key_len()).map_err(no_randomness)?))
+    }
+
+    /// The data key that a key service has unwrapped: its raw bytes, which the caller should wipe.
+    ///
+    /// Whether the length is that of the file's suite is checked when a file is opened with it.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(SecretBytes::copy_of(bytes))
+    }
+
+    /// A data key already in a buffer of its own.
+    pub(crate) fn from_secret(bytes: SecretBytes) -> Self {
+        Self(bytes)
+    }
+
+    /// The raw bytes, for a key service to wrap.
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose()
+    }
+
+    /// The key that authenticates a section of a `.key` (format.md §5).
+    pub(crate) fn mac_key(&self) -> [u8; 32] {
+        self.derive(b"", &[b"envconf/v1 key-mac"])
+    }
+
+    /// The MAC of a section: `parts` are the file's first three lines and the section's lines before its `mac`.
+    pub(crate) fn section_mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        hmac(&self.mac_key(), parts)
+    }
+
+    /// The key of the outline's tags (format.md §7).
+    pub(crate) fn outline_key(&self, name: &str, environment: &str) -> [u8; 32] {
+        self.derive(b"", &[b"envconf/v1 outline\0", name.as_bytes(), b"\0", environment.as_bytes()])
+    }
+
+    fn derive(&self, salt: &[u8], info: &[&[u8]]) -> [u8; 32] {
+        let mut out = [0; 32];
+        hkdf(self.expose(), salt, info, &mut out);
+        out
+    }
+
+    /// Content key, nonce and commitment for a salt and a header (format.md §4).
+    pub(crate) fn content_keys(&self, suite: Suite, salt: &[u8; 32], h0: &[u8]) -> ContentKeys {
+        let header = Sha256::digest(h0);
+        let mut okm = SecretBytes::zeroed(suite.key_len() + NONCE);
+        hkdf(self.expose(), salt, &[b"envconf/v1 content\0", &header], okm.expose_mut());
+        let commit = self.derive(salt, &[b"envconf/v1 commit\0", &header]);
+        ContentKeys { suite, okm, commit }
+    }
+
+    /// The salt of a seal (format.md §4): fresh by `random`, and different for every other header or content even
+    /// if that should repeat.
+    pub(crate) fn hedged_salt(&self, random: &[u8; 32], header: &[u8], content: &[u8]) -> [u8; 32] {
+        let key = self.derive(b"", &[b"envconf/v1 salt"]);
+        hmac(&key, &[random, &Sha256::digest(header), &Sha256::digest(content)])
+    }
+}
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DataKey([REDACTED])")
+    }
+}
+
+/// What one seal is made with.
+pub(crate) struct ContentKeys {
+    suite: Suite,
+    /// Key, then nonce.
+    pub(crate) okm: SecretBytes,
+    pub(crate) commit: [u8; 32],
+}
+
+impl ContentKeys {
+    fn encrypt(&self, aad: &[u8], buffer: &mut [u8]) -> Option<[u8; TAG]> {
+        let (key, nonce) = self.okm.expose().split_at(self.suite.key_len());
+        match self.suite {
+            Suite::Aes256Gcm => encrypt::<Aes256Gcm>(key, nonce, aad, buffer),
+            Suite::Aes128Gcm => encrypt::<Aes128Gcm>(key, nonce, aad, buffer),
+        }
+    }
+
+    fn decrypt(&self, aad: &[u8], buffer: &mut [u8]) -> bool {
+        let (key, nonce) = self.okm.expose().split_at(self.suite.key_len());
+        match self.suite {
+            Suite::Aes256Gcm => decrypt::<Aes256Gcm>(key, nonce, aad, buffer),
+            Suite::Aes128Gcm => decrypt::<Aes128Gcm>(key, nonce, aad, buffer),
+        }
+    }
+}
+
+/// Encrypts `buffer` in place and gives the tag; `None` if key or nonce have the wrong length for the cipher.
+pub(crate) fn encrypt<C: KeyInit + AeadInOut>(
+    key: &[u8],
+    nonce: &[u8],
+    aad: &[u8],
+    buffer: &mut [u8],
+) -> Option<[u8; TAG]> {
+    let cipher = C::new_from_slice(key).ok()?;
+    let nonce = <&Nonce<C>>::try_from(nonce).ok()?;
+    let tag = cipher.encrypt_inout_detached(nonce, aad, buffer.into()).ok()?;
+    tag.as_slice().try_into().ok()
+}
+
+/// Decrypts `buffer`, which ends in its tag, in place; `false`, and the buffer as it was, if it is not authentic.
+pub(crate) fn decrypt<C: KeyInit + AeadInOut>(
+    key: &[u8],
+    nonce: &[u8],
+    aad: &[u8],
+    buffer: &mut [u8],
+) -> bool {
+    let Some((text, tag)) = buffer.split_last_chunk_mut::<TAG>() else { return false };
+    let (Ok(cipher), Ok(nonce), Ok(tag)) =
+        (C::new_from_slice(key), <&Nonce<C>>::try_from(nonce), <&Tag<C>>::try_from(&tag[..]))
+    else {
+        return false;
+    };
+    cipher.decrypt_inout_detached(nonce, aad, text.into(), tag).is_ok()
+}
+
+/// Seals `content`: the bytes of a whole `.enc`, signed by `signers` (format.md §4).
+///
+/// `random` is the 32 bytes R of the salt's derivation.
+///
+/// # Errors
+/// [`Kind::TooLarge`] for content above 64 MiB; [`Kind::BadDek`] for a data key that is not of the suite's length.
+pub(crate) fn seal(
+    header: &Header,
+    content: &[u8],
+    dek: &DataKey,
+    random: &[u8; 32],
+    signers: &[SigningKey],
+) -> Result<Vec<u8>, Error> {
+    if content.len() > MAX_CONTENT {
+        return Err(Error::new(Kind::TooLarge, format!("the content is larger than {MAX_CONTENT} bytes")));
+    }
+    check_length(dek, header.suite)?;
+    let mut file = header.emit();
+    let salt = dek.hedged_salt(random, &file, content);
+    push_field(&mut file, "salt", &salt);
+    let keys = dek.content_keys(header.suite, &salt, &file);
+    push_field(&mut file, "commit", &keys.commit);
+    file.extend_from_slice(b"body:\n");
+
+    let mut body = padded(content);
+    let text_len = body.expose().len() - TAG;
+    let tag = keys
+        .encrypt(&file, &mut body.expose_mut()[..text_len])
+        .ok_or_else(|| Error::new(Kind::Unexpected, "the cipher refused to encrypt"))?;
+    body.expose_mut()[text_len..].copy_from_slice(&tag);
+    write_body(&mut file, body.expose());
+
+    let mut signatures: Vec<_> = signers.iter().map(|signer| signer.sign(&file)).collect();
+    signatures.sort_by_key(|signature| signature.signer);
+    signatures.dedup_by_key(|signature| signature.signer);
+    crate::format::write_signatures(&mut file, &signatures);
+    Ok(file)
+}
+
+fn push_field(file: &mut Vec<u8>, field: &str, value: &[u8; 32]) {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(value);
+    file.extend_from_slice(format!("{field}: {text}\n").as_bytes());
+}
+
+/// The plaintext of format.md §3, and room for the tag: length, content, zeros up to the next multiple of 1024.
+fn padded(content: &[u8]) -> SecretBytes {
+    let mut buffer = SecretBytes::zeroed((LENGTH + content.len()).next_multiple_of(PADDING) + TAG);
+    let bytes = buffer.expose_mut();
+    // Content is at most 64 MiB, which the caller has checked.
+    bytes[..LENGTH].copy_from_slice(&(content.len() as u32).to_be_bytes());
+    bytes[LENGTH..LENGTH + content.len()].copy_from_slice(content);
+    buffer
+}
+
+/// Opens a parsed `.enc` in place with its data key: steps 10 and 12 to 14 of format.md §4. `bytes` is the file.
+///
+/// # Errors
+/// [`Kind::BadDek`], [`Kind::CommitMismatch`], [`Kind::TagMismatch`], [`Kind::BadPlaintext`], in this order.
+pub(crate) fn open(file: EncFile, bytes: &[u8], dek: &DataKey) -> Result<Plaintext, Error> {
+    check_length(dek, file.header.suite)?;
+    let keys = dek.content_keys(file.header.suite, &file.salt, &bytes[..file.h0]);
+    if !same(&keys.commit, &file.commit) {
+        return Err(Error::new(Kind::CommitMismatch, "header and data key do not belong together").advise(
+            "the header was edited, or the .key belongs to another seal; restore both files from git",
+        ));
+    }
+    let mut body = file.body;
+    if !keys.decrypt(&bytes[..file.h], body.expose_mut()) {
+        return Err(Error::new(Kind::TagMismatch, "the encrypted body was changed")
+            .advise("restore the file from git; it must not be edited"));
+    }
+    let content = content_range(body.expose(), file.header.content_type).ok_or_else(|| {
+        Error::new(Kind::BadPlaintext, "the decrypted content is not formed as a sealer forms it")
+    })?;
+    Ok(Plaintext::new(body, content))
+}
+
+/// Step 10 of format.md §4: the data key has the suite's length.
+pub(crate) fn check_length(dek: &DataKey, suite: Suite) -> Result<(), Error> {
+    if dek.expose().len() == suite.key_len() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::BadDek, format!("the data key is not of the length that {} needs", suite.name()))
+        .advise("the key service gave another key than was wrapped; check which key the recipient names"))
+}
+
+/// Where the content lies in a decrypted body (tag still behind it), if length, padding and encoding are right.
+fn content_range(body: &[u8], content_type: ContentType) -> Option<std::ops::Range<usize>> {
+    let padded = &body[..body.len() - TAG];
+    let (length, rest) = padded.split_first_chunk::<LENGTH>()?;
+    let length = u32::from_be_bytes(*length) as usize;
+    if length > MAX_CONTENT || (LENGTH + length).next_multiple_of(PADDING) != padded.len() {
+        return None;
+    }
+    let (content, padding) = rest.split_at(length);
+    let zero = padding.iter().fold(0, |seen, b| seen | b) == 0;
+    (zero && is_encoded_as(content, content_type)).then_some(LENGTH..LENGTH + length)
+}
+
+/// Whether content of this type may hold these bytes: UTF-8 without byte order mark, unless it is raw.
+pub(crate) fn is_encoded_as(content: &[u8], content_type: ContentType) -> bool {
+    content_type == ContentType::Raw
+        || !content.starts_with("\u{feff}".as_bytes()) && std::str::from_utf8(content).is_ok()
+}
+
+/// A fresh id for a data key.
+pub(crate) fn random_id() -> Result<Id, Error> {
+    let mut id = [0; 8];
+    getrandom::fill(&mut id).map_err(no_randomness)?;
+    Ok(Id::new(id))
+}
+
+/// 32 fresh bytes that need not stay secret: R of the salt's derivation, the salt of a wrap.
+pub(crate) fn random_32() -> Result<[u8; 32], Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(no_randomness)?;
+    Ok(bytes)
+}
+
+pub(crate) fn no_randomness(error: getrandom::Error) -> Error {
+    Error::new(Kind::Unexpected, "the operating system gives no randomness").caused_by(error)
+}
+
+/// HKDF with SHA-256 (RFC 5869); an empty salt means 32 zero bytes. `out` is at most 64 bytes here.
+pub(crate) fn hkdf(ikm: &[u8], salt: &[u8], info: &[&[u8]], out: &mut [u8]) {
+    Hkdf::<Sha256>::new(Some(salt), ikm)
+        .expand_multi_info(info, out)
+        .expect("HKDF-SHA-256 gives up to 8160 bytes, and none of ours is longer than 64");
+}
+
+/// HMAC-SHA-256 over the concatenation of `parts`.
+pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}

@@ -1,0 +1,351 @@
+//! `NAME.enc`: header, body, signatures (format.md §3).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::lines::{FileKind, Lines, checked};
+use super::outline::{self, OutlineLine};
+use super::values::{self, Id, Name, Timestamp};
+use super::{ContentType, MAX_CONTENT, MAX_ENC, PADDING, Suite, TAG};
+use crate::error::{Error, Kind};
+use crate::secret::SecretBytes;
+
+/// Largest body, decoded: ciphertext and tag.
+const MAX_BODY: usize = MAX_CONTENT + PADDING + TAG;
+const MAX_HEADER: usize = 1_048_576;
+const MAX_OUTLINE: usize = 4096;
+const MAX_SIGNATURES: usize = 8;
+/// Characters of a full body line, and the bytes they stand for.
+const LINE: usize = 64;
+const LINE_BYTES: usize = LINE / 4 * 3;
+
+/// The fields of an `.enc` that say what it is; all of them are bound into its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The configuration's logical name.
+    pub name: Name,
+    /// Its deployment label.
+    pub environment: Name,
+    /// What the content is.
+    pub content_type: ContentType,
+    /// The cipher.
+    pub suite: Suite,
+    /// The data key's id in the `.key`.
+    pub dek: Id,
+    /// How often it was sealed, 1 … 2^63−1.
+    pub generation: u64,
+    /// When it was sealed; informative.
+    pub sealed_at: Option<Timestamp>,
+    /// The outline (format.md §7); empty when there is none.
+    pub outline: Vec<OutlineLine>,
+}
+
+impl Header {
+    /// The header's lines, from the first to the one before `salt`.
+    pub(crate) fn emit(&self) -> Vec<u8> {
+        let mut text = format!(
+            "{}\nname: {}\nenv: {}\ntype: {}\nsuite: {}\ndek: {}\ngeneration: {}\n",
+            FileKind::Enc.first_line(),
+            self.name,
+            self.environment,
+            self.content_type.name(),
+            self.suite.name(),
+            self.dek,
+            self.generation
+        );
+        if let Some(sealed_at) = &self.sealed_at {
+            text += &format!("sealed-at: {sealed_at}\n");
+        }
+        for line in &self.outline {
+            text += &format!("outline: {line}\n");
+        }
+        text.into_bytes()
+    }
+}
+
+/// One `sig` line: who signed, and the Ed25519 signature over everything before the signatures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The signer's id.
+    pub signer: Id,
+    /// The signature.
+    pub bytes: [u8; 64],
+}
+
+/// A parsed `.enc`, with the offsets at which the parts that are authenticated end.
+#[derive(Clone, Debug)]
+pub struct EncFile {
+    /// What it is.
+    pub header: Header,
+    /// Salt of the content key's derivation.
+    pub salt: [u8; 32],
+    /// The commitment to key and header.
+    pub commit: [u8; 32],
+    /// The signatures, ascending by signer.
+    pub signatures: Vec<Signature>,
+    /// Ciphertext and tag; becomes the padded plaintext in place.
+    pub(crate) body: SecretBytes,
+    /// Length of H0: the file through the `salt` line.
+    pub(crate) h0: usize,
+    /// Length of H: the file through the `body:` line.
+    pub(crate) h: usize,
+    /// Length of M: the file through the last body line.
+    pub(crate) m: usize,
+}
+
+impl EncFile {
+    /// Parses the bytes of a `.enc` (format.md §§1, 3).
+    ///
+    /// # Errors
+    /// The first violation met, of the kinds `TooLarge` to `TrailingData`; the message names the line and what was
+    /// expected there, never what was found.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        checked(bytes, MAX_ENC, FileKind::Enc, Self::parse_lines)
+    }
+
+    fn parse_lines(mut lines: Lines<'_>) -> Result<Self, Error> {
+        let header = parse_header(&mut lines)?;
+        let salt = lines.field("salt")?;
+        let salt = values::b64(salt).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
+        let h0 = lines.position();
+        let commit = lines.field("commit")?;
+        let commit = values::b64(commit).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
+        lines.exactly("body:")?;
+        let h = lines.position();
+        if h > MAX_HEADER {
+            return Err(lines.fault(Kind::TooLarge, &format!("the header is larger than {MAX_HEADER} bytes")));
+        }
+        let body = parse_body(&mut lines)?;
+        let m = lines.position();
+        let signatures = parse_signatures(&mut lines)?;
+        lines.exactly("end")?;
+        lines.finish()?;
+        Ok(Self { header, salt, commit, signatures, body, h0, h, m })
+    }
+
+    /// The file's bytes: the inverse of [`EncFile::parse`].
+    pub fn emit(&self) -> Vec<u8> {
+        let mut bytes = self.header.emit();
+        bytes.extend_from_slice(format!("salt: {}\n", STANDARD.encode(self.salt)).as_bytes());
+        bytes.extend_from_slice(format!("commit: {}\nbody:\n", STANDARD.encode(self.commit)).as_bytes());
+        write_body(&mut bytes, self.body.expose());
+        write_signatures(&mut bytes, &self.signatures);
+        bytes
+    }
+
+    /// Length of ciphertext and tag, in bytes.
+    pub fn body_len(&self) -> usize {
+        self.body.expose().len()
+    }
+}
+
+fn parse_header(lines: &mut Lines<'_>) -> Result<Header, Error> {
+    let name = name_field(lines, "name")?;
+    let environment = name_field(lines, "env")?;
+    let content_type = std::str::from_utf8(lines.field("type")?).ok().and_then(ContentType::from_name);
+    let content_type = content_type.ok_or_else(|| lines.bad_value("toml, json, yaml, dotenv or raw"))?;
+    let suite = std::str::from_utf8(lines.field("suite")?).ok().and_then(Suite::from_name);
+    let suite = suite.ok_or_else(|| {
+        lines
+            .fault(Kind::UnsupportedSuite, "expected suite AES-256-GCM or AES-128-GCM")
+            .advise("it was written by a newer envconf; update this one")
+    })?;
+    let dek = Id::from_hex(lines.field("dek")?).ok_or_else(|| lines.bad_value("16 lower-case hex digits"))?;
+    let generation = values::generation(lines.field("generation")?)
+        .ok_or_else(|| lines.bad_value("a number from 1 to 2^63-1 without leading zero"))?;
+    let sealed_at = match lines.optional("sealed-at")? {
+        Some(value) => {
+            Some(Timestamp::from_bytes(value).ok_or_else(|| lines.bad_value("YYYY-MM-DDThh:mm:ssZ"))?)
+        }
+        None => None,
+    };
+    let outline = parse_outline(lines, content_type)?;
+    Ok(Header { name, environment, content_type, suite, dek, generation, sealed_at, outline })
+}
+
+/// A field that holds a name: `name` and `env`, the second and third line of both files.
+pub(super) fn name_field(lines: &mut Lines<'_>, field: &str) -> Result<Name, Error> {
+    Name::from_bytes(lines.field(field)?)
+        .ok_or_else(|| lines.bad_value("1 to 64 letters, digits, `.`, `_`, `-`, the first a letter or digit"))
+}
+
+fn parse_outline(lines: &mut Lines<'_>, content_type: ContentType) -> Result<Vec<OutlineLine>, Error> {
+    let mut outline: Vec<OutlineLine> = Vec::new();
+    while let Some(value) = lines.optional("outline")? {
+        if !content_type.has_outline() {
+            return Err(lines.fault(Kind::BadHeader, "only toml, json and dotenv carry an outline"));
+        }
+        if outline.len() == MAX_OUTLINE {
+            return Err(lines.fault(Kind::TooLarge, &format!("more than {MAX_OUTLINE} outline lines")));
+        }
+        let line = outline::parse_line(value)
+            .ok_or_else(|| lines.bad_value("`outline: <path> <tag>`, the tag `-` or 32 hex digits"))?;
+        if outline.last().is_some_and(|last| last.path >= line.path) {
+            return Err(lines.fault(Kind::BadHeader, "outline paths must ascend strictly"));
+        }
+        outline.push(line);
+    }
+    Ok(outline)
+}
+
+fn parse_signatures(lines: &mut Lines<'_>) -> Result<Vec<Signature>, Error> {
+    let mut signatures: Vec<Signature> = Vec::new();
+    while let Some(value) = lines.optional("sig")? {
+        if signatures.len() == MAX_SIGNATURES {
+            return Err(lines.fault(Kind::TooLarge, &format!("more than {MAX_SIGNATURES} signatures")));
+        }
+        let parsed = value.split_at_checked(16).and_then(|(signer, rest)| {
+            Some(Signature { signer: Id::from_hex(signer)?, bytes: values::b64(rest.strip_prefix(b" ")?)? })
+        });
+        let signature = parsed.ok_or_else(|| lines.bad_value("`sig: <signer id> <base64 of 64 bytes>`"))?;
+        if signatures.last().is_some_and(|last| last.signer >= signature.signer) {
+            return Err(lines.fault(Kind::BadHeader, "signers must ascend strictly"));
+        }
+        signatures.push(signature);
+    }
+    Ok(signatures)
+}
+
+/// Reads the body's lines and decodes them into one buffer of exact size.
+///
+/// Where a body line has a character that is no base64, that line is the error, before anything that follows it;
+/// wrong padding and length are errors of the whole body, at its end (format.md §3). Decoding finds both at once,
+/// so the line is looked for only after decoding has failed.
+fn parse_body(lines: &mut Lines<'_>) -> Result<SecretBytes, Error> {
+    let start = lines.clone();
+    let (full_lines, last) = match measure_body(lines) {
+        Ok(measured) => measured,
+        Err(error) => return Err(foreign_character(start, lines.position()).unwrap_or(error)),
+    };
+    decode_body(start.rest(), full_lines, last)
+        .map_err(|error| foreign_character(start, lines.position()).unwrap_or(error))
+}
+
+/// Goes over the body's lines and checks their lengths; gives the number of full lines and the length of a last,
+/// shorter one, or 0.
+fn measure_body(lines: &mut Lines<'_>) -> Result<(usize, usize), Error> {
+    let mut full = 0;
+    loop {
+        while starts_with_full_line(lines.rest()) {
+            lines.skip(LINE + 1);
+            full += 1;
+        }
+        let mut ahead = lines.clone();
+        let line = ahead.next()?;
+        if ends_body(line) {
+            return Ok((full, 0));
+        }
+        *lines = ahead;
+        if line.is_empty() || line.len() > LINE {
+            return Err(lines.fault(Kind::BadBody, "expected a line of 1 to 64 base64 characters"));
+        }
+        if line.len() == LINE {
+            full += 1;
+            continue;
+        }
+        let mut ahead = lines.clone();
+        let after = ahead.next()?;
+        if ends_body(after) {
+            return Ok((full, line.len()));
+        }
+        return Err(
+            ahead.fault(Kind::BadBody, "only the last line of the body may be shorter than 64 characters")
+        );
+    }
+}
+
+fn ends_body(line: &[u8]) -> bool {
+    line == b"end" || line.starts_with(b"sig: ")
+}
+
+/// The common case without a search: 64 characters, none of them LF, then LF.
+fn starts_with_full_line(rest: &[u8]) -> bool {
+    let Some((line, rest)) = rest.split_first_chunk::<LINE>() else { return false };
+    let inner_lf = line.iter().fold(false, |found, b| found | (*b == b'\n'));
+    !inner_lf && rest.first() == Some(&b'\n') && !line.starts_with(b"sig: ")
+}
+
+fn decode_body(text: &[u8], full_lines: usize, last: usize) -> Result<SecretBytes, Error> {
+    let bad = |what: &str| {
+        Error::new(Kind::BadBody, format!("the body is {what}"))
+            .advise("restore the file from git; it must not be edited")
+    };
+    let last_line = &text[full_lines * (LINE + 1)..][..last];
+    let final_line = if last > 0 { last_line } else { &text[..full_lines * (LINE + 1)] }.trim_ascii_end();
+    let padding = final_line.iter().rev().take_while(|b| **b == b'=').count();
+    let characters = full_lines * LINE + last;
+    if !characters.is_multiple_of(4) || padding > 2 {
+        return Err(bad("no base64"));
+    }
+    let len = (characters / 4 * 3).saturating_sub(padding);
+    if len < PADDING + TAG || len % PADDING != TAG {
+        // Bad base64 has the same class, so the order of the two does not show.
+        return Err(bad(&format!("not a multiple of {PADDING} bytes and a tag long")));
+    }
+    if len > MAX_BODY {
+        return Err(Error::new(Kind::TooLarge, format!("the body is larger than {MAX_BODY} bytes")));
+    }
+    let mut body = SecretBytes::zeroed(len);
+    let decoded = decode_lines(&text[..full_lines * (LINE + 1)], last_line, body.expose_mut());
+    if decoded { Ok(body) } else { Err(bad("no base64")) }
+}
+
+/// Decodes batches of lines, gathered without their LFs: one call per line costs more than the copy.
+fn decode_lines(full: &[u8], last: &[u8], mut out: &mut [u8]) -> bool {
+    const BATCH: usize = 64;
+    let mut gathered = [0; BATCH * LINE];
+    for batch in full.chunks(BATCH * (LINE + 1)) {
+        let mut filled = 0;
+        for line in batch.chunks_exact(LINE + 1) {
+            gathered[filled..filled + LINE].copy_from_slice(&line[..LINE]);
+            filled += LINE;
+        }
+        let Ok(written) = STANDARD.decode_slice(&gathered[..filled], out) else { return false };
+        // Padding within the body: whatever follows would be a second base64 text.
+        if written < filled / 4 * 3 && written < out.len() {
+            return false;
+        }
+        out = &mut out[written..];
+    }
+    matches!(STANDARD.decode_slice(last, out), Ok(written) if written == out.len())
+}
+
+/// The first body line with a character that is neither base64 nor padding, among the lines up to `end`.
+fn foreign_character(mut lines: Lines<'_>, end: usize) -> Option<Error> {
+    while lines.position() < end {
+        let line = lines.next().ok()?;
+        if ends_body(line) {
+            return None;
+        }
+        let fits = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
+        if line.is_empty() || line.len() > LINE || !line.iter().all(fits) {
+            return Some(lines.fault(Kind::BadBody, "expected a line of 1 to 64 base64 characters"));
+        }
+    }
+    None
+}
+
+/// Appends `body` as lines of 64 base64 characters, the last one shorter.
+pub(crate) fn write_body(out: &mut Vec<u8>, body: &[u8]) {
+    const BATCH: usize = 64;
+    out.reserve(body.len().div_ceil(3) * 4 + body.len().div_ceil(LINE_BYTES));
+    let mut text = [0; BATCH * LINE];
+    for batch in body.chunks(BATCH * LINE_BYTES) {
+        // The buffer holds the text of a whole batch, so this cannot fail.
+        let written = STANDARD.encode_slice(batch, &mut text).unwrap_or_default();
+        for line in text[..written].chunks(LINE) {
+            out.extend_from_slice(line);
+            out.push(b'\n');
+        }
+    }
+}
+
+/// Appends the `sig` lines and the end.
+pub(crate) fn write_signatures(out: &mut Vec<u8>, signatures: &[Signature]) {
+    for signature in signatures {
+        out.extend_from_slice(
+            format!("sig: {} {}\n", signature.signer, STANDARD.encode(signature.bytes)).as_bytes(),
+        );
+    }
+    out.extend_from_slice(b"end\n");
+}

@@ -1,0 +1,206 @@
+//! The line grammar that both files share (format.md §1, "Line files").
+//!
+//! The specification puts the check of every byte's encoding before the first line. Here that check runs only
+//! when something else is wrong ([`checked`]): every accepted line has matched a grammar that admits printable
+//! ASCII only, so a file that is accepted has passed it, and a body of 64 MiB is not read twice.
+
+use crate::error::{Error, Kind};
+
+/// Longest line, its LF included.
+const MAX_LINE: usize = 8192;
+const MAGIC: &[u8] = b"envconf/";
+
+/// Which of the two files a text claims to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum FileKind {
+    Enc,
+    Key,
+}
+
+impl FileKind {
+    pub(super) fn first_line(self) -> &'static str {
+        match self {
+            Self::Enc => "envconf/v1 enc",
+            Self::Key => "envconf/v1 key",
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Enc => Self::Key,
+            Self::Key => Self::Enc,
+        }
+    }
+}
+
+/// Runs `parse` on the lines of `bytes` with the checks of format.md §1 in their order.
+pub(super) fn checked<'a, T>(
+    bytes: &'a [u8],
+    limit: usize,
+    kind: FileKind,
+    parse: impl FnOnce(Lines<'a>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    if bytes.len() > limit {
+        return Err(Error::new(Kind::TooLarge, format!("larger than {limit} bytes")));
+    }
+    if !bytes.starts_with(MAGIC) {
+        return Err(not_envconf(bytes));
+    }
+    let lines = Lines { bytes, at: 0, number: 0 };
+    lines.first(kind).and_then(parse).map_err(|error| match bytes.iter().position(|b| !is_allowed(*b)) {
+        None => error,
+        Some(at) => bad_encoding(bytes, at),
+    })
+}
+
+fn is_allowed(byte: u8) -> bool {
+    byte == b'\n' || (0x20..=0x7E).contains(&byte)
+}
+
+fn not_envconf(bytes: &[u8]) -> Error {
+    let error = Error::new(Kind::NotEnvconf, "not a sealed file: it does not begin with `envconf/`");
+    match bytes {
+        [] => error.advise("the file is empty; restore it from git, or seal the configuration again"),
+        [0xEF, 0xBB, 0xBF, ..] => {
+            error.advise("it begins with a byte order mark, which an editor has added; restore it from git")
+        }
+        [b'<', b'<', b'<', b'<', ..] => {
+            error.advise("it begins with a merge conflict; take one side, or seal the configuration again")
+        }
+        _ => error.advise(
+            "seal the plain configuration with `envconf seal FILE`; files made by other tools are not read",
+        ),
+    }
+}
+
+fn bad_encoding(bytes: &[u8], at: usize) -> Error {
+    let line = 1 + bytes[..at].iter().filter(|b| **b == b'\n').count();
+    let error = Error::new(Kind::BadEncoding, format!("line {line}: a byte outside printable ASCII"));
+    if bytes[at] == b'\r' {
+        return error.advise("the line ends were changed to CRLF; put `*.enc -text` and `*.key -text` into .gitattributes and check the file out again");
+    }
+    error.advise("restore the file from git; it must not be edited or converted")
+}
+
+/// A cursor over lines, each ended by one LF.
+#[derive(Clone)]
+pub(super) struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// Number of the line last read, from 1.
+    number: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn first(mut self, kind: FileKind) -> Result<Self, Error> {
+        let line = self.next()?;
+        if line == kind.first_line().as_bytes() {
+            return Ok(self);
+        }
+        if line == kind.other().first_line().as_bytes() {
+            return Err(Error::new(
+                Kind::WrongKind,
+                format!("line 1: expected `{}`, this is the other file of a pair", kind.first_line()),
+            )
+            .advise("give the .enc and the .key each at its place"));
+        }
+        Err(Error::new(Kind::UnsupportedVersion, format!("line 1: expected `{}`", kind.first_line()))
+            .advise("it was written by a newer envconf; update this one"))
+    }
+
+    /// The next line without its LF.
+    pub(super) fn next(&mut self) -> Result<&'a [u8], Error> {
+        let rest = &self.bytes[self.at..];
+        let window = &rest[..rest.len().min(MAX_LINE)];
+        let Some(len) = window.iter().position(|b| *b == b'\n') else {
+            let number = self.number + 1;
+            if window.len() == MAX_LINE {
+                return Err(Error::new(
+                    Kind::TooLarge,
+                    format!("line {number}: longer than {MAX_LINE} bytes"),
+                ));
+            }
+            return Err(Error::new(Kind::Truncated, format!("line {number}: the file ends here, too early"))
+                .advise("the file was cut; restore it from git"));
+        };
+        self.skip(len + 1);
+        Ok(&rest[..len])
+    }
+
+    /// The value of the next line, which must be `field: value`.
+    pub(super) fn field(&mut self, field: &str) -> Result<&'a [u8], Error> {
+        let line = self.next()?;
+        value_of(line, field).ok_or_else(|| self.unexpected(line, &format!("expected `{field}: …`")))
+    }
+
+    /// The value of the next line if that is `field: value`; otherwise the line stays unread.
+    pub(super) fn optional(&mut self, field: &str) -> Result<Option<&'a [u8]>, Error> {
+        let mut ahead = self.clone();
+        let value = value_of(ahead.next()?, field);
+        if value.is_some() {
+            *self = ahead;
+        }
+        Ok(value)
+    }
+
+    /// Requires the next line to be `line`.
+    pub(super) fn exactly(&mut self, line: &str) -> Result<(), Error> {
+        let found = self.next()?;
+        if found == line.as_bytes() {
+            Ok(())
+        } else {
+            Err(self.unexpected(found, &format!("expected `{line}`")))
+        }
+    }
+
+    /// Requires that nothing follows.
+    pub(super) fn finish(&self) -> Result<(), Error> {
+        if self.at == self.bytes.len() {
+            return Ok(());
+        }
+        Err(Error::new(Kind::TrailingData, format!("line {}: something follows the end", self.number + 1))
+            .advise("restore the file from git; it must not be edited"))
+    }
+
+    /// Bytes read so far.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The bytes not yet read.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
+    /// Goes over one line of `len` bytes, its LF included, that the caller has looked at itself.
+    pub(super) fn skip(&mut self, len: usize) {
+        self.at += len;
+        self.number += 1;
+    }
+
+    /// A line that is not allowed at its place.
+    pub(super) fn unexpected(&self, line: &[u8], expected: &str) -> Error {
+        let error = Error::new(Kind::BadHeader, format!("line {}: {expected}", self.number));
+        match line {
+            [b'<', b'<', b'<', b'<', b'<', b'<', b'<', ..]
+            | [b'>', b'>', b'>', b'>', b'>', b'>', b'>', ..] => {
+                error.advise("this is a merge conflict; take one side of it, never parts of both")
+            }
+            _ => error.advise("restore the file from git; it must not be edited"),
+        }
+    }
+
+    /// The last line's value is outside its grammar.
+    pub(super) fn bad_value(&self, expected: &str) -> Error {
+        self.fault(Kind::BadValue, &format!("expected {expected}"))
+    }
+
+    /// An error at the line last read.
+    pub(super) fn fault(&self, kind: Kind, what: &str) -> Error {
+        Error::new(kind, format!("line {}: {what}", self.number))
+    }
+}
+
+fn value_of<'a>(line: &'a [u8], field: &str) -> Option<&'a [u8]> {
+    line.strip_prefix(field.as_bytes())?.strip_prefix(b": ")
+}
