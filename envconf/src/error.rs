@@ -196,6 +196,13 @@ impl Error {
         this
     }
 
+    /// A key service that did not wrap a data key; of the same kind, because the same things lead to it.
+    pub(crate) fn wrap_failed(attempt: Attempt) -> Self {
+        let mut this = Self::new(Kind::UnwrapFailed, "a recipient did not wrap the data key");
+        this.0.attempts = vec![attempt];
+        this
+    }
+
     /// Adds the line of advice: what to do next.
     pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
         self.0.advice = Some(advice.into());
@@ -323,6 +330,12 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
     }
 }
 
@@ -528,6 +541,18 @@ impl fmt::Display for Attempt {
         if let Some(code) = &self.code {
             write!(f, ": {code}")?;
         }
+        if self.tries > 0 {
+            self.write_circumstances(f)?;
+        }
+        match &self.advice {
+            Some(advice) => write!(f, "\n    {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Attempt {
+    fn write_circumstances(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(" (")?;
         if let Some(status) = self.status {
             write!(f, "HTTP {status}, ")?;
@@ -536,11 +561,7 @@ impl fmt::Display for Attempt {
             write!(f, "request {id}, ")?;
         }
         let plural = if self.tries == 1 { "try" } else { "tries" };
-        write!(f, "{} {plural}, {:.2} s)", self.tries, self.took.as_secs_f64())?;
-        match &self.advice {
-            Some(advice) => write!(f, "\n    {advice}"),
-            None => Ok(()),
-        }
+        write!(f, "{} {plural}, {:.2} s)", self.tries, self.took.as_secs_f64())
     }
 }
 

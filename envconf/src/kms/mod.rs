@@ -1,9 +1,235 @@
-//! Key services: the [`Kms`] trait, and the reference that names one key of one service.
+//! Key services: the [`Kms`] trait, the reference that names one key of one service, and what passes between.
+
+pub(crate) mod local;
+pub(crate) mod services;
+#[cfg(feature = "tencent")]
+pub(crate) mod tencent;
+pub(crate) mod worker;
 
 use std::fmt;
+use std::pin::Pin;
 use std::str::FromStr;
 
-use crate::error::{Error, Kind, escape};
+use crate::envelope::DataKey;
+use crate::error::{Error, Fault, Kind, escape};
+use crate::format::{Id, Name, Suite};
+
+/// A future in a box, as the methods of [`Kms`] return.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A key service: wraps and unwraps data keys under keys that never leave it.
+///
+/// The trait is open: implement it for a service that this library does not know, and hand it to
+/// [`Loader::kms`](crate::Loader::kms). Its futures run on the library's own thread, within a Tokio runtime.
+///
+/// The context MUST be bound to what is wrapped, so that unwrapping under another name or environment fails: as the
+/// service's associated data, or as `DEK || SHA-256(ctx)` checked after unwrapping (format.md §6).
+///
+/// ```
+/// use envconf::{Context, DataKey, KeyRef, Kms, KmsError, WrappedKey, BoxFuture};
+///
+/// struct Vendor;
+///
+/// impl Kms for Vendor {
+///     fn provider(&self) -> &str {
+///         "vendor"
+///     }
+///
+///     fn authenticates(&self) -> bool {
+///         true // only who may wrap can make a wrapped key
+///     }
+///
+///     fn wrap<'a>(&'a self, _: &'a KeyRef, _: &'a DataKey, _: &'a Context) -> BoxFuture<'a, Result<WrappedKey, KmsError>> {
+///         Box::pin(async { Err(KmsError::refused("this service only unwraps")) })
+///     }
+///
+///     fn unwrap<'a>(&'a self, _: &'a KeyRef, _: &'a WrappedKey, _: &'a Context) -> BoxFuture<'a, Result<DataKey, KmsError>> {
+///         Box::pin(async { Err(KmsError::transient("the service does not answer")) })
+///     }
+/// }
+/// ```
+pub trait Kms: Send + Sync + 'static {
+    /// The provider's name in key references, such as `vault`.
+    fn provider(&self) -> &str;
+
+    /// Whether holding a wrapped key proves the right to wrap (class A of format.md §6). `false` for public-key
+    /// wrapping (class P): such a key opens a file only where a signer is pinned too.
+    fn authenticates(&self) -> bool;
+
+    /// Wraps a data key under `key`.
+    ///
+    /// # Errors
+    /// What the service answered, sorted by what it means for the next step.
+    fn wrap<'a>(
+        &'a self,
+        key: &'a KeyRef,
+        dek: &'a DataKey,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<WrappedKey, KmsError>>;
+
+    /// Unwraps a data key that was wrapped under `key` with the same context.
+    ///
+    /// # Errors
+    /// As for [`Kms::wrap`].
+    fn unwrap<'a>(
+        &'a self,
+        key: &'a KeyRef,
+        wrapped: &'a WrappedKey,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<DataKey, KmsError>>;
+
+    /// Has the service make a data key and wrap it in one call; `None` where it cannot, which is the default.
+    ///
+    /// # Errors
+    /// As for [`Kms::wrap`].
+    fn generate<'a>(
+        &'a self,
+        key: &'a KeyRef,
+        suite: Suite,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Option<(DataKey, WrappedKey)>, KmsError>> {
+        let _ = (key, suite, context);
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Tells apart services of one provider whose answers could differ (other account, other endpoint), so that
+    /// concurrent loads share a request only where it is the same. The default never shares.
+    fn identity(&self) -> Option<[u8; 32]> {
+        None
+    }
+}
+
+/// Whose data key it is: bound into every wrapped key (format.md §6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    text: String,
+    dek: Id,
+}
+
+impl Context {
+    /// The context of a data key of this name and environment.
+    pub(crate) fn new(name: &Name, environment: &Name, dek: Id) -> Self {
+        Self { text: format!("{{\"env\":\"{environment}\",\"envconf\":\"v1\",\"name\":\"{name}\"}}"), dek }
+    }
+
+    /// The context as JSON text, byte for byte as format.md §6 fixes it.
+    pub fn as_json(&self) -> &str {
+        &self.text
+    }
+
+    /// The data key's id.
+    pub fn dek(&self) -> Id {
+        self.dek
+    }
+}
+
+/// A data key wrapped by a key service: 1–8000 bytes of 0x21–0x7E, in the form that the provider defines. Public.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrappedKey(String);
+
+impl WrappedKey {
+    /// The wrapped key of this text; `None` if it could not stand in a `.key`.
+    pub fn new(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        let fits = (1..=8000).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        fits.then_some(Self(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a key service did not do what it was asked.
+///
+/// Words are the implementation's own and `'static`: a service's reply can repeat what it was sent. Of the reply
+/// only its code, request id and HTTP status are kept, and the first two only if they have the form of one.
+#[derive(Clone, Debug)]
+pub struct KmsError {
+    pub(crate) fault: Fault,
+    pub(crate) message: &'static str,
+    pub(crate) advice: Option<&'static str>,
+    pub(crate) code: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) status: Option<u16>,
+    pub(crate) tries: u32,
+}
+
+impl KmsError {
+    fn new(fault: Fault, message: &'static str) -> Self {
+        Self { fault, message, advice: None, code: None, request_id: None, status: None, tries: 1 }
+    }
+
+    /// A failure that another try may not meet: network, overload, deadline.
+    pub fn transient(message: &'static str) -> Self {
+        Self::new(Fault::Transient, message)
+    }
+
+    /// The service said no: credentials, rights, a key that is disabled or gone.
+    pub fn refused(message: &'static str) -> Self {
+        Self::new(Fault::Refused, message)
+    }
+
+    /// Anything else: a damaged blob, another context, a reply that makes no sense.
+    pub fn other(message: &'static str) -> Self {
+        Self::new(Fault::Other, message)
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn advise(mut self, advice: &'static str) -> Self {
+        self.advice = Some(advice);
+        self
+    }
+
+    /// The service's error code; dropped unless it is words of letters, joined by dots.
+    #[must_use]
+    pub fn code(mut self, code: &str) -> Self {
+        self.code = is_code(code).then(|| code.to_owned());
+        self
+    }
+
+    /// The service's id of the request; dropped unless it is a UUID.
+    #[must_use]
+    pub fn request_id(mut self, id: &str) -> Self {
+        self.request_id = is_uuid(id).then(|| id.to_owned());
+        self
+    }
+
+    /// The HTTP status of the reply.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// How many requests were made.
+    #[must_use]
+    pub fn tries(mut self, tries: u32) -> Self {
+        self.tries = tries;
+        self
+    }
+}
+
+/// Up to four words of letters that begin with a capital, as `ResourceUnavailable.CmkDisabled`. A key in base64 or
+/// hexadecimal practically always has a digit.
+fn is_code(text: &str) -> bool {
+    let word = |word: &str| {
+        (2..=48).contains(&word.len())
+            && word.starts_with(|c: char| c.is_ascii_uppercase())
+            && word.bytes().all(|b| b.is_ascii_alphabetic())
+    };
+    text.split('.').count() <= 4 && text.split('.').all(word)
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
 
 /// One key of one key service: `provider:region:key-id`, exactly the triplet of format.md §5.
 ///
@@ -88,6 +314,33 @@ mod tests {
             ("aws", "us-east-1", "arn:aws:kms:us-east-1:1:key/2")
         );
         assert_eq!(key.to_string().parse::<KeyRef>().unwrap(), key);
+    }
+
+    #[test]
+    fn of_a_reply_only_codes_and_ids_in_their_form_are_kept() {
+        let error = KmsError::other("no").code("ResourceUnavailable.CmkDisabled");
+        assert_eq!(error.code.as_deref(), Some("ResourceUnavailable.CmkDisabled"));
+        for bad in [
+            "",
+            "lower",
+            "A",
+            "AuthFailure.",
+            "Has space",
+            "Q2FuYXJ5S2V5MDEyMzQ1Njc4OQ==",
+            "A.B",
+            "Ab.Cd.Ef.Gh.Ij",
+        ] {
+            assert_eq!(KmsError::other("no").code(bad).code, None, "{bad:?}");
+        }
+        let id = "7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab";
+        assert_eq!(KmsError::other("no").request_id(id).request_id.as_deref(), Some(id));
+        assert_eq!(KmsError::other("no").request_id("not an id").request_id, None);
+    }
+
+    #[test]
+    fn the_context_is_spelled_byte_for_byte() {
+        let context = Context::new(&"app.conf".parse().unwrap(), &"prod".parse().unwrap(), Id::new([0; 8]));
+        assert_eq!(context.as_json(), r#"{"env":"prod","envconf":"v1","name":"app.conf"}"#);
     }
 
     #[test]

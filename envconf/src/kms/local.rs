@@ -1,0 +1,309 @@
+//! A key in a file or variable: the embedded default (format.md §6, "local").
+//!
+//! It authenticates, needs no service and no network. Whoever has it can open and forge all that it wraps.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::str::FromStr;
+
+use aes_gcm::Aes256Gcm;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::{Context, KeyRef, KmsError, WrappedKey};
+use crate::envelope::{self, DataKey};
+use crate::error::{Error, Kind};
+use crate::secret::{SecretBytes, same};
+
+/// The provider's name in key references.
+pub(crate) const PROVIDER: &str = "local";
+/// Where a local key lies, relative to a folder of the project (api.md §1).
+pub(crate) const FILE: &str = ".envconf/local-key";
+const PREFIX: &str = "envconf-local-v1:";
+const KEK: usize = 32;
+const KID_HEX: usize = 16;
+const SALT: usize = 32;
+const NONCE: usize = 12;
+/// Prefix, kid, colon, base64 of the key.
+const TEXT: usize = PREFIX.len() + KID_HEX + 1 + KEK.div_ceil(3) * 4;
+
+/// A local key: 32 random bytes that wrap data keys. Wiped on drop; `Debug` shows only its id.
+#[derive(Clone)]
+pub struct LocalKey {
+    kek: SecretBytes,
+    key: KeyRef,
+}
+
+impl LocalKey {
+    /// A fresh key.
+    ///
+    /// # Errors
+    /// [`Kind::Unexpected`] where the operating system has no randomness to give.
+    pub fn generate() -> Result<Self, Error> {
+        Ok(Self::of(SecretBytes::random(KEK).map_err(envelope::no_randomness)?))
+    }
+
+    fn of(kek: SecretBytes) -> Self {
+        let mut kid = [0; KID_HEX / 2];
+        envelope::hkdf(kek.expose(), b"", &[b"envconf/v1 kid"], &mut kid);
+        let kid = crate::format::Id::new(kid).to_string();
+        let key = KeyRef::new(PROVIDER, "-", &kid).expect("16 hex digits are a key id");
+        Self { kek, key }
+    }
+
+    /// The key's reference, `local:-:<kid>`. Public.
+    pub fn key_ref(&self) -> &KeyRef {
+        &self.key
+    }
+
+    /// The key as text, `envconf-local-v1:<kid>:<base64>`: the raw secret, to be stored where only its users read.
+    pub fn expose_text(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(TEXT));
+        text.push_str(PREFIX);
+        text.push_str(self.key.key_id());
+        text.push(':');
+        STANDARD.encode_string(self.kek.expose(), &mut text);
+        text
+    }
+
+    fn parse(text: &[u8]) -> Option<Self> {
+        let rest = text.strip_suffix(b"\n").unwrap_or(text).strip_prefix(PREFIX.as_bytes())?;
+        let (kid, b64) = rest.split_at_checked(KID_HEX)?;
+        let b64 = b64.strip_prefix(b":").filter(|b64| b64.len() == KEK.div_ceil(3) * 4)?;
+        let mut kek = SecretBytes::zeroed(KEK);
+        let decoded = STANDARD.decode_slice(b64, kek.expose_mut()) == Ok(KEK);
+        let this = decoded.then(|| Self::of(kek))?;
+        same(this.key.key_id().as_bytes(), kid).then_some(this)
+    }
+
+    /// Reads a key from a file that nobody but its owner can change and nobody but owner and group can read.
+    ///
+    /// # Errors
+    /// [`Kind::BadLocalKey`] for a file that is missing, unreadable or holds something else;
+    /// [`Kind::InsecureKeyFile`] for one that is not regular, not the user's or root's, or has any of the mode bits
+    /// 0037 (format.md §6).
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let unreadable = |error: std::io::Error| {
+            Error::new(Kind::BadLocalKey, format!("cannot read the local key: {}", error.kind()))
+                .at(path)
+                .caused_by(error)
+                .advise("make one with `envconf keygen`, or point ENVCONF_KEY_FILE at the right file")
+        };
+        let file = open_without_waiting(path).map_err(unreadable)?;
+        check_permissions(&file, path)?;
+        // A buffer for the longest key and one byte more, so that nothing grows and leaves copies.
+        let mut buffer = SecretBytes::zeroed(TEXT + 2);
+        let mut len = 0;
+        let mut file = file.take(buffer.expose().len() as u64);
+        loop {
+            match file.read(&mut buffer.expose_mut()[len..]).map_err(unreadable)? {
+                0 => break,
+                read => len += read,
+            }
+        }
+        Self::parse(&buffer.expose()[..len]).ok_or_else(|| malformed().at(path))
+    }
+
+    /// Wraps a data key, with a fresh salt.
+    pub(crate) fn wrap(&self, dek: &DataKey, context: &Context) -> Result<WrappedKey, Error> {
+        self.wrap_with_salt(dek, context, &envelope::random_32()?)
+            .ok_or_else(|| Error::new(Kind::Unexpected, "the cipher refused to encrypt"))
+    }
+
+    /// Wraps a data key with this salt, which must never be used again (format.md §6).
+    pub(crate) fn wrap_with_salt(
+        &self,
+        dek: &DataKey,
+        context: &Context,
+        salt: &[u8; SALT],
+    ) -> Option<WrappedKey> {
+        let okm = self.okm(salt);
+        let (key, nonce) = okm.expose().split_at(KEK);
+        let mut sealed = SecretBytes::copy_of(dek.expose());
+        let tag = envelope::encrypt::<Aes256Gcm>(key, nonce, &aad(context), sealed.expose_mut())?;
+        WrappedKey::new(STANDARD.encode([&salt[..], sealed.expose(), &tag].concat()))
+    }
+
+    /// Unwraps a data key.
+    pub(crate) fn unwrap(&self, wrapped: &WrappedKey, context: &Context) -> Result<DataKey, KmsError> {
+        let refused = || {
+            KmsError::other("the local key does not open this wrapped key").advise(
+                "the .key was changed, or belongs to another name or environment; restore it from git",
+            )
+        };
+        let blob = STANDARD.decode(wrapped.as_str()).map_err(|_| refused())?;
+        if ![SALT + 32, SALT + 48].contains(&blob.len()) {
+            return Err(refused());
+        }
+        let (salt, sealed) = blob.split_first_chunk::<SALT>().ok_or_else(refused)?;
+        let okm = self.okm(salt);
+        let (key, nonce) = okm.expose().split_at(KEK);
+        let mut opened = SecretBytes::copy_of(sealed);
+        if !envelope::decrypt::<Aes256Gcm>(key, nonce, &aad(context), opened.expose_mut()) {
+            return Err(refused());
+        }
+        let dek_len = sealed.len() - crate::format::TAG;
+        Ok(DataKey::from_bytes(&opened.expose()[..dek_len]))
+    }
+
+    pub(crate) fn okm(&self, salt: &[u8; SALT]) -> SecretBytes {
+        let mut okm = SecretBytes::zeroed(KEK + NONCE);
+        envelope::hkdf(self.kek.expose(), salt, &[b"envconf/v1 wrap"], okm.expose_mut());
+        okm
+    }
+}
+
+/// `ctx || \0 || dek id`
+fn aad(context: &Context) -> Vec<u8> {
+    format!("{}\0{}", context.as_json(), context.dek()).into_bytes()
+}
+
+fn malformed() -> Error {
+    Error::new(Kind::BadLocalKey, "not a local key, or its id does not belong to it")
+        .advise("a local key is one line, envconf-local-v1:<id>:<base64>; copy it whole, or make one with `envconf keygen`")
+}
+
+impl FromStr for LocalKey {
+    type Err = Error;
+
+    /// Parses the key's text, with at most one line feed behind it.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::parse(text.as_bytes()).ok_or_else(malformed)
+    }
+}
+
+impl TryFrom<&str> for LocalKey {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl fmt::Debug for LocalKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalKey({}, [REDACTED])", self.key)
+    }
+}
+
+/// Several local keys in one text, separated by commas, blanks and line feeds; the text is wiped.
+///
+/// # Errors
+/// [`Kind::BadLocalKey`] if any is malformed.
+pub(crate) fn parse_several(mut text: String) -> Result<Vec<LocalKey>, Error> {
+    let words = text.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let keys: Result<Vec<_>, _> = words.map(str::parse).collect();
+    text.zeroize();
+    keys
+}
+
+/// Opens for reading without waiting for the other end, should it be a pipe.
+#[cfg(unix)]
+fn open_without_waiting(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+fn open_without_waiting(path: &Path) -> std::io::Result<File> {
+    File::open(path)
+}
+
+#[cfg(unix)]
+fn check_permissions(file: &File, path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt as _;
+    let insecure = |what: String| Error::new(Kind::InsecureKeyFile, what).at(path);
+    let metadata = file.metadata().map_err(|error| Error::read(path, error))?;
+    if !metadata.is_file() {
+        return Err(insecure("the local key is no regular file".into())
+            .advise("put the key into a regular file of mode 0600"));
+    }
+    let user = rustix::process::geteuid().as_raw();
+    if ![0, user].contains(&metadata.uid()) {
+        return Err(insecure(format!(
+            "the local key belongs to user {}, neither root nor user {user}",
+            metadata.uid()
+        ))
+        .advise("take the file over with chown, or use another key"));
+    }
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o037 != 0 {
+        return Err(insecure(format!("the local key has mode {mode:04o}: others can read or change it"))
+            .advise("run chmod 600 on it; if others may have read it, make a new key and seal again"));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_permissions(file: &File, path: &Path) -> Result<(), Error> {
+    let metadata = file.metadata().map_err(|error| Error::read(path, error))?;
+    if metadata.is_file() {
+        Ok(())
+    } else {
+        Err(Error::new(Kind::InsecureKeyFile, "the local key is no regular file").at(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Id;
+
+    fn context() -> Context {
+        Context::new(&"app".parse().unwrap(), &"prod".parse().unwrap(), Id::new([7; 8]))
+    }
+
+    #[test]
+    fn text_and_key_are_each_others_inverse() {
+        let key = LocalKey::generate().unwrap();
+        let text = key.expose_text();
+        assert_eq!(text.len(), TEXT);
+        assert_eq!(text.parse::<LocalKey>().unwrap().key_ref(), key.key_ref());
+        assert!(format!("{}\n", *text).parse::<LocalKey>().is_ok());
+        for bad in [
+            format!("{}\n\n", *text),
+            format!(" {}", *text),
+            text[..TEXT - 1].into(),
+            text.replace("v1", "v2"),
+            String::new(),
+        ] {
+            assert_eq!(bad.parse::<LocalKey>().unwrap_err().kind(), Kind::BadLocalKey);
+        }
+    }
+
+    #[test]
+    fn the_id_must_belong_to_the_key() {
+        let (a, b) = (LocalKey::generate().unwrap(), LocalKey::generate().unwrap());
+        let mixed = a.expose_text().replace(a.key_ref().key_id(), b.key_ref().key_id());
+        assert_eq!(mixed.parse::<LocalKey>().unwrap_err().kind(), Kind::BadLocalKey);
+    }
+
+    #[test]
+    fn a_wrapped_key_opens_in_its_context_only() {
+        let key = LocalKey::generate().unwrap();
+        for len in [16, 32] {
+            let dek = DataKey::from_bytes(&vec![9; len]);
+            let wrapped = key.wrap(&dek, &context()).unwrap();
+            assert_eq!(key.unwrap(&wrapped, &context()).unwrap().expose(), dek.expose());
+            let staging = Context::new(&"app".parse().unwrap(), &"staging".parse().unwrap(), Id::new([7; 8]));
+            let other_id = Context::new(&"app".parse().unwrap(), &"prod".parse().unwrap(), Id::new([8; 8]));
+            assert!(key.unwrap(&wrapped, &staging).is_err());
+            assert!(key.unwrap(&wrapped, &other_id).is_err());
+            assert!(LocalKey::generate().unwrap().unwrap(&wrapped, &context()).is_err());
+        }
+        assert!(key.unwrap(&WrappedKey::new("AAAA").unwrap(), &context()).is_err());
+        assert!(key.unwrap(&WrappedKey::new("no~base64").unwrap(), &context()).is_err());
+    }
+
+    #[test]
+    fn debug_shows_the_id_only() {
+        let key = LocalKey::generate().unwrap();
+        let shown = format!("{key:?}");
+        assert!(shown.contains(key.key_ref().key_id()));
+        assert!(!shown.contains(&key.expose_text()[PREFIX.len() + KID_HEX + 1..]));
+    }
+}

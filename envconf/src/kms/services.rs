@@ -1,0 +1,344 @@
+//! What is at hand to reach keys: local keys, the deployment's settings for key services, a program's own `Kms`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_channel::oneshot;
+
+use super::Kms;
+use super::local::{self, LocalKey};
+use crate::error::{Error, Kind, escape};
+use crate::search;
+use crate::variables::Variables;
+
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
+/// Limits of `ENVCONF_KEY_CMD` (api.md §3).
+const COMMAND_LIMIT: Duration = Duration::from_secs(10);
+const COMMAND_OUTPUT: u64 = 4096;
+
+/// How to reach keys: the local ones that were given, and the settings of the key services.
+///
+/// Nothing is contacted before a file has passed every check that needs no key (format.md §4).
+#[derive(Clone)]
+pub struct KeyServices {
+    given: Vec<LocalKey>,
+    command: Option<Vec<String>>,
+    search_from: Option<PathBuf>,
+    custom: Vec<Arc<dyn Kms>>,
+    #[cfg(feature = "tencent")]
+    tencent: Arc<dyn Kms>,
+    deadline: Duration,
+}
+
+impl KeyServices {
+    /// The services that the process's environment variables describe (api.md §3), and a local key found from
+    /// `search_from` upwards.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a setting that is empty or malformed; [`Kind::BadLocalKey`] and
+    /// [`Kind::InsecureKeyFile`] for a local key that is given and cannot be used.
+    pub fn from_environment(search_from: impl Into<PathBuf>) -> Result<Self, Error> {
+        Self::from_variables(&Variables::Process, Some(search_from.into()))
+    }
+
+    /// No local key, no setting, no credential: only what is added to it.
+    pub fn none() -> Self {
+        Self::from_variables(&Variables::Given(Vec::new()), None)
+            .expect("without variables none is malformed")
+    }
+
+    pub(crate) fn from_variables(variables: &Variables, search_from: Option<PathBuf>) -> Result<Self, Error> {
+        let (given, command) = given_keys(variables)?;
+        let deadline = match variables.setting("ENVCONF_KMS_DEADLINE")? {
+            Some(text) => parse_duration(&text).ok_or_else(|| {
+                Error::new(Kind::Usage, "ENVCONF_KMS_DEADLINE is no duration")
+                    .advise("write a whole number above 0 with ms, s or m, such as 10s")
+            })?,
+            None => DEFAULT_DEADLINE,
+        };
+        Ok(Self {
+            given,
+            command,
+            search_from,
+            custom: Vec::new(),
+            #[cfg(feature = "tencent")]
+            tencent: Arc::new(super::tencent::Tencent::from_variables(variables)?),
+            deadline,
+        })
+    }
+
+    /// Adds a local key, trusted as given.
+    #[must_use]
+    pub fn local_key(mut self, key: LocalKey) -> Self {
+        self.given.push(key);
+        self
+    }
+
+    /// Adds a key service, which takes precedence over one of the library's of the same provider name.
+    #[must_use]
+    pub fn kms(mut self, kms: Arc<dyn Kms>) -> Self {
+        self.custom.push(kms);
+        self
+    }
+
+    /// For all tries of one unwrap together; the default is 10 s.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    pub(crate) fn time_limit(&self) -> Duration {
+        self.deadline
+    }
+
+    /// The key service of this provider, if this build has one.
+    pub(crate) fn provider(&self, name: &str) -> Option<Arc<dyn Kms>> {
+        let custom = self.custom.iter().find(|kms| kms.provider() == name).cloned();
+        #[cfg(feature = "tencent")]
+        let custom = custom.or_else(|| (self.tencent.provider() == name).then(|| self.tencent.clone()));
+        custom
+    }
+
+    /// Whether a wrapped key of this provider proves the right to wrap (format.md §6).
+    pub(crate) fn authenticates(&self, provider: &str) -> bool {
+        match self.provider(provider) {
+            Some(kms) => kms.authenticates(),
+            None => !matches!(provider, "age" | "azure"),
+        }
+    }
+
+    /// The local keys that were given and are trusted as such.
+    pub(crate) fn given(&self) -> &[LocalKey] {
+        &self.given
+    }
+
+    /// Whether local keys were given, be it by a command that has not run yet.
+    pub(crate) fn are_given(&self) -> bool {
+        !self.given.is_empty() || self.command.is_some()
+    }
+
+    /// The local keys that `ENVCONF_KEY_CMD` prints; none if it is not set.
+    pub(crate) async fn of_command(&self) -> Result<Vec<LocalKey>, Error> {
+        let Some(words) = self.command.clone() else { return Ok(Vec::new()) };
+        let (done, result) = oneshot::channel();
+        // On a thread of its own: an async caller must not be held for as long as the command takes.
+        let spawned = std::thread::Builder::new().name("envconf-key-cmd".into()).spawn(move || {
+            // The caller may have gone; then nobody wants the result.
+            let _ = done.send(run_command(&words));
+        });
+        let died = || Error::new(Kind::BadLocalKey, "ENVCONF_KEY_CMD could not be run");
+        spawned.map_err(|error| died().caused_by(error))?;
+        result.await.map_err(|_| died())?
+    }
+
+    /// The local key that lies in `.envconf/local-key`, here or above.
+    pub(crate) fn found(&self) -> Result<Option<LocalKey>, Error> {
+        let file = self.search_from.as_deref().and_then(|start| search::upwards(start, local::FILE));
+        file.as_deref().map(LocalKey::read).transpose()
+    }
+}
+
+impl std::fmt::Debug for KeyServices {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyServices")
+            .field("given", &self.given)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Keys from `ENVCONF_KEY` or `ENVCONF_KEY_FILE`, or the words of `ENVCONF_KEY_CMD`.
+fn given_keys(variables: &Variables) -> Result<(Vec<LocalKey>, Option<Vec<String>>), Error> {
+    let key = variables.setting("ENVCONF_KEY")?;
+    let file = variables.setting("ENVCONF_KEY_FILE")?;
+    let command = variables.setting("ENVCONF_KEY_CMD")?;
+    if [&key, &file, &command].into_iter().flatten().count() > 1 {
+        return Err(Error::new(
+            Kind::Usage,
+            "more than one of ENVCONF_KEY, ENVCONF_KEY_FILE and ENVCONF_KEY_CMD is set",
+        )
+        .advise("unset all but one"));
+    }
+    if let Some(text) = key {
+        let keys = local::parse_several(text);
+        return keys.map(|keys| (keys, None)).map_err(|error| named("ENVCONF_KEY", &error));
+    }
+    if let Some(list) = file {
+        let keys = std::env::split_paths(&list).map(|path| LocalKey::read(&path)).collect::<Result<_, _>>();
+        return keys.map(|keys| (keys, None));
+    }
+    let Some(line) = command else { return Ok((Vec::new(), None)) };
+    let words = split_words(&line).filter(|words| !words.is_empty());
+    let words =
+        words.ok_or_else(|| Error::new(Kind::Usage, "ENVCONF_KEY_CMD has a quote that is not closed"))?;
+    Ok((Vec::new(), Some(words)))
+}
+
+fn named(variable: &str, error: &Error) -> Error {
+    let named = Error::new(error.kind(), format!("{variable}: {}", error.message()));
+    match error.advice() {
+        Some(advice) => named.advise(advice),
+        None => named,
+    }
+}
+
+/// Splits at blanks; quotes of either kind keep blanks in a word, and nothing is expanded. `None` if one is open.
+fn split_words(line: &str) -> Option<Vec<String>> {
+    let mut words: Vec<String> = Vec::new();
+    let mut quote = None;
+    let mut in_word = false;
+    for c in line.chars() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                if !std::mem::replace(&mut in_word, true) {
+                    words.push(String::new());
+                }
+            }
+            (c, None) if c.is_whitespace() => in_word = false,
+            (c, _) => {
+                if !std::mem::replace(&mut in_word, true) {
+                    words.push(String::new());
+                }
+                words.last_mut()?.push(c);
+            }
+        }
+    }
+    quote.is_none().then_some(words)
+}
+
+/// Runs the command that prints local keys: no shell, no stdin, 10 s, 4 KiB.
+fn run_command(words: &[String]) -> Result<Vec<LocalKey>, Error> {
+    let failed = |what: &str| {
+        Error::new(Kind::BadLocalKey, format!("ENVCONF_KEY_CMD ({}) {what}", escape(&words[0])))
+            .advise("run the command by hand; it must print local keys and end with status 0")
+    };
+    let mut child = Command::new(&words[0])
+        .args(&words[1..])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .map_err(|error| failed("could not be started").caused_by(error))?;
+    let output = child.stdout.take().map(read_in_background);
+    let started = Instant::now();
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break Some(status),
+            Ok(None) if started.elapsed() < COMMAND_LIMIT => std::thread::sleep(Duration::from_millis(5)),
+            _ => break None,
+        }
+    };
+    let Some(status) = status else {
+        // It may have ended in this moment, which is all that kill and wait could complain about.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(failed("did not end within 10 s"));
+    };
+    if !status.success() {
+        return Err(failed("ended with an error"));
+    }
+    let left = COMMAND_LIMIT.saturating_sub(started.elapsed());
+    let text = output
+        .and_then(|output| output.recv_timeout(left).ok())
+        .ok_or_else(|| failed("printed no text within its limits"))?;
+    let keys = local::parse_several(text).map_err(|error| named("ENVCONF_KEY_CMD", &error))?;
+    if keys.is_empty() { Err(failed("printed no key")) } else { Ok(keys) }
+}
+
+/// Reads at most [`COMMAND_OUTPUT`] bytes, on a thread: a grandchild may keep the pipe open.
+fn read_in_background(output: std::process::ChildStdout) -> std::sync::mpsc::Receiver<String> {
+    use std::io::Read as _;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = String::with_capacity(COMMAND_OUTPUT as usize + 1);
+        let read = output.take(COMMAND_OUTPUT + 1).read_to_string(&mut text);
+        if read.is_ok() && text.len() as u64 <= COMMAND_OUTPUT {
+            // Nobody may be waiting any more.
+            let _ = sender.send(text);
+        } else {
+            zeroize::Zeroize::zeroize(&mut text);
+        }
+    });
+    receiver
+}
+
+/// A whole number above 0 with `ms`, `s` or `m`.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+/// The folder from which a program searches its local key: the one it works in.
+pub(crate) fn working_folder() -> Option<PathBuf> {
+    std::env::current_dir().ok().or_else(|| Some(Path::new(".").to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn services(pairs: &[(&str, &str)]) -> Result<KeyServices, Error> {
+        let given = pairs.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        KeyServices::from_variables(&Variables::Given(given), None)
+    }
+
+    #[test]
+    fn words_are_split_without_a_shell() {
+        let words = |line: &str| split_words(line).map(|words| words.join("|"));
+        assert_eq!(words("  pass show  'my key' ").as_deref(), Some("pass|show|my key"));
+        assert_eq!(words(r#"a"b c"d '' $HOME *"#).as_deref(), Some("ab cd||$HOME|*"));
+        assert_eq!(words("a 'b"), None);
+    }
+
+    #[test]
+    fn durations_are_whole_numbers_with_a_unit() {
+        assert_eq!(parse_duration("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(parse_duration("2m"), Some(Duration::from_secs(120)));
+        for bad in ["", "s", "10", "0s", "-1s", "1h", "1.5s", " 1s"] {
+            assert_eq!(parse_duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn settings_are_checked_before_anything_is_tried() {
+        let key = LocalKey::generate().unwrap().expose_text();
+        assert_eq!(services(&[("ENVCONF_KEY", &format!("{}, {}\n", *key, *key))]).unwrap().given().len(), 2);
+        for (pairs, kind) in [
+            (&[("ENVCONF_KEY", "")][..], Kind::Usage),
+            (&[("ENVCONF_KEY", key.as_str()), ("ENVCONF_KEY_CMD", "x")], Kind::Usage),
+            (&[("ENVCONF_KEY", "nonsense")], Kind::BadLocalKey),
+            (&[("ENVCONF_KEY_FILE", "/does/not/exist")], Kind::BadLocalKey),
+            (&[("ENVCONF_KMS_DEADLINE", "soon")], Kind::Usage),
+        ] {
+            let error = services(pairs).unwrap_err();
+            assert_eq!(error.kind(), kind);
+            assert!(!error.to_string().contains("nonsense") && !error.to_string().contains("soon"));
+        }
+    }
+
+    #[test]
+    fn a_command_gives_keys_or_a_reason() {
+        let key = LocalKey::generate().unwrap();
+        let run = |line: &str| {
+            let services = services(&[("ENVCONF_KEY_CMD", line)]).unwrap();
+            super::super::worker::block_on(services.of_command())
+        };
+        let keys = run(&format!("printf {}", *key.expose_text())).unwrap();
+        assert_eq!(keys[0].key_ref(), key.key_ref());
+        for bad in ["false", "true", "printf nonsense", "/does/not/exist", "head -c 5000 /dev/zero"] {
+            assert_eq!(run(bad).unwrap_err().kind(), Kind::BadLocalKey, "{bad}");
+        }
+    }
+}

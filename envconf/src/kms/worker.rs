@@ -1,0 +1,241 @@
+//! The one thread where key services are talked to; single flight (api.md §3, "Threads").
+//!
+//! Started at the first request, ended when idle, with its own current-thread runtime and the only HTTP client. So
+//! no caller's runtime is needed, stalled or mixed with another: a caller awaits a channel, or parks on it.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::time::Duration;
+
+use futures_channel::oneshot;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::KmsError;
+use crate::envelope::DataKey;
+
+/// How long the thread outlives its last job.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// The thread did not do the job: it could not be started, or the job panicked.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+struct Worker {
+    handle: Handle,
+    jobs: watch::Sender<usize>,
+    number: u64,
+    /// A forked child has the parent's memory without its threads.
+    process: u32,
+}
+
+static WORKER: Mutex<Option<Worker>> = Mutex::new(None);
+static STARTED: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static ON_WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `job` on the worker; when the returned future is dropped, the job is dropped too.
+pub(crate) async fn run<T: Send + 'static>(job: impl Future<Output = T> + Send + 'static) -> Result<T, Gone> {
+    let (mut done, result) = oneshot::channel();
+    let started = start(async move {
+        let abandoned = std::future::poll_fn(|cx| done.poll_canceled(cx));
+        let job = std::pin::pin!(job);
+        let abandoned = std::pin::pin!(abandoned);
+        if let Some(result) = first_of(job, abandoned).await {
+            // The caller may have gone in this very moment; then nobody wants the result.
+            let _ = done.send(result);
+        }
+    });
+    if !started {
+        return Err(Gone);
+    }
+    result.await.map_err(|_| Gone)
+}
+
+/// The job's result, or `None` once `abandoned` is ready.
+async fn first_of<T>(
+    mut job: std::pin::Pin<&mut impl Future<Output = T>>,
+    mut abandoned: std::pin::Pin<&mut impl Future<Output = ()>>,
+) -> Option<T> {
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(result) = job.as_mut().poll(cx) {
+            return Poll::Ready(Some(result));
+        }
+        abandoned.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+/// Hands `job` to the worker, which is started if there is none.
+///
+/// A job that itself loads a configuration and blocks for it would wait for its own thread: what is asked for on
+/// the worker runs on a thread of its own.
+fn start(job: impl Future<Output = ()> + Send + 'static) -> bool {
+    if ON_WORKER.get() {
+        return spawn_thread().is_some_and(|worker| worker.spawn(job));
+    }
+    let mut worker = WORKER.lock().unwrap_or_else(PoisonError::into_inner);
+    let alive = worker.take().filter(|worker| worker.process == std::process::id());
+    match alive.or_else(spawn_thread) {
+        Some(alive) => worker.insert(alive).spawn(job),
+        None => false,
+    }
+}
+
+impl Worker {
+    fn spawn(&self, job: impl Future<Output = ()> + Send + 'static) -> bool {
+        struct Running(watch::Sender<usize>);
+        impl Drop for Running {
+            fn drop(&mut self) {
+                self.0.send_modify(|jobs| *jobs -= 1);
+            }
+        }
+        self.jobs.send_modify(|jobs| *jobs += 1);
+        let running = Running(self.jobs.clone());
+        self.handle.spawn(async move {
+            let _running = running;
+            job.await;
+        });
+        true
+    }
+}
+
+fn spawn_thread() -> Option<Worker> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let (jobs, mut count) = watch::channel(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    let worker = Worker { handle: runtime.handle().clone(), jobs, number, process: std::process::id() };
+    let serve = move || {
+        ON_WORKER.set(true);
+        runtime.block_on(async {
+            loop {
+                // The sender lives in WORKER and in every job; without it nobody can ask for anything.
+                let Ok(_) = count.wait_for(|jobs| *jobs == 0).await else { return };
+                let waited = tokio::time::timeout(IDLE, count.wait_for(|jobs| *jobs > 0)).await;
+                let (is_over, is_idle) = (matches!(waited, Ok(Err(_))), waited.is_err());
+                drop(waited);
+                if is_over || is_idle && retire(number, &count) {
+                    return;
+                }
+            }
+        });
+    };
+    std::thread::Builder::new().name("envconf".into()).spawn(serve).ok()?;
+    Some(worker)
+}
+
+/// Takes the idle worker out of service, unless a job has come in this moment.
+fn retire(number: u64, count: &watch::Receiver<usize>) -> bool {
+    let mut worker = WORKER.lock().unwrap_or_else(PoisonError::into_inner);
+    let idle = *count.borrow() == 0;
+    if idle && worker.as_ref().is_some_and(|worker| worker.number == number) {
+        *worker = None;
+    }
+    idle
+}
+
+/// Blocks this thread until `future` is ready. Works before, inside and without any runtime: it only parks.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    struct Signal(Mutex<bool>, Condvar);
+    impl Wake for Signal {
+        fn wake(self: Arc<Self>) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            self.1.notify_one();
+        }
+    }
+    let signal = Arc::new(Signal(Mutex::new(false), Condvar::new()));
+    let waker = Waker::from(signal.clone());
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut TaskContext::from_waker(&waker)) {
+            return output;
+        }
+        let woken = signal.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut woken = signal.1.wait_while(woken, |woken| !*woken).unwrap_or_else(PoisonError::into_inner);
+        *woken = false;
+    }
+}
+
+/// Waits on the worker, so that no caller's thread is held.
+pub(crate) async fn sleep(duration: Duration) {
+    // Without a worker there is nothing to wait for: the caller goes on at once.
+    let _ = run(async move { tokio::time::sleep(duration).await }).await;
+}
+
+type Outcome = Option<Result<DataKey, KmsError>>;
+
+/// Which unwrap it is: service, key, wrapped key and context.
+pub(crate) type FlightId = [u8; 32];
+
+struct Flight {
+    id: FlightId,
+    outcome: watch::Receiver<Outcome>,
+    task: tokio::task::AbortHandle,
+}
+
+impl Drop for Flight {
+    /// The last who waited has gone: the request is given up, and nothing of it is kept.
+    fn drop(&mut self) {
+        self.task.abort();
+        let mut flights = FLIGHTS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flights) = flights.as_mut()
+            && flights.get(&self.id).is_some_and(|flight| flight.strong_count() == 0)
+        {
+            flights.remove(&self.id);
+        }
+    }
+}
+
+static FLIGHTS: Mutex<Option<HashMap<FlightId, Weak<Flight>>>> = Mutex::new(None);
+
+/// Joins the unwrap `id` that is under way, or starts it with `unwrap`. On the worker only.
+///
+/// The request belongs to all who wait for it: it goes on when the first of them is dropped, and ends with the last.
+pub(crate) async fn share<F>(id: FlightId, unwrap: impl Fn() -> F) -> Result<DataKey, KmsError>
+where
+    F: Future<Output = Result<DataKey, KmsError>> + Send + 'static,
+{
+    loop {
+        let (flight, is_mine) = join(id, &unwrap);
+        let mut outcome = flight.outcome.clone();
+        match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
+            Ok(Some(outcome)) => return outcome,
+            // It panicked, or ended with the thread of whoever started it: once more on our own account.
+            _ if is_mine => return Err(KmsError::other("the key service's code panicked")),
+            _ => drop(flight),
+        }
+    }
+}
+
+fn join<F>(id: FlightId, unwrap: impl Fn() -> F) -> (Arc<Flight>, bool)
+where
+    F: Future<Output = Result<DataKey, KmsError>> + Send + 'static,
+{
+    let mut guard = FLIGHTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let flights = guard.get_or_insert_default();
+    let under_way = flights.get(&id).and_then(Weak::upgrade);
+    if let Some(flight) = under_way {
+        if flight.outcome.has_changed().is_ok() || flight.outcome.borrow().is_some() {
+            return (flight, false);
+        }
+        // Its task is gone without an outcome. Drop our share only after the lock, which its `Drop` takes too.
+        flights.remove(&id);
+        drop(guard);
+        drop(flight);
+        return join(id, unwrap);
+    }
+    let (sender, outcome) = watch::channel(None);
+    let request = unwrap();
+    let task = tokio::spawn(async move {
+        let result = request.await;
+        sender.send_replace(Some(result));
+    });
+    let flight = Arc::new(Flight { id, outcome, task: task.abort_handle() });
+    flights.insert(id, Arc::downgrade(&flight));
+    (flight, true)
+}

@@ -1,0 +1,166 @@
+//! Who is trusted to open a pair: identity, keys, signers, generation (format.md §4; api.md §2).
+//!
+//! All of it comes from the application or its deployment, never from the files.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Kind, escape};
+use crate::format::{MAX_GENERATION, Name};
+use crate::kms::{KeyRef, local};
+use crate::signer::SignerKey;
+use crate::variables::Variables;
+
+/// One entry of a list of trusted keys: a key, or `local` for the local keys at hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trusted {
+    /// The local keys at hand, whatever their ids.
+    Local,
+    /// This key.
+    Key(KeyRef),
+}
+
+impl FromStr for Trusted {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if text == local::PROVIDER { Ok(Self::Local) } else { text.parse().map(Self::Key) }
+    }
+}
+
+impl fmt::Display for Trusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str(local::PROVIDER),
+            Self::Key(key) => key.fmt(f),
+        }
+    }
+}
+
+/// The reader's policy: what a pair must be to be opened.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(crate) name: Name,
+    pub(crate) environment: Name,
+    /// In the order of tries; `None` when nothing sets trust.
+    pub(crate) trust: Option<Vec<Trusted>>,
+    pub(crate) signers: Vec<SignerKey>,
+    pub(crate) required_signatures: usize,
+    pub(crate) min_generation: u64,
+}
+
+impl Policy {
+    /// Expects this name and environment; trusts local keys at hand, and nothing else.
+    pub fn new(name: Name, environment: Name) -> Self {
+        Self {
+            name,
+            environment,
+            trust: None,
+            signers: Vec::new(),
+            required_signatures: 1,
+            min_generation: 1,
+        }
+    }
+
+    /// Trusts these keys, in the order of tries; a found local key then only if `local` or its id is among them.
+    #[must_use]
+    pub fn trust(mut self, keys: impl IntoIterator<Item = Trusted>) -> Self {
+        self.trust = Some(keys.into_iter().collect());
+        self
+    }
+
+    /// Requires signatures by `required` of these signers.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] if `required` is 0 or more than there are signers.
+    pub fn signers(mut self, signers: Vec<SignerKey>, required: usize) -> Result<Self, Error> {
+        if required == 0 || required > signers.len() {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{required} signatures are required and {} signers are trusted", signers.len()),
+            )
+            .advise("require at least one signature and at most one of each signer"));
+        }
+        (self.signers, self.required_signatures) = (signers, required);
+        Ok(self)
+    }
+
+    /// Refuses generations below this one.
+    #[must_use]
+    pub fn min_generation(mut self, generation: u64) -> Self {
+        self.min_generation = self.min_generation.max(generation);
+        self
+    }
+
+    /// The name that is expected.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The environment that is expected.
+    pub fn environment(&self) -> &Name {
+        &self.environment
+    }
+}
+
+/// Parses a comma-separated list of trusted keys; `whence` names the setting in errors.
+///
+/// # Errors
+/// [`Kind::Usage`] for an empty list or an entry that is no key reference.
+pub fn parse_trust(list: &str, whence: &str) -> Result<Vec<Trusted>, Error> {
+    parse_list(list, whence, "name keys as provider:region:key-id, or local, separated by commas")
+}
+
+/// Parses a comma-separated list of signers' public keys, each base64 of 32 bytes; `whence` names the setting.
+///
+/// # Errors
+/// [`Kind::Usage`] for an empty list or an entry that is no public key.
+pub fn parse_signers(list: &str, whence: &str) -> Result<Vec<SignerKey>, Error> {
+    let signers: Vec<SignerKey> =
+        parse_list(list, whence, "give Ed25519 public keys, base64 of 32 bytes, separated by commas")?;
+    let mut ids: Vec<_> = signers.iter().map(SignerKey::id).collect();
+    ids.sort();
+    if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(Error::new(Kind::Usage, format!("{whence} names a signer twice")));
+    }
+    Ok(signers)
+}
+
+fn parse_list<T: FromStr<Err = Error>>(list: &str, whence: &str, advice: &str) -> Result<Vec<T>, Error> {
+    let entries = list.split(',').map(|entry| entry.trim().parse());
+    entries.collect::<Result<_, Error>>().map_err(|error| {
+        Error::new(Kind::Usage, format!("{}: {}", escape(whence), error.message())).advise(advice)
+    })
+}
+
+/// The variables that set a policy (api.md §3). Each is `None` when it is not set.
+#[derive(Debug, Default)]
+pub(crate) struct PolicyVariables {
+    pub(crate) trust: Option<Vec<Trusted>>,
+    pub(crate) signers: Option<Vec<SignerKey>>,
+    pub(crate) required_signatures: Option<usize>,
+    pub(crate) min_generation: Option<u64>,
+}
+
+impl PolicyVariables {
+    /// # Errors
+    /// [`Kind::Usage`] for one that is set and empty or malformed.
+    pub(crate) fn read(variables: &Variables) -> Result<Self, Error> {
+        let number = |name: &str| -> Result<Option<u64>, Error> {
+            let Some(text) = variables.setting(name)? else { return Ok(None) };
+            let number = text.parse().ok().filter(|number| (1..=MAX_GENERATION).contains(number));
+            number
+                .map(Some)
+                .ok_or_else(|| Error::new(Kind::Usage, format!("{name} is no whole number above 0")))
+        };
+        let trust = variables.setting("ENVCONF_TRUST")?;
+        let signers = variables.setting("ENVCONF_SIGNERS")?;
+        Ok(Self {
+            trust: trust.map(|list| parse_trust(&list, "ENVCONF_TRUST")).transpose()?,
+            signers: signers.map(|list| parse_signers(&list, "ENVCONF_SIGNERS")).transpose()?,
+            required_signatures: number("ENVCONF_REQUIRED_SIGNATURES")?
+                .map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+            min_generation: number("ENVCONF_MIN_GENERATION")?,
+        })
+    }
+}

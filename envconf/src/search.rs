@@ -1,0 +1,35 @@
+//! Searches upwards for a file: the local key, the sealer's rules (api.md §1).
+
+use std::path::{Path, PathBuf};
+
+/// The nearest `relative` file in `start` or a folder above it.
+///
+/// The search ends with the folder that holds `.git`, before a folder that belongs to neither the user nor root,
+/// and at the root: what lies beyond is somebody else's.
+pub(crate) fn upwards(start: &Path, relative: &str) -> Option<PathBuf> {
+    let start = std::fs::canonicalize(start).ok()?;
+    for folder in start.ancestors() {
+        if !is_ours(folder) {
+            return None;
+        }
+        let file = folder.join(relative);
+        if file.symlink_metadata().is_ok() {
+            return Some(file);
+        }
+        if folder.join(".git").symlink_metadata().is_ok() {
+            return None;
+        }
+    }
+    None
+}
+
+#[cfg(unix)]
+fn is_ours(folder: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    folder.metadata().is_ok_and(|metadata| [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid()))
+}
+
+#[cfg(not(unix))]
+fn is_ours(folder: &Path) -> bool {
+    folder.metadata().is_ok()
+}
