@@ -1,0 +1,228 @@
+//! open: a pair and whoever can unwrap it give the plaintext (format.md §4, "Open").
+
+use std::time::Duration;
+
+use crate::envelope::{self, DataKey};
+use crate::error::{Error, Kind};
+use crate::format::{self, EncFile, Header, KeyFile, Section};
+use crate::kms::services::KeyServices;
+use crate::kms::{Context, KeyRef, worker};
+use crate::pair::Pair;
+use crate::policy::Policy;
+use crate::recipients;
+use crate::secret::{Plaintext, same};
+
+/// A sealer may be between two of its writes: `.enc` and `.key` are then read again, so often and so far apart
+/// (format.md §4, "Writing").
+const READ_AGAIN: (usize, Duration) = (3, Duration::from_millis(100));
+
+/// An opened pair: the plaintext, and what is known of where it came from.
+#[derive(Debug)]
+pub struct Opened {
+    pub(crate) plaintext: Plaintext,
+    pub(crate) header: Header,
+    pub(crate) section: Section,
+    pub(crate) dek: DataKey,
+    pub(crate) unwrapped_by: KeyRef,
+}
+
+impl Opened {
+    /// The sealed content, byte for byte.
+    pub fn content(&self) -> &[u8] {
+        self.plaintext.expose()
+    }
+
+    /// The header of the `.enc`.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Everybody who can unwrap this pair's data key; authenticated.
+    pub fn recipients(&self) -> impl Iterator<Item = &KeyRef> {
+        self.section.recipients.iter().map(|recipient| &recipient.key)
+    }
+
+    /// The key that unwrapped the data key.
+    pub fn unwrapped_by(&self) -> &KeyRef {
+        &self.unwrapped_by
+    }
+}
+
+/// Opens a pair. Blocks; works before, inside and without any async runtime.
+///
+/// # Errors
+/// Every kind of format.md §8 but those of writing; [`Kind::Io`] for a file that cannot be read.
+pub fn open(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Opened, Error> {
+    worker::block_on(open_pair(pair, policy, services, Wait::Here))
+}
+
+/// Opens a pair given as the bytes of its two files.
+///
+/// # Errors
+/// As for [`open`], without [`Kind::Io`].
+pub fn open_bytes(enc: &[u8], key: &[u8], policy: &Policy, services: &KeyServices) -> Result<Opened, Error> {
+    worker::block_on(async {
+        let checked = check_enc(enc, policy)?;
+        unlock(checked, enc, key, policy, services).await
+    })
+}
+
+/// Where to wait before files are read again: on the caller's own thread, or beside it, in async code.
+#[derive(Clone, Copy)]
+pub(crate) enum Wait {
+    Here,
+    Beside,
+}
+
+pub(crate) async fn open_pair(
+    pair: &Pair,
+    policy: &Policy,
+    services: &KeyServices,
+    wait: Wait,
+) -> Result<Opened, Error> {
+    let mut again = 0;
+    loop {
+        match open_once(pair, policy, services).await {
+            Err(error) if error.kind() == Kind::DekNotFound && again < READ_AGAIN.0 => {
+                again += 1;
+                match wait {
+                    Wait::Here => std::thread::sleep(READ_AGAIN.1),
+                    Wait::Beside => worker::sleep(READ_AGAIN.1).await,
+                }
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn open_once(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Opened, Error> {
+    let enc = pair.read_enc()?;
+    let file = check_enc(&enc, policy).map_err(|error| error.at(pair.enc()))?;
+    let key = pair.read_key()?;
+    let in_key = |error: Error| {
+        let path = if concerns_enc(error.kind()) { pair.enc() } else { pair.key() };
+        error.at(path)
+    };
+    unlock(file, &enc, &key, policy, services).await.map_err(in_key)
+}
+
+/// Whether an error of steps 5 to 15 is about the `.enc`.
+fn concerns_enc(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::CommitMismatch | Kind::TagMismatch | Kind::BadPlaintext | Kind::OutlineMismatch | Kind::BadDek
+    )
+}
+
+/// Steps 1 to 4: the `.enc` is well formed, is what the policy expects, and is signed as it requires.
+pub(crate) fn check_enc(enc: &[u8], policy: &Policy) -> Result<EncFile, Error> {
+    let file = EncFile::parse(enc)?;
+    check_header(&file.header, policy)?;
+    check_signatures(&file, enc, policy)?;
+    Ok(file)
+}
+
+fn check_header(header: &Header, policy: &Policy) -> Result<(), Error> {
+    if (&header.name, &header.environment) != (&policy.name, &policy.environment) {
+        let message = format!(
+            "it is `{}` for `{}`, expected `{}` for `{}`",
+            header.name, header.environment, policy.name, policy.environment
+        );
+        return Err(Error::new(Kind::IdentityMismatch, message)
+            .advise("a pair belongs to one name and environment; check ENVCONF_ENV, and that no pair was copied over another"));
+    }
+    if header.generation < policy.min_generation {
+        let message = format!(
+            "it has generation {}, at least {} is required",
+            header.generation, policy.min_generation
+        );
+        return Err(Error::new(Kind::Rollback, message).advise(
+            "an older file was put back; deploy the current one, or lower ENVCONF_MIN_GENERATION on purpose",
+        ));
+    }
+    Ok(())
+}
+
+fn check_signatures(file: &EncFile, enc: &[u8], policy: &Policy) -> Result<(), Error> {
+    if policy.signers.is_empty() {
+        return Ok(());
+    }
+    let mut valid = 0;
+    for signature in &file.signatures {
+        let Some(signer) = policy.signers.iter().find(|signer| signer.id() == signature.signer) else {
+            continue;
+        };
+        if !signer.verifies(&enc[..file.m], &signature.bytes) {
+            return Err(Error::new(
+                Kind::BadSignature,
+                format!("the signature of signer {} does not verify", signature.signer),
+            )
+            .advise("the file was changed after it was signed; do not deploy it"));
+        }
+        valid += 1;
+    }
+    if valid >= policy.required_signatures {
+        return Ok(());
+    }
+    let message = format!("{valid} signatures of trusted signers, {} required", policy.required_signatures);
+    Err(Error::new(Kind::SignatureRequired, message)
+        .advise("have it signed by those whom ENVCONF_SIGNERS or the attribute signers names"))
+}
+
+/// Steps 5 to 7: the `.key` is well formed, belongs to the `.enc`, and has its data key.
+pub(crate) fn check_key(file: &EncFile, key: &[u8]) -> Result<(KeyFile, Section), Error> {
+    let key = KeyFile::parse(key)?;
+    if (&key.name, &key.environment) != (&file.header.name, &file.header.environment) {
+        let message = format!(
+            "it is `{}` for `{}`, its .enc `{}` for `{}`",
+            key.name, key.environment, file.header.name, file.header.environment
+        );
+        return Err(Error::new(Kind::IdentityMismatch, message)
+            .advise("the two files belong to different pairs; restore both from git"));
+    }
+    let section = key.section(file.header.dek).cloned().ok_or_else(|| {
+        Error::new(
+            Kind::DekNotFound,
+            format!("it does not hold the data key {} of its .enc", file.header.dek),
+        )
+        .advise("the two files are of different seals; restore both from the same commit")
+    })?;
+    Ok((key, section))
+}
+
+/// Steps 5 to 15.
+async fn unlock(
+    file: EncFile,
+    enc: &[u8],
+    key: &[u8],
+    policy: &Policy,
+    services: &KeyServices,
+) -> Result<Opened, Error> {
+    let (key, section) = check_key(&file, key)?;
+    let context = Context::new(&policy.name, &policy.environment, section.dek);
+    let (dek, unwrapped_by) = recipients::unwrap(&section, &context, policy, services).await?;
+    let (header, plaintext) = open_with(file, enc, &key, &section, &dek)?;
+    Ok(Opened { plaintext, header, section, dek, unwrapped_by })
+}
+
+/// Steps 10 to 15: everything that needs the data key and nobody else.
+pub(crate) fn open_with(
+    file: EncFile,
+    enc: &[u8],
+    key: &KeyFile,
+    section: &Section,
+    dek: &DataKey,
+) -> Result<(Header, Plaintext), Error> {
+    envelope::check_length(dek, file.header.suite)?;
+    if !same(&dek.section_mac(&key.authenticated(section)), &section.mac) {
+        return Err(Error::new(
+            Kind::KeyMacMismatch,
+            "its recipients were changed by someone without the data key",
+        )
+        .advise("restore the .key from git, and find out who changed it"));
+    }
+    let header = file.header.clone();
+    let plaintext = envelope::open(file, enc, dek)?;
+    format::outline::verify(&header, plaintext.expose(), dek)?;
+    Ok((header, plaintext))
+}

@@ -1,0 +1,328 @@
+//! Who can unwrap: tried in order, every failure kept; all asked when sealing (format.md §4, steps 8 and 9).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+use crate::envelope::DataKey;
+use crate::error::{Attempt, Error, Fault, Kind};
+use crate::format::{Recipient, Section, Suite};
+use crate::kms::local::{self, LocalKey};
+use crate::kms::services::KeyServices;
+use crate::kms::{Context, KeyRef, Kms, KmsError, WrappedKey, worker};
+use crate::policy::{Policy, Trusted};
+
+/// A recipient of a section that is trusted, and how to ask it.
+struct Candidate {
+    key: KeyRef,
+    wrapped: WrappedKey,
+    ask: Ask,
+}
+
+enum Ask {
+    Local(LocalKey),
+    Service(Arc<dyn Kms>),
+    /// A local key that is trusted by its id and not at hand, or a service that this build does not have.
+    Nobody(KmsError),
+}
+
+/// Steps 8 and 9: the data key of `section`, from the first trusted recipient that gives it.
+///
+/// # Errors
+/// [`Kind::NoTrustedRecipient`] and [`Kind::SignatureRequired`] before anything is asked; [`Kind::UnwrapFailed`]
+/// with every failure; [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for a local key that is asked for.
+pub(crate) async fn unwrap(
+    section: &Section,
+    context: &Context,
+    policy: &Policy,
+    services: &KeyServices,
+) -> Result<(DataKey, KeyRef), Error> {
+    let candidates = candidates(section, policy, services).await?;
+    let deadline = Instant::now() + services.time_limit();
+    let mut attempts = Vec::new();
+    let mut remote_left =
+        candidates.iter().filter(|candidate| matches!(candidate.ask, Ask::Service(_))).count() as u32;
+    for candidate in candidates {
+        let started = Instant::now();
+        let result = match candidate.ask {
+            Ask::Local(key) => key.unwrap(&candidate.wrapped, context),
+            Ask::Nobody(error) => Err(error),
+            Ask::Service(kms) => {
+                // What is left is shared among those still to come, so that a silent one leaves time for the next.
+                let limit = deadline.saturating_duration_since(started) / remote_left.max(1);
+                remote_left = remote_left.saturating_sub(1);
+                ask(kms, candidate.key.clone(), candidate.wrapped, context.clone(), limit).await
+            }
+        };
+        match result {
+            Ok(dek) => return Ok((dek, candidate.key)),
+            Err(error) => attempts.push(attempt(candidate.key, error, started.elapsed())),
+        }
+    }
+    let error = Error::unwrap_failed(attempts);
+    let (transient, refused) = (error.exit_code() == 41, error.exit_code() == 42);
+    Err(match () {
+        () if transient => error.advise("try again; if it stays so, look at the network and the service's status page"),
+        () if refused => error.advise("the right to unwrap is missing, or the key is; compare the messages above with the deployment's rights"),
+        () => error,
+    })
+}
+
+/// Step 8: the pins, in policy order, whose exact triplet is in the section; class P only beside pinned signers.
+async fn candidates(
+    section: &Section,
+    policy: &Policy,
+    services: &KeyServices,
+) -> Result<Vec<Candidate>, Error> {
+    let lists_local = section.recipients.iter().any(|recipient| recipient.key.provider() == local::PROVIDER);
+    let (pins, keys, missing) = pins(policy, services, lists_local).await?;
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for pin in pins {
+        let recipient = section.recipients.iter().find(|recipient| recipient.key == pin);
+        let Some(recipient) = recipient.filter(|_| candidates.iter().all(|candidate| candidate.key != pin))
+        else {
+            continue;
+        };
+        let Some(wrapped) = WrappedKey::new(recipient.blob.clone()) else { continue };
+        let ask = match pin.provider() {
+            local::PROVIDER => match keys.iter().find(|key| *key.key_ref() == pin) {
+                Some(key) => Ask::Local(key.clone()),
+                None => Ask::Nobody(KmsError::refused("this local key is trusted and not at hand").advise(
+                    "set ENVCONF_KEY, ENVCONF_KEY_FILE or ENVCONF_KEY_CMD, or put the key into .envconf/local-key",
+                )),
+            },
+            provider => match services.provider(provider) {
+                Some(kms) => Ask::Service(kms),
+                None => Ask::Nobody(KmsError::other("this build has no such key service")
+                    .advise("enable the crate feature of that provider, or give the Loader a Kms for it")),
+            },
+        };
+        candidates.push(Candidate { key: pin, wrapped, ask });
+    }
+    if candidates.is_empty() {
+        return Err(if missing && lists_local { local_key_missing(section) } else { untrusted(section) });
+    }
+    if policy.signers.is_empty() {
+        candidates.retain(|candidate| services.authenticates(candidate.key.provider()));
+        if candidates.is_empty() {
+            return Err(Error::new(
+                Kind::SignatureRequired,
+                "only public-key recipients are trusted, and no signer is: anybody could have made this pair",
+            )
+            .advise("trust a signer with ENVCONF_SIGNERS or the attribute signers = \"…\""));
+        }
+    }
+    Ok(candidates)
+}
+
+/// The trusted keys in the order of tries, the local keys at hand, and whether `local` is trusted and none is.
+///
+/// Given local keys are trusted as such, before the list unless the list places them. A found one is looked for
+/// only where nothing is given, and where the section could be opened with it (api.md §2).
+async fn pins(
+    policy: &Policy,
+    services: &KeyServices,
+    lists_local: bool,
+) -> Result<(Vec<KeyRef>, Vec<LocalKey>, bool), Error> {
+    let mut keys = services.given().to_vec();
+    let given = services.are_given();
+    let names_local = |trusted: &Trusted| match trusted {
+        Trusted::Local => true,
+        Trusted::Key(key) => key.provider() == local::PROVIDER,
+    };
+    let asks_for_local = policy.trust.as_ref().is_none_or(|list| list.iter().any(names_local));
+    if lists_local && asks_for_local {
+        keys.extend(services.of_command().await?);
+    }
+    let given_pins: Vec<KeyRef> = keys.iter().map(|key| key.key_ref().clone()).collect();
+    let by_id_only = policy.trust.as_ref().is_some_and(|list| !list.contains(&Trusted::Local));
+    if lists_local && asks_for_local && (!given || by_id_only) {
+        keys.extend(services.found()?);
+    }
+    let all: Vec<KeyRef> = keys.iter().map(|key| key.key_ref().clone()).collect();
+    let Some(list) = &policy.trust else {
+        return Ok((all.clone(), keys, all.is_empty()));
+    };
+    let mut pins = if list.contains(&Trusted::Local) { Vec::new() } else { given_pins };
+    for trusted in list {
+        match trusted {
+            Trusted::Local => pins.extend(all.iter().cloned()),
+            Trusted::Key(key) => pins.push(key.clone()),
+        }
+    }
+    Ok((pins, keys, list.contains(&Trusted::Local) && all.is_empty()))
+}
+
+/// Names every recipient, unbroken, and what to set; nothing has been sent.
+fn untrusted(section: &Section) -> Error {
+    Error::new(Kind::NoTrustedRecipient, format!("none of its recipients is trusted: {}", list(section)))
+        .advise(
+            "set ENVCONF_TRUST, or the attribute trust = \"…\", to those of them that you know to be yours",
+        )
+}
+
+fn local_key_missing(section: &Section) -> Error {
+    Error::new(Kind::BadLocalKey, format!("no local key is at hand; its recipients are {}", list(section))).advise(
+        "set ENVCONF_KEY, ENVCONF_KEY_FILE or ENVCONF_KEY_CMD, or copy a colleague's .envconf/local-key; for another key set ENVCONF_TRUST",
+    )
+}
+
+fn list(section: &Section) -> String {
+    let keys: Vec<_> = section.recipients.iter().map(|recipient| recipient.key.to_string()).collect();
+    keys.join(" ")
+}
+
+/// Asks a key service on the worker, together with everybody who asks it the same.
+async fn ask(
+    kms: Arc<dyn Kms>,
+    key: KeyRef,
+    wrapped: WrappedKey,
+    context: Context,
+    limit: Duration,
+) -> Result<DataKey, KmsError> {
+    let request = {
+        let kms = kms.clone();
+        move || {
+            let (kms, key, wrapped, context) = (kms.clone(), key.clone(), wrapped.clone(), context.clone());
+            let id = kms.identity().map(|identity| flight_id(&identity, &key, &wrapped, &context));
+            (id, async move { kms.unwrap(&key, &wrapped, &context).await })
+        }
+    };
+    on_worker(limit, async move {
+        match request().0 {
+            Some(id) => worker::share(id, || request().1).await,
+            None => request().1.await,
+        }
+    })
+    .await
+}
+
+/// Runs `job` on the worker for at most `limit`.
+async fn on_worker<T: Send + 'static>(
+    limit: Duration,
+    job: impl Future<Output = Result<T, KmsError>> + Send + 'static,
+) -> Result<T, KmsError> {
+    let late = || {
+        KmsError::transient("no answer within the deadline")
+            .advise("look at the network and the endpoint, or raise ENVCONF_KMS_DEADLINE")
+    };
+    let job = async move { tokio::time::timeout(limit, job).await.unwrap_or_else(|_| Err(late())) };
+    match worker::run(job).await {
+        Ok(result) => result,
+        Err(worker::Gone) => Err(KmsError::other("the thread for key services failed")),
+    }
+}
+
+fn flight_id(identity: &[u8; 32], key: &KeyRef, wrapped: &WrappedKey, context: &Context) -> worker::FlightId {
+    let mut digest = Sha256::new_with_prefix(identity);
+    for part in [&key.to_string(), wrapped.as_str(), context.as_json(), &context.dek().to_string()] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
+}
+
+fn attempt(key: KeyRef, error: KmsError, took: Duration) -> Attempt {
+    Attempt {
+        key,
+        fault: error.fault,
+        message: error.message.into(),
+        code: error.code,
+        request_id: error.request_id,
+        status: error.status,
+        advice: error.advice.map(Into::into),
+        tries: error.tries,
+        took,
+    }
+}
+
+/// A fresh data key, wrapped for each of `keys`: made by the first key service that can, else here.
+///
+/// # Errors
+/// [`Kind::UnwrapFailed`] naming the key that did not wrap (its message says so); [`Kind::BadLocalKey`] for a local
+/// key that is not at hand; [`Kind::Usage`] for a service that this build does not have.
+pub(crate) async fn wrap_for_all(
+    keys: &[KeyRef],
+    local_keys: &[LocalKey],
+    suite: Suite,
+    context: &Context,
+    services: &KeyServices,
+) -> Result<(DataKey, Vec<Recipient>), Error> {
+    let deadline = Instant::now() + services.time_limit();
+    let mut wrapped: Vec<Option<WrappedKey>> = vec![None; keys.len()];
+    let mut dek = None;
+    for (key, slot) in keys.iter().zip(&mut wrapped) {
+        if let Some(kms) = service_of(key, services)? {
+            let (owned, ctx) = (key.clone(), context.clone());
+            let made = timed(key, deadline, async move { kms.generate(&owned, suite, &ctx).await }).await?;
+            if let Some((made, text)) = made {
+                (dek, *slot) = (Some(made), Some(text));
+                break;
+            }
+        }
+    }
+    let dek = match dek {
+        Some(dek) => dek,
+        None => DataKey::generate(suite)?,
+    };
+    crate::envelope::check_length(&dek, suite)?;
+    let mut recipients = Vec::with_capacity(keys.len());
+    for (key, slot) in keys.iter().zip(wrapped) {
+        let wrapped = match slot {
+            Some(wrapped) => wrapped,
+            None => wrap(key, local_keys, &dek, context, services, deadline).await?,
+        };
+        recipients.push(Recipient { key: key.clone(), blob: wrapped.as_str().to_owned() });
+    }
+    Ok((dek, recipients))
+}
+
+async fn wrap(
+    key: &KeyRef,
+    local_keys: &[LocalKey],
+    dek: &DataKey,
+    context: &Context,
+    services: &KeyServices,
+    deadline: Instant,
+) -> Result<WrappedKey, Error> {
+    let Some(kms) = service_of(key, services)? else {
+        let local = local_keys.iter().find(|local| local.key_ref() == key);
+        let missing = || {
+            Error::new(Kind::BadLocalKey, format!("the local key {key} is not at hand"))
+                .advise("set ENVCONF_KEY or ENVCONF_KEY_FILE, or make a key with `envconf init`")
+        };
+        return local.ok_or_else(missing)?.wrap(dek, context);
+    };
+    let (owned, dek, ctx) = (key.clone(), dek.clone(), context.clone());
+    timed(key, deadline, async move { kms.wrap(&owned, &dek, &ctx).await }).await
+}
+
+/// The service of a key; `None` for a local key.
+fn service_of(key: &KeyRef, services: &KeyServices) -> Result<Option<Arc<dyn Kms>>, Error> {
+    if key.provider() == local::PROVIDER {
+        return Ok(None);
+    }
+    services.provider(key.provider()).map(Some).ok_or_else(|| {
+        Error::new(Kind::Usage, format!("this build has no key service `{}`", key.provider()))
+            .advise("check the spelling of the key reference, or enable the crate feature of that provider")
+    })
+}
+
+async fn timed<T: Send + 'static>(
+    key: &KeyRef,
+    deadline: Instant,
+    job: impl Future<Output = Result<T, KmsError>> + Send + 'static,
+) -> Result<T, Error> {
+    let started = Instant::now();
+    let result = on_worker(deadline.saturating_duration_since(started), job).await;
+    result.map_err(|error| {
+        let error = Error::wrap_failed(attempt(key.clone(), error, started.elapsed()));
+        error.advise("nothing was written")
+    })
+}
+
+/// Whether every attempt failed because the service said no or did not fit, and none for want of an answer.
+pub(crate) fn is_final(error: &Error) -> bool {
+    !error.attempts().iter().any(|attempt| attempt.fault == Fault::Transient)
+}
