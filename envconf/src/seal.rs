@@ -1,0 +1,523 @@
+//! seal: the mirror of open. Plaintext, a data key and its recipients give a pair (format.md §4; api.md §4).
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::envelope::{self, DataKey};
+use crate::error::{Complaint, Error, Kind, Origin, Problem};
+use crate::format::outline::{self, Outline};
+use crate::format::{
+    ContentType, EncFile, Header, Id, KeyFile, MAX_GENERATION, Name, Recipient, Section, Suite, Timestamp,
+};
+use crate::kms::local::LocalKey;
+use crate::kms::services::KeyServices;
+use crate::kms::{Context, KeyRef, worker};
+use crate::layers;
+use crate::open::{self, Opened, Wait};
+use crate::pair::Pair;
+use crate::policy::{Policy, Trusted};
+use crate::recipients;
+use crate::signer::SigningKey;
+
+/// What to seal, for whom, and how.
+///
+/// ```no_run
+/// use envconf::{ContentType, KeyServices, LocalKey, Pair, Seal};
+///
+/// # fn main() -> Result<(), envconf::Error> {
+/// let key = LocalKey::read(".envconf/local-key".as_ref())?;
+/// let (name, environment) = ("app".parse()?, "default".parse()?);
+/// let pair = Pair::new("config", &name, &environment);
+/// let services = KeyServices::from_environment(".")?.local_key(key.clone());
+/// let sealed = Seal::new(name, environment, ContentType::Toml)
+///     .recipient(key.key_ref().clone())
+///     .seal(&pair, b"port = 8080\n", &services)?;
+/// println!("generation {}", sealed.generation());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Seal {
+    name: Name,
+    environment: Name,
+    content_type: ContentType,
+    suite: Suite,
+    recipients: Vec<KeyRef>,
+    outline: Outline,
+    sealed_at: bool,
+    signers: Vec<SigningKey>,
+    old: Option<Policy>,
+}
+
+/// What sealing did.
+#[derive(Debug)]
+pub struct Sealed {
+    generation: u64,
+    recipients: Vec<KeyRef>,
+    data_key: DataKeyUse,
+    check: Check,
+}
+
+/// Whether a seal has a data key of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DataKeyUse {
+    /// The first seal of this pair.
+    First,
+    /// The same data key as before: the recipients are the same, and the old pair opened.
+    Kept,
+    /// A new data key: the recipients or the suite changed.
+    RecipientsChanged,
+    /// A new data key: the old pair could not be unwrapped with the keys that are trusted here.
+    OldPairNotOpened,
+}
+
+/// How far a new pair was proved to open before it replaced anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Check {
+    /// From the wrapped key on, as a reader does it.
+    Whole,
+    /// From the data key on: the sealer may wrap and not unwrap.
+    AfterUnwrap,
+}
+
+impl Sealed {
+    /// The pair's generation.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Who can unwrap its data key.
+    pub fn recipients(&self) -> &[KeyRef] {
+        &self.recipients
+    }
+
+    /// Whether it has a new data key.
+    pub fn data_key(&self) -> DataKeyUse {
+        self.data_key
+    }
+
+    /// How far it was proved to open.
+    pub fn check(&self) -> Check {
+        self.check
+    }
+}
+
+impl Seal {
+    /// Seals content of this type for this name and environment; add recipients.
+    pub fn new(name: Name, environment: Name, content_type: ContentType) -> Self {
+        Self {
+            name,
+            environment,
+            content_type,
+            suite: Suite::default(),
+            recipients: Vec::new(),
+            outline: Outline::None,
+            sealed_at: false,
+            signers: Vec::new(),
+            old: None,
+        }
+    }
+
+    /// Adds a key that can unwrap the data key.
+    #[must_use]
+    pub fn recipient(mut self, key: KeyRef) -> Self {
+        if !self.recipients.contains(&key) {
+            self.recipients.push(key);
+        }
+        self
+    }
+
+    /// Uses this cipher; the default is AES-256-GCM.
+    #[must_use]
+    pub fn suite(mut self, suite: Suite) -> Self {
+        self.suite = suite;
+        self
+    }
+
+    /// Adds an outline for reviewers (format.md §7).
+    #[must_use]
+    pub fn outline(mut self, outline: Outline) -> Self {
+        self.outline = outline;
+        self
+    }
+
+    /// Writes the time of sealing into the header.
+    #[must_use]
+    pub fn sealed_at(mut self, write: bool) -> Self {
+        self.sealed_at = write;
+        self
+    }
+
+    /// Signs the result; may be called several times.
+    #[must_use]
+    pub fn sign(mut self, signer: SigningKey) -> Self {
+        self.signers.push(signer);
+        self
+    }
+
+    /// Opens an old pair with this policy instead of trusting the recipients and local keys given here.
+    #[must_use]
+    pub fn trust_for_old(mut self, policy: Policy) -> Self {
+        self.old = Some(policy);
+        self
+    }
+
+    /// Seals `content` into `pair`. Blocks; works before, inside and without any async runtime.
+    ///
+    /// A pair that is there already keeps its data key if it opens and its recipients are the wanted ones, and gets
+    /// a new one otherwise; its generation rises by one (api.md §4). The new pair is opened before anything is
+    /// replaced, and after any error the old one is as it was.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] without recipients; [`Kind::DoesNotFit`] for content that does not parse;
+    /// [`Kind::UnwrapFailed`] where a key service does not answer; whatever is wrong with the old pair;
+    /// [`Kind::Io`] for a file that cannot be read or written.
+    pub fn seal(&self, pair: &Pair, content: &[u8], services: &KeyServices) -> Result<Sealed, Error> {
+        self.seal_if(pair, content, services, |_| Ok(()))
+    }
+
+    /// As [`Seal::seal`], and asks `confirm` first whether the recipients in its argument, which the old verified
+    /// pair does not have, may be added. It is asked only where there is an old pair.
+    ///
+    /// # Errors
+    /// As for [`Seal::seal`], and what `confirm` gives.
+    pub fn seal_if(
+        &self,
+        pair: &Pair,
+        content: &[u8],
+        services: &KeyServices,
+        confirm: impl FnOnce(&[KeyRef]) -> Result<(), Error>,
+    ) -> Result<Sealed, Error> {
+        self.check_content(content)?;
+        let old = self.read_old(pair, services)?;
+        if let Old::Verified(_) | Old::Closed { .. } = old {
+            let added: Vec<KeyRef> = self.recipients.iter().filter(|key| !old.has(key)).cloned().collect();
+            if !added.is_empty() {
+                confirm(&added)?;
+            }
+        }
+        worker::block_on(self.write(pair, content, services, old))
+    }
+
+    /// The bytes of a new pair's two files, `.enc` first, with a data key of its own and generation 1.
+    ///
+    /// # Errors
+    /// As for [`Seal::seal`], without [`Kind::Io`].
+    pub fn seal_bytes(&self, content: &[u8], services: &KeyServices) -> Result<(Vec<u8>, Vec<u8>), Error> {
+        self.check_content(content)?;
+        worker::block_on(async {
+            let made = self.with_new_key(content, 1, services).await?;
+            Ok((made.enc, made.key))
+        })
+    }
+
+    /// The content parses as what it is said to be, and holds what its type may hold.
+    fn check_content(&self, content: &[u8]) -> Result<(), Error> {
+        if self.recipients.is_empty() {
+            return Err(Error::new(Kind::Usage, "no recipient is given")
+                .advise("name at least one key that can unwrap"));
+        }
+        check_content(content, self.content_type)
+    }
+
+    /// What is there already.
+    fn read_old(&self, pair: &Pair, services: &KeyServices) -> Result<Old, Error> {
+        let present = |path: &std::path::Path| path.symlink_metadata().is_ok();
+        let (enc_there, key_there) = (present(pair.enc()), present(pair.key()));
+        let policy = self.old_policy();
+        if !enc_there {
+            if key_there {
+                // What an interrupted first seal leaves. It must still be ours to replace.
+                let key = KeyFile::parse(&pair.read_key()?).map_err(|error| error.at(pair.key()))?;
+                self.check_identity(&key.name, &key.environment).map_err(|error| error.at(pair.key()))?;
+            }
+            return Ok(Old::None);
+        }
+        let enc = pair.read_enc()?;
+        let file = EncFile::parse(&enc).map_err(|error| error.at(pair.enc()))?;
+        self.check_identity(&file.header.name, &file.header.environment)
+            .map_err(|error| error.at(pair.enc()))?;
+        let key = pair.read_key()?;
+        let (key, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
+        match worker::block_on(open::open_pair(pair, &policy, services, Wait::Here)) {
+            Ok(opened) => Ok(Old::Verified(Box::new(opened))),
+            Err(error) => match error.kind() {
+                Kind::UnwrapFailed if recipients::is_final(&error) => Ok(Old::closed(&file, &key, &section)),
+                Kind::NoTrustedRecipient | Kind::BadLocalKey => Ok(Old::closed(&file, &key, &section)),
+                _ => Err(error),
+            },
+        }
+    }
+
+    fn check_identity(&self, name: &Name, environment: &Name) -> Result<(), Error> {
+        if (name, environment) == (&self.name, &self.environment) {
+            return Ok(());
+        }
+        let message =
+            format!("it is `{name}` for `{environment}`, not `{}` for `{}`", self.name, self.environment);
+        Err(Error::new(Kind::IdentityMismatch, message)
+            .advise("seal into another folder, or move the other pair away"))
+    }
+
+    /// The sealer trusts its own recipients, unless a policy was given.
+    fn old_policy(&self) -> Policy {
+        self.old.clone().unwrap_or_else(|| {
+            let own = self.recipients.iter().cloned().map(Trusted::Key);
+            Policy::new(self.name.clone(), self.environment.clone()).trust(own)
+        })
+    }
+
+    /// Makes the new pair, opens it, and only then replaces the old one.
+    async fn write(
+        &self,
+        pair: &Pair,
+        content: &[u8],
+        services: &KeyServices,
+        old: Old,
+    ) -> Result<Sealed, Error> {
+        let generation = old.generation().map_or(Ok(1), |generation| {
+            if generation < MAX_GENERATION {
+                return Ok(generation + 1);
+            }
+            Err(Error::new(Kind::Rollback, "the generation cannot be raised any further")
+                .at(pair.enc())
+                .advise("seal into a new environment label"))
+        })?;
+        if let Old::Verified(opened) = &old
+            && self.keeps_data_key_of(opened)
+        {
+            let enc = self.envelope(content, opened.section.dek, generation, &opened.dek)?;
+            self.prove(&enc, &opened.dek, content)?;
+            pair.replace_enc(&enc)?;
+            return Ok(self.sealed(generation, DataKeyUse::Kept, Check::Whole));
+        }
+        let made = self.with_new_key(content, generation, services).await?;
+        let both = old.section().map(|section| {
+            KeyFile::assemble(&self.name, &self.environment, &[section.to_vec(), made.section.clone()])
+        });
+        pair.replace_both(both.as_deref(), &made.enc, &made.key)?;
+        let use_ = match old {
+            Old::None => DataKeyUse::First,
+            Old::Verified(_) => DataKeyUse::RecipientsChanged,
+            Old::Closed { .. } => DataKeyUse::OldPairNotOpened,
+        };
+        Ok(self.sealed(generation, use_, made.check))
+    }
+
+    fn sealed(&self, generation: u64, data_key: DataKeyUse, check: Check) -> Sealed {
+        Sealed { generation, recipients: self.recipients.clone(), data_key, check }
+    }
+
+    fn keeps_data_key_of(&self, old: &Opened) -> bool {
+        let has = |key: &KeyRef| old.recipients().any(|old| old == key);
+        old.header.suite == self.suite
+            && old.section.recipients.len() == self.recipients.len()
+            && self.recipients.iter().all(has)
+    }
+
+    /// A pair with a data key of its own, proved to open.
+    async fn with_new_key(
+        &self,
+        content: &[u8],
+        generation: u64,
+        services: &KeyServices,
+    ) -> Result<Made, Error> {
+        let id = envelope::random_id()?;
+        let context = Context::new(&self.name, &self.environment, id);
+        let local_keys = self.local_keys(services).await?;
+        let (dek, recipients) =
+            recipients::wrap_for_all(&self.recipients, &local_keys, self.suite, &context, services).await?;
+        let section = section(&self.name, &self.environment, id, &recipients, &dek);
+        let key = KeyFile::assemble(&self.name, &self.environment, std::slice::from_ref(&section));
+        let enc = self.envelope(content, id, generation, &dek)?;
+        let services = local_keys.into_iter().fold(services.clone(), KeyServices::local_key);
+        let check = self.prove_whole(&enc, &key, &dek, content, &services).await?;
+        Ok(Made { enc, key, section, check })
+    }
+
+    /// The local keys at hand: those given, those of the command, and the one that is found.
+    async fn local_keys(&self, services: &KeyServices) -> Result<Vec<LocalKey>, Error> {
+        let mut keys = services.given().to_vec();
+        let missing = |keys: &[LocalKey]| {
+            let is_local = |key: &&KeyRef| key.provider() == crate::kms::local::PROVIDER;
+            self.recipients.iter().filter(is_local).any(|key| keys.iter().all(|held| held.key_ref() != key))
+        };
+        if missing(&keys) {
+            keys.extend(services.of_command().await?);
+        }
+        if missing(&keys) {
+            keys.extend(services.found()?);
+        }
+        Ok(keys)
+    }
+
+    fn envelope(&self, content: &[u8], dek_id: Id, generation: u64, dek: &DataKey) -> Result<Vec<u8>, Error> {
+        let mut header = Header {
+            name: self.name.clone(),
+            environment: self.environment.clone(),
+            content_type: self.content_type,
+            suite: self.suite,
+            dek: dek_id,
+            generation,
+            sealed_at: self.sealed_at.then(now).flatten(),
+            outline: Vec::new(),
+        };
+        if self.outline != Outline::None {
+            header.outline =
+                outline::make(&header, content, dek, |path, value| self.outline.shows(path, value))?;
+        }
+        envelope::seal(&header, content, dek, &envelope::random_32()?, &self.signers)
+    }
+
+    /// Opens the new pair as a reader would, trusting its own recipients; where this sealer may not unwrap, from
+    /// the data key on (format.md §4, "Writing").
+    async fn prove_whole(
+        &self,
+        enc: &[u8],
+        key: &[u8],
+        dek: &DataKey,
+        content: &[u8],
+        services: &KeyServices,
+    ) -> Result<Check, Error> {
+        let file = EncFile::parse(enc)?;
+        let (key, section) = open::check_key(&file, key)?;
+        let own = self.recipients.iter().cloned().map(Trusted::Key);
+        let mut policy = Policy::new(self.name.clone(), self.environment.clone()).trust(own);
+        // Class P recipients are refused without a pinned signer; here it is the sealer's own word that counts.
+        policy.signers = self.signers.iter().map(SigningKey::public).collect();
+        let context = Context::new(&self.name, &self.environment, section.dek);
+        let (unwrapped, check) = match recipients::unwrap(&section, &context, &policy, services).await {
+            Ok((unwrapped, _)) => (unwrapped, Check::Whole),
+            Err(error) if error.kind() == Kind::SignatureRequired => (dek.clone(), Check::AfterUnwrap),
+            Err(error) if error.exit_code() == 42 => (dek.clone(), Check::AfterUnwrap),
+            Err(error) => return Err(error),
+        };
+        let (_, plaintext) = open::open_with(file, enc, &key, &section, &unwrapped)?;
+        same_content(plaintext.expose(), content)?;
+        Ok(check)
+    }
+
+    /// Opens a new `.enc` with the data key that has just been unwrapped from the `.key` it belongs to.
+    fn prove(&self, enc: &[u8], dek: &DataKey, content: &[u8]) -> Result<(), Error> {
+        let file = EncFile::parse(enc)?;
+        let header = file.header.clone();
+        let plaintext = envelope::open(file, enc, dek)?;
+        outline::verify(&header, plaintext.expose(), dek)?;
+        same_content(plaintext.expose(), content)
+    }
+}
+
+struct Made {
+    enc: Vec<u8>,
+    key: Vec<u8>,
+    section: Vec<u8>,
+    check: Check,
+}
+
+/// The pair that is to be replaced.
+enum Old {
+    None,
+    /// It opened: its recipients are authentic.
+    Verified(Box<Opened>),
+    /// It is well formed and ours, and was not unwrapped.
+    Closed {
+        generation: u64,
+        section: Vec<u8>,
+    },
+}
+
+impl Old {
+    fn closed(file: &EncFile, key: &KeyFile, section: &Section) -> Self {
+        Self::Closed { generation: file.header.generation, section: key.verbatim(section).to_vec() }
+    }
+
+    fn generation(&self) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Verified(opened) => Some(opened.header.generation),
+            Self::Closed { generation, .. } => Some(*generation),
+        }
+    }
+
+    /// The section of its data key, verbatim.
+    fn section(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::None => None,
+            Self::Verified(opened) => Some(Section::emit(
+                &Section::emit_recipients(opened.section.dek, &opened.section.recipients),
+                &opened.section.mac,
+            )),
+            Self::Closed { section, .. } => Some(section.clone()),
+        }
+    }
+
+    /// Whether `key` is an authentic recipient of it.
+    fn has(&self, key: &KeyRef) -> bool {
+        matches!(self, Self::Verified(opened) if opened.recipients().any(|old| old == key))
+    }
+}
+
+/// A section of a `.key`, with its MAC (format.md §5).
+pub(crate) fn section(
+    name: &Name,
+    environment: &Name,
+    id: Id,
+    recipients: &[Recipient],
+    dek: &DataKey,
+) -> Vec<u8> {
+    let lines = Section::emit_recipients(id, recipients);
+    let mac = dek.section_mac(&[&KeyFile::prefix_of(name, environment), &lines]);
+    Section::emit(&lines, &mac)
+}
+
+/// Refuses content that is not what its type says: no UTF-8, a byte order mark, or text that does not parse. YAML
+/// and raw content are never parsed.
+///
+/// # Errors
+/// [`Kind::DoesNotFit`] with line and column; [`Kind::TooLarge`] above 64 MiB.
+pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Error> {
+    if content.len() > crate::format::MAX_CONTENT {
+        return Err(Error::new(
+            Kind::TooLarge,
+            format!("the content is larger than {} bytes", crate::format::MAX_CONTENT),
+        ));
+    }
+    let broken =
+        |problem: Problem| Error::does_not_fit("the content", vec![problem]).advise("nothing was written");
+    if content_type == ContentType::Raw {
+        return Ok(());
+    }
+    let text =
+        std::str::from_utf8(content).map_err(|error| broken(not_utf8(content, error.valid_up_to())))?;
+    if text.starts_with('\u{feff}') {
+        return Err(Error::new(Kind::DoesNotFit, "the content begins with a byte order mark")
+            .advise("save it without one"));
+    }
+    if content_type == ContentType::Yaml {
+        return Ok(());
+    }
+    let layer = layers::Layer { file: None, sealed: false, content_type, text };
+    layers::parse(content_type, text).map(|_| ()).map_err(|syntax| broken(syntax.problem(&layer)))
+}
+
+fn not_utf8(content: &[u8], at: usize) -> Problem {
+    let before = &content[..at];
+    let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
+    let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+    let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
+    let origin = Origin::Text { file: None, sealed: false, line, column };
+    Problem::new("", Some(origin), Complaint::Syntax { expected: "UTF-8" })
+}
+
+fn same_content(opened: &[u8], content: &[u8]) -> Result<(), Error> {
+    if opened == content {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Unexpected, "what was sealed did not open to the same content; nothing was written"))
+}
+
+fn now() -> Option<Timestamp> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Timestamp::from_unix(since.as_secs())
+}
