@@ -1,0 +1,350 @@
+//! load: open a pair, lay the layers, build the struct (api.md §3).
+
+use std::ffi::OsString;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::EncryptedConfig;
+use crate::error::{Error, Kind, Origin};
+use crate::format::Name;
+use crate::kms::local::LocalKey;
+use crate::kms::services::{KeyServices, working_folder};
+use crate::kms::{Kms, worker};
+use crate::layers::{self, Layer, report::Provenance};
+use crate::meta::Meta;
+use crate::open::{self, Opened, Wait};
+use crate::pair::Pair;
+use crate::policy::{self, Policy, PolicyVariables};
+use crate::variables::Variables;
+
+const DEFAULT_DIR: &str = "config";
+const DEFAULT_ENVIRONMENT: &str = "default";
+
+/// Loads a `T` with settings of its own; what is not set here comes from variables, then from attributes.
+///
+/// ```no_run
+/// # #[derive(envconf::EncryptedConfig)] struct AppConfig { #[envconf(default = 1)] a: u8 }
+/// use envconf::EncryptedConfig;
+///
+/// # fn main() -> Result<(), envconf::Error> {
+/// let config = AppConfig::loader().dir("deploy/config").environment("prod").load()?;
+/// for value in config.origins() {
+///     println!("{} comes from {}", value.path(), value.origin());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Loader<T> {
+    dir: Option<PathBuf>,
+    environment: Option<String>,
+    path: Option<PathBuf>,
+    trust: Option<String>,
+    signers: Option<String>,
+    required_signatures: Option<usize>,
+    min_generation: Option<u64>,
+    local_keys: Vec<Result<LocalKey, Error>>,
+    kms: Vec<Arc<dyn Kms>>,
+    variables: Variables,
+    deadline: Option<Duration>,
+    loads: PhantomData<fn() -> T>,
+}
+
+impl<T: EncryptedConfig> Loader<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            dir: None,
+            environment: None,
+            path: None,
+            trust: None,
+            signers: None,
+            required_signatures: None,
+            min_generation: None,
+            local_keys: Vec::new(),
+            kms: Vec::new(),
+            variables: Variables::Process,
+            deadline: None,
+            loads: PhantomData,
+        }
+    }
+
+    /// The folder that has the pair; otherwise `ENVCONF_DIR`, the attribute `dir`, or `config`.
+    #[must_use]
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = Some(dir.into());
+        self
+    }
+
+    /// The environment's label; otherwise `ENVCONF_ENV`, or `default`.
+    #[must_use]
+    pub fn environment(mut self, environment: impl Into<String>) -> Self {
+        self.environment = Some(environment.into());
+        self
+    }
+
+    /// Exactly this pair, named by one of its files; name and environment must still be the expected ones.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// The trusted keys, comma separated, in the order of tries; replaces `ENVCONF_TRUST` and the attribute.
+    #[must_use]
+    pub fn trust(mut self, keys: impl Into<String>) -> Self {
+        self.trust = Some(keys.into());
+        self
+    }
+
+    /// The trusted signers' public keys, comma separated; replaces `ENVCONF_SIGNERS` and the attribute.
+    #[must_use]
+    pub fn signers(mut self, signers: impl Into<String>) -> Self {
+        self.signers = Some(signers.into());
+        self
+    }
+
+    /// How many of the signers must have signed; the default is 1.
+    #[must_use]
+    pub fn required_signatures(mut self, required: usize) -> Self {
+        self.required_signatures = Some(required);
+        self
+    }
+
+    /// Refuses generations below this one; with `ENVCONF_MIN_GENERATION` the larger counts.
+    #[must_use]
+    pub fn min_generation(mut self, generation: u64) -> Self {
+        self.min_generation = Some(generation);
+        self
+    }
+
+    /// Adds a local key, or the text of one, trusted as such.
+    #[must_use]
+    pub fn local_key<K>(mut self, key: K) -> Self
+    where
+        K: TryInto<LocalKey>,
+        K::Error: Into<Error>,
+    {
+        self.local_keys.push(key.try_into().map_err(Into::into));
+        self
+    }
+
+    /// Adds a key service; it must be trusted to be asked.
+    #[must_use]
+    pub fn kms(mut self, kms: impl Kms) -> Self {
+        self.kms.push(Arc::new(kms));
+        self
+    }
+
+    /// Replaces every variable that this library reads, settings and credentials included: those of the process
+    /// then count for nothing.
+    #[must_use]
+    pub fn variables<N, V>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self
+    where
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        self.variables = Variables::Given(variables.collect());
+        self
+    }
+
+    /// The time for all tries of unwrapping together; otherwise `ENVCONF_KMS_DEADLINE`, or 10 s.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Loads, and blocks until it is done. From anywhere: plain `main`, inside an async runtime, within another
+    /// load; it parks this thread only.
+    ///
+    /// # Errors
+    /// Every kind of format.md §8; [`Kind::Usage`] for a setting; [`Kind::DoesNotFit`] with all that is wrong with
+    /// the configuration.
+    pub fn load(self) -> Result<Loaded<T>, Error> {
+        worker::block_on(self.load_traced(Wait::Here))
+    }
+
+    /// Loads; awaits nothing but a channel, so that it works on every async runtime.
+    ///
+    /// # Errors
+    /// As for [`Loader::load`].
+    pub async fn load_async(self) -> Result<Loaded<T>, Error> {
+        self.load_traced(Wait::Beside).await
+    }
+
+    async fn load_traced(self, wait: Wait) -> Result<Loaded<T>, Error> {
+        let plan = self.plan()?;
+        let opened = plan.open(wait).await?;
+        let (value, origins) =
+            plan.with_layers(&opened, |what, layers| layers::build_traced(what, layers, &self.variables))?;
+        Ok(Loaded { value, origins })
+    }
+
+    /// The struct alone: where its values came from is not written down.
+    pub(crate) async fn load_value(self, wait: Wait) -> Result<T, Error> {
+        let plan = self.plan()?;
+        let opened = plan.open(wait).await?;
+        plan.with_layers(&opened, |what, layers| layers::build(what, layers, &self.variables))
+    }
+
+    /// Every setting, read and checked before anything is tried.
+    fn plan(&self) -> Result<Plan, Error> {
+        let meta = const { &T::META };
+        let variables = &self.variables;
+        let name: Name = meta.name.parse()?;
+        let environment = match (&self.environment, variables.setting("ENVCONF_ENV")?) {
+            (Some(environment), _) => environment.parse()?,
+            (None, Some(environment)) => environment.parse().map_err(|error: Error| {
+                Error::new(Kind::Usage, format!("ENVCONF_ENV: {}", error.message()))
+            })?,
+            (None, None) => DEFAULT_ENVIRONMENT.parse::<Name>()?,
+        };
+        let dir = variables.setting("ENVCONF_DIR")?.map(PathBuf::from);
+        let dir = self.dir.clone().or(dir).unwrap_or_else(|| PathBuf::from(meta.dir.unwrap_or(DEFAULT_DIR)));
+        let pair = match &self.path {
+            Some(path) => Pair::of(path)?,
+            None => Pair::new(dir, &name, &environment),
+        };
+        let policy = self.policy(meta, name, environment)?;
+        Ok(Plan { pair, policy, services: self.services()? })
+    }
+
+    /// Method, then variable, then attribute, each replacing the weaker ones (api.md §2).
+    fn policy(&self, meta: &Meta, name: Name, environment: Name) -> Result<Policy, Error> {
+        let set = PolicyVariables::read(&self.variables)?;
+        let trust = match (&self.trust, set.trust) {
+            (Some(list), _) => Some(policy::parse_trust(list, "Loader::trust")?),
+            (None, Some(list)) => Some(list),
+            (None, None) => attribute_trust(meta, environment.as_str())?,
+        };
+        let signers = match (&self.signers, set.signers) {
+            (Some(list), _) => policy::parse_signers(list, "Loader::signers")?,
+            (None, Some(list)) => list,
+            (None, None) if meta.signers.is_empty() => Vec::new(),
+            (None, None) => policy::parse_signers(&meta.signers.join(","), "the attribute signers")?,
+        };
+        let required = self
+            .required_signatures
+            .or(set.required_signatures)
+            .or(meta.required_signatures.map(usize::from));
+        let mut policy = Policy::new(name, environment);
+        policy.trust = trust;
+        if required.is_some() || !signers.is_empty() {
+            policy = policy.signers(signers, required.unwrap_or(1))?;
+        }
+        let generations = [self.min_generation, set.min_generation];
+        Ok(generations.into_iter().flatten().fold(policy, Policy::min_generation))
+    }
+
+    fn services(&self) -> Result<KeyServices, Error> {
+        let mut services = KeyServices::from_variables(&self.variables, working_folder())?;
+        for key in &self.local_keys {
+            let key = key.as_ref().map_err(|error| {
+                Error::new(error.kind(), format!("Loader::local_key: {}", error.message()))
+            })?;
+            services = services.local_key(key.clone());
+        }
+        services = self.kms.iter().cloned().fold(services, KeyServices::kms);
+        Ok(match self.deadline {
+            Some(deadline) => services.deadline(deadline),
+            None => services,
+        })
+    }
+}
+
+/// What the attribute trusts in this environment. An attribute that is silent on an environment trusts nobody
+/// there: whoever lists environments did not mean "and whatever key lies around in the others".
+fn attribute_trust(meta: &Meta, environment: &str) -> Result<Option<Vec<policy::Trusted>>, Error> {
+    if meta.trust.is_empty() {
+        return Ok(None);
+    }
+    let of = |wanted: Option<&str>| meta.trust.iter().find(|trust| trust.environment == wanted);
+    match of(Some(environment)).or_else(|| of(None)) {
+        Some(trust) => policy::parse_trust(trust.keys, "the attribute trust").map(Some),
+        None => Ok(Some(Vec::new())),
+    }
+}
+
+impl<T> std::fmt::Debug for Loader<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loader")
+            .field("dir", &self.dir)
+            .field("environment", &self.environment)
+            .field("path", &self.path)
+            .field("trust", &self.trust)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one load does: which pair, whom to trust, how to reach keys.
+struct Plan {
+    pair: Pair,
+    policy: Policy,
+    services: KeyServices,
+}
+
+impl Plan {
+    async fn open(&self, wait: Wait) -> Result<Opened, Error> {
+        open::open_pair(&self.pair, &self.policy, &self.services, wait).await
+    }
+
+    /// Calls `build` on the layers, the weakest first.
+    fn with_layers<R>(
+        &self,
+        opened: &Opened,
+        build: impl FnOnce(&str, &[Layer<'_>]) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let content_type = opened.header().content_type;
+        // Opening has checked that everything but raw content is UTF-8.
+        let text = std::str::from_utf8(opened.content()).map_err(|_| {
+            Error::new(Kind::DoesNotFit, "raw content cannot be loaded")
+                .at(self.pair.enc())
+                .advise("seal it as toml, json or dotenv")
+        })?;
+        let file: Option<Arc<Path>> = Some(Arc::from(self.pair.enc()));
+        let what = format!("{} for {}", self.policy.name, self.policy.environment);
+        build(&what, &[Layer { file, sealed: true, content_type, text }])
+    }
+}
+
+/// A loaded `T`, and where each of its values came from. Derefs to `T`.
+///
+/// `Debug` shows the origins only: the values may be secret.
+pub struct Loaded<T> {
+    value: T,
+    origins: Vec<Provenance>,
+}
+
+impl<T> Loaded<T> {
+    /// The struct alone.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+
+    /// Where the value at `path`, such as `database.url`, came from; `None` for a path that has none.
+    pub fn origin(&self, path: &str) -> Option<&Origin> {
+        self.origins.iter().find(|value| value.path() == path).map(Provenance::origin)
+    }
+
+    /// Path, origin and secrecy of every value, in the order of the struct; no values.
+    pub fn origins(&self) -> &[Provenance] {
+        &self.origins
+    }
+}
+
+impl<T> Deref for Loaded<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> std::fmt::Debug for Loaded<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded").field("origins", &self.origins).finish_non_exhaustive()
+    }
+}
