@@ -1,0 +1,163 @@
+//! The door for test vectors: derivations one by one, and sealing with given randomness. Not a public API: it is
+//! there only with the feature `__vectors`, and gives no promises.
+
+use std::fmt::Write as _;
+
+use crate::envelope::{self, DataKey};
+use crate::error::Error;
+use crate::format::outline;
+use crate::format::{ContentType, Header, KeyFile, Recipient, Suite};
+use crate::kms::{Context, local::LocalKey};
+use crate::layers;
+use crate::signer::SigningKey;
+
+/// Key, nonce and commitment of a seal.
+pub fn content_keys(dek: &[u8], suite: Suite, salt: &[u8; 32], h0: &[u8]) -> (Vec<u8>, Vec<u8>, [u8; 32]) {
+    let keys = DataKey::from_bytes(dek).content_keys(suite, salt, h0);
+    let (key, nonce) = keys.okm.expose().split_at(suite.key_len());
+    (key.to_vec(), nonce.to_vec(), keys.commit)
+}
+
+/// The salt of a seal.
+pub fn hedged_salt(dek: &[u8], random: &[u8; 32], header: &[u8], content: &[u8]) -> [u8; 32] {
+    DataKey::from_bytes(dek).hedged_salt(random, header, content)
+}
+
+/// The key of section MACs, and the MAC of `parts`.
+pub fn section_mac(dek: &[u8], parts: &[&[u8]]) -> ([u8; 32], [u8; 32]) {
+    let dek = DataKey::from_bytes(dek);
+    (dek.mac_key(), dek.section_mac(parts))
+}
+
+/// The output of a local wrap's key derivation, and the blob.
+pub fn local_wrap(key: &LocalKey, dek: &[u8], context: &Context, salt: &[u8; 32]) -> (Vec<u8>, String) {
+    let wrapped = key.wrap_with_salt(&DataKey::from_bytes(dek), context, salt);
+    (key.okm(salt).expose().to_vec(), wrapped.map(|wrapped| wrapped.as_str().to_owned()).unwrap_or_default())
+}
+
+/// The context of a data key.
+pub fn context(name: &str, environment: &str, dek: crate::Id) -> Result<Context, Error> {
+    Ok(Context::new(&name.parse()?, &environment.parse()?, dek))
+}
+
+/// The key of outline tags.
+pub fn outline_key(dek: &[u8], name: &str, environment: &str) -> [u8; 32] {
+    DataKey::from_bytes(dek).outline_key(name, environment)
+}
+
+/// `v(value)` and the tag of the value `text`, which is JSON, or else TOML.
+pub fn outline_value(key: &[u8; 32], path: &str, text: &str) -> Option<(Vec<u8>, [u8; 16])> {
+    let json = format!("{{\"v\":{text}}}");
+    let toml = format!("v = {text}\n");
+    let root =
+        layers::parse(ContentType::Json, &json).or_else(|_| layers::parse(ContentType::Toml, &toml)).ok()?;
+    let layers::tree::Value::Table(root) = &root.value else { return None };
+    let (_, node) = root.iter().next()?;
+    Some((outline::encode(&node.value).to_vec(), outline::tag(key, path, node)))
+}
+
+/// A key as an element of an outline path.
+pub fn path_element(key: &str) -> String {
+    let mut path = String::new();
+    outline::push_key(&mut path, key);
+    path
+}
+
+/// What one seal is made of, its randomness included.
+pub struct Given<'a> {
+    /// The header; its outline is filled in here.
+    pub header: Header,
+    /// The content.
+    pub content: &'a [u8],
+    /// The data key.
+    pub dek: &'a [u8],
+    /// R of the salt's derivation.
+    pub random: [u8; 32],
+    /// The signers' private keys.
+    pub seeds: Vec<[u8; 32]>,
+    /// `None`: no outline; otherwise which tags are shown, by path.
+    pub outline: Option<&'a dyn Fn(&str) -> bool>,
+}
+
+/// The `.enc` that these give, byte for byte.
+pub fn seal(given: Given<'_>) -> Result<Vec<u8>, Error> {
+    let dek = DataKey::from_bytes(given.dek);
+    let mut header = given.header;
+    if let Some(is_shown) = given.outline {
+        header.outline = outline::make(&header, given.content, &dek, |path, _| is_shown(path))?;
+    }
+    let signers: Vec<_> = given.seeds.iter().map(SigningKey::from_seed).collect();
+    envelope::seal(&header, given.content, &dek, &given.random, &signers)
+}
+
+/// The `.key` of these sections, each a data key's id, the data key and its recipients.
+pub fn key_file(
+    name: &str,
+    environment: &str,
+    sections: &[(crate::Id, Vec<u8>, Vec<Recipient>)],
+) -> Result<Vec<u8>, Error> {
+    let (name, environment) = (name.parse()?, environment.parse()?);
+    let sections: Vec<_> = sections
+        .iter()
+        .map(|(id, dek, recipients)| {
+            crate::seal::section(&name, &environment, *id, recipients, &DataKey::from_bytes(dek))
+        })
+        .collect();
+    Ok(KeyFile::assemble(&name, &environment, &sections))
+}
+
+/// Every string of a TC3 signature.
+#[cfg(feature = "tencent")]
+pub struct Tc3 {
+    /// The canonical request.
+    pub canonical_request: String,
+    /// The string to sign.
+    pub string_to_sign: String,
+    /// The signature, in hexadecimal.
+    pub signature: String,
+    /// The `Authorization` header.
+    pub authorization: String,
+}
+
+/// What a TC3 signature is made of.
+#[cfg(feature = "tencent")]
+pub struct Tc3Request<'a> {
+    /// `POST` or `GET`.
+    pub method: &'a str,
+    /// The `Host` header.
+    pub host: &'a str,
+    /// The query as sent.
+    pub query: &'a str,
+    /// The `Content-Type` header.
+    pub content_type: &'a str,
+    /// The body, or what is hashed in its place.
+    pub payload: &'a [u8],
+    /// The service.
+    pub service: &'a str,
+    /// Unix seconds.
+    pub timestamp: u64,
+}
+
+/// Signs a request.
+#[cfg(feature = "tencent")]
+pub fn tc3(request: &Tc3Request<'_>, secret_id: &str, secret_key: &str) -> Tc3 {
+    use crate::kms::tencent::sign;
+    let Tc3Request { method, host, query, content_type, payload, service, timestamp } = *request;
+    let request = sign::Request { method, host, query, content_type, payload, service, timestamp };
+    let signed = sign::sign(&request, secret_id, secret_key);
+    Tc3 {
+        canonical_request: signed.canonical_request,
+        string_to_sign: signed.string_to_sign,
+        signature: signed.signature,
+        authorization: signed.authorization.to_string(),
+    }
+}
+
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
