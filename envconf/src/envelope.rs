@@ -208,13 +208,7 @@ fn padded(content: &[u8]) -> SecretBytes {
 /// # Errors
 /// [`Kind::BadDek`], [`Kind::CommitMismatch`], [`Kind::TagMismatch`], [`Kind::BadPlaintext`], in this order.
 pub(crate) fn open(file: EncFile, bytes: &[u8], dek: &DataKey) -> Result<Plaintext, Error> {
-    check_length(dek, file.header.suite)?;
-    let keys = dek.content_keys(file.header.suite, &file.salt, &bytes[..file.h0]);
-    if !same(&keys.commit, &file.commit) {
-        return Err(Error::new(Kind::CommitMismatch, "header and data key do not belong together").advise(
-            "the header was edited, or the .key belongs to another seal; restore both files from git",
-        ));
-    }
+    let keys = check_commit(&file, bytes, dek)?;
     let mut body = file.body;
     if !keys.decrypt(&bytes[..file.h], body.expose_mut()) {
         return Err(Error::new(Kind::TagMismatch, "the encrypted body was changed")
@@ -224,6 +218,20 @@ pub(crate) fn open(file: EncFile, bytes: &[u8], dek: &DataKey) -> Result<Plainte
         Error::new(Kind::BadPlaintext, "the decrypted content is not formed as a sealer forms it")
     })?;
     Ok(Plaintext::new(body, content))
+}
+
+/// Steps 10 and 12 of format.md §4: header and data key belong together. Gives the keys of the body.
+///
+/// # Errors
+/// [`Kind::BadDek`], [`Kind::CommitMismatch`].
+pub(crate) fn check_commit(file: &EncFile, bytes: &[u8], dek: &DataKey) -> Result<ContentKeys, Error> {
+    check_length(dek, file.header.suite)?;
+    let keys = dek.content_keys(file.header.suite, &file.salt, &bytes[..file.h0]);
+    if same(&keys.commit, &file.commit) {
+        return Ok(keys);
+    }
+    Err(Error::new(Kind::CommitMismatch, "header and data key do not belong together")
+        .advise("the header was edited, or the .key belongs to another seal; restore both files from git"))
 }
 
 /// Step 10 of format.md §4: the data key has the suite's length.

@@ -155,7 +155,9 @@ struct Inner {
 
 impl Error {
     /// An error of `kind` that says `message`: one line, no full stop, nothing secret in it.
-    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+    ///
+    /// For programs around this library, such as the `envconf` command.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
             message: message.into(),
@@ -169,12 +171,12 @@ impl Error {
     }
 
     /// A file that cannot be read.
-    pub(crate) fn read(path: &Path, error: std::io::Error) -> Self {
+    pub fn read(path: &Path, error: std::io::Error) -> Self {
         Self::new(Kind::Io, format!("cannot read it: {}", error.kind())).at(path).caused_by(error)
     }
 
     /// A file that cannot be written.
-    pub(crate) fn write(path: &Path, error: std::io::Error) -> Self {
+    pub fn write(path: &Path, error: std::io::Error) -> Self {
         let mut this =
             Self::new(Kind::Io, format!("cannot write it: {}", error.kind())).at(path).caused_by(error);
         this.0.writing = true;
@@ -204,13 +206,15 @@ impl Error {
     }
 
     /// Adds the line of advice: what to do next.
-    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.0.advice = Some(advice.into());
         self
     }
 
     /// Adds the file that the error is about, unless one is named already.
-    pub(crate) fn at(mut self, path: &Path) -> Self {
+    #[must_use]
+    pub fn at(mut self, path: &Path) -> Self {
         self.0.path.get_or_insert_with(|| path.to_owned());
         self
     }
@@ -566,7 +570,7 @@ impl Attempt {
 }
 
 /// A name or path from outside, safe to print: control, bidirectional and other unprintable characters escaped.
-pub(crate) fn escape(text: &str) -> impl fmt::Display + '_ {
+pub fn escape(text: &str) -> impl fmt::Display + '_ {
     struct Escaped<'a>(&'a str);
     impl fmt::Display for Escaped<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -29,7 +29,7 @@ mod variables;
 
 pub use config::EncryptedConfig;
 pub use envconf_derive::EncryptedConfig;
-pub use error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem};
+pub use error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
 pub use secrecy::{self, ExposeSecret, SecretString};
 
 pub use envelope::DataKey;
@@ -39,9 +39,10 @@ pub use kms::services::KeyServices;
 pub use kms::{BoxFuture, Context, KeyRef, Kms, KmsError, WrappedKey};
 pub use layers::report::Provenance;
 pub use load::{Loaded, Loader};
-pub use open::{Opened, open, open_bytes};
+pub use open::{Depth, Opened, Verified, open, open_bytes, verify};
 pub use pair::{Pair, content_type_of, identity_of};
 pub use policy::{Policy, Trusted, parse_signers, parse_trust};
 pub use rules::Rules;
 pub use seal::{Check, DataKeyUse, Seal, Sealed, check_content};
 pub use signer::{SignerKey, SigningKey};
+pub use variables::setting;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::envelope::{self, DataKey};
 use crate::error::{Error, Kind};
-use crate::format::{self, EncFile, Header, KeyFile, Section};
+use crate::format::{self, EncFile, Header, KeyFile, Section, Suite};
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, KeyRef, worker};
 use crate::pair::Pair;
@@ -65,6 +65,72 @@ pub fn open_bytes(enc: &[u8], key: &[u8], policy: &Policy, services: &KeyService
         let checked = check_enc(enc, policy)?;
         unlock(checked, enc, key, policy, services).await
     })
+}
+
+/// How deep [`verify`] looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// Both files are well formed, belong together and to the policy, and are signed as it requires. No key is needed.
+    Structure,
+    /// And a trusted key gives the data key, which authenticates the recipients and the header.
+    Unwrap,
+    /// And the body opens to content that is what its type says.
+    #[default]
+    Full,
+}
+
+/// What [`verify`] found.
+#[derive(Debug)]
+pub struct Verified {
+    header: Header,
+    recipients: Vec<KeyRef>,
+    unwrapped_by: Option<KeyRef>,
+}
+
+impl Verified {
+    /// The header of the `.enc`; authenticated unless the depth was [`Depth::Structure`].
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Everybody who can unwrap the data key; authenticated unless the depth was [`Depth::Structure`].
+    pub fn recipients(&self) -> &[KeyRef] {
+        &self.recipients
+    }
+
+    /// The key that unwrapped the data key, if it was asked.
+    pub fn unwrapped_by(&self) -> Option<&KeyRef> {
+        self.unwrapped_by.as_ref()
+    }
+}
+
+/// Checks a pair without giving its content. Blocks, as [`open`] does.
+///
+/// # Errors
+/// As for [`open`], as far as `depth` goes; [`Kind::DoesNotFit`] for content that does not parse.
+pub fn verify(pair: &Pair, policy: &Policy, services: &KeyServices, depth: Depth) -> Result<Verified, Error> {
+    if depth == Depth::Full {
+        let opened = open(pair, policy, services)?;
+        crate::seal::check_content(opened.content(), opened.header.content_type)
+            .map_err(|error| error.at(pair.enc()))?;
+        let recipients = opened.recipients().cloned().collect();
+        return Ok(Verified { header: opened.header, recipients, unwrapped_by: Some(opened.unwrapped_by) });
+    }
+    let enc = pair.read_enc()?;
+    let file = check_enc(&enc, policy).map_err(|error| error.at(pair.enc()))?;
+    let in_key = |error: Error| error.at(pair.key());
+    let (key, section) = pair.read_key().and_then(|key| check_key(&file, &key)).map_err(in_key)?;
+    let recipients = section.recipients.iter().map(|recipient| recipient.key.clone()).collect();
+    let mut unwrapped_by = None;
+    if depth == Depth::Unwrap {
+        let context = Context::new(&policy.name, &policy.environment, section.dek);
+        let (dek, by) =
+            worker::block_on(recipients::unwrap(&section, &context, policy, services)).map_err(in_key)?;
+        check_section(&key, &section, &dek, file.header.suite).map_err(in_key)?;
+        envelope::check_commit(&file, &enc, &dek).map_err(|error| error.at(pair.enc()))?;
+        unwrapped_by = Some(by);
+    }
+    Ok(Verified { header: file.header, recipients, unwrapped_by })
 }
 
 /// Where to wait before files are read again: on the caller's own thread, or beside it, in async code.
@@ -213,7 +279,16 @@ pub(crate) fn open_with(
     section: &Section,
     dek: &DataKey,
 ) -> Result<(Header, Plaintext), Error> {
-    envelope::check_length(dek, file.header.suite)?;
+    check_section(key, section, dek, file.header.suite)?;
+    let header = file.header.clone();
+    let plaintext = envelope::open(file, enc, dek)?;
+    format::outline::verify(&header, plaintext.expose(), dek)?;
+    Ok((header, plaintext))
+}
+
+/// Steps 10 and 11: the data key has the suite's length, and its holder made this section.
+fn check_section(key: &KeyFile, section: &Section, dek: &DataKey, suite: Suite) -> Result<(), Error> {
+    envelope::check_length(dek, suite)?;
     if !same(&dek.section_mac(&key.authenticated(section)), &section.mac) {
         return Err(Error::new(
             Kind::KeyMacMismatch,
@@ -221,8 +296,5 @@ pub(crate) fn open_with(
         )
         .advise("restore the .key from git, and find out who changed it"));
     }
-    let header = file.header.clone();
-    let plaintext = envelope::open(file, enc, dek)?;
-    format::outline::verify(&header, plaintext.expose(), dek)?;
-    Ok((header, plaintext))
+    Ok(())
 }

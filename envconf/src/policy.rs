@@ -62,6 +62,21 @@ impl Policy {
         }
     }
 
+    /// As [`Policy::new`], and what `ENVCONF_TRUST`, `ENVCONF_SIGNERS`, `ENVCONF_REQUIRED_SIGNATURES` and
+    /// `ENVCONF_MIN_GENERATION` say.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for one that is set and empty or malformed.
+    pub fn from_environment(name: Name, environment: Name) -> Result<Self, Error> {
+        let set = PolicyVariables::read(&Variables::Process)?;
+        let mut policy = Self::new(name, environment);
+        policy.trust = set.trust;
+        if set.required_signatures.is_some() || set.signers.is_some() {
+            policy = policy.signers(set.signers.unwrap_or_default(), set.required_signatures.unwrap_or(1))?;
+        }
+        Ok(set.min_generation.into_iter().fold(policy, Self::min_generation))
+    }
+
     /// Trusts these keys, in the order of tries; a found local key then only if `local` or its id is among them.
     #[must_use]
     pub fn trust(mut self, keys: impl IntoIterator<Item = Trusted>) -> Self {

@@ -58,6 +58,14 @@ impl Variables {
     }
 }
 
+/// The setting `name` of the process: absent, or text that is not empty.
+///
+/// # Errors
+/// [`Kind::Usage`] when it is set and empty, or no Unicode.
+pub fn setting(name: &str) -> Result<Option<String>, Error> {
+    Variables::Process.setting(name)
+}
+
 impl std::fmt::Debug for Variables {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -61,12 +61,29 @@ impl LocalKey {
 
     /// The key as text, `envconf-local-v1:<kid>:<base64>`: the raw secret, to be stored where only its users read.
     pub fn expose_text(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(TEXT));
+        let mut text = Zeroizing::new(String::with_capacity(TEXT + 1)); // and a line feed
         text.push_str(PREFIX);
         text.push_str(self.key.key_id());
         text.push(':');
         STANDARD.encode_string(self.kek.expose(), &mut text);
         text
+    }
+
+    /// Writes the key to a new file that only its owner can read.
+    ///
+    /// # Errors
+    /// [`Kind::Io`], also where there is a file already: a key is never written over.
+    pub fn create(&self, path: &Path) -> Result<(), Error> {
+        use std::io::Write as _;
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let failed = |error| Error::write(path, error);
+        let mut file = options.open(path).map_err(failed)?;
+        let mut text = self.expose_text();
+        text.push('\n'); // within its capacity, see `expose_text`
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
     }
 
     fn parse(text: &[u8]) -> Option<Self> {

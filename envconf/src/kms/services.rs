@@ -120,6 +120,19 @@ impl KeyServices {
         !self.given.is_empty() || self.command.is_some()
     }
 
+    /// The local keys at hand: those that were given, or else the one that is found. Runs `ENVCONF_KEY_CMD`.
+    ///
+    /// # Errors
+    /// [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for one that cannot be used.
+    pub fn local_keys(&self) -> Result<Vec<LocalKey>, Error> {
+        let mut keys = self.given.clone();
+        keys.extend(super::worker::block_on(self.of_command())?);
+        if keys.is_empty() {
+            keys.extend(self.found()?);
+        }
+        Ok(keys)
+    }
+
     /// The local keys that `ENVCONF_KEY_CMD` prints; none if it is not set.
     pub(crate) async fn of_command(&self) -> Result<Vec<LocalKey>, Error> {
         let Some(words) = self.command.clone() else { return Ok(Vec::new()) };
