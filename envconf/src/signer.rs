@@ -29,8 +29,12 @@ impl SignerKey {
     ///
     /// Strict: besides S < L (RFC 8032 §5.1.7) it refuses keys and nonces of small order.
     pub(crate) fn verifies(&self, signed: &[u8], signature: &[u8; 64]) -> bool {
+        self.verifies_raw(&message(signed), signature)
+    }
+
+    pub(crate) fn verifies_raw(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
-        self.0.verify_strict(&message(signed), &signature).is_ok()
+        self.0.verify_strict(message, &signature).is_ok()
     }
 }
 

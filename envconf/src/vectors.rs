@@ -9,7 +9,8 @@ use crate::format::outline;
 use crate::format::{ContentType, Header, KeyFile, Recipient, Suite};
 use crate::kms::{Context, local::LocalKey};
 use crate::layers;
-use crate::signer::SigningKey;
+use crate::signer::{SignerKey, SigningKey};
+use aes_gcm::{Aes128Gcm, Aes256Gcm};
 
 /// Key, nonce and commitment of a seal.
 pub fn content_keys(dek: &[u8], suite: Suite, salt: &[u8; 32], h0: &[u8]) -> (Vec<u8>, Vec<u8>, [u8; 32]) {
@@ -33,6 +34,42 @@ pub fn section_mac(dek: &[u8], parts: &[&[u8]]) -> ([u8; 32], [u8; 32]) {
 pub fn local_wrap(key: &LocalKey, dek: &[u8], context: &Context, salt: &[u8; 32]) -> (Vec<u8>, String) {
     let wrapped = key.wrap_with_salt(&DataKey::from_bytes(dek), context, salt);
     (key.okm(salt).expose().to_vec(), wrapped.map(|wrapped| wrapped.as_str().to_owned()).unwrap_or_default())
+}
+
+/// The AEAD of a suite: ciphertext and tag; `None` for a nonce that is not 12 bytes long.
+pub fn encrypt(suite: Suite, key: &[u8], nonce: &[u8], aad: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+    let mut buffer = text.to_vec();
+    let tag = match suite {
+        Suite::Aes256Gcm => envelope::encrypt::<Aes256Gcm>(key, nonce, aad, &mut buffer)?,
+        Suite::Aes128Gcm => envelope::encrypt::<Aes128Gcm>(key, nonce, aad, &mut buffer)?,
+    };
+    buffer.extend_from_slice(&tag);
+    Some(buffer)
+}
+
+/// The AEAD's inverse; the buffer (ciphertext and tag) is left as it was where it is refused.
+pub fn decrypt(suite: Suite, key: &[u8], nonce: &[u8], aad: &[u8], buffer: &mut [u8]) -> bool {
+    match suite {
+        Suite::Aes256Gcm => envelope::decrypt::<Aes256Gcm>(key, nonce, aad, buffer),
+        Suite::Aes128Gcm => envelope::decrypt::<Aes128Gcm>(key, nonce, aad, buffer),
+    }
+}
+
+/// HKDF-SHA-256 of up to 8160 bytes.
+pub fn hkdf(ikm: &[u8], salt: &[u8], info: &[u8], len: usize) -> Vec<u8> {
+    let mut okm = vec![0; len];
+    envelope::hkdf(ikm, salt, &[info], &mut okm);
+    okm
+}
+
+/// HMAC-SHA-256.
+pub fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    envelope::hmac(key, &[message])
+}
+
+/// Ed25519 as signers use it, over the bare message.
+pub fn verifies(signer: &SignerKey, message: &[u8], signature: &[u8; 64]) -> bool {
+    signer.verifies_raw(message, signature)
 }
 
 /// The context of a data key.
