@@ -103,6 +103,12 @@ async fn candidates(
     if candidates.is_empty() {
         return Err(if missing && lists_local { local_key_missing(section) } else { untrusted(section) });
     }
+    let is_missing = |candidate: &Candidate| {
+        candidate.key.provider() == local::PROVIDER && matches!(candidate.ask, Ask::Nobody(_))
+    };
+    if candidates.iter().all(is_missing) {
+        return Err(local_key_missing(section));
+    }
     if policy.signers.is_empty() {
         candidates.retain(|candidate| services.authenticates(candidate.key.provider()));
         if candidates.is_empty() {
@@ -144,7 +150,10 @@ async fn pins(
     let Some(list) = &policy.trust else {
         return Ok((all.clone(), keys, all.is_empty()));
     };
-    let mut pins = if list.contains(&Trusted::Local) { Vec::new() } else { given_pins };
+    let is_placed = |key: &KeyRef| {
+        list.iter().any(|trusted| *trusted == Trusted::Local || *trusted == Trusted::Key(key.clone()))
+    };
+    let mut pins: Vec<KeyRef> = given_pins.into_iter().filter(|key| !is_placed(key)).collect();
     for trusted in list {
         match trusted {
             Trusted::Local => pins.extend(all.iter().cloned()),

@@ -1,5 +1,6 @@
 //! What is at hand to reach keys: local keys, the deployment's settings for key services, a program's own `Kms`.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -41,6 +42,19 @@ impl KeyServices {
     /// [`Kind::InsecureKeyFile`] for a local key that is given and cannot be used.
     pub fn from_environment(search_from: impl Into<PathBuf>) -> Result<Self, Error> {
         Self::from_variables(&Variables::Process, Some(search_from.into()))
+    }
+
+    /// The services that these variables describe, and nothing of the process; no local key is searched.
+    ///
+    /// # Errors
+    /// As for [`KeyServices::from_environment`].
+    pub fn from_given<N, V>(variables: impl IntoIterator<Item = (N, V)>) -> Result<Self, Error>
+    where
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Self::from_variables(&Variables::Given(variables.collect()), None)
     }
 
     /// No local key, no setting, no credential: only what is added to it.

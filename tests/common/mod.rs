@@ -1,0 +1,101 @@
+//! What the tests of loading share: a project in a temporary folder, sealed and ready to be loaded.
+
+#![allow(unreachable_pub, reason = "a module of several test targets, none of which exports it")]
+#![allow(dead_code, reason = "each test target uses its own part of this")]
+
+use envconf::{ContentType, EncryptedConfig, KeyRef, KeyServices, Loader, LocalKey, Pair, Seal};
+use envconf_test_support::{Sandbox, StandIn};
+
+/// The variables of a load: none but these.
+pub type Variables = Vec<(String, String)>;
+
+/// A folder with a sealed pair `config/app.conf.enc`, and the local key that opens it.
+pub struct Project {
+    pub sandbox: Sandbox,
+    pub key: LocalKey,
+}
+
+impl Project {
+    /// TOML for `app` in `default`, sealed for a fresh local key.
+    pub fn toml(content: &str) -> Self {
+        Self::sealed(ContentType::Toml, content.as_bytes())
+    }
+
+    pub fn sealed(content_type: ContentType, content: &[u8]) -> Self {
+        let project = Self { sandbox: Sandbox::new(), key: LocalKey::generate().unwrap() };
+        let services = KeyServices::none().local_key(project.key.clone());
+        project.seal("default", content_type, content, &[project.key.key_ref()], &services);
+        project
+    }
+
+    /// Seals for `app` in this environment.
+    pub fn seal(
+        &self,
+        environment: &str,
+        content_type: ContentType,
+        content: &[u8],
+        recipients: &[&KeyRef],
+        services: &KeyServices,
+    ) {
+        let pair = self.pair(environment);
+        std::fs::create_dir_all(pair.folder()).unwrap();
+        let seal = Seal::new("app".parse().unwrap(), environment.parse().unwrap(), content_type);
+        let seal = recipients.iter().fold(seal, |seal, key| seal.recipient((*key).clone()));
+        seal.seal(&pair, content, services).unwrap();
+    }
+
+    pub fn pair(&self, environment: &str) -> Pair {
+        Pair::new(self.sandbox.path("config"), &"app".parse().unwrap(), &environment.parse().unwrap())
+    }
+
+    /// A loader of this project with these variables only, and no local key.
+    pub fn loader_without_key<T: EncryptedConfig>(&self, variables: &[(&str, &str)]) -> Loader<T> {
+        T::loader().dir(self.sandbox.path("config")).variables(variables.iter().copied())
+    }
+
+    /// The same with the local key.
+    pub fn loader<T: EncryptedConfig>(&self, variables: &[(&str, &str)]) -> Loader<T> {
+        self.loader_without_key(variables).local_key(self.key.clone())
+    }
+}
+
+/// A folder with a pair sealed through a stand-in for Tencent Cloud KMS.
+pub struct TencentProject {
+    pub project: Project,
+    pub kms: StandIn,
+    pub key: KeyRef,
+}
+
+impl TencentProject {
+    pub fn toml(content: &str) -> Self {
+        Self::sealed(StandIn::start(), content)
+    }
+
+    pub fn sealed(kms: StandIn, content: &str) -> Self {
+        let key: KeyRef = format!("tencent:ap-guangzhou:{}", kms.key_id()).parse().unwrap();
+        let project = Project { sandbox: Sandbox::new(), key: LocalKey::generate().unwrap() };
+        let services = KeyServices::from_given(variables_of(&kms, &project.sandbox)).unwrap();
+        project.seal("default", ContentType::Toml, content.as_bytes(), &[&key], &services);
+        Self { project, kms, key }
+    }
+
+    /// A loader that trusts the stand-in's key, with its endpoint and credential and these variables.
+    pub fn loader<T: EncryptedConfig>(&self, variables: &[(&str, &str)]) -> Loader<T> {
+        let own = variables_of(&self.kms, &self.project.sandbox).into_iter();
+        let more = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        T::loader()
+            .dir(self.project.sandbox.path("config"))
+            .trust(self.key.to_string())
+            .variables(own.chain(more))
+    }
+}
+
+/// What leads to the stand-in, its root certificate included where it speaks TLS.
+pub fn variables_of(kms: &StandIn, sandbox: &Sandbox) -> Variables {
+    let mut variables = kms.variables();
+    if let Some(pem) = kms.ca_pem() {
+        sandbox.write("ca.pem", pem);
+        variables.push(("ENVCONF_CA_FILE".into(), sandbox.path("ca.pem").to_string_lossy().into_owned()));
+    }
+    variables
+}

@@ -1,0 +1,452 @@
+//! One contract for every key service, and Tencent Cloud KMS on good and bad days, against its stand-in.
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{TencentProject, variables_of};
+use envconf::format::{KeyFile, Recipient};
+use envconf::{
+    BoxFuture, ContentType, Context, DataKey, EncryptedConfig, Error, Fault, KeyRef, KeyServices, Kind, Kms,
+    KmsError, LocalKey, Opened, Policy, Seal, SigningKey, Suite, Trusted, WrappedKey, open_bytes,
+};
+use envconf_test_support::tencent::KeyState;
+use envconf_test_support::{Credential, Reply, StandIn};
+
+/// A key service in memory: XOR and a copy of the context. For tests only.
+#[derive(Clone, Default)]
+struct InMemory {
+    calls: Arc<AtomicUsize>,
+    public: bool,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Kms for InMemory {
+    fn provider(&self) -> &str {
+        "memory"
+    }
+
+    fn authenticates(&self) -> bool {
+        !self.public
+    }
+
+    fn wrap<'a>(
+        &'a self,
+        key: &'a KeyRef,
+        dek: &'a DataKey,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<WrappedKey, KmsError>> {
+        Box::pin(async move {
+            let hex: String = dek.expose().iter().map(|b| format!("{:02x}", b ^ 0x5a)).collect();
+            WrappedKey::new(format!("{hex}|{key}|{}", context.as_json()))
+                .ok_or_else(|| KmsError::other("too long"))
+        })
+    }
+
+    fn unwrap<'a>(
+        &'a self,
+        key: &'a KeyRef,
+        wrapped: &'a WrappedKey,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<DataKey, KmsError>> {
+        Box::pin(async move {
+            self.calls.fetch_add(1, Ordering::SeqCst);
+            self.log.lock().unwrap().push(format!("{key} {}", context.as_json()));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let refused = || KmsError::other("not wrapped here, or in another context");
+            let (hex, bound) = wrapped.as_str().split_once('|').ok_or_else(refused)?;
+            if bound != format!("{key}|{}", context.as_json()) {
+                return Err(refused());
+            }
+            let byte =
+                |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).map(|b| b ^ 0x5a).map_err(|_| refused());
+            let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect::<Result<_, _>>()?;
+            Ok(DataKey::from_bytes(&bytes))
+        })
+    }
+
+    fn identity(&self) -> Option<[u8; 32]> {
+        let mut identity = [0; 32];
+        identity[..8].copy_from_slice(&(Arc::as_ptr(&self.calls) as u64).to_be_bytes());
+        Some(identity)
+    }
+}
+
+/// What every key service must do; `services` reaches it, `key` is one of its keys and `other` another.
+fn contract(services: &KeyServices, key: &KeyRef, other: &KeyRef) {
+    for suite in [Suite::Aes256Gcm, Suite::Aes128Gcm] {
+        let seal = |environment: &str| {
+            let seal = Seal::new("app".parse().unwrap(), environment.parse().unwrap(), ContentType::Raw);
+            seal.suite(suite)
+                .recipient(key.clone())
+                .recipient(other.clone())
+                .seal_bytes(b"content", services)
+                .unwrap()
+        };
+        let open = |environment: &str,
+                    trust: &KeyRef,
+                    (enc, wrapped): &(Vec<u8>, Vec<u8>)|
+         -> Result<Opened, Error> {
+            let policy = Policy::new("app".parse().unwrap(), environment.parse().unwrap());
+            open_bytes(enc, wrapped, &policy.trust([Trusted::Key(trust.clone())]), services)
+        };
+        let pair = seal("prod");
+        for trusted in [key, other] {
+            assert_eq!(open("prod", trusted, &pair).unwrap().content(), b"content");
+        }
+        let relabelled = relabel(&pair, "prod", "staging");
+        assert_eq!(
+            open("staging", key, &relabelled).unwrap_err().kind(),
+            Kind::UnwrapFailed,
+            "another context"
+        );
+        let swapped = swap_blobs(&pair);
+        assert_eq!(open("prod", key, &swapped).unwrap_err().kind(), Kind::UnwrapFailed, "another key's blob");
+    }
+}
+
+/// Another environment's label on both files.
+fn relabel((enc, key): &(Vec<u8>, Vec<u8>), from: &str, to: &str) -> (Vec<u8>, Vec<u8>) {
+    let relabel = |bytes: &[u8]| {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        text.replacen(&format!("env: {from}\n"), &format!("env: {to}\n"), 1).into_bytes()
+    };
+    (relabel(enc), relabel(key))
+}
+
+/// Each of the two recipients with the other one's blob.
+fn swap_blobs((enc, key): &(Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
+    let mut file = KeyFile::parse(key).unwrap();
+    let [Recipient { blob: a, .. }, Recipient { blob: b, .. }] = &mut file.sections[0].recipients[..] else {
+        panic!("two recipients")
+    };
+    std::mem::swap(a, b);
+    (enc.clone(), file.emit())
+}
+
+#[test]
+fn local_keys_keep_the_contract() {
+    let (key, other) = (LocalKey::generate().unwrap(), LocalKey::generate().unwrap());
+    let services = KeyServices::none().local_key(key.clone()).local_key(other.clone());
+    contract(&services, key.key_ref(), other.key_ref());
+}
+
+#[test]
+fn a_programs_own_service_keeps_the_contract() {
+    let services = KeyServices::none().kms(Arc::new(InMemory::default()));
+    contract(&services, &"memory:-:1".parse().unwrap(), &"memory:-:2".parse().unwrap());
+}
+
+#[test]
+fn tencent_keeps_the_contract() {
+    let kms = StandIn::start();
+    let services = KeyServices::from_given(kms.variables()).unwrap();
+    let key = format!("tencent:ap-guangzhou:{}", kms.key_id()).parse().unwrap();
+    let other = format!("tencent:ap-shanghai:{}", kms.create_key("ap-shanghai")).parse().unwrap();
+    contract(&services, &key, &other);
+}
+
+#[test]
+fn tencent_over_tls_keeps_the_contract() {
+    let kms = StandIn::builder().tls().start();
+    let sandbox = envconf_test_support::Sandbox::new();
+    let services = KeyServices::from_given(variables_of(&kms, &sandbox)).unwrap();
+    let key = format!("tencent:ap-guangzhou:{}", kms.key_id()).parse().unwrap();
+    let other = format!("tencent:ap-guangzhou:{}", kms.create_key("ap-guangzhou")).parse().unwrap();
+    contract(&services, &key, &other);
+}
+
+#[derive(EncryptedConfig, Debug)]
+#[envconf(name = "app")]
+struct App {
+    port: u16,
+}
+
+fn tencent() -> TencentProject {
+    TencentProject::toml("port = 8080\n")
+}
+
+fn fails(project: &TencentProject, variables: &[(&str, &str)]) -> Error {
+    project.loader::<App>(variables).load().map(|app| app.port).unwrap_err()
+}
+
+#[test]
+fn a_load_is_one_decrypt_that_holds_pinned_values_only() {
+    let project = tencent();
+    let before = project.kms.requests().len();
+    assert_eq!(project.loader::<App>(&[]).load().unwrap().port, 8080);
+    let requests = project.kms.requests().split_off(before);
+    let [request] = &requests[..] else { panic!("{} requests", requests.len()) };
+    assert_eq!(
+        (request.action.as_str(), request.region.as_str(), request.method.as_str()),
+        ("Decrypt", "ap-guangzhou", "POST")
+    );
+    assert_eq!(request.header("x-tc-language"), Some("en-US"));
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!(body["EncryptionContext"], r#"{"env":"default","envconf":"v1","name":"app"}"#);
+    let key = KeyFile::parse(&project.project.pair("default").read_key().unwrap()).unwrap();
+    assert_eq!(body["CiphertextBlob"], key.sections[0].recipients[0].blob);
+    assert_eq!(body.as_object().unwrap().len(), 2);
+}
+
+#[test]
+fn sealing_has_the_service_make_the_data_key_and_proves_the_pair() {
+    let project = tencent();
+    let actions: Vec<_> = project.kms.requests().into_iter().map(|request| request.action).collect();
+    assert_eq!(actions, ["GenerateDataKey", "Decrypt"]);
+}
+
+#[test]
+fn a_sealer_without_decrypt_proves_the_pair_from_its_data_key_on() {
+    let kms = StandIn::start();
+    let sealer = Credential::fake();
+    kms.add_credential(sealer.clone(), &["GenerateDataKey", "Encrypt"]);
+    let mut variables = kms.variables();
+    variables.extend([
+        ("TENCENTCLOUD_SECRET_ID".into(), sealer.secret_id),
+        ("TENCENTCLOUD_SECRET_KEY".into(), sealer.secret_key),
+    ]);
+    let services = KeyServices::from_given(variables).unwrap();
+    let sandbox = envconf_test_support::Sandbox::new();
+    let pair = envconf::Pair::new(sandbox.root(), &"app".parse().unwrap(), &"prod".parse().unwrap());
+    let key: KeyRef = format!("tencent:ap-guangzhou:{}", kms.key_id()).parse().unwrap();
+    let seal = Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Toml).recipient(key);
+    let sealed = seal.seal(&pair, b"a = 1\n", &services).unwrap();
+    assert_eq!(sealed.check(), envconf::Check::AfterUnwrap);
+    // A re-seal may not open the old pair either: a new data key, and the generation still rises.
+    let sealed = seal.seal(&pair, b"a = 2\n", &services).unwrap();
+    assert_eq!((sealed.generation(), sealed.data_key()), (2, envconf::DataKeyUse::OldPairNotOpened));
+}
+
+#[test]
+fn refusals_name_code_and_request_and_say_what_to_do() {
+    let project = tencent();
+    let key_id = project.key.key_id().to_owned();
+    for (state, code) in [
+        (KeyState::Disabled, "ResourceUnavailable.CmkDisabled"),
+        (KeyState::PendingDelete, "ResourceUnavailable.KeyPendingDelete"),
+    ] {
+        project.kms.set_state("ap-guangzhou", &key_id, state);
+        let before = project.kms.requests().len();
+        let error = fails(&project, &[]);
+        assert_eq!((error.kind(), error.exit_code()), (Kind::UnwrapFailed, 42));
+        let attempt = &error.attempts()[0];
+        assert_eq!((attempt.code(), attempt.fault()), (Some(code), Fault::Refused));
+        assert!(attempt.request_id().is_some() && attempt.advice().is_some());
+        let report = error.to_string();
+        for part in [
+            code,
+            attempt.request_id().unwrap(),
+            &project.key.to_string(),
+            attempt.advice().unwrap(),
+            "app.conf.key",
+        ] {
+            assert!(report.contains(part), "{part} is not in: {report}");
+        }
+        assert_eq!(project.kms.requests().len(), before + 1, "a refusal is tried once");
+    }
+}
+
+#[test]
+fn wrong_credentials_are_refused_with_their_code() {
+    let project = tencent();
+    for (name, value, code) in [
+        ("TENCENTCLOUD_SECRET_KEY", "wrong", "AuthFailure.SignatureFailure"),
+        ("TENCENTCLOUD_SECRET_ID", "unknown", "AuthFailure.SecretIdNotFound"),
+        ("TENCENTCLOUD_TOKEN", "unasked", "AuthFailure.TokenFailure"),
+    ] {
+        let error = fails(&project, &[(name, value)]);
+        assert_eq!((error.attempts()[0].code(), error.exit_code()), (Some(code), 42));
+    }
+    project.kms.set_clock_offset(301);
+    assert_eq!(fails(&project, &[]).attempts()[0].code(), Some("AuthFailure.SignatureExpire"));
+}
+
+#[test]
+fn temporary_credentials_work_under_each_name_of_the_token() {
+    let credential = Credential::fake_temporary();
+    let token = credential.token.clone().unwrap();
+    let project = tencent();
+    project.kms.add_credential(credential.clone(), &["Decrypt"]);
+    for name in ["TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"] {
+        let variables = [
+            ("TENCENTCLOUD_SECRET_ID", credential.secret_id.as_str()),
+            ("TENCENTCLOUD_SECRET_KEY", &credential.secret_key),
+            (name, &token),
+        ];
+        assert_eq!(project.loader::<App>(&variables).load().unwrap().port, 8080);
+    }
+}
+
+#[test]
+fn without_credentials_nothing_is_sent_and_the_error_says_where_it_looked() {
+    let project = tencent();
+    let before = project.kms.requests().len();
+    let endpoint = project.kms.endpoint();
+    let loader = App::loader().dir(project.project.sandbox.path("config")).trust(project.key.to_string());
+    let error = loader.variables([("ENVCONF_TENCENT_ENDPOINT", endpoint)]).load().map(|_| ()).unwrap_err();
+    assert_eq!(error.exit_code(), 42);
+    assert!(error.to_string().contains("TENCENTCLOUD_SECRET_ID"), "{error}");
+    assert_eq!(project.kms.requests().len(), before);
+}
+
+#[test]
+fn transient_faults_are_tried_again_and_signed_afresh() {
+    let faults: [fn() -> Reply; 6] = [
+        || Reply::Status(502),
+        || Reply::error("InternalError", "x"),
+        || Reply::error("RequestLimitExceeded", "x"),
+        || Reply::Close,
+        || Reply::HalfBody,
+        || Reply::json("{\"Response\":"),
+    ];
+    for (at, fault) in faults.iter().enumerate() {
+        let project = tencent();
+        let before = project.kms.requests().len();
+        project.kms.next(fault());
+        project.kms.next(fault());
+        assert_eq!(
+            project.loader::<App>(&[]).load().unwrap_or_else(|error| panic!("{at}: {error}")).port,
+            8080
+        );
+        assert_eq!(project.kms.requests().len() - before, 3, "fault {at}");
+    }
+}
+
+#[test]
+fn a_fault_that_stays_is_transient_and_says_how_often_it_was_tried() {
+    let project = tencent();
+    for _ in 0..3 {
+        project.kms.next(Reply::error("RequestLimitExceeded.UinLimitExceeded", "x"));
+    }
+    let error = fails(&project, &[]);
+    assert_eq!(error.exit_code(), 41);
+    assert!(error.to_string().contains("3 tries"), "{error}");
+    assert_eq!(error.attempts()[0].code(), Some("RequestLimitExceeded.UinLimitExceeded"));
+}
+
+#[test]
+fn replies_that_must_not_be_believed_are_not() {
+    let cases: [(fn() -> Reply, Kind, &str); 6] = [
+        (|| Reply::WrongKeyId, Kind::UnwrapFailed, "another key"),
+        (|| Reply::WrongLength, Kind::BadDek, "length"),
+        (|| Reply::Oversized(1 << 20), Kind::UnwrapFailed, "larger"),
+        (|| Reply::Redirect("http://127.0.0.1:1/".into()), Kind::UnwrapFailed, "redirect"),
+        (|| Reply::edit(|json| json["Response"]["Plaintext"] = "AAE".into()), Kind::UnwrapFailed, "base64"),
+        (
+            || Reply::edit(|json| drop(json["Response"].as_object_mut().unwrap().remove("KeyId"))),
+            Kind::UnwrapFailed,
+            "another key",
+        ),
+    ];
+    for (reply, kind, says) in cases {
+        let project = tencent();
+        let before = project.kms.requests().len();
+        project.kms.next(reply());
+        let error = fails(&project, &[]);
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(says), "{error}");
+        assert_eq!(project.kms.requests().len() - before, 1);
+    }
+}
+
+#[test]
+fn an_error_is_found_under_any_status_and_content_type() {
+    for (status, content_type) in
+        [(200, "application/json; charset=utf-8"), (200, "text/html"), (400, "text/plain"), (500, "")]
+    {
+        let project = tencent();
+        let body = r#"{"Response":{"Error":{"Code":"UnauthorizedOperation","Message":"m"},"RequestId":"7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab"}}"#;
+        project.kms.next(Reply::Raw { status, content_type: content_type.into(), body: body.into() });
+        let error = fails(&project, &[]);
+        assert_eq!(error.attempts()[0].code(), Some("UnauthorizedOperation"), "{status} {content_type}");
+    }
+}
+
+#[test]
+fn a_certificate_of_nobody_we_know_is_refused() {
+    let project = TencentProject::sealed(StandIn::builder().tls().start(), "port = 8080\n");
+    assert_eq!(project.loader::<App>(&[]).load().unwrap().port, 8080);
+    let loader = App::loader().dir(project.project.sandbox.path("config")).trust(project.key.to_string());
+    let error = loader.variables(project.kms.variables()).load().map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("not trusted"), "{error}");
+}
+
+#[test]
+fn nobody_is_asked_before_every_check_that_needs_no_key() {
+    let memory = InMemory::default();
+    let services = KeyServices::none().kms(Arc::new(memory.clone()));
+    let key: KeyRef = "memory:-:1".parse().unwrap();
+    let seal =
+        Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Toml).recipient(key.clone());
+    let (enc, wrapped) = seal.seal_bytes(b"a = 1\n", &services).unwrap();
+    let asked_for_the_proof = memory.calls.load(Ordering::SeqCst);
+    let policy = |environment: &str| Policy::new("app".parse().unwrap(), environment.parse().unwrap());
+    let trusting = policy("prod").trust([Trusted::Key(key.clone())]);
+    let signer = SigningKey::from_seed(&[1; 32]).public();
+    let cases = [
+        (policy("staging").trust([Trusted::Key(key)]), Kind::IdentityMismatch),
+        (trusting.clone().min_generation(2), Kind::Rollback),
+        (trusting.signers(vec![signer], 1).unwrap(), Kind::SignatureRequired),
+        (policy("prod").trust(["memory:-:2".parse().unwrap()]), Kind::NoTrustedRecipient),
+    ];
+    for (policy, kind) in cases {
+        assert_eq!(open_bytes(&enc, &wrapped, &policy, &services).unwrap_err().kind(), kind);
+    }
+    assert_eq!(memory.calls.load(Ordering::SeqCst), asked_for_the_proof);
+}
+
+#[test]
+fn a_public_key_recipient_opens_only_beside_a_signer() {
+    let memory = InMemory { public: true, ..InMemory::default() };
+    let services = KeyServices::none().kms(Arc::new(memory));
+    let key: KeyRef = "memory:-:1".parse().unwrap();
+    let signer = SigningKey::from_seed(&[1; 32]);
+    let seal = Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Toml)
+        .recipient(key.clone())
+        .sign(signer.clone());
+    let (enc, wrapped) = seal.seal_bytes(b"a = 1\n", &services).unwrap();
+    let policy = Policy::new("app".parse().unwrap(), "prod".parse().unwrap()).trust([Trusted::Key(key)]);
+    assert_eq!(open_bytes(&enc, &wrapped, &policy, &services).unwrap_err().kind(), Kind::SignatureRequired);
+    assert!(
+        open_bytes(&enc, &wrapped, &policy.signers(vec![signer.public()], 1).unwrap(), &services).is_ok()
+    );
+}
+
+#[test]
+fn recipients_are_tried_in_the_order_of_trust_and_every_failure_is_kept() {
+    let project = tencent();
+    let local = LocalKey::generate().unwrap();
+    let services = KeyServices::from_given(project.kms.variables()).unwrap().local_key(local.clone());
+    let gone: KeyRef =
+        format!("tencent:ap-shanghai:{}", project.kms.create_key("ap-shanghai")).parse().unwrap();
+    project.project.seal(
+        "prod",
+        ContentType::Toml,
+        b"port = 1\n",
+        &[local.key_ref(), &gone, &project.key],
+        &services,
+    );
+    project.kms.set_state("ap-shanghai", gone.key_id(), KeyState::Disabled);
+    let trust = format!("{gone},{}", project.key);
+    let load = |trust: &str| project.loader::<App>(&[]).environment("prod").trust(trust).load();
+    assert_eq!(load(&trust).unwrap().port, 1);
+    project.kms.set_state("ap-guangzhou", project.key.key_id(), KeyState::Disabled);
+    let error = load(&trust).map(|_| ()).unwrap_err();
+    let tried: Vec<_> = error.attempts().iter().map(|attempt| attempt.key().clone()).collect();
+    assert_eq!(tried, [gone, project.key.clone()]);
+}
+
+#[test]
+fn a_silent_service_ends_at_the_deadline() {
+    let project = tencent();
+    project.kms.next(Reply::Delay(Duration::from_secs(20)));
+    let started = std::time::Instant::now();
+    let error = fails(&project, &[("ENVCONF_KMS_DEADLINE", "300ms")]);
+    assert_eq!(error.exit_code(), 41);
+    assert!(error.to_string().contains("deadline"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+}

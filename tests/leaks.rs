@@ -1,0 +1,424 @@
+//! Canary secrets, driven through every failure: they must never come out, in whole or in part, in `Display`,
+//! `Debug`, `{:#}`, the source chain, a panic or the command's streams.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use common::{Project, TencentProject};
+use envconf::{
+    ContentType, DataKey, EncryptedConfig, Error, ExposeSecret, KeyServices, Kind, Loader, LocalKey, Seal,
+    SecretString, SigningKey, check_content,
+};
+use envconf_test_support::Reply;
+use serde::de::{Deserialize, Deserializer, Error as _, Unexpected};
+
+/// No part of it of six characters occurs in anything that this project says.
+const CANARY: &str = "xQ7-kanarienvogel-Zw9-sidste-Yv4";
+const PART: usize = 6;
+
+#[track_caller]
+fn assert_silent(what: &str, text: &str, secret: &str) {
+    let parts = secret.as_bytes().windows(PART).filter_map(|part| std::str::from_utf8(part).ok());
+    for part in parts {
+        assert!(!text.contains(part), "{what} shows {part:?} of a secret:\n{text}");
+    }
+}
+
+/// Every text that an error has.
+#[track_caller]
+fn assert_error_silent(what: &str, error: &Error, secrets: &[&str]) {
+    let mut texts =
+        vec![error.to_string(), format!("{error:?}"), format!("{error:#}"), format!("{error:#?}")];
+    texts.extend([error.message().to_owned(), error.advice().unwrap_or_default().to_owned()]);
+    texts.extend(error.problems().iter().flat_map(|problem| [problem.to_string(), format!("{problem:?}")]));
+    texts.extend(error.attempts().iter().flat_map(|attempt| [attempt.to_string(), format!("{attempt:?}")]));
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        texts.extend([cause.to_string(), format!("{cause:?}")]);
+        source = cause.source();
+    }
+    for (text, secret) in texts.iter().flat_map(|text| secrets.iter().map(move |secret| (text, secret))) {
+        assert_silent(what, text, secret);
+    }
+}
+
+/// A type of the user's whose `Deserialize` quotes what it was given, in every way that serde offers.
+macro_rules! quoting {
+    ($name:ident, |$text:ident, $error:ident| $body:expr) => {
+        #[derive(Debug)]
+        struct $name;
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let $text = String::deserialize(deserializer)?;
+                type $error<E> = E;
+                Err($body)
+            }
+        }
+    };
+}
+
+fn leak(text: String) -> &'static str {
+    Box::leak(text.into_boxed_str())
+}
+
+quoting!(Custom, |text, E| E::<D::Error>::custom(format_args!("bad: {text}")));
+quoting!(Expected, |text, E| E::<D::Error>::invalid_type(Unexpected::Unit, &text.as_str()));
+quoting!(Found, |text, E| E::<D::Error>::invalid_value(Unexpected::Str(&text), &"something else"));
+quoting!(Variant, |text, E| E::<D::Error>::unknown_variant(&text, &["a", "b"]));
+quoting!(Field, |text, E| E::<D::Error>::unknown_field(&text, &["a", "b"]));
+quoting!(Missing, |text, E| E::<D::Error>::missing_field(leak(text)));
+quoting!(Duplicate, |text, E| E::<D::Error>::duplicate_field(leak(text)));
+quoting!(Length, |text, E| E::<D::Error>::invalid_length(1, &text.as_str()));
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code, reason = "only its failures matter")]
+enum Mode {
+    Fast,
+    Careful { limit: u32 },
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "only its failures matter")]
+enum Untagged {
+    Number(u32),
+    Pair { a: u32 },
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "only its failures matter")]
+struct Server {
+    host: std::net::IpAddr,
+    port: u16,
+}
+
+/// A field of every kind, none of which a canary fits; `SecretString` takes it and must hide it.
+#[derive(EncryptedConfig)]
+#[envconf(name = "app", env_prefix = "APP")]
+#[allow(dead_code, reason = "only its failures matter")]
+struct App {
+    token: SecretString,
+    number: u16,
+    float: f64,
+    flag: bool,
+    letter: char,
+    address: std::net::SocketAddr,
+    mode: Mode,
+    untagged: Untagged,
+    list: Vec<u8>,
+    map: BTreeMap<String, u8>,
+    server: Server,
+    servers: Vec<Server>,
+    optional: Option<u64>,
+    tuple: (u8, bool),
+    custom: Custom,
+    expected: Expected,
+    found: Found,
+    variant: Variant,
+    field: Field,
+    missing: Missing,
+    duplicate: Duplicate,
+    length: Length,
+    #[envconf(nested)]
+    nested: Nested,
+    #[envconf(secret)]
+    secret: u32,
+    #[envconf(default = "xQ7-kanarienvogel-Zw9-sidste-Yv4")]
+    defaulted: u32,
+}
+
+#[derive(EncryptedConfig)]
+#[allow(dead_code, reason = "only its failures matter")]
+struct Nested {
+    deep: u32,
+}
+
+const KEYS: [&str; 23] = [
+    "token",
+    "number",
+    "float",
+    "flag",
+    "letter",
+    "address",
+    "mode",
+    "untagged",
+    "list",
+    "map",
+    "server",
+    "servers",
+    "optional",
+    "tuple",
+    "custom",
+    "expected",
+    "found",
+    "variant",
+    "field",
+    "missing",
+    "duplicate",
+    "length",
+    "secret",
+];
+
+/// Values that hold the canary in every place a value can have, as JSON, which is TOML too but for `{`.
+fn values() -> Vec<String> {
+    let c = CANARY;
+    vec![
+        format!("\"{c}\""),
+        format!("[\"{c}\"]"),
+        format!("[1, true, \"{c}\"]"),
+        format!("[[\"{c}\"], \"{c}\"]"),
+    ]
+}
+
+fn fails<T: EncryptedConfig>(loader: Loader<T>) -> Error {
+    loader.load().map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn values_that_do_not_fit() {
+    for value in values() {
+        let toml =
+            KEYS.map(|key| format!("{key} = {value}\n")).concat() + &format!("[nested]\ndeep = {value}\n");
+        let json = KEYS.map(|key| format!("\"{key}\": {value},")).concat();
+        let json = format!("{{{json}\"nested\": {{\"deep\": {value}}}}}");
+        for (ty, text) in [(ContentType::Toml, toml), (ContentType::Json, json)] {
+            let error = fails(Project::sealed(ty, text.as_bytes()).loader::<App>(&[]));
+            assert_eq!(error.kind(), Kind::DoesNotFit);
+            assert!(error.problems().len() > 20, "{error}");
+            assert_error_silent("a wrong type", &error, &[CANARY]);
+        }
+    }
+    let inner = format!(
+        "{{\"server\": {{\"host\": \"{CANARY}\", \"port\": \"{CANARY}\"}}, \"servers\": [{{\"host\": \"{CANARY}\"}}], \"map\": {{\"k\": \"{CANARY}\"}}, \"mode\": {{\"careful\": {{\"limit\": \"{CANARY}\"}}}}}}"
+    );
+    let error = fails(Project::sealed(ContentType::Json, inner.as_bytes()).loader::<App>(&[]));
+    assert!(
+        error.to_string().contains("server.host") && error.to_string().contains("servers[0].host"),
+        "{error}"
+    );
+    assert_error_silent("a wrong type within a value", &error, &[CANARY]);
+}
+
+#[test]
+fn variables_that_do_not_fit() {
+    let project = Project::toml("");
+    let names: Vec<String> = KEYS
+        .iter()
+        .map(|key| format!("APP__{}", key.to_uppercase()))
+        .chain(["APP__NESTED__DEEP".into()])
+        .collect();
+    for value in [
+        CANARY.to_owned(),
+        format!("[\"{CANARY}\"]"),
+        format!("{{ a = \"{CANARY}\" }}"),
+        format!("{{\"a\": \"{CANARY}\""),
+    ] {
+        let variables: Vec<_> = names.iter().map(|name| (name.as_str(), value.as_str())).collect();
+        assert_error_silent("a variable", &fails(project.loader::<App>(&variables)), &[CANARY]);
+        project.sandbox.write("value", &value);
+        let file = project.sandbox.path("value").to_string_lossy().into_owned();
+        let named: Vec<String> = names.iter().map(|name| format!("{name}_FILE")).collect();
+        let variables: Vec<_> = named.iter().map(|name| (name.as_str(), file.as_str())).collect();
+        assert_error_silent("a variable's file", &fails(project.loader::<App>(&variables)), &[CANARY]);
+        let unknown = fails(project.loader::<App>(&[
+            ("APP__UNKNOWN", &value),
+            ("APP__TOKEN", &value),
+            ("APP__TOKEN_FILE", &file),
+        ]));
+        assert_error_silent("an unknown variable", &unknown, &[CANARY]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn text_that_is_no_unicode() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let project = Project::toml("");
+    let bytes = [CANARY.as_bytes(), &[0xff, 0xfe]].concat();
+    project.sandbox.write("value", &bytes);
+    let broken = std::ffi::OsString::from_vec(bytes.clone());
+    let file = project.sandbox.path("value").into_os_string();
+    for variable in [
+        ("APP__TOKEN", broken.clone()),
+        ("APP__TOKEN_FILE", file),
+        ("ENVCONF_TRUST", broken.clone()),
+        ("ENVCONF_KEY", broken),
+    ] {
+        let loader = App::loader().dir(project.sandbox.path("config")).local_key(project.key.clone());
+        assert_error_silent("no Unicode", &fails(loader.variables([variable])), &[CANARY]);
+    }
+    assert_error_silent("no UTF-8", &check_content(&bytes, ContentType::Toml).unwrap_err(), &[CANARY]);
+}
+
+#[test]
+fn texts_that_do_not_parse() {
+    let c = CANARY;
+    let broken = [
+        (ContentType::Toml, format!("password = {c}\n")),
+        (ContentType::Toml, format!("password = \"{c}\n")),
+        (ContentType::Toml, format!("{c}\n")),
+        (ContentType::Toml, format!("a = \"{c}\"\na = \"{c}\"\n")),
+        (ContentType::Toml, format!("a = \"{c}\\q\"\n")),
+        (ContentType::Toml, format!("a = [\"{c}\", \n")),
+        (ContentType::Toml, format!("a = 1{c}\n")),
+        (ContentType::Json, format!("{{\"password\": \"{c}")),
+        (ContentType::Json, format!("{{\"password\": {c}}}")),
+        (ContentType::Json, format!("{{\"a\": \"{c}\", \"a\": \"{c}\"}}")),
+        (ContentType::Json, format!("\"{c}\"")),
+        (ContentType::Json, format!("[\"{c}\"]")),
+        (ContentType::Json, format!("{{\"a\": \"{c}\\ud800\"}}")),
+        (ContentType::Dotenv, format!("export PASSWORD={c}\n")),
+        (ContentType::Dotenv, format!("{c}\n")),
+    ];
+    for (ty, text) in broken {
+        let error = check_content(text.as_bytes(), ty).unwrap_err();
+        assert_eq!(error.kind(), Kind::DoesNotFit, "{text}");
+        assert_error_silent("a broken text, when sealed", &error, &[CANARY]);
+        // What a sealer of another make may have let through meets the loader.
+        let project = Project::sealed(ContentType::Raw, text.as_bytes());
+        assert_error_silent("a broken text, when loaded", &fails(project.loader::<App>(&[])), &[CANARY]);
+    }
+    let error = fails(
+        Project::sealed(ContentType::Dotenv, format!("TOKEN=\"{c}\"\nNUMBER={c}\nUNKNOWN={c}\n").as_bytes())
+            .loader::<App>(&[]),
+    );
+    assert_error_silent("dotenv", &error, &[CANARY]);
+}
+
+/// The service's code, message, request id, headers and body repeat the data key that it was asked for.
+#[test]
+fn a_service_that_repeats_the_data_key() {
+    let project = TencentProject::toml("token = \"x\"\n");
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let remember = seen.clone();
+    project.kms.next(Reply::edit(move |json| {
+        remember.lock().unwrap().push(json["Response"]["Plaintext"].as_str().unwrap().to_owned());
+    }));
+    let error = fails(project.loader::<App>(&[]));
+    let b64 = seen.lock().unwrap()[0].clone();
+    let hex: String = STANDARD.decode(&b64).unwrap().iter().map(|b| format!("{b:02x}")).collect();
+    let secrets = [b64.as_str(), &hex];
+    assert_error_silent("a good answer", &error, &secrets);
+
+    for form in [b64.clone(), hex.clone()] {
+        let quoted = |pointer: &'static str| {
+            let form = form.clone();
+            Reply::edit(move |json| {
+                json["Response"]["Error"] = serde_json::json!({"Code": "InvalidParameter", "Message": "m"});
+                *json.pointer_mut(pointer).unwrap() = form.into();
+            })
+        };
+        let raw = |status, body: String| Reply::Raw { status, content_type: form.clone(), body: body.into() };
+        let replies = [
+            quoted("/Response/Error/Code"),
+            quoted("/Response/Error/Message"),
+            quoted("/Response/RequestId"),
+            Reply::error(&form, &form),
+            raw(400, form.clone()),
+            raw(200, format!("{{\"Response\":{{\"{form}\":\"{form}\"")),
+            raw(403, format!("<html>{form}</html>")),
+            raw(
+                200,
+                format!(
+                    "{{\"Response\":{{\"KeyId\":\"{form}\",\"Plaintext\":\"{form}\",\"RequestId\":\"{form}\"}}}}"
+                ),
+            ),
+            Reply::Redirect(format!("http://127.0.0.1:1/{}", form.replace(['+', '/', '='], "-"))),
+        ];
+        for (at, reply) in replies.into_iter().enumerate() {
+            project.kms.next(reply);
+            let error = fails(project.loader::<App>(&[]));
+            assert_error_silent(&format!("reply {at}"), &error, &secrets);
+        }
+    }
+}
+
+#[test]
+fn credentials_and_local_keys() {
+    let project = TencentProject::toml("token = \"x\"\n");
+    for (name, value) in [
+        ("TENCENTCLOUD_SECRET_ID", CANARY),
+        ("TENCENTCLOUD_SECRET_KEY", CANARY),
+        ("TENCENTCLOUD_TOKEN", CANARY),
+        ("TENCENTCLOUD_SECRET_KEY", "xQ7-kanarienvogel Zw9-sidste-Yv4"),
+        ("ENVCONF_KEY", CANARY),
+    ] {
+        let error = fails(project.loader::<App>(&[(name, value)]));
+        assert_error_silent(name, &error, &[value]);
+    }
+    let local = LocalKey::generate().unwrap();
+    let text = local.expose_text();
+    let b64 = text.rsplit(':').next().unwrap();
+    let cut = &text[..text.len() - 1];
+    let project = Project::toml("token = \"x\"\n");
+    project.sandbox.write_mode("key", cut, 0o600);
+    project.sandbox.write_mode("open", text.as_str(), 0o644);
+    for (name, value) in [
+        ("ENVCONF_KEY", cut.to_owned()),
+        ("ENVCONF_KEY", format!("{}x", *text)),
+        ("ENVCONF_KEY_FILE", project.sandbox.path("key").to_string_lossy().into_owned()),
+        ("ENVCONF_KEY_FILE", project.sandbox.path("open").to_string_lossy().into_owned()),
+        ("ENVCONF_KEY_CMD", format!("cat '{}'", project.sandbox.path("key").display())),
+    ] {
+        let error = fails(project.loader_without_key::<App>(&[(name, &value)]));
+        assert_eq!(error.exit_code(), 43, "{error}");
+        assert_error_silent(name, &error, &[b64]);
+    }
+}
+
+#[test]
+fn debug_of_everything_that_holds_a_secret() {
+    let local = LocalKey::generate().unwrap();
+    let text = local.expose_text();
+    let b64 = text.rsplit(':').next().unwrap();
+    let services =
+        KeyServices::from_given([("TENCENTCLOUD_SECRET_KEY", CANARY), ("ENVCONF_KEY", &text)]).unwrap();
+    let project = Project::toml(&format!("token = \"{CANARY}\"\n"));
+    #[derive(EncryptedConfig, Debug)]
+    #[envconf(name = "app", env_prefix = "APP")]
+    struct Token {
+        token: SecretString,
+    }
+    let variables = [("APP__TOKEN", CANARY), ("ENVCONF_KEY", text.as_str())];
+    let loader = format!("{:?}", project.loader::<Token>(&variables));
+    let loaded = project.loader::<Token>(&[]).load().unwrap();
+    assert_eq!(loaded.token.expose_secret(), CANARY);
+    let policy = envconf::Policy::new("app".parse().unwrap(), "default".parse().unwrap());
+    let own = KeyServices::none().local_key(project.key.clone());
+    let opened = envconf::open(&project.pair("default"), &policy, &own).unwrap();
+    let seal = Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Raw)
+        .sign(SigningKey::from_seed(b"xQ7-kanarienvogel-Zw9-sidste-Yv4"));
+    let shown = [
+        loader,
+        format!("{loaded:?} {:?}", *loaded),
+        format!("{opened:?}"),
+        format!("{services:?} {local:?} {seal:?} {:?}", DataKey::from_bytes(CANARY.as_bytes())),
+    ];
+    for text in shown {
+        assert_silent("Debug", &text, CANARY);
+        assert_silent("Debug", &text, b64);
+        let bytes = format!("{:?}", &CANARY.as_bytes()[..8]);
+        assert!(!text.contains(bytes.trim_matches(['[', ']'])), "Debug shows bytes of a secret: {text}");
+    }
+}
+
+/// Keys and variables from outside cannot move the cursor of whoever reads the report.
+#[test]
+fn names_from_outside_are_escaped() {
+    struct Wild;
+    impl fmt::Display for Wild {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a\\u001b[2J\\u202eb")
+        }
+    }
+    let project = Project::sealed(ContentType::Json, format!("{{\"{Wild}\": 1}}").as_bytes());
+    let report = fails(project.loader::<App>(&[("APP__\u{1b}[2J", "1")])).to_string();
+    assert!(!report.contains('\u{1b}') && !report.contains('\u{202e}'), "{report:?}");
+}

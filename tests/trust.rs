@@ -1,0 +1,253 @@
+//! Which local keys are looked for, found and trusted (api.md §2 and §3), and what a writer of the repository
+//! cannot do.
+
+mod common;
+
+use common::Project;
+use envconf::{ContentType, EncryptedConfig, Error, KeyServices, Kind, LocalKey};
+
+#[derive(EncryptedConfig, Debug)]
+#[envconf(name = "app")]
+struct App {
+    port: u16,
+}
+
+#[derive(EncryptedConfig, Debug)]
+#[envconf(name = "app", trust(prod = "tencent:ap-guangzhou:23e80852", default = "local"))]
+struct Pinned {
+    port: u16,
+}
+
+const TENCENT: &str = "tencent:ap-guangzhou:23e80852";
+
+fn project() -> Project {
+    Project::toml("port = 8080\n")
+}
+
+fn load(project: &Project, variables: &[(&str, &str)]) -> Result<u16, Error> {
+    project.loader_without_key::<App>(variables).load().map(|app| app.port)
+}
+
+fn text(key: &LocalKey) -> String {
+    key.expose_text().to_string()
+}
+
+#[test]
+fn given_keys_are_trusted_as_such() {
+    let project = project();
+    let key = text(&project.key);
+    let other = text(&LocalKey::generate().unwrap());
+    assert_eq!(load(&project, &[("ENVCONF_KEY", &key)]).unwrap(), 8080);
+    assert_eq!(load(&project, &[("ENVCONF_KEY", &format!("{other},{key}"))]).unwrap(), 8080);
+    assert_eq!(load(&project, &[("ENVCONF_KEY", &key), ("ENVCONF_TRUST", TENCENT)]).unwrap(), 8080);
+    assert_eq!(load(&project, &[("ENVCONF_KEY", &other)]).unwrap_err().kind(), Kind::NoTrustedRecipient);
+}
+
+#[test]
+fn keys_come_from_files_of_the_right_mode() {
+    let project = project();
+    let (good, other) = ("keys/good", "keys/other");
+    project.sandbox.write_mode(good, format!("{}\n", text(&project.key)), 0o600);
+    project.sandbox.write_mode(other, text(&LocalKey::generate().unwrap()), 0o640);
+    let [good, other] = [good, other].map(|file| project.sandbox.path(file).to_string_lossy().into_owned());
+    assert_eq!(load(&project, &[("ENVCONF_KEY_FILE", &format!("{other}:{good}"))]).unwrap(), 8080);
+    for mode in [0o604, 0o620, 0o610, 0o601, 0o602] {
+        project.sandbox.write_mode("keys/open", text(&project.key), mode);
+        let open = project.sandbox.path("keys/open").to_string_lossy().into_owned();
+        let error = load(&project, &[("ENVCONF_KEY_FILE", &open)]).unwrap_err();
+        assert_eq!((error.kind(), error.exit_code()), (Kind::InsecureKeyFile, 43), "{mode:o}");
+        assert!(error.to_string().contains("chmod 600"));
+    }
+    let folder = project.sandbox.path("keys").to_string_lossy().into_owned();
+    assert_eq!(load(&project, &[("ENVCONF_KEY_FILE", &folder)]).unwrap_err().kind(), Kind::InsecureKeyFile);
+    let error = load(&project, &[("ENVCONF_KEY_FILE", "/does/not/exist")]).unwrap_err();
+    assert_eq!((error.kind(), error.exit_code()), (Kind::BadLocalKey, 43));
+}
+
+#[test]
+fn a_command_runs_only_where_local_is_listed_and_trusted() {
+    let project = project();
+    let marker = project.sandbox.path("ran");
+    let script = format!("#!/bin/sh\necho ran > {}\necho '{}'\n", marker.display(), text(&project.key));
+    project.sandbox.write_mode("key.sh", script, 0o700);
+    let command = format!("sh '{}'", project.sandbox.path("key.sh").display());
+    let error = load(&project, &[("ENVCONF_KEY_CMD", &command), ("ENVCONF_TRUST", TENCENT)]).unwrap_err();
+    assert_eq!(error.kind(), Kind::NoTrustedRecipient);
+    assert!(!marker.exists(), "it ran although local is not trusted");
+    assert_eq!(load(&project, &[("ENVCONF_KEY_CMD", &command)]).unwrap(), 8080);
+    assert!(marker.exists());
+    assert_eq!(load(&project, &[("ENVCONF_KEY_CMD", &command), ("ENVCONF_TRUST", "local")]).unwrap(), 8080);
+}
+
+#[test]
+fn settings_that_are_empty_or_malformed_are_named() {
+    let project = project();
+    let key = text(&project.key);
+    for (name, value) in [
+        ("ENVCONF_TRUST", ""),
+        ("ENVCONF_TRUST", "local,"),
+        ("ENVCONF_TRUST", "nonsense"),
+        ("ENVCONF_SIGNERS", ""),
+        ("ENVCONF_SIGNERS", "AAAA"),
+        ("ENVCONF_REQUIRED_SIGNATURES", "0"),
+        ("ENVCONF_REQUIRED_SIGNATURES", "2"),
+        ("ENVCONF_MIN_GENERATION", "-1"),
+        ("ENVCONF_KMS_DEADLINE", "10"),
+        ("ENVCONF_ENV", ""),
+        ("ENVCONF_ENV", "a b"),
+        ("ENVCONF_DIR", ""),
+        ("ENVCONF_KEY_FILE", ""),
+        ("ENVCONF_KEY_CMD", " "),
+        ("ENVCONF_KEY_CMD", "sh 'x"),
+    ] {
+        let error = load(&project, &[(name, value)]).unwrap_err();
+        assert_eq!((error.kind(), error.exit_code()), (Kind::Usage, 2), "{name}={value}: {error}");
+        let named = error.to_string().contains(name) || name == "ENVCONF_REQUIRED_SIGNATURES";
+        assert!(named, "{name} is not in: {error}");
+    }
+    let both = [("ENVCONF_KEY", key.as_str()), ("ENVCONF_KEY_FILE", "x")];
+    assert_eq!(load(&project, &both).unwrap_err().kind(), Kind::Usage);
+}
+
+#[test]
+fn untrusted_recipients_are_named_with_what_to_set() {
+    let project = project();
+    let error = load(&project, &[("ENVCONF_TRUST", TENCENT)]).unwrap_err();
+    assert_eq!((error.kind(), error.exit_code()), (Kind::NoTrustedRecipient, 34));
+    let report = error.to_string();
+    assert!(
+        report.contains(&project.key.key_ref().to_string()) && report.contains("ENVCONF_TRUST"),
+        "{report}"
+    );
+    assert!(report.contains("trust = "), "{report}");
+}
+
+#[test]
+fn a_missing_local_key_that_is_asked_for_is_said_to_be_missing() {
+    let project = project();
+    let error = load(&project, &[("ENVCONF_TRUST", "local")]).unwrap_err();
+    assert_eq!((error.kind(), error.exit_code()), (Kind::BadLocalKey, 43));
+    let pinned = format!("local:-:{}", project.key.key_ref().key_id());
+    let error = load(&project, &[("ENVCONF_TRUST", &pinned)]).unwrap_err();
+    assert_eq!(error.exit_code(), 43, "{error}");
+}
+
+#[test]
+fn the_method_replaces_the_variable_and_the_variable_the_attribute() {
+    let project = project();
+    let loader = |variables: &[(&str, &str)]| project.loader_without_key::<Pinned>(variables);
+    let key = text(&project.key);
+    let pinned = project.key.key_ref().to_string();
+    // The attribute trusts `local` here, and the key is given.
+    assert_eq!(loader(&[("ENVCONF_KEY", &key)]).load().unwrap().port, 8080);
+    let error = loader(&[("ENVCONF_TRUST", TENCENT)]).load().map(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), Kind::NoTrustedRecipient);
+    let error = loader(&[("ENVCONF_TRUST", &pinned)]).trust(TENCENT).load().map(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), Kind::NoTrustedRecipient);
+}
+
+/// A program that works in `folder`: the one way to have a key found is to run where it lies.
+fn run_in(project: &Project, folder: &str, variables: &[(&str, &str)]) -> String {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "loads_in_its_working_folder", "--nocapture", "--test-threads", "1"]);
+    child.env_clear().env("RUN_IN_FOLDER", "1").envs(variables.iter().copied());
+    child.current_dir(project.sandbox.path(folder));
+    let output = child.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line =
+        text.lines().find_map(|line| line.split_once("outcome: ").map(|(_, outcome)| outcome.to_owned()));
+    line.unwrap_or_else(|| panic!("{text}"))
+}
+
+/// The child of [`run_in`]; on its own it has nothing to say.
+#[test]
+fn loads_in_its_working_folder() {
+    if std::env::var_os("RUN_IN_FOLDER").is_none() {
+        return;
+    }
+    match App::load() {
+        Ok(app) => println!("outcome: {}", app.port),
+        Err(error) => println!("outcome: {}", error.kind()),
+    }
+}
+
+#[test]
+fn a_found_key_is_trusted_only_when_nothing_else_sets_trust_or_trust_names_it() {
+    let project = project();
+    project.sandbox.write_mode(".envconf/local-key", text(&project.key), 0o600);
+    let pinned = project.key.key_ref().to_string();
+    let other = LocalKey::generate().unwrap();
+    let (other_ref, other_text) = (other.key_ref().to_string(), text(&other));
+    for (variables, outcome) in [
+        (&[][..], "8080"),
+        (&[("ENVCONF_TRUST", "local")], "8080"),
+        (&[("ENVCONF_TRUST", &pinned)], "8080"),
+        (&[("ENVCONF_TRUST", TENCENT)], "NoTrustedRecipient"),
+        (&[("ENVCONF_TRUST", &other_ref)], "NoTrustedRecipient"),
+        // Given keys are the local keys at hand; what lies around beside them is nobody's choice.
+        (&[("ENVCONF_KEY", &other_text)], "NoTrustedRecipient"),
+        (&[("ENVCONF_KEY", &other_text), ("ENVCONF_TRUST", "local")], "NoTrustedRecipient"),
+        (&[("ENVCONF_KEY", &other_text), ("ENVCONF_TRUST", &pinned)], "8080"),
+    ] {
+        assert_eq!(run_in(&project, ".", variables), outcome, "{variables:?}");
+    }
+    project.sandbox.write_mode(".envconf/local-key", text(&project.key), 0o644);
+    assert_eq!(run_in(&project, ".", &[]), "InsecureKeyFile");
+    assert_eq!(run_in(&project, ".", &[("ENVCONF_TRUST", TENCENT)]), "NoTrustedRecipient");
+}
+
+#[test]
+fn the_search_goes_upwards_and_ends_where_the_repository_does() {
+    let project = project();
+    project.sandbox.write_mode(".envconf/local-key", text(&project.key), 0o600);
+    project.sandbox.write("service/src/main.rs", "");
+    let dir = project.sandbox.path("config").to_string_lossy().into_owned();
+    assert_eq!(run_in(&project, "service/src", &[("ENVCONF_DIR", &dir)]), "8080");
+    project.sandbox.write("service/.git", "gitdir: elsewhere");
+    assert_eq!(run_in(&project, "service/src", &[("ENVCONF_DIR", &dir)]), "BadLocalKey");
+}
+
+/// A writer of the repository commits a key of his own and a pair made with it.
+#[test]
+fn a_committed_key_and_a_forged_pair_do_not_get_past_a_pin() {
+    let project = project();
+    let forger = LocalKey::generate().unwrap();
+    project.sandbox.write_mode(".envconf/local-key", text(&forger), 0o600);
+    let services = KeyServices::none().local_key(forger.clone());
+    std::fs::remove_file(project.pair("default").enc()).unwrap();
+    std::fs::remove_file(project.pair("default").key()).unwrap();
+    project.seal("default", ContentType::Toml, b"port = 666\n", &[forger.key_ref()], &services);
+
+    let genuine = project.key.key_ref().to_string();
+    let key = text(&project.key);
+    for variables in
+        [&[("ENVCONF_TRUST", genuine.as_str())][..], &[("ENVCONF_TRUST", TENCENT)], &[("ENVCONF_KEY", &key)]]
+    {
+        assert_eq!(run_in(&project, ".", variables), "NoTrustedRecipient", "{variables:?}");
+    }
+    // As git checks files out, the key is readable by others: not even then is it taken.
+    project.sandbox.write_mode(".envconf/local-key", text(&forger), 0o644);
+    assert_eq!(run_in(&project, ".", &[]), "InsecureKeyFile");
+}
+
+#[test]
+fn an_attribute_that_lists_environments_trusts_nobody_in_the_others() {
+    let project = project();
+    let services = KeyServices::none().local_key(project.key.clone());
+    project.seal("staging", ContentType::Toml, b"port = 1\n", &[project.key.key_ref()], &services);
+    let error =
+        project.loader_without_key::<Pinned>(&[]).environment("staging").load().map(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), Kind::NoTrustedRecipient);
+}
+
+#[test]
+fn generations_below_the_larger_demand_are_refused() {
+    let project = project();
+    let load = |variable: &str, method: u64| {
+        let loader = project.loader::<App>(&[("ENVCONF_MIN_GENERATION", variable)]);
+        loader.min_generation(method).load().map(|app| app.port)
+    };
+    assert_eq!(load("1", 1).unwrap(), 8080);
+    assert_eq!(load("2", 1).unwrap_err().kind(), Kind::Rollback);
+    assert_eq!(load("1", 2).unwrap_err().exit_code(), 32);
+}
