@@ -1,1 +1,517 @@
+//! Where values come from and which of them counts; what is said when they do not fit, and what never is.
 
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use envconf::{Complaint, EncryptedConfig, Error, ExposeSecret, Kind, Origin, Provenance, SecretString};
+use serde::Deserialize;
+use serde::de::{self, Visitor};
+
+/// The one place where these tests reach the library: a struct from a text and variables.
+fn load_traced<T: EncryptedConfig>(
+    content_type: &str,
+    text: &str,
+    variables: &[(&str, &str)],
+) -> Result<(T, Vec<Provenance>), Error> {
+    let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+    envconf::private::from_text(content_type, text, variables.collect::<Vec<_>>())
+}
+
+fn load<T: EncryptedConfig>(content_type: &str, text: &str, variables: &[(&str, &str)]) -> Result<T, Error> {
+    load_traced(content_type, text, variables).map(|(value, _)| value)
+}
+
+#[track_caller]
+fn error<T: EncryptedConfig>(content_type: &str, text: &str, variables: &[(&str, &str)]) -> Error {
+    let error = load::<T>(content_type, text, variables).err().expect("it should not fit");
+    assert_eq!(error.kind(), Kind::DoesNotFit);
+    error
+}
+
+#[track_caller]
+fn problems<T: EncryptedConfig>(content_type: &str, text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    error::<T>(content_type, text, variables).problems().iter().map(ToString::to_string).collect()
+}
+
+#[derive(EncryptedConfig)]
+#[envconf(env_prefix = "APP")]
+struct App {
+    #[envconf(default = 1)]
+    level: u8,
+    #[envconf(nested)]
+    database: Database,
+}
+
+#[derive(EncryptedConfig)]
+struct Database {
+    #[envconf(env = "DATABASE_URL")]
+    url: SecretString,
+    #[envconf(default = 10, no_env)]
+    pool_size: u32,
+    servers: Vec<Server>,
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+struct Server {
+    host: String,
+    port: u16,
+}
+
+const TOML: &str = "\
+level = 2
+
+[database]
+url = 'postgres://'
+servers = [{ host = 'a', port = 1 }]
+";
+const JSON: &str = r#"{"level":2,"database":{"url":"postgres:\/\/","servers":[{"host":"a","port":1}]}}"#;
+const DOTENV: &str = "\
+# the same
+APP__LEVEL=2
+DATABASE_URL=postgres://
+DATABASE__SERVERS=[{ host = 'a', port = 1 }]
+";
+
+#[test]
+fn every_syntax_gives_the_same() {
+    for (content_type, text) in [("toml", TOML), ("json", JSON), ("dotenv", DOTENV)] {
+        let app: App = load(content_type, text, &[]).unwrap();
+        assert_eq!(app.level, 2, "{content_type}");
+        assert_eq!(app.database.url.expose_secret(), "postgres://");
+        assert_eq!(app.database.pool_size, 10);
+        assert_eq!(app.database.servers, [Server { host: "a".into(), port: 1 }]);
+    }
+}
+
+#[test]
+fn a_variable_outweighs_the_sealed_value_which_outweighs_the_default() {
+    let level = |text: &str, variables: &[(&str, &str)]| {
+        let variables = [variables, &[("DATABASE_URL", "u"), ("APP__DATABASE__SERVERS", "[]")]].concat();
+        let (app, origins) = load_traced::<App>("toml", text, &variables).unwrap();
+        (app.level, origins[0].origin().to_string())
+    };
+    assert_eq!(level("", &[]), (1, "the attribute's default".into()));
+    let sealed = "config/app.conf.enc line 1, column 9 of the sealed text";
+    assert_eq!(level("level = 2", &[]), (2, sealed.into()));
+    assert_eq!(level("level = 2", &[("APP__LEVEL", "3")]), (3, "variable APP__LEVEL".into()));
+}
+
+#[test]
+fn a_variable_replaces_the_whole_leaf() {
+    let variables = [("APP__DATABASE__SERVERS", r#"[{"host":"b","port":2}]"#), ("DATABASE_URL", "")];
+    let app: App = load("toml", TOML, &variables).unwrap();
+    assert_eq!(app.database.servers, [Server { host: "b".into(), port: 2 }]);
+    assert_eq!(app.database.url.expose_secret(), "", "set but empty is a value");
+}
+
+#[test]
+fn origins_name_every_leaf_and_which_are_secret() {
+    let (_, origins) = load_traced::<App>("toml", TOML, &[("APP__LEVEL", "3")]).unwrap();
+    let seen: Vec<_> =
+        origins.iter().map(|o| format!("{} {} {}", o.path(), o.origin(), o.secret())).collect();
+    let text = "config/app.conf.enc line";
+    let expected = [
+        "level variable APP__LEVEL false".to_owned(),
+        format!("database.url {text} 4, column 7 of the sealed text true"),
+        "database.pool_size the attribute's default false".to_owned(),
+        format!("database.servers {text} 5, column 11 of the sealed text false"),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let toml = "levl = 2\n[database]\npool_size = '5'\nservers = [{ host = 'a', port = 1 }, { host = 'b', port = 70000 }]\nhost.x = 1\n";
+    let error = error::<App>(
+        "toml",
+        toml,
+        &[("APP__LEVEL", "high"), ("APP__LEVL", "1"), ("APP__DATABASE__POOL_SIZE", "1")],
+    );
+    let report = "\
+app: 8 problems
+  level: expected u8, at variable APP__LEVEL
+  database.url: missing, expected SecretString (variable DATABASE_URL)
+  database.pool_size: expected u32, at config/app.conf.enc line 3, column 13 of the sealed text
+  database.servers[1].port: expected Vec<Server>, at config/app.conf.enc line 4, column 59 of the sealed text
+  database.host: no such key, at config/app.conf.enc line 5, column 1 of the sealed text
+  levl: no such key (did you mean level?), at config/app.conf.enc line 1, column 1 of the sealed text
+  database.pool_size: this field is not read from variables, at variable APP__DATABASE__POOL_SIZE
+  no field has this name (did you mean APP__LEVEL?), at variable APP__LEVL";
+    assert_eq!(error.to_string(), report);
+    assert_eq!(
+        error.problems()[1].complaint(),
+        &Complaint::Missing { expected: "SecretString".into(), variable: Some("DATABASE_URL".into()) }
+    );
+}
+
+#[test]
+fn a_nested_struct_that_is_no_table_is_one_problem() {
+    assert_eq!(
+        problems::<App>("toml", "database = 3", &[]),
+        ["database: expected Database, at config/app.conf.enc line 1, column 12 of the sealed text"]
+    );
+}
+
+#[test]
+fn unknown_variables_are_refused_only_under_the_prefix() {
+    let given =
+        [("DATABASE_URL", "u"), ("APP__DATABASE__SERVERS", "[]"), ("APP_LEVEL", "1"), ("APPX__A", "1")];
+    assert!(load::<App>("toml", "", &given).is_ok());
+    for (name, suggestion) in [
+        ("APP__DATABASE__URL", "DATABASE_URL"),
+        ("APP__DATABASE__URL_FILE", "DATABASE_URL"),
+        ("APP__DATABASE__SERVER", "APP__DATABASE__SERVERS"),
+        ("APP__DATABASE__SERVERS_FIL", "APP__DATABASE__SERVERS_FILE"),
+        ("APP__DATABASE_SERVERS", "APP__DATABASE__SERVERS"),
+    ] {
+        let variables = [given.as_slice(), &[(name, "1")]].concat();
+        let error = error::<App>("toml", "", &variables);
+        let suggestion = Complaint::Unknown { suggestion: Some(suggestion.into()) };
+        assert_eq!(error.problems()[0].complaint(), &suggestion, "{name}");
+        assert_eq!(error.problems()[0].origin(), Some(&Origin::Variable(name.into())));
+    }
+}
+
+#[test]
+fn a_value_may_lie_in_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("url");
+    std::fs::write(&file, "from file\n").unwrap();
+    let file = file.to_str().unwrap();
+    let (app, origins) = load_traced::<App>("toml", TOML, &[("DATABASE_URL_FILE", file)]).unwrap();
+    assert_eq!(app.database.url.expose_secret(), "from file");
+    let origin = Origin::VariableFile { variable: "DATABASE_URL_FILE".into(), file: PathBuf::from(file) };
+    assert_eq!(origins[1].origin(), &origin);
+    assert_eq!(
+        problems::<App>("toml", TOML, &[("DATABASE_URL_FILE", file), ("DATABASE_URL", "x")]),
+        [
+            "database.url: both DATABASE_URL and DATABASE_URL_FILE are set; unset one of them, at variable DATABASE_URL"
+        ]
+    );
+    assert_eq!(
+        problems::<App>("toml", TOML, &[("APP__LEVEL_FILE", "/nowhere")]),
+        ["level: cannot read it: entity not found, at variable APP__LEVEL_FILE, file /nowhere"]
+    );
+}
+
+#[test]
+fn without_a_prefix_only_named_variables_are_read() {
+    let variables =
+        [("DATABASE__SERVERS", "[]"), ("APP__SERVERS", "1"), ("SERVERS", "[]"), ("DATABASE_URL", "u")];
+    let database: Database = load("toml", "servers = [{ host = 'a', port = 1 }]", &variables).unwrap();
+    assert_eq!((database.servers.len(), database.url.expose_secret()), (1, "u"));
+}
+
+#[test]
+fn dotenv_content_has_rules_of_its_own() {
+    let text = format!("{DOTENV}DATABASE__POOL_SIZE=3\n");
+    let app: App = load("dotenv", &text, &[]).unwrap();
+    assert_eq!(app.database.pool_size, 3, "no_env forbids the variable, not the content");
+    assert_eq!(
+        problems::<App>("dotenv", "LEVEL=1\nDATABASE_URL=\"u\"\nDATABASE__SERVERS=[]\nDATABASE__URL=x", &[]),
+        [
+            "database.url: the value begins with a quote, and dotenv content knows none, at config/app.conf.enc line 2, column 14 of the sealed text",
+            "DATABASE__URL: no such key (did you mean DATABASE_URL?), at config/app.conf.enc line 4, column 1 of the sealed text",
+        ]
+    );
+    assert_eq!(
+        problems::<App>("dotenv", "LEVEL=1\nAPP__LEVEL=1\nDATABASE_URL=u\nDATABASE__SERVERS=[]", &[]),
+        [
+            "level: given twice, as LEVEL and as APP__LEVEL, at config/app.conf.enc line 2, column 1 of the sealed text"
+        ]
+    );
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    Fast,
+    Slow(u8),
+    Other { x: u8 },
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+#[serde(tag = "kind")]
+enum Tagged {
+    A { x: u8 },
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+#[serde(untagged)]
+enum Untagged {
+    List(Vec<u8>),
+    Text(String),
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+struct Newtype(i32);
+
+#[derive(EncryptedConfig, Debug, PartialEq)]
+#[envconf(env_prefix = "T")]
+struct Types {
+    flag: Option<bool>,
+    int: Option<i128>,
+    float: Option<f32>,
+    letter: Option<char>,
+    text: Option<String>,
+    list: Option<Vec<u8>>,
+    map: Option<HashMap<u16, bool>>,
+    tuple: Option<(u8, String)>,
+    mode: Option<Mode>,
+    tagged: Option<Tagged>,
+    untagged: Option<Untagged>,
+    newtype: Option<Newtype>,
+    path: Option<PathBuf>,
+    duration: Option<Duration>,
+    unit: Option<()>,
+    any: Option<BTreeMap<String, String>>,
+}
+
+#[test]
+fn a_variable_is_parsed_to_what_its_field_wants() {
+    let one = |name: &str, text: &str| load::<Types>("toml", "", &[(name, text)]);
+    let none = || load::<Types>("toml", "", &[]).unwrap();
+    macro_rules! reads {
+        ($($variable:literal $text:literal => $field:ident $value:expr;)*) => {$(
+            let expected = Types { $field: Some($value), ..none() };
+            assert_eq!(one($variable, $text).unwrap(), expected, "{} {}", $variable, $text);
+        )*};
+    }
+    reads! {
+        "T__FLAG" "true" => flag true;
+        "T__INT" "-170141183460469231731687303715884105728" => int i128::MIN;
+        "T__FLOAT" "1.5" => float 1.5;
+        "T__FLOAT" "2" => float 2.0;
+        "T__LETTER" "\u{e9}" => letter '\u{e9}';
+        "T__TEXT" " [not parsed" => text " [not parsed".into();
+        "T__TEXT" "[1]" => text "[1]".into();
+        "T__TEXT" "" => text String::new();
+        "T__LIST" "[1, 2]" => list vec![1, 2];
+        "T__LIST" " [\n1,\n] " => list vec![1];
+        "T__MAP" "{ 1 = true }" => map HashMap::from([(1, true)]);
+        "T__MAP" r#"{"2": false}"# => map HashMap::from([(2, false)]);
+        "T__TUPLE" "[1, 'a']" => tuple (1, "a".into());
+        "T__MODE" "fast" => mode Mode::Fast;
+        "T__MODE" "{ slow = 3 }" => mode Mode::Slow(3);
+        "T__MODE" r#"{"other": {"x": 3}}"# => mode Mode::Other { x: 3 };
+        "T__TAGGED" "{ kind = 'A', x = 1 }" => tagged Tagged::A { x: 1 };
+        "T__UNTAGGED" "[1]" => untagged Untagged::List(vec![1]);
+        "T__UNTAGGED" "5" => untagged Untagged::Text("5".into());
+        "T__NEWTYPE" "-3" => newtype Newtype(-3);
+        "T__PATH" "/a b" => path "/a b".into();
+        "T__DURATION" "{ secs = 1, nanos = 2 }" => duration Duration::new(1, 2);
+        "T__UNIT" "" => unit ();
+        "T__ANY" "{ a = 'b' }" => any BTreeMap::from([("a".into(), "b".into())]);
+    }
+    for (name, text) in [
+        ("T__FLAG", "True"),
+        ("T__FLAG", "1"),
+        ("T__FLAG", ""),
+        ("T__INT", " 1"),
+        ("T__INT", "1.0"),
+        ("T__INT", "0x10"),
+        ("T__FLOAT", "x"),
+        ("T__LETTER", "ab"),
+        ("T__LIST", "1,2"),
+        ("T__LIST", "[1, 300]"),
+        ("T__MAP", "{ a = true }"),
+        ("T__TUPLE", "[1, 'a', 2]"),
+        ("T__MODE", "Fast"),
+        ("T__MODE", "slow"),
+        ("T__MODE", "{ fast = 3 }"),
+        ("T__UNIT", "x"),
+    ] {
+        let expected =
+            Types::META.fields.iter().find(|field| name == format!("T__{}", field.segment)).unwrap().ty;
+        let error = one(name, text).unwrap_err();
+        let complaint = Complaint::WrongType { expected: expected.into() };
+        assert_eq!(error.problems()[0].complaint(), &complaint, "{name} {text}");
+    }
+    assert!(one("T__LIST", "1,2").unwrap_err().advice().unwrap().contains("inline TOML or JSON"));
+}
+
+#[test]
+fn content_keeps_its_types() {
+    let toml = "flag = true\nint = 9223372036854775807\nfloat = 2\nletter = 'x'\ntext = 'a'\nlist = [1]\nmap = { 1 = true }\n\
+                tuple = [1, 'a']\nmode = { other = { x = 1 } }\ntagged = { kind = 'A', x = 1 }\nuntagged = 'x'\nnewtype = 3\nduration = { secs = 1, nanos = 0 }";
+    let types: Types = load("toml", toml, &[]).unwrap();
+    assert_eq!(
+        (types.float, types.int),
+        (Some(2.0), Some(i64::MAX.into())),
+        "an integer is a float where one is wanted"
+    );
+    assert_eq!(types.mode, Some(Mode::Other { x: 1 }));
+    for wrong in [
+        "flag = 'true'",
+        "int = '1'",
+        "int = 1.0",
+        "text = 1",
+        "letter = 'ab'",
+        "list = '[1]'",
+        "mode = {}",
+        "tuple = [1]",
+    ] {
+        assert_eq!(problems::<Types>("toml", wrong, &[]).len(), 1, "{wrong}");
+    }
+    let json = load::<Types>("json", r#"{"flag":null,"unit":null,"int":18446744073709551615}"#, &[]).unwrap();
+    assert_eq!((json.flag, json.int), (None, Some(u64::MAX.into())));
+}
+
+#[test]
+fn dates_are_leaves() {
+    #[derive(EncryptedConfig)]
+    #[envconf(env_prefix = "D")]
+    struct Dates {
+        at: toml::value::Datetime,
+    }
+    let at = |content_type: &str, text: &str, variables: &[(&str, &str)]| {
+        load::<Dates>(content_type, text, variables).map(|dates| dates.at.to_string()).ok()
+    };
+    let date = Some("1979-05-27T07:32:00Z".to_owned());
+    assert_eq!(at("toml", "at = 1979-05-27T07:32:00Z", &[]), date);
+    assert_eq!(at("json", r#"{"at":"1979-05-27T07:32:00Z"}"#, &[]), date);
+    assert_eq!(at("toml", "", &[("D__AT", "1979-05-27T07:32:00Z")]), date);
+    assert_eq!(at("toml", "at = 1979", &[]), None);
+}
+
+#[test]
+fn a_null_is_no_value_for_a_field_that_needs_one() {
+    assert_eq!(
+        problems::<App>("json", r#"{"level":null,"database":{"url":null,"servers":[]}}"#, &[]),
+        [
+            "level: expected u8, at config/app.conf.enc line 1, column 10 of the sealed text",
+            "database.url: expected SecretString, at config/app.conf.enc line 1, column 33 of the sealed text",
+        ]
+    );
+}
+
+#[test]
+fn what_does_not_parse_is_told_by_line_and_column() {
+    for (content_type, text, problem) in [
+        (
+            "toml",
+            "level = 1\nlevel = ",
+            "not valid TOML, at config/app.conf.enc line 2, column 9 of the sealed text",
+        ),
+        (
+            "json",
+            "{\"level\":}",
+            "not valid JSON, at config/app.conf.enc line 1, column 10 of the sealed text",
+        ),
+        (
+            "dotenv",
+            "LEVEL=1\nlevel",
+            "not valid dotenv, at config/app.conf.enc line 2, column 1 of the sealed text",
+        ),
+        (
+            "json",
+            "[]",
+            "not valid JSON with an object at its root, at config/app.conf.enc line 1, column 1 of the sealed text",
+        ),
+    ] {
+        assert_eq!(problems::<App>(content_type, text, &[]), [problem]);
+    }
+}
+
+/// What must never come out.
+const CANARY: &str = "hunter2canary";
+
+/// Quotes what it is given, in its message and in what it claims to have expected.
+#[derive(Debug)]
+struct Talkative;
+
+impl<'de> Deserialize<'de> for Talkative {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Quoting(String);
+        impl Visitor<'_> for Quoting {
+            type Value = Talkative;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "anything but {}", self.0)
+            }
+        }
+        let text = String::deserialize(deserializer)?;
+        match text.len() % 2 {
+            0 => Err(de::Error::custom(format!("{text} is no good"))),
+            _ => Err(de::Error::invalid_type(de::Unexpected::Str(&text), &Quoting(text.clone()))),
+        }
+    }
+}
+
+#[derive(EncryptedConfig, Debug)]
+#[envconf(env_prefix = "C")]
+#[expect(dead_code, reason = "it never loads")]
+struct Leaky {
+    talkative: Option<Talkative>,
+    number: Option<u8>,
+    mode: Option<Mode>,
+    untagged: Option<Vec<Untagged>>,
+    letter: Option<char>,
+    date: Option<toml::value::Datetime>,
+    #[envconf(default = "hunter2canary")]
+    default: NeverFits,
+}
+
+#[derive(Debug)]
+struct NeverFits;
+
+impl<'de> Deserialize<'de> for NeverFits {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Err(de::Error::custom(String::deserialize(deserializer)?))
+    }
+}
+
+#[test]
+fn no_value_is_ever_told() {
+    let texts = [
+        ("toml", "talkative = 'hunter2canary'"),
+        ("toml", "talkative = 'hunter2canary.'"),
+        ("toml", "number = 'hunter2canary'"),
+        ("toml", "mode = 'hunter2canary'"),
+        ("toml", "mode = { slow = 'hunter2canary' }"),
+        ("toml", "untagged = [{ a = 'hunter2canary' }]"),
+        ("toml", "letter = 'hunter2canary'"),
+        ("toml", "date = 'hunter2canary'"),
+        ("toml", "number = 'hunter2canary"),
+        ("toml", "number = hunter2canary"),
+        ("toml", "'x' = 'hunter2canary'"),
+        ("json", r#"{"talkative":"hunter2\u0063anary"}"#),
+        ("json", r#"{"talkative":"hunter2canary"#),
+        ("json", r#"{"talkative":hunter2canary}"#),
+        ("json", r#""hunter2canary""#),
+        ("dotenv", "NUMBER=hunter2canary"),
+        ("dotenv", "NUMBER='hunter2canary'"),
+        ("dotenv", "hunter2canary"),
+        ("dotenv", "UNKNOWN=hunter2canary"),
+        ("raw", "hunter2canary"),
+        ("toml", ""),
+    ];
+    for (content_type, text) in texts {
+        silent(&error::<Leaky>(content_type, text, &[]), text);
+    }
+    for name in ["C__TALKATIVE", "C__NUMBER", "C__MODE", "C__UNTAGGED", "C__UNKNOWN", "C__DEFAULT"] {
+        for text in [CANARY.to_owned(), format!("[\"{CANARY}\"]"), format!("{{{CANARY}")] {
+            silent(&error::<Leaky>("toml", "", &[(name, &text)]), name);
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("value");
+    std::fs::write(&file, CANARY).unwrap();
+    silent(&error::<Leaky>("toml", "", &[("C__NUMBER_FILE", file.to_str().unwrap())]), "file");
+}
+
+#[track_caller]
+fn silent(error: &Error, case: &str) {
+    let mut said =
+        format!("{error} {error:#} {error:?} {error:#?} {:?} {:?}", error.problems(), error.advice());
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        said += &format!("{error} {error:?}");
+        source = error.source();
+    }
+    // A fragment is as bad as the whole.
+    for fragment in [CANARY, "hunter2", "canary", "unter2can"] {
+        assert!(!said.contains(fragment), "{case}: {said}");
+    }
+}

@@ -1,17 +1,23 @@
 //! The attribute table: name, where valid, how written, how often; and reading by it.
 
-use proc_macro2::{Span, TokenTree};
+use proc_macro2::{Group, Span, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Ident, Lit, LitStr, Path, Token, bracketed, parenthesized, token};
+use syn::{Attribute, Ident, Lit, LitStr, Path, Token, bracketed, token};
 
 use crate::errors::Errors;
 use crate::model::{Literal, Spanned};
 use crate::text;
 
+/// The attributes of one place.
+pub(crate) struct Table {
+    place: &'static str,
+    attributes: &'static [Known],
+}
+
 /// An attribute that exists.
-pub(crate) struct Known {
+struct Known {
     name: &'static str,
     /// What may follow the name.
     takes: &'static [Form],
@@ -37,29 +43,39 @@ const fn known(name: &'static str, takes: &'static [Form], usage: &'static str) 
 }
 
 /// Those of a struct.
-pub(crate) const STRUCT: &[Known] = &[
-    known("name", &[Form::String], "name = \"app\""),
-    known("dir", &[Form::String], "dir = \"config\""),
-    known("env_prefix", &[Form::String], "env_prefix = \"APP\""),
-    known("trust", &[Form::String, Form::PerLabel], "trust = \"…\" or trust(prod = \"…\", default = \"…\")"),
-    known("signers", &[Form::String], "signers = \"…\""),
-    known("required_signatures", &[Form::Integer], "required_signatures = 1"),
-    known("rename_all", &[Form::String], "rename_all = \"kebab-case\""),
-    known("allow_unknown_fields", &[Form::Nothing], "allow_unknown_fields"),
-];
+pub(crate) const STRUCT: Table = Table {
+    place: "struct",
+    attributes: &[
+        known("name", &[Form::String], "name = \"app\""),
+        known("dir", &[Form::String], "dir = \"config\""),
+        known("env_prefix", &[Form::String], "env_prefix = \"APP\""),
+        known(
+            "trust",
+            &[Form::String, Form::PerLabel],
+            "trust = \"…\"` or `trust(prod = \"…\", default = \"…\")",
+        ),
+        known("signers", &[Form::String], "signers = \"…\""),
+        known("required_signatures", &[Form::Integer], "required_signatures = 1"),
+        known("rename_all", &[Form::String], "rename_all = \"kebab-case\""),
+        known("allow_unknown_fields", &[Form::Nothing], "allow_unknown_fields"),
+    ],
+};
 
 /// Those of a field.
-pub(crate) const FIELD: &[Known] = &[
-    known("default", &[Form::Nothing, Form::Literal], "default or default = 10"),
-    known("default_with", &[Form::Path], "default_with = path::to::function"),
-    known("env", &[Form::String], "env = \"NAME\""),
-    known("no_env", &[Form::Nothing], "no_env"),
-    known("rename", &[Form::String], "rename = \"key\""),
-    Known { name: "alias", takes: &[Form::String], usage: "alias = \"key\"", repeats: true },
-    known("nested", &[Form::Nothing], "nested"),
-    known("secret", &[Form::Nothing], "secret"),
-    known("skip", &[Form::Nothing], "skip"),
-];
+pub(crate) const FIELD: Table = Table {
+    place: "field",
+    attributes: &[
+        known("default", &[Form::Nothing, Form::Literal], "default` or `default = 10"),
+        known("default_with", &[Form::Path], "default_with = path::to::function"),
+        known("env", &[Form::String], "env = \"NAME\""),
+        known("no_env", &[Form::Nothing], "no_env"),
+        known("rename", &[Form::String], "rename = \"key\""),
+        Known { name: "alias", takes: &[Form::String], usage: "alias = \"key\"", repeats: true },
+        known("nested", &[Form::Nothing], "nested"),
+        known("secret", &[Form::Nothing], "secret"),
+        known("skip", &[Form::Nothing], "skip"),
+    ],
+};
 
 /// An attribute as written, of a form that its table allows.
 pub(crate) struct Item {
@@ -110,19 +126,16 @@ impl Items {
 
 /// Everything in `#[envconf(…)]` that `table` allows; the rest is an error on its own token. `elsewhere` is the
 /// table of the other place, for who mixes the two up.
-pub(crate) fn read(
-    attributes: &[Attribute],
-    table: &'static [Known],
-    elsewhere: &[Known],
-    errors: &Errors,
-) -> Items {
+pub(crate) fn read(attributes: &[Attribute], table: &Table, elsewhere: &Table, errors: &Errors) -> Items {
     let mut items: Vec<Item> = Vec::new();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("envconf")) {
         let list = match attribute.meta.require_list() {
             Ok(list) => list,
             Err(_) => {
-                errors
-                    .at(attribute.path().span(), format!("write #[envconf(…)] with any of {}", names(table)));
+                errors.at(
+                    attribute.path().span(),
+                    format!("write #[envconf(…)] with any of {}", table.names()),
+                );
                 continue;
             }
         };
@@ -148,9 +161,8 @@ pub(crate) fn read(
     Items(items)
 }
 
-fn add(items: &mut Vec<Item>, item: Item, table: &[Known], errors: &Errors) {
-    let repeats = table.iter().any(|known| known.name == item.name && known.repeats);
-    if !repeats && items.iter().any(|earlier| earlier.name == item.name) {
+fn add(items: &mut Vec<Item>, item: Item, table: &Table, errors: &Errors) {
+    if !table.repeats(item.name) && items.iter().any(|earlier| earlier.name == item.name) {
         errors.at(item.span, format!("`{}` is given twice", item.name));
     } else {
         items.push(item);
@@ -164,39 +176,48 @@ fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
     Ok(())
 }
 
-fn item(input: ParseStream<'_>, table: &'static [Known], elsewhere: &[Known]) -> syn::Result<Item> {
+fn item(input: ParseStream<'_>, table: &Table, elsewhere: &Table) -> syn::Result<Item> {
     let name = input.call(Ident::parse_any)?;
     let known = find(&name, table, elsewhere)?;
-    let written = value(input).map_err(|error| usage_error(error.span(), known))?;
-    let at = written.as_ref().map_or(name.span(), |(_, span)| *span);
-    let value = written.map_or(Value::Nothing, |(value, _)| value);
+    let (value, span) = value(input, &name, known)
+        .map_err(|error| syn::Error::new(error.span(), format!("{error}\n{}", known.usage())))?;
     if !known.takes.iter().any(|form| fits(*form, &value)) {
-        return Err(usage_error(at, known));
+        return Err(syn::Error::new(span, known.usage()));
     }
     Ok(Item { name: known.name, span: name.span(), value })
 }
 
-fn find(name: &Ident, table: &'static [Known], elsewhere: &[Known]) -> syn::Result<&'static Known> {
+fn find(name: &Ident, table: &Table, elsewhere: &Table) -> syn::Result<&'static Known> {
     let text = name.to_string();
-    if let Some(known) = table.iter().find(|known| known.name == text) {
+    let in_table = |table: &Table| table.attributes.iter().find(|known| known.name == text);
+    if let Some(known) = in_table(table) {
         return Ok(known);
     }
-    let place = |table| if std::ptr::eq(table, STRUCT) { "struct" } else { "field" };
-    let mut message = format!("no attribute of a {} is called `{text}`", place(table));
-    if elsewhere.iter().any(|known| known.name == text) {
-        message = format!("`{text}` belongs on a {}", place(elsewhere));
-    } else if let Some(nearest) = text::nearest(&text, table.iter().map(|known| known.name)) {
-        message = format!("{message}; did you mean `{nearest}`?");
+    let names = table.attributes.iter().map(|known| known.name);
+    let message = match (in_table(elsewhere), text::nearest(&text, names)) {
+        (Some(_), _) => format!("`{text}` belongs on a {}", elsewhere.place),
+        (None, Some(nearest)) => {
+            format!("no attribute of a {} is called `{text}`; did you mean `{nearest}`?", table.place)
+        }
+        (None, None) => format!("no attribute of a {} is called `{text}`", table.place),
+    };
+    Err(syn::Error::new(name.span(), format!("{message}\nallowed here: {}", table.names())))
+}
+
+impl Known {
+    fn usage(&self) -> String {
+        format!("`{}` is written `{}`", self.name, self.usage)
     }
-    Err(syn::Error::new(name.span(), format!("{message}\nallowed here: {}", names(table))))
 }
 
-fn names(table: &[Known]) -> String {
-    table.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
-}
+impl Table {
+    fn names(&self) -> String {
+        self.attributes.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
+    }
 
-fn usage_error(span: Span, known: &Known) -> syn::Error {
-    syn::Error::new(span, format!("write `{}` as {}", known.name, known.usage))
+    fn repeats(&self, name: &str) -> bool {
+        self.attributes.iter().any(|known| known.name == name && known.repeats)
+    }
 }
 
 fn fits(form: Form, value: &Value) -> bool {
@@ -214,26 +235,31 @@ fn fits(form: Form, value: &Value) -> bool {
     }
 }
 
-/// What follows an attribute's name, with the token to blame; `None` for nothing.
-fn value(input: ParseStream<'_>) -> syn::Result<Option<(Value, Span)>> {
+/// What follows the attribute's `name`, and the token to blame for it.
+fn value(input: ParseStream<'_>, name: &Ident, known: &Known) -> syn::Result<(Value, Span)> {
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok((Value::Nothing, name.span()));
+    }
     if input.peek(token::Paren) {
-        let span = input.span();
-        return Ok(Some((Value::PerLabel(per_label(input)?), span)));
+        let group: Group = input.parse()?;
+        if !known.takes.contains(&Form::PerLabel) {
+            return Err(syn::Error::new(group.span(), "nothing here is in parentheses"));
+        }
+        // A parser of its own: what this one leaves unread after an error would be a second error.
+        let entries = per_label.parse2(group.stream());
+        let entries = entries.map_err(|error| syn::Error::new(group.span(), error))?;
+        return Ok((Value::PerLabel(entries), group.span()));
     }
-    if input.parse::<Option<Token![=]>>()?.is_none() {
-        return if input.is_empty() || input.peek(Token![,]) { Ok(None) } else { Err(input.error("")) };
-    }
+    input.parse::<Token![=]>()?;
     let span = input.span();
     if input.peek(Lit) || input.peek(Token![-]) || input.peek(token::Bracket) {
-        return Ok(Some((Value::Literal(Spanned { value: literal(input)?, span }), span)));
+        return Ok((Value::Literal(Spanned { value: literal(input)?, span }), span));
     }
-    Ok(Some((Value::Path(input.parse()?), span)))
+    Ok((Value::Path(input.parse()?), span))
 }
 
-/// `(label = "…", …)`; a label that is no identifier is written as a string.
+/// `label = "…", …`; a label that is no identifier is written as a string.
 fn per_label(input: ParseStream<'_>) -> syn::Result<Vec<(Spanned<String>, Spanned<String>)>> {
-    let content;
-    parenthesized!(content in input);
     let entry = |input: ParseStream<'_>| {
         let label = match input.peek(LitStr) {
             true => {
@@ -246,7 +272,7 @@ fn per_label(input: ParseStream<'_>) -> syn::Result<Vec<(Spanned<String>, Spanne
         let text: LitStr = input.parse()?;
         Ok((label, Spanned { span: text.span(), value: text.value() }))
     };
-    Ok(content.parse_terminated(entry, Token![,])?.into_iter().collect())
+    Ok(input.parse_terminated(entry, Token![,])?.into_iter().collect())
 }
 
 fn literal(input: ParseStream<'_>) -> syn::Result<Literal> {
@@ -271,6 +297,6 @@ fn literal(input: ParseStream<'_>) -> syn::Result<Literal> {
         (Lit::Bool(value), None) => Ok(Literal::Bool(value.value)),
         (Lit::Str(text), None) => Ok(Literal::String(text.value())),
         (Lit::Char(character), None) => Ok(Literal::String(character.value().to_string())),
-        _ => Err(syn::Error::new(literal.span(), "no value of a configuration")),
+        _ => Err(syn::Error::new(literal.span(), "this is no value of a configuration")),
     }
 }

@@ -67,28 +67,27 @@ struct Named<'a> {
     span: Span,
 }
 
-/// Of two fields, the one without an attribute of its own is asked to change.
+/// The later of two fields with one variable is blamed, and of a value and its file the file.
 fn unique_variables(config: &Config, errors: &Errors) {
     let named: Vec<Named<'_>> = config.fields.iter().filter_map(|field| named(config, field)).collect();
     for (index, one) in named.iter().enumerate() {
         for other in &named[..index] {
             if one.name == other.name {
-                let owner = other.field.name();
-                errors.at(one.span, format!("the variable `{}` is that of `{owner}` already: give one of them another with `env`, or `no_env`", one.name));
+                let what = format!("is that of `{}` already", other.field.name());
+                errors.at(one.span, collision(&one.name, &what));
             }
             for (file, value) in [(one, other), (other, one)] {
                 if file.name == format!("{}_FILE", value.name) {
-                    errors.at(
-                        file.span,
-                        format!(
-                            "the variable `{}` would also name a file with the value of `{}`: give one of them another with `env`, or `no_env`",
-                            file.name, value.field.name()
-                        ),
-                    );
+                    let what = format!("would also name a file with the value of `{}`", value.field.name());
+                    errors.at(file.span, collision(&file.name, &what));
                 }
             }
         }
     }
+}
+
+fn collision(variable: &str, what: &str) -> String {
+    format!("the variable `{variable}` {what}: give one of them another with `env`, or `no_env`")
 }
 
 fn named<'a>(config: &Config, field: &'a Field) -> Option<Named<'a>> {

@@ -114,7 +114,7 @@ fn leaf(fields: &Ident, index: Option<usize>, ty: &Type, fallback: &Fallback) ->
             return quote_spanned!(ty.span()=> ::envconf::private::leaf::<#ty>(#fields, #index));
         }
         Fallback::Absent => quote!(|| ::core::option::Option::None),
-        Fallback::Type => quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default),
+        Fallback::Type => quote_spanned!(ty.span()=> || ::envconf::private::default_of::<#ty>()),
         Fallback::Function(path) => path.to_token_stream(),
     };
     quote_spanned!(ty.span()=> ::envconf::private::leaf_or::<#ty>(#fields, #index, #default))
@@ -126,7 +126,7 @@ fn nested(fields: &Ident, index: Option<usize>, inner: &Type, optional: bool) ->
 }
 
 fn skipped(ty: &Type) -> TokenStream {
-    quote_spanned!(ty.span()=> ::core::option::Option::Some(::envconf::private::skipped::<#ty>()))
+    quote_spanned!(ty.span()=> ::core::option::Option::Some(::envconf::private::default_of::<#ty>()))
 }
 
 fn meta(config: &Config) -> TokenStream {

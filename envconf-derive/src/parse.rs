@@ -13,11 +13,11 @@ use crate::attr::{self, Item, Items, Value};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::{Config, Fallback, Field, Kind, Literal, Spanned, Trust, Variable, plain_name};
-use crate::text;
+use crate::text::{self, Spell};
 
 /// The struct; `None` where it is none of the kind that can be derived for.
 pub(crate) fn config(input: &DeriveInput, errors: &Errors) -> Option<Config> {
-    let items = attr::read(&input.attrs, attr::STRUCT, attr::FIELD, errors);
+    let items = attr::read(&input.attrs, &attr::STRUCT, &attr::FIELD, errors);
     refuse_lifetimes(input, errors);
     let spell = case(&items, errors);
     let fields = named_fields(input, errors)?;
@@ -26,7 +26,7 @@ pub(crate) fn config(input: &DeriveInput, errors: &Errors) -> Option<Config> {
         generics: input.generics.clone(),
         docs: docs(&input.attrs),
         name: name(&input.ident, &items, errors),
-        dir: not_empty(items.string("dir"), errors),
+        dir: folder(items.string("dir"), errors),
         env_prefix: env_prefix(&items, errors),
         trust: trust(&items, errors),
         signers: signers(&items, errors),
@@ -44,16 +44,16 @@ fn named_fields<'a>(input: &'a DeriveInput, errors: &Errors) -> Option<Vec<(&'a 
                     fields.named.iter().filter_map(|field| Some((field.ident.as_ref()?, field))).collect(),
                 );
             }
-            Fields::Unnamed(_) => (input.ident.span(), "tuple struct"),
-            Fields::Unit => (input.ident.span(), "unit struct"),
+            Fields::Unnamed(_) => (input.ident.span(), "a tuple struct"),
+            Fields::Unit => (input.ident.span(), "a unit struct"),
         },
-        Data::Enum(data) => (data.enum_token.span, "enum"),
-        Data::Union(data) => (data.union_token.span, "union"),
+        Data::Enum(data) => (data.enum_token.span, "an enum"),
+        Data::Union(data) => (data.union_token.span, "a union"),
     };
     errors.at(
         span,
         format!(
-            "EncryptedConfig is derived for structs with named fields, not for a {what}\n\
+            "EncryptedConfig is derived for structs with named fields, not for {what}\n\
              a field of any type that implements serde's Deserialize needs no derive of its own"
         ),
     );
@@ -68,8 +68,8 @@ fn refuse_lifetimes(input: &DeriveInput, errors: &Errors) {
     }
 }
 
-fn field(ident: &Ident, syntax: &syn::Field, spell: fn(&str) -> String, errors: &Errors) -> Field {
-    let items = attr::read(&syntax.attrs, attr::FIELD, attr::STRUCT, errors);
+fn field(ident: &Ident, syntax: &syn::Field, spell: Spell, errors: &Errors) -> Field {
+    let items = attr::read(&syntax.attrs, &attr::FIELD, &attr::STRUCT, errors);
     check::combinations(&items, errors);
     let ty = ungrouped(&syntax.ty);
     if let Type::Reference(reference) = ty {
@@ -139,7 +139,7 @@ fn variable(items: &Items, errors: &Errors) -> Variable {
     if none { Variable::Forbidden } else { Variable::Generated }
 }
 
-fn case(items: &Items, errors: &Errors) -> fn(&str) -> String {
+fn case(items: &Items, errors: &Errors) -> Spell {
     let Some(wanted) = items.string("rename_all") else { return str::to_owned };
     match text::CASES.iter().find(|(name, _)| *name == wanted.value) {
         Some((_, spell)) => *spell,
@@ -158,7 +158,8 @@ fn name(ident: &Ident, items: &Items, errors: &Errors) -> String {
         errors.at(
             span,
             format!(
-                "{name:?} cannot name a configuration: up to 64 ASCII letters, digits, `.`, `_` and `-`, a letter or digit first\n\
+                "{name:?} cannot name a configuration: up to 64 ASCII letters, digits, `.`, `_` and `-`, \
+                 a letter or digit first\n\
                  give it one with #[envconf(name = \"…\")]"
             ),
         );
@@ -178,10 +179,10 @@ fn env_prefix(items: &Items, errors: &Errors) -> Option<String> {
     Some(prefix.value.to_owned())
 }
 
-fn not_empty(text: Option<Spanned<&str>>, errors: &Errors) -> Option<String> {
+fn folder(text: Option<Spanned<&str>>, errors: &Errors) -> Option<String> {
     let text = text?;
     if text.value.trim().is_empty() {
-        errors.at(text.span, "this is empty");
+        errors.at(text.span, "this names no folder");
     }
     Some(text.value.to_owned())
 }
@@ -221,7 +222,10 @@ fn key_references(list: &str, span: Span, errors: &Errors) -> String {
     for entry in text::entries(list).filter(|entry| !text::is_key_reference(entry)) {
         errors.at(
             span,
-            format!("{entry:?} is no key reference: write `local`, or provider:region:key-id such as `tencent:ap-guangzhou:<id of the CMK>`"),
+            format!(
+                "{entry:?} is no key reference: write `local`, or provider:region:key-id \
+                 such as `tencent:ap-guangzhou:<id of the CMK>`"
+            ),
         );
     }
     text::entries(list).collect::<Vec<_>>().join(",")

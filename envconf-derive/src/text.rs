@@ -2,8 +2,11 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
+/// What makes a key of a field's name.
+pub(crate) type Spell = fn(&str) -> String;
+
 /// serde's names for the cases, and how each spells a name in snake_case.
-pub(crate) const CASES: [(&str, fn(&str) -> String); 8] = [
+pub(crate) const CASES: [(&str, Spell); 8] = [
     ("lowercase", |name| name.to_lowercase()),
     ("UPPERCASE", |name| name.to_uppercase()),
     ("PascalCase", |name| words(name).map(capitalised).collect()),

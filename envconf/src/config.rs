@@ -10,6 +10,11 @@ use crate::private::Fields;
 /// A struct that is loaded from an encrypted configuration; implemented by `#[derive(EncryptedConfig)]`.
 ///
 /// Do not implement it by hand: the hidden method may change in any release.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not derive `EncryptedConfig`",
+    label = "not a configuration struct",
+    note = "a `nested` field's type derives `EncryptedConfig`; without `nested`, serde's `Deserialize` is enough"
+)]
 pub trait EncryptedConfig: Sized {
     /// The struct as constants: names, docs, variables, which fields are secret.
     const META: Meta;

@@ -1,5 +1,9 @@
 //! Configuration that lies encrypted in git and loads into a typed struct.
 
+// The derive's output names us from outside, also in our own tests.
+#[cfg(test)]
+extern crate self as envconf;
+
 #[cfg(feature = "__vectors")]
 #[doc(hidden)]
 #[path = "vectors.rs"]

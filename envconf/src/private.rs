@@ -59,8 +59,8 @@ pub fn optional_nested<T: EncryptedConfig>(fields: &mut Fields<'_>, index: usize
     fields.optional_nested(index)
 }
 
-/// A field that is not loaded.
-pub fn skipped<T: Default>() -> T {
+/// The value of a field with `default`, or of one that is not loaded.
+pub fn default_of<T: Default>() -> T {
     T::default()
 }
 

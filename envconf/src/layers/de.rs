@@ -8,6 +8,8 @@
 //! fits a string, and so on, as in toml and serde_json. The text of a variable has none and is parsed to whatever
 //! the type asks for: see [`TextDeserializer`].
 
+mod text;
+
 use std::fmt;
 use std::slice;
 
@@ -15,8 +17,8 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer as _, Into
 use serde::forward_to_deserialize_any;
 use toml::value::Datetime;
 
+use self::text::TextDeserializer;
 use super::tree::{Entry, Node, Place, Table, Text, Value, segment};
-use super::{json, toml as toml_syntax};
 
 /// The value of `node` as a `T`.
 pub(crate) fn from_node<T: DeserializeOwned>(node: &Node<'_>) -> Result<T, Misfit> {
@@ -25,7 +27,7 @@ pub(crate) fn from_node<T: DeserializeOwned>(node: &Node<'_>) -> Result<T, Misfi
 
 /// What `text`, which has no type of its own, says as a `T`.
 pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Misfit> {
-    T::deserialize(TextDeserializer { text: &Text::Borrowed(text), inline: true })
+    T::deserialize(TextDeserializer::of_variable(&Text::Borrowed(text)))
 }
 
 /// A value that does not fit its type: where, and nothing else.
@@ -156,173 +158,6 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'_, 'de> {
     }
 }
 
-/// Reads a text without a type: a variable, a line of dotenv content, a key.
-///
-/// `true` and `false`, numbers as Rust's `parse` reads them, a string as it is, a unit variant by its name; `Option`
-/// is `Some`. Lists, maps and other variants are inline TOML or JSON. A type that asks for nothing in particular
-/// gets a list or a map where the text is one, and the text itself otherwise.
-#[derive(Clone, Copy)]
-struct TextDeserializer<'n, 'de> {
-    text: &'n Text<'de>,
-    /// Whether the text may be a list or a map.
-    inline: bool,
-}
-
-impl<'de> TextDeserializer<'_, 'de> {
-    /// The list or map that the text is.
-    fn container(self) -> Option<Node<'de>> {
-        match *self.text {
-            Text::Borrowed(text) if self.inline && text.trim_start().starts_with(['[', '{']) => {
-                json::parse(text).or_else(|_| toml_syntax::parse_value(text.trim())).ok()
-            }
-            _ => None,
-        }
-    }
-
-    /// For what only a list or a map can be. Places within the text tell nobody anything, so they are dropped.
-    fn expect_container<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        match self.container() {
-            Some(node) => NodeDeserializer { node: &node }.deserialize_any(visitor).map_err(without_place),
-            None => Err(Misfit { wants_inline: true, ..Misfit::default() }),
-        }
-    }
-
-    fn number<T: std::str::FromStr>(self) -> Result<T, Misfit> {
-        self.text.parse().map_err(|_| Misfit::default())
-    }
-}
-
-fn without_place(misfit: Misfit) -> Misfit {
-    Misfit { place: None, ..misfit }
-}
-
-macro_rules! numbers {
-    ($($method:ident $visit:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-            visitor.$visit(self.number()?)
-        }
-    )*};
-}
-
-impl<'de> de::Deserializer<'de> for TextDeserializer<'_, 'de> {
-    type Error = Misfit;
-
-    numbers! {
-        deserialize_i8 visit_i8 deserialize_i16 visit_i16 deserialize_i32 visit_i32 deserialize_i64 visit_i64
-        deserialize_u8 visit_u8 deserialize_u16 visit_u16 deserialize_u32 visit_u32 deserialize_u64 visit_u64
-        deserialize_i128 visit_i128 deserialize_u128 visit_u128
-        deserialize_f32 visit_f32 deserialize_f64 visit_f64
-        deserialize_bool visit_bool
-    }
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        match self.container() {
-            Some(node) => NodeDeserializer { node: &node }.deserialize_any(visitor).map_err(without_place),
-            None => visit_text(self.text, visitor),
-        }
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visit_text(self.text, visitor)
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visit_text(self.text, visitor)
-    }
-
-    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visit_text(self.text, visitor)
-    }
-
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visit_text(self.text, visitor)
-    }
-
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visit_bytes(self.text, visitor)
-    }
-
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visit_bytes(self.text, visitor)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Misfit> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    /// Nothing is what an empty text says.
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        if self.text.is_empty() { visitor.visit_unit() } else { Err(Misfit::default()) }
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Misfit> {
-        self.deserialize_unit(visitor)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        self.expect_container(visitor)
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Misfit> {
-        self.expect_container(visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _len: usize,
-        visitor: V,
-    ) -> Result<V::Value, Misfit> {
-        self.expect_container(visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        self.expect_container(visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Misfit> {
-        match name {
-            DATETIME => visitor.visit_map(DatetimeAccess::new(self.text)),
-            _ => self.expect_container(visitor),
-        }
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Misfit> {
-        match self.container() {
-            Some(node) => NodeDeserializer { node: &node }
-                .deserialize_enum(name, variants, visitor)
-                .map_err(without_place),
-            None => visitor.visit_enum(VariantAccess { name: self.text, content: None }),
-        }
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visitor.visit_unit()
-    }
-}
-
 /// Borrowed text may stay borrowed, so that serde's own buffers (untagged enums, flatten) need no copy.
 fn visit_text<'de, V: Visitor<'de>>(text: &Text<'de>, visitor: V) -> Result<V::Value, Misfit> {
     match text {
@@ -396,7 +231,7 @@ impl<'de> de::MapAccess<'de> for TableAccess<'_, 'de> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
         self.current = self.entries.next();
         let Some(entry) = self.current else { return Ok(None) };
-        let key = seed.deserialize(TextDeserializer { text: &entry.key, inline: false });
+        let key = seed.deserialize(TextDeserializer::of_key(&entry.key));
         key.map(Some).map_err(|misfit| misfit.at(entry.key_place).within(&dotted(&entry.key)))
     }
 
@@ -434,7 +269,7 @@ impl<'de> de::EnumAccess<'de> for VariantAccess<'_, 'de> {
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Misfit> {
-        let variant = seed.deserialize(TextDeserializer { text: self.name, inline: false })?;
+        let variant = seed.deserialize(TextDeserializer::of_key(self.name))?;
         Ok((variant, self))
     }
 }
@@ -498,5 +333,156 @@ impl<'de> de::MapAccess<'de> for DatetimeAccess<'_> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
         seed.deserialize(self.text.take().unwrap_or_default().into_deserializer())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+    use serde::Deserialize;
+    use serde_json::Value as Json;
+
+    use super::*;
+    use crate::format::ContentType;
+    use crate::layers::parse;
+
+    fn read<T: DeserializeOwned>(json: &str) -> Result<T, Misfit> {
+        from_node(&crate::layers::json::parse(json).ok().unwrap())
+    }
+
+    /// What is wrong, and the text from there on.
+    #[track_caller]
+    fn misfit<T: DeserializeOwned>(json: &str) -> (String, &str) {
+        let misfit = read::<T>(json).err().expect("it should not fit");
+        (misfit.path, &json[misfit.place.expect("a tree has places").0..])
+    }
+
+    #[derive(Deserialize, Debug, PartialEq)]
+    #[expect(dead_code, reason = "some fields are only read")]
+    struct Server {
+        host: String,
+        port: u16,
+    }
+
+    #[derive(Deserialize, Debug, PartialEq)]
+    enum Shape {
+        Unit,
+        Newtype(u8),
+        Tuple(u8, String),
+        Struct { side: u8 },
+    }
+
+    #[derive(Deserialize, Debug, PartialEq)]
+    #[serde(tag = "kind", content = "of")]
+    enum Adjacent {
+        Unit,
+        Newtype(u8),
+    }
+
+    #[derive(Deserialize, Debug, PartialEq)]
+    struct Flat {
+        a: u8,
+        #[serde(flatten)]
+        rest: HashMap<String, u8>,
+    }
+
+    #[test]
+    fn a_misfit_knows_its_path_and_place() {
+        let path = |path: &str, rest| (path.to_owned(), rest);
+        assert_eq!(misfit::<Vec<Server>>(r#"[{"host":"a","port":70000}]"#), path("[0].port", "70000}]"));
+        assert_eq!(misfit::<Vec<Server>>(r#"[{"host":"a"},3]"#), path("[0]", r#"{"host":"a"},3]"#));
+        assert_eq!(misfit::<HashMap<u8, u8>>(r#"{"1":1,"a.b":2}"#), path(".\"a.b\"", r#""a.b":2}"#));
+        assert_eq!(misfit::<(u8, u8)>("[1,2,3]"), path("", "[1,2,3]"));
+        assert_eq!(misfit::<Shape>(r#"{"Struct":{"side":"x"}}"#), path(".Struct.side", r#""x"}}"#));
+        assert_eq!(misfit::<Option<Vec<u8>>>("[1,null]"), path("[1]", "null]"));
+    }
+
+    #[test]
+    fn every_form_of_an_enum_is_read() {
+        assert_eq!(read(r#""Unit""#), Ok(Shape::Unit));
+        assert_eq!(read(r#"{"Unit":null}"#), Ok(Shape::Unit));
+        assert_eq!(read(r#"{"Newtype":1}"#), Ok(Shape::Newtype(1)));
+        assert_eq!(read(r#"{"Tuple":[1,"a"]}"#), Ok(Shape::Tuple(1, "a".into())));
+        assert_eq!(read(r#"{"Struct":{"side":1}}"#), Ok(Shape::Struct { side: 1 }));
+        assert_eq!(read(r#"{"kind":"Newtype","of":1}"#), Ok(Adjacent::Newtype(1)));
+        assert_eq!(read(r#"{"kind":"Unit"}"#), Ok(Adjacent::Unit));
+        for wrong in [r#""Newtype""#, r#"{"Unit":1}"#, r#"{"Unit":null,"Newtype":1}"#, "{}", "1", r#""unit""#]
+        {
+            assert!(read::<Shape>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn flattened_keyed_and_unusual_types_are_read() {
+        let rest = HashMap::from([("b".into(), 2), ("c".into(), 3)]);
+        assert_eq!(read(r#"{"a":1,"b":2,"c":3}"#), Ok(Flat { a: 1, rest }));
+        assert_eq!(read(r#"{"1":true}"#), Ok(HashMap::from([(1_i8, true)])));
+        assert_eq!(read(r#"{"Unit":1}"#.trim()), Ok(HashMap::from([("Unit".to_owned(), 1)])));
+        assert_eq!(read("18446744073709551615"), Ok(u64::MAX));
+        assert_eq!(read("-9223372036854775808"), Ok(i64::MIN));
+        assert_eq!(read("7"), Ok(7_u128));
+        assert_eq!(read("7"), Ok(7.0_f64));
+        assert_eq!(read("null"), Ok(()));
+        assert_eq!(read::<Vec<serde::de::IgnoredAny>>("[{},[],1]").map(|ignored| ignored.len()), Ok(3));
+        assert!(read::<u8>("1.0").is_err() && read::<u8>("256").is_err() && read::<bool>("1").is_err());
+    }
+
+    #[test]
+    fn a_secret_text_ends_in_a_buffer_of_its_own_size() {
+        for json in [r#""plain""#, r#""esc\u0061ped""#] {
+            let text: String = read(json).unwrap();
+            assert_eq!(text.capacity(), text.len(), "{json}");
+        }
+        let text: String = from_text("of a variable").unwrap();
+        assert_eq!(text.capacity(), text.len());
+    }
+
+    fn json() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            any::<u64>().prop_map(Json::from),
+            any::<i32>().prop_map(|n| Json::from(f64::from(n) / 8.0)),
+            any::<String>().prop_map(Json::from),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Json::from),
+                prop::collection::btree_map(any::<String>(), inner, 0..5)
+                    .prop_map(|map| Json::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn json_comes_back_as_serde_json_reads_it(value in json()) {
+            prop_assert_eq!(read::<Json>(&value.to_string()), Ok(value));
+        }
+
+        #[test]
+        fn toml_comes_back_as_toml_reads_it(text in "([a-c.]{1,3} = [0-9'\\[\\]{}\",a.e-]{0,6}\n|\\[[a-c.]{1,3}\\]\n){0,4}") {
+            let theirs = toml::from_str::<toml::Table>(&text);
+            match crate::layers::toml::parse(&text) {
+                Ok(node) => prop_assert_eq!(from_node::<toml::Table>(&node).unwrap(), theirs.unwrap()),
+                Err(_) => prop_assert!(theirs.is_err(), "{}", text),
+            }
+        }
+
+        #[test]
+        fn nothing_panics(text in any::<String>(), lines in "([A-Za-z\\[\\]{}=.\"' \n\\\\u0-9]){0,40}") {
+            for text in [&text, &lines] {
+                for content_type in ContentType::ALL {
+                    if let Ok(node) = parse(content_type, text) {
+                        let _ = from_node::<Json>(&node);
+                    }
+                }
+                let _ = from_text::<Vec<Json>>(text);
+                let _ = from_text::<Shape>(text);
+            }
+        }
     }
 }

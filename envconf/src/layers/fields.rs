@@ -117,7 +117,7 @@ impl<'a> Fields<'a> {
             }
             Err(misfit) => {
                 if misfit.wants_inline {
-                    self.report.advise("lists and maps in variables and in dotenv content are inline TOML or JSON, such as: [1, 2], {\"a\": 1}");
+                    self.report.advise(INLINE);
                 }
                 self.misfit(field, &misfit.path, found.origin(misfit.place));
                 None
@@ -192,31 +192,24 @@ impl<'a> Fields<'a> {
     /// A null takes back what weaker layers give.
     fn tables_of(&mut self, field: &'static Field) -> Result<(Vec<Option<Scope<'a>>>, bool), Reported> {
         let mut tables: Vec<Option<Scope<'a>>> = Vec::with_capacity(self.documents.len());
-        let mut given = false;
-        let mut fits = true;
         for index in 0..self.documents.len() {
-            let entry = self.entry(index, field)?;
-            let scope = match entry.map(|entry| &entry.node.value) {
-                None => None,
-                Some(Value::Table(table)) => Some(Scope { table, known: 0 }),
-                Some(Value::Null) => {
-                    tables.iter_mut().for_each(|weaker| *weaker = None);
-                    given = false;
-                    None
-                }
-                Some(_) => {
-                    fits = false;
-                    None
-                }
+            let Some(entry) = self.entry(index, field)? else {
+                tables.push(None);
+                continue;
             };
-            if !fits && let Some(entry) = entry {
-                let origin = self.documents[index].layer.origin(entry.node.place);
-                self.misfit(field, "", origin);
-                return Err(Reported);
+            match &entry.node.value {
+                Value::Table(table) => tables.push(Some(Scope { table, known: 0 })),
+                Value::Null => {
+                    tables.clear();
+                    tables.resize_with(index + 1, || None);
+                }
+                _ => {
+                    self.misfit(field, "", self.documents[index].layer.origin(entry.node.place));
+                    return Err(Reported);
+                }
             }
-            given |= scope.is_some();
-            tables.push(scope);
         }
+        let given = tables.iter().any(Option::is_some);
         Ok((tables, given))
     }
 
@@ -226,8 +219,11 @@ impl<'a> Fields<'a> {
         let prefix = self.environment.prefix();
         meta.leaves().into_iter().any(|leaf| {
             let leaf = leaf.below(&self.parents, field);
-            let variable = leaf.variable(prefix).is_some_and(|name| self.environment.has(&name));
-            variable || self.documents.iter().any(|document| self.line(document, &leaf).is_some())
+            let in_content = |name: &String| {
+                self.documents.iter().any(|document| document.is_flat() && document.root.get(name).is_some())
+            };
+            leaf.variable(prefix).is_some_and(|name| self.environment.has(&name))
+                || leaf.content_names(prefix).iter().any(in_content)
         })
     }
 
@@ -240,8 +236,7 @@ impl<'a> Fields<'a> {
             let documents: &'a [Document<'a>] = self.documents;
             let document = &documents[index];
             if document.is_flat() {
-                let leaf = Leaf::new(&self.parents, field);
-                if let Some(entry) = self.line(document, &leaf) {
+                if let Some(entry) = self.line(document, field)? {
                     found = Some(self.unquoted(field, entry, document.layer)?);
                 }
             } else if let Some(entry) = self.entry(index, field)? {
@@ -273,27 +268,35 @@ impl<'a> Fields<'a> {
     fn entry(&mut self, index: usize, field: &'static Field) -> Result<Option<&'a Entry<'a>>, Reported> {
         let Some(scope) = self.tables.get_mut(index).and_then(Option::as_mut) else { return Ok(None) };
         let table: &'a Table<'a> = scope.table;
-        let mut keys = std::iter::once(&field.key).chain(field.aliases).filter_map(|key| table.get(key));
-        let entry = keys.next();
-        let second = keys.next();
-        scope.known += usize::from(entry.is_some()) + usize::from(second.is_some()) + keys.count();
-        match (entry, second) {
-            (Some(first), Some(second)) => {
-                let rule = format!("given twice, as {} and as {}", segment(&first.key), segment(&second.key));
-                let origin = self.documents[index].layer.origin(second.key_place);
-                self.complain(field, "", Some(origin), Complaint::Rule(rule));
-                Err(Reported)
-            }
-            _ => Ok(entry),
-        }
+        let mut keys = keys(field).filter_map(|key| table.get(key));
+        let given = (keys.next(), keys.next());
+        scope.known += usize::from(given.0.is_some()) + usize::from(given.1.is_some()) + keys.count();
+        self.only(field, given, self.documents[index].layer)
     }
 
-    /// The line of dotenv content for `leaf`, by its name with or without the prefix.
-    fn line(&self, document: &'a Document<'a>, leaf: &Leaf) -> Option<&'a Entry<'a>> {
-        if !document.is_flat() {
-            return None;
-        }
-        leaf.content_names(self.environment.prefix()).iter().find_map(|name| document.root.get(name))
+    /// The line of dotenv content for the leaf `field`, by its name with or without the prefix.
+    fn line(
+        &mut self,
+        document: &'a Document<'a>,
+        field: &'static Field,
+    ) -> Result<Option<&'a Entry<'a>>, Reported> {
+        let names = Leaf::new(&self.parents, field).content_names(self.environment.prefix());
+        let mut lines = names.iter().filter_map(|name| document.root.get(name));
+        self.only(field, (lines.next(), lines.next()), document.layer)
+    }
+
+    /// The one entry that is given for `field`; two are one too many.
+    fn only(
+        &mut self,
+        field: &'static Field,
+        given: (Option<&'a Entry<'a>>, Option<&'a Entry<'a>>),
+        layer: &Layer<'_>,
+    ) -> Result<Option<&'a Entry<'a>>, Reported> {
+        let (Some(first), Some(second)) = given else { return Ok(given.0) };
+        let rule = format!("given twice, as {} and as {}", segment(&first.key), segment(&second.key));
+        let later = if first.key_place.0 > second.key_place.0 { first } else { second };
+        self.complain(field, "", Some(layer.origin(later.key_place)), Complaint::Rule(rule));
+        Err(Reported)
     }
 
     /// A line of dotenv content, unless its value is in quotes: other readers would take those off.
@@ -383,6 +386,9 @@ impl<'a> Fields<'a> {
         self.report.trace(|| Provenance::new(meta::path_of_key(parents, field.key), origin(), field.secret));
     }
 }
+
+const INLINE: &str =
+    "lists and maps in variables and in dotenv content are inline TOML or JSON, such as [1, 2] or {\"a\": 1}";
 
 /// The problem is in the report already.
 struct Reported;

@@ -129,3 +129,99 @@ fn parse_all<'a>(what: &str, layers: &'a [Layer<'a>]) -> Result<Vec<Document<'a>
     }
     if problems.is_empty() { Ok(documents) } else { Err(Error::does_not_fit(what, problems)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EncryptedConfig, Kind};
+
+    #[derive(EncryptedConfig, Debug)]
+    #[envconf(env_prefix = "APP")]
+    struct App {
+        #[envconf(default = 0)]
+        level: u8,
+        list: Option<Vec<u8>>,
+        #[envconf(nested)]
+        inner: Option<Inner>,
+    }
+
+    #[derive(EncryptedConfig, Debug, PartialEq)]
+    struct Inner {
+        #[envconf(default = 0)]
+        a: u8,
+        #[envconf(default = 0)]
+        b: u8,
+    }
+
+    fn layer<'a>(content_type: ContentType, name: &str, text: &'a str) -> Layer<'a> {
+        Layer { file: Some(Arc::from(Path::new(name))), sealed: name.ends_with(".enc"), content_type, text }
+    }
+
+    fn toml<'a>(name: &str, text: &'a str) -> Layer<'a> {
+        layer(ContentType::Toml, name, text)
+    }
+
+    fn load(layers: &[Layer<'_>], variables: &[(&str, &str)]) -> Result<(App, Vec<String>), Error> {
+        let variables = Variables::Given(variables.iter().map(|(k, v)| (k.into(), v.into())).collect());
+        let (app, origins) = build_traced::<App>("app", layers, &variables)?;
+        Ok((app, origins.iter().map(|o| format!("{} {}", o.path(), o.origin())).collect()))
+    }
+
+    #[test]
+    fn the_later_layer_counts_and_tables_are_merged_key_by_key() {
+        let layers = [
+            toml("a.toml", "level = 1\nlist = [1, 2]\ninner = { a = 1, b = 1 }"),
+            layer(ContentType::Json, "b.json", "{\"list\":[3],\n\"inner\":{\"b\":2}}"),
+            layer(ContentType::Dotenv, "c.conf.enc", "APP__INNER__B=3\n"),
+        ];
+        let (app, origins) = load(&layers, &[]).unwrap();
+        assert_eq!((app.level, app.list, app.inner), (1, Some(vec![3]), Some(Inner { a: 1, b: 3 })));
+        let expected = [
+            "level a.toml line 1, column 9",
+            "list b.json line 1, column 9",
+            "inner.a a.toml line 3, column 15",
+            "inner.b c.conf.enc line 1, column 15 of the sealed text",
+        ];
+        assert_eq!(origins, expected);
+        let (app, _) = load(&layers[..2], &[("APP__INNER__B", "4"), ("APP__LEVEL", "5")]).unwrap();
+        assert_eq!((app.level, app.inner), (5, Some(Inner { a: 1, b: 4 })));
+    }
+
+    #[test]
+    fn a_null_takes_back_what_weaker_layers_gave() {
+        let null = layer(ContentType::Json, "b.json", r#"{"inner":null,"list":null}"#);
+        let weaker = toml("a.toml", "list = [1]\ninner = { a = 1 }");
+        let (app, _) = load(&[weaker, null], &[]).unwrap();
+        assert_eq!((app.list, app.inner), (None, None));
+        let (app, _) = load(&[toml("a.toml", "inner = { a = 1 }"), toml("b.toml", "")], &[]).unwrap();
+        assert_eq!(app.inner, Some(Inner { a: 1, b: 0 }));
+    }
+
+    #[test]
+    fn an_optional_struct_comes_from_a_single_variable_or_line() {
+        let (app, _) = load(&[], &[("APP__INNER__A", "1")]).unwrap();
+        assert_eq!(app.inner, Some(Inner { a: 1, b: 0 }));
+        let (app, _) = load(&[layer(ContentType::Dotenv, "c.env", "INNER__A=1")], &[]).unwrap();
+        assert_eq!(app.inner, Some(Inner { a: 1, b: 0 }));
+        assert_eq!(load(&[], &[]).unwrap().0.inner, None);
+    }
+
+    #[test]
+    fn every_layer_is_judged() {
+        let layers = [toml("a.toml", "levl = 1\nlevel = 2"), toml("b.toml", "level = 1\n[inner]\nc = 1")];
+        let error = load(&layers, &[]).unwrap_err();
+        let report = "app: 2 problems\n  inner.c: no such key, at b.toml line 3, column 1\n  \
+                      levl: no such key (did you mean level?), at a.toml line 1, column 1";
+        assert_eq!(error.to_string(), report);
+
+        let error = load(&[toml("a.toml", "="), toml("b.toml", "x"), toml("c.toml", "")], &[]).unwrap_err();
+        assert_eq!((error.kind(), error.problems().len()), (Kind::DoesNotFit, 2));
+    }
+
+    #[test]
+    fn a_report_has_an_end() {
+        let text: String = (0..5000).map(|i| format!("unknown{i} = 1\n")).collect();
+        let error = load(&[toml("a.toml", &text)], &[]).unwrap_err();
+        assert_eq!(error.problems().last().map(ToString::to_string).as_deref(), Some("and 4800 more"));
+    }
+}

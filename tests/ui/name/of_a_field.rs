@@ -1,0 +1,7 @@
+use envconf::EncryptedConfig;
+
+#[derive(EncryptedConfig)]
+#[envconf(nested)]
+struct Config {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use envconf::EncryptedConfig;
+
+#[derive(EncryptedConfig)]
+#[envconf(env_prefx = "APP")]
+struct Config {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use envconf::EncryptedConfig;
+
+#[derive(EncryptedConfig)]
+enum Config {
+    A,
+}
+
+fn main() {}

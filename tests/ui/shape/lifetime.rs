@@ -1,0 +1,8 @@
+use envconf::EncryptedConfig;
+
+#[derive(EncryptedConfig)]
+struct Config<'a> {
+    field: std::borrow::Cow<'a, str>,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use envconf::EncryptedConfig;
+
+#[derive(EncryptedConfig)]
+struct Config {
+    field: &'static str,
+}
+
+fn main() {}

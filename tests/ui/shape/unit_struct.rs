@@ -1,0 +1,6 @@
+use envconf::EncryptedConfig;
+
+#[derive(EncryptedConfig)]
+struct Config;
+
+fn main() {}

@@ -1,0 +1,7 @@
+use envconf::EncryptedConfig;
+
+#[derive(EncryptedConfig)]
+#[envconf(dir = " ")]
+struct Config {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use envconf::EncryptedConfig;
+
+#[derive(EncryptedConfig)]
+#[envconf(signers = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", required_signatures = 2)]
+struct Config {}
+
+fn main() {}

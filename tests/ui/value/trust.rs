@@ -1,0 +1,7 @@
+use envconf::EncryptedConfig;
+
+#[derive(EncryptedConfig)]
+#[envconf(trust = "local, tencent")]
+struct Config {}
+
+fn main() {}
