@@ -1,10 +1,12 @@
 //! The fields of one struct: where each value is found, and what is said when it is not.
 
+use std::cell::OnceCell;
+
 use serde::de::DeserializeOwned;
 
 use super::env::{Environment, Setting, Unusable};
 use super::report::{Provenance, Report};
-use super::tree::{Entry, Node, Place, Table, Text, Value, segment};
+use super::tree::{Entry, Lines, Node, Place, Table, Text, Value, segment};
 use super::{Layer, de, suggest};
 use crate::config::EncryptedConfig;
 use crate::error::{Complaint, Origin, Problem};
@@ -13,14 +15,24 @@ use crate::meta::{self, Fallback, Field, Leaf, Literal, Meta, Shape};
 
 /// A layer's text as a tree.
 pub(crate) struct Document<'a> {
-    pub(crate) layer: &'a Layer<'a>,
-    pub(crate) root: Table<'a>,
+    layer: &'a Layer<'a>,
+    root: Table<'a>,
+    /// Found only when the first place is told.
+    lines: OnceCell<Lines>,
 }
 
-impl Document<'_> {
+impl<'a> Document<'a> {
+    pub(crate) fn new(layer: &'a Layer<'a>, root: Table<'a>) -> Self {
+        Self { layer, root, lines: OnceCell::new() }
+    }
+
     /// dotenv content is no tree: its names are those of variables.
     fn is_flat(&self) -> bool {
         self.layer.content_type == ContentType::Dotenv
+    }
+
+    fn origin(&self, place: Place) -> Origin {
+        self.layer.origin(place, self.lines.get_or_init(|| Lines::of(self.layer.text)))
     }
 }
 
@@ -46,9 +58,9 @@ struct Scope<'a> {
 /// A value that some source gives for a leaf.
 enum Found<'a> {
     /// A value of a tree.
-    Node(&'a Node<'a>, &'a Layer<'a>),
+    Node(&'a Node<'a>, &'a Document<'a>),
     /// A line of dotenv content.
-    Line(&'a str, &'a Node<'a>, &'a Layer<'a>),
+    Line(&'a str, &'a Node<'a>, &'a Document<'a>),
     /// A variable or the file it names.
     Variable(Setting),
 }
@@ -65,7 +77,9 @@ impl Found<'_> {
     /// The origin of the value, or of what stands at `place` within it.
     fn origin(&self, place: Option<Place>) -> Origin {
         match self {
-            Self::Node(node, layer) | Self::Line(_, node, layer) => layer.origin(place.unwrap_or(node.place)),
+            Self::Node(node, document) | Self::Line(_, node, document) => {
+                document.origin(place.unwrap_or(node.place))
+            }
             Self::Variable(setting) => setting.origin.clone(),
         }
     }
@@ -204,7 +218,7 @@ impl<'a> Fields<'a> {
                     tables.resize_with(index + 1, || None);
                 }
                 _ => {
-                    self.misfit(field, "", self.documents[index].layer.origin(entry.node.place));
+                    self.misfit(field, "", self.documents[index].origin(entry.node.place));
                     return Err(Reported);
                 }
             }
@@ -237,10 +251,10 @@ impl<'a> Fields<'a> {
             let document = &documents[index];
             if document.is_flat() {
                 if let Some(entry) = self.line(document, field)? {
-                    found = Some(self.unquoted(field, entry, document.layer)?);
+                    found = Some(self.unquoted(field, entry, document)?);
                 }
             } else if let Some(entry) = self.entry(index, field)? {
-                found = Some(Found::Node(&entry.node, document.layer));
+                found = Some(Found::Node(&entry.node, document));
             }
         }
         match self.variable(field)? {
@@ -267,11 +281,17 @@ impl<'a> Fields<'a> {
     /// The entry of `field` in the table of document `index`, by its key or an alias.
     fn entry(&mut self, index: usize, field: &'static Field) -> Result<Option<&'a Entry<'a>>, Reported> {
         let Some(scope) = self.tables.get_mut(index).and_then(Option::as_mut) else { return Ok(None) };
-        let table: &'a Table<'a> = scope.table;
-        let mut keys = keys(field).filter_map(|key| table.get(key));
-        let given = (keys.next(), keys.next());
-        scope.known += usize::from(given.0.is_some()) + usize::from(given.1.is_some()) + keys.count();
-        self.only(field, given, self.documents[index].layer)
+        let (table, documents) = (scope.table, self.documents);
+        let entry = table.get(field.key);
+        scope.known += usize::from(entry.is_some());
+        if field.aliases.is_empty() {
+            return Ok(entry);
+        }
+        let aliases: Vec<_> = field.aliases.iter().filter_map(|alias| table.get(alias)).collect();
+        scope.known += aliases.len();
+        let mut given = entry.into_iter().chain(aliases);
+        let given = (given.next(), given.next());
+        self.only(field, given, &documents[index])
     }
 
     /// The line of dotenv content for the leaf `field`, by its name with or without the prefix.
@@ -282,7 +302,7 @@ impl<'a> Fields<'a> {
     ) -> Result<Option<&'a Entry<'a>>, Reported> {
         let names = Leaf::new(&self.parents, field).content_names(self.environment.prefix());
         let mut lines = names.iter().filter_map(|name| document.root.get(name));
-        self.only(field, (lines.next(), lines.next()), document.layer)
+        self.only(field, (lines.next(), lines.next()), document)
     }
 
     /// The one entry that is given for `field`; two are one too many.
@@ -290,12 +310,12 @@ impl<'a> Fields<'a> {
         &mut self,
         field: &'static Field,
         given: (Option<&'a Entry<'a>>, Option<&'a Entry<'a>>),
-        layer: &Layer<'_>,
+        document: &Document<'_>,
     ) -> Result<Option<&'a Entry<'a>>, Reported> {
         let (Some(first), Some(second)) = given else { return Ok(given.0) };
         let rule = format!("given twice, as {} and as {}", segment(&first.key), segment(&second.key));
         let later = if first.key_place.0 > second.key_place.0 { first } else { second };
-        self.complain(field, "", Some(layer.origin(later.key_place)), Complaint::Rule(rule));
+        self.complain(field, "", Some(document.origin(later.key_place)), Complaint::Rule(rule));
         Err(Reported)
     }
 
@@ -304,16 +324,16 @@ impl<'a> Fields<'a> {
         &mut self,
         field: &'static Field,
         entry: &'a Entry<'a>,
-        layer: &'a Layer<'a>,
+        document: &'a Document<'a>,
     ) -> Result<Found<'a>, Reported> {
         match &entry.node.value {
             Value::String(text) if !text.starts_with(['"', '\'', '`']) => {
-                Ok(Found::Line(text, &entry.node, layer))
+                Ok(Found::Line(text, &entry.node, document))
             }
             _ => {
                 let rule = "the value begins with a quote, and dotenv content knows none".to_owned();
                 self.report.advise("write the value without quotes: it is the rest of the line, as it is");
-                self.complain(field, "", Some(layer.origin(entry.node.place)), Complaint::Rule(rule));
+                self.complain(field, "", Some(document.origin(entry.node.place)), Complaint::Rule(rule));
                 Err(Reported)
             }
         }
@@ -335,7 +355,7 @@ impl<'a> Fields<'a> {
             for entry in unknown {
                 let suggestion = suggest::nearest(&entry.key, self.meta.fields.iter().flat_map(keys));
                 let complaint = Complaint::Unknown { suggestion: suggestion.map(str::to_owned) };
-                let origin = Some(document.layer.origin(entry.key_place));
+                let origin = Some(document.origin(entry.key_place));
                 let path = meta::path_of_key(&self.parents, &entry.key);
                 self.report.problem(Problem::new(path, origin, complaint));
             }
@@ -357,7 +377,7 @@ impl<'a> Fields<'a> {
             for entry in unknown {
                 let suggestion = suggest::nearest(&entry.key, names.iter().flatten().map(String::as_str));
                 let complaint = Complaint::Unknown { suggestion: suggestion.map(str::to_owned) };
-                let origin = Some(document.layer.origin(entry.key_place));
+                let origin = Some(document.origin(entry.key_place));
                 self.report.problem(Problem::new(&*entry.key, origin, complaint));
             }
         }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use self::env::Environment;
 use self::fields::Document;
 use self::report::{Provenance, Report};
-use self::tree::{Node, Place, Value};
+use self::tree::{Lines, Node, Place, Value};
 use crate::config::EncryptedConfig;
 use crate::error::{Complaint, Error, Origin, Problem};
 use crate::format::ContentType;
@@ -37,9 +37,9 @@ pub(crate) struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// The origin of what stands at `place`.
-    pub(crate) fn origin(&self, place: Place) -> Origin {
-        let (line, column) = place.in_text(self.text);
+    /// The origin of what stands at `place`; `lines` are those of the text.
+    pub(crate) fn origin(&self, place: Place, lines: &Lines) -> Origin {
+        let (line, column) = lines.position(self.text, place);
         Origin::Text { file: self.file.clone(), sealed: self.sealed, line, column }
     }
 }
@@ -54,7 +54,11 @@ pub(crate) struct Broken {
 impl Broken {
     /// The problem to report, with line and column of `layer`.
     pub(crate) fn problem(self, layer: &Layer<'_>) -> Problem {
-        Problem::new("", Some(layer.origin(self.place)), Complaint::Syntax { expected: self.syntax })
+        Problem::new(
+            "",
+            Some(layer.origin(self.place, &Lines::of(layer.text))),
+            Complaint::Syntax { expected: self.syntax },
+        )
     }
 }
 
@@ -120,7 +124,7 @@ fn parse_all<'a>(what: &str, layers: &'a [Layer<'a>]) -> Result<Vec<Document<'a>
     let mut problems = Vec::new();
     for layer in layers {
         match parse(layer.content_type, layer.text) {
-            Ok(Node { value: Value::Table(root), .. }) => documents.push(Document { layer, root }),
+            Ok(Node { value: Value::Table(root), .. }) => documents.push(Document::new(layer, root)),
             Ok(node) => {
                 problems.push(Broken { syntax: layer.content_type.name(), place: node.place }.problem(layer))
             }

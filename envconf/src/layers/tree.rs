@@ -44,17 +44,22 @@ pub(crate) enum Value<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(pub(crate) usize);
 
-impl Place {
-    /// Line and column (in characters) within `text`, both from 1.
-    pub(crate) fn in_text(self, text: &str) -> (usize, usize) {
-        let mut offset = self.0.min(text.len());
-        while !text.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let before = &text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
+/// Where the lines of a text begin, so that many places cost one walk through it.
+pub(crate) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(crate) fn of(text: &str) -> Self {
+        let after_newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(i, _)| i + 1);
+        Self(std::iter::once(0).chain(after_newlines).collect())
+    }
+
+    /// Line and column (in characters) of `place` in `text`, both from 1.
+    pub(crate) fn position(&self, text: &str, place: Place) -> (usize, usize) {
+        let within = place.0.min(text.len());
+        let offset = (0..=within).rev().find(|offset| text.is_char_boundary(*offset)).unwrap_or_default();
+        let line = self.0.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|before| self.0.get(before)).copied().unwrap_or_default();
+        (line, text[start..offset].chars().count() + 1)
     }
 }
 
@@ -105,9 +110,10 @@ impl<'a> Table<'a> {
     /// The place of a key that is there twice.
     pub(crate) fn new(mut entries: Vec<Entry<'a>>) -> Result<Self, Place> {
         // TOML's tables come sorted already.
-        if !entries.is_sorted_by(|a, b| *a.key < *b.key) {
-            entries.sort_by(|a, b| a.key.cmp(&b.key));
+        if entries.is_sorted_by(|a, b| *a.key < *b.key) {
+            return Ok(Self { entries });
         }
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
         match entries.windows(2).find(|pair| *pair[0].key == *pair[1].key) {
             Some(pair) => Err(pair[1].key_place),
             None => Ok(Self { entries }),
@@ -149,10 +155,12 @@ mod tests {
     #[test]
     fn lines_and_columns_count_from_one_and_columns_in_characters() {
         let text = "a\n\u{e9}\u{1f600}x\n";
-        assert_eq!(Place(0).in_text(text), (1, 1));
-        assert_eq!(Place(text.find('x').unwrap()).in_text(text), (2, 3));
-        assert_eq!(Place(3).in_text(text), (2, 1), "within a character");
-        assert_eq!(Place(999).in_text(text), (3, 1), "beyond the end");
+        let position = |offset| Lines::of(text).position(text, Place(offset));
+        assert_eq!(position(0), (1, 1));
+        assert_eq!(position(1), (1, 2), "a newline ends its line");
+        assert_eq!(position(text.find('x').unwrap()), (2, 3));
+        assert_eq!(position(3), (2, 1), "within a character");
+        assert_eq!(position(999), (3, 1), "beyond the end");
     }
 
     #[test]
