@@ -213,14 +213,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::layers::tree::Lines;
 
     fn value(text: &str) -> Value<'_> {
         parse(text).ok().unwrap().value
     }
 
     fn place_of_error(text: &str) -> Option<(usize, usize)> {
-        parse(text).err().map(|broken| Lines::of(text).position(text, broken.place))
+        parse(text).err().map(|broken| broken.place.in_text(text))
     }
 
     #[test]

@@ -63,6 +63,13 @@ impl Lines {
     }
 }
 
+impl Place {
+    /// Line and column of this one place in `text`.
+    pub(crate) fn in_text(self, text: &str) -> (usize, usize) {
+        Lines::of(text).position(text, self)
+    }
+}
+
 /// A text: borrowed from the plaintext, or unescaped into a buffer that is wiped on drop.
 pub(crate) enum Text<'a> {
     /// As it stands in the plaintext.
@@ -155,7 +162,7 @@ mod tests {
     #[test]
     fn lines_and_columns_count_from_one_and_columns_in_characters() {
         let text = "a\n\u{e9}\u{1f600}x\n";
-        let position = |offset| Lines::of(text).position(text, Place(offset));
+        let position = |offset| Place(offset).in_text(text);
         assert_eq!(position(0), (1, 1));
         assert_eq!(position(1), (1, 2), "a newline ends its line");
         assert_eq!(position(text.find('x').unwrap()), (2, 3));
