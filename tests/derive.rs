@@ -87,7 +87,7 @@ fn meta_is_what_is_written() {
     assert_eq!(database.shape, Shape::Nested(&Database::META));
     assert!(api_token.secret && api_token.shape == Shape::Required);
 
-    let leaves = const { &AppConfig::META }.leaves();
+    let leaves = AppConfig::META.leaves();
     let names: Vec<_> = leaves.iter().map(|leaf| (leaf.path(), leaf.variable(META.env_prefix))).collect();
     let named = |path: &str, variable: &str| (path.to_owned(), Some(variable.to_owned()));
     let expected = [
@@ -252,7 +252,7 @@ fn secrets_are_told_by_attribute_or_type() {
     #[expect(dead_code, reason = "only META is looked at")]
     struct Secrets {
         a: SecretString,
-        b: Option<secrecy::SecretString>,
+        b: Option<SecretString>,
         #[envconf(secret)]
         c: String,
         d: secrecy::SecretBox<u64>,

@@ -360,7 +360,6 @@ mod tests {
     }
 
     #[derive(Deserialize, Debug, PartialEq)]
-    #[expect(dead_code, reason = "some fields are only read")]
     struct Server {
         host: String,
         port: u16,
@@ -425,7 +424,7 @@ mod tests {
         assert_eq!(read("7"), Ok(7_u128));
         assert_eq!(read("7"), Ok(7.0_f64));
         assert_eq!(read("null"), Ok(()));
-        assert_eq!(read::<Vec<serde::de::IgnoredAny>>("[{},[],1]").map(|ignored| ignored.len()), Ok(3));
+        assert_eq!(read::<Vec<de::IgnoredAny>>("[{},[],1]").map(|ignored| ignored.len()), Ok(3));
         assert!(read::<u8>("1.0").is_err() && read::<u8>("256").is_err() && read::<bool>("1").is_err());
     }
 

@@ -344,20 +344,14 @@ impl<'a> Fields<'a> {
         if self.meta.allow_unknown_fields {
             return;
         }
-        let is_known = |key: &str| self.meta.fields.iter().any(|field| keys(field).any(|known| known == key));
+        let known: Vec<&str> = self.meta.fields.iter().flat_map(keys).collect();
         for (document, scope) in self.documents.iter().zip(&self.tables) {
             let Some(scope) = scope.as_ref().filter(|scope| scope.known < scope.table.entries().len()) else {
                 continue;
             };
-            let mut unknown: Vec<_> =
-                scope.table.entries().iter().filter(|entry| !is_known(&entry.key)).collect();
-            unknown.sort_by_key(|entry| entry.key_place.0);
-            for entry in unknown {
-                let suggestion = suggest::nearest(&entry.key, self.meta.fields.iter().flat_map(keys));
-                let complaint = Complaint::Unknown { suggestion: suggestion.map(str::to_owned) };
-                let origin = Some(document.origin(entry.key_place));
+            for entry in unknown(scope.table, &known) {
                 let path = meta::path_of_key(&self.parents, &entry.key);
-                self.report.problem(Problem::new(path, origin, complaint));
+                self.report.problem(no_such_key(path, document, entry, &known));
             }
         }
     }
@@ -368,17 +362,12 @@ impl<'a> Fields<'a> {
             return;
         }
         let prefix = self.environment.prefix();
-        let names: Vec<Vec<String>> =
-            self.meta.leaves().iter().map(|leaf| leaf.content_names(prefix)).collect();
+        let leaves = self.meta.leaves();
+        let names: Vec<String> = leaves.iter().flat_map(|leaf| leaf.content_names(prefix)).collect();
+        let known: Vec<&str> = names.iter().map(String::as_str).collect();
         for document in self.documents.iter().filter(|document| document.is_flat()) {
-            let mut unknown: Vec<_> = document.root.entries().iter().collect();
-            unknown.retain(|entry| !names.iter().flatten().any(|name| **name == *entry.key));
-            unknown.sort_by_key(|entry| entry.key_place.0);
-            for entry in unknown {
-                let suggestion = suggest::nearest(&entry.key, names.iter().flatten().map(String::as_str));
-                let complaint = Complaint::Unknown { suggestion: suggestion.map(str::to_owned) };
-                let origin = Some(document.origin(entry.key_place));
-                self.report.problem(Problem::new(&*entry.key, origin, complaint));
+            for entry in unknown(&document.root, &known) {
+                self.report.problem(no_such_key(entry.key.to_string(), document, entry, &known));
             }
         }
     }
@@ -416,6 +405,18 @@ struct Reported;
 /// The keys of a field.
 fn keys(field: &'static Field) -> impl Iterator<Item = &'static str> {
     std::iter::once(field.key).chain(field.aliases.iter().copied())
+}
+
+/// The entries of `table` whose keys are none of `known`, as they stand in the text.
+fn unknown<'t, 'a>(table: &'t Table<'a>, known: &[&str]) -> Vec<&'t Entry<'a>> {
+    let mut unknown: Vec<_> = table.entries().iter().filter(|entry| !known.contains(&&*entry.key)).collect();
+    unknown.sort_by_key(|entry| entry.key_place.0);
+    unknown
+}
+
+fn no_such_key(path: String, document: &Document<'_>, entry: &Entry<'_>, known: &[&str]) -> Problem {
+    let suggestion = suggest::nearest(&entry.key, known.iter().copied()).map(str::to_owned);
+    Problem::new(path, Some(document.origin(entry.key_place)), Complaint::Unknown { suggestion })
 }
 
 /// A default's literal, as if it stood in a text.

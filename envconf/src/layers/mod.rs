@@ -74,7 +74,7 @@ pub(crate) fn parse(content_type: ContentType, text: &str) -> Result<Node<'_>, B
     };
     match root.value {
         Value::Table(_) => Ok(root),
-        _ => Err(Broken { syntax: "JSON with an object at its root", place: root.place }),
+        _ => Err(no_table(root.place)),
     }
 }
 
@@ -123,15 +123,33 @@ fn parse_all<'a>(what: &str, layers: &'a [Layer<'a>]) -> Result<Vec<Document<'a>
     let mut documents = Vec::with_capacity(layers.len());
     let mut problems = Vec::new();
     for layer in layers {
-        match parse(layer.content_type, layer.text) {
-            Ok(Node { value: Value::Table(root), .. }) => documents.push(Document::new(layer, root)),
-            Ok(node) => {
-                problems.push(Broken { syntax: layer.content_type.name(), place: node.place }.problem(layer))
-            }
-            Err(broken) => problems.push(broken.problem(layer)),
+        match document(layer) {
+            Ok(document) => documents.push(document),
+            Err(problem) => problems.push(problem),
         }
     }
     if problems.is_empty() { Ok(documents) } else { Err(Error::does_not_fit(what, problems)) }
+}
+
+fn document<'a>(layer: &'a Layer<'a>) -> Result<Document<'a>, Problem> {
+    if let ContentType::Yaml | ContentType::Raw = layer.content_type {
+        let rule = format!(
+            "content of type {} is not loaded: seal it as toml, json or dotenv",
+            layer.content_type.name()
+        );
+        let origin = layer.origin(Place(0), &Lines::of(""));
+        return Err(Problem::new("", Some(origin), Complaint::Rule(rule)));
+    }
+    match parse(layer.content_type, layer.text) {
+        Ok(Node { value: Value::Table(root), .. }) => Ok(Document::new(layer, root)),
+        Ok(Node { place, .. }) => Err(no_table(place).problem(layer)),
+        Err(broken) => Err(broken.problem(layer)),
+    }
+}
+
+/// Only JSON can have a root that is no table.
+fn no_table(place: Place) -> Broken {
+    Broken { syntax: "JSON with an object at its root", place }
 }
 
 #[cfg(test)]
