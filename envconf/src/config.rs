@@ -9,7 +9,84 @@ use crate::private::Fields;
 
 /// A struct that is loaded from an encrypted configuration; implemented by `#[derive(EncryptedConfig)]`.
 ///
+/// ```
+/// use envconf::{EncryptedConfig, SecretString};
+///
+/// /// Everything the service needs to start.
+/// #[derive(EncryptedConfig)]
+/// #[envconf(name = "app", env_prefix = "APP", trust = "local")]
+/// struct AppConfig {
+///     /// Address to listen on.
+///     #[envconf(default = "127.0.0.1:8080")]
+///     listen: std::net::SocketAddr,
+///     #[envconf(nested)]
+///     database: Database,
+///     api_token: SecretString,
+/// }
+///
+/// #[derive(EncryptedConfig)]
+/// struct Database {
+///     #[envconf(env = "DATABASE_URL")]
+///     url: SecretString,
+///     #[envconf(default = 10)]
+///     pool_size: u32,
+/// }
+///
+/// let leaves = AppConfig::META.leaves();
+/// assert_eq!(leaves[2].path(), "database.pool_size");
+/// assert_eq!(leaves[2].variable(AppConfig::META.env_prefix).as_deref(), Some("APP__DATABASE__POOL_SIZE"));
+/// ```
+///
 /// Do not implement it by hand: the hidden method may change in any release.
+///
+/// # Fields
+///
+/// A field is a leaf of any type with serde's `Deserialize` that owns its data, or with `nested` another derived
+/// struct. `Option<T>` is optional, told by the name `Option` in the type as written. An `Option` of a nested struct
+/// is `Some` as soon as the content has its table or anything gives one of its values; its fields' defaults alone do
+/// not. Values keep their types: an integer is also a float where one is wanted, nothing else is converted. JSON's
+/// null is `None`, and no value for a field that needs one.
+///
+/// | attribute of the struct | |
+/// |---|---|
+/// | `name = "app"` | the configuration's name; otherwise the struct's, in kebab-case, without `Config` or `Settings` at its end |
+/// | `dir = "config"` | the folder of its pairs |
+/// | `env_prefix = "APP"` | what generated variable names begin with; without it only those of `env` are read. That of a nested struct is ignored: the outer prefix and path count |
+/// | `trust = "…"`, `trust(prod = "…", "eu-1" = "…")` | the trusted keys, for all environments or one by one |
+/// | `signers = "…"`, `required_signatures = 1` | the trusted signers' public keys, and how many of them must have signed |
+/// | `rename_all = "kebab-case"` | the keys' case, as in serde. Variables keep to the Rust names |
+/// | `allow_unknown_fields` | keys that no field has are let pass, in this struct's own table |
+///
+/// | attribute of a field | |
+/// |---|---|
+/// | `default` | the type's `Default`, where nothing gives a value |
+/// | `default = 10` | a literal or array of literals, read through the field's `Deserialize` like a value of the content |
+/// | `default_with = path` | what the function returns |
+/// | `env = "NAME"`, `no_env` | the variable instead of the generated one; none |
+/// | `rename = "key"`, `alias = "key"` | the key; a further one. Only one of them may be given |
+/// | `nested` | the type is another derived struct |
+/// | `secret` | marked as secret; `SecretString` and `SecretBox` are without it |
+/// | `skip` | not loaded: the type's `Default` |
+///
+/// # Variables
+///
+/// `APP__DATABASE__POOL_SIZE`: prefix, path and field by their Rust names in upper case, joined by `__`. A variable
+/// outweighs the sealed value, and replaces the whole of it where that is a list or map. `NAME_FILE` names a file with
+/// the value instead: at most 1 MiB of UTF-8, of which one newline at the end (LF or CRLF) is not part. Both set is an
+/// error, and so is a variable under the prefix that no field has. Set but empty is a value.
+///
+/// A variable is read as what its field's type asks for: `true` or `false`, a number as Rust's `parse` reads it, a text
+/// as it is, a variant without content by its name. Lists, maps and other variants are inline TOML or JSON. A type that
+/// asks for nothing in particular, such as an untagged enum, gets a list or map where the text is one, and else the
+/// text. dotenv content is read by the same rules and names, the prefix being optional there; `no_env` forbids the
+/// variable only.
+///
+/// # Secrets
+///
+/// A text is borrowed from the decrypted buffer and copied once, into its field. Copies that nobody wipes are made by
+/// serde for texts with escapes within `#[serde(untagged)]`, `flatten` and internally tagged enums, and by the TOML
+/// parser for texts with escapes and, where TOML does not parse, of the whole text. JSON and dotenv have none of the
+/// latter two.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not derive `EncryptedConfig`",
     label = "not a configuration struct",
