@@ -78,7 +78,7 @@ fn meta_is_what_is_written() {
     assert_eq!(trust, expected);
     assert_eq!(META.signers, ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]);
     assert_eq!(META.required_signatures, Some(1));
-    assert!(!META.allow_unknown_fields);
+    assert_eq!((META.allow_unknown_fields, META.fields.len()), (false, 3));
 
     let [listen, database, api_token] = META.fields else { panic!() };
     assert_eq!((listen.key, listen.ty, listen.docs), ("listen", "SocketAddr", "Address to listen on."));

@@ -18,8 +18,7 @@
 //! Every field is built before the first `?`, so that all problems are reported.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens as _, format_ident, quote, quote_spanned};
-use syn::spanned::Spanned as _;
+use quote::{ToTokens as _, format_ident, quote};
 use syn::{DeriveInput, Generics, Ident, Type, parse_quote};
 
 use crate::model::{Config, Fallback, Field, Kind, Literal, Trust, Variable};
@@ -111,22 +110,22 @@ fn build(config: &Config) -> TokenStream {
 fn leaf(fields: &Ident, index: Option<usize>, ty: &Type, fallback: &Fallback) -> TokenStream {
     let default = match fallback {
         Fallback::Required | Fallback::Literal(_) => {
-            return quote_spanned!(ty.span()=> ::envconf::private::leaf::<#ty>(#fields, #index));
+            return quote!(::envconf::private::leaf::<#ty>(#fields, #index));
         }
         Fallback::Absent => quote!(|| ::core::option::Option::None),
-        Fallback::Type => quote_spanned!(ty.span()=> || ::envconf::private::default_of::<#ty>()),
+        Fallback::Type => quote!(|| ::envconf::private::default_of::<#ty>()),
         Fallback::Function(path) => path.to_token_stream(),
     };
-    quote_spanned!(ty.span()=> ::envconf::private::leaf_or::<#ty>(#fields, #index, #default))
+    quote!(::envconf::private::leaf_or::<#ty>(#fields, #index, #default))
 }
 
 fn nested(fields: &Ident, index: Option<usize>, inner: &Type, optional: bool) -> TokenStream {
     let function = if optional { quote!(optional_nested) } else { quote!(nested) };
-    quote_spanned!(inner.span()=> ::envconf::private::#function::<#inner>(#fields, #index))
+    quote!(::envconf::private::#function::<#inner>(#fields, #index))
 }
 
 fn skipped(ty: &Type) -> TokenStream {
-    quote_spanned!(ty.span()=> ::core::option::Option::Some(::envconf::private::default_of::<#ty>()))
+    quote!(::core::option::Option::Some(::envconf::private::default_of::<#ty>()))
 }
 
 fn meta(config: &Config) -> TokenStream {
@@ -185,7 +184,7 @@ fn shape(kind: &Kind) -> Option<TokenStream> {
         Kind::Skipped => return None,
         Kind::Nested { inner, optional } => {
             let variant = if *optional { quote!(OptionalNested) } else { quote!(Nested) };
-            let meta = quote_spanned!(inner.span()=> &<#inner as ::envconf::EncryptedConfig>::META);
+            let meta = quote!(&<#inner as ::envconf::EncryptedConfig>::META);
             quote!(#variant(#meta))
         }
         Kind::Leaf(fallback) => match fallback {

@@ -1,7 +1,7 @@
 //! The door for generated code: what the derive's output calls. Hidden, and no promises.
 //!
-//! Each function is generic over the type of one field and called with a span on that type, so that the compiler
-//! blames the user's field and not an expansion.
+//! Each function is generic over the type of one field, which generated code gives in the user's own tokens, so that
+//! the compiler blames the field and not an expansion.
 
 use std::ffi::OsString;
 use std::path::Path;

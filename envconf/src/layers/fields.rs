@@ -350,8 +350,8 @@ impl<'a> Fields<'a> {
                 continue;
             };
             for entry in unknown(scope.table, &known) {
-                let path = meta::path_of_key(&self.parents, &entry.key);
-                self.report.problem(no_such_key(path, document, entry, &known));
+                let path = || meta::path_of_key(&self.parents, &entry.key);
+                self.report.problem(|| no_such_key(path(), document, entry, &known));
             }
         }
     }
@@ -367,7 +367,7 @@ impl<'a> Fields<'a> {
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
         for document in self.documents.iter().filter(|document| document.is_flat()) {
             for entry in unknown(&document.root, &known) {
-                self.report.problem(no_such_key(entry.key.to_string(), document, entry, &known));
+                self.report.problem(|| no_such_key(entry.key.to_string(), document, entry, &known));
             }
         }
     }
@@ -386,8 +386,9 @@ impl<'a> Fields<'a> {
     }
 
     fn complain(&mut self, field: &Field, within: &str, origin: Option<Origin>, complaint: Complaint) {
-        let path = meta::path_of_key(&self.parents, field.key) + within;
-        self.report.problem(Problem::new(path, origin, complaint));
+        let parents = &self.parents;
+        self.report
+            .problem(|| Problem::new(meta::path_of_key(parents, field.key) + within, origin, complaint));
     }
 
     fn trace(&mut self, field: &'static Field, origin: impl FnOnce() -> Origin) {

@@ -113,7 +113,7 @@ fn build_with<T: EncryptedConfig>(
     let environment = Environment::new(variables, meta.env_prefix);
     let value = fields::build_root::<T>(&documents, &environment, &mut report);
     for problem in environment.unknown(meta) {
-        report.problem(problem);
+        report.problem(|| problem);
     }
     report.finish(what, value)
 }
@@ -242,8 +242,8 @@ mod tests {
 
     #[test]
     fn a_report_has_an_end() {
-        let text: String = (0..5000).map(|i| format!("unknown{i} = 1\n")).collect();
+        let text: String = (0..500_000).map(|i| format!("unknown{i} = 1\n")).collect();
         let error = load(&[toml("a.toml", &text)], &[]).unwrap_err();
-        assert_eq!(error.problems().last().map(ToString::to_string).as_deref(), Some("and 4800 more"));
+        assert_eq!(error.problems().last().map(ToString::to_string).as_deref(), Some("and 499800 more"));
     }
 }

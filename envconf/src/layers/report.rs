@@ -1,7 +1,6 @@
 //! What is found out while a struct is built: the problems, and where values came from.
 
-use crate::error::{Complaint, Kind};
-use crate::error::{Error, Origin, Problem};
+use crate::error::{Complaint, Error, Kind, Origin, Problem};
 
 /// More problems than this are counted, not listed.
 const LISTED: usize = 200;
@@ -50,9 +49,10 @@ impl Report {
         Self { origins: Some(Vec::new()), ..Self::default() }
     }
 
-    pub(crate) fn problem(&mut self, problem: Problem) {
+    /// The problem is made up only while there is room for it: a text may hold a million unknown keys.
+    pub(crate) fn problem(&mut self, problem: impl FnOnce() -> Problem) {
         if self.problems.len() < LISTED {
-            self.problems.push(problem);
+            self.problems.push(problem());
         } else {
             self.unlisted += 1;
         }
