@@ -40,6 +40,7 @@ impl DataKey {
     }
 
     /// A data key already in a buffer of its own.
+    #[cfg(feature = "tencent")]
     pub(crate) fn from_secret(bytes: SecretBytes) -> Self {
         Self(bytes)
     }

@@ -13,6 +13,7 @@ pub use enc::{EncFile, Header, Signature};
 pub(crate) use enc::{write_body, write_signatures};
 pub use key::{KeyFile, Recipient, Section};
 pub use outline::{Outline, OutlineLine};
+#[cfg(feature = "tencent")]
 pub(crate) use values::civil_date;
 pub use values::{Id, Name, Timestamp};
 
