@@ -1,20 +1,15 @@
 //! Every attribute of the derive, through the public API.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use common::{load_traced, told};
 use envconf::meta::{Fallback, Literal, Shape, Variable};
-use envconf::{EncryptedConfig, Error, ExposeSecret, Kind, Provenance, SecretString, secrecy};
-
-/// The one place where these tests reach the library: a struct from a text and variables.
-fn load_traced<T: EncryptedConfig>(
-    content_type: &str,
-    text: &str,
-    variables: &[(&str, &str)],
-) -> Result<(T, Vec<Provenance>), Error> {
-    let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
-    envconf::private::from_text(content_type, text, variables.collect::<Vec<_>>())
-}
+use envconf::{EncryptedConfig, Error, ExposeSecret, Kind, SecretString, secrecy};
 
 fn load<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Result<T, Error> {
     load_traced("toml", toml, variables).map(|(value, _)| value)
@@ -24,15 +19,14 @@ fn load<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Result<T,
 fn problems<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Vec<String> {
     let error = load::<T>(toml, variables).err().expect("it should not fit");
     assert_eq!(error.kind(), Kind::DoesNotFit);
-    error.problems().iter().map(ToString::to_string).collect()
+    error.problems().iter().map(told).collect()
 }
 
 /// Everything the service needs
 /// to start.
 #[derive(EncryptedConfig, Debug)]
-#[envconf(name = "app", dir = "conf", env_prefix = "APP", required_signatures = 1)]
+#[envconf(name = "app", dir = "conf", env_prefix = "APP")]
 #[envconf(trust(prod = "tencent:ap-guangzhou:23e80852, local", "prod-eu" = "local", default = "local"))]
-#[envconf(signers = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")]
 struct AppConfig {
     /// Address to listen on.
     #[envconf(default = "127.0.0.1:8080")]
@@ -76,8 +70,6 @@ fn meta_is_what_is_written() {
         (Some("default"), "local"),
     ];
     assert_eq!(trust, expected);
-    assert_eq!(META.signers, ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]);
-    assert_eq!(META.required_signatures, Some(1));
     assert_eq!((META.allow_unknown_fields, META.fields.len()), (false, 3));
 
     let [listen, database, api_token] = META.fields else { panic!() };
@@ -97,6 +89,16 @@ fn meta_is_what_is_written() {
         named("api_token", "APP__API_TOKEN"),
     ];
     assert_eq!(names, expected);
+}
+
+#[test]
+fn an_unsigned_pair_is_refused_where_the_attribute_names_signers() {
+    const SIGNER: &str = "q8RvZswrQiVi8qitrhLj53BKM3heNnUWJDPElW/gkKE=";
+    #[derive(EncryptedConfig, Debug)]
+    #[envconf(signers = "q8RvZswrQiVi8qitrhLj53BKM3heNnUWJDPElW/gkKE=", required_signatures = 1)]
+    struct Signed {}
+    assert_eq!((Signed::META.signers, Signed::META.required_signatures), (&[SIGNER][..], Some(1)));
+    assert_eq!(load::<Signed>("", &[]).unwrap_err().kind(), Kind::SignatureRequired);
 }
 
 #[test]

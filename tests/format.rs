@@ -1,5 +1,7 @@
 //! Properties of the format: each parser is its writer's inverse, and whatever is changed is refused (format.md §11).
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use envconf::__vectors as door;
 use envconf::format::{EncFile, Header, KeyFile, Recipient, Timestamp};
 use envconf::{
@@ -167,7 +169,7 @@ fn changed_lines(bytes: &[u8]) -> Vec<Vec<u8>> {
 #[test]
 fn content_of_every_length_comes_back() {
     for len in [0, 1, 1019, 1020, 1021, 2043, 2044, 2045, 1 << 20, 64 << 20] {
-        let content: Vec<u8> = (0..len).map(|at| (at * 31 >> 3) as u8).collect();
+        let content: Vec<u8> = (0..len).map(|at| ((at * 31) >> 3) as u8).collect();
         let seal = Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Raw);
         let sample = Sample::of(seal, policy("app", "prod"), &content);
         assert!(EncFile::parse(&sample.enc).unwrap().emit() == sample.enc);

@@ -1,23 +1,18 @@
 //! Where values come from and which of them counts; what is said when they do not fit, and what never is.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use envconf::{Complaint, EncryptedConfig, Error, ExposeSecret, Kind, Origin, Provenance, SecretString};
+use common::{load_traced, told};
+use envconf::{Complaint, EncryptedConfig, Error, ExposeSecret, Kind, Origin, SecretString};
 use serde::Deserialize;
 use serde::de::{self, Visitor};
-
-/// The one place where these tests reach the library: a struct from a text and variables.
-fn load_traced<T: EncryptedConfig>(
-    content_type: &str,
-    text: &str,
-    variables: &[(&str, &str)],
-) -> Result<(T, Vec<Provenance>), Error> {
-    let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
-    envconf::private::from_text(content_type, text, variables.collect::<Vec<_>>())
-}
 
 fn load<T: EncryptedConfig>(content_type: &str, text: &str, variables: &[(&str, &str)]) -> Result<T, Error> {
     load_traced(content_type, text, variables).map(|(value, _)| value)
@@ -32,7 +27,7 @@ fn error<T: EncryptedConfig>(content_type: &str, text: &str, variables: &[(&str,
 
 #[track_caller]
 fn problems<T: EncryptedConfig>(content_type: &str, text: &str, variables: &[(&str, &str)]) -> Vec<String> {
-    error::<T>(content_type, text, variables).problems().iter().map(ToString::to_string).collect()
+    error::<T>(content_type, text, variables).problems().iter().map(told).collect()
 }
 
 #[derive(EncryptedConfig)]
@@ -90,7 +85,7 @@ fn a_variable_outweighs_the_sealed_value_which_outweighs_the_default() {
     let level = |text: &str, variables: &[(&str, &str)]| {
         let variables = [variables, &[("DATABASE_URL", "u"), ("APP__DATABASE__SERVERS", "[]")]].concat();
         let (app, origins) = load_traced::<App>("toml", text, &variables).unwrap();
-        (app.level, origins[0].origin().to_string())
+        (app.level, told(origins[0].origin()))
     };
     assert_eq!(level("", &[]), (1, "the attribute's default".into()));
     let sealed = "config/app.conf.enc line 1, column 9 of the sealed text";
@@ -110,7 +105,7 @@ fn a_variable_replaces_the_whole_leaf() {
 fn origins_name_every_leaf_and_which_are_secret() {
     let (_, origins) = load_traced::<App>("toml", TOML, &[("APP__LEVEL", "3")]).unwrap();
     let seen: Vec<_> =
-        origins.iter().map(|o| format!("{} {} {}", o.path(), o.origin(), o.secret())).collect();
+        origins.iter().map(|o| format!("{} {} {}", o.path(), told(o.origin()), o.secret())).collect();
     let text = "config/app.conf.enc line";
     let expected = [
         "level variable APP__LEVEL false".to_owned(),
@@ -130,7 +125,7 @@ fn all_problems_are_told_at_once() {
         &[("APP__LEVEL", "high"), ("APP__LEVL", "1"), ("APP__DATABASE__POOL_SIZE", "1")],
     );
     let report = "\
-app: 8 problems
+app for default: 8 problems
   level: expected u8, at variable APP__LEVEL
   database.url: missing, expected SecretString (variable DATABASE_URL)
   database.pool_size: expected u32, at config/app.conf.enc line 3, column 13 of the sealed text
@@ -139,7 +134,7 @@ app: 8 problems
   levl: no such key (did you mean level?), at config/app.conf.enc line 1, column 1 of the sealed text
   database.pool_size: this field is not read from variables, at variable APP__DATABASE__POOL_SIZE
   no field has this name (did you mean APP__LEVEL?), at variable APP__LEVL";
-    assert_eq!(error.to_string(), report);
+    assert_eq!(told(&error), report);
     assert_eq!(
         error.problems()[1].complaint(),
         &Complaint::Missing { expected: "SecretString".into(), variable: Some("DATABASE_URL".into()) }

@@ -1,6 +1,8 @@
 //! Loading from anywhere: before, inside and without a runtime, nested, one after another and all at once, with a
 //! service behind; and what concurrent loads share (api.md §3, "Threads").
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::future::Future;

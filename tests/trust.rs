@@ -1,6 +1,8 @@
 //! Which local keys are looked for, found and trusted (api.md §2 and §3), and what a writer of the repository
 //! cannot do.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::Project;

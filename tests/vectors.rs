@@ -2,6 +2,8 @@
 //!
 //! `ENVCONF_FORMAT_VECTORS` may name a further file of the same shape.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;

@@ -3,20 +3,11 @@
 //! Each function is generic over the type of one field, which generated code gives in the user's own tokens, so that
 //! the compiler blames the field and not an expansion.
 
-use std::ffi::OsString;
-use std::path::Path;
-use std::sync::Arc;
-
 pub use serde::de::DeserializeOwned;
 
 use crate::config::EncryptedConfig;
-use crate::error::Error;
-use crate::format::ContentType;
 pub use crate::layers::fields::Fields;
-use crate::layers::report::Provenance;
-use crate::layers::{self, Layer};
 use crate::meta::Meta;
-use crate::variables::Variables;
 
 /// What the derive puts in place of `META` beside its errors.
 pub const NO_META: Meta = Meta {
@@ -62,17 +53,4 @@ pub fn optional_nested<T: EncryptedConfig>(fields: &mut Fields<'_>, index: usize
 /// The value of a field with `default`, or of one that is not loaded.
 pub fn default_of<T: Default>() -> T {
     T::default()
-}
-
-/// A struct from one text and these variables: what `load` does after it has opened a pair. For tests that need none.
-#[doc(hidden)]
-pub fn from_text<T: EncryptedConfig>(
-    content_type: &str,
-    text: &str,
-    variables: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<(T, Vec<Provenance>), Error> {
-    let content_type = ContentType::from_name(content_type).unwrap_or(ContentType::Raw);
-    let file = Some(Arc::from(Path::new("config/app.conf.enc")));
-    let layer = Layer { file, sealed: true, content_type, text };
-    layers::build_traced(T::META.name, &[layer], &Variables::Given(variables.into_iter().collect()))
 }

@@ -1,5 +1,6 @@
 //! What the tests of loading share: a project in a temporary folder, sealed and ready to be loaded.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "a module of several test targets, none of which exports it")]
 #![allow(dead_code, reason = "each test target uses its own part of this")]
 
@@ -98,4 +99,59 @@ pub fn variables_of(kms: &StandIn, sandbox: &Sandbox) -> Variables {
         variables.push(("ENVCONF_CA_FILE".into(), sandbox.path("ca.pem").to_string_lossy().into_owned()));
     }
     variables
+}
+
+/// A `T` from a text and variables, through a sealed pair whose sealer did not look at the text; and where each
+/// value came from.
+#[cfg(feature = "__vectors")]
+pub fn load_traced<T: EncryptedConfig>(
+    content_type: &str,
+    text: &str,
+    variables: &[(&str, &str)],
+) -> Result<(T, Vec<envconf::Provenance>), envconf::Error> {
+    use envconf::__vectors as door;
+    use envconf::format::{Header, Recipient};
+    let (sandbox, key, dek) = (Sandbox::new(), LocalKey::generate().unwrap(), [7; 32]);
+    let id = envconf::Id::new([1; 8]);
+    let header = Header {
+        name: T::META.name.parse().unwrap(),
+        environment: "default".parse().unwrap(),
+        content_type: ContentType::from_name(content_type).unwrap(),
+        suite: envconf::Suite::Aes256Gcm,
+        dek: id,
+        generation: 1,
+        sealed_at: None,
+        outline: Vec::new(),
+    };
+    let given = door::Given {
+        header,
+        content: text.as_bytes(),
+        dek: &dek,
+        random: [2; 32],
+        seeds: Vec::new(),
+        outline: None,
+    };
+    let (_, blob) =
+        door::local_wrap(&key, &dek, &door::context(T::META.name, "default", id).unwrap(), &[3; 32]);
+    let recipients = vec![Recipient { key: key.key_ref().clone(), blob }];
+    sandbox.write("config/app.conf.enc", door::seal(given).unwrap());
+    sandbox.write(
+        "config/app.conf.key",
+        door::key_file(T::META.name, "default", &[(id, dek.to_vec(), recipients)]).unwrap(),
+    );
+    let loader = T::loader().path(sandbox.path("config/app.conf.enc")).local_key(key).trust("local");
+    let loaded = loader.variables(variables.iter().copied()).load()?;
+    let origins = loaded.origins().to_vec();
+    Ok((loaded.into_inner(), origins))
+}
+
+/// What a report tells, with files named from the project on.
+pub fn told(report: impl std::fmt::Display) -> String {
+    let mut text = report.to_string();
+    let folder = std::env::temp_dir().to_string_lossy().into_owned();
+    while let Some(start) = text.find(&folder) {
+        let Some(len) = text[start..].find("config/") else { return text };
+        text.replace_range(start..start + len, "");
+    }
+    text
 }
