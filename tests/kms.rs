@@ -332,7 +332,8 @@ fn a_fault_that_stays_is_transient_and_says_how_often_it_was_tried() {
 
 #[test]
 fn replies_that_must_not_be_believed_are_not() {
-    let cases: [(fn() -> Reply, Kind, &str); 6] = [
+    type Case = (fn() -> Reply, Kind, &'static str);
+    let cases: [Case; 6] = [
         (|| Reply::WrongKeyId, Kind::UnwrapFailed, "another key"),
         (|| Reply::WrongLength, Kind::BadDek, "length"),
         (|| Reply::Oversized(1 << 20), Kind::UnwrapFailed, "larger"),

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -37,12 +38,9 @@ fn run_file(path: &Path) {
     let reject = list(&vectors["reject"]);
     reject.iter().for_each(rejected);
     assert!(!accept.is_empty() || !reject.is_empty(), "{} has no case", path.display());
-    println!(
-        "{}: {} accept, {} reject",
-        path.file_name().unwrap().to_string_lossy(),
-        accept.len(),
-        reject.len()
-    );
+    // Not by `println!`: the summary is wanted of a passing test too, whose output the harness keeps.
+    let name = path.file_name().unwrap().to_string_lossy();
+    writeln!(std::io::stdout(), "{name}: {} accept, {} reject", accept.len(), reject.len()).unwrap();
 }
 
 fn accepted(case: &Value) {
