@@ -1,8 +1,70 @@
-//! Configuration that lies encrypted in git and loads into a typed struct.
-
-// The derive's output names us from outside, also in our own tests.
-#[cfg(test)]
-extern crate self as envconf;
+//! Configuration that must not leak lies encrypted in git, beside the code, and loads into a typed struct.
+//!
+//! ```
+//! use envconf::{ContentType, EncryptedConfig, ExposeSecret, KeyServices, LocalKey, Pair, Seal, SecretString};
+//!
+//! #[derive(EncryptedConfig)]
+//! #[envconf(name = "app", env_prefix = "APP")]
+//! struct AppConfig {
+//!     #[envconf(default = 8080)]
+//!     port: u16,
+//!     password: SecretString,
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = std::env::temp_dir().join(format!("envconf-doc-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder)?;
+//! // Once, by hand: `envconf init` and `envconf seal app.toml`.
+//! let key = LocalKey::generate()?;
+//! let pair = Pair::new(&folder, &"app".parse()?, &"default".parse()?);
+//! let services = KeyServices::none().local_key(key.clone());
+//! Seal::new("app".parse()?, "default".parse()?, ContentType::Toml)
+//!     .recipient(key.key_ref().clone())
+//!     .seal(&pair, b"password = 'correct horse'", &services)?;
+//!
+//! // At every start: `AppConfig::load()?`, or with settings of one's own, as here.
+//! let config = AppConfig::loader().dir(&folder).local_key(key).variables([("APP__PORT", "9000")]).load()?;
+//! # std::fs::remove_dir_all(&folder)?;
+//! assert_eq!((config.port, config.password.expose_secret()), (9000, "correct horse"));
+//! assert_eq!(config.origin("port").map(ToString::to_string).as_deref(), Some("variable APP__PORT"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Define
+//!
+//! Derive [`EncryptedConfig`] on a struct; its page has every attribute. A leaf is any type that serde can read, a
+//! `nested` field another derived struct. serde need not be in your manifest.
+//!
+//! # Seal
+//!
+//! `envconf seal app.toml` writes `app.conf.enc` and `app.conf.key`, both safe to commit: the content under a fresh
+//! data key, and that key wrapped by a key service for each recipient. In a program [`Seal`] does it.
+//!
+//! # Load
+//!
+//! [`EncryptedConfig::load`] from plain code and [`EncryptedConfig::load_async`] from async code on any runtime;
+//! [`EncryptedConfig::loader`] for settings of one's own. All that is wrong is in one [`Error`], with paths, origins
+//! and expected types, and never a value. Attribute defaults yield to the sealed content, and that to variables.
+//!
+//! # Trust
+//!
+//! What opens a pair is decided by the program and its deployment, never by the files ([`Policy`]): in the attribute
+//! `trust`, in `ENVCONF_TRUST`, or with [`Loader::trust`]. A local key that lies in `.envconf/` is trusted only where
+//! none of these is set, or they name it.
+//!
+//! # Key services
+//!
+//! Local keys are built in ([`LocalKey`]), Tencent Cloud KMS comes with the feature `tencent`, anything else through
+//! the trait [`Kms`]. All work with them runs on one thread of the library's own, which is started by the first
+//! request and ends when it is idle; a pair that needs only local keys starts none.
+//!
+//! # Features
+//!
+//! * `tencent` (default): Tencent Cloud KMS, and with it an HTTP client and TLS (rustls on ring).
+//! * `cli`: the `envconf` command. A library user never builds its argument parser.
+//!
+//! TOML, JSON and dotenv are always there.
 
 #[cfg(feature = "__vectors")]
 #[doc(hidden)]

@@ -244,7 +244,9 @@ impl Seal {
             Ok(opened) => Ok(Old::Verified(Box::new(opened))),
             Err(error) => match error.kind() {
                 Kind::UnwrapFailed if recipients::is_final(&error) => Ok(Old::closed(&file, &key, &section)),
-                Kind::NoTrustedRecipient | Kind::BadLocalKey => Ok(Old::closed(&file, &key, &section)),
+                Kind::NoTrustedRecipient | Kind::BadLocalKey | Kind::SignatureRequired => {
+                    Ok(Old::closed(&file, &key, &section))
+                }
                 _ => Err(error),
             },
         }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
@@ -25,12 +25,18 @@ const COMMAND_OUTPUT: u64 = 4096;
 #[derive(Clone)]
 pub struct KeyServices {
     given: Vec<LocalKey>,
-    command: Option<Vec<String>>,
+    command: Option<Arc<KeyCommand>>,
     search_from: Option<PathBuf>,
     custom: Vec<Arc<dyn Kms>>,
     #[cfg(feature = "tencent")]
     tencent: Arc<dyn Kms>,
     deadline: Duration,
+}
+
+/// `ENVCONF_KEY_CMD`, and what it printed: it may ask a person, so it runs once.
+struct KeyCommand {
+    words: Vec<String>,
+    printed: OnceLock<Vec<LocalKey>>,
 }
 
 impl KeyServices {
@@ -65,6 +71,7 @@ impl KeyServices {
 
     pub(crate) fn from_variables(variables: &Variables, search_from: Option<PathBuf>) -> Result<Self, Error> {
         let (given, command) = given_keys(variables)?;
+        let command = command.map(|words| Arc::new(KeyCommand { words, printed: OnceLock::new() }));
         let deadline = match variables.setting("ENVCONF_KMS_DEADLINE")? {
             Some(text) => parse_duration(&text).ok_or_else(|| {
                 Error::new(Kind::Usage, "ENVCONF_KMS_DEADLINE is no duration")
@@ -149,7 +156,11 @@ impl KeyServices {
 
     /// The local keys that `ENVCONF_KEY_CMD` prints; none if it is not set.
     pub(crate) async fn of_command(&self) -> Result<Vec<LocalKey>, Error> {
-        let Some(words) = self.command.clone() else { return Ok(Vec::new()) };
+        let Some(command) = &self.command else { return Ok(Vec::new()) };
+        if let Some(keys) = command.printed.get() {
+            return Ok(keys.clone());
+        }
+        let words = command.words.clone();
         let (done, result) = oneshot::channel();
         // On a thread of its own: an async caller must not be held for as long as the command takes.
         let spawned = std::thread::Builder::new().name("envconf-key-cmd".into()).spawn(move || {
@@ -158,7 +169,8 @@ impl KeyServices {
         });
         let died = || Error::new(Kind::BadLocalKey, "ENVCONF_KEY_CMD could not be run");
         spawned.map_err(|error| died().caused_by(error))?;
-        result.await.map_err(|_| died())?
+        let keys = result.await.map_err(|_| died())??;
+        Ok(command.printed.get_or_init(|| keys).clone())
     }
 
     /// The local key that lies in `.envconf/local-key`, here or above.

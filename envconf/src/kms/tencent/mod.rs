@@ -39,7 +39,11 @@ impl Tencent {
         let endpoint = endpoint.map(|text| Endpoint::parse(&text, "ENVCONF_TENCENT_ENDPOINT")).transpose()?;
         let ca_file = match variables.setting("ENVCONF_CA_FILE")? {
             Some(file) => Some(file),
-            None => variables.setting("SSL_CERT_FILE")?,
+            // Not ours: set and empty means unset there, as other programs have it.
+            None => variables
+                .get("SSL_CERT_FILE")
+                .and_then(|file| file.into_string().ok())
+                .filter(|file| !file.is_empty()),
         };
         Ok(Self { variables: variables.clone(), endpoint, ca_file: ca_file.map(PathBuf::from) })
     }
