@@ -2,7 +2,7 @@
 //!
 //! What comes out names everything by absolute paths and calls into `envconf::private` only:
 //!
-//! ```ignore
+//! ```text
 //! #[automatically_derived]
 //! impl ::envconf::EncryptedConfig for AppConfig {
 //!     const META: ::envconf::meta::Meta = ::envconf::meta::Meta { name: "app", fields: &[…], … };

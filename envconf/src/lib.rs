@@ -66,32 +66,37 @@
 //!
 //! TOML, JSON and dotenv are always there.
 
+// The derive's output names us from outside, also in our own tests.
+#[cfg(test)]
+extern crate self as envconf;
+
+// In reading order: the three verbs, then the nouns, each knowing those below it.
+mod load;
+mod open;
+mod seal;
+#[doc(hidden)]
+pub mod private;
+mod config;
+pub mod meta;
+mod layers;
+mod rules;
+mod policy;
+mod pair;
+pub mod format;
+mod recipients;
+mod kms;
+mod search;
+#[cfg(feature = "tencent")]
+mod http;
+mod envelope;
+mod signer;
+mod variables;
+mod secret;
+mod error;
 #[cfg(feature = "__vectors")]
 #[doc(hidden)]
 #[path = "vectors.rs"]
 pub mod __vectors;
-mod config;
-mod envelope;
-mod error;
-pub mod format;
-#[cfg(feature = "tencent")]
-mod http;
-mod kms;
-mod layers;
-mod load;
-pub mod meta;
-mod open;
-mod pair;
-mod policy;
-#[doc(hidden)]
-pub mod private;
-mod recipients;
-mod rules;
-mod seal;
-mod search;
-mod secret;
-mod signer;
-mod variables;
 
 pub use config::EncryptedConfig;
 pub use envconf_derive::EncryptedConfig;
