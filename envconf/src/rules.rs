@@ -82,28 +82,26 @@ impl Rules {
         Ok(rules)
     }
 
-    /// The recipients of `file` by the first rule whose glob matches its path relative to the rules' folder.
+    /// The recipients by the first rule whose glob matches any of `files`, each by its path relative to the rules'
+    /// folder: of one configuration the plain file and the pair.
     ///
     /// # Errors
-    /// [`Kind::NoRule`] if none matches, or the file lies outside that folder.
-    pub fn recipients(&self, file: &Path) -> Result<&[Trusted], Error> {
-        let no_rule = || {
-            Error::new(
-                Kind::NoRule,
-                format!("no rule of {} matches it", escape(&self.path.to_string_lossy())),
-            )
-            .at(file)
-            .advise("add a [[rule]] whose files glob matches the path, or name recipients with -r")
-        };
-        let folder = self.path.parent().ok_or_else(no_rule)?;
-        let relative = relative_to(file, folder).ok_or_else(no_rule)?;
+    /// [`Kind::NoRule`], naming the first of `files`, if none matches or all lie outside that folder.
+    pub fn recipients(&self, files: &[&Path]) -> Result<&[Trusted], Error> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let relative: Vec<_> = files.iter().filter_map(|file| relative_to(file, folder)).collect();
         let options = glob::MatchOptions {
             case_sensitive: true,
             require_literal_separator: true,
             require_literal_leading_dot: false,
         };
-        let rule = self.rules.iter().find(|rule| rule.files.matches_path_with(&relative, options));
-        rule.map(|rule| rule.recipients.as_slice()).ok_or_else(no_rule)
+        let matches = |rule: &&Rule| relative.iter().any(|file| rule.files.matches_path_with(file, options));
+        self.rules.iter().find(matches).map(|rule| rule.recipients.as_slice()).ok_or_else(|| {
+            let rules = self.path.to_string_lossy();
+            let error = Error::new(Kind::NoRule, format!("no rule of {} matches it", escape(&rules)))
+                .advise("add a [[rule]] whose files glob matches the path, or name recipients with -r");
+            files.iter().take(1).fold(error, |error, file| error.at(file))
+        })
     }
 
     /// The file that holds the rules.
