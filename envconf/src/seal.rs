@@ -65,8 +65,10 @@ pub enum DataKeyUse {
     First,
     /// The same data key as before: the recipients are the same, and the old pair opened.
     Kept,
-    /// A new data key: the recipients or the suite changed.
+    /// A new data key: the recipients changed.
     RecipientsChanged,
+    /// A new data key: the recipients are the same, the suite changed.
+    SuiteChanged,
     /// A new data key: the old pair could not be unwrapped with the keys that are trusted here.
     OldPairNotOpened,
 }
@@ -287,7 +289,8 @@ impl Seal {
                 .advise("seal into a new environment label"))
         })?;
         if let Old::Verified(opened) = &old
-            && self.keeps_data_key_of(opened)
+            && opened.header.suite == self.suite
+            && self.has_recipients_of(opened)
         {
             let enc = self.envelope(content, opened.section.dek, generation, &opened.dek)?;
             self.prove(&enc, &opened.dek, content)?;
@@ -301,6 +304,7 @@ impl Seal {
         pair.replace_both(both.as_deref(), &made.enc, &made.key)?;
         let use_ = match old {
             Old::None => DataKeyUse::First,
+            Old::Verified(opened) if self.has_recipients_of(&opened) => DataKeyUse::SuiteChanged,
             Old::Verified(_) => DataKeyUse::RecipientsChanged,
             Old::Closed { .. } => DataKeyUse::OldPairNotOpened,
         };
@@ -311,11 +315,9 @@ impl Seal {
         Sealed { generation, recipients: self.recipients.clone(), data_key, check }
     }
 
-    fn keeps_data_key_of(&self, old: &Opened) -> bool {
+    fn has_recipients_of(&self, old: &Opened) -> bool {
         let has = |key: &KeyRef| old.recipients().any(|old| old == key);
-        old.header.suite == self.suite
-            && old.section.recipients.len() == self.recipients.len()
-            && self.recipients.iter().all(has)
+        old.section.recipients.len() == self.recipients.len() && self.recipients.iter().all(has)
     }
 
     /// A pair with a data key of its own, proved to open.
