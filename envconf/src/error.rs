@@ -255,7 +255,7 @@ impl Error {
         &self.0.attempts
     }
 
-    /// The status with which a program should end, as the `envconf` command does (documented in `docs/exit-codes.md`).
+    /// The status with which a program should end, as the `envconf` command does (documented in `docs/command.md`).
     pub fn exit_code(&self) -> u8 {
         match self.0.kind {
             Kind::Unexpected => 1,

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use aes_gcm::Aes256Gcm;
@@ -16,12 +16,13 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::{Context, KeyRef, KmsError, WrappedKey};
 use crate::envelope::{self, DataKey};
 use crate::error::{Error, Kind};
+use crate::search;
 use crate::secret::{SecretBytes, same};
 
 /// The provider's name in key references.
 pub(crate) const PROVIDER: &str = "local";
 /// Where a local key lies, relative to a folder of the project (api.md §1).
-pub(crate) const FILE: &str = ".envconf/local-key";
+const FILE: &str = ".envconf/local-key";
 const PREFIX: &str = "envconf-local-v1:";
 const KEK: usize = 32;
 const KID_HEX: usize = 16;
@@ -122,6 +123,15 @@ impl LocalKey {
             }
         }
         Self::parse(&buffer.expose()[..len]).ok_or_else(|| malformed().at(path))
+    }
+
+    /// The key in the nearest `.envconf/local-key`, in `folder` or above, and where it lies.
+    ///
+    /// # Errors
+    /// As for [`LocalKey::read`].
+    pub fn find(folder: &Path) -> Result<Option<(PathBuf, Self)>, Error> {
+        let Some(path) = search::upwards(folder, FILE) else { return Ok(None) };
+        Self::read(&path).map(|key| Some((path, key)))
     }
 
     /// Wraps a data key, with a fresh salt.

@@ -11,7 +11,6 @@ use futures_channel::oneshot;
 use super::Kms;
 use super::local::{self, LocalKey};
 use crate::error::{Error, Kind, escape};
-use crate::search;
 use crate::variables::Variables;
 
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
@@ -175,8 +174,8 @@ impl KeyServices {
 
     /// The local key that lies in `.envconf/local-key`, here or above.
     pub(crate) fn found(&self) -> Result<Option<LocalKey>, Error> {
-        let file = self.search_from.as_deref().and_then(|start| search::upwards(start, local::FILE));
-        file.as_deref().map(LocalKey::read).transpose()
+        let Some(start) = self.search_from.as_deref() else { return Ok(None) };
+        Ok(LocalKey::find(start)?.map(|(_, key)| key))
     }
 }
 
