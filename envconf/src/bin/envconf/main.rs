@@ -1,2 +1,41 @@
-//! The command.
-fn main() {}
+//! The `envconf` command: parse, run, report, end with a code that says what happened.
+
+mod cli;
+mod commands;
+mod output;
+mod plain;
+mod report;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Verb};
+use output::Output;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(stopped) => return report::not_parsed(&stopped),
+    };
+    let output = Output::new(cli.global.json, cli.global.quiet);
+    match run(&cli, &output) {
+        Ok(code) => code,
+        Err(error) => report::failed(&error, &output),
+    }
+}
+
+fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
+    let global = &cli.global;
+    let done = |()| ExitCode::SUCCESS;
+    match &cli.verb {
+        Verb::Init(args) => commands::init::run(args, output).map(done),
+        Verb::Keygen(args) => commands::keygen::run(args, output).map(done),
+        Verb::Seal(args) => commands::seal::run(args, global, output).map(done),
+        Verb::Open(args) => commands::open::run(args, global, output).map(done),
+        Verb::Inspect(args) => commands::inspect::run(args, global, output).map(done),
+        Verb::Verify(args) => commands::verify::run(args, global, output),
+        Verb::Completion(args) => commands::completion::run(args, output).map(done),
+    }
+}

@@ -1,0 +1,95 @@
+//! Options that every verb takes, and the list of verbs.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use envconf::{Error, Kind, Name, Trusted, setting};
+
+use crate::commands::{completion, init, inspect, keygen, open, seal, verify};
+
+/// Configuration that lies encrypted in git
+///
+/// A configuration is sealed into two files, which are safe to commit: NAME.conf.enc holds it encrypted, NAME.conf.key
+/// holds its data key, wrapped by the keys of those who may open it.
+#[derive(Parser)]
+#[command(
+    name = "envconf",
+    version,
+    after_help = "\
+Start in an empty folder:
+  envconf init
+  envconf seal config/app.toml
+  envconf open app"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    Init(init::Args),
+    Keygen(keygen::Args),
+    #[command(visible_alias = "encrypt")]
+    Seal(seal::Args),
+    #[command(visible_alias = "decrypt")]
+    Open(open::Args),
+    Inspect(inspect::Args),
+    #[command(visible_alias = "validate")]
+    Verify(verify::Args),
+    Completion(completion::Args),
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Options of every verb")]
+pub(crate) struct Global {
+    /// Report as JSON: results on stdout, errors on stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+
+    /// The rules of whom to seal for, in place of the .envconf.toml in the pair's folder or above
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Trust this key, in place of ENVCONF_TRUST: provider:region:key-id, or local; repeatable, or separated by commas
+    #[arg(long, value_name = "REF", value_delimiter = ',', global = true)]
+    pub(crate) trust: Vec<Trusted>,
+
+    /// The configuration's name, where the file's name does not say it
+    #[arg(long, global = true)]
+    pub(crate) name: Option<Name>,
+
+    /// The environment, such as prod: of a bare name in place of ENVCONF_ENV, of a file in place of what its name says
+    #[arg(long, global = true)]
+    pub(crate) environment: Option<Name>,
+}
+
+impl Global {
+    /// The environment where no file's name says one: the option, `ENVCONF_ENV`, or `default`.
+    pub(crate) fn environment_or_default(&self) -> Result<Name, Error> {
+        if let Some(environment) = &self.environment {
+            return Ok(environment.clone());
+        }
+        let set = setting("ENVCONF_ENV")?;
+        set.as_deref()
+            .unwrap_or("default")
+            .parse()
+            .map_err(|error: Error| Error::new(Kind::Usage, format!("ENVCONF_ENV: {}", error.message())))
+    }
+}
+
+/// Accepts exactly these words, lists them in the help, and gives what `parse` makes of them.
+pub(crate) fn one_of<T: Clone + Send + Sync + 'static>(
+    words: impl IntoIterator<Item = &'static str>,
+    parse: fn(&str) -> Option<T>,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(words.into_iter().collect::<Vec<_>>())
+        .try_map(move |word| parse(&word).ok_or("not one of the words listed"))
+}

@@ -1,0 +1,25 @@
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+use envconf::Error;
+
+use crate::cli::Cli;
+use crate::output::Output;
+
+/// Print a shell's completion script
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  envconf completion bash > ~/.local/share/bash-completion/completions/envconf
+  envconf completion zsh > ~/.zfunc/_envconf
+  envconf completion fish > ~/.config/fish/completions/envconf.fish")]
+pub(crate) struct Args {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "envconf", &mut script);
+    output.data(&script)
+}

@@ -1,0 +1,45 @@
+use std::path::PathBuf;
+
+use envconf::{Error, LocalKey};
+use serde_json::json;
+
+use crate::output::{Output, shown};
+
+/// Make a new local key
+///
+/// Whoever has the key can open, and forge, everything that is sealed for it. Its reference, local:-:<id>, is no
+/// secret: it is what -r, --trust and ENVCONF_TRUST take.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  envconf keygen ~/keys/app-prod.key
+  ENVCONF_KEY_FILE=~/keys/app-prod.key envconf open app --environment prod
+  envconf keygen --stdout | vault-of-your-choice store app-prod")]
+pub(crate) struct Args {
+    /// The file to make, with mode 0600; one that is there is never written over
+    #[arg(required_unless_present = "stdout")]
+    file: Option<PathBuf>,
+
+    /// Print the key instead; its reference then goes to stderr
+    #[arg(long, conflicts_with = "file")]
+    stdout: bool,
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
+    let key = LocalKey::generate()?;
+    let reference = key.key_ref().to_string();
+    let Some(file) = &args.file else {
+        let mut text = key.expose_text();
+        text.push('\n'); // within its capacity: the library leaves room for it
+        output.data(text.as_bytes())?;
+        output.say(&reference);
+        return Ok(());
+    };
+    key.create(file).map_err(|error| error.advise("a key is never written over; choose another name"))?;
+    if output.is_json() {
+        return output.json(&json!({ "file": file.to_string_lossy(), "key": reference }));
+    }
+    output.say(format_args!("{}: made, mode 0600", shown(file)));
+    output.say(reference);
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! One verb, one file: its `Args`, which hold the user's documentation, and `run`.
+
+pub(crate) mod completion;
+pub(crate) mod init;
+pub(crate) mod inspect;
+pub(crate) mod keygen;
+pub(crate) mod open;
+pub(crate) mod seal;
+pub(crate) mod verify;

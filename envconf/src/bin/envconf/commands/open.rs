@@ -1,0 +1,62 @@
+use std::path::{Path, PathBuf};
+
+use envconf::{Error, Kind, Pair};
+use serde_json::json;
+
+use crate::cli::Global;
+use crate::output::{Output, shown};
+use crate::plain;
+use crate::target::Target;
+
+/// Print what was sealed, byte for byte
+///
+/// Opens only what a trusted key wrapped: those of --trust, else of ENVCONF_TRUST, else a local key.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  envconf open app
+  envconf open app --environment prod --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01
+  envconf open config/app.prod.conf.enc -o config/app.prod.toml")]
+pub(crate) struct Args {
+    /// The pair: the path of its .enc or .key, or a bare name such as app, looked for here and in ENVCONF_DIR or config/
+    #[arg(value_name = "PAIR")]
+    pair: PathBuf,
+
+    /// Write to this file instead, with mode 0600
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Replace the file of -o if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    let target = Target::resolve(&args.pair, global)?;
+    if let Some(file) = &args.output {
+        refuse_pair(file, &target.pair)?;
+    }
+    let opened = envconf::open(&target.pair, &target.policy(global)?, &target.services()?)?;
+    let Some(file) = &args.output else {
+        return output.data(opened.content());
+    };
+    plain::write(file, opened.content(), args.force)?;
+    if output.is_json() {
+        return output.json(&json!({
+            "file": file.to_string_lossy(),
+            "type": opened.header().content_type.name(),
+            "generation": opened.header().generation,
+        }));
+    }
+    output.say(format_args!("{}: written, generation {}", shown(file), opened.header().generation));
+    Ok(())
+}
+
+fn refuse_pair(file: &Path, pair: &Pair) -> Result<(), Error> {
+    if [pair.enc(), pair.key()].into_iter().any(|sealed| plain::same_file(file, sealed)) {
+        return Err(Error::new(Kind::Usage, "that would write over the pair itself")
+            .at(file)
+            .advise("choose another file for -o"));
+    }
+    Ok(())
+}

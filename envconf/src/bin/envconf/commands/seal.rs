@@ -1,0 +1,320 @@
+use std::path::{Path, PathBuf};
+
+use envconf::{
+    Check, ContentType, DataKeyUse, Error, KeyRef, KeyServices, Kind, Pair, Policy, Rules, Seal, Sealed,
+    Suite, Trusted, content_type_of, setting,
+};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::cli::{Global, one_of};
+use crate::output::{Output, shown};
+use crate::plain;
+use crate::target::{self, Target};
+
+/// Seal a plain file into a pair
+///
+/// Writes NAME.conf.enc and NAME.conf.key beside FILE, after proving that they open to the same content. The name,
+/// and the environment if there is one, are those of FILE: app.toml, app.prod.toml.
+///
+/// For whom: -r, else the first rule of .envconf.toml that matches FILE or the pair, else the local keys at hand.
+///
+/// Sealing again keeps the data key as long as the old pair opens and its recipients stay the same, and raises the
+/// generation by one. After any failure the old pair is as it was.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  envconf seal config/app.toml
+  envconf seal config/app.prod.toml -r tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --rm
+  generate-config | envconf seal - --name app --environment prod --type json -o config")]
+pub(crate) struct Args {
+    /// The plain file, or - for standard input, which needs --name
+    file: PathBuf,
+
+    /// Write the pair into this folder instead
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+
+    /// Seal for this key: provider:region:key-id, or local for the local keys at hand; repeatable
+    #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
+    recipients: Vec<Trusted>,
+
+    /// What the content is, where the file's extension does not say it
+    #[arg(long = "type", value_name = "TYPE",
+        value_parser = one_of(ContentType::ALL.map(ContentType::name), ContentType::from_name))]
+    content_type: Option<ContentType>,
+
+    /// The cipher
+    #[arg(long, default_value = Suite::Aes256Gcm.name(),
+        value_parser = one_of([Suite::Aes256Gcm, Suite::Aes128Gcm].map(Suite::name), Suite::from_name))]
+    suite: Suite,
+
+    /// Agree to recipients that .envconf.toml names and the old pair does not have
+    #[arg(short, long)]
+    yes: bool,
+
+    /// Delete the plain file after that
+    #[arg(long)]
+    rm: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    let source = Source::of(args)?;
+    let target = source.target(args, global)?;
+    let services = target.services()?;
+    let wanted = Wanted::of(args, global, &source, &target.pair, &services)?;
+    let old = wanted.trust_for_old(&target, global)?;
+    let content = source.read()?;
+    refuse_sealed_content(&content).map_err(|error| source.name(error))?;
+    let content_type = match args.content_type {
+        Some(content_type) => content_type,
+        None => content_type_of(source.path_for_type(), &content)?,
+    };
+    let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).suite(args.suite);
+    let seal = wanted.keys.iter().cloned().fold(seal.trust_for_old(old), Seal::recipient);
+    let sealed = seal
+        .seal_if(&target.pair, &content, &services, |added| wanted.confirm(added, args.yes, output))
+        .map_err(|error| match error.kind() {
+            Kind::DoesNotFit => source.name(error),
+            _ => error,
+        })?;
+    if let (true, Source::File(file)) = (args.rm, &source) {
+        std::fs::remove_file(file).map_err(|error| Error::write(file, error))?;
+    }
+    report(&target, &sealed, args, output)
+}
+
+/// Where the plain text comes from.
+enum Source<'a> {
+    File(&'a Path),
+    Stdin,
+}
+
+impl<'a> Source<'a> {
+    fn of(args: &'a Args) -> Result<Self, Error> {
+        let file = args.file.as_path();
+        if file == Path::new("-") {
+            return if args.rm {
+                Err(usage("there is no file that --rm could delete"))
+            } else {
+                Ok(Self::Stdin)
+            };
+        }
+        if matches!(file.extension().and_then(|extension| extension.to_str()), Some("enc" | "key")) {
+            return Err(already_sealed().at(file));
+        }
+        let is_link = || file.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+        if args.rm && is_link() {
+            return Err(usage("it is a link: --rm would leave the plain file itself").at(file));
+        }
+        Ok(Self::File(file))
+    }
+
+    /// The pair to write, and whose it will be.
+    fn target(&self, args: &Args, global: &Global) -> Result<Target, Error> {
+        let (beside, (name, environment)) = match self {
+            Self::File(file) => {
+                let beside = file.parent().unwrap_or(Path::new(""));
+                (beside, target::identity(file, global)?)
+            }
+            Self::Stdin => {
+                let name = global.name.clone();
+                let name = name.ok_or_else(|| usage("standard input has no name").advise("give --name"))?;
+                (Path::new(""), (name, global.environment_or_default()?))
+            }
+        };
+        let folder = args.output.as_deref().unwrap_or(beside);
+        if folder != Path::new("") {
+            std::fs::read_dir(folder).map_err(|error| Error::write(folder, error))?;
+        }
+        let pair = Pair::new(folder, &name, &environment);
+        if let Self::File(file) = self
+            && [pair.enc(), pair.key()].into_iter().any(|sealed| plain::same_file(file, sealed))
+        {
+            return Err(usage("the pair would be written over it").at(file));
+        }
+        Ok(Target { pair, name, environment })
+    }
+
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        match self {
+            Self::File(file) => plain::read(file),
+            Self::Stdin => plain::read_stdin(),
+        }
+    }
+
+    /// The name whose extension says what the content is. Standard input counts as `.conf`, whose content says it.
+    fn path_for_type(&self) -> &Path {
+        match self {
+            Self::File(file) => file,
+            Self::Stdin => Path::new("-.conf"),
+        }
+    }
+
+    /// Names the plain file in an error about it.
+    fn name(&self, error: Error) -> Error {
+        match self {
+            Self::File(file) => error.at(file),
+            Self::Stdin => error.at(Path::new("standard input")),
+        }
+    }
+}
+
+/// For whom to seal.
+struct Wanted {
+    keys: Vec<KeyRef>,
+    by: By,
+}
+
+/// Who says for whom.
+#[derive(PartialEq)]
+enum By {
+    Options,
+    /// The rules in this file of the repository.
+    Rules(PathBuf),
+    Default,
+}
+
+impl Wanted {
+    /// `-r`, else the rules, else the local keys at hand.
+    fn of(
+        args: &Args,
+        global: &Global,
+        source: &Source<'_>,
+        pair: &Pair,
+        services: &KeyServices,
+    ) -> Result<Self, Error> {
+        if !args.recipients.is_empty() {
+            return Ok(Self { keys: resolve(&args.recipients, services)?, by: By::Options });
+        }
+        let rules = match &global.config {
+            Some(file) => Some(Rules::read(file)?),
+            None => Rules::find(pair.folder())?,
+        };
+        let Some(rules) = rules else {
+            return Ok(Self { keys: resolve(&[Trusted::Local], services)?, by: By::Default });
+        };
+        let recipients = match source {
+            Source::File(file) => rules.recipients(&[file, pair.enc()])?,
+            Source::Stdin => rules.recipients(&[pair.enc()])?,
+        };
+        let keys = resolve(recipients, services)?;
+        Ok(Self { keys, by: By::Rules(rules.path().to_owned()) })
+    }
+
+    /// With which keys the old pair may be opened: those that are trusted anyway, and those of `-r`, which the
+    /// operator has named. Never those of the rules: whoever can write the repository could name his own key there
+    /// beside a pair made with it, and the next seal would keep his data key without a question.
+    fn trust_for_old(&self, target: &Target, global: &Global) -> Result<Policy, Error> {
+        let policy = target.policy(global)?;
+        let is_set = !global.trust.is_empty() || setting("ENVCONF_TRUST")?.is_some();
+        if is_set || self.by != By::Options {
+            return Ok(policy);
+        }
+        let named = self.keys.iter().cloned().map(Trusted::Key);
+        Ok(policy.trust(std::iter::once(Trusted::Local).chain(named)))
+    }
+
+    /// Recipients that only a file of the repository names, and that the old, authenticated pair does not have, need
+    /// a yes.
+    fn confirm(&self, added: &[KeyRef], yes: bool, output: &Output) -> Result<(), Error> {
+        let By::Rules(rules) = &self.by else { return Ok(()) };
+        let added: Vec<_> = added.iter().map(ToString::to_string).collect();
+        let added = added.join(" ");
+        let message = format!("{} adds recipients that the old pair is not known to have", shown(rules));
+        if yes {
+            output.say(format_args!("{message}: {added}"));
+            return Ok(());
+        }
+        match output.ask(&format!("{message}:\n  {added}\nSeal for them?")) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::new(Kind::Interrupted, "not agreed to; nothing was written")),
+            Err(error) if error.kind() == Kind::NeedsTerminal => {
+                Err(Error::new(Kind::NeedsTerminal, format!("{message}: {added}"))
+                    .advise("if they are meant to read it, agree with --yes"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The keys that a list names; `local` stands for the local keys at hand.
+fn resolve(list: &[Trusted], services: &KeyServices) -> Result<Vec<KeyRef>, Error> {
+    let mut keys = Vec::new();
+    for entry in list {
+        match entry {
+            Trusted::Key(key) => keys.push(key.clone()),
+            Trusted::Local => {
+                let at_hand = services.local_keys()?;
+                if at_hand.is_empty() {
+                    return Err(Error::new(Kind::BadLocalKey, "no local key is at hand").advise(
+                        "make one with `envconf init`, set ENVCONF_KEY or ENVCONF_KEY_FILE, or name another key with -r",
+                    ));
+                }
+                keys.extend(at_hand.iter().map(|key| key.key_ref().clone()));
+            }
+        }
+    }
+    Ok(keys)
+}
+
+fn refuse_sealed_content(content: &[u8]) -> Result<(), Error> {
+    if content.starts_with(b"envconf/") { Err(already_sealed()) } else { Ok(()) }
+}
+
+fn already_sealed() -> Error {
+    Error::new(Kind::AlreadySealed, "it is a sealed file already")
+        .advise("seal the plain file; `envconf open` gives it back")
+}
+
+fn usage(message: &str) -> Error {
+    Error::new(Kind::Usage, message)
+}
+
+fn report(target: &Target, sealed: &Sealed, args: &Args, output: &Output) -> Result<(), Error> {
+    let recipients: Vec<_> = sealed.recipients().iter().map(ToString::to_string).collect();
+    if output.is_json() {
+        return output.json(&json!({
+            "enc": target.pair.enc().to_string_lossy(),
+            "key": target.pair.key().to_string_lossy(),
+            "name": target.name.as_str(),
+            "environment": target.environment.as_str(),
+            "generation": sealed.generation(),
+            "recipients": recipients,
+            "data_key": match sealed.data_key() {
+                DataKeyUse::First => "first",
+                DataKeyUse::Kept => "kept",
+                DataKeyUse::RecipientsChanged => "recipients-changed",
+                DataKeyUse::SuiteChanged => "suite-changed",
+                _ => "old-pair-not-opened",
+            },
+            "check": if sealed.check() == Check::Whole { "whole" } else { "after-unwrap" },
+            "removed": args.rm,
+        }));
+    }
+    let generation = sealed.generation();
+    let (enc, key) = (shown(target.pair.enc()), shown(target.pair.key()));
+    match sealed.data_key() {
+        DataKeyUse::Kept => output.say(format_args!("wrote {enc}: same data key, generation {generation}")),
+        other => {
+            output.say(format_args!("wrote {enc} and {key}: {}, generation {generation}", new_key(other)))
+        }
+    }
+    recipients.iter().for_each(|key| output.say(format_args!("  for {key}")));
+    if sealed.check() == Check::AfterUnwrap {
+        output.say("checked from the data key on only: none of the recipients unwraps it for this sealer");
+    }
+    if args.rm {
+        output.say(format_args!("deleted {}", shown(&args.file)));
+    }
+    Ok(())
+}
+
+fn new_key(why: DataKeyUse) -> &'static str {
+    match why {
+        DataKeyUse::First => "first data key",
+        DataKeyUse::RecipientsChanged => "new data key: recipients changed",
+        DataKeyUse::SuiteChanged => "new data key: suite changed",
+        _ => "new data key: no key that is trusted here opened the old pair",
+    }
+}

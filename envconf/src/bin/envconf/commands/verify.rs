@@ -1,0 +1,125 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use envconf::{Depth, Error, KeyServices, Kind, Pair, Policy, Verified, parse_signers};
+use serde_json::{Value, json};
+
+use crate::cli::{Global, one_of};
+use crate::output::{Output, shown};
+use crate::report;
+use crate::target::Target;
+
+/// Check pairs without showing what is in them
+///
+/// All pairs are checked and reported; the exit code is that of the first one that fails.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  envconf verify app
+  envconf verify config/*.conf.enc --depth structure
+  envconf verify app --environment prod --signers 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --json")]
+pub(crate) struct Args {
+    /// The pairs: paths, or bare names
+    #[arg(value_name = "PAIR", required = true)]
+    pairs: Vec<PathBuf>,
+
+    /// How deep to look: structure needs no key and proves nothing about who made the pair; unwrap has a trusted key
+    /// give the data key, which authenticates header and recipients; full opens the content too
+    #[arg(long, default_value = "full", value_parser = one_of(DEPTHS.map(|(word, _)| word), depth))]
+    depth: Depth,
+
+    /// Require signatures by these signers, in place of ENVCONF_SIGNERS: public keys in base64, separated by commas
+    #[arg(long, value_name = "LIST")]
+    signers: Option<String>,
+
+    /// How many of the signers must have signed
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "signers")]
+    required_signatures: usize,
+}
+
+const DEPTHS: [(&str, Depth); 3] =
+    [("structure", Depth::Structure), ("unwrap", Depth::Unwrap), ("full", Depth::Full)];
+
+fn depth(word: &str) -> Option<Depth> {
+    DEPTHS.into_iter().find(|(known, _)| *known == word).map(|(_, depth)| depth)
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Error> {
+    // A setting that is malformed is met before anything is tried, and once; a missing pair is one failure of many.
+    let mut checks = Vec::new();
+    for text in &args.pairs {
+        match Check::prepare(text, args, global) {
+            Err(error) if error.kind() == Kind::Usage => return Err(error),
+            check => checks.push((text, check)),
+        }
+    }
+    let mut code = ExitCode::SUCCESS;
+    let mut reports = Vec::new();
+    for (text, check) in checks {
+        let result = check.and_then(|check| check.run(args.depth));
+        match &result {
+            Ok((pair, verified)) if !output.is_json() => output.line(passed(pair, verified, args.depth))?,
+            Ok(_) => {}
+            Err(error) => {
+                report::print(error, output);
+                if code == ExitCode::SUCCESS {
+                    code = ExitCode::from(error.exit_code());
+                }
+            }
+        }
+        reports.push(as_json(text, &result));
+    }
+    if output.is_json() {
+        output.json(&json!({ "pairs": reports }))?;
+    }
+    Ok(code)
+}
+
+struct Check {
+    pair: Pair,
+    policy: Policy,
+    services: KeyServices,
+}
+
+impl Check {
+    fn prepare(text: &Path, args: &Args, global: &Global) -> Result<Self, Error> {
+        let target = Target::resolve(text, global)?;
+        let mut policy = target.policy(global)?;
+        if let Some(list) = &args.signers {
+            policy = policy.signers(parse_signers(list, "--signers")?, args.required_signatures)?;
+        }
+        Ok(Self { policy, services: target.services()?, pair: target.pair })
+    }
+
+    fn run(self, depth: Depth) -> Result<(Pair, Verified), Error> {
+        let verified = envconf::verify(&self.pair, &self.policy, &self.services, depth)?;
+        Ok((self.pair, verified))
+    }
+}
+
+fn passed(pair: &Pair, verified: &Verified, depth: Depth) -> String {
+    let header = verified.header();
+    let (name, environment, generation) = (&header.name, &header.environment, header.generation);
+    let what = match (depth, verified.unwrapped_by()) {
+        (Depth::Full, Some(key)) => format!("ok, unwrapped by {key}"),
+        (_, Some(key)) => format!("header and recipients ok, unwrapped by {key}"),
+        (_, None) => "well formed, nothing authenticated".to_owned(),
+    };
+    format!("{}: {name} for {environment}, generation {generation}: {what}", shown(pair.enc()))
+}
+
+fn as_json(text: &Path, result: &Result<(Pair, Verified), Error>) -> Value {
+    match result {
+        Ok((pair, verified)) => json!({
+            "pair": text.to_string_lossy(),
+            "ok": true,
+            "enc": pair.enc().to_string_lossy(),
+            "name": verified.header().name.as_str(),
+            "environment": verified.header().environment.as_str(),
+            "generation": verified.header().generation,
+            "recipients": verified.recipients().iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "unwrapped_by": verified.unwrapped_by().map(ToString::to_string),
+        }),
+        Err(error) => json!({ "pair": text.to_string_lossy(), "ok": false, "error": report::as_json(error) }),
+    }
+}

@@ -1,0 +1,141 @@
+//! The plain file: read into buffers that are wiped, written for its owner's eyes only.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write as _};
+use std::path::{Path, PathBuf};
+
+use envconf::Error;
+use envconf::format::MAX_CONTENT;
+use zeroize::Zeroizing;
+
+/// What the first buffer holds where no length is known.
+const FIRST: usize = 64 * 1024;
+
+/// Reads a whole file. Of one that is too large to be sealed only so much that this shows.
+///
+/// # Errors
+/// [`Kind::Io`](envconf::Kind::Io) if it cannot be read.
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let failed = |error| Error::read(path, error);
+    let file = File::open(path).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
+    // One byte more, so that the end is met before the buffer has to grow. A pipe has no length.
+    let first = usize::try_from(len).map_or(FIRST, |len| if len == 0 { FIRST } else { len + 1 });
+    read_all(file, first).map_err(failed)
+}
+
+/// Reads the whole standard input.
+///
+/// # Errors
+/// [`Kind::Io`](envconf::Kind::Io) if it cannot be read.
+pub(crate) fn read_stdin() -> Result<Zeroizing<Vec<u8>>, Error> {
+    unbuffered_stdin()
+        .and_then(|stdin| read_all(stdin, FIRST))
+        .map_err(|error| Error::read(Path::new("standard input"), error))
+}
+
+/// Writes a file that only its owner can read. One that is there already is replaced as a whole, and only if
+/// `replace` says so; on failure there is what was there before.
+///
+/// # Errors
+/// [`Kind::Io`](envconf::Kind::Io) if it cannot be written, or is there already.
+pub(crate) fn write(path: &Path, content: &[u8], replace: bool) -> Result<(), Error> {
+    let failed = |error: io::Error| {
+        let exists = error.kind() == io::ErrorKind::AlreadyExists;
+        let error = Error::write(path, error);
+        if exists { error.advise("choose another name, or replace it with --force") } else { error }
+    };
+    let target = if replace { beside(path) } else { path.to_owned() };
+    let mut file = create(&target).map_err(failed)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    let placed = written.and_then(|()| if replace { std::fs::rename(&target, path) } else { Ok(()) });
+    placed.map_err(|error| {
+        // The file is ours: `create` made it. If it cannot be removed, the error below is still the first one.
+        let _ = std::fs::remove_file(&target);
+        failed(error)
+    })
+}
+
+/// Whether both paths lead to the same file; `false` if either leads to none.
+pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+}
+
+/// Creates a file of mode 0600; never opens one that is there, nor what a link leads to.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Reads to the end, or one byte beyond what can be sealed. Grows by hand: a `Vec` that grows on its own leaves
+/// copies behind.
+fn read_all(mut source: impl Read, first: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let limit = MAX_CONTENT + 1;
+    let mut buffer = Zeroizing::new(vec![0; first.min(limit)]);
+    let mut filled = 0;
+    while filled < limit {
+        if filled == buffer.len() {
+            let mut larger = Zeroizing::new(vec![0; (2 * filled).min(limit)]);
+            larger[..filled].copy_from_slice(&buffer);
+            buffer = larger;
+        }
+        match source.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    buffer.truncate(filled);
+    Ok(buffer)
+}
+
+/// Not through the standard library's buffer, which would keep a copy.
+#[cfg(unix)]
+fn unbuffered_stdin() -> io::Result<impl Read> {
+    use std::os::fd::AsFd as _;
+    io::stdin().as_fd().try_clone_to_owned().map(File::from)
+}
+
+#[cfg(not(unix))]
+fn unbuffered_stdin() -> io::Result<impl Read> {
+    Ok(io::stdin())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives a few bytes at a time, as a pipe does.
+    struct Trickle<'a>(&'a [u8]);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let give = self.0.len().min(buffer.len()).min(3);
+            buffer[..give].copy_from_slice(&self.0[..give]);
+            self.0 = &self.0[give..];
+            Ok(give)
+        }
+    }
+
+    #[test]
+    fn everything_is_read_whatever_the_first_buffer_was() {
+        let text = b"0123456789abcdefghij";
+        for first in [1, 2, 7, text.len(), text.len() + 1, 100] {
+            assert_eq!(*read_all(Trickle(text), first).unwrap(), text, "{first}");
+        }
+    }
+
+    #[test]
+    fn reading_stops_where_it_is_too_much_to_seal() {
+        assert_eq!(read_all(io::repeat(b'x'), FIRST).unwrap().len(), MAX_CONTENT + 1);
+    }
+}

@@ -1,0 +1,133 @@
+//! Which pair is meant, and what it is expected to be: PAIR is a path or a bare name (api.md §4).
+
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+
+use envconf::{Error, KeyServices, Kind, Name, Pair, Policy, escape, identity_of, setting};
+
+use crate::cli::Global;
+use crate::output::shown;
+
+/// A pair, and whose it is expected to be.
+pub(crate) struct Target {
+    pub(crate) pair: Pair,
+    pub(crate) name: Name,
+    pub(crate) environment: Name,
+}
+
+impl Target {
+    /// The pair that PAIR means. A path says which file, and its name or the options what is expected in it; for a
+    /// bare name the options choose the file.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a name that does not say what is expected, and for a bare name whose pair is in both
+    /// places; [`Kind::Io`] for one whose pair is in neither.
+    pub(crate) fn resolve(text: &Path, global: &Global) -> Result<Self, Error> {
+        match bare(text) {
+            Some(text) => Self::by_name(text, global),
+            None => {
+                let pair = Pair::of(text)?;
+                let (name, environment) = identity(text, global)?;
+                Ok(Self { pair, name, environment })
+            }
+        }
+    }
+
+    /// Whom the command trusts to open it: `--trust`, else `ENVCONF_TRUST`, else local keys; never a file of the
+    /// repository (api.md §2).
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a setting that is empty or malformed.
+    pub(crate) fn policy(&self, global: &Global) -> Result<Policy, Error> {
+        let policy = Policy::from_environment(self.name.clone(), self.environment.clone())?;
+        Ok(if global.trust.is_empty() { policy } else { policy.trust(global.trust.iter().cloned()) })
+    }
+
+    /// What is at hand to reach its keys; a local key is searched from its folder upwards.
+    ///
+    /// # Errors
+    /// As for [`KeyServices::from_environment`].
+    pub(crate) fn services(&self) -> Result<KeyServices, Error> {
+        KeyServices::from_environment(self.pair.folder())
+    }
+
+    fn by_name(text: &str, global: &Global) -> Result<Self, Error> {
+        let (name, environment) = spelled(text)?;
+        if let Some(other) = global.name.as_ref().filter(|other| **other != name) {
+            return Err(contradiction(text, "name", other));
+        }
+        let environment = match (environment, &global.environment) {
+            (Some(spelled), Some(other)) if spelled != *other => {
+                return Err(contradiction(text, "environment", other));
+            }
+            (Some(spelled), _) => spelled,
+            (None, _) => global.environment_or_default()?,
+        };
+        let pair = find(&name, &environment)?;
+        Ok(Self { pair, name, environment })
+    }
+}
+
+/// The pair that PAIR means, whatever is expected in it.
+///
+/// # Errors
+/// As for [`Target::resolve`], without those about what is expected.
+pub(crate) fn locate(text: &Path, global: &Global) -> Result<Pair, Error> {
+    match bare(text) {
+        Some(text) => Target::by_name(text, global).map(|target| target.pair),
+        None => Pair::of(text),
+    }
+}
+
+/// Name and environment of a file: what the options say, else what its own name says.
+///
+/// # Errors
+/// [`Kind::Usage`] where neither says it.
+pub(crate) fn identity(file: &Path, global: &Global) -> Result<(Name, Name), Error> {
+    if let (Some(name), Some(environment)) = (&global.name, &global.environment) {
+        return Ok((name.clone(), environment.clone()));
+    }
+    let (name, environment) = identity_of(file)?;
+    Ok((global.name.clone().unwrap_or(name), global.environment.clone().unwrap_or(environment)))
+}
+
+/// PAIR as a bare name: no separator, and neither `.enc` nor `.key` at its end.
+fn bare(text: &Path) -> Option<&str> {
+    let is_file = matches!(text.extension().and_then(|e| e.to_str()), Some("enc" | "key"));
+    text.to_str().filter(|text| !is_file && !text.contains(['/', MAIN_SEPARATOR]))
+}
+
+/// What a bare name says: `app`, or `app.prod` as the files' names do.
+fn spelled(text: &str) -> Result<(Name, Option<Name>), Error> {
+    let (name, environment) = identity_of(Path::new(&format!("{text}.conf.enc"))).map_err(|_| {
+        Error::new(Kind::Usage, format!("`{}` is neither a path nor a name", escape(text)))
+            .advise("give the path of the .conf.enc, or the configuration's name; dotted names need a path, --name and --environment")
+    })?;
+    Ok((name, text.contains('.').then_some(environment)))
+}
+
+fn contradiction(text: &str, option: &str, value: &Name) -> Error {
+    let message = format!("`{}` and --{option} {value} contradict each other", escape(text));
+    Error::new(Kind::Usage, message).advise(format!("leave --{option} out, or give the pair's path"))
+}
+
+/// The pair of this name and environment in `./`, or in `ENVCONF_DIR` or `config/`.
+fn find(name: &Name, environment: &Name) -> Result<Pair, Error> {
+    let folder = setting("ENVCONF_DIR")?.map_or_else(|| PathBuf::from("config"), PathBuf::from);
+    let here = Pair::new("", name, environment);
+    let there = Pair::new(&folder, name, environment);
+    let exists = |pair: &Pair| pair.enc().symlink_metadata().or(pair.key().symlink_metadata()).is_ok();
+    let same_folder =
+        || matches!((Path::new(".").canonicalize(), folder.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    match (exists(&here), exists(&there)) {
+        (true, true) if !same_folder() => {
+            let message = format!("both {} and {} are there", shown(here.enc()), shown(there.enc()));
+            let advice = format!("give the path of the one you mean, such as ./{}", shown(here.enc()));
+            Err(Error::new(Kind::Usage, message).advise(advice))
+        }
+        (true, false) => Ok(here),
+        (_, true) => Ok(there),
+        (false, false) => Err(Error::read(there.enc(), std::io::ErrorKind::NotFound.into()).advise(
+            "it is not in this folder either; seal it with `envconf seal`, give its path, or set ENVCONF_DIR",
+        )),
+    }
+}
