@@ -1,0 +1,312 @@
+//! The command as its users see it: cases as files in `cmd/`, run with the real binary.
+//!
+//! A case is a text of steps, top down. A line that begins with
+//!
+//! * `#`, or an empty one, is a comment;
+//! * `file PATH [MODE]` writes the `| ` lines below it; `key PATH a` (or `b`) writes a local key, the same in every run;
+//! * `copy A B`, `remove A`, `folder A`, `link A TARGET`, `mode A MODE` do what they say;
+//! * `edit PATH` replaces the text after `- ` by that after `+ `; `flip PATH LABEL` changes one character of the base64
+//!   after `LABEL`;
+//! * `$` runs the command, with variables before it. `< ` are lines of its standard input, `? ` its status if it is not
+//!   0, `> ` and `! ` the lines of stdout and stderr: `[..]` stands for any text in a line, a line `...` for any lines.
+//!   What is not written there must not be printed;
+//! * `same A B`, `gone A`, `has-mode A MODE`, `holds PATH` (with `| ` lines) check files.
+//!
+//! A command that fails must leave every file as it was. A case of a key service begins with `needs <feature>`.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use envconf_test_support::Sandbox;
+
+const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
+
+const KEY_A: &str = "envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=";
+const KEY_B: &str = "envconf-local-v1:50b9837295fdf643:tSHz5dv66aUGvoaEP1vPB2yUjlo4vfIknhy0VHZlm9Y=";
+
+#[test]
+fn every_case_goes_as_written() {
+    let mut files = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cmd"), &mut files);
+    files.sort();
+    assert!(files.len() > 20, "the cases are missing");
+    let failures: Vec<_> = files.iter().filter_map(|file| run(file).err()).collect();
+    assert!(failures.is_empty(), "{} of {} cases:\n\n{}", failures.len(), files.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_verb_explains_itself_with_examples() {
+    let sandbox = Sandbox::new();
+    let verbs = ["init", "keygen", "seal", "open", "inspect", "verify", "completion"];
+    for verb in verbs.into_iter().chain(["encrypt", "decrypt", "validate"]) {
+        let output = sandbox
+            .command(ENVCONF)
+            .args([verb, "--help"])
+            .env("ENVCONF_TRUST", "canary")
+            .env("ENVCONF_KEY", "canary")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{verb}");
+        assert!(text.contains("Examples:\n  envconf") && text.contains("Usage: envconf"), "{verb}: {text}");
+        assert!(!text.contains("canary"), "{verb} shows a variable's value");
+    }
+    let overview = sandbox.command(ENVCONF).arg("--help").output().unwrap();
+    let overview = String::from_utf8(overview.stdout).unwrap();
+    assert!(verbs.iter().all(|verb| overview.contains(&format!("\n  {verb} "))), "{overview}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let sandbox = with_large_pair();
+    let mut child = sandbox
+        .command(ENVCONF)
+        .args(["open", "large"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 1];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap(); // and closes the pipe
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_behind_stdout_is_one() {
+    let sandbox = with_large_pair();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = sandbox.command(ENVCONF).args(["open", "large"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(11));
+    assert_eq!(text(&output.stderr), "error: standard output: cannot write it: no storage space\n");
+}
+
+#[test]
+fn content_comes_out_byte_for_byte() {
+    let sandbox = Sandbox::new();
+    sandbox.write_mode(".envconf/local-key", KEY_A, 0o600);
+    let bytes: Vec<u8> = (0..=255).collect();
+    for content in [&b""[..], b"\n", b"no line feed", &bytes] {
+        sandbox.write("app.toml", content);
+        let sealed = sandbox.command(ENVCONF).args(["seal", "app.toml", "--type", "raw"]).output().unwrap();
+        assert!(sealed.status.success(), "{}", text(&sealed.stderr));
+        let opened = sandbox.command(ENVCONF).args(["open", "app"]).output().unwrap();
+        assert_eq!(opened.stdout, content);
+        assert!(opened.stderr.is_empty());
+    }
+}
+
+fn with_large_pair() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write_mode(".envconf/local-key", KEY_A, 0o600);
+    sandbox.write("large.conf", vec![b'x'; 1 << 20]);
+    let output = sandbox.command(ENVCONF).args(["seal", "large.conf", "--type", "raw"]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    sandbox
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { collect(&path, files) } else { files.push(path) }
+    }
+}
+
+/// Runs one case; the failure names file and line.
+fn run(file: &Path) -> Result<(), String> {
+    let text = fs::read_to_string(file).unwrap();
+    let sandbox = Sandbox::new();
+    for step in Step::all(&text) {
+        if step.words()[0] == "needs" {
+            match step.words()[1].as_str() {
+                "tencent" if !cfg!(feature = "tencent") => return Ok(()),
+                "tencent" => continue,
+                other => return Err(format!("{}: unknown feature {other}\n", file.display())),
+            }
+        }
+        step.run(&sandbox).map_err(|what| format!("{}:{}: {what}\n", file.display(), step.line))?;
+    }
+    Ok(())
+}
+
+/// A line and the marked lines that belong to it.
+struct Step<'a> {
+    line: usize,
+    head: &'a str,
+    below: Vec<(char, &'a str)>,
+}
+
+impl<'a> Step<'a> {
+    fn all(text: &'a str) -> Vec<Self> {
+        let mut steps: Vec<Self> = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let mark = line.chars().next().filter(|mark| "|-+<?>!".contains(*mark));
+            match (mark, steps.last_mut()) {
+                (Some(mark), Some(step)) => {
+                    step.below.push((mark, line[1..].strip_prefix(' ').unwrap_or(&line[1..])))
+                }
+                _ if line.is_empty() || line.starts_with('#') => {}
+                _ => steps.push(Self { line: index + 1, head: line, below: Vec::new() }),
+            }
+        }
+        steps
+    }
+
+    fn run(&self, sandbox: &Sandbox) -> Result<(), String> {
+        let words = self.words();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let octal = |mode: &str| u32::from_str_radix(mode, 8).unwrap();
+        let set_mode = |path: &str, mode: &str| {
+            fs::set_permissions(
+                sandbox.path(path),
+                std::os::unix::fs::PermissionsExt::from_mode(octal(mode)),
+            )
+            .unwrap();
+        };
+        match words[..] {
+            ["$", ..] => return self.execute(sandbox),
+            ["file", path] => drop(sandbox.write(path, self.text('|'))),
+            ["file", path, mode] => drop(sandbox.write_mode(path, self.text('|'), octal(mode))),
+            ["key", path, which] => {
+                let key = if which == "a" { KEY_A } else { KEY_B };
+                sandbox.write_mode(path, format!("{key}\n"), 0o600);
+            }
+            ["copy", from, to] => drop(sandbox.write(to, sandbox.read(from))),
+            ["remove", path] => fs::remove_file(sandbox.path(path)).unwrap(),
+            ["folder", path] => fs::create_dir_all(sandbox.path(path)).unwrap(),
+            ["link", path, target] => std::os::unix::fs::symlink(target, sandbox.path(path)).unwrap(),
+            ["mode", path, mode] => set_mode(path, mode),
+            ["edit", path] => self.edit(sandbox, path),
+            ["flip", path, label] => flip(sandbox, path, label),
+            ["same", a, b] if sandbox.read(a) != sandbox.read(b) => return Err("the files differ".into()),
+            ["gone", path] if sandbox.exists(path) => return Err("it is there".into()),
+            ["has-mode", path, mode] => {
+                use std::os::unix::fs::PermissionsExt as _;
+                let found = fs::metadata(sandbox.path(path)).unwrap().permissions().mode() & 0o777;
+                if found != octal(mode) {
+                    return Err(format!("it has mode {found:04o}"));
+                }
+            }
+            ["holds", path] => return compare(path, &self.lines('|'), &text(&sandbox.read(path))),
+            ["same", ..] | ["gone", _] => {}
+            _ => return Err(format!("no such step: {}", self.head)),
+        }
+        Ok(())
+    }
+
+    /// The words of the line; quotes keep blanks in one.
+    fn words(&self) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for c in self.head.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        words
+    }
+
+    fn lines(&self, mark: char) -> Vec<&'a str> {
+        self.below.iter().filter(|(own, _)| *own == mark).map(|(_, line)| *line).collect()
+    }
+
+    fn text(&self, mark: char) -> String {
+        self.lines(mark).iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    fn execute(&self, sandbox: &Sandbox) -> Result<(), String> {
+        let words = self.words();
+        let is_variable = |word: &&String| {
+            word.split_once('=')
+                .is_some_and(|(name, _)| name.bytes().all(|b| b == b'_' || b.is_ascii_uppercase()))
+        };
+        let variables: Vec<_> = words[1..].iter().take_while(is_variable).collect();
+        let (program, arguments) = words[1 + variables.len()..].split_first().unwrap();
+        assert_eq!(program, "envconf");
+        let mut command = sandbox.command(ENVCONF);
+        command.args(arguments).envs(variables.iter().filter_map(|variable| variable.split_once('=')));
+
+        let before = sandbox.snapshot();
+        let output = feed(&mut command, &self.text('<'));
+        let status = self.lines('?').first().map_or(0, |status| status.parse().unwrap());
+        if output.status.code() != Some(status) {
+            return Err(format!("ended with {}, not {status}:\n{}", output.status, text(&output.stderr)));
+        }
+        if status != 0 && sandbox.snapshot() != before {
+            return Err("it failed and changed files".into());
+        }
+        compare("stdout", &self.lines('>'), &text(&output.stdout))?;
+        compare("stderr", &self.lines('!'), &text(&output.stderr))
+    }
+
+    fn edit(&self, sandbox: &Sandbox, path: &str) {
+        let old = text(&sandbox.read(path));
+        let (from, to) = (self.lines('-')[0], self.lines('+')[0]);
+        assert!(old.contains(from), "{path} does not hold {from}");
+        sandbox.write(path, old.replace(from, to));
+    }
+}
+
+/// Changes the first character of the base64 after `label`, whose bits all count.
+fn flip(sandbox: &Sandbox, path: &str, label: &str) {
+    let mut bytes = sandbox.read(path);
+    let at = text(&bytes).find(label).unwrap() + label.len();
+    let at = at + bytes[at..].iter().position(|b| !b.is_ascii_whitespace()).unwrap();
+    bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+    sandbox.write(path, bytes);
+}
+
+fn feed(command: &mut Command, input: &str) -> Output {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A command that wants no input may have ended, which is not our concern.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Compares a text with lines that may hold `[..]` and `...`.
+fn compare(what: &str, expected: &[&str], found: &str) -> Result<(), String> {
+    let lines: Vec<_> = found.lines().collect();
+    if lines_match(expected, &lines) {
+        return Ok(());
+    }
+    Err(format!("{what} is\n---\n{found}--- and not\n{}\n---", expected.join("\n")))
+}
+
+fn lines_match(expected: &[&str], found: &[&str]) -> bool {
+    match (expected, found) {
+        ([], _) => found.is_empty(),
+        (["...", rest @ ..], _) => (0..=found.len()).any(|skipped| lines_match(rest, &found[skipped..])),
+        ([first, rest @ ..], [line, others @ ..]) => line_matches(first, line) && lines_match(rest, others),
+        (_, []) => false,
+    }
+}
+
+fn line_matches(expected: &str, line: &str) -> bool {
+    match expected.split_once("[..]") {
+        None => expected == line,
+        Some((before, after)) => line.strip_prefix(before).is_some_and(|rest| {
+            (0..=rest.len())
+                .filter(|at| rest.is_char_boundary(*at))
+                .any(|at| line_matches(after, &rest[at..]))
+        }),
+    }
+}
+
+#[test]
+fn wildcards_match_what_they_should() {
+    assert!(line_matches("a[..]c[..]", "abbcd") && !line_matches("a[..]c", "abd"));
+    assert!(lines_match(&["...", "b"], &["a", "a", "b"]) && lines_match(&["..."], &[]));
+    assert!(!lines_match(&["a"], &[]) && !lines_match(&[], &["a"]));
+}
