@@ -162,9 +162,10 @@ impl KeyServices {
         let words = command.words.clone();
         let (done, result) = oneshot::channel();
         // On a thread of its own: an async caller must not be held for as long as the command takes.
+        let runs = command.clone();
         let spawned = std::thread::Builder::new().name("envconf-key-cmd".into()).spawn(move || {
             // The caller may have gone; then nobody wants the result.
-            let _ = done.send(run_command(&words));
+            let _ = done.send(run_command(&runs.words));
         });
         let died = || Error::new(Kind::BadLocalKey, "ENVCONF_KEY_CMD could not be run");
         spawned.map_err(|error| died().caused_by(error))?;
@@ -189,7 +190,7 @@ impl std::fmt::Debug for KeyServices {
 }
 
 /// Keys from `ENVCONF_KEY` or `ENVCONF_KEY_FILE`, or the words of `ENVCONF_KEY_CMD`.
-fn given_keys(variables: &Variables) -> Result<(Vec<LocalKey>, Option<Vec<String>>), Error> {
+fn given_keys(variables: &Variables) -> Result<(Vec<LocalKey>, Option<Arc<KeyCommand>>), Error> {
     let key = variables.setting("ENVCONF_KEY")?;
     let file = variables.setting("ENVCONF_KEY_FILE")?;
     let command = variables.setting("ENVCONF_KEY_CMD")?;
@@ -212,7 +213,7 @@ fn given_keys(variables: &Variables) -> Result<(Vec<LocalKey>, Option<Vec<String
     let words = split_words(&line).filter(|words| !words.is_empty());
     let words =
         words.ok_or_else(|| Error::new(Kind::Usage, "ENVCONF_KEY_CMD has a quote that is not closed"))?;
-    Ok((Vec::new(), Some(words)))
+    Ok((Vec::new(), Some(Arc::new(KeyCommand { words, keys: OnceLock::new() }))))
 }
 
 fn named(variable: &str, error: &Error) -> Error {
