@@ -15,6 +15,7 @@
 //! A command that fails must leave every file as it was. A case of a key service begins with `needs <feature>`.
 
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests: trouble with their own files is a failure")]
 
 use std::fs;
 use std::io::{Read as _, Write as _};
