@@ -32,10 +32,10 @@ pub struct KeyServices {
     deadline: Duration,
 }
 
-/// `ENVCONF_KEY_CMD`, and what it printed: it may ask a person, so it runs once.
+/// `ENVCONF_KEY_CMD`, and the keys that it printed: it may ask a person, so it is run once.
 struct KeyCommand {
     words: Vec<String>,
-    printed: OnceLock<Vec<LocalKey>>,
+    keys: OnceLock<Vec<LocalKey>>,
 }
 
 impl KeyServices {
@@ -70,7 +70,6 @@ impl KeyServices {
 
     pub(crate) fn from_variables(variables: &Variables, search_from: Option<PathBuf>) -> Result<Self, Error> {
         let (given, command) = given_keys(variables)?;
-        let command = command.map(|words| Arc::new(KeyCommand { words, printed: OnceLock::new() }));
         let deadline = match variables.setting("ENVCONF_KMS_DEADLINE")? {
             Some(text) => parse_duration(&text).ok_or_else(|| {
                 Error::new(Kind::Usage, "ENVCONF_KMS_DEADLINE is no duration")
@@ -155,11 +154,10 @@ impl KeyServices {
 
     /// The local keys that `ENVCONF_KEY_CMD` prints; none if it is not set.
     pub(crate) async fn of_command(&self) -> Result<Vec<LocalKey>, Error> {
-        let Some(command) = &self.command else { return Ok(Vec::new()) };
-        if let Some(keys) = command.printed.get() {
+        let Some(command) = self.command.clone() else { return Ok(Vec::new()) };
+        if let Some(keys) = command.keys.get() {
             return Ok(keys.clone());
         }
-        let words = command.words.clone();
         let (done, result) = oneshot::channel();
         // On a thread of its own: an async caller must not be held for as long as the command takes.
         let runs = command.clone();
@@ -170,7 +168,7 @@ impl KeyServices {
         let died = || Error::new(Kind::BadLocalKey, "ENVCONF_KEY_CMD could not be run");
         spawned.map_err(|error| died().caused_by(error))?;
         let keys = result.await.map_err(|_| died())??;
-        Ok(command.printed.get_or_init(|| keys).clone())
+        Ok(command.keys.get_or_init(|| keys).clone())
     }
 
     /// The local key that lies in `.envconf/local-key`, here or above.
