@@ -10,6 +10,7 @@
 //! * `$` runs the command, with variables before it. `< ` are lines of its standard input, `? ` its status if it is not
 //!   0, `> ` and `! ` the lines of stdout and stderr: `[..]` stands for any text in a line, a line `...` for any lines.
 //!   What is not written there must not be printed;
+//! * `in FOLDER` has the commands below run there;
 //! * `same A B`, `gone A`, `has-mode A MODE`, `holds PATH` (with `| ` lines) check files.
 //!
 //! A command that fails must leave every file as it was. A case of a key service begins with `needs <feature>`.
@@ -122,15 +123,21 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 fn run(file: &Path) -> Result<(), String> {
     let text = fs::read_to_string(file).unwrap();
     let sandbox = Sandbox::new();
+    let mut folder = sandbox.root().to_owned();
     for step in Step::all(&text) {
-        if step.words()[0] == "needs" {
-            match step.words()[1].as_str() {
-                "tencent" if !cfg!(feature = "tencent") => return Ok(()),
-                "tencent" => continue,
-                other => return Err(format!("{}: unknown feature {other}\n", file.display())),
+        let words = step.words();
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        let result = match words[..] {
+            ["needs", "tencent"] if cfg!(feature = "tencent") => Ok(()),
+            ["needs", "tencent"] => return Ok(()),
+            ["in", below] => {
+                folder = sandbox.path(below);
+                fs::create_dir_all(&folder).map_err(|error| error.to_string())
             }
-        }
-        step.run(&sandbox).map_err(|what| format!("{}:{}: {what}\n", file.display(), step.line))?;
+            ["$", ..] => step.execute(&sandbox, &folder),
+            _ => step.run(&sandbox, &words),
+        };
+        result.map_err(|what| format!("{}:{}: {what}\n", file.display(), step.line))?;
     }
     Ok(())
 }
@@ -158,9 +165,7 @@ impl<'a> Step<'a> {
         steps
     }
 
-    fn run(&self, sandbox: &Sandbox) -> Result<(), String> {
-        let words = self.words();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    fn run(&self, sandbox: &Sandbox, words: &[&str]) -> Result<(), String> {
         let octal = |mode: &str| u32::from_str_radix(mode, 8).unwrap();
         let set_mode = |path: &str, mode: &str| {
             fs::set_permissions(
@@ -169,8 +174,7 @@ impl<'a> Step<'a> {
             )
             .unwrap();
         };
-        match words[..] {
-            ["$", ..] => return self.execute(sandbox),
+        match *words {
             ["file", path] => drop(sandbox.write(path, self.text('|'))),
             ["file", path, mode] => drop(sandbox.write_mode(path, self.text('|'), octal(mode))),
             ["key", path, which] => {
@@ -222,7 +226,7 @@ impl<'a> Step<'a> {
         self.lines(mark).iter().map(|line| format!("{line}\n")).collect()
     }
 
-    fn execute(&self, sandbox: &Sandbox) -> Result<(), String> {
+    fn execute(&self, sandbox: &Sandbox, folder: &Path) -> Result<(), String> {
         let words = self.words();
         let is_variable = |word: &&String| {
             word.split_once('=')
@@ -232,7 +236,10 @@ impl<'a> Step<'a> {
         let (program, arguments) = words[1 + variables.len()..].split_first().unwrap();
         assert_eq!(program, "envconf");
         let mut command = sandbox.command(ENVCONF);
-        command.args(arguments).envs(variables.iter().filter_map(|variable| variable.split_once('=')));
+        command
+            .current_dir(folder)
+            .args(arguments)
+            .envs(variables.iter().filter_map(|variable| variable.split_once('=')));
 
         let before = sandbox.snapshot();
         let output = feed(&mut command, &self.text('<'));
