@@ -10,12 +10,14 @@ use crate::commands::{completion, init, inspect, keygen, open, seal, verify};
 
 /// Configuration that lies encrypted in git
 ///
-/// A configuration is sealed into two files, which are safe to commit: NAME.conf.enc holds it encrypted, NAME.conf.key
-/// holds its data key, wrapped by the keys of those who may open it.
+/// A configuration is sealed into two files, which are safe to commit:
+/// NAME.conf.enc holds it encrypted, NAME.conf.key holds its data key, wrapped
+/// by the keys of those who may open it.
 #[derive(Parser)]
 #[command(
     name = "envconf",
     version,
+    verbatim_doc_comment,
     after_help = "\
 Start in an empty folder:
   envconf init
@@ -54,19 +56,24 @@ pub(crate) struct Global {
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 
-    /// The rules of whom to seal for, in place of the .envconf.toml in the pair's folder or above
+    /// The rules of whom to seal for, in place of .envconf.toml
+    ///
+    /// That one is looked for in the pair's folder and above.
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
 
-    /// Trust this key, in place of ENVCONF_TRUST: provider:region:key-id, or local; repeatable, or separated by commas
-    #[arg(long, value_name = "REF", value_delimiter = ',', global = true)]
+    /// Trust this key, in place of ENVCONF_TRUST; repeatable
+    ///
+    /// provider:region:key-id, or local for the local keys at hand. Several are
+    /// tried in their order; they may be separated by commas.
+    #[arg(long, value_name = "REF", verbatim_doc_comment, value_delimiter = ',', global = true)]
     pub(crate) trust: Vec<Trusted>,
 
-    /// The configuration's name, where the file's name does not say it
+    /// The configuration's name, in place of what a file's name says
     #[arg(long, global = true)]
     pub(crate) name: Option<Name>,
 
-    /// The environment, such as prod: of a bare name in place of ENVCONF_ENV, of a file in place of what its name says
+    /// Its environment, in place of ENVCONF_ENV or what a file's name says
     #[arg(long, global = true)]
     pub(crate) environment: Option<Name>,
 }

@@ -10,15 +10,19 @@ use crate::target;
 
 /// Show what a pair says of itself; needs no key
 ///
-/// Header, recipients, sizes, outline and signers, as they stand in the two files. Nothing of it is authenticated:
-/// anybody who can write the files can write this. `envconf verify` authenticates.
+/// Header, recipients, sizes, outline and signers, as they stand in the two files.
+/// Nothing of it is authenticated: whoever can write the files can write this.
+/// `envconf verify` authenticates.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   envconf inspect app
-  envconf inspect config/app.prod.conf.enc --json")]
+  envconf inspect config/app.prod.conf.enc --json"
+)]
 pub(crate) struct Args {
-    /// The pair: the path of its .enc or .key, or a bare name
+    /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 }

@@ -7,16 +7,20 @@ use crate::output::{Output, shown};
 
 /// Make a new local key
 ///
-/// Whoever has the key can open, and forge, everything that is sealed for it. Its reference, local:-:<id>, is no
-/// secret: it is what -r, --trust and ENVCONF_TRUST take.
+/// Whoever has the key can open, and forge, everything that is sealed for it.
+/// Its reference, local:-:<id>, is no secret: it is what -r, --trust and
+/// ENVCONF_TRUST take.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   envconf keygen ~/keys/app-prod.key
   ENVCONF_KEY_FILE=~/keys/app-prod.key envconf open app --environment prod
-  envconf keygen --stdout | vault-of-your-choice store app-prod")]
+  envconf keygen --stdout | vault-of-your-choice store app-prod"
+)]
 pub(crate) struct Args {
-    /// The file to make, with mode 0600; one that is there is never written over
+    /// The file to make, with mode 0600; never one that is there
     #[arg(required_unless_present = "stdout")]
     file: Option<PathBuf>,
 

@@ -10,15 +10,21 @@ use crate::target::Target;
 
 /// Print what was sealed, byte for byte
 ///
-/// Opens only what a trusted key wrapped: those of --trust, else of ENVCONF_TRUST, else a local key.
+/// Opens only what a trusted key wrapped: one of --trust, else of ENVCONF_TRUST,
+/// else a local key.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   envconf open app
   envconf open app --environment prod --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01
-  envconf open config/app.prod.conf.enc -o config/app.prod.toml")]
+  envconf open config/app.prod.conf.enc -o config/app.prod.toml"
+)]
 pub(crate) struct Args {
-    /// The pair: the path of its .enc or .key, or a bare name such as app, looked for here and in ENVCONF_DIR or config/
+    /// The path of an .enc or .key, or a bare name such as app
+    ///
+    /// A bare name is looked for here and in ENVCONF_DIR or config/.
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 

@@ -14,19 +14,25 @@ use crate::target::{self, Target};
 
 /// Seal a plain file into a pair
 ///
-/// Writes NAME.conf.enc and NAME.conf.key beside FILE, after proving that they open to the same content. The name,
-/// and the environment if there is one, are those of FILE: app.toml, app.prod.toml.
+/// Writes NAME.conf.enc and NAME.conf.key beside FILE, after proving that they open
+/// to the same content. The name, and the environment if there is one, are those of
+/// FILE: app.toml, app.prod.toml.
 ///
-/// For whom: -r, else the first rule of .envconf.toml that matches FILE or the pair, else the local keys at hand.
+/// For whom: -r, else the first rule of .envconf.toml that matches FILE or the
+/// pair, else the local keys at hand.
 ///
-/// Sealing again keeps the data key as long as the old pair opens and its recipients stay the same, and raises the
-/// generation by one. After any failure the old pair is as it was.
+/// Sealing again keeps the data key as long as the old pair opens and its
+/// recipients stay the same, and raises the generation by one. After any failure
+/// the old pair is as it was.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   envconf seal config/app.toml
   envconf seal config/app.prod.toml -r tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --rm
-  generate-config | envconf seal - --name app --environment prod --type json -o config")]
+  generate-config | envconf seal - --name app --environment prod --type json -o config"
+)]
 pub(crate) struct Args {
     /// The plain file, or - for standard input, which needs --name
     file: PathBuf,
@@ -35,11 +41,13 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 
-    /// Seal for this key: provider:region:key-id, or local for the local keys at hand; repeatable
+    /// Seal for this key; repeatable
+    ///
+    /// provider:region:key-id, or local for the local keys at hand.
     #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
     recipients: Vec<Trusted>,
 
-    /// What the content is, where the file's extension does not say it
+    /// What the content is; else the file's extension says it
     #[arg(long = "type", value_name = "TYPE",
         value_parser = one_of(ContentType::ALL.map(ContentType::name), ContentType::from_name))]
     content_type: Option<ContentType>,
@@ -49,7 +57,7 @@ pub(crate) struct Args {
         value_parser = one_of([Suite::Aes256Gcm, Suite::Aes128Gcm].map(Suite::name), Suite::from_name))]
     suite: Suite,
 
-    /// Agree to recipients that .envconf.toml names and the old pair does not have
+    /// Agree to recipients that .envconf.toml adds to the old pair's
     #[arg(short, long)]
     yes: bool,
 
@@ -124,8 +132,10 @@ impl<'a> Source<'a> {
             }
         };
         let folder = args.output.as_deref().unwrap_or(beside);
-        if folder != Path::new("") {
-            std::fs::read_dir(folder).map_err(|error| Error::write(folder, error))?;
+        if folder != Path::new("") && !folder.is_dir() {
+            return Err(
+                Error::write(folder, std::io::ErrorKind::NotFound.into()).advise("make the folder first")
+            );
         }
         let pair = Pair::new(folder, &name, &environment);
         if let Self::File(file) = self

@@ -11,24 +11,34 @@ use crate::target::Target;
 
 /// Check pairs without showing what is in them
 ///
-/// All pairs are checked and reported; the exit code is that of the first one that fails.
+/// All pairs are checked and reported; the exit code is that of the first one
+/// that fails.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   envconf verify app
   envconf verify config/*.conf.enc --depth structure
-  envconf verify app --environment prod --signers 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --json")]
+  envconf verify app --environment prod --signers 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --json"
+)]
 pub(crate) struct Args {
-    /// The pairs: paths, or bare names
+    /// Paths of .enc or .key, or bare names such as app
     #[arg(value_name = "PAIR", required = true)]
     pairs: Vec<PathBuf>,
 
-    /// How deep to look: structure needs no key and proves nothing about who made the pair; unwrap has a trusted key
-    /// give the data key, which authenticates header and recipients; full opens the content too
-    #[arg(long, default_value = "full", value_parser = one_of(DEPTHS.map(|(word, _)| word), depth))]
+    /// How deep to look
+    ///
+    /// structure: both files are well formed, belong together and are signed as
+    /// required; needs no key, and without signers proves nothing about who made
+    /// them. unwrap: a trusted key gives the data key, which authenticates header
+    /// and recipients. full: the content opens and parses too.
+    #[arg(long, verbatim_doc_comment, default_value = "full", value_parser = one_of(DEPTHS.map(|(word, _)| word), depth))]
     depth: Depth,
 
-    /// Require signatures by these signers, in place of ENVCONF_SIGNERS: public keys in base64, separated by commas
+    /// Require signatures by these signers, in place of ENVCONF_SIGNERS
+    ///
+    /// Ed25519 public keys, base64 of 32 bytes, separated by commas.
     #[arg(long, value_name = "LIST")]
     signers: Option<String>,
 
