@@ -83,7 +83,8 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let sealed = seal
         .seal_if(&target.pair, &content, &services, |added| wanted.confirm(added, args.yes, output))
         .map_err(|error| match error.kind() {
-            Kind::DoesNotFit => source.name(error),
+            // Errors of the old pair name its files already.
+            Kind::DoesNotFit | Kind::TooLarge => source.name(error),
             _ => error,
         })?;
     if let (true, Source::File(file)) = (args.rm, &source) {
