@@ -424,3 +424,65 @@ fn names_from_outside_are_escaped() {
     let report = fails(project.loader::<App>(&[("APP__\u{1b}[2J", "1")])).to_string();
     assert!(!report.contains('\u{1b}') && !report.contains('\u{202e}'), "{report:?}");
 }
+
+/// The command's streams, for every way in which it reads a plain text, a key or a pair.
+#[cfg(feature = "cli")]
+#[test]
+fn the_commands_streams() {
+    let c = CANARY;
+    let project = Project::toml(&format!("token = \"{c}\"\nnumber = \"{c}\"\n"));
+    let sandbox = &project.sandbox;
+    let text = project.key.expose_text();
+    let b64 = text.rsplit(':').next().unwrap();
+    sandbox.write_mode(".envconf/local-key", text.as_str(), 0o600);
+    sandbox.write_mode("cut-key", &text[..text.len() - 1], 0o600);
+    sandbox.write("broken.toml", format!("password = \"{c}\n"));
+    sandbox.write("broken.json", format!("{{\"password\": {c}}}"));
+    sandbox.write("broken.env", format!("export PASSWORD={c}\n"));
+    sandbox.write("broken.prod.toml", [format!("a = \"{c}").as_bytes(), &[0xff]].concat());
+    sandbox.write("good.toml", format!("password = \"{c}\"\n"));
+    sandbox.write(".envconf.toml", "[[rule]]\nfiles = \"good.*\"\nrecipients = [\"local\"]\n");
+    let enc = sandbox.read("config/app.conf.enc");
+    let mut torn = enc.clone();
+    torn[900] ^= 1;
+    sandbox.write("torn.conf.enc", torn);
+    sandbox.write("torn.conf.key", sandbox.read("config/app.conf.key"));
+    let torn = ["verify", "torn.conf.enc", "--name", "app"];
+    let runs: &[(&[&str], &[(&str, &str)])] = &[
+        (&["seal", "broken.toml", "-r", "local"], &[]),
+        (&["seal", "broken.json", "-r", "local"], &[]),
+        (&["seal", "broken.env", "-r", "local"], &[]),
+        (&["seal", "broken.prod.toml", "-r", "local"], &[]),
+        (&["seal", "good.toml"], &[]),
+        (&["seal", "good.toml"], &[("ENVCONF_KEY_FILE", "cut-key")]),
+        (
+            &["seal", "good.toml", "-r", "tencent:ap-x:1"],
+            &[("TENCENTCLOUD_SECRET_KEY", c), ("TENCENTCLOUD_SECRET_ID", c)],
+        ),
+        (&["verify", "app"], &[]),
+        (&["verify", "app", "--depth", "unwrap"], &[]),
+        (&["inspect", "app"], &[]),
+        (&torn, &[]),
+        (&["open", "app", "-o", "copy"], &[]),
+        (&["open", "app", "--trust", "tencent:ap-x:1"], &[]),
+        (&["open", "app"], &[("ENVCONF_KEY", c)]),
+        (&["open", "app"], &[("ENVCONF_KEY_CMD", "cat cut-key")]),
+    ];
+    for (args, variables) in runs {
+        for json in [false, true] {
+            let mut command = sandbox.command(env!("CARGO_BIN_EXE_envconf"));
+            let endpoint = ("ENVCONF_TENCENT_ENDPOINT", "http://127.0.0.1:1");
+            command
+                .args(*args)
+                .args(json.then_some("--json"))
+                .env(endpoint.0, endpoint.1)
+                .envs(variables.iter().copied());
+            let output = command.output().unwrap();
+            for stream in [&output.stdout, &output.stderr] {
+                let shown = String::from_utf8_lossy(stream);
+                assert_silent(&format!("{args:?}"), &shown, c);
+                assert_silent(&format!("{args:?}"), &shown, b64);
+            }
+        }
+    }
+}
