@@ -1,1 +1,3 @@
+//! Replaced by the yardsticks.
+
 fn main() {}
