@@ -448,7 +448,8 @@ fn the_commands_streams() {
     sandbox.write("torn.conf.enc", torn);
     sandbox.write("torn.conf.key", sandbox.read("config/app.conf.key"));
     let torn = ["verify", "torn.conf.enc", "--name", "app"];
-    let runs: &[(&[&str], &[(&str, &str)])] = &[
+    type Run<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+    let runs: &[Run<'_>] = &[
         (&["seal", "broken.toml", "-r", "local"], &[]),
         (&["seal", "broken.json", "-r", "local"], &[]),
         (&["seal", "broken.env", "-r", "local"], &[]),
