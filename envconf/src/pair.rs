@@ -83,18 +83,29 @@ impl Pair {
 
     /// Replaces the `.enc`, its data key staying the same.
     pub(crate) fn replace_enc(&self, enc: &[u8]) -> Result<(), Error> {
-        replace(&self.enc, enc)
+        Staged::write(&self.enc, enc)?.replace()
     }
 
     /// Replaces both files by a pair with a new data key, so that whoever reads in between finds a pair that opens:
     /// first a `.key` that has the old section too, then the `.enc`, then the final `.key` (format.md §4, "Writing").
+    ///
+    /// All three are written out before the first replaces anything, so that a full disk is met in time. Should the
+    /// `.enc` still not be replaced, the `.key` becomes what it was.
     pub(crate) fn replace_both(&self, both_keys: Option<&[u8]>, enc: &[u8], key: &[u8]) -> Result<(), Error> {
-        replace(&self.key, both_keys.unwrap_or(key))?;
-        replace(&self.enc, enc)?;
-        match both_keys {
-            Some(_) => replace(&self.key, key),
-            None => Ok(()),
+        let before = if self.key.exists() { Some(self.read_key()?) } else { None };
+        let first = Staged::write(&self.key, both_keys.unwrap_or(key))?;
+        let enc = Staged::write(&self.enc, enc)?;
+        let last = both_keys.map(|_| Staged::write(&self.key, key)).transpose()?;
+        first.replace()?;
+        if let Err(error) = enc.replace() {
+            // The pair opens as it is; if it cannot be put back, that is all there is to be had.
+            let _ = match before {
+                Some(before) => Staged::write(&self.key, &before).and_then(Staged::replace),
+                None => std::fs::remove_file(&self.key).map_err(|error| Error::write(&self.key, error)),
+            };
+            return Err(error);
         }
+        last.map_or(Ok(()), Staged::replace)
     }
 }
 
@@ -141,36 +152,39 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
     if bytes.len() > limit { Err(too_large()) } else { Ok(bytes) }
 }
 
-/// Replaces `path` as a whole or not at all: a temporary file beside it, synchronised, renamed, the folder
-/// synchronised too. Until the rename the old file is untouched; whatever fails, nothing is left behind.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |error| Error::write(path, error);
-    let temporary = Temporary::beside(path)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary.0).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    if let Ok(old) = std::fs::metadata(path) {
-        file.set_permissions(old.permissions()).map_err(failed)?;
-    }
-    file.sync_all().map_err(failed)?;
-    std::fs::rename(&temporary.0, path).map_err(failed)?;
-    std::mem::forget(temporary); // it has become the file
-    sync_folder(path).map_err(failed)
+/// New content of a file, written out and synchronised beside it, and not yet in its place. Removed on drop.
+struct Staged<'a> {
+    path: &'a Path,
+    temporary: PathBuf,
 }
 
-/// A temporary file's path; the file is removed on drop.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn beside(path: &Path) -> Result<Self, Error> {
+impl<'a> Staged<'a> {
+    fn write(path: &'a Path, bytes: &[u8]) -> Result<Self, Error> {
+        let failed = |error| Error::write(path, error);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Ok(Self(path.with_file_name(format!(".{name}.{}.tmp", random_id()?))))
+        let temporary = path.with_file_name(format!(".{name}.{}.tmp", random_id()?));
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(failed)?;
+        let staged = Self { path, temporary };
+        file.write_all(bytes).map_err(failed)?;
+        if let Ok(old) = std::fs::metadata(path) {
+            file.set_permissions(old.permissions()).map_err(failed)?;
+        }
+        file.sync_all().map_err(failed)?;
+        Ok(staged)
+    }
+
+    /// Puts it in its place, as a whole or not at all.
+    fn replace(self) -> Result<(), Error> {
+        let failed = |error| Error::write(self.path, error);
+        std::fs::rename(&self.temporary, self.path).map_err(failed)?;
+        sync_folder(self.path).map_err(failed)
     }
 }
 
-impl Drop for Temporary {
+impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        // It may not have been created, or be gone with its folder: there is nothing else to do about it.
-        let _ = std::fs::remove_file(&self.0);
+        // Once it has replaced the file there is nothing by this name; if it cannot be removed, nothing else helps.
+        let _ = std::fs::remove_file(&self.temporary);
     }
 }
 
@@ -258,13 +272,57 @@ mod tests {
         assert!(Pair::of("c/app.toml").is_err());
     }
 
+    /// The name, content and number of everything in a folder.
+    fn files(folder: &Path) -> Vec<(String, Option<Vec<u8>>)> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> =
+            entries.map(|path| (path.display().to_string(), std::fs::read(&path).ok())).collect();
+        files.sort();
+        files
+    }
+
+    /// Whichever of its steps fails, a replacement leaves the folder as it was.
     #[test]
     fn a_failed_replacement_leaves_the_folder_as_it_was() {
-        let folder = std::env::temp_dir().join(format!("envconf-pair-{}", random_id().unwrap()));
-        std::fs::create_dir_all(folder.join("app.conf.enc/in-the-way")).unwrap();
-        let error = replace(&folder.join("app.conf.enc"), b"new").unwrap_err();
-        assert_eq!((error.kind(), error.exit_code()), (Kind::Io, 11));
-        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
-        std::fs::remove_dir_all(folder).unwrap();
+        let (name, environment) = ("app".parse().unwrap(), "default".parse().unwrap());
+        for in_the_way in ["app.conf.key", "app.conf.enc"] {
+            let folder = tempfile::tempdir().unwrap();
+            let pair = Pair::new(folder.path(), &name, &environment);
+            for file in [pair.enc(), pair.key()] {
+                std::fs::write(file, "old").unwrap();
+            }
+            // A folder that is not empty cannot be replaced by a file.
+            std::fs::remove_file(folder.path().join(in_the_way)).unwrap();
+            std::fs::create_dir_all(folder.path().join(in_the_way).join("in the way")).unwrap();
+            let before = files(folder.path());
+            let error = pair.replace_both(Some(b"both"), b"new", b"new").unwrap_err();
+            assert_eq!(error.kind(), Kind::Io);
+            assert_eq!(files(folder.path()), before, "{in_the_way}");
+            if in_the_way == "app.conf.enc" {
+                assert_eq!(pair.replace_enc(b"new").unwrap_err().exit_code(), 11);
+                assert_eq!(files(folder.path()), before);
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_an_error_of_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let pair =
+            Pair::new(folder.path().join("gone"), &"app".parse().unwrap(), &"default".parse().unwrap());
+        assert_eq!(pair.replace_both(None, b"new", b"new").unwrap_err().exit_code(), 11);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_replaced_file_keeps_its_mode() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let pair = Pair::new(folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        std::fs::write(pair.enc(), "old").unwrap();
+        std::fs::set_permissions(pair.enc(), std::fs::Permissions::from_mode(0o640)).unwrap();
+        pair.replace_enc(b"new").unwrap();
+        assert_eq!(std::fs::metadata(pair.enc()).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(files(folder.path()).len(), 1);
     }
 }
