@@ -84,12 +84,12 @@ fn open(enc: &[u8], key: &[u8], policy: &Value) -> Result<envconf::Opened, envco
     }
     let mut reader = Policy::new(text(&policy["name"]).parse()?, text(&policy["env"]).parse()?)
         .trust(trust)
-        .min_generation(policy["min_generation"].as_u64().unwrap());
+        .min_generation(policy["min_generation"].as_u64().unwrap_or(1));
     let signers: Vec<_> =
         list(&policy["signers"]).iter().map(|signer| text(signer).parse().unwrap()).collect();
     if !signers.is_empty() {
-        let required = policy["required_signatures"].as_u64().unwrap() as usize;
-        reader = reader.signers(signers, required)?;
+        let required = policy["required_signatures"].as_u64().unwrap_or(1) as usize;
+        reader = door::with_signers(reader, signers, required);
     }
     open_bytes(enc, key, &reader, &services)
 }

@@ -9,6 +9,7 @@ use crate::format::outline;
 use crate::format::{ContentType, Header, KeyFile, Recipient, Suite};
 use crate::kms::{Context, local::LocalKey};
 use crate::layers;
+use crate::policy::Policy;
 use crate::signer::{SignerKey, SigningKey};
 use aes_gcm::{Aes128Gcm, Aes256Gcm};
 
@@ -141,6 +142,12 @@ pub fn key_file(
         })
         .collect();
     Ok(KeyFile::assemble(&name, &environment, &sections))
+}
+
+/// A policy that requires these signatures, be there signers enough or not.
+pub fn with_signers(mut policy: Policy, signers: Vec<SignerKey>, required: usize) -> Policy {
+    (policy.signers, policy.required_signatures) = (signers, required);
+    policy
 }
 
 /// Every string of a TC3 signature.

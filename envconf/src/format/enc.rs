@@ -282,12 +282,15 @@ fn decode_body(text: &[u8], full_lines: usize, last: usize) -> Result<SecretByte
         // Bad base64 has the same class, so the order of the two does not show.
         return Err(bad(&format!("not a multiple of {PADDING} bytes and a tag long")));
     }
+    let mut body = SecretBytes::zeroed(len);
+    let decoded = decode_lines(&text[..full_lines * (LINE + 1)], last_line, body.expose_mut());
+    if !decoded {
+        return Err(bad("no base64"));
+    }
     if len > MAX_BODY {
         return Err(Error::new(Kind::TooLarge, format!("the body is larger than {MAX_BODY} bytes")));
     }
-    let mut body = SecretBytes::zeroed(len);
-    let decoded = decode_lines(&text[..full_lines * (LINE + 1)], last_line, body.expose_mut());
-    if decoded { Ok(body) } else { Err(bad("no base64")) }
+    Ok(body)
 }
 
 /// Decodes batches of lines, gathered without their LFs: one call per line costs more than the copy.
