@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::kms::KeyRef;
+use crate::kms::{KeyRef, local};
 
 /// What went wrong, in one word: the closed list of format.md §8, and what can happen around the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -569,21 +569,30 @@ impl Attempt {
     }
 }
 
-/// A name or path from outside, safe to print: control, bidirectional and other unprintable characters escaped.
+/// A name or path from outside, safe to print: control, bidirectional and other unprintable characters escaped, and a
+/// local key, which somebody gave where a name, a reference or a command belongs, left out.
 pub fn escape(text: &str) -> impl fmt::Display + '_ {
     struct Escaped<'a>(&'a str);
     impl fmt::Display for Escaped<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            use fmt::Write as _;
-            for c in self.0.chars() {
-                match c {
-                    '\'' | '"' | '\\' => f.write_char(c)?,
-                    c if is_deceptive(c) => write!(f, "{}", c.escape_unicode())?,
-                    c => write!(f, "{}", c.escape_debug())?,
-                }
-            }
-            Ok(())
+            let Some((before, key)) = self.0.split_once(local::PREFIX) else { return plainly(self.0, f) };
+            let after = key.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=:".contains(c));
+            // Of a text that was escaped before, nothing more is left out.
+            let after = after.strip_prefix("[REDACTED]").unwrap_or(after);
+            plainly(before, f)?;
+            write!(f, "{}[REDACTED]{}", local::PREFIX, escape(after))
         }
+    }
+    fn plainly(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        for c in text.chars() {
+            match c {
+                '\'' | '"' | '\\' => f.write_char(c)?,
+                c if is_deceptive(c) => write!(f, "{}", c.escape_unicode())?,
+                c => write!(f, "{}", c.escape_debug())?,
+            }
+        }
+        Ok(())
     }
     Escaped(text)
 }
@@ -626,6 +635,14 @@ mod tests {
         assert_eq!(escape("a\u{1b}[2J\n\u{202e}b\"c").to_string(), "a\\u{1b}[2J\\n\\u{202e}b\"c");
         let error = Error::new(Kind::Io, "cannot read it").at(Path::new("x\ny"));
         assert_eq!(error.to_string(), "x\\ny: cannot read it");
+    }
+
+    #[test]
+    fn a_local_key_in_the_wrong_place_is_not_repeated() {
+        assert_eq!(
+            escape("a envconf-local-v1:f7e8:q50O/+=' b envconf-local-v1:x\n").to_string(),
+            "a envconf-local-v1:[REDACTED]' b envconf-local-v1:[REDACTED]\\n"
+        );
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::secret::{SecretBytes, same};
 pub(crate) const PROVIDER: &str = "local";
 /// Where a local key lies, relative to a folder of the project (api.md §1).
 const FILE: &str = ".envconf/local-key";
-const PREFIX: &str = "envconf-local-v1:";
+pub(crate) const PREFIX: &str = "envconf-local-v1:";
 const KEK: usize = 32;
 const KID_HEX: usize = 16;
 const SALT: usize = 32;

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use envconf::{Attempt, Error, Fault, Kind, Problem};
+use envconf::{Attempt, Error, Fault, Kind, Problem, escape};
 use serde_json::{Value, json};
 
 use crate::output::Output;
@@ -30,18 +30,20 @@ pub(crate) fn not_parsed(stopped: &clap::Error) -> ExitCode {
     let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
     let output = Output::new(json, false);
     let text = stopped.render().to_string();
+    let safe = |text: &str| text.lines().map(|line| escape(line).to_string()).collect::<Vec<_>>().join("\n");
     match stopped.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match output.data(text.as_bytes()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&error, &output),
         },
         _ if json => {
+            let text = safe(&text);
             let first = text.lines().next().unwrap_or_default();
             let message = first.strip_prefix("error: ").unwrap_or(first);
             failed(&Error::new(Kind::Usage, message).advise("see `envconf --help`"), &output)
         }
         _ => {
-            output.error(text.trim_end());
+            output.error(safe(text.trim_end()));
             ExitCode::from(Error::new(Kind::Usage, "").exit_code())
         }
     }
