@@ -205,7 +205,7 @@ fn sync_folder(_: &Path) -> std::io::Result<()> {
 /// [`Kind::Usage`] for any other extension.
 pub fn content_type_of(path: &Path, content: &[u8]) -> Result<crate::format::ContentType, Error> {
     use crate::format::ContentType;
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     match extension {
         Some("toml") => Ok(ContentType::Toml),
@@ -218,7 +218,7 @@ pub fn content_type_of(path: &Path, content: &[u8]) -> Result<crate::format::Con
         },
         _ => Err(Error::new(
             Kind::Usage,
-            format!("the name {} does not say what the content is", escape(name)),
+            format!("the name {} does not say what the content is", escape(&name)),
         )
         .advise("give --type toml, json, yaml, dotenv or raw")),
     }

@@ -72,7 +72,11 @@ impl Policy {
         let mut policy = Self::new(name, environment);
         policy.trust = set.trust;
         if set.required_signatures.is_some() || set.signers.is_some() {
-            policy = policy.signers(set.signers.unwrap_or_default(), set.required_signatures.unwrap_or(1))?;
+            policy = policy
+                .signers(set.signers.unwrap_or_default(), set.required_signatures.unwrap_or(1))
+                .map_err(|error| {
+                    error.advise("set ENVCONF_SIGNERS, and ENVCONF_REQUIRED_SIGNATURES to at most as many")
+                })?;
         }
         Ok(set.min_generation.into_iter().fold(policy, Self::min_generation))
     }
@@ -92,7 +96,7 @@ impl Policy {
         if required == 0 || required > signers.len() {
             return Err(Error::new(
                 Kind::Usage,
-                format!("{required} signatures are required and {} signers are trusted", signers.len()),
+                format!("signatures required: {required}; signers trusted: {}", signers.len()),
             )
             .advise("require at least one signature and at most one of each signer"));
         }

@@ -284,7 +284,7 @@ impl FromStr for KeyRef {
         let (provider, region, key_id) =
             (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next().unwrap_or(""));
         Self::new(provider, region, key_id).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("{} is no key reference", escape(text)))
+            Error::new(Kind::Usage, format!("`{}` is no key reference", escape(text)))
                 .advise("write it as provider:region:key-id, such as tencent:ap-guangzhou:<id of the CMK>")
         })
     }
