@@ -78,7 +78,11 @@ impl Pair {
     /// # Errors
     /// As for [`Pair::read_enc`].
     pub fn read_key(&self) -> Result<Vec<u8>, Error> {
-        read(&self.key, MAX_KEY)
+        read(&self.key, MAX_KEY).map_err(|error| {
+            // Sealing is not the next thing to do: it keeps off a pair that it cannot read.
+            let is_half = self.key.symlink_metadata().is_err() && self.enc.exists();
+            if is_half { error.advise("the .enc is there without it: restore it from git") } else { error }
+        })
     }
 
     /// Replaces the `.enc`, its data key staying the same.

@@ -63,8 +63,12 @@ pub(crate) async fn unwrap(
     let error = Error::unwrap_failed(attempts);
     let (transient, refused) = (error.exit_code() == 41, error.exit_code() == 42);
     Err(match () {
-        () if transient => error.advise("try again; if it stays so, look at the network and the service's status page"),
-        () if refused => error.advise("the right to unwrap is missing, or the key is; compare the messages above with the deployment's rights"),
+        () if transient => {
+            error.advise("try again; if it stays so, look at the network and the service's status page")
+        }
+        () if refused => {
+            error.advise("trying again will not help: mend what is said of each key, then start again")
+        }
         () => error,
     })
 }

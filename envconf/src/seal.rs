@@ -240,7 +240,12 @@ impl Seal {
         let file = EncFile::parse(&enc).map_err(|error| error.at(pair.enc()))?;
         self.check_identity(&file.header.name, &file.header.environment)
             .map_err(|error| error.at(pair.enc()))?;
-        let key = pair.read_key()?;
+        let key = pair.read_key().map_err(|error| match key_there {
+            true => error,
+            false => {
+                error.advise("restore it from git; or delete the .enc too, and seal as if for the first time")
+            }
+        })?;
         let (key, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
         match worker::block_on(open::open_pair(pair, &policy, services, Wait::Here)) {
             Ok(opened) => Ok(Old::Verified(Box::new(opened))),

@@ -60,12 +60,12 @@ fn is_allowed(byte: u8) -> bool {
 fn not_envconf(bytes: &[u8]) -> Error {
     let error = Error::new(Kind::NotEnvconf, "not a sealed file: it does not begin with `envconf/`");
     match bytes {
-        [] => error.advise("the file is empty; restore it from git, or seal the configuration again"),
+        [] => error.advise("the file is empty; restore it from git, or delete both files of the pair and seal the configuration again"),
         [0xEF, 0xBB, 0xBF, ..] => {
             error.advise("it begins with a byte order mark, which an editor has added; restore it from git")
         }
         [b'<', b'<', b'<', b'<', ..] => {
-            error.advise("it begins with a merge conflict; take one side, or seal the configuration again")
+            error.advise("it begins with a merge conflict; take both files of the pair from one side")
         }
         _ => error.advise(
             "seal the plain configuration with `envconf seal FILE`; files made by other tools are not read",

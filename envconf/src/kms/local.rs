@@ -105,10 +105,16 @@ impl LocalKey {
     /// 0037 (format.md §6).
     pub fn read(path: &Path) -> Result<Self, Error> {
         let unreadable = |error: std::io::Error| {
+            let advice = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => {
+                    "let the user that runs this read it, and nobody else"
+                }
+                _ => "make one with `envconf keygen`, or point ENVCONF_KEY_FILE at the right file",
+            };
             Error::new(Kind::BadLocalKey, format!("cannot read the local key: {}", error.kind()))
                 .at(path)
                 .caused_by(error)
-                .advise("make one with `envconf keygen`, or point ENVCONF_KEY_FILE at the right file")
+                .advise(advice)
         };
         let file = open_without_waiting(path).map_err(unreadable)?;
         check_permissions(&file, path)?;

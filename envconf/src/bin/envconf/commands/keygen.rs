@@ -39,7 +39,10 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
         output.say(&reference);
         return Ok(());
     };
-    key.create(file).map_err(|error| error.advise("a key is never written over; choose another name"))?;
+    key.create(file).map_err(|error| match file.symlink_metadata() {
+        Ok(_) => error.advise("a key is never written over; choose another name"),
+        Err(_) => error,
+    })?;
     if output.is_json() {
         return output.json(&json!({ "file": file.to_string_lossy(), "key": reference }));
     }
