@@ -85,7 +85,7 @@ fn a_full_disk_behind_stdout_is_one() {
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = sandbox.command(ENVCONF).args(["open", "large"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(11));
-    assert_eq!(text(&output.stderr), "error: standard output: cannot write it: no storage space\n");
+    assert_eq!(text(&output.stderr), "error: standard output: cannot write it: the disk is full\n");
 }
 
 #[test]

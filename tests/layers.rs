@@ -187,7 +187,7 @@ fn a_value_may_lie_in_a_file() {
     );
     assert_eq!(
         problems::<App>("toml", TOML, &[("APP__LEVEL_FILE", "/nowhere")]),
-        ["level: cannot read it: entity not found, at variable APP__LEVEL_FILE, file /nowhere"]
+        ["level: cannot read it: no such file or folder, at variable APP__LEVEL_FILE, file /nowhere"]
     );
 }
 

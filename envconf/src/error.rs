@@ -172,13 +172,13 @@ impl Error {
 
     /// A file that cannot be read.
     pub fn read(path: &Path, error: std::io::Error) -> Self {
-        Self::new(Kind::Io, format!("cannot read it: {}", error.kind())).at(path).caused_by(error)
+        Self::new(Kind::Io, format!("cannot read it: {}", reason(&error))).at(path).caused_by(error)
     }
 
     /// A file that cannot be written.
     pub fn write(path: &Path, error: std::io::Error) -> Self {
         let mut this =
-            Self::new(Kind::Io, format!("cannot write it: {}", error.kind())).at(path).caused_by(error);
+            Self::new(Kind::Io, format!("cannot write it: {}", reason(&error))).at(path).caused_by(error);
         this.0.writing = true;
         this
     }
@@ -425,6 +425,9 @@ impl fmt::Display for Problem {
                     write!(f, " (did you mean {}?)", escape(suggestion))?;
                 }
             }
+            Complaint::Syntax { expected: "dotenv" } => {
+                f.write_str("not valid dotenv, expected NAME=value")?
+            }
             Complaint::Syntax { expected } => write!(f, "not valid {expected}")?,
             Complaint::Rule(rule) => f.write_str(rule)?,
         }
@@ -566,6 +569,21 @@ impl Attempt {
         }
         let plural = if self.tries == 1 { "try" } else { "tries" };
         write!(f, "{} {plural}, {:.2} s)", self.tries, self.took.as_secs_f64())
+    }
+}
+
+/// What an I/O error says, in words for a person: the library's own for those that people meet.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => "no such file or folder".into(),
+        ErrorKind::AlreadyExists => "it is there already".into(),
+        ErrorKind::PermissionDenied => "permission denied".into(),
+        ErrorKind::StorageFull => "the disk is full".into(),
+        ErrorKind::IsADirectory => "it is a folder".into(),
+        ErrorKind::NotADirectory => "a part of its path is no folder".into(),
+        ErrorKind::ReadOnlyFilesystem => "the file system is read-only".into(),
+        other => other.to_string(),
     }
 }
 

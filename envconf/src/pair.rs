@@ -142,7 +142,7 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
         let error = Error::read(path, error);
         if missing {
             return error.advise(
-                "seal the configuration with `envconf seal`, or point ENVCONF_DIR at the folder that has it",
+                "seal the configuration with `envconf seal`, or check ENVCONF_DIR (which folder) and ENVCONF_ENV (which environment)",
             );
         }
         error

@@ -171,7 +171,7 @@ async fn pins(
 fn untrusted(section: &Section) -> Error {
     Error::new(Kind::NoTrustedRecipient, format!("none of its recipients is trusted: {}", list(section)))
         .advise(
-            "set ENVCONF_TRUST, or the attribute trust = \"…\", to those of them that you know to be yours",
+            "set ENVCONF_TRUST, --trust or the attribute trust = \"…\" to those of them that you know to be yours",
         )
 }
 

@@ -492,8 +492,7 @@ pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Er
             format!("the content is larger than {} bytes", crate::format::MAX_CONTENT),
         ));
     }
-    let broken =
-        |problem: Problem| Error::does_not_fit("the content", vec![problem]).advise("nothing was written");
+    let broken = |problem: Problem| Error::does_not_fit("the content", vec![problem]);
     if content_type == ContentType::Raw {
         return Ok(());
     }

@@ -111,10 +111,13 @@ impl LocalKey {
                 }
                 _ => "make one with `envconf keygen`, or point ENVCONF_KEY_FILE at the right file",
             };
-            Error::new(Kind::BadLocalKey, format!("cannot read the local key: {}", error.kind()))
-                .at(path)
-                .caused_by(error)
-                .advise(advice)
+            Error::new(
+                Kind::BadLocalKey,
+                format!("cannot read the local key: {}", crate::error::reason(&error)),
+            )
+            .at(path)
+            .caused_by(error)
+            .advise(advice)
         };
         let file = open_without_waiting(path).map_err(unreadable)?;
         check_permissions(&file, path)?;

@@ -280,6 +280,12 @@ impl FromStr for KeyRef {
 
     /// Splits at the first two colons: the key id may hold more of them.
     fn from_str(text: &str) -> Result<Self, Error> {
+        if text.starts_with(local::PREFIX) {
+            return Err(Error::new(Kind::Usage, "this is a local key itself, not a reference to one")
+                .advise(
+                    "write local:-:<id of the key>, or `local`; the key goes into ENVCONF_KEY or a file",
+                ));
+        }
         let mut parts = text.splitn(3, ':');
         let (provider, region, key_id) =
             (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next().unwrap_or(""));

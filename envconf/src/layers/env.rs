@@ -174,7 +174,8 @@ fn read_file(file: &std::path::Path) -> Result<Zeroizing<String>, Complaint> {
 
 /// The content of `file` in one buffer that never grows, so that no unwiped copy of it stays behind.
 fn read_bounded(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, Complaint> {
-    let cannot = |error: std::io::Error| Complaint::Rule(format!("cannot read it: {}", error.kind()));
+    let cannot =
+        |error: std::io::Error| Complaint::Rule(format!("cannot read it: {}", crate::error::reason(&error)));
     let file = File::open(file).map_err(cannot)?;
     let len = file.metadata().map_err(cannot)?.len();
     if len > MAX_FILE as u64 {
@@ -262,7 +263,7 @@ mod tests {
             Some(Err(Complaint::Syntax { expected: "UTF-8" }))
         );
         let gone = dir.path().join("gone").to_str().unwrap().to_owned();
-        assert_eq!(read(&[("APP__A_FILE", &gone)], "APP__A"), rule("cannot read it: entity not found"));
+        assert_eq!(read(&[("APP__A_FILE", &gone)], "APP__A"), rule("cannot read it: no such file or folder"));
         assert_eq!(
             read(&[("APP__A", "1"), ("APP__A_FILE", &gone)], "APP__A"),
             rule("both APP__A and APP__A_FILE are set; unset one of them")

@@ -18,7 +18,7 @@ use self::client::{Answer, Parameter};
 use self::endpoint::Endpoint;
 use super::{BoxFuture, Context, KeyRef, Kms, KmsError, WrappedKey};
 use crate::envelope::DataKey;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::format::Suite;
 use crate::variables::Variables;
 
@@ -38,7 +38,13 @@ impl Tencent {
         let endpoint = variables.setting("ENVCONF_TENCENT_ENDPOINT")?;
         let endpoint = endpoint.map(|text| Endpoint::parse(&text, "ENVCONF_TENCENT_ENDPOINT")).transpose()?;
         let ca_file = match variables.setting("ENVCONF_CA_FILE")? {
-            Some(file) => Some(file),
+            // What is in it is looked at when a request is due: whoever needs none pays for none.
+            Some(file) if std::fs::metadata(&file).is_ok_and(|metadata| metadata.is_file()) => Some(file),
+            Some(file) => {
+                return Err(Error::new(Kind::Usage, "ENVCONF_CA_FILE names no file")
+                    .at(file.as_ref())
+                    .advise("point it at a PEM file with root certificates, or unset it"));
+            }
             // Not ours: set and empty means unset there, as other programs have it.
             None => variables
                 .get("SSL_CERT_FILE")

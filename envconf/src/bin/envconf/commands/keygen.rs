@@ -20,7 +20,7 @@ Examples:
   envconf keygen --stdout | vault-of-your-choice store app-prod"
 )]
 pub(crate) struct Args {
-    /// The file to make, with mode 0600; never one that is there
+    /// The file to make, with mode 0600; never one that is there. Or --stdout
     #[arg(required_unless_present = "stdout")]
     file: Option<PathBuf>,
 

@@ -90,7 +90,25 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     if let (true, Source::File(file)) = (args.rm, &source) {
         std::fs::remove_file(file).map_err(|error| Error::write(file, error))?;
     }
-    report(&target, &sealed, args, output)
+    report(&target, &sealed, args, output)?;
+    if content_type == ContentType::Dotenv
+        && let Some(line) = first_quoted_value(&content)
+    {
+        output.say(format_args!(
+            "note: the value on line {line} begins with a quote, which would be part of it: programs refuse to load it"
+        ));
+    }
+    Ok(())
+}
+
+/// The line of the first dotenv value that begins with a quote; such a text seals and opens, and does not load.
+fn first_quoted_value(content: &[u8]) -> Option<usize> {
+    let quoted = |line: &[u8]| {
+        let value = line.iter().position(|b| *b == b'=').map(|at| &line[at + 1..]);
+        !line.starts_with(b"#")
+            && value.is_some_and(|value| matches!(value.first(), Some(b'"' | b'\'' | b'`')))
+    };
+    content.split(|b| *b == b'\n').position(quoted).map(|at| at + 1)
 }
 
 /// Where the plain text comes from.
