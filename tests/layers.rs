@@ -398,7 +398,7 @@ fn what_does_not_parse_is_told_by_line_and_column() {
         (
             "dotenv",
             "LEVEL=1\nlevel",
-            "not valid dotenv, at config/app.conf.enc line 2, column 1 of the sealed text",
+            "not valid dotenv, expected NAME=value, at config/app.conf.enc line 2, column 1 of the sealed text",
         ),
         (
             "json",
