@@ -14,6 +14,8 @@ use crate::error::{Error, Kind, escape};
 use crate::variables::Variables;
 
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
+/// Longer deadlines are cut to this: as good as none, and no clock overflows by adding it.
+const LONGEST_DEADLINE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Limits of `ENVCONF_KEY_CMD` (api.md §3).
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
 const COMMAND_OUTPUT: u64 = 4096;
@@ -110,7 +112,7 @@ impl KeyServices {
     }
 
     pub(crate) fn time_limit(&self) -> Duration {
-        self.deadline
+        self.deadline.min(LONGEST_DEADLINE)
     }
 
     /// The key service of this provider, if this build has one.
@@ -345,6 +347,14 @@ mod tests {
         assert_eq!(parse_duration("2m"), Some(Duration::from_secs(120)));
         for bad in ["", "s", "10", "0s", "-1s", "1h", "1.5s", " 1s"] {
             assert_eq!(parse_duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_longest_deadlines_end_at_a_moment_that_exists() {
+        let most = services(&[("ENVCONF_KMS_DEADLINE", "18446744073709551615s")]).unwrap();
+        for services in [most, KeyServices::none().deadline(Duration::MAX)] {
+            assert!(Instant::now().checked_add(services.time_limit()).is_some());
         }
     }
 
