@@ -202,8 +202,12 @@ fn given_keys(variables: &Variables) -> Result<(Vec<LocalKey>, Option<Arc<KeyCom
         .advise("unset all but one"));
     }
     if let Some(text) = key {
-        let keys = local::parse_several(text);
-        return keys.map(|keys| (keys, None)).map_err(|error| named("ENVCONF_KEY", &error));
+        let keys = local::parse_several(text).map_err(|error| named("ENVCONF_KEY", &error))?;
+        if keys.is_empty() {
+            return Err(Error::new(Kind::Usage, "ENVCONF_KEY is set but holds no key")
+                .advise("give ENVCONF_KEY a value, or unset it"));
+        }
+        return Ok((keys, None));
     }
     if let Some(list) = file {
         let keys = std::env::split_paths(&list).map(|path| LocalKey::read(&path)).collect::<Result<_, _>>();
@@ -364,6 +368,7 @@ mod tests {
         assert_eq!(services(&[("ENVCONF_KEY", &format!("{}, {}\n", *key, *key))]).unwrap().given().len(), 2);
         for (pairs, kind) in [
             (&[("ENVCONF_KEY", "")][..], Kind::Usage),
+            (&[("ENVCONF_KEY", " , ,")], Kind::Usage),
             (&[("ENVCONF_KEY", key.as_str()), ("ENVCONF_KEY_CMD", "x")], Kind::Usage),
             (&[("ENVCONF_KEY", "nonsense")], Kind::BadLocalKey),
             (&[("ENVCONF_KEY_FILE", "/does/not/exist")], Kind::BadLocalKey),
