@@ -101,7 +101,8 @@ impl Pair {
         let enc = Staged::write(&self.enc, enc)?;
         let last = both_keys.map(|_| Staged::write(&self.key, key)).transpose()?;
         first.replace()?;
-        if let Err(error) = enc.replace() {
+        // Only while the old `.enc` is in its place: the new one needs the new `.key`, synchronised or not.
+        if let Err(error) = enc.rename() {
             // The pair opens as it is; if it cannot be put back, that is all there is to be had.
             let _ = match before {
                 Some(before) => Staged::write(&self.key, &before).and_then(Staged::replace),
@@ -109,6 +110,7 @@ impl Pair {
             };
             return Err(error);
         }
+        enc.sync_folder()?;
         last.map_or(Ok(()), Staged::replace)
     }
 }
@@ -177,11 +179,19 @@ impl<'a> Staged<'a> {
         Ok(staged)
     }
 
-    /// Puts it in its place, as a whole or not at all.
+    /// Puts it in its place, and makes that last.
     fn replace(self) -> Result<(), Error> {
-        let failed = |error| Error::write(self.path, error);
-        std::fs::rename(&self.temporary, self.path).map_err(failed)?;
-        sync_folder(self.path).map_err(failed)
+        self.rename()?;
+        self.sync_folder()
+    }
+
+    /// Puts it in its place, as a whole or not at all.
+    fn rename(&self) -> Result<(), Error> {
+        std::fs::rename(&self.temporary, self.path).map_err(|error| Error::write(self.path, error))
+    }
+
+    fn sync_folder(&self) -> Result<(), Error> {
+        sync_folder(self.path).map_err(|error| Error::write(self.path, error))
     }
 }
 
