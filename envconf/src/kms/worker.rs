@@ -105,13 +105,27 @@ impl Worker {
     }
 }
 
+/// The worker's runtime. Where its thread cannot be started the caller drops it, perhaps within a runtime of its own,
+/// and there a drop that waits for the runtime's threads panics.
+struct Runtime(Option<tokio::runtime::Runtime>);
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 fn spawn_thread() -> Option<Worker> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     let (jobs, mut count) = watch::channel(0);
     let number = STARTED.fetch_add(1, Ordering::Relaxed);
     let worker = Worker { handle: runtime.handle().clone(), jobs, number, process: std::process::id() };
+    let runtime = Runtime(Some(runtime));
     let serve = move || {
         ON_WORKER.set(true);
+        let Some(runtime) = &runtime.0 else { return };
         runtime.block_on(async {
             loop {
                 // The sender lives in WORKER and in every job; without it nobody can ask for anything.
@@ -238,4 +252,15 @@ where
     let flight = Arc::new(Flight { id, outcome, task: task.abort_handle() });
     flights.insert(id, Arc::downgrade(&flight));
     (flight, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_without_its_thread_can_be_dropped_within_another() {
+        let build = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        build().block_on(async { drop(Runtime(Some(build()))) });
+    }
 }
