@@ -229,6 +229,8 @@ async fn on_worker<T: Send + 'static>(
 
 fn flight_id(identity: &[u8; 32], key: &KeyRef, wrapped: &WrappedKey, context: &Context) -> worker::FlightId {
     let mut digest = Sha256::new_with_prefix(identity);
+    // A forked child has its parent's flights in memory, and nobody who flies them.
+    digest.update(std::process::id().to_be_bytes());
     for part in [&key.to_string(), wrapped.as_str(), context.as_json(), &context.dek().to_string()] {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
