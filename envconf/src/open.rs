@@ -116,10 +116,20 @@ pub fn verify(pair: &Pair, policy: &Policy, services: &KeyServices, depth: Depth
         let recipients = opened.recipients().cloned().collect();
         return Ok(Verified { header: opened.header, recipients, unwrapped_by: Some(opened.unwrapped_by) });
     }
-    let enc = pair.read_enc()?;
-    let file = check_enc(&enc, policy).map_err(|error| error.at(pair.enc()))?;
     let in_key = |error: Error| error.at(pair.key());
-    let (key, section) = pair.read_key().and_then(|key| check_key(&file, &key)).map_err(in_key)?;
+    let mut again = 0;
+    let (enc, file, key, section) = loop {
+        let enc = pair.read_enc()?;
+        let file = check_enc(&enc, policy).map_err(|error| error.at(pair.enc()))?;
+        match pair.read_key().and_then(|key| check_key(&file, &key)) {
+            Ok((key, section)) => break (enc, file, key, section),
+            Err(error) if error.kind() == Kind::DekNotFound && again < READ_AGAIN.0 => {
+                again += 1;
+                std::thread::sleep(READ_AGAIN.1);
+            }
+            Err(error) => return Err(in_key(error)),
+        }
+    };
     let recipients = section.recipients.iter().map(|recipient| recipient.key.clone()).collect();
     let mut unwrapped_by = None;
     if depth == Depth::Unwrap {
@@ -297,4 +307,37 @@ fn check_section(key: &KeyFile, section: &Section, dek: &DataKey, suite: Suite) 
         .advise("restore the .key from git, and find out who changed it"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ContentType, LocalKey, Seal};
+
+    /// A reader that has the old `.enc` and the final `.key` of a re-seal reads both again, whatever its depth.
+    #[test]
+    fn a_reader_between_two_writes_of_a_sealer_reads_again() {
+        for depth in [Depth::Structure, Depth::Unwrap, Depth::Full] {
+            let folder = tempfile::tempdir().unwrap();
+            let (name, environment) =
+                ("app".parse::<crate::Name>().unwrap(), "default".parse::<crate::Name>().unwrap());
+            let pair = Pair::new(folder.path(), &name, &environment);
+            let key = LocalKey::generate().unwrap();
+            let services = KeyServices::none().local_key(key.clone());
+            let seal = Seal::new(name.clone(), environment.clone(), ContentType::Raw)
+                .recipient(key.key_ref().clone());
+            let (enc, key) = seal.seal_bytes(b"new", &services).unwrap();
+            let (old, _) = seal.seal_bytes(b"old", &services).unwrap();
+            std::fs::write(pair.enc(), old).unwrap();
+            std::fs::write(pair.key(), key).unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    std::thread::sleep(READ_AGAIN.1 / 2);
+                    std::fs::write(folder.path().join("enc"), enc).unwrap();
+                    std::fs::rename(folder.path().join("enc"), pair.enc()).unwrap();
+                });
+                verify(&pair, &Policy::new(name, environment), &services, depth).unwrap();
+            });
+        }
+    }
 }
