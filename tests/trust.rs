@@ -127,6 +127,10 @@ fn untrusted_recipients_are_named_with_what_to_set() {
 #[test]
 fn a_missing_local_key_that_is_asked_for_is_said_to_be_missing() {
     let project = project();
+    // Nothing asks for one here: there are untrusted recipients only.
+    let error = load(&project, &[]).unwrap_err();
+    assert_eq!((error.kind(), error.exit_code()), (Kind::NoTrustedRecipient, 34));
+    assert!(error.to_string().contains("ENVCONF_KEY,") && error.to_string().contains("ENVCONF_TRUST"));
     let error = load(&project, &[("ENVCONF_TRUST", "local")]).unwrap_err();
     assert_eq!((error.kind(), error.exit_code()), (Kind::BadLocalKey, 43));
     let pinned = format!("local:-:{}", project.key.key_ref().key_id());
@@ -206,7 +210,7 @@ fn the_search_goes_upwards_and_ends_where_the_repository_does() {
     let dir = project.sandbox.path("config").to_string_lossy().into_owned();
     assert_eq!(run_in(&project, "service/src", &[("ENVCONF_DIR", &dir)]), "8080");
     project.sandbox.write("service/.git", "gitdir: elsewhere");
-    assert_eq!(run_in(&project, "service/src", &[("ENVCONF_DIR", &dir)]), "BadLocalKey");
+    assert_eq!(run_in(&project, "service/src", &[("ENVCONF_DIR", &dir)]), "NoTrustedRecipient");
 }
 
 /// A writer of the repository commits a key of his own and a pair made with it.

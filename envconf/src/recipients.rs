@@ -105,7 +105,13 @@ async fn candidates(
         candidates.push(Candidate { key: pin, wrapped, ask });
     }
     if candidates.is_empty() {
-        return Err(if missing && lists_local { local_key_missing(section) } else { untrusted(section) });
+        return Err(match () {
+            () if missing && lists_local => local_key_missing(section),
+            () if lists_local && policy.trust.is_none() => untrusted(section).advise(
+                "set ENVCONF_KEY, ENVCONF_KEY_FILE or ENVCONF_KEY_CMD, or copy a colleague's .envconf/local-key; or set ENVCONF_TRUST, or the attribute trust = \"…\", to those of them that you know to be yours",
+            ),
+            () => untrusted(section),
+        });
     }
     let is_missing = |candidate: &Candidate| {
         candidate.key.provider() == local::PROVIDER && matches!(candidate.ask, Ask::Nobody(_))
@@ -152,7 +158,7 @@ async fn pins(
     }
     let all: Vec<KeyRef> = keys.iter().map(|key| key.key_ref().clone()).collect();
     let Some(list) = &policy.trust else {
-        return Ok((all.clone(), keys, all.is_empty()));
+        return Ok((all, keys, false));
     };
     let is_placed = |key: &KeyRef| {
         list.iter().any(|trusted| *trusted == Trusted::Local || *trusted == Trusted::Key(key.clone()))
