@@ -47,7 +47,10 @@ impl Rules {
         let failed = |error| Error::read(path, error);
         let mut text = String::new();
         let file = std::fs::File::open(path).map_err(failed)?;
-        file.take(LIMIT).read_to_string(&mut text).map_err(failed)?;
+        file.take(LIMIT + 1).read_to_string(&mut text).map_err(failed)?;
+        if text.len() as u64 > LIMIT {
+            return Err(usage(format!("larger than {LIMIT} bytes")).at(path));
+        }
         let path = std::path::absolute(path).map_err(failed)?;
         Self::parse(&text).map(|rules| Self { rules, path: path.clone() }).map_err(|error| error.at(&path))
     }
@@ -171,6 +174,17 @@ fn usage(message: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rules_that_are_too_many_are_not_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE);
+        let rule = "[[rule]]\nfiles = \"**\"\nrecipients = [\"local\"]\n";
+        std::fs::write(&file, format!("{}{rule}", "\n".repeat(LIMIT as usize - rule.len()))).unwrap();
+        assert_eq!(Rules::read(&file).unwrap().rules.len(), 1);
+        std::fs::write(&file, format!("{}{rule}", "\n".repeat(LIMIT as usize))).unwrap();
+        assert_eq!(Rules::read(&file).unwrap_err().kind(), Kind::Usage);
+    }
 
     #[test]
     fn only_what_is_documented_is_read() {
