@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Kind};
 use crate::format::{ContentType, EncFile, Header, Id, MAX_CONTENT, PADDING, Suite, TAG, write_body};
 use crate::secret::{Plaintext, SecretBytes, same};
-use crate::signer::SigningKey;
+use crate::signer::{self, SigningKey};
 
 const NONCE: usize = 12;
 /// The plaintext begins with the content's length, `u32` big-endian (format.md §3).
@@ -181,7 +181,11 @@ pub(crate) fn seal(
     body.expose_mut()[text_len..].copy_from_slice(&tag);
     write_body(&mut file, body.expose());
 
-    let mut signatures: Vec<_> = signers.iter().map(|signer| signer.sign(&file)).collect();
+    let mut signatures = Vec::new();
+    if !signers.is_empty() {
+        let message = signer::message(&file);
+        signatures.extend(signers.iter().map(|signer| signer.sign(&message)));
+    }
     signatures.sort_by_key(|signature| signature.signer);
     signatures.dedup_by_key(|signature| signature.signer);
     crate::format::write_signatures(&mut file, &signatures);

@@ -11,6 +11,7 @@ use crate::pair::Pair;
 use crate::policy::Policy;
 use crate::recipients;
 use crate::secret::{Plaintext, same};
+use crate::signer;
 
 /// A sealer may be between two of its writes: `.enc` and `.key` are then read again, so often and so far apart
 /// (format.md §4, "Writing").
@@ -223,12 +224,13 @@ fn check_signatures(file: &EncFile, enc: &[u8], policy: &Policy) -> Result<(), E
     if policy.signers.is_empty() {
         return Ok(());
     }
+    let message = signer::message(&enc[..file.m]);
     let mut valid = 0;
     for signature in &file.signatures {
         let Some(signer) = policy.signers.iter().find(|signer| signer.id() == signature.signer) else {
             continue;
         };
-        if !signer.verifies(&enc[..file.m], &signature.bytes) {
+        if !signer.verifies(&message, &signature.bytes) {
             return Err(Error::new(
                 Kind::BadSignature,
                 format!("the signature of signer {} does not verify", signature.signer),

@@ -167,7 +167,9 @@ impl PolicyVariables {
     pub(crate) fn read(variables: &Variables) -> Result<Self, Error> {
         let number = |name: &str| -> Result<Option<u64>, Error> {
             let Some(text) = variables.setting(name)? else { return Ok(None) };
-            let number = text.parse().ok().filter(|number| (1..=MAX_GENERATION).contains(number));
+            let digits = text.bytes().all(|b| b.is_ascii_digit());
+            let number =
+                text.parse().ok().filter(|_| digits).filter(|number| (1..=MAX_GENERATION).contains(number));
             number
                 .map(Some)
                 .ok_or_else(|| Error::new(Kind::Usage, format!("{name} is no whole number above 0")))

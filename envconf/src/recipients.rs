@@ -200,18 +200,15 @@ async fn ask(
     context: Context,
     limit: Duration,
 ) -> Result<DataKey, KmsError> {
-    let request = {
-        let kms = kms.clone();
-        move || {
-            let (kms, key, wrapped, context) = (kms.clone(), key.clone(), wrapped.clone(), context.clone());
-            let id = kms.identity().map(|identity| flight_id(&identity, &key, &wrapped, &context));
-            (id, async move { kms.unwrap(&key, &wrapped, &context).await })
-        }
+    let id = kms.identity().map(|identity| flight_id(&identity, &key, &wrapped, &context));
+    let request = move || {
+        let (kms, key, wrapped, context) = (kms.clone(), key.clone(), wrapped.clone(), context.clone());
+        async move { kms.unwrap(&key, &wrapped, &context).await }
     };
     on_worker(limit, async move {
-        match request().0 {
-            Some(id) => worker::share(id, || request().1).await,
-            None => request().1.await,
+        match id {
+            Some(id) => worker::share(id, request).await,
+            None => request().await,
         }
     })
     .await

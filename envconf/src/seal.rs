@@ -6,7 +6,8 @@ use crate::envelope::{self, DataKey};
 use crate::error::{Complaint, Error, Kind, Origin, Problem};
 use crate::format::outline::{self, Outline};
 use crate::format::{
-    ContentType, EncFile, Header, Id, KeyFile, MAX_GENERATION, Name, Recipient, Section, Suite, Timestamp,
+    ContentType, EncFile, Header, Id, KeyFile, MAX_GENERATION, MAX_RECIPIENTS, Name, Recipient, Section,
+    Suite, Timestamp,
 };
 use crate::kms::local::LocalKey;
 use crate::kms::services::KeyServices;
@@ -219,6 +220,13 @@ impl Seal {
         if self.recipients.is_empty() {
             return Err(Error::new(Kind::Usage, "no recipient is given")
                 .advise("name at least one key that can unwrap"));
+        }
+        if self.recipients.len() > MAX_RECIPIENTS {
+            return Err(Error::new(Kind::Usage, format!("more than {MAX_RECIPIENTS} recipients")));
+        }
+        if self.outline != Outline::None && !self.content_type.has_outline() {
+            let ty = self.content_type.name();
+            return Err(Error::new(Kind::Usage, format!("content of type {ty} carries no outline")));
         }
         check_content(content, self.content_type)
     }

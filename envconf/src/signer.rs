@@ -25,14 +25,10 @@ impl SignerKey {
         Id::new(id)
     }
 
-    /// Whether `signature` is this signer's over `signed`, the file through its last body line.
+    /// Whether `signature` is this signer's over the [`message`] of a file.
     ///
     /// Strict: besides S < L (RFC 8032 §5.1.7) it refuses keys and nonces of small order.
-    pub(crate) fn verifies(&self, signed: &[u8], signature: &[u8; 64]) -> bool {
-        self.verifies_raw(&message(signed), signature)
-    }
-
-    pub(crate) fn verifies_raw(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
         self.0.verify_strict(message, &signature).is_ok()
     }
@@ -78,9 +74,9 @@ impl SigningKey {
         SignerKey(self.0.verifying_key())
     }
 
-    /// Signs a file through its last body line.
-    pub(crate) fn sign(&self, signed: &[u8]) -> Signature {
-        Signature { signer: self.public().id(), bytes: self.0.sign(&message(signed)).to_bytes() }
+    /// Signs the [`message`] of a file.
+    pub(crate) fn sign(&self, message: &[u8]) -> Signature {
+        Signature { signer: self.public().id(), bytes: self.0.sign(message).to_bytes() }
     }
 }
 
@@ -90,6 +86,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-fn message(signed: &[u8]) -> Vec<u8> {
+/// What is signed of a file, given through its last body line; made once for all its signers.
+pub(crate) fn message(signed: &[u8]) -> Vec<u8> {
     [b"envconf/v1 sig\0", signed].concat()
 }

@@ -70,7 +70,7 @@ pub fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
 
 /// Ed25519 as signers use it, over the bare message.
 pub fn verifies(signer: &SignerKey, message: &[u8], signature: &[u8; 64]) -> bool {
-    signer.verifies_raw(message, signature)
+    signer.verifies(message, signature)
 }
 
 /// The context of a data key.

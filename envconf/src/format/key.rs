@@ -13,7 +13,8 @@ use crate::error::{Error, Kind};
 use crate::kms::KeyRef;
 
 const MAX_SECTIONS: usize = 4;
-const MAX_RECIPIENTS: usize = 16;
+/// Most recipients of one data key (format.md §8).
+pub(crate) const MAX_RECIPIENTS: usize = 16;
 const MAX_BLOB: usize = 8000;
 
 /// A parsed `.key`. The keys in it are wrapped: the file is safe to commit.
