@@ -1,0 +1,113 @@
+//! Races: contestants run in turn, round by round, so that a moody machine is moody to all of them; and the table.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// Runs once, and says how long what counts of it took.
+pub(crate) type Contestant<'a> = Box<dyn FnMut() -> Duration + 'a>;
+
+/// What a contestant runs for in one round, if a single run is shorter.
+const TURN: Duration = Duration::from_millis(2);
+const LEAST_ROUNDS: usize = 5;
+
+/// A contestant of which all counts, the end of its result included: wiping is work.
+pub(crate) fn whole<'a, T>(mut run: impl FnMut() -> T + 'a) -> Contestant<'a> {
+    Box::new(move || {
+        let started = Instant::now();
+        drop(black_box(run()));
+        started.elapsed()
+    })
+}
+
+/// A contestant that uses up an input, which `prepare` makes anew, unmeasured.
+pub(crate) fn prepared<'a, S, T>(
+    mut state: S,
+    mut prepare: impl FnMut(&mut S) + 'a,
+    mut run: impl FnMut(&mut S) -> T + 'a,
+) -> Contestant<'a>
+where
+    S: 'a,
+{
+    Box::new(move || {
+        prepare(&mut state);
+        let started = Instant::now();
+        drop(black_box(run(black_box(&mut state))));
+        started.elapsed()
+    })
+}
+
+/// The seconds that each contestant took for one run, round by round.
+pub(crate) struct Race<const N: usize>(Vec<[f64; N]>);
+
+/// Lets the contestants run in turn for about as long as `time`, each round beginning with another one.
+pub(crate) fn race<const N: usize>(time: Duration, mut contestants: [Contestant<'_>; N]) -> Race<N> {
+    let runs = contestants.each_mut().map(|contestant| {
+        contestant();
+        let once = contestant().as_nanos().max(1);
+        (TURN.as_nanos() / once).clamp(1, 10_000) as u32
+    });
+    let mut rounds: Vec<[f64; N]> = Vec::new();
+    let started = Instant::now();
+    while started.elapsed() < time || rounds.len() < LEAST_ROUNDS {
+        let mut round = [0.0; N];
+        for turn in 0..N {
+            let at = (turn + rounds.len()) % N;
+            let took: Duration = (0..runs[at]).map(|_| contestants[at]()).sum();
+            round[at] = took.as_secs_f64() / f64::from(runs[at]);
+        }
+        rounds.push(round);
+    }
+    Race(rounds)
+}
+
+impl<const N: usize> Race<N> {
+    /// The median over the rounds of what `of` makes of one.
+    fn median(&self, of: impl Fn(&[f64; N]) -> f64) -> f64 {
+        let mut values: Vec<f64> = self.0.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    }
+
+    /// Prints the line of `ours` beside `theirs`; the ratio is the median of the rounds' ratios.
+    pub(crate) fn compare(
+        &self,
+        name: &str,
+        ours: impl Fn(&[f64; N]) -> f64,
+        beside: &str,
+        theirs: impl Fn(&[f64; N]) -> f64,
+        aim: Aim,
+    ) {
+        let ratio = self.median(|round| ours(round) / theirs(round));
+        let (verdict, aim) = match aim {
+            Aim::None => ("", String::new()),
+            Aim::Within(most) if ratio <= most => ("met", format!("<= {most:.2}")),
+            Aim::Within(most) => ("NOT MET", format!("<= {most:.2}")),
+            Aim::Faster if ratio < 1.0 => ("met", "< 1".into()),
+            Aim::Faster => ("NOT MET", "< 1".into()),
+        };
+        let (ours, theirs) = (time(self.median(&ours)), time(self.median(&theirs)));
+        println!("{name:38} {ours:>10}   {beside:38} {theirs:>10}   {ratio:6.2}  {aim:>8}  {verdict}");
+    }
+}
+
+/// What a ratio ought to be.
+pub(crate) enum Aim {
+    /// At most this.
+    Within(f64),
+    /// Below 1.
+    Faster,
+    /// Nothing: it is there for comparison.
+    None,
+}
+
+pub(crate) fn print_head() {
+    println!("{:38} {:>10}   {:38} {:>10}   {:>6}  {:>8}", "envconf", "", "beside", "", "ratio", "aim");
+}
+
+fn time(seconds: f64) -> String {
+    match seconds {
+        s if s < 1e-3 => format!("{:.1} us", s * 1e6),
+        s if s < 1.0 => format!("{:.2} ms", s * 1e3),
+        s => format!("{s:.2} s"),
+    }
+}

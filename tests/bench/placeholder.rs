@@ -1,3 +1,0 @@
-//! Replaced by the yardsticks.
-
-fn main() {}

@@ -1,0 +1,42 @@
+//! A project in a temporary folder, as a developer's machine has it.
+
+use envconf::{ContentType, KeyRef, KeyServices, LocalKey, Pair, Seal};
+use envconf_test_support::Sandbox;
+
+use crate::config::{KEYS, TOML};
+
+/// The configuration as plain text, sealed, and with the local key where a load finds it.
+pub(crate) struct Project {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) key: LocalKey,
+}
+
+impl Project {
+    /// Sealed for its local key.
+    pub(crate) fn new() -> Self {
+        let project = Self::unsealed();
+        let services = KeyServices::none().local_key(project.key.clone());
+        project.seal(project.key.key_ref(), &services);
+        project
+    }
+
+    pub(crate) fn unsealed() -> Self {
+        assert_eq!(TOML.len(), 4096);
+        let keys = TOML.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count();
+        assert_eq!(keys, KEYS);
+        let project = Self { sandbox: Sandbox::new(), key: LocalKey::generate().unwrap() };
+        project.sandbox.write("config/app.toml", TOML);
+        // The search for a local key ends here, as it does in a repository.
+        std::fs::create_dir_all(project.sandbox.path(".git")).unwrap();
+        std::fs::create_dir_all(project.sandbox.path(".envconf")).unwrap();
+        project.key.create(&project.sandbox.path(".envconf/local-key")).unwrap();
+        project
+    }
+
+    pub(crate) fn seal(&self, recipient: &KeyRef, services: &KeyServices) {
+        let (name, environment) = ("app".parse().unwrap(), "default".parse().unwrap());
+        let pair = Pair::new(self.sandbox.path("config"), &name, &environment);
+        let seal = Seal::new(name, environment, ContentType::Toml).recipient(recipient.clone());
+        seal.seal(&pair, TOML.as_bytes(), services).unwrap();
+    }
+}

@@ -1,0 +1,38 @@
+//! The yardsticks: what envconf costs beside the bare work it is made of. `cargo bench -p envconf-bench`; the name of
+//! a section behind `--` runs that one alone. What is measured, and what came out: `envconf/docs/performance.md`.
+//!
+//! A benchmark, not a test: an aim that is not met is printed, and fails nothing.
+
+#![allow(clippy::unwrap_used, reason = "a benchmark ends by panicking")]
+#![allow(clippy::print_stdout, reason = "its table is its result")]
+
+mod command;
+#[allow(dead_code, reason = "loaded, and looked at by nobody")]
+mod config;
+mod envelope;
+mod load;
+mod measure;
+mod project;
+mod tls;
+
+/// Name, and what runs it.
+const SECTIONS: [(&str, fn()); 4] =
+    [("load", load::run), ("envelope", envelope::run), ("command", command::run), ("tls", tls::run)];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if tls::is_child(&arguments) {
+        return;
+    }
+    // `cargo test --all-targets` builds and starts this too, without that flag.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        return;
+    }
+    let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    measure::print_head();
+    for (name, run) in SECTIONS {
+        if wanted.is_empty() || wanted.iter().any(|wanted| *wanted == name) {
+            run();
+        }
+    }
+}
