@@ -3,6 +3,13 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+/// Keeps the allocator from handing memory back to the system in one run and taking it again in the next, which it
+/// does or does not as the heap happens to lie, and which can double what a load takes. Once it has been given back
+/// a large block, glibc takes blocks of that size for ordinary ones.
+pub(crate) fn steady_heap() {
+    drop(black_box(vec![1u8; 16 << 20]));
+}
+
 /// Runs once, and says how long what counts of it took.
 pub(crate) type Contestant<'a> = Box<dyn FnMut() -> Duration + 'a>;
 

@@ -29,6 +29,7 @@ fn main() {
         return;
     }
     let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    measure::steady_heap();
     measure::print_head();
     for (name, run) in SECTIONS {
         if wanted.is_empty() || wanted.iter().any(|wanted| *wanted == name) {
