@@ -6,21 +6,30 @@
 use std::fmt;
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
 /// Secret bytes in one buffer of exact size, wiped on drop; `Debug` shows nothing, not even the length.
 #[derive(Clone)]
-pub(crate) struct SecretBytes(Zeroizing<Box<[u8]>>);
+pub(crate) struct SecretBytes(Box<[u8]>);
+
+impl Drop for SecretBytes {
+    fn drop(&mut self) {
+        // The slice is wiped in bulk; `Box<[u8]>` itself would be wiped byte by byte.
+        self.0.as_mut().zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for SecretBytes {}
 
 impl SecretBytes {
     /// `len` zero bytes, to be filled in place.
     pub(crate) fn zeroed(len: usize) -> Self {
-        Self(Zeroizing::new(vec![0; len].into_boxed_slice()))
+        Self(vec![0; len].into_boxed_slice())
     }
 
     /// A copy of `bytes`; wiping the original is the caller's matter.
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
-        Self(Zeroizing::new(Box::from(bytes)))
+        Self(Box::from(bytes))
     }
 
     /// Fresh bytes from the operating system's generator.
