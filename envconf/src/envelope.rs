@@ -9,7 +9,9 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind};
-use crate::format::{ContentType, EncFile, Header, Id, MAX_CONTENT, PADDING, Suite, TAG, write_body};
+use crate::format::{
+    ContentType, EncFile, Header, Id, MAX_CONTENT, PADDING, Suite, TAG, reserve_rest, write_body,
+};
 use crate::secret::{Plaintext, SecretBytes, same};
 use crate::signer::{self, SigningKey};
 
@@ -179,6 +181,7 @@ pub(crate) fn seal(
         .encrypt(&file, &mut body.expose_mut()[..text_len])
         .ok_or_else(|| Error::new(Kind::Unexpected, "the cipher refused to encrypt"))?;
     body.expose_mut()[text_len..].copy_from_slice(&tag);
+    reserve_rest(&mut file, body.expose().len(), signers.len());
     write_body(&mut file, body.expose());
 
     let mut signatures = Vec::new();

@@ -15,6 +15,9 @@ const MAX_BODY: usize = MAX_CONTENT + PADDING + TAG;
 const MAX_HEADER: usize = 1_048_576;
 const MAX_OUTLINE: usize = 4096;
 const MAX_SIGNATURES: usize = 8;
+/// A `sig` line, its LF included, and the file's last line.
+const SIGNATURE_LINE: usize = "sig: ".len() + 16 + " ".len() + 88 + 1;
+const END: &[u8] = b"end\n";
 /// Characters of a full body line, and the bytes they stand for.
 const LINE: usize = 64;
 const LINE_BYTES: usize = LINE / 4 * 3;
@@ -128,6 +131,7 @@ impl EncFile {
         let mut bytes = self.header.emit();
         bytes.extend_from_slice(format!("salt: {}\n", STANDARD.encode(self.salt)).as_bytes());
         bytes.extend_from_slice(format!("commit: {}\nbody:\n", STANDARD.encode(self.commit)).as_bytes());
+        reserve_rest(&mut bytes, self.body_len(), self.signatures.len());
         write_body(&mut bytes, self.body.expose());
         write_signatures(&mut bytes, &self.signatures);
         bytes
@@ -328,10 +332,15 @@ fn foreign_character(mut lines: Lines<'_>, end: usize) -> Option<Error> {
     None
 }
 
+/// Makes room for a body of `body` bytes, so many signatures and the end, so that `out` grows once.
+pub(crate) fn reserve_rest(out: &mut Vec<u8>, body: usize, signatures: usize) {
+    let lines = body.div_ceil(3) * 4 + body.div_ceil(LINE_BYTES);
+    out.reserve_exact(lines + signatures * SIGNATURE_LINE + END.len());
+}
+
 /// Appends `body` as lines of 64 base64 characters, the last one shorter.
 pub(crate) fn write_body(out: &mut Vec<u8>, body: &[u8]) {
     const BATCH: usize = 64;
-    out.reserve(body.len().div_ceil(3) * 4 + body.len().div_ceil(LINE_BYTES));
     let mut text = [0; BATCH * LINE];
     for batch in body.chunks(BATCH * LINE_BYTES) {
         // The buffer holds the text of a whole batch, so this cannot fail.
@@ -350,5 +359,5 @@ pub(crate) fn write_signatures(out: &mut Vec<u8>, signatures: &[Signature]) {
             format!("sig: {} {}\n", signature.signer, STANDARD.encode(signature.bytes)).as_bytes(),
         );
     }
-    out.extend_from_slice(b"end\n");
+    out.extend_from_slice(END);
 }
