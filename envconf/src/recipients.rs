@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::envelope::DataKey;
 use crate::error::{Attempt, Error, Fault, Kind};
 use crate::format::{Recipient, Section, Suite};
+use crate::kms::deadline::Deadline;
 use crate::kms::local::{self, LocalKey};
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, KeyRef, Kms, KmsError, WrappedKey, worker};
@@ -52,7 +53,7 @@ pub(crate) async fn unwrap(
                 // What is left is shared among those still to come, so that a silent one leaves time for the next.
                 let limit = deadline.saturating_duration_since(started) / remote_left.max(1);
                 remote_left = remote_left.saturating_sub(1);
-                ask(kms, candidate.key.clone(), candidate.wrapped, context.clone(), limit).await
+                ask(kms, candidate.key.clone(), candidate.wrapped, context.clone(), started + limit).await
             }
         };
         match result {
@@ -198,32 +199,22 @@ async fn ask(
     key: KeyRef,
     wrapped: WrappedKey,
     context: Context,
-    limit: Duration,
+    until: Instant,
 ) -> Result<DataKey, KmsError> {
     let id = kms.identity().map(|identity| flight_id(&identity, &key, &wrapped, &context));
     let request = move || {
         let (kms, key, wrapped, context) = (kms.clone(), key.clone(), wrapped.clone(), context.clone());
         async move { kms.unwrap(&key, &wrapped, &context).await }
     };
-    on_worker(limit, async move {
-        match id {
-            Some(id) => worker::share(id, request).await,
-            None => request().await,
-        }
-    })
-    .await
+    match id {
+        Some(id) => on_worker(async move { worker::share(id, until, request).await }).await,
+        None => on_worker(async move { Deadline::at(until).run(request()).await }).await,
+    }
 }
 
-/// Runs `job` on the worker for at most `limit`.
 async fn on_worker<T: Send + 'static>(
-    limit: Duration,
     job: impl Future<Output = Result<T, KmsError>> + Send + 'static,
 ) -> Result<T, KmsError> {
-    let late = || {
-        KmsError::transient("no answer within the deadline")
-            .advise("look at the network and the endpoint, or raise ENVCONF_KMS_DEADLINE")
-    };
-    let job = async move { tokio::time::timeout(limit, job).await.unwrap_or_else(|_| Err(late())) };
     match worker::run(job).await {
         Ok(result) => result,
         Err(worker::Gone) => Err(KmsError::other("the thread for key services failed")),
@@ -245,7 +236,7 @@ fn attempt(key: KeyRef, error: KmsError, took: Duration) -> Attempt {
     Attempt {
         key,
         fault: error.fault,
-        message: error.message.into(),
+        message: error.message.into_owned(),
         code: error.code,
         request_id: error.request_id,
         status: error.status,
@@ -333,7 +324,7 @@ async fn timed<T: Send + 'static>(
     job: impl Future<Output = Result<T, KmsError>> + Send + 'static,
 ) -> Result<T, Error> {
     let started = Instant::now();
-    let result = on_worker(deadline.saturating_duration_since(started), job).await;
+    let result = on_worker(async move { Deadline::at(deadline).run(job).await }).await;
     result.map_err(|error| {
         let error = Error::wrap_failed(attempt(key.clone(), error, started.elapsed()));
         error.advise("nothing was written")

@@ -1,11 +1,13 @@
 //! Key services: the [`Kms`] trait, the reference that names one key of one service, and what passes between.
 
+pub(crate) mod deadline;
 pub(crate) mod local;
 pub(crate) mod services;
 #[cfg(feature = "tencent")]
 pub(crate) mod tencent;
 pub(crate) mod worker;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::str::FromStr;
@@ -148,7 +150,7 @@ impl WrappedKey {
 #[derive(Clone, Debug)]
 pub struct KmsError {
     pub(crate) fault: Fault,
-    pub(crate) message: &'static str,
+    pub(crate) message: Cow<'static, str>,
     pub(crate) advice: Option<&'static str>,
     pub(crate) code: Option<String>,
     pub(crate) request_id: Option<String>,
@@ -157,7 +159,9 @@ pub struct KmsError {
 }
 
 impl KmsError {
-    fn new(fault: Fault, message: &'static str) -> Self {
+    /// `message` is put together from this library's own words only.
+    pub(crate) fn new(fault: Fault, message: impl Into<Cow<'static, str>>) -> Self {
+        let message = message.into();
         Self { fault, message, advice: None, code: None, request_id: None, status: None, tries: 1 }
     }
 

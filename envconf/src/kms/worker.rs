@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::KmsError;
+use super::deadline::Deadline;
 use crate::envelope::DataKey;
 
 /// How long the thread outlives its last job.
@@ -188,6 +189,7 @@ pub(crate) type FlightId = [u8; 32];
 
 struct Flight {
     id: FlightId,
+    deadline: Arc<Deadline>,
     outcome: watch::Receiver<Outcome>,
     task: tokio::task::AbortHandle,
 }
@@ -207,18 +209,26 @@ impl Drop for Flight {
 
 static FLIGHTS: Mutex<Option<HashMap<FlightId, Weak<Flight>>>> = Mutex::new(None);
 
-/// Joins the unwrap `id` that is under way, or starts it with `unwrap`. On the worker only.
+/// Joins the unwrap `id` that is under way, or starts it with `unwrap`, and waits for it until then. On the worker
+/// only.
 ///
-/// The request belongs to all who wait for it: it goes on when the first of them is dropped, and ends with the last.
-pub(crate) async fn share<F>(id: FlightId, unwrap: impl Fn() -> F) -> Result<DataKey, KmsError>
+/// The request belongs to all who wait for it: it goes on when the first of them is dropped, ends with the last, and
+/// has the longest of their deadlines.
+pub(crate) async fn share<F>(
+    id: FlightId,
+    until: Instant,
+    unwrap: impl Fn() -> F,
+) -> Result<DataKey, KmsError>
 where
     F: Future<Output = Result<DataKey, KmsError>> + Send + 'static,
 {
     loop {
-        let (flight, is_mine) = join(id, &unwrap);
+        let (flight, is_mine) = join(id, until, &unwrap);
         let mut outcome = flight.outcome.clone();
-        match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
-            Ok(Some(outcome)) => return outcome,
+        let outcome = tokio::time::timeout_at(until.into(), outcome.wait_for(Option::is_some)).await;
+        match outcome.map(|outcome| outcome.map(|outcome| outcome.clone())) {
+            Err(_) => return Err(flight.deadline.late()),
+            Ok(Ok(Some(outcome))) => return outcome,
             // It panicked, or ended with the thread of whoever started it: once more on our own account.
             _ if is_mine => return Err(KmsError::other("the key service's code panicked")),
             _ => drop(flight),
@@ -226,7 +236,7 @@ where
     }
 }
 
-fn join<F>(id: FlightId, unwrap: impl Fn() -> F) -> (Arc<Flight>, bool)
+fn join<F>(id: FlightId, until: Instant, unwrap: impl Fn() -> F) -> (Arc<Flight>, bool)
 where
     F: Future<Output = Result<DataKey, KmsError>> + Send + 'static,
 {
@@ -235,21 +245,23 @@ where
     let under_way = flights.get(&id).and_then(Weak::upgrade);
     if let Some(flight) = under_way {
         if flight.outcome.has_changed().is_ok() || flight.outcome.borrow().is_some() {
+            flight.deadline.extend(until);
             return (flight, false);
         }
         // Its task is gone without an outcome. Drop our share only after the lock, which its `Drop` takes too.
         flights.remove(&id);
         drop(guard);
         drop(flight);
-        return join(id, unwrap);
+        return join(id, until, unwrap);
     }
     let (sender, outcome) = watch::channel(None);
-    let request = unwrap();
+    let deadline = Deadline::at(until);
+    let request = deadline.clone().scope(unwrap());
     let task = tokio::spawn(async move {
         let result = request.await;
         sender.send_replace(Some(result));
     });
-    let flight = Arc::new(Flight { id, outcome, task: task.abort_handle() });
+    let flight = Arc::new(Flight { id, deadline, outcome, task: task.abort_handle() });
     flights.insert(id, Arc::downgrade(&flight));
     (flight, true)
 }
