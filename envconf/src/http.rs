@@ -1,15 +1,10 @@
-//! One transport: timeouts, bounded and wiped bodies, retries with jitter; no redirects, no proxies, no logging.
+//! One transport: timeouts, bounded and wiped bodies, proxies; no redirects, no logging.
 //!
-//! On the worker's thread only, where the one client lives. A client is built when the first request is due, and
-//! brings its own TLS configuration: nothing is read from the system's trust store, no crypto provider is installed
-//! for the process.
+//! On the worker's thread only, where the clients live: one for each way out (root certificates and proxy),
+//! practically always one. A client is built when the first request is due, and brings its own TLS configuration:
+//! nothing is read from the system's trust store, no crypto provider is installed for the process.
 //!
-//! What is tried again, and how often:
-//!
-//! * only what another try may mend ([`Fault::Transient`]): no connection, no answer in time, a reply that is cut or
-//!   no JSON, HTTP 5xx, and the service's own codes for overload and internal errors;
-//! * at most [`TRIES`] times, each with [`PER_TRY`] of its own and signed afresh;
-//! * after a wait between 0 and 100 ms · 2ⁿ, at most 2 s ("full jitter"), so that a fleet does not come back at once.
+//! A request is sent once: what is tried again, and when, is said in [`crate::retry`].
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,36 +13,48 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
+pub(crate) use reqwest::Method;
+
 use crate::error::Fault;
 use crate::kms::KmsError;
+use crate::proxy::{Proxies, Proxy};
 use crate::secret::SecretBytes;
 
-const TRIES: u32 = 3;
-const PER_TRY: Duration = Duration::from_secs(3);
 const CONNECT: Duration = Duration::from_secs(2);
 /// A connection that has idled longer is not used again: the service closes it without notice.
 const IDLE: Duration = Duration::from_secs(30);
-const BACKOFF: Duration = Duration::from_millis(100);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 /// The largest reply that is read; a wrapped key of the largest kind has less than a tenth of it.
 const LARGEST_REPLY: usize = 64 * 1024;
 
-/// One POST.
-pub(crate) struct Post {
+/// One request.
+pub(crate) struct Request {
+    pub(crate) method: Method,
     pub(crate) url: String,
     pub(crate) headers: HeaderMap,
     /// Wiped when the transport has let go of it.
     pub(crate) body: Zeroizing<Vec<u8>>,
+    /// For the whole exchange.
+    pub(crate) limit: Duration,
+}
+
+/// How requests leave this machine.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Route {
+    /// Replaces the compiled-in root certificates.
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) proxies: Proxies,
 }
 
 /// What came back, whatever its status.
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    /// The `Date` header.
+    pub(crate) date: Option<String>,
     pub(crate) body: SecretBytes,
 }
 
@@ -68,60 +75,41 @@ pub(crate) fn name(name: &'static str) -> HeaderName {
     HeaderName::from_static(name)
 }
 
-/// Runs `request` until it succeeds, fails for good, or has been tried often enough; each run makes its own request.
-pub(crate) async fn with_retries<T, F>(mut request: impl FnMut() -> F) -> Result<T, KmsError>
-where
-    F: Future<Output = Result<T, KmsError>>,
-{
-    let mut tries = 0;
-    loop {
-        let result = request().await;
-        tries += 1;
-        match result {
-            Err(error) if error.fault == Fault::Transient && tries < TRIES => {
-                tokio::time::sleep(backoff(tries)).await
-            }
-            Err(error) if error.tries == 0 => return Err(error),
-            result => return result.map_err(|error| error.tries(tries)),
-        }
-    }
-}
-
-/// A wait between nothing and the longest for this number of tries, all equally likely.
-fn backoff(tries: u32) -> Duration {
-    let longest = LONGEST_BACKOFF.min(BACKOFF * 2u32.saturating_pow(tries - 1));
-    let mut random = [0; 4];
-    // Without randomness the wait is the longest, which is still a wait.
-    let share = match getrandom::fill(&mut random) {
-        Ok(()) => f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX),
-        Err(_) => 1.0,
-    };
-    longest.mul_f64(share)
-}
-
-/// Sends `post` once. `ca_file` replaces the compiled-in root certificates.
-pub(crate) async fn send(post: Post, ca_file: Option<&PathBuf>) -> Result<Reply, KmsError> {
-    let client = client(ca_file)?;
-    let request = client.post(post.url).headers(post.headers).body(Bytes::from_owner(post.body));
+/// Sends `request` once.
+pub(crate) async fn send(request: Request, route: &Route) -> Result<Reply, KmsError> {
+    let Request { method, url, headers, body, limit } = request;
+    let url = reqwest::Url::parse(&url).map_err(|_| KmsError::other("the URL makes no sense").tries(0))?;
+    let is_tls = url.scheme() == "https";
+    let host = url.host_str().unwrap_or_default();
+    let proxy = is_tls.then(|| route.proxies.to(host, url.port_or_known_default().unwrap_or(443))).flatten();
+    let client = client(route.ca_file.as_ref(), proxy.as_ref())?;
+    let has_proxy = proxy.is_some();
+    let request = client.request(method, url).headers(headers).body(Bytes::from_owner(body));
     let exchange = async {
-        let mut response = request.send().await.map_err(|error| network_fault(&error))?;
-        let status = response.status().as_u16();
-        let mut chunks = Vec::new();
-        let mut len = 0;
-        while let Some(chunk) = response.chunk().await.map_err(|error| network_fault(&error))? {
-            len += chunk.len();
-            chunks.push(chunk);
-            if len > LARGEST_REPLY {
-                return Err(KmsError::other("the reply is larger than 64 KiB").status(status));
-            }
-        }
-        Ok(Reply { status, body: gather(chunks, len) })
+        let response = request.send().await;
+        receive(response.map_err(|error| network_fault(&error, has_proxy))?, has_proxy).await
     };
-    match tokio::time::timeout(PER_TRY, exchange).await {
+    match tokio::time::timeout(limit, exchange).await {
         Ok(result) => result,
-        Err(_) => Err(KmsError::transient("no answer in 3 s")
-            .advise("look at the network and at ENVCONF_TENCENT_ENDPOINT")),
+        Err(_) => Err(KmsError::new(Fault::Transient, format!("no answer in {} s", limit.as_secs()))
+            .advise("look at the network and the endpoint")),
     }
+}
+
+async fn receive(mut response: reqwest::Response, has_proxy: bool) -> Result<Reply, KmsError> {
+    let status = response.status().as_u16();
+    let date = response.headers().get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
+    let mut chunks = Vec::new();
+    let mut len = 0;
+    while let Some(chunk) = response.chunk().await.map_err(|error| network_fault(&error, has_proxy))? {
+        len += chunk.len();
+        chunks.push(chunk);
+        if len > LARGEST_REPLY {
+            drop(gather(chunks, len));
+            return Err(KmsError::other("the reply is larger than 64 KiB").status(status));
+        }
+    }
+    Ok(Reply { status, date, body: gather(chunks, len) })
 }
 
 /// The chunks in one buffer of exact size; the transport's own are wiped where they are not shared.
@@ -139,7 +127,7 @@ fn gather(chunks: Vec<Bytes>, len: usize) -> SecretBytes {
 }
 
 /// What kind of failure it was, in our words: the transport's own text names addresses, and may quote.
-fn network_fault(error: &reqwest::Error) -> KmsError {
+fn network_fault(error: &reqwest::Error, has_proxy: bool) -> KmsError {
     if let Some(tls) = tls_error(error) {
         return match tls {
             rustls::Error::InvalidCertificate(_) => KmsError::other("TLS: the server's certificate is not trusted")
@@ -150,6 +138,11 @@ fn network_fault(error: &reqwest::Error) -> KmsError {
     if error.is_timeout() {
         return KmsError::transient("no connection in 2 s")
             .advise("look at the network, the firewall and the endpoint");
+    }
+    if error.is_connect() && has_proxy {
+        return KmsError::transient("no connection through the proxy").advise(
+            "check HTTPS_PROXY, and that the proxy lets this host through; or name the host in NO_PROXY",
+        );
     }
     if error.is_connect() {
         return KmsError::transient("no connection")
@@ -174,22 +167,61 @@ fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     None
 }
 
+/// Root certificates and proxy.
+type Way = (Option<PathBuf>, Option<String>);
+
 thread_local! {
-    /// The clients of this thread, by their root certificates: practically always one.
-    static CLIENTS: RefCell<HashMap<Option<PathBuf>, reqwest::Client>> = RefCell::default();
+    /// The clients of this thread.
+    static CLIENTS: RefCell<HashMap<Way, reqwest::Client>> = RefCell::default();
 }
 
-fn client(ca_file: Option<&PathBuf>) -> Result<reqwest::Client, KmsError> {
-    let known = CLIENTS.with_borrow(|clients| clients.get(&ca_file.cloned()).cloned());
+fn client(ca_file: Option<&PathBuf>, proxy: Option<&Proxy<'_>>) -> Result<reqwest::Client, KmsError> {
+    let way = (ca_file.cloned(), proxy.map(|proxy| proxy.url.to_owned()));
+    let known = CLIENTS.with_borrow(|clients| clients.get(&way).cloned());
     if let Some(client) = known {
         return Ok(client);
     }
-    let client = build_client(ca_file)?;
-    CLIENTS.with_borrow_mut(|clients| clients.insert(ca_file.cloned(), client.clone()));
+    let client = build_client(ca_file, proxy, IDLE)?;
+    CLIENTS.with_borrow_mut(|clients| clients.insert(way, client.clone()));
     Ok(client)
 }
 
-fn build_client(ca_file: Option<&PathBuf>) -> Result<reqwest::Client, KmsError> {
+fn build_client(
+    ca_file: Option<&PathBuf>,
+    proxy: Option<&Proxy<'_>>,
+    idle: Duration,
+) -> Result<reqwest::Client, KmsError> {
+    let failed = || KmsError::other("the HTTP client could not be built").tries(0);
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| failed())?
+        .with_root_certificates(roots(ca_file)?)
+        .with_no_client_auth();
+    let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(idle);
+    // Which requests take the proxy is decided before, by `proxy`; a client for the others takes none at all.
+    let builder = match proxy {
+        Some(proxy) => builder.proxy(proxy_of(proxy)?),
+        None => builder.no_proxy(),
+    };
+    builder.build().map_err(|_| failed())
+}
+
+fn proxy_of(proxy: &Proxy<'_>) -> Result<reqwest::Proxy, KmsError> {
+    let is_http = proxy.url.starts_with("http://") || proxy.url.starts_with("https://");
+    let proxied = is_http.then(|| reqwest::Proxy::https(proxy.url).ok()).flatten();
+    proxied.ok_or_else(|| {
+        KmsError::new(Fault::Other, format!("{} names no http or https proxy", proxy.variable))
+            .advise("write it as http://HOST:PORT, unset it, or name the service's host in NO_PROXY")
+            .tries(0)
+    })
+}
+
+fn roots(ca_file: Option<&PathBuf>) -> Result<rustls::RootCertStore, KmsError> {
     let mut roots = rustls::RootCertStore::empty();
     match ca_file {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
@@ -207,60 +239,61 @@ fn build_client(ca_file: Option<&PathBuf>) -> Result<reqwest::Client, KmsError> 
             }
         }
     }
-    let failed = || KmsError::other("the HTTP client could not be built").tries(0);
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|_| failed())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .referer(false)
-        .connect_timeout(CONNECT)
-        .pool_idle_timeout(IDLE)
-        .build()
-        .map_err(|_| failed())
+    Ok(roots)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
-    fn run<T>(future: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(future)
+    /// Answers every request of every connection with an empty 200, and counts connections.
+    fn server() -> (String, Arc<AtomicUsize>) {
+        use std::io::{Read as _, Write as _};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let count = Arc::new(AtomicUsize::new(0));
+        let counter = count.clone();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                counter.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || {
+                    let mut buffer = [0; 4096];
+                    while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
+                        let answer = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+                        if answer.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        (url, count)
     }
 
     #[test]
-    fn transient_faults_are_tried_again_and_permanent_ones_are_not() {
-        for (error, expected) in
-            [(KmsError::transient("t"), TRIES), (KmsError::refused("r"), 1), (KmsError::other("o"), 1)]
-        {
-            let mut tries = 0;
-            let result: Result<(), _> = run(with_retries(|| {
-                tries += 1;
-                std::future::ready(Err(error.clone()))
-            }));
-            assert_eq!((tries, result.unwrap_err().tries), (expected, expected));
-        }
+    fn a_connection_is_used_again_until_it_has_idled_too_long() {
+        let (url, connections) = server();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = build_client(None, None, Duration::from_millis(300)).unwrap();
+            let get = || async { client.get(&url).send().await.unwrap().bytes().await.unwrap() };
+            get().await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            get().await;
+            assert_eq!(connections.load(Ordering::SeqCst), 1);
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            get().await;
+            assert_eq!(connections.load(Ordering::SeqCst), 2);
+        });
     }
 
     #[test]
-    fn a_success_ends_the_tries() {
-        let mut tries = 0;
-        let result = run(with_retries(|| {
-            tries += 1;
-            std::future::ready(if tries < 3 { Err(KmsError::transient("t")) } else { Ok(tries) })
-        }));
-        assert_eq!(result.unwrap(), 3);
-    }
-
-    #[test]
-    fn waits_grow_and_stay_below_their_bound() {
-        for tries in 1..40 {
-            assert!(backoff(tries) <= LONGEST_BACKOFF.min(BACKOFF * 2u32.saturating_pow(tries - 1)));
+    fn a_proxy_of_another_kind_is_refused_by_its_variable() {
+        for url in ["socks5://p:1", "http://", "ftp://p"] {
+            let error = build_client(None, Some(&Proxy { variable: "ALL_PROXY", url }), IDLE).unwrap_err();
+            assert!(error.message.contains("ALL_PROXY") && error.tries == 0, "{url}");
         }
     }
 }

@@ -88,6 +88,10 @@ mod kms;
 mod search;
 #[cfg(feature = "tencent")]
 mod http;
+#[cfg(feature = "tencent")]
+mod proxy;
+#[cfg(feature = "tencent")]
+mod retry;
 mod envelope;
 mod signer;
 mod variables;

@@ -150,6 +150,12 @@ pub fn with_signers(mut policy: Policy, signers: Vec<SignerKey>, required: usize
     policy
 }
 
+/// The policy of tries: what a simulation of a fleet drives with its own time and randomness.
+#[cfg(feature = "tencent")]
+pub mod retry {
+    pub use crate::retry::{Again, Backoff, FEW, LAST_TRY, Retries};
+}
+
 /// Every string of a TC3 signature.
 #[cfg(feature = "tencent")]
 pub struct Tc3 {

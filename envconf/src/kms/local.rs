@@ -238,14 +238,14 @@ pub(crate) fn parse_several(mut text: String) -> Result<Vec<LocalKey>, Error> {
 
 /// Opens for reading without waiting for the other end, should it be a pipe.
 #[cfg(unix)]
-fn open_without_waiting(path: &Path) -> std::io::Result<File> {
+pub(crate) fn open_without_waiting(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 #[cfg(not(unix))]
-fn open_without_waiting(path: &Path) -> std::io::Result<File> {
+pub(crate) fn open_without_waiting(path: &Path) -> std::io::Result<File> {
     File::open(path)
 }
 

@@ -4,6 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::error::{Error, Kind};
 
+/// The cloud's metadata service, by name and by address: the one exception to https.
+const METADATA: [&str; 2] = ["metadata.tencentyun.com", "169.254.0.23"];
+
 /// Scheme and host of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
@@ -16,6 +19,30 @@ impl Endpoint {
     /// The service in this region, which the financial zones need and latency likes.
     pub(super) fn regional(region: &str) -> Self {
         Self { scheme: "https", host: format!("kms.{region}.tencentcloudapi.com") }
+    }
+
+    /// The service that gives out temporary credentials.
+    pub(super) fn sts() -> Self {
+        Self { scheme: "https", host: "sts.tencentcloudapi.com".to_owned() }
+    }
+
+    /// Where a machine of the cloud learns what it is.
+    pub(super) fn metadata() -> Self {
+        Self { scheme: "http", host: METADATA[0].to_owned() }
+    }
+
+    /// As [`Endpoint::parse`]; plain `http`, the only way to the cloud's metadata service, goes there too.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`], naming `setting`.
+    pub(super) fn parse_metadata(text: &str, setting: &str) -> Result<Self, Error> {
+        let host = text.trim().to_ascii_lowercase();
+        let host = host.strip_prefix("http://").unwrap_or(&host);
+        let host = host.strip_suffix('/').unwrap_or(host);
+        match METADATA.iter().find(|known| **known == host) {
+            Some(known) => Ok(Self { scheme: "http", host: (*known).to_owned() }),
+            None => Self::parse(text, setting),
+        }
     }
 
     /// A host or URL, as a setting gives it. `http` goes to loopback addresses only, written as numbers: a name
@@ -107,6 +134,30 @@ mod tests {
             let endpoint = Endpoint::parse(text, "X").unwrap();
             assert_eq!((endpoint.url().as_str(), endpoint.host()), (url, host));
         }
+    }
+
+    #[test]
+    fn only_the_metadata_service_is_spoken_to_in_plain_http() {
+        for text in ["metadata.tencentyun.com", "http://169.254.0.23/", "HTTP://metadata.tencentyun.com"] {
+            assert!(Endpoint::parse_metadata(text, "X").unwrap().url().starts_with("http://"), "{text}");
+        }
+        assert!(Endpoint::parse_metadata("http://127.0.0.1:1", "X").is_ok());
+        assert!(Endpoint::parse_metadata("http://169.254.169.254", "X").is_err());
+        assert!(Endpoint::parse("http://169.254.0.23", "X").is_err());
+    }
+
+    #[test]
+    fn every_site_of_the_cloud_can_be_set() {
+        for host in [
+            "kms.tencentcloudapi.com",
+            "kms.intl.tencentcloudapi.com",
+            "kms.internal.tencentcloudapi.com",
+            "kms.ap-shanghai-fsi.tencentcloudapi.com",
+        ] {
+            assert_eq!(Endpoint::parse(host, "X").unwrap().url(), format!("https://{host}/"));
+        }
+        let regional = Endpoint::regional("ap-shenzhen-fsi");
+        assert_eq!(regional.host(), "kms.ap-shenzhen-fsi.tencentcloudapi.com");
     }
 
     #[test]

@@ -3,11 +3,16 @@
 //! The blob is the service's `CiphertextBlob`, verbatim: it is not one base64 text, and nothing here looks into it.
 
 mod client;
+mod clock;
+mod codes;
 mod credentials;
 mod endpoint;
+mod retries;
 pub(crate) mod sign;
+mod sts;
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,12 +20,23 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use self::client::{Answer, Parameter};
+use self::credentials::Credentials;
 use self::endpoint::Endpoint;
+use super::deadline::Deadline;
 use super::{BoxFuture, Context, KeyRef, Kms, KmsError, WrappedKey};
 use crate::envelope::DataKey;
 use crate::error::{Error, Kind};
 use crate::format::Suite;
+use crate::http::{Method, Route};
+use crate::proxy::{self, Proxies};
+use crate::retry::{self, Again, Retries};
 use crate::variables::Variables;
+
+const SERVICE: &str = "kms";
+const VERSION: &str = "2019-01-18";
+const METHOD: &str = "ENVCONF_TENCENT_METHOD";
+/// Where nobody has set a deadline, which no caller within this library leaves out.
+const NO_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The deployment's settings for Tencent Cloud KMS. Credentials are looked up when a request is due.
 #[derive(Debug)]
@@ -28,15 +44,25 @@ pub(crate) struct Tencent {
     variables: Variables,
     /// `None`: the regional endpoint of the key.
     endpoint: Option<Endpoint>,
-    ca_file: Option<PathBuf>,
+    method: Method,
+    credentials: Credentials,
+    route: Route,
 }
 
 impl Tencent {
     /// # Errors
-    /// [`Kind::Usage`](crate::Kind::Usage) for a setting that is empty or malformed.
+    /// [`Kind::Usage`] for a setting that is empty or malformed.
     pub(crate) fn from_variables(variables: &Variables) -> Result<Self, Error> {
         let endpoint = variables.setting("ENVCONF_TENCENT_ENDPOINT")?;
         let endpoint = endpoint.map(|text| Endpoint::parse(&text, "ENVCONF_TENCENT_ENDPOINT")).transpose()?;
+        let method = match variables.setting(METHOD)?.as_deref().map(str::trim) {
+            None | Some("POST") => Method::POST,
+            Some("GET") => Method::GET,
+            Some(_) => {
+                return Err(Error::new(Kind::Usage, format!("{METHOD} is neither POST nor GET"))
+                    .advise(format!("give {METHOD} one of the two, or unset it")));
+            }
+        };
         let ca_file = match variables.setting("ENVCONF_CA_FILE")? {
             // What is in it is looked at when a request is due: whoever needs none pays for none.
             Some(file) if std::fs::metadata(&file).is_ok_and(|metadata| metadata.is_file()) => Some(file),
@@ -51,9 +77,14 @@ impl Tencent {
                 .and_then(|file| file.into_string().ok())
                 .filter(|file| !file.is_empty()),
         };
-        Ok(Self { variables: variables.clone(), endpoint, ca_file: ca_file.map(PathBuf::from) })
+        let route =
+            Route { ca_file: ca_file.map(PathBuf::from), proxies: Proxies::from_variables(variables) };
+        let credentials = Credentials::from_variables(variables)?;
+        Ok(Self { variables: variables.clone(), endpoint, method, credentials, route })
     }
 
+    /// Calls `action` until it succeeds, fails for good, or time is up; each try is signed afresh, with a credential of
+    /// that moment.
     async fn call(
         &self,
         action: &'static str,
@@ -61,19 +92,57 @@ impl Tencent {
         parameters: &[Parameter<'_>],
     ) -> Result<Answer, KmsError> {
         let regional = Endpoint::regional(key.region());
-        let endpoint = self.endpoint.as_ref().unwrap_or(&regional);
+        // `Encrypt` holds a data key, which must not stand in a URL: those are written to logs.
+        let method = if action == "Encrypt" { Method::POST } else { self.method.clone() };
         let call = client::Call {
+            service: SERVICE,
+            version: VERSION,
             action,
             region: key.region(),
-            endpoint,
+            endpoint: self.endpoint.as_ref().unwrap_or(&regional),
+            method,
             parameters,
-            ca_file: self.ca_file.as_ref(),
         };
-        crate::http::with_retries(|| async {
-            let credential = credentials::find(&self.variables)?;
-            client::send(&call, &credential).await
-        })
-        .await
+        let deadline = Deadline::current().unwrap_or_else(|| Deadline::at(Instant::now() + NO_DEADLINE));
+        let mut retries = Retries::default();
+        let mut refused = None;
+        for tries in 1.. {
+            let corrections = clock::corrections();
+            let attempt = self.attempt(&call, refused).await;
+            let (error, generation) = match attempt {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let error = if error.tries == 0 { error } else { error.tries(tries) };
+            deadline.note(&error);
+            let again = match retries::again(&error) {
+                Again::OnceByServiceClock if clock::corrections() == corrections => Again::Never,
+                // A credential that was given as it is cannot be had otherwise.
+                Again::OnceWithNewCredentials if generation.is_none() => Again::Never,
+                again => again,
+            };
+            let Some(wait) = retries.after(again, deadline.left(), retry::random()) else {
+                return Err(error);
+            };
+            if again == Again::OnceWithNewCredentials {
+                refused = generation;
+            }
+            tokio::time::sleep(wait).await;
+        }
+        Err(KmsError::other("more tries than can be counted"))
+    }
+
+    /// One try. With a failure: the generation of the credentials that it may be due to.
+    async fn attempt(
+        &self,
+        call: &client::Call<'_>,
+        refused: Option<u64>,
+    ) -> Result<Answer, (KmsError, Option<u64>)> {
+        let newest = credentials::generation();
+        let credential = self.credentials.snapshot(&self.route, refused).await;
+        let credential = credential.map_err(|error| (error, Some(newest).filter(|newest| *newest > 0)))?;
+        let answer = client::send(call, Some(&credential), &self.route, Answer::read).await;
+        answer.map_err(|error| (error, credential.generation))
     }
 }
 
@@ -140,19 +209,20 @@ impl Kms for Tencent {
         })
     }
 
-    /// Endpoint, root certificates and credential; a hash, because the credential is secret.
+    /// A hash of every setting that an answer could depend on: some are secret.
     fn identity(&self) -> Option<[u8; 32]> {
-        let credential = credentials::find(&self.variables).ok()?;
         let mut digest = Sha256::new_with_prefix(b"tencent");
-        let token = credential.token.as_deref().map_or("", String::as_str);
+        digest.update(self.credentials.settings());
         let endpoint = self.endpoint.as_ref().map_or_else(String::new, Endpoint::url);
-        let ca_file =
-            self.ca_file.as_ref().map_or_else(String::new, |file| file.to_string_lossy().into_owned());
-        for part in
-            [&endpoint, &ca_file, credential.secret_id.as_str(), credential.secret_key.as_str(), token]
-        {
+        let ca_file = self.route.ca_file.as_ref().map_or(&[][..], |file| file.as_os_str().as_encoded_bytes());
+        for part in [endpoint.as_bytes(), ca_file, self.method.as_str().as_bytes()] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
+        }
+        for name in proxy::VARIABLES {
+            let value = self.variables.get(name).map(|value| Zeroizing::new(value.into_encoded_bytes()));
+            digest.update((value.as_ref().map_or(0, |value| value.len()) as u64).to_be_bytes());
+            digest.update(value.as_ref().map_or(&[][..], |value| value.as_slice()));
         }
         Some(digest.finalize().into())
     }

@@ -1,0 +1,139 @@
+//! The time that requests are signed with: this machine's, or the service's where this machine's is off.
+//!
+//! A request whose time is more than 5 minutes off is refused; the `Date` of that refusal is the only hint of the
+//! service's time. What it differs by is remembered for each host, for the life of the process.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::kms::KmsError;
+
+const EXPIRED: &str = "AuthFailure.SignatureExpire";
+/// A difference below this is none that the service refuses, so a correction by it mends nothing.
+const TELLING: i64 = 60;
+
+/// Seconds to add to this machine's clock.
+static OFFSETS: Mutex<BTreeMap<String, i64>> = Mutex::new(BTreeMap::new());
+static CORRECTIONS: AtomicU64 = AtomicU64::new(0);
+
+/// This machine's clock in Unix seconds.
+pub(super) fn local() -> Result<u64, KmsError> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since
+        .map(|since| since.as_secs())
+        .map_err(|_| KmsError::other("this machine's clock is before 1970").tries(0))
+}
+
+/// The time of `host`, as far as it is known, in Unix seconds.
+pub(super) fn now(host: &str) -> Result<u64, KmsError> {
+    Ok(local()?.saturating_add_signed(offset(host)))
+}
+
+/// What a failure tells of the clock: where the service's differs from the time that the request was signed with, the
+/// next one is signed with the service's. Otherwise the clock is not to blame, and another try is in vain.
+pub(super) fn consult(error: KmsError, host: &str, signed: u64, date: Option<&str>) -> KmsError {
+    if error.code.as_deref() != Some(EXPIRED) {
+        return error;
+    }
+    let Some(theirs) = date.and_then(parse) else {
+        return error.advise(
+            "synchronise this machine's clock; the service's Date, which could correct it, is missing",
+        );
+    };
+    if theirs.abs_diff(signed).cast_signed() < TELLING {
+        return error.advise(
+            "its Date agrees with the time that was sent: look for a proxy that delays or repeats requests",
+        );
+    }
+    let differs = |theirs: u64| Some(theirs.cast_signed() - local().ok()?.cast_signed());
+    if let Some(offset) = differs(theirs) {
+        OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), offset);
+        CORRECTIONS.fetch_add(1, Ordering::Relaxed);
+    }
+    error
+}
+
+/// How often a clock has been corrected; where this has not changed, another try would be signed with the same time.
+pub(super) fn corrections() -> u64 {
+    CORRECTIONS.load(Ordering::Relaxed)
+}
+
+/// Says in a report that the clock was corrected: it needs mending also where it was not what failed in the end.
+pub(super) fn mention(mut error: KmsError, host: &str) -> KmsError {
+    let offset = offset(host);
+    if offset.abs() >= TELLING && error.tries > 0 {
+        let way = if offset > 0 { "behind" } else { "ahead of" };
+        let note =
+            format!("; this machine's clock is {} s {way} the service's, whose time was used", offset.abs());
+        error.message = (error.message.into_owned() + &note).into();
+    }
+    error
+}
+
+fn offset(host: &str) -> i64 {
+    OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied().unwrap_or_default()
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`, the only form that servers may send, in Unix seconds.
+pub(super) fn parse(date: &str) -> Option<u64> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let mut words = date.split_once(", ")?.1.split(' ');
+    let day: u64 = words.next()?.parse().ok().filter(|day| (1..=31).contains(day))?;
+    let month = words.next()?;
+    let month = MONTHS.iter().position(|name| *name == month)? as u64;
+    let year: u64 = words.next()?.parse().ok().filter(|year| (1970..=9999).contains(year))?;
+    let mut time = words.next()?.split(':').map(|part| part.parse::<u64>().ok().filter(|part| *part <= 60));
+    let (hours, minutes, seconds) = (time.next()??, time.next()??, time.next()??);
+    if words.next() != Some("GMT") {
+        return None;
+    }
+    Some(((days(year, month, day) * 24 + hours) * 60 + minutes) * 60 + seconds)
+}
+
+/// Days from 1970-01-01; months count from 0.
+fn days(year: u64, month: u64, day: u64) -> u64 {
+    // Counted in years that begin in March, so that the leap day is the last day of its year.
+    let (year, month) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
+    let before = year * 365 + year / 4 - year / 100 + year / 400;
+    before + (month * 153 + 2) / 5 + day - 1 - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_in_their_one_form() {
+        for (date, seconds) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
+            ("Tue, 29 Feb 2000 23:59:59 GMT", 951_868_799),
+            ("Mon, 25 Feb 2019 15:11:05 GMT", 1_551_107_465),
+            ("Thu, 01 Mar 2096 00:00:00 GMT", 3_981_398_400),
+        ] {
+            assert_eq!(parse(date), Some(seconds), "{date}");
+        }
+        for bad in
+            ["", "Sun, 06 Nov 1994", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 6 Foo 1994 08:49:37 GMT", "0"]
+        {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_a_telling_difference_corrects() {
+        let expired = || KmsError::refused("r").code(EXPIRED);
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        consult(expired(), "agrees", 784_111_777 - 59, Some(date));
+        assert_eq!(offset("agrees"), 0);
+        consult(KmsError::refused("r").code("InternalError"), "other", 0, Some(date));
+        assert_eq!(offset("other"), 0);
+        consult(expired(), "differs", local().unwrap(), Some(date));
+        assert!(corrections() > 0 && now("differs").unwrap().abs_diff(784_111_777) < 5);
+        let told = mention(KmsError::refused("r"), "differs");
+        assert!(told.message.contains("s ahead of the service's"), "{}", told.message);
+    }
+}

@@ -1,0 +1,206 @@
+//! What the service's codes mean: a sort of failure, a line of fact, a line of advice.
+//!
+//! Whether they are tried again is said in [`super::retries`].
+
+use crate::error::Fault;
+use crate::kms::KmsError;
+
+/// A line of the table: what codes begin so, what they mean, and what to do.
+type Row = (&'static str, Fault, &'static str, &'static str);
+
+/// Every code that a user can cause has its line; the first prefix that fits counts (docs/tencent.md lists them).
+const CODES: &[Row] = &[
+    (
+        "AuthFailure.SignatureExpire",
+        Fault::Refused,
+        "this machine's clock is more than 5 minutes off",
+        "synchronise the clock",
+    ),
+    (
+        "AuthFailure.SignatureFailure",
+        Fault::Refused,
+        "the signature is wrong: secret id and key do not belong together",
+        "check TENCENTCLOUD_SECRET_KEY",
+    ),
+    (
+        "AuthFailure.SecretIdNotFound",
+        Fault::Refused,
+        "the secret id is not known",
+        "check TENCENTCLOUD_SECRET_ID; the key may have been deleted or disabled in CAM",
+    ),
+    (
+        "AuthFailure.TokenFailure",
+        Fault::Refused,
+        "the session token is wrong, missing or has expired",
+        "get new temporary credentials, and set id, key and TENCENTCLOUD_TOKEN together",
+    ),
+    (
+        "AuthFailure.UnauthorizedOperation",
+        Fault::Refused,
+        "the credential may not do this",
+        "grant kms:Decrypt (to seal: kms:GenerateDataKey) on this CMK in CAM",
+    ),
+    ("AuthFailure", Fault::Refused, "the credential is refused", "check the credential in CAM"),
+    (
+        "UnauthorizedOperation",
+        Fault::Refused,
+        "the credential may not do this",
+        "grant kms:Decrypt (to seal: kms:GenerateDataKey) on this CMK in CAM",
+    ),
+    ("IpInBlacklist", Fault::Refused, "this machine's address is refused", "check the address lists in CAM"),
+    (
+        "IpNotInWhitelist",
+        Fault::Refused,
+        "this machine's address is not allowed",
+        "check the address lists in CAM",
+    ),
+    (
+        "RequestLimitExceeded.RotateRateLimited",
+        Fault::Other,
+        "a key rotates once a day",
+        "wait until tomorrow",
+    ),
+    (
+        "RequestLimitExceeded",
+        Fault::Transient,
+        "too many requests for the account's quota",
+        "try again; spread starts of a fleet, or ask for a higher quota",
+    ),
+    (
+        "InternalError",
+        Fault::Transient,
+        "the service failed",
+        "try again; if it stays so, give the request id to the service's support",
+    ),
+    (
+        "ServiceUnavailable",
+        Fault::Transient,
+        "the service is not available",
+        "try again; look at the service's status page",
+    ),
+    (
+        "UnsupportedOperation.ServiceTemporaryUnavailable",
+        Fault::Transient,
+        "the service is not available",
+        "try again",
+    ),
+    (
+        "ResourceUnavailable.CmkDisabled",
+        Fault::Refused,
+        "the CMK is disabled",
+        "enable it in the KMS console",
+    ),
+    (
+        "ResourceUnavailable.CmkNotFound",
+        Fault::Refused,
+        "there is no such CMK in this region and account",
+        "check region and key id of the key reference, and whose credential it is",
+    ),
+    (
+        "ResourceUnavailable.CmkArchived",
+        Fault::Refused,
+        "the CMK is archived: it unwraps and does not wrap",
+        "seal for another CMK, or cancel the archiving",
+    ),
+    (
+        "ResourceUnavailable.KeyPendingDelete",
+        Fault::Refused,
+        "the CMK is about to be deleted",
+        "cancel its deletion in the KMS console, now",
+    ),
+    (
+        "ResourceUnavailable.CmkStateNotSupport",
+        Fault::Refused,
+        "the CMK's state does not allow this",
+        "look at the key's state in the KMS console",
+    ),
+    (
+        "ResourceUnavailable",
+        Fault::Refused,
+        "the CMK or the service is not available to this account",
+        "look at the key and at the account's state in the KMS console",
+    ),
+    (
+        "InvalidParameterValue.InvalidKeyId",
+        Fault::Other,
+        "the key id is malformed",
+        "use the CMK's id, not its alias",
+    ),
+    (
+        "InvalidParameterValue.InvalidKeyUsage",
+        Fault::Other,
+        "the CMK is not for encryption and decryption",
+        "use a symmetric CMK of usage ENCRYPT_DECRYPT",
+    ),
+    ("InvalidParameterValue.InvalidCiphertext", Fault::Other, BLOB, BLOB_ADVICE),
+    ("FailedOperation", Fault::Other, BLOB, BLOB_ADVICE),
+    ("UnsupportedRegion", Fault::Other, "the region has no KMS", "check the region of the key reference"),
+];
+
+/// No document tells these three apart.
+const BLOB: &str =
+    "the wrapped key is damaged, or of another name or environment, or of another account or region";
+const BLOB_ADVICE: &str =
+    "restore the .key from git; check that the pair belongs to this environment and account";
+
+/// The same for the service that gives out temporary credentials, where it says something else.
+const STS_CODES: &[Row] = &[
+    ("AuthFailure.UnauthorizedOperation", Fault::Refused, ROLE, ROLE_ADVICE),
+    ("UnauthorizedOperation", Fault::Refused, ROLE, ROLE_ADVICE),
+    ("ResourceNotFound.RoleNotFound", Fault::Refused, "there is no such role", "check the role's ARN"),
+    ("InvalidParameter.RoleArn", Fault::Refused, "there is no such role", "check the role's ARN"),
+    (
+        "InvalidParameter.WebIdentityToken",
+        Fault::Refused,
+        "the identity token is wrong or has expired",
+        "check TKE_WEB_IDENTITY_TOKEN_FILE, and that TKE_PROVIDER_ID belongs to this cluster",
+    ),
+];
+
+const ROLE: &str = "the credential may not assume this role";
+const ROLE_ADVICE: &str = "allow sts:AssumeRole (in TKE: sts:AssumeRoleWithWebIdentity), and name this identity in the role's trust policy";
+
+/// The failure that a code of `service` stands for.
+pub(super) fn fault_of(service: &str, code: &str) -> KmsError {
+    let own = if service == super::sts::SERVICE { STS_CODES } else { &[] };
+    let (fault, message, advice) = match own.iter().chain(CODES).find(|row| stands_for(row.0, code)) {
+        Some((_, fault, message, advice)) => (*fault, *message, *advice),
+        None => (
+            Fault::Other,
+            "the service refused the request",
+            "look the code up in the service's documentation",
+        ),
+    };
+    KmsError::new(fault, message).advise(advice).code(code)
+}
+
+/// Whether `row` is `code`, or the first words of it.
+pub(super) fn stands_for(row: &str, code: &str) -> bool {
+    code.strip_prefix(row).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_map_by_their_longest_row() {
+        let fault = |code: &str| fault_of("kms", code).fault;
+        assert_eq!(fault("RequestLimitExceeded"), Fault::Transient);
+        assert_eq!(fault("RequestLimitExceeded.UinLimitExceeded"), Fault::Transient);
+        assert_eq!(fault("RequestLimitExceeded.RotateRateLimited"), Fault::Other);
+        assert_eq!(fault("AuthFailure.Anything"), Fault::Refused);
+        assert_eq!(fault("AuthFailureX"), Fault::Other);
+        assert_eq!(fault("InternalError.Something"), Fault::Transient);
+        for (at, (prefix, ..)) in CODES.iter().enumerate() {
+            let earlier = CODES[..at].iter().find(|(earlier, ..)| prefix.starts_with(earlier));
+            assert!(earlier.is_none(), "{prefix} is hidden by {earlier:?}");
+        }
+    }
+
+    #[test]
+    fn a_role_that_may_not_be_assumed_is_no_matter_of_the_cmk() {
+        assert!(fault_of("kms", "UnauthorizedOperation").advice.unwrap().contains("kms:Decrypt"));
+        assert!(fault_of("sts", "UnauthorizedOperation").advice.unwrap().contains("sts:AssumeRole"));
+    }
+}

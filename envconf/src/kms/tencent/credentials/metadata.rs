@@ -1,0 +1,102 @@
+//! The role of a virtual machine (CVM): its metadata service gives out temporary credentials, over plain HTTP.
+//!
+//! Off the cloud nobody answers there, so the wait is short; no proxy is ever asked.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::super::client::{field, integer, string};
+use super::super::clock;
+use super::super::endpoint::Endpoint;
+use super::{Credential, Fetched, fits, secret};
+use crate::error::Fault;
+use crate::format::ContentType;
+use crate::http::{self, Method, Reply, Request, Route};
+use crate::kms::KmsError;
+use crate::layers::{self, tree::Value};
+
+const PATH: &str = "latest/meta-data/cam/security-credentials/";
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// The machine's credential; `Ok(Err(why))` off the cloud, and on a machine without a role.
+pub(super) async fn find(
+    endpoint: &Endpoint,
+    route: &Route,
+) -> Result<Result<Fetched, &'static str>, KmsError> {
+    let url = format!("{}{PATH}", endpoint.url());
+    let reply = match get(url.clone(), route).await {
+        Err(error) if error.fault == Fault::Transient => {
+            return Ok(Err(" (its metadata service does not answer)"));
+        }
+        reply => reply?,
+    };
+    if reply.status == 404 {
+        return Ok(Err(" (it has none)"));
+    }
+    let role = std::str::from_utf8(reply.body.expose()).unwrap_or_default().trim();
+    if reply.status == 200 && role.is_empty() {
+        return Ok(Err(" (it has none)"));
+    }
+    check(&reply)?;
+    if !role.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)) {
+        return Err(wrong("the metadata service gave no name of a role"));
+    }
+    let reply = get(url + role, route).await?;
+    check(&reply)?;
+    parse(&reply).map(Ok)
+}
+
+async fn get(url: String, route: &Route) -> Result<Reply, KmsError> {
+    let direct = Route { ca_file: route.ca_file.clone(), ..Route::default() };
+    let request = Request {
+        method: Method::GET,
+        url,
+        headers: Default::default(),
+        body: Zeroizing::default(),
+        limit: LIMIT,
+    };
+    http::send(request, &direct).await.map_err(|mut error| {
+        error.message = format!("the metadata service: {}", error.message).into();
+        error
+    })
+}
+
+fn check(reply: &Reply) -> Result<(), KmsError> {
+    match reply.status {
+        200 => Ok(()),
+        500..=599 => Err(KmsError::transient("the metadata service fails").status(reply.status)),
+        status => Err(wrong("the metadata service gave no credentials").status(status)),
+    }
+}
+
+fn parse(reply: &Reply) -> Result<Fetched, KmsError> {
+    let garbled =
+        || KmsError::transient("the metadata service's reply is cut, or no JSON").status(reply.status);
+    let text = std::str::from_utf8(reply.body.expose()).map_err(|_| garbled())?;
+    let root = layers::parse(ContentType::Json, text).map_err(|_| garbled())?;
+    let Value::Table(root) = &root.value else { return Err(garbled()) };
+    if field(root, "Code").is_some() && string(root, "Code") != Some("Success") {
+        return Err(wrong("the metadata service gave no credentials"));
+    }
+    let value = |name| string(root, name).filter(|value| fits(value)).map(secret);
+    let (Some(secret_id), Some(secret_key), Some(token)) =
+        (value("TmpSecretId"), value("TmpSecretKey"), value("Token"))
+    else {
+        return Err(wrong("the metadata service gave incomplete credentials"));
+    };
+    let now = reply.date.as_deref().and_then(clock::parse).map_or_else(clock::local, Ok)?;
+    let expires = integer(root, "ExpiredTime").and_then(|time| u64::try_from(time).ok());
+    let lifetime = expires.and_then(|expires| expires.checked_sub(now)).filter(|left| *left > 0);
+    let lifetime =
+        lifetime.ok_or_else(|| wrong("the metadata service gave credentials that have expired"))?;
+    Ok(Fetched {
+        credential: Credential { secret_id, secret_key, token: Some(token), generation: None },
+        lifetime,
+    })
+}
+
+fn wrong(message: &'static str) -> KmsError {
+    KmsError::refused(message)
+        .advise("look at the machine's role in the CVM console, and at ENVCONF_TENCENT_METADATA_ENDPOINT")
+}

@@ -1,0 +1,225 @@
+//! Where a credential may come from, in order; one file for each source.
+//!
+//! "Not here" is `Ok(None)` and the next source is asked; "here but broken" ends the search. When nothing is there,
+//! the error lists every place that was looked at. A role, where one is configured, is assumed with whatever the
+//! search gives. One snapshot serves one request: id, key and token are never of different generations.
+
+mod cache;
+mod environment;
+mod file;
+mod metadata;
+mod role;
+mod tccli;
+mod web_identity;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+pub(super) use self::cache::{Fetched, generation};
+use self::role::Role;
+use super::endpoint::Endpoint;
+use crate::error::{Error, Fault};
+use crate::http::Route;
+use crate::kms::KmsError;
+use crate::secret::SecretBytes;
+use crate::variables::Variables;
+
+/// Every variable that says where credentials come from.
+pub(super) const VARIABLES: [&str; 18] = [
+    environment::ID,
+    environment::KEY,
+    environment::TOKEN[0],
+    environment::TOKEN[1],
+    environment::TOKEN[2],
+    file::FILE,
+    file::PROFILE,
+    tccli::PROFILE,
+    web_identity::VARIABLES[0],
+    web_identity::VARIABLES[1],
+    web_identity::VARIABLES[2],
+    web_identity::VARIABLES[3],
+    role::ARN,
+    role::SESSION_NAME,
+    STS_ENDPOINT,
+    METADATA_ENDPOINT,
+    HOME[0],
+    HOME[1],
+];
+
+const STS_ENDPOINT: &str = "ENVCONF_TENCENT_STS_ENDPOINT";
+const METADATA_ENDPOINT: &str = "ENVCONF_TENCENT_METADATA_ENDPOINT";
+/// Unix has the one, Windows the other.
+const HOME: [&str; 2] = ["HOME", "USERPROFILE"];
+/// No credentials file is larger, nor is an identity token.
+const LARGEST_FILE: usize = 16 * 1024;
+
+/// One credential, as it is at one moment. `Debug` shows nothing of it.
+#[derive(Clone)]
+pub(super) struct Credential {
+    pub(super) secret_id: Zeroizing<String>,
+    pub(super) secret_key: Zeroizing<String>,
+    /// Only with temporary credentials.
+    pub(super) token: Option<Zeroizing<String>>,
+    /// When it was fetched, counted over the process; `None` for one that cannot be fetched anew.
+    pub(super) generation: Option<u64>,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential([REDACTED])")
+    }
+}
+
+/// The settings that lead to a credential.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    variables: Variables,
+    sts: Endpoint,
+    metadata: Endpoint,
+    role: Option<Role>,
+}
+
+impl Credentials {
+    /// # Errors
+    /// [`Kind::Usage`](crate::Kind::Usage) for a setting that is empty or malformed.
+    pub(super) fn from_variables(variables: &Variables) -> Result<Self, Error> {
+        let sts = variables.setting(STS_ENDPOINT)?;
+        let metadata = variables.setting(METADATA_ENDPOINT)?;
+        let metadata = metadata.map(|text| Endpoint::parse_metadata(&text, METADATA_ENDPOINT)).transpose()?;
+        Ok(Self {
+            variables: variables.clone(),
+            sts: sts.map_or_else(|| Ok(Endpoint::sts()), |text| Endpoint::parse(&text, STS_ENDPOINT))?,
+            metadata: metadata.unwrap_or_else(Endpoint::metadata),
+            role: Role::from_variables(variables)?,
+        })
+    }
+
+    /// The credential to sign one request with. One that was fetched in the generation `refused` or before is
+    /// fetched anew.
+    ///
+    /// # Errors
+    /// A refusal: of a source that is there but broken, or of none being there; what the service says that gives out
+    /// temporary credentials.
+    pub(super) async fn snapshot(&self, route: &Route, refused: Option<u64>) -> Result<Credential, KmsError> {
+        let Some(role) = &self.role else { return self.found(route, refused).await };
+        let fetch = async {
+            let base = self.found(route, refused).await?;
+            role.assume(&base, &self.sts, route).await.map(Some)
+        };
+        cache::get(self.key("role", route), refused, fetch).await?.ok_or_else(|| nothing_found(""))
+    }
+
+    /// The credential of the first source that is there.
+    async fn found(&self, route: &Route, refused: Option<u64>) -> Result<Credential, KmsError> {
+        let home = HOME.iter().find_map(|name| self.variables.get(name)).filter(|home| !home.is_empty());
+        let home = home.map(PathBuf::from);
+        if let Some(credential) = environment::find(&self.variables)? {
+            return Ok(credential);
+        }
+        if let Some(credential) = file::find(&self.variables, home.as_deref())? {
+            return Ok(credential);
+        }
+        if let Some(credential) = tccli::find(&self.variables, home.as_deref())? {
+            return Ok(credential);
+        }
+        if let Some(identity) = web_identity::find(&self.variables)? {
+            let fetch = async { identity.exchange(&self.sts, route).await.map(Some) };
+            let got = cache::get(self.key("web identity", route), refused, fetch).await?;
+            return got.ok_or_else(|| nothing_found(""));
+        }
+        let mut why = "";
+        let fetch = async {
+            let found = metadata::find(&self.metadata, route).await?;
+            Ok(found.map_err(|reason| why = reason).ok())
+        };
+        let found = cache::get(self.key("metadata", route), refused, fetch).await?;
+        found.ok_or_else(|| nothing_found(why))
+    }
+
+    /// Under which temporary credentials are kept: a hash of all the settings that they come from.
+    fn key(&self, source: &str, route: &Route) -> [u8; 32] {
+        let mut digest = Sha256::new_with_prefix(source);
+        digest.update(self.settings());
+        digest.update(route.ca_file.as_ref().map_or(&[][..], |file| file.as_os_str().as_encoded_bytes()));
+        digest.finalize().into()
+    }
+
+    /// A hash of every setting that decides which credential it is.
+    pub(super) fn settings(&self) -> [u8; 32] {
+        let mut digest = Sha256::new_with_prefix(b"credentials");
+        for name in VARIABLES {
+            let value = self.variables.get(name).map(|value| Zeroizing::new(value.into_encoded_bytes()));
+            let len = value.as_ref().map_or(u64::MAX, |value| value.len() as u64);
+            digest.update(len.to_be_bytes());
+            digest.update(value.as_ref().map_or(&[][..], |value| value.as_slice()));
+        }
+        digest.finalize().into()
+    }
+}
+
+/// `why`: what the last source said, where it was asked just now.
+fn nothing_found(why: &'static str) -> KmsError {
+    let places = [
+        "the variables TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY",
+        "the file of TENCENTCLOUD_CREDENTIALS_FILE",
+        "~/.tencentcloud/credentials",
+        "/etc/tencentcloud/credentials",
+        "~/.tccli/<profile>.credential",
+        "TKE_REGION, TKE_PROVIDER_ID, TKE_WEB_IDENTITY_TOKEN_FILE and TKE_ROLE_ARN",
+    ];
+    let message = format!("no credentials; looked at {}, the role of this machine{why}", places.join(", "));
+    KmsError::new(Fault::Refused, message)
+        .advise("set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, with temporary credentials TENCENTCLOUD_TOKEN too; or give the machine or pod a role")
+        .tries(0)
+}
+
+/// A source that is there and cannot be used: `place` names it, `what` says why.
+fn broken(place: &str, what: &str) -> KmsError {
+    KmsError::new(Fault::Refused, format!("{place} {what}")).advise("mend it, or take it away").tries(0)
+}
+
+/// What can stand in a header and a signature: printable ASCII without blanks, which the service would answer with
+/// "id not found" only.
+pub(super) fn fits(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+const MISFIT: &str = "is empty, or has blanks or characters outside ASCII";
+
+/// A copy that is wiped and never grows.
+fn secret(text: &str) -> Zeroizing<String> {
+    let mut copy = Zeroizing::new(String::with_capacity(text.len()));
+    copy.push_str(text);
+    copy
+}
+
+/// The content of a small regular file; `None` where there is none.
+fn read(path: &std::path::Path, place: &str) -> Result<Option<SecretBytes>, KmsError> {
+    use std::io::{ErrorKind, Read as _};
+    let unreadable = |_| broken(place, "cannot be read");
+    let mut file = match crate::kms::local::open_without_waiting(path) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        opened => opened.map_err(unreadable)?,
+    };
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(broken(place, "is no regular file"));
+    }
+    // One byte more than is allowed, so that nothing grows and leaves copies.
+    let mut buffer = SecretBytes::zeroed(LARGEST_FILE + 1);
+    let mut len = 0;
+    loop {
+        match file.read(&mut buffer.expose_mut()[len..]).map_err(unreadable)? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    match len {
+        0..=LARGEST_FILE => Ok(Some(SecretBytes::copy_of(&buffer.expose()[..len]))),
+        _ => Err(broken(place, "is larger than 16 KiB")),
+    }
+}

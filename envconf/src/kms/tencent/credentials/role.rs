@@ -1,0 +1,92 @@
+//! A role to assume with the credential at hand (`AssumeRole`).
+
+use super::super::client::Call;
+use super::super::endpoint::Endpoint;
+use super::super::sts;
+use super::{Credential, Fetched};
+use crate::error::{Error, Kind};
+use crate::http::{Method, Route};
+use crate::kms::KmsError;
+use crate::variables::Variables;
+
+pub(super) const ARN: &str = "TENCENTCLOUD_ROLE_ARN";
+pub(super) const SESSION_NAME: &str = "TENCENTCLOUD_ROLE_SESSION_NAME";
+/// What every SDK sends: the answer does not depend on it.
+const REGION: &str = "ap-guangzhou";
+
+/// The role that the deployment asks for.
+#[derive(Debug)]
+pub(super) struct Role {
+    arn: String,
+    session_name: Option<String>,
+}
+
+impl Role {
+    /// # Errors
+    /// [`Kind::Usage`] for a setting that is empty or malformed.
+    pub(super) fn from_variables(variables: &Variables) -> Result<Option<Self>, Error> {
+        let session_name = variables.setting(SESSION_NAME)?;
+        if session_name.as_deref().is_some_and(|name| !is_session_name(name)) {
+            return Err(Error::new(Kind::Usage, format!("{SESSION_NAME} is no name of a session"))
+                .advise("give it 2 to 128 letters, digits and characters of _+=,.@-"));
+        }
+        let Some(arn) = variables.setting(ARN)? else { return Ok(None) };
+        if !super::fits(&arn) {
+            return Err(Error::new(Kind::Usage, format!("{ARN} is no ARN of a role"))
+                .advise("write it as qcs::cam::uin/UIN:roleName/NAME"));
+        }
+        Ok(Some(Self { arn, session_name }))
+    }
+
+    /// Assumes the role with `base`.
+    pub(super) async fn assume(
+        &self,
+        base: &Credential,
+        endpoint: &Endpoint,
+        route: &Route,
+    ) -> Result<Fetched, KmsError> {
+        let session_name = match &self.session_name {
+            Some(name) => name.clone(),
+            None => sts::session_name()?,
+        };
+        let call = Call {
+            service: sts::SERVICE,
+            version: sts::VERSION,
+            action: "AssumeRole",
+            region: REGION,
+            endpoint,
+            method: Method::POST,
+            parameters: &[("RoleArn", &self.arn), ("RoleSessionName", &session_name)],
+        };
+        sts::fetch(&call, Some(base), route).await
+    }
+}
+
+/// 2 to 128 of `[\w+=,.@_-]`.
+fn is_session_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+    (2..=128).contains(&name.len()) && name.bytes().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_checked_before_anything_is_sent() {
+        let role = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(name, value)| (name.into(), value.into()));
+            Role::from_variables(&Variables::Given(pairs.collect()))
+        };
+        assert!(role(&[]).unwrap().is_none());
+        assert!(role(&[(ARN, "qcs::cam::uin/1:roleName/r"), (SESSION_NAME, "a.b@c")]).unwrap().is_some());
+        for bad in [
+            &[(ARN, "")][..],
+            &[(ARN, "a b")],
+            &[(ARN, "a"), (SESSION_NAME, "x")],
+            &[(ARN, "a"), (SESSION_NAME, "x/y")],
+        ] {
+            assert_eq!(role(bad).unwrap_err().kind(), Kind::Usage);
+        }
+    }
+}

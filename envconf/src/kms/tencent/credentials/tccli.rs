@@ -1,0 +1,92 @@
+//! What the cloud's command-line tool keeps after `tccli configure` or a login: JSON in
+//! `~/.tccli/<profile>.credential`.
+
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::super::client::{field, integer, string};
+use super::super::clock;
+use super::{Credential, MISFIT, broken, file, fits, read, secret};
+use crate::format::ContentType;
+use crate::kms::KmsError;
+use crate::layers::{
+    self,
+    tree::{Table, Value},
+};
+use crate::variables::Variables;
+
+pub(super) const PROFILE: &str = "TCCLI_PROFILE";
+const PLACE: &str = "tccli's file ~/.tccli/<profile>.credential";
+
+pub(super) fn find(variables: &Variables, home: Option<&Path>) -> Result<Option<Credential>, KmsError> {
+    let profile = file::profile(variables, PROFILE)?;
+    let Some(home) = home else { return Ok(None) };
+    let Some(text) = read(&home.join(".tccli").join(format!("{profile}.credential")), PLACE)? else {
+        return Ok(None);
+    };
+    parse(text.expose()).map(Some)
+}
+
+fn parse(text: &[u8]) -> Result<Credential, KmsError> {
+    let no_object = || broken(PLACE, "is no JSON object");
+    let text = std::str::from_utf8(text).map_err(|_| no_object())?;
+    let root = layers::parse(ContentType::Json, text).map_err(|_| no_object())?;
+    let Value::Table(root) = &root.value else { return Err(no_object()) };
+    if let Some(until) = integer(root, "expiresAt")
+        && until <= i128::from(clock::local()?)
+    {
+        return Err(broken(PLACE, "holds a login that has expired").advise("log in again with tccli"));
+    }
+    let missing = |name: &str| broken(PLACE, &format!("holds no {name}"));
+    let secret_id = text_of(root, "secretId")?.ok_or_else(|| missing("secretId"))?;
+    let secret_key = text_of(root, "secretKey")?.ok_or_else(|| missing("secretKey"))?;
+    // tccli writes an empty or absent token for a key that never expires.
+    let has_token =
+        !matches!(field(root, "token"), None | Some(Value::Null)) && string(root, "token") != Some("");
+    let token = if has_token { text_of(root, "token")? } else { None };
+    Ok(Credential { secret_id, secret_key, token, generation: None })
+}
+
+fn text_of(root: &Table<'_>, name: &str) -> Result<Option<Zeroizing<String>>, KmsError> {
+    if field(root, name).is_none() {
+        return Ok(None);
+    }
+    let value = string(root, name).filter(|value| fits(value));
+    value
+        .map(|value| Some(secret(value)))
+        .ok_or_else(|| broken(PLACE, &format!("holds a {name} that {MISFIT}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_json_with_or_without_a_token() {
+        let token = |text: &str| parse(text.as_bytes()).unwrap().token.map(|token| token.to_string());
+        assert_eq!(token(r#"{"secretId":"i","secretKey":"k"}"#), None);
+        assert_eq!(token(r#"{"secretId":"i","secretKey":"k","token":""}"#), None);
+        assert_eq!(token(r#"{"secretId":"i","secretKey":"k","token":null,"type":"oauth"}"#), None);
+        let login = r#"{"secretId":"i","secretKey":"k","token":"t","expiresAt":99999999999}"#;
+        assert_eq!(token(login), Some("t".into()));
+    }
+
+    #[test]
+    fn what_is_broken_is_named_and_not_quoted() {
+        for (text, says) in [
+            ("canary", "no JSON object"),
+            (r#"{"secretId":"canary"}"#, "no secretKey"),
+            (r#"{"secretKey":"canary"}"#, "no secretId"),
+            (r#"{"secretId":"canary ","secretKey":"k"}"#, "secretId that"),
+            (r#"{"secretId":"i","secretKey":"k","token":7}"#, "token that"),
+            (r#"{"secretId":"i","secretKey":"canary","token":"t","expiresAt":1}"#, "expired"),
+        ] {
+            let message = parse(text.as_bytes()).unwrap_err().message;
+            assert!(
+                message.contains(says) && message.contains(".tccli") && !message.contains("canary"),
+                "{message}"
+            );
+        }
+    }
+}

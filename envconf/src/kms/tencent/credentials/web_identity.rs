@@ -1,0 +1,63 @@
+//! A pod's own role in Tencent's Kubernetes service (TKE): an identity token in a file is exchanged for temporary
+//! credentials (`AssumeRoleWithWebIdentity`, which is not signed).
+
+use std::path::Path;
+
+use super::super::client::Call;
+use super::super::endpoint::Endpoint;
+use super::super::sts;
+use super::{Fetched, MISFIT, broken, fits, read, secret};
+use crate::http::{Method, Route};
+use crate::kms::KmsError;
+use crate::variables::Variables;
+
+/// All four are needed; some are set in pods without a role.
+pub(super) const VARIABLES: [&str; 4] =
+    ["TKE_REGION", "TKE_PROVIDER_ID", "TKE_ROLE_ARN", "TKE_WEB_IDENTITY_TOKEN_FILE"];
+const PLACE: &str = "the file of TKE_WEB_IDENTITY_TOKEN_FILE";
+
+pub(super) struct WebIdentity {
+    region: String,
+    provider: String,
+    role: String,
+    file: std::ffi::OsString,
+}
+
+pub(super) fn find(variables: &Variables) -> Result<Option<WebIdentity>, KmsError> {
+    if VARIABLES.iter().any(|name| variables.get(name).is_none()) {
+        return Ok(None);
+    }
+    let text = |name: &'static str| {
+        let value = variables.get(name).and_then(|value| value.into_string().ok());
+        value.filter(|value| fits(value)).ok_or_else(|| broken(name, MISFIT))
+    };
+    let [region, provider, role] = [text(VARIABLES[0])?, text(VARIABLES[1])?, text(VARIABLES[2])?];
+    let file = variables.get(VARIABLES[3]).filter(|file| !file.is_empty());
+    let file = file.ok_or_else(|| broken(VARIABLES[3], "is empty"))?;
+    Ok(Some(WebIdentity { region, provider, role, file }))
+}
+
+impl WebIdentity {
+    /// Exchanges the token, which is read anew each time: the cluster rotates it.
+    pub(super) async fn exchange(&self, endpoint: &Endpoint, route: &Route) -> Result<Fetched, KmsError> {
+        let content = read(Path::new(&self.file), PLACE)?.ok_or_else(|| broken(PLACE, "does not exist"))?;
+        let token = std::str::from_utf8(content.expose()).ok().map(str::trim).filter(|token| fits(token));
+        let token = secret(token.ok_or_else(|| broken(PLACE, MISFIT))?);
+        let session_name = sts::session_name()?;
+        let call = Call {
+            service: sts::SERVICE,
+            version: sts::VERSION,
+            action: "AssumeRoleWithWebIdentity",
+            region: &self.region,
+            endpoint,
+            method: Method::POST,
+            parameters: &[
+                ("ProviderId", &self.provider),
+                ("WebIdentityToken", &token),
+                ("RoleArn", &self.role),
+                ("RoleSessionName", &session_name),
+            ],
+        };
+        sts::fetch(&call, None, route).await
+    }
+}

@@ -1,0 +1,134 @@
+//! What is tried again: one table. docs/tencent.md shows the same, and a test holds the two together.
+
+use super::codes::stands_for;
+use crate::error::Fault;
+use crate::kms::KmsError;
+use crate::retry::Again;
+
+/// What came of a try, as far as it matters here.
+enum Outcome {
+    /// No connection, a lost one, or no answer in time.
+    Network,
+    /// An HTTP status from this one up to that one, without a code.
+    Status(u16, u16),
+    /// A reply that is cut or no JSON.
+    Garbled,
+    /// A code of the service, or the first words of one.
+    Code(&'static str),
+    /// What no other row is about.
+    Rest,
+}
+
+/// The first row that fits counts.
+const TABLE: &[(Outcome, Again)] = &[
+    (Outcome::Network, Again::Few),
+    (Outcome::Status(500, 599), Again::Few),
+    (Outcome::Status(429, 429), Again::UntilDeadline),
+    (Outcome::Garbled, Again::Few),
+    (Outcome::Code("RequestLimitExceeded.RotateRateLimited"), Again::Never),
+    (Outcome::Code("RequestLimitExceeded"), Again::UntilDeadline),
+    (Outcome::Code("InternalError"), Again::Few),
+    (Outcome::Code("ServiceUnavailable"), Again::Few),
+    (Outcome::Code("UnsupportedOperation.ServiceTemporaryUnavailable"), Again::Few),
+    (Outcome::Code("AuthFailure.SignatureExpire"), Again::OnceByServiceClock),
+    (Outcome::Code("AuthFailure.TokenFailure"), Again::OnceWithNewCredentials),
+    (Outcome::Code("AuthFailure.SecretIdNotFound"), Again::OnceWithNewCredentials),
+    (Outcome::Rest, Again::Never),
+];
+
+/// What another try is worth after `error`.
+pub(super) fn again(error: &KmsError) -> Again {
+    let row = TABLE.iter().find(|(outcome, _)| outcome.is(error));
+    row.map_or(Again::Never, |(_, again)| *again)
+}
+
+impl Outcome {
+    fn is(&self, error: &KmsError) -> bool {
+        let is_transient = error.fault == Fault::Transient;
+        match (self, error.code.as_deref(), error.status) {
+            (Self::Rest, ..) => true,
+            (Self::Code(row), Some(code), _) => stands_for(row, code),
+            (Self::Network, None, None) => is_transient,
+            (Self::Status(from, to), None, Some(status)) => is_transient && (*from..=*to).contains(&status),
+            (Self::Garbled, None, Some(_)) => is_transient,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::codes::fault_of;
+    use super::*;
+
+    /// The table as the documentation shows it.
+    fn markdown() -> String {
+        let row = |(outcome, again): &(Outcome, Again)| {
+            let outcome = match outcome {
+                Outcome::Network => "no connection, a lost connection, no answer within 3 s".to_owned(),
+                Outcome::Status(500, _) => "HTTP 5xx".to_owned(),
+                Outcome::Status(status, _) => format!("HTTP {status}"),
+                Outcome::Garbled => "a reply that is cut or no JSON".to_owned(),
+                Outcome::Code(code) => format!("`{code}`"),
+                Outcome::Rest => "everything else: credentials, rights, the key's state, a damaged blob, another key in the reply, a redirect, an oversized reply, a certificate that is not trusted".to_owned(),
+            };
+            let again = match again {
+                Again::Never => "no",
+                Again::Few => "up to 4 times, within the deadline",
+                Again::UntilDeadline => "until the deadline",
+                Again::OnceByServiceClock => "once, signed with the time of the reply's `Date`",
+                Again::OnceWithNewCredentials => "once, where credentials can be fetched anew (a role)",
+            };
+            format!("| {outcome} | {again} |\n")
+        };
+        TABLE.iter().map(row).collect()
+    }
+
+    #[test]
+    fn the_documentation_shows_the_same_table() {
+        let document = include_str!("../../../docs/tencent.md");
+        let table = format!("| outcome | tried again |\n|---|---|\n{}", markdown());
+        assert!(document.contains(&table), "docs/tencent.md does not hold:\n{table}");
+        assert_eq!(crate::retry::FEW, 4);
+    }
+
+    #[test]
+    fn no_row_is_hidden_by_an_earlier_one() {
+        let codes: Vec<_> = TABLE
+            .iter()
+            .filter_map(|(outcome, _)| match outcome {
+                Outcome::Code(code) => Some(*code),
+                _ => None,
+            })
+            .collect();
+        for (at, code) in codes.iter().enumerate() {
+            assert!(codes[..at].iter().all(|earlier| !stands_for(earlier, code)), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_transient_is_tried_again_and_nothing_else_but_once() {
+        for code in [
+            "RequestLimitExceeded",
+            "RequestLimitExceeded.IPLimitExceeded",
+            "RequestLimitExceeded.RotateRateLimited",
+            "InternalError",
+            "ServiceUnavailable",
+            "AuthFailure",
+            "UnauthorizedOperation",
+            "ResourceUnavailable.CmkDisabled",
+            "FailedOperation.EncryptionError",
+            "Unheard.Of",
+        ] {
+            let error = fault_of("kms", code);
+            let is_tried = matches!(again(&error), Again::Few | Again::UntilDeadline);
+            assert_eq!(is_tried, error.fault == Fault::Transient, "{code}");
+        }
+        assert_eq!(again(&KmsError::transient("t")), Again::Few);
+        assert_eq!(again(&KmsError::transient("t").status(502)), Again::Few);
+        assert_eq!(again(&KmsError::transient("t").status(429)), Again::UntilDeadline);
+        assert_eq!(again(&KmsError::transient("t").status(200)), Again::Few);
+        assert_eq!(again(&KmsError::other("t").status(302)), Again::Never);
+        assert_eq!(again(&KmsError::refused("r")), Again::Never);
+    }
+}

@@ -1,0 +1,221 @@
+//! Which proxy leads to an address: `HTTPS_PROXY` and `NO_PROXY` as curl understands them. Pure.
+//!
+//! * `https_proxy`, else `HTTPS_PROXY`, else `all_proxy`, else `ALL_PROXY`; a variable that is empty counts as not set.
+//!   A value without scheme is an `http` proxy; user and password may stand before the host.
+//! * `no_proxy`, else `NO_PROXY`: entries apart by commas or blanks. `*` is every host; a name is itself and every
+//!   name below it, with or without a leading dot; an address is itself, with `/bits` its network. `:port` narrows an
+//!   entry to that port.
+//! * Plain `http` and loopback addresses are never reached through a proxy, so `http_proxy` is not looked at.
+
+use std::net::IpAddr;
+
+use zeroize::Zeroizing;
+
+use crate::variables::Variables;
+
+const PROXY: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
+
+/// Every variable that is looked at here.
+pub(crate) const VARIABLES: [&str; 6] = [PROXY[0], PROXY[1], PROXY[2], PROXY[3], NO_PROXY[0], NO_PROXY[1]];
+
+/// The deployment's proxy, and what is reached without it. `Debug` shows nothing: it may hold a password.
+#[derive(Clone, Default)]
+pub(crate) struct Proxies {
+    /// With the name of its variable.
+    proxy: Option<(&'static str, Zeroizing<String>)>,
+    without: Vec<Entry>,
+}
+
+/// The proxy that a request takes.
+pub(crate) struct Proxy<'a> {
+    /// The variable that names it.
+    pub(crate) variable: &'static str,
+    /// `http` or `https`, perhaps with user and password.
+    pub(crate) url: &'a str,
+}
+
+#[derive(Clone)]
+struct Entry {
+    hosts: Hosts,
+    port: Option<u16>,
+}
+
+#[derive(Clone)]
+enum Hosts {
+    All,
+    /// Of so many leading bits in common.
+    Network(IpAddr, u32),
+    /// In lower case, without dots at its ends.
+    Below(String),
+}
+
+impl Proxies {
+    pub(crate) fn from_variables(variables: &Variables) -> Self {
+        let first = |names: &[&'static str]| {
+            let text =
+                |name: &'static str| Some((name, Zeroizing::new(variables.get(name)?.into_string().ok()?)));
+            names.iter().filter_map(|name| text(name)).find(|(_, value)| !value.trim().is_empty())
+        };
+        let without = first(&NO_PROXY).map(|(_, list)| entries(&list)).unwrap_or_default();
+        let proxy = first(&PROXY).map(|(name, url)| (name, with_scheme(&url)));
+        Self { proxy, without }
+    }
+
+    /// The proxy on the way to `host` (a name, or an address, in brackets where it is of version 6) by https.
+    pub(crate) fn to(&self, host: &str, port: u16) -> Option<Proxy<'_>> {
+        let (variable, url) = self.proxy.as_ref()?;
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+        let is_loopback = host == "localhost" || address.is_some_and(|address| address.is_loopback());
+        let is_excepted = self.without.iter().any(|entry| entry.covers(&host, address, port));
+        (!is_loopback && !is_excepted).then_some(Proxy { variable, url })
+    }
+}
+
+impl std::fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Proxies([REDACTED])")
+    }
+}
+
+impl Entry {
+    fn covers(&self, host: &str, address: Option<IpAddr>, port: u16) -> bool {
+        if self.port.is_some_and(|own| own != port) {
+            return false;
+        }
+        match (&self.hosts, address) {
+            (Hosts::All, _) => true,
+            (Hosts::Network(network, bits), Some(address)) => is_within(address, *network, *bits),
+            (Hosts::Below(name), None) => {
+                host.strip_suffix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn with_scheme(url: &str) -> Zeroizing<String> {
+    let url = url.trim();
+    Zeroizing::new(if url.contains("://") { url.to_owned() } else { format!("http://{url}") })
+}
+
+fn entries(list: &str) -> Vec<Entry> {
+    let words = list.split(|c: char| c == ',' || c.is_whitespace());
+    words.filter(|word| !word.is_empty()).filter_map(entry).collect()
+}
+
+/// `None` for what can be no host: it covers nothing.
+fn entry(word: &str) -> Option<Entry> {
+    if let Some(hosts) = network(word) {
+        return Some(Entry { hosts, port: None });
+    }
+    let (host, port) = match word.rsplit_once(':') {
+        Some((host, digits)) => (host, Some(digits.parse().ok()?)),
+        None => (word, None),
+    };
+    let hosts = network(host).unwrap_or_else(|| Hosts::Below(host.trim_matches('.').to_ascii_lowercase()));
+    let is_nothing = matches!(&hosts, Hosts::Below(name) if name.is_empty());
+    (!is_nothing).then_some(Entry { hosts, port })
+}
+
+/// `*`, an address, or an address and the length of its network's prefix.
+fn network(word: &str) -> Option<Hosts> {
+    if word == "*" {
+        return Some(Hosts::All);
+    }
+    let (address, bits) = match word.split_once('/') {
+        Some((address, bits)) => (address, Some(bits.parse().ok()?)),
+        None => (word, None),
+    };
+    let address = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    let address: IpAddr = address.parse().ok()?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.unwrap_or(most);
+    (bits <= most).then_some(Hosts::Network(address, bits))
+}
+
+fn is_within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
+    match (address, network) {
+        (IpAddr::V4(address), IpAddr::V4(network)) => {
+            let differ = address.to_bits() ^ network.to_bits();
+            differ.leading_zeros() >= bits
+        }
+        (IpAddr::V6(address), IpAddr::V6(network)) => {
+            let differ = address.to_bits() ^ network.to_bits();
+            differ.leading_zeros() >= bits
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxies(pairs: &[(&str, &str)]) -> Proxies {
+        let pairs = pairs.iter().map(|(name, value)| (name.into(), value.into()));
+        Proxies::from_variables(&Variables::Given(pairs.collect()))
+    }
+
+    #[test]
+    fn the_first_name_that_is_set_counts() {
+        let url = |pairs: &[(&str, &str)]| proxies(pairs).to("a.b", 443).map(|proxy| proxy.url.to_owned());
+        assert_eq!(url(&[("HTTPS_PROXY", "u:8"), ("https_proxy", "l:8")]).as_deref(), Some("http://l:8"));
+        assert_eq!(
+            url(&[("HTTPS_PROXY", "https://u:8"), ("https_proxy", "")]).as_deref(),
+            Some("https://u:8")
+        );
+        assert_eq!(url(&[("ALL_PROXY", "a:8")]).as_deref(), Some("http://a:8"));
+        assert_eq!(url(&[("http_proxy", "a:8"), ("HTTP_PROXY", "a:8")]), None);
+    }
+
+    #[test]
+    fn entries_cover_what_curl_has_them_cover() {
+        let cases = [
+            ("example.com", "example.com", 443, true),
+            ("example.com", "kms.example.com", 443, true),
+            ("example.com", "notexample.com", 443, false),
+            (".example.com", "example.com", 443, true),
+            (".Example.COM.", "kms.EXAMPLE.com.", 443, true),
+            ("a.com, example.com", "example.com", 443, true),
+            ("a.com example.com", "example.com", 443, true),
+            ("a.com,,", "example.com", 443, false),
+            ("*", "example.com", 443, true),
+            ("*.example.com", "kms.example.com", 443, false),
+            ("example.com:8443", "example.com", 443, false),
+            ("example.com:8443", "example.com", 8443, true),
+            ("10.1.2.3", "10.1.2.3", 443, true),
+            ("10.1.2.3", "110.1.2.3", 443, false),
+            ("10.0.0.0/8", "10.200.0.1", 443, true),
+            ("10.0.0.0/8", "11.0.0.1", 443, false),
+            ("0.0.0.0/0", "11.0.0.1", 443, true),
+            ("10.0.0.0/33", "10.0.0.0", 443, false),
+            ("fd00::/8", "[fd12::1]", 443, true),
+            ("[fd12::1]", "[fd12::1]", 443, true),
+            ("[fd12::1]:444", "[fd12::1]", 443, false),
+            ("fd00::/8", "10.0.0.1", 443, false),
+            ("0.0.1", "10.0.0.1", 443, false),
+            (".", "example.com", 443, false),
+        ];
+        for (list, host, port, covered) in cases {
+            let proxies = proxies(&[("HTTPS_PROXY", "p:1"), ("NO_PROXY", list)]);
+            assert_eq!(proxies.to(host, port).is_none(), covered, "{list} {host}:{port}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_reached_directly() {
+        let proxies = proxies(&[("HTTPS_PROXY", "p:1")]);
+        for host in ["127.0.0.1", "127.9.9.9", "[::1]", "localhost", "LOCALHOST."] {
+            assert!(proxies.to(host, 443).is_none(), "{host}");
+        }
+        assert!(proxies.to("localhost.example.com", 443).is_some());
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let proxies = proxies(&[("HTTPS_PROXY", "http://user:canary@p:1")]);
+        assert!(!format!("{proxies:?}").contains("canary"));
+    }
+}

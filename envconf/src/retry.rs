@@ -1,0 +1,170 @@
+//! Whether and when to try again: exponential growth, full jitter, inside a deadline. Pure: the time that is left
+//! and the randomness are given, so that a simulation can drive the very policy that services run with.
+//!
+//! * A fault that passes or does not ([`Again::Few`]): [`FEW`] more tries, after waits between 0 and
+//!   100 ms · 2ⁿ, at most 2 s.
+//! * Too many requests ([`Again::UntilDeadline`]): the service is there, and some of a fleet get through with every
+//!   second; so for as long as the deadline allows, after waits between 0 and 200 ms · 2ⁿ, at most 20 s.
+//! * A wait never reaches beyond the last moment at which a try makes sense.
+//!
+//! "Full jitter": every wait up to the longest is equally likely, so that a fleet does not come back at once.
+
+#![allow(unreachable_pub, reason = "the simulation of a fleet reaches it through the door for tests")]
+
+use std::time::Duration;
+
+/// How often a fault is met with another try that is none of the client's or the quota's making.
+pub const FEW: u32 = 4;
+/// What a try takes at least: with less time left none is begun after a wait.
+pub const LAST_TRY: Duration = Duration::from_millis(100);
+
+/// What another try is worth after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It would end the same.
+    Never,
+    /// It may end otherwise, or not: [`FEW`] times.
+    Few,
+    /// It will succeed once there is room: until the deadline.
+    UntilDeadline,
+    /// Once, by the clock of the service.
+    OnceByServiceClock,
+    /// Once, with credentials that are fetched anew.
+    OnceWithNewCredentials,
+}
+
+/// How waits grow: the longest is `base` before the first repetition, then doubles, up to `cap`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The longest first wait.
+    pub base: Duration,
+    /// The longest wait of all.
+    pub cap: Duration,
+}
+
+impl Backoff {
+    /// For faults of the network and the service.
+    pub const FAULTS: Self = Self { base: Duration::from_millis(100), cap: Duration::from_secs(2) };
+    /// For refusals because of too many requests.
+    pub const THROTTLED: Self = Self { base: Duration::from_millis(200), cap: Duration::from_secs(20) };
+
+    /// The longest wait after so many failures, of which this is the last.
+    pub fn longest(&self, failures: u32) -> Duration {
+        let doubled = 2u32.saturating_pow(failures.saturating_sub(1));
+        self.base.saturating_mul(doubled).min(self.cap)
+    }
+
+    /// The wait after so many failures when `left` is left; `None` when that is too little for another try.
+    /// `random` is a number between 0 and 1, all equally likely.
+    pub fn wait(&self, failures: u32, left: Duration, random: f64) -> Option<Duration> {
+        let left = left.checked_sub(LAST_TRY)?;
+        Some(self.longest(failures).min(left).mul_f64(random.clamp(0.0, 1.0)))
+    }
+}
+
+/// The failures of one request so far, counted by what they were.
+#[derive(Clone, Debug)]
+pub struct Retries {
+    faults: Backoff,
+    throttled: Backoff,
+    fault_count: u32,
+    throttled_count: u32,
+    clock_mended: bool,
+    credentials_renewed: bool,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self::with(Backoff::FAULTS, Backoff::THROTTLED)
+    }
+}
+
+impl Retries {
+    /// No failure yet; waits that grow like these.
+    pub fn with(faults: Backoff, throttled: Backoff) -> Self {
+        Self {
+            faults,
+            throttled,
+            fault_count: 0,
+            throttled_count: 0,
+            clock_mended: false,
+            credentials_renewed: false,
+        }
+    }
+
+    /// Counts a failure and says how long to wait before the next try; `None`: give up.
+    pub fn after(&mut self, again: Again, left: Duration, random: f64) -> Option<Duration> {
+        let once = |done: &mut bool| (!std::mem::replace(done, true)).then_some(Duration::ZERO);
+        match again {
+            Again::Never => None,
+            Again::Few => {
+                self.fault_count += 1;
+                (self.fault_count <= FEW).then(|| self.faults.wait(self.fault_count, left, random)).flatten()
+            }
+            Again::UntilDeadline => {
+                self.throttled_count = self.throttled_count.saturating_add(1);
+                self.throttled.wait(self.throttled_count, left, random)
+            }
+            Again::OnceByServiceClock => once(&mut self.clock_mended),
+            Again::OnceWithNewCredentials => once(&mut self.credentials_renewed),
+        }
+    }
+}
+
+/// A number between 0 and 1 from the operating system; 1, the longest wait, where it has none to give.
+pub(crate) fn random() -> f64 {
+    let mut random = [0; 4];
+    match getrandom::fill(&mut random) {
+        Ok(()) => f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX),
+        Err(_) => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn waits_double_up_to_their_cap() {
+        let longest: Vec<_> = (1..7).map(|n| Backoff::FAULTS.longest(n).as_millis()).collect();
+        assert_eq!(longest, [100, 200, 400, 800, 1600, 2000]);
+        assert_eq!(Backoff::THROTTLED.longest(u32::MAX), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn jitter_is_full_and_stays_inside_the_deadline() {
+        let wait = |left, random| Backoff::FAULTS.wait(3, left, random);
+        assert_eq!(wait(LONG, 0.0), Some(Duration::ZERO));
+        assert_eq!(wait(LONG, 0.5), Some(Duration::from_millis(200)));
+        assert_eq!(wait(LONG, 1.0), Some(Duration::from_millis(400)));
+        assert_eq!(wait(Duration::from_millis(150), 1.0), Some(Duration::from_millis(50)));
+        assert_eq!(wait(Duration::from_millis(99), 0.0), None);
+    }
+
+    #[test]
+    fn each_kind_of_failure_has_its_own_patience() {
+        let tries = |again, most: usize| {
+            let mut retries = Retries::default();
+            (0..most).take_while(|_| retries.after(again, LONG, 0.5).is_some()).count()
+        };
+        assert_eq!(tries(Again::Never, 1000), 0);
+        assert_eq!(tries(Again::Few, 1000), FEW as usize);
+        assert_eq!(tries(Again::UntilDeadline, 1000), 1000);
+        assert_eq!(tries(Again::OnceByServiceClock, 1000), 1);
+        assert_eq!(tries(Again::OnceWithNewCredentials, 1000), 1);
+    }
+
+    #[test]
+    fn being_throttled_uses_up_none_of_the_tries_for_faults() {
+        let mut retries = Retries::default();
+        for _ in 0..20 {
+            assert!(retries.after(Again::UntilDeadline, LONG, 0.1).is_some());
+        }
+        for _ in 0..FEW {
+            assert!(retries.after(Again::Few, LONG, 0.1).is_some());
+        }
+        assert_eq!(retries.after(Again::Few, LONG, 0.1), None);
+    }
+}
