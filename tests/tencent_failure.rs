@@ -1,0 +1,326 @@
+//! Tencent Cloud KMS on bad days: for each fault what a load does, how many requests it makes, how long it takes and
+//! what its report says. And the ways there: GET, proxies, clocks.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+#[path = "common/loopback.rs"]
+mod loopback;
+
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use common::{TencentProject, variables_of};
+use envconf::{ContentType, EncryptedConfig, Error, Fault, KeyRef, KeyServices, Kind};
+use envconf_test_support::{Reply, Sandbox, StandIn};
+use loopback::{Answer, Http, Proxy};
+
+#[derive(EncryptedConfig, Debug)]
+#[envconf(name = "app")]
+struct App {
+    port: u16,
+}
+
+fn tencent() -> TencentProject {
+    TencentProject::toml("port = 8080\n")
+}
+
+/// What came of one load: the port or the error, the requests it took, and the time.
+struct Outcome {
+    result: Result<u16, Error>,
+    requests: usize,
+    took: Duration,
+}
+
+fn load(project: &TencentProject, variables: &[(&str, &str)]) -> Outcome {
+    let (before, started) = (project.kms.requests().len(), Instant::now());
+    let result = project.loader::<App>(variables).load().map(|app| app.port);
+    Outcome { result, requests: project.kms.requests().len() - before, took: started.elapsed() }
+}
+
+impl Outcome {
+    /// It succeeded, after so many requests.
+    #[track_caller]
+    fn loads(self, requests: usize) {
+        assert_eq!(self.result.unwrap_or_else(|error| panic!("{error}")), 8080);
+        assert_eq!(self.requests, requests);
+    }
+
+    /// It failed, after so many requests, soon, and its report says all of this.
+    #[track_caller]
+    fn fails(self, requests: RangeInclusive<usize>, exit: u8, says: &[&str]) -> Error {
+        let error = self.result.unwrap_err();
+        assert_eq!(error.exit_code(), exit, "{error}");
+        assert!(requests.contains(&self.requests), "{} requests: {error}", self.requests);
+        assert!(self.took < Duration::from_secs(9), "{:?}", self.took);
+        for part in says {
+            assert!(error.to_string().contains(part), "{part} is not in: {error}");
+        }
+        error
+    }
+}
+
+#[test]
+fn a_slow_answer_is_given_up_after_its_limit_and_asked_for_again() {
+    let project = tencent();
+    project.kms.next(Reply::Delay(Duration::from_secs(20)));
+    let outcome = load(&project, &[]);
+    assert!((3.0..6.0).contains(&outcome.took.as_secs_f64()), "{:?}", outcome.took);
+    outcome.loads(2);
+}
+
+#[test]
+fn latency_within_the_limit_is_waited_for() {
+    let project = tencent();
+    project.kms.next(Reply::Delay(Duration::from_millis(700)));
+    load(&project, &[]).loads(1);
+}
+
+#[test]
+fn a_throttled_load_goes_on_until_it_gets_through() {
+    let project = tencent();
+    for _ in 0..5 {
+        project.kms.next(Reply::error("RequestLimitExceeded.UinLimitExceeded", "x"));
+    }
+    load(&project, &[("ENVCONF_KMS_DEADLINE", "60s")]).loads(6);
+}
+
+#[test]
+fn a_load_that_stays_throttled_ends_at_the_deadline_with_the_services_own_words() {
+    let project = tencent();
+    for _ in 0..1000 {
+        project.kms.next(Reply::error("RequestLimitExceeded", "x"));
+    }
+    let outcome = load(&project, &[("ENVCONF_KMS_DEADLINE", "1500ms")]);
+    assert!((0.5..2.5).contains(&outcome.took.as_secs_f64()), "{:?}", outcome.took);
+    let error = outcome.fails(3..=100, 41, &["RequestLimitExceeded", "quota", "tries", "request "]);
+    assert!(error.attempts()[0].request_id().is_some());
+}
+
+#[test]
+fn the_last_answer_says_more_than_the_deadline_that_cut_the_next() {
+    let project = tencent();
+    project.kms.next(Reply::error("InternalError", "x"));
+    project.kms.next(Reply::Delay(Duration::from_secs(20)));
+    let error = load(&project, &[("ENVCONF_KMS_DEADLINE", "800ms")]).fails(2..=2, 41, &["InternalError"]);
+    assert!(error.attempts()[0].request_id().is_some());
+}
+
+#[test]
+fn faults_that_stay_are_tried_five_times_and_told() {
+    type Case = (fn() -> Reply, &'static str);
+    let faults: [Case; 6] = [
+        (|| Reply::Status(502), "HTTP 502"),
+        (|| Reply::error("ServiceUnavailable", "x"), "ServiceUnavailable"),
+        (|| Reply::Close, "connection was lost"),
+        (|| Reply::HalfBody, "connection was lost"),
+        (|| Reply::Garbage, "connection was lost"),
+        (|| Reply::json("{\"Response\":"), "cut, or no JSON"),
+    ];
+    for (fault, says) in faults {
+        let project = tencent();
+        for _ in 0..5 {
+            project.kms.next(fault());
+        }
+        load(&project, &[]).fails(5..=5, 41, &[says, "5 tries", "app.conf.key", &project.key.to_string()]);
+        load(&project, &[]).loads(1);
+    }
+}
+
+#[test]
+fn answers_that_another_try_would_not_change_are_asked_for_once() {
+    type Case = (fn() -> Reply, Kind, u8, &'static str);
+    let cases: [Case; 6] = [
+        (|| Reply::WrongKeyId, Kind::UnwrapFailed, 40, "another key than the trusted one"),
+        (|| Reply::WrongLength, Kind::BadDek, 30, "length"),
+        (|| Reply::Oversized(1 << 20), Kind::UnwrapFailed, 40, "larger than 64 KiB"),
+        (|| Reply::Redirect("http://127.0.0.1:1/".into()), Kind::UnwrapFailed, 40, "redirects"),
+        (|| Reply::Status(403), Kind::UnwrapFailed, 40, "gateway refused"),
+        (
+            || Reply::error("RequestLimitExceeded.RotateRateLimited", "x"),
+            Kind::UnwrapFailed,
+            40,
+            "once a day",
+        ),
+    ];
+    for (reply, kind, exit, says) in cases {
+        let project = tencent();
+        project.kms.next(reply());
+        assert_eq!(load(&project, &[]).fails(1..=1, exit, &[says]).kind(), kind);
+    }
+}
+
+#[test]
+fn a_gateway_that_asks_for_patience_gets_it() {
+    let project = tencent();
+    for _ in 0..4 {
+        project.kms.next(Reply::Status(429));
+    }
+    load(&project, &[("ENVCONF_KMS_DEADLINE", "60s")]).loads(5);
+}
+
+#[test]
+fn an_answer_that_drips_ends_at_the_limit() {
+    let project = tencent();
+    let drip = Http::start(|_| {
+        let answer = Answer::json(format!("{{\"Response\":{{\"KeyId\":\"{}\"}}}}", "x".repeat(4000)));
+        Some(Answer { pace: Some(Duration::from_millis(50)), ..answer })
+    });
+    let variables = [("ENVCONF_TENCENT_ENDPOINT", drip.url()), ("ENVCONF_KMS_DEADLINE", "1s".to_owned())];
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let outcome = load(&project, &variables);
+    assert!((1.0..2.0).contains(&outcome.took.as_secs_f64()), "{:?}", outcome.took);
+    outcome.fails(0..=0, 41, &["no answer within the deadline"]);
+    let variables: Vec<_> =
+        variables.into_iter().filter(|(name, _)| *name != "ENVCONF_KMS_DEADLINE").collect();
+    let outcome = load(&project, &[&variables[..], &[("ENVCONF_KMS_DEADLINE", "4s")]].concat());
+    outcome.fails(0..=0, 41, &["no answer in 3 s"]);
+}
+
+#[test]
+fn nobody_at_the_address_is_told_as_such() {
+    let project = tencent();
+    load(&project, &[("ENVCONF_TENCENT_ENDPOINT", "http://127.0.0.1:1")]).fails(
+        0..=0,
+        41,
+        &["no connection", "5 tries"],
+    );
+}
+
+#[test]
+fn a_clock_that_is_off_is_corrected_once_and_remembered() {
+    for offset in [400, -4000] {
+        let project = tencent();
+        project.kms.set_clock_offset(offset);
+        load(&project, &[]).loads(2);
+        load(&project, &[]).loads(1);
+        project.kms.set_state(
+            "ap-guangzhou",
+            project.key.key_id(),
+            envconf_test_support::tencent::KeyState::Disabled,
+        );
+        let way = if offset > 0 { "s behind the service's" } else { "s ahead of the service's" };
+        load(&project, &[]).fails(1..=1, 42, &["CmkDisabled", "this machine's clock is", way]);
+    }
+}
+
+#[test]
+fn a_clock_that_cannot_be_corrected_is_told() {
+    let project = tencent();
+    // The stand-in's own Date agrees with the request: the clock is not to blame.
+    project.kms.next(Reply::error("AuthFailure.SignatureExpire", "x"));
+    load(&project, &[]).fails(1..=1, 42, &["SignatureExpire", "agrees"]);
+    // After a correction it is refused again.
+    project.kms.set_clock_offset(400);
+    project.kms.next(Reply::error("AuthFailure.SignatureExpire", "x"));
+    project.kms.next(Reply::error("AuthFailure.SignatureExpire", "x"));
+    load(&project, &[]).fails(2..=2, 42, &["SignatureExpire", "this machine's clock is"]);
+}
+
+#[test]
+fn trusted_keys_are_tried_in_order_and_all_failures_told() {
+    let project = tencent();
+    let other: KeyRef =
+        format!("tencent:ap-shanghai:{}", project.kms.create_key("ap-shanghai")).parse().unwrap();
+    let services = KeyServices::from_given(project.kms.variables()).unwrap();
+    project.project.seal("prod", ContentType::Toml, b"port = 8080\n", &[&other, &project.key], &services);
+    let load = |deadline: &str| {
+        let (before, started) = (project.kms.requests().len(), Instant::now());
+        let loader = project.loader::<App>(&[("ENVCONF_KMS_DEADLINE", deadline)]).environment("prod");
+        let result = loader.trust(format!("{other},{}", project.key)).load().map(|app| app.port);
+        Outcome { result, requests: project.kms.requests().len() - before, took: started.elapsed() }
+    };
+    // The first is silent for its share of the time; the second answers.
+    project.kms.next(Reply::Delay(Duration::from_secs(20)));
+    let outcome = load("2s");
+    assert!((0.9..1.9).contains(&outcome.took.as_secs_f64()), "{:?}", outcome.took);
+    outcome.loads(2);
+
+    project.kms.next(Reply::error("ResourceUnavailable.CmkNotFound", "x"));
+    project.kms.next(Reply::error("UnauthorizedOperation", "x"));
+    let says =
+        ["CmkNotFound", "UnauthorizedOperation", "kms:Decrypt", "check region and key id", "1 try, 0."];
+    let error = load("10s").fails(2..=2, 42, &says);
+    let tried: Vec<_> = error.attempts().iter().map(|attempt| attempt.key().clone()).collect();
+    assert_eq!(tried, [other.clone(), project.key.clone()]);
+    assert!(error.attempts().iter().all(|attempt| attempt.fault() == Fault::Refused));
+}
+
+#[test]
+fn get_is_signed_and_understood_as_well() {
+    let kms = StandIn::start();
+    let sandbox = Sandbox::new();
+    let mut variables = variables_of(&kms, &sandbox);
+    variables.push(("ENVCONF_TENCENT_METHOD".into(), "GET".into()));
+    let services = KeyServices::from_given(variables).unwrap();
+    let key: KeyRef = format!("tencent:ap-guangzhou:{}", kms.key_id()).parse().unwrap();
+    let other: KeyRef = format!("tencent:ap-guangzhou:{}", kms.create_key("ap-guangzhou")).parse().unwrap();
+    let seal = envconf::Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Raw);
+    let (enc, wrapped) = seal.recipient(key.clone()).recipient(other).seal_bytes(b"x", &services).unwrap();
+    let policy = envconf::Policy::new("app".parse().unwrap(), "prod".parse().unwrap());
+    let opened = envconf::open_bytes(&enc, &wrapped, &policy.trust([envconf::Trusted::Key(key)]), &services);
+    assert_eq!(opened.unwrap().content(), b"x");
+    for request in kms.requests() {
+        // A data key never stands in a URL.
+        let method = if request.action == "Encrypt" { "POST" } else { "GET" };
+        assert_eq!(request.method, method, "{}", request.action);
+        if method == "GET" {
+            assert_eq!(request.header("content-type"), Some("application/x-www-form-urlencoded"));
+            assert!(request.body.is_empty() && request.query.contains("EncryptionContext=%7B%22env%22"));
+        }
+    }
+}
+
+/// A TLS stand-in, and the variables of a program that reaches it through a proxy under the name of the region.
+fn behind_a_proxy() -> (TencentProject, Proxy, Vec<(String, String)>) {
+    let project = TencentProject::sealed(StandIn::builder().tls().start(), "port = 8080\n");
+    let proxy = Proxy::to(project.kms.address());
+    let mut variables = variables_of(&project.kms, &project.project.sandbox);
+    variables.retain(|(name, _)| name != "ENVCONF_TENCENT_ENDPOINT");
+    variables.push(("HTTPS_PROXY".into(), format!("http://us%65r:word@{}", proxy.host())));
+    (project, proxy, variables)
+}
+
+fn load_with(project: &TencentProject, variables: Vec<(String, String)>) -> Result<u16, Error> {
+    let loader = App::loader().dir(project.project.sandbox.path("config")).trust(project.key.to_string());
+    loader.variables(variables).load().map(|app| app.port)
+}
+
+#[test]
+fn a_proxy_is_asked_to_connect_and_sees_nothing_else() {
+    let (project, proxy, variables) = behind_a_proxy();
+    assert_eq!(load_with(&project, variables).unwrap_or_else(|error| panic!("{error}")), 8080);
+    let requests = proxy.requests();
+    let [request] = &requests[..] else { panic!("{} requests", requests.len()) };
+    assert_eq!(request.method, "CONNECT");
+    assert_eq!(request.target, "kms.ap-guangzhou.tencentcloudapi.com:443");
+    let password = format!("Basic {}", STANDARD.encode("user:word"));
+    assert_eq!(request.header("proxy-authorization"), Some(password.as_str()));
+    assert_eq!(request.header("authorization"), None);
+}
+
+#[test]
+fn proxies_are_not_asked_for_loopback_or_excepted_hosts() {
+    let (project, proxy, mut variables) = behind_a_proxy();
+    let mut direct = variables.clone();
+    direct.push(("ENVCONF_TENCENT_ENDPOINT".into(), project.kms.endpoint()));
+    assert_eq!(load_with(&project, direct).unwrap(), 8080);
+    variables.push(("ENVCONF_KMS_DEADLINE".into(), "500ms".into()));
+    variables.push(("no_proxy".into(), "x, .tencentcloudapi.com".into()));
+    assert_eq!(load_with(&project, variables).unwrap_err().exit_code(), 41);
+    assert!(proxy.requests().is_empty());
+}
+
+#[test]
+fn a_proxy_that_fails_is_told_as_such() {
+    let (project, _, mut variables) = behind_a_proxy();
+    variables.push(("https_proxy".into(), "http://127.0.0.1:1".into()));
+    variables.push(("ENVCONF_KMS_DEADLINE".into(), "1s".into()));
+    let error = load_with(&project, variables.clone()).unwrap_err().to_string();
+    assert!(error.contains("through the proxy") && error.contains("NO_PROXY"), "{error}");
+    variables.push(("https_proxy".into(), "socks5://127.0.0.1:1".into()));
+    let error = load_with(&project, variables).unwrap_err().to_string();
+    assert!(error.contains("https_proxy names no http or https proxy"), "{error}");
+}
