@@ -180,6 +180,48 @@ fn an_answer_that_drips_ends_at_the_limit() {
 }
 
 #[test]
+fn a_connection_that_is_reset_is_opened_again() {
+    let project = tencent();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let accepted = std::thread::spawn(move || {
+        for _ in 0..5 {
+            let (stream, _) = listener.accept().unwrap();
+            std::thread::sleep(Duration::from_millis(20));
+            // Closed with unread bytes: the other side sees a reset.
+            drop(stream);
+        }
+    });
+    let says = ["connection was lost", "5 tries"];
+    load(&project, &[("ENVCONF_TENCENT_ENDPOINT", &endpoint)]).fails(0..=0, 41, &says);
+    accepted.join().unwrap();
+}
+
+#[test]
+fn tls_that_is_disturbed_is_tried_again() {
+    let project = TencentProject::sealed(StandIn::builder().tls().start(), "port = 8080\n");
+    project.kms.next(Reply::Garbage);
+    load(&project, &[]).loads(2);
+}
+
+#[test]
+fn who_waits_longer_is_not_cut_short_by_who_asked_first() {
+    let project = tencent();
+    project.kms.next(Reply::Delay(Duration::from_millis(900)));
+    let before = project.kms.requests().len();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| load(&project, &[("ENVCONF_KMS_DEADLINE", "300ms")]));
+        std::thread::sleep(Duration::from_millis(100));
+        let second = scope.spawn(|| load(&project, &[("ENVCONF_KMS_DEADLINE", "5s")]));
+        let first = first.join().unwrap();
+        assert!(first.took < Duration::from_millis(800), "{:?}", first.took);
+        assert_eq!(first.result.unwrap_err().exit_code(), 41);
+        assert_eq!(second.join().unwrap().result.unwrap(), 8080);
+    });
+    assert_eq!(project.kms.requests().len() - before, 1, "one request for both");
+}
+
+#[test]
 fn nobody_at_the_address_is_told_as_such() {
     let project = tencent();
     load(&project, &[("ENVCONF_TENCENT_ENDPOINT", "http://127.0.0.1:1")]).fails(

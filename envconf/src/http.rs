@@ -129,26 +129,41 @@ fn gather(chunks: Vec<Bytes>, len: usize) -> SecretBytes {
 /// What kind of failure it was, in our words: the transport's own text names addresses, and may quote.
 fn network_fault(error: &reqwest::Error, has_proxy: bool) -> KmsError {
     if let Some(tls) = tls_error(error) {
-        return match tls {
-            rustls::Error::InvalidCertificate(_) => KmsError::other("TLS: the server's certificate is not trusted")
-                .advise("check the endpoint; behind a TLS-inspecting proxy name its root certificate in ENVCONF_CA_FILE"),
-            _ => KmsError::other("TLS: no secure connection could be agreed on").advise("check the endpoint, and that it speaks TLS"),
-        };
+        return tls_fault(tls);
+    }
+    let is_way = error.is_connect() || error.is_timeout();
+    if is_way && has_proxy {
+        return KmsError::transient("no connection through the proxy").advise(
+            "check HTTPS_PROXY, and that the proxy lets this host through; or name the host in NO_PROXY",
+        );
     }
     if error.is_timeout() {
         return KmsError::transient("no connection in 2 s")
             .advise("look at the network, the firewall and the endpoint");
-    }
-    if error.is_connect() && has_proxy {
-        return KmsError::transient("no connection through the proxy").advise(
-            "check HTTPS_PROXY, and that the proxy lets this host through; or name the host in NO_PROXY",
-        );
     }
     if error.is_connect() {
         return KmsError::transient("no connection")
             .advise("look at name resolution, the network, the firewall and the endpoint");
     }
     KmsError::transient("the connection was lost before the reply was complete")
+}
+
+fn tls_fault(error: &rustls::Error) -> KmsError {
+    match error {
+        rustls::Error::InvalidCertificate(_) => KmsError::other(
+            "TLS: the server's certificate is not trusted",
+        )
+        .advise(
+            "check the endpoint; behind a TLS-inspecting proxy name its root certificate in ENVCONF_CA_FILE",
+        ),
+        // Bytes that are no TLS, or no longer: a proxy, a gateway or the network has put them there.
+        rustls::Error::InvalidMessage(_) | rustls::Error::DecryptError => {
+            KmsError::transient("TLS: the connection is disturbed")
+                .advise("check the endpoint, that it speaks TLS, and proxies on the way")
+        }
+        _ => KmsError::other("TLS: no secure connection could be agreed on")
+            .advise("check the endpoint, and that it speaks TLS"),
+    }
 }
 
 /// The TLS error among the causes, which hides within I/O errors.

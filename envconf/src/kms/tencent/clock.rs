@@ -1,7 +1,8 @@
 //! The time that requests are signed with: this machine's, or the service's where this machine's is off.
 //!
 //! A request whose time is more than 5 minutes off is refused; the `Date` of that refusal is the only hint of the
-//! service's time. What it differs by is remembered for each host, for the life of the process.
+//! service's time. What it differs by is remembered for
+//! the life of the process: once for all hosts of the cloud, and for every other host of its own.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,7 +50,7 @@ pub(super) fn consult(error: KmsError, host: &str, signed: u64, date: Option<&st
     }
     let differs = |theirs: u64| Some(theirs.cast_signed() - local().ok()?.cast_signed());
     if let Some(offset) = differs(theirs) {
-        OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), offset);
+        OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).insert(site(host).to_owned(), offset);
         CORRECTIONS.fetch_add(1, Ordering::Relaxed);
     }
     error
@@ -73,7 +74,13 @@ pub(super) fn mention(mut error: KmsError, host: &str) -> KmsError {
 }
 
 fn offset(host: &str) -> i64 {
-    OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied().unwrap_or_default()
+    OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).get(site(host)).copied().unwrap_or_default()
+}
+
+/// Whose clock a host goes by.
+fn site(host: &str) -> &str {
+    const CLOUD: &str = "tencentcloudapi.com";
+    if host.ends_with(CLOUD) { CLOUD } else { host }
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, the only form that servers may send, in Unix seconds.
@@ -121,6 +128,12 @@ mod tests {
         {
             assert_eq!(parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn the_clouds_hosts_share_a_clock() {
+        assert_eq!(site("sts.tencentcloudapi.com"), site("kms.ap-guangzhou.tencentcloudapi.com"));
+        assert_ne!(site("127.0.0.1:1"), site("127.0.0.1:2"));
     }
 
     #[test]
