@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "common/loopback.rs"]
+mod loopback;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -372,6 +374,110 @@ fn credentials_and_local_keys() {
         let error = fails(project.loader_without_key::<App>(&[(name, &value)]));
         assert_eq!(error.exit_code(), 43, "{error}");
         assert_error_silent(name, &error, &[b64]);
+    }
+}
+
+/// Every file that credentials are read from, whole and broken in every way, and a proxy's password.
+#[test]
+fn files_of_credentials() {
+    let project = TencentProject::toml("token = \"x\"\n");
+    let sandbox = &project.project.sandbox;
+    let home = sandbox.root().to_string_lossy().into_owned();
+    let c = CANARY;
+    let texts = [
+        format!("[default]\nsecret_id = {c}\nsecret_key = {c}\ntoken = {c}\n"),
+        format!("[default]\nsecret_id = {c}\n"),
+        format!("[{c}]\nsecret_id = {c}\nsecret_key = {c}\n"),
+        format!("[default]\nsecret_id = {c} {c}\nsecret_key = {c}\n"),
+        format!("[default]\nsecret_id = \"{c}\nsecret_key = {c}\n"),
+        format!("[default]\nsecret_id = {c}\nsecret_id = {c}\n"),
+        format!("[default]\n{c}\n"),
+        format!("{{\"secretId\": \"{c}\", \"secretKey\": \"{c}\", \"token\": \"{c}\"}}"),
+        format!("{{\"secretId\": \"{c} \", \"secretKey\": \"{c}\"}}"),
+        format!("{{\"secretId\": \"{c}\", \"{c}\": \"{c}\"}}"),
+        format!("{{\"secretId\": \"{c}\", \"secretKey\": {c}"),
+        format!("{c} {c}\n"),
+        c.repeat(1000),
+    ];
+    let own = [("TENCENTCLOUD_SECRET_ID", ""), ("TENCENTCLOUD_SECRET_KEY", "")];
+    let fails = |variables: &[(&str, &str)]| {
+        let endpoint = project.kms.endpoint();
+        let loader = App::loader().dir(sandbox.path("config")).trust(project.key.to_string());
+        let given = [("ENVCONF_TENCENT_ENDPOINT", endpoint.as_str()), ("HOME", &home)];
+        let nowhere = ["ENVCONF_TENCENT_METADATA_ENDPOINT", "ENVCONF_TENCENT_STS_ENDPOINT"]
+            .map(|name| (name, "http://127.0.0.1:1"));
+        fails(loader.variables(given.into_iter().chain(nowhere).chain(variables.iter().copied())))
+    };
+    for text in texts {
+        for file in [".tencentcloud/credentials", ".tccli/default.credential"] {
+            sandbox.write(file, &text);
+            assert_error_silent(file, &fails(&[]), &[CANARY]);
+            assert_error_silent(
+                file,
+                &fails(&[("TENCENTCLOUD_ROLE_ARN", "qcs::cam::uin/1:roleName/r")]),
+                &[CANARY],
+            );
+            std::fs::remove_file(sandbox.path(file)).unwrap();
+        }
+        sandbox.write("token", &text);
+        let file = sandbox.path("token").to_string_lossy().into_owned();
+        let pod = ["TKE_REGION", "TKE_PROVIDER_ID", "TKE_ROLE_ARN"].map(|name| (name, "x"));
+        let pod: Vec<_> = pod.into_iter().chain([("TKE_WEB_IDENTITY_TOKEN_FILE", file.as_str())]).collect();
+        assert_error_silent("an identity token", &fails(&pod), &[CANARY]);
+    }
+    for url in
+        [format!("http://u:{c}@127.0.0.1:1"), format!("socks5://u:{c}@127.0.0.1:1"), format!("{c} {c}")]
+    {
+        let variables = [
+            ("HTTPS_PROXY", url.as_str()),
+            ("ENVCONF_TENCENT_ENDPOINT", "kms.example.com"),
+            ("ENVCONF_KMS_DEADLINE", "1s"),
+        ];
+        let error = project.loader::<App>(&variables);
+        assert_error_silent("a proxy", &crate::fails(error), &[CANARY]);
+    }
+    assert_error_silent("empty", &fails(&own), &[CANARY]);
+}
+
+/// What gives out temporary credentials repeats them in every place that a reply has.
+#[test]
+fn services_that_repeat_temporary_credentials() {
+    let project = TencentProject::toml("token = \"x\"\n");
+    let c = CANARY;
+    let granted = format!("\"TmpSecretId\":\"{c}\",\"TmpSecretKey\":\"{c}\",\"Token\":\"{c}\"");
+    let bodies = [
+        format!(
+            "{{\"Response\":{{\"Credentials\":{{{granted}}},\"ExpiredTime\":99999999999,\"RequestId\":\"{c}\"}}}}"
+        ),
+        format!("{{\"Response\":{{\"Credentials\":{{{granted}}},\"ExpiredTime\":1,\"RequestId\":\"{c}\"}}}}"),
+        format!(
+            "{{\"Response\":{{\"Error\":{{\"Code\":\"{c}\",\"Message\":\"{c}\"}},\"RequestId\":\"{c}\"}}}}"
+        ),
+        format!("{{\"Response\":{{\"{c}\":{{{granted}}}"),
+        format!("{{{granted},\"ExpiredTime\":99999999999,\"Code\":\"{c}\"}}"),
+        format!("{{{granted},\"ExpiredTime\":99999999999,\"Code\":\"Success\"}}"),
+        format!("{{{granted}"),
+        c.to_owned(),
+    ];
+    for (at, body) in bodies.into_iter().enumerate() {
+        let is_folder = |request: &loopback::Request| request.target.ends_with("credentials/");
+        let server = loopback::Http::start(move |request| {
+            Some(loopback::Answer::json(if is_folder(request) { "reader" } else { &body }))
+        });
+        let url = server.url();
+        let base = [
+            ("ENVCONF_TENCENT_STS_ENDPOINT", url.as_str()),
+            ("ENVCONF_TENCENT_METADATA_ENDPOINT", &url),
+            ("ENVCONF_KMS_DEADLINE", "1s"),
+        ];
+        let role = [base[0], base[2], ("TENCENTCLOUD_ROLE_ARN", "qcs::cam::uin/1:roleName/r")];
+        let error = fails(project.loader::<App>(&role));
+        assert_error_silent(&format!("STS, reply {at}"), &error, &[CANARY]);
+        let endpoint = project.kms.endpoint();
+        let loader = App::loader().dir(project.project.sandbox.path("config")).trust(project.key.to_string());
+        let machine = base.into_iter().chain([("ENVCONF_TENCENT_ENDPOINT", endpoint.as_str())]);
+        let error = fails(loader.variables(machine));
+        assert_error_silent(&format!("metadata, reply {at}"), &error, &[CANARY]);
     }
 }
 
