@@ -40,6 +40,18 @@ const CODES: &[Row] = &[
         "the credential may not do this",
         "grant kms:Decrypt (to seal: kms:GenerateDataKey) on this CMK in CAM",
     ),
+    (
+        "AuthFailure.InvalidSecretId",
+        Fault::Refused,
+        "the secret id is none of a cloud API key",
+        "use a key from CAM, in the console under API keys",
+    ),
+    (
+        "AuthFailure.MFAFailure",
+        Fault::Refused,
+        "the account asks for a second factor",
+        "use a role or a sub-account that needs none",
+    ),
     ("AuthFailure", Fault::Refused, "the credential is refused", "check the credential in CAM"),
     (
         "UnauthorizedOperation",
@@ -132,10 +144,35 @@ const CODES: &[Row] = &[
         "the CMK is not for encryption and decryption",
         "use a symmetric CMK of usage ENCRYPT_DECRYPT",
     ),
+    (
+        "InvalidParameterValue.InvalidPlaintext",
+        Fault::Other,
+        "the data key is not what the CMK wraps",
+        "use a symmetric CMK of usage ENCRYPT_DECRYPT",
+    ),
     ("InvalidParameterValue.InvalidCiphertext", Fault::Other, BLOB, BLOB_ADVICE),
     ("FailedOperation", Fault::Other, BLOB, BLOB_ADVICE),
     ("UnsupportedRegion", Fault::Other, "the region has no KMS", "check the region of the key reference"),
+    ("UnsupportedProtocol", Fault::Other, "the request's form is refused", "unset ENVCONF_TENCENT_METHOD"),
+    (
+        "UnsupportedOperation",
+        Fault::Other,
+        "the CMK or its region cannot do this",
+        "use a symmetric CMK of usage ENCRYPT_DECRYPT",
+    ),
+    (
+        "LimitExceeded",
+        Fault::Refused,
+        "the account's quota of keys is used up",
+        "delete keys, or ask for a higher quota",
+    ),
+    ("InvalidAction", Fault::Other, ELSEWHERE, ELSEWHERE_ADVICE),
+    ("NoSuchVersion", Fault::Other, ELSEWHERE, ELSEWHERE_ADVICE),
+    ("NoSuchProduct", Fault::Other, ELSEWHERE, ELSEWHERE_ADVICE),
 ];
+
+const ELSEWHERE: &str = "the endpoint is of another service";
+const ELSEWHERE_ADVICE: &str = "check ENVCONF_TENCENT_ENDPOINT and ENVCONF_TENCENT_STS_ENDPOINT";
 
 /// No document tells these three apart.
 const BLOB: &str =
@@ -196,6 +233,19 @@ mod tests {
             let earlier = CODES[..at].iter().find(|(earlier, ..)| prefix.starts_with(earlier));
             assert!(earlier.is_none(), "{prefix} is hidden by {earlier:?}");
         }
+    }
+
+    /// The table as the documentation shows it.
+    fn markdown() -> String {
+        let row = |(code, _, message, advice): &Row| format!("| `{code}` | {message} | {advice} |\n");
+        STS_CODES.iter().chain(CODES).map(row).collect()
+    }
+
+    #[test]
+    fn the_documentation_shows_the_same_table() {
+        let document = include_str!("../../../docs/tencent.md");
+        let table = format!("| code | means | do |\n|---|---|---|\n{}", markdown());
+        assert!(document.contains(&table), "docs/tencent.md does not hold:\n{table}");
     }
 
     #[test]
