@@ -442,6 +442,7 @@ fn temporary_credentials_that_are_refused_are_fetched_anew_once() {
     reader.project.kms.next(Reply::error("AuthFailure.TokenFailure", "m"));
     let error = reader.load().unwrap_err();
     assert_eq!(error.attempts()[0].code(), Some("AuthFailure.TokenFailure"));
+    assert!(error.to_string().contains("the credential is from the role TENCENTCLOUD_ROLE_ARN"), "{error}");
     assert_eq!(reader.project.kms.requests().len() - before, 2);
     assert_eq!(fetched.load(Ordering::SeqCst), 3);
 }

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::kms::KmsError;
 
-const EXPIRED: &str = "AuthFailure.SignatureExpire";
+pub(super) const EXPIRED: &str = "AuthFailure.SignatureExpire";
 /// A difference below this is none that the service refuses, so a correction by it mends nothing.
 const TELLING: i64 = 60;
 

@@ -20,13 +20,13 @@ const CODES: &[Row] = &[
         "AuthFailure.SignatureFailure",
         Fault::Refused,
         "the signature is wrong: secret id and key do not belong together",
-        "check TENCENTCLOUD_SECRET_KEY",
+        "check the secret key",
     ),
     (
         "AuthFailure.SecretIdNotFound",
         Fault::Refused,
         "the secret id is not known",
-        "check TENCENTCLOUD_SECRET_ID; the key may have been deleted or disabled in CAM",
+        "check the secret id; the key may have been deleted or disabled in CAM",
     ),
     (
         "AuthFailure.TokenFailure",

@@ -142,7 +142,7 @@ impl Tencent {
         let credential = self.credentials.snapshot(&self.route, refused).await;
         let credential = credential.map_err(|error| (error, Some(newest).filter(|newest| *newest > 0)))?;
         let answer = client::send(call, Some(&credential), &self.route, Answer::read).await;
-        answer.map_err(|error| (error, credential.generation))
+        answer.map_err(|error| (credential.blame(error), credential.generation))
     }
 }
 

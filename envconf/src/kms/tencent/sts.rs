@@ -9,13 +9,18 @@ use crate::kms::KmsError;
 pub(super) const SERVICE: &str = "sts";
 pub(super) const VERSION: &str = "2018-08-13";
 
-/// Asks once. The report of a failure names the action: it was not the key service that failed.
+/// Asks once; `source` says where the credential will be from. The report of a failure names the action: it was not the key service that failed.
 pub(super) async fn fetch(
     call: &Call<'_>,
     credential: Option<&Credential>,
     route: &Route,
+    source: &'static str,
 ) -> Result<Fetched, KmsError> {
-    client::send(call, credential, route, read).await.map_err(|mut error| {
+    client::send(call, credential, route, |response| read(response, source)).await.map_err(|error| {
+        let mut error = match credential {
+            Some(base) => base.blame(error),
+            None => error,
+        };
         error.message = format!("{} (STS): {}", call.action, error.message).into();
         error
     })
@@ -26,7 +31,7 @@ pub(super) fn session_name() -> Result<String, KmsError> {
     Ok(format!("envconf-{}", clock::local()?))
 }
 
-fn read(response: &Response<'_>) -> Result<Fetched, KmsError> {
+fn read(response: &Response<'_>, source: &'static str) -> Result<Fetched, KmsError> {
     let value = |name| response.secret_within("Credentials", name).filter(|value| fits(value));
     let (Some(secret_id), Some(secret_key), Some(token)) =
         (value("TmpSecretId"), value("TmpSecretKey"), value("Token"))
@@ -39,7 +44,7 @@ fn read(response: &Response<'_>) -> Result<Fetched, KmsError> {
     let lifetime = expires.and_then(|expires| expires.checked_sub(now)).filter(|left| *left > 0);
     let lifetime = lifetime.ok_or_else(|| response.wrong("the reply holds credentials that have expired"))?;
     Ok(Fetched {
-        credential: Credential { secret_id, secret_key, token: Some(token), generation: None },
+        credential: Credential { secret_id, secret_key, token: Some(token), generation: None, source },
         lifetime,
     })
 }

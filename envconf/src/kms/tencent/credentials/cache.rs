@@ -1,8 +1,8 @@
 //! Temporary credentials, kept for the process and fetched anew before they expire: once for all who wait for them.
 //!
 //! They are kept under a hash of the settings that they come from. New ones are due when less than a tenth of their
-//! life or less than 5 minutes is left (of a short life, half of it). When fetching them fails for a passing reason
-//! while the old ones still hold, the old ones serve on.
+//! life or less than 5 minutes is left (of a short life, half of it). When fetching them fails while the old ones still
+//! hold, the old ones serve on.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::clock;
 use super::Credential;
-use crate::error::Fault;
 use crate::kms::KmsError;
 
 /// Left to a credential when it is due to be fetched anew, in seconds.
@@ -55,10 +54,10 @@ pub(super) async fn get(
     refused: Option<u64>,
     fetch: impl Future<Output = Result<Option<Fetched>, KmsError>>,
 ) -> Result<Option<Credential>, KmsError> {
-    let slot = SLOTS.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
+    let now = clock::local()?;
+    let slot = slot(key, now);
     let ended = slot.ended.load(Ordering::SeqCst);
     let mut kept = slot.kept.lock().await;
-    let now = clock::local()?;
     if let Some(credential) = kept.valid(now, refused).filter(|_| now < kept.due) {
         return Ok(Some(credential));
     }
@@ -68,18 +67,22 @@ pub(super) async fn get(
     let fetched = fetch.await;
     slot.ended.fetch_add(1, Ordering::SeqCst);
     match fetched {
-        Ok(None) => {
-            *kept = Kept::default();
-            Ok(None)
-        }
         Ok(Some(fetched)) => Ok(Some(kept.keep(fetched, now))),
-        Err(error) => {
-            let old = kept.valid(now, refused).filter(|_| error.fault == Fault::Transient);
+        failed => {
+            kept.failure = failed.as_ref().err().cloned();
             kept.due = now.saturating_add(PAUSE).min(kept.expires);
-            kept.failure = Some(error.clone());
-            old.map(Some).ok_or(error)
+            kept.valid(now, refused).map_or_else(|| failed.map(|_| None), |old| Ok(Some(old)))
         }
     }
+}
+
+/// The slot of `key`. Those of others are given up where nobody uses them and nothing in them holds any longer.
+fn slot(key: [u8; 32], now: u64) -> Arc<Slot> {
+    let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
+    slots.retain(|_, slot| {
+        Arc::strong_count(slot) > 1 || slot.kept.try_lock().is_ok_and(|kept| now < kept.expires)
+    });
+    slots.entry(key).or_default().clone()
 }
 
 impl Kept {
@@ -111,8 +114,13 @@ mod tests {
     use crate::kms::tencent::credentials::secret;
 
     fn fetched(lifetime: u64) -> Result<Option<Fetched>, KmsError> {
-        let credential =
-            Credential { secret_id: secret("i"), secret_key: secret("k"), token: None, generation: None };
+        let credential = Credential {
+            secret_id: secret("i"),
+            secret_key: secret("k"),
+            token: None,
+            generation: None,
+            source: "",
+        };
         Ok(Some(Fetched { credential, lifetime }))
     }
 
@@ -167,9 +175,18 @@ mod tests {
             kept.keep(fetched(7_200).unwrap().unwrap(), now - 7_000);
         });
         SLOTS.lock().unwrap().insert([4; 32], slot);
-        let failing = |error: KmsError| run(get([4; 32], None, async { Err(error) }));
-        assert!(failing(KmsError::refused("r")).is_err());
-        // It has just failed: nobody asks again for a while.
-        assert!(failing(KmsError::refused("r")).unwrap().is_some());
+        let fetches = Cell::new(0);
+        let failing = |refused, result: Result<Option<Fetched>, KmsError>| {
+            run(get([4; 32], refused, async {
+                fetches.set(fetches.get() + 1);
+                result
+            }))
+        };
+        assert!(failing(None, Err(KmsError::transient("t"))).unwrap().is_some());
+        // It has just failed: nobody asks again for a while, unless the old ones are refused.
+        assert!(failing(None, Err(KmsError::transient("t"))).unwrap().is_some());
+        assert_eq!(fetches.get(), 1);
+        assert!(failing(Some(u64::MAX), Err(KmsError::refused("r"))).is_err());
+        assert!(failing(Some(u64::MAX), Ok(None)).unwrap().is_none());
     }
 }

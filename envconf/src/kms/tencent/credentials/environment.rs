@@ -12,11 +12,13 @@ pub(super) const KEY: &str = "TENCENTCLOUD_SECRET_KEY";
 pub(super) const TOKEN: [&str; 3] =
     ["TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"];
 
+const SOURCE: &str = "the variables TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY";
+
 pub(super) fn find(variables: &Variables) -> Result<Option<Credential>, KmsError> {
     let (id, key, token) = (text(variables, ID)?, text(variables, KEY)?, token(variables)?);
     match (id, key, token) {
         (Some(secret_id), Some(secret_key), token) => {
-            Ok(Some(Credential { secret_id, secret_key, token, generation: None }))
+            Ok(Some(Credential { secret_id, secret_key, token, generation: None, source: SOURCE }))
         }
         (Some(_), None, _) => Err(broken(ID, "is set and TENCENTCLOUD_SECRET_KEY is not")),
         (None, Some(_), _) => Err(broken(KEY, "is set and TENCENTCLOUD_SECRET_ID is not")),

@@ -41,7 +41,7 @@ pub(super) fn profile(variables: &Variables, name: &'static str) -> Result<Strin
     profile.into_string().ok().filter(is_name).ok_or_else(wrong)
 }
 
-fn parse(text: &[u8], profile: &str, place: &str) -> Result<Credential, KmsError> {
+fn parse(text: &[u8], profile: &str, place: &'static str) -> Result<Credential, KmsError> {
     let text = std::str::from_utf8(text).map_err(|_| broken(place, "is no UTF-8 text"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut values: [Option<Zeroizing<String>>; 3] = Default::default();
@@ -74,7 +74,7 @@ fn parse(text: &[u8], profile: &str, place: &str) -> Result<Credential, KmsError
     let [Some(secret_id), Some(secret_key), token] = values else {
         return Err(broken(place, "has the section without secret_id and secret_key"));
     };
-    Ok(Credential { secret_id, secret_key, token, generation: None })
+    Ok(Credential { secret_id, secret_key, token, generation: None, source: place })
 }
 
 fn missing_section(place: &str, profile: &str) -> KmsError {

@@ -91,7 +91,13 @@ fn parse(reply: &Reply) -> Result<Fetched, KmsError> {
     let lifetime =
         lifetime.ok_or_else(|| wrong("the metadata service gave credentials that have expired"))?;
     Ok(Fetched {
-        credential: Credential { secret_id, secret_key, token: Some(token), generation: None },
+        credential: Credential {
+            secret_id,
+            secret_key,
+            token: Some(token),
+            generation: None,
+            source: "the role of this machine",
+        },
         lifetime,
     })
 }

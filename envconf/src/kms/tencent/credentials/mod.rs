@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 pub(super) use self::cache::{Fetched, generation};
 use self::role::Role;
+use super::clock;
 use super::endpoint::Endpoint;
 use crate::error::{Error, Fault};
 use crate::http::Route;
@@ -65,6 +66,22 @@ pub(super) struct Credential {
     pub(super) token: Option<Zeroizing<String>>,
     /// When it was fetched, counted over the process; `None` for one that cannot be fetched anew.
     pub(super) generation: Option<u64>,
+    /// Where it is from, in a few words for a report.
+    pub(super) source: &'static str,
+}
+
+impl Credential {
+    /// Says with a refusal of the credential itself where it is from: there it has to be mended.
+    pub(super) fn blame(&self, mut error: KmsError) -> KmsError {
+        if error
+            .code
+            .as_deref()
+            .is_some_and(|code| code.starts_with("AuthFailure.") && code != clock::EXPIRED)
+        {
+            error.message = format!("{}; the credential is from {}", error.message, self.source).into();
+        }
+        error
+    }
 }
 
 impl fmt::Debug for Credential {

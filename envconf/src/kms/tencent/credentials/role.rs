@@ -58,7 +58,7 @@ impl Role {
             method: Method::POST,
             parameters: &[("RoleArn", &self.arn), ("RoleSessionName", &session_name)],
         };
-        sts::fetch(&call, Some(base), route).await
+        sts::fetch(&call, Some(base), route, "the role TENCENTCLOUD_ROLE_ARN").await
     }
 }
 

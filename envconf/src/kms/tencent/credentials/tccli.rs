@@ -45,7 +45,7 @@ fn parse(text: &[u8]) -> Result<Credential, KmsError> {
     let has_token =
         !matches!(field(root, "token"), None | Some(Value::Null)) && string(root, "token") != Some("");
     let token = if has_token { text_of(root, "token")? } else { None };
-    Ok(Credential { secret_id, secret_key, token, generation: None })
+    Ok(Credential { secret_id, secret_key, token, generation: None, source: PLACE })
 }
 
 fn text_of(root: &Table<'_>, name: &str) -> Result<Option<Zeroizing<String>>, KmsError> {

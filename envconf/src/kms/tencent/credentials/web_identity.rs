@@ -58,6 +58,6 @@ impl WebIdentity {
                 ("RoleSessionName", &session_name),
             ],
         };
-        sts::fetch(&call, None, route).await
+        sts::fetch(&call, None, route, "the role TKE_ROLE_ARN").await
     }
 }
