@@ -273,8 +273,8 @@ fn without_any_source_the_error_lists_every_place() {
 fn a_pod_exchanges_its_token_unsigned_and_reads_it_anew_each_time() {
     let mut reader = Reader::new();
     let pod = reader.known(Credential::fake_temporary());
-    // A life of two seconds: due again after one.
-    let sts = sts(&pod, 2);
+    // A life of three seconds, so that new ones are due after half of it.
+    let sts = sts(&pod, 3);
     reader.set("ENVCONF_TENCENT_STS_ENDPOINT", &sts.url());
     reader.write("token", "  eyJ.first.sig\n\n");
     for (name, value) in [
@@ -287,7 +287,7 @@ fn a_pod_exchanges_its_token_unsigned_and_reads_it_anew_each_time() {
     }
     reader.loads_with(&pod);
     reader.write("token", "eyJ.second.sig");
-    std::thread::sleep(Duration::from_millis(2100));
+    std::thread::sleep(Duration::from_millis(3100));
     reader.loads_with(&pod);
     let requests = sts.requests();
     let tokens: Vec<_> = requests.iter().map(|request| request.json()["WebIdentityToken"].clone()).collect();

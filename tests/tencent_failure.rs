@@ -94,7 +94,7 @@ fn a_load_that_stays_throttled_ends_at_the_deadline_with_the_services_own_words(
         project.kms.next(Reply::error("RequestLimitExceeded", "x"));
     }
     let outcome = load(&project, &[("ENVCONF_KMS_DEADLINE", "1500ms")]);
-    assert!((0.5..2.5).contains(&outcome.took.as_secs_f64()), "{:?}", outcome.took);
+    assert!((1.3..4.0).contains(&outcome.took.as_secs_f64()), "{:?}", outcome.took);
     let error = outcome.fails(3..=100, 41, &["RequestLimitExceeded", "quota", "tries", "request "]);
     assert!(error.attempts()[0].request_id().is_some());
 }
@@ -171,7 +171,7 @@ fn an_answer_that_drips_ends_at_the_limit() {
     let variables = [("ENVCONF_TENCENT_ENDPOINT", drip.url()), ("ENVCONF_KMS_DEADLINE", "1s".to_owned())];
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let outcome = load(&project, &variables);
-    assert!((1.0..2.0).contains(&outcome.took.as_secs_f64()), "{:?}", outcome.took);
+    assert!((1.0..3.0).contains(&outcome.took.as_secs_f64()), "{:?}", outcome.took);
     outcome.fails(0..=0, 41, &["no answer within the deadline"]);
     let variables: Vec<_> =
         variables.into_iter().filter(|(name, _)| *name != "ENVCONF_KMS_DEADLINE").collect();
@@ -207,14 +207,14 @@ fn tls_that_is_disturbed_is_tried_again() {
 #[test]
 fn who_waits_longer_is_not_cut_short_by_who_asked_first() {
     let project = tencent();
-    project.kms.next(Reply::Delay(Duration::from_millis(900)));
+    project.kms.next(Reply::Delay(Duration::from_secs(2)));
     let before = project.kms.requests().len();
     std::thread::scope(|scope| {
         let first = scope.spawn(|| load(&project, &[("ENVCONF_KMS_DEADLINE", "300ms")]));
         std::thread::sleep(Duration::from_millis(100));
-        let second = scope.spawn(|| load(&project, &[("ENVCONF_KMS_DEADLINE", "5s")]));
+        let second = scope.spawn(|| load(&project, &[("ENVCONF_KMS_DEADLINE", "9s")]));
         let first = first.join().unwrap();
-        assert!(first.took < Duration::from_millis(800), "{:?}", first.took);
+        assert!(first.took < Duration::from_millis(1500), "{:?}", first.took);
         assert_eq!(first.result.unwrap_err().exit_code(), 41);
         assert_eq!(second.join().unwrap().result.unwrap(), 8080);
     });
@@ -276,8 +276,8 @@ fn trusted_keys_are_tried_in_order_and_all_failures_told() {
     };
     // The first is silent for its share of the time; the second answers.
     project.kms.next(Reply::Delay(Duration::from_secs(20)));
-    let outcome = load("2s");
-    assert!((0.9..1.9).contains(&outcome.took.as_secs_f64()), "{:?}", outcome.took);
+    let outcome = load("4s");
+    assert!((1.9..3.9).contains(&outcome.took.as_secs_f64()), "{:?}", outcome.took);
     outcome.loads(2);
 
     project.kms.next(Reply::error("ResourceUnavailable.CmkNotFound", "x"));
