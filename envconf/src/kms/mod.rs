@@ -156,13 +156,28 @@ pub struct KmsError {
     pub(crate) request_id: Option<String>,
     pub(crate) status: Option<u16>,
     pub(crate) tries: u32,
+    /// The next request will be signed with another time than this one.
+    #[cfg_attr(
+        not(feature = "tencent"),
+        allow(dead_code, reason = "only a service that signs with the time asks")
+    )]
+    pub(crate) clock_corrected: bool,
 }
 
 impl KmsError {
     /// `message` is put together from this library's own words only.
     pub(crate) fn new(fault: Fault, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        Self { fault, message, advice: None, code: None, request_id: None, status: None, tries: 1 }
+        Self {
+            fault,
+            message,
+            advice: None,
+            code: None,
+            request_id: None,
+            status: None,
+            tries: 1,
+            clock_corrected: false,
+        }
     }
 
     /// A failure that another try may not meet: network, overload, deadline.

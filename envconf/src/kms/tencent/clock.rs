@@ -5,7 +5,6 @@
 //! the life of the process: once for all hosts of the cloud, and for every other host of its own.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +16,6 @@ const TELLING: i64 = 60;
 
 /// Seconds to add to this machine's clock.
 static OFFSETS: Mutex<BTreeMap<String, i64>> = Mutex::new(BTreeMap::new());
-static CORRECTIONS: AtomicU64 = AtomicU64::new(0);
 
 /// This machine's clock in Unix seconds.
 pub(super) fn local() -> Result<u64, KmsError> {
@@ -34,7 +32,7 @@ pub(super) fn now(host: &str) -> Result<u64, KmsError> {
 
 /// What a failure tells of the clock: where the service's differs from the time that the request was signed with, the
 /// next one is signed with the service's. Otherwise the clock is not to blame, and another try is in vain.
-pub(super) fn consult(error: KmsError, host: &str, signed: u64, date: Option<&str>) -> KmsError {
+pub(super) fn consult(mut error: KmsError, host: &str, signed: u64, date: Option<&str>) -> KmsError {
     if error.code.as_deref() != Some(EXPIRED) {
         return error;
     }
@@ -51,14 +49,9 @@ pub(super) fn consult(error: KmsError, host: &str, signed: u64, date: Option<&st
     let differs = |theirs: u64| Some(theirs.cast_signed() - local().ok()?.cast_signed());
     if let Some(offset) = differs(theirs) {
         OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).insert(site(host).to_owned(), offset);
-        CORRECTIONS.fetch_add(1, Ordering::Relaxed);
+        error.clock_corrected = true;
     }
     error
-}
-
-/// How often a clock has been corrected; where this has not changed, another try would be signed with the same time.
-pub(super) fn corrections() -> u64 {
-    CORRECTIONS.load(Ordering::Relaxed)
 }
 
 /// Says in a report that the clock was corrected: it needs mending also where it was not what failed in the end.
@@ -145,7 +138,7 @@ mod tests {
         consult(KmsError::refused("r").code("InternalError"), "other", 0, Some(date));
         assert_eq!(offset("other"), 0);
         consult(expired(), "differs", local().unwrap(), Some(date));
-        assert!(corrections() > 0 && now("differs").unwrap().abs_diff(784_111_777) < 5);
+        assert!(now("differs").unwrap().abs_diff(784_111_777) < 5);
         let told = mention(KmsError::refused("r"), "differs");
         assert!(told.message.contains("s ahead of the service's"), "{}", told.message);
     }

@@ -107,7 +107,6 @@ impl Tencent {
         let mut retries = Retries::default();
         let mut refused = None;
         for tries in 1.. {
-            let corrections = clock::corrections();
             let attempt = self.attempt(&call, refused).await;
             let (error, generation) = match attempt {
                 Ok(answer) => return Ok(answer),
@@ -116,7 +115,7 @@ impl Tencent {
             let error = if error.tries == 0 { error } else { error.tries(tries) };
             deadline.note(&error);
             let again = match retries::again(&error) {
-                Again::OnceByServiceClock if clock::corrections() == corrections => Again::Never,
+                Again::OnceByServiceClock if !error.clock_corrected => Again::Never,
                 // A credential that was given as it is cannot be had otherwise.
                 Again::OnceWithNewCredentials if generation.is_none() => Again::Never,
                 again => again,
