@@ -9,8 +9,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::{load_traced, told};
-use envconf::{Complaint, EncryptedConfig, Error, ExposeSecret, Kind, Origin, SecretString};
+use common::{Project, load_traced, told};
+use envconf::{
+    Complaint, ContentType, EncryptedConfig, Error, ExposeSecret, KeyServices, Kind, Origin, SecretString,
+};
 use serde::Deserialize;
 use serde::de::{self, Visitor};
 
@@ -91,6 +93,107 @@ fn a_variable_outweighs_the_sealed_value_which_outweighs_the_default() {
     let sealed = "config/app.conf.enc line 1, column 9 of the sealed text";
     assert_eq!(level("level = 2", &[]), (2, sealed.into()));
     assert_eq!(level("level = 2", &[("APP__LEVEL", "3")]), (3, "variable APP__LEVEL".into()));
+}
+
+/// The layers of api.md §3, the weakest first, each with the value 1, 2, …, and how its origin reads.
+const LAYERS: [(&str, &str); 5] = [
+    ("default", "the attribute's default"),
+    ("config/app.defaults.toml", "config/app.defaults.toml line 2, column 9"),
+    ("config/app.prod.defaults.toml", "config/app.prod.defaults.toml line 2, column 9"),
+    ("sealed", "config/app.prod.conf.enc line 2, column 9 of the sealed text"),
+    ("variable", "variable APP__LEVEL"),
+];
+
+#[derive(EncryptedConfig)]
+#[envconf(name = "app", env_prefix = "APP")]
+struct WithDefault {
+    #[envconf(default = 1)]
+    level: u8,
+    rest: Option<u8>,
+}
+
+#[derive(EncryptedConfig)]
+#[envconf(name = "app", env_prefix = "APP")]
+struct WithoutDefault {
+    level: u8,
+    rest: Option<u8>,
+}
+
+/// A project with the layers of these indices.
+fn layered(project: &Project, layers: &[usize]) -> Result<(u8, String), Error> {
+    for (file, value) in [(LAYERS[1].0, 2), (LAYERS[2].0, 3)] {
+        match layers.contains(&(value - 1)) {
+            true => drop(project.sandbox.write(file, format!("\nlevel = {value}\n"))),
+            // Another key, so that the layer is there and silent.
+            false => drop(project.sandbox.write(file, "rest = 0")),
+        }
+    }
+    let sealed = if layers.contains(&3) { "\nlevel = 4\n" } else { "rest = 0" };
+    let services = KeyServices::none().local_key(project.key.clone());
+    project.seal("prod", ContentType::Toml, sealed.as_bytes(), &[project.key.key_ref()], &services);
+    let variables: &[(&str, &str)] = if layers.contains(&4) { &[("APP__LEVEL", "5")] } else { &[] };
+    if layers.contains(&0) {
+        let loaded = project.loader::<WithDefault>(variables).environment("prod").load()?;
+        let _ = loaded.rest;
+        return Ok((loaded.level, told(loaded.origin("level").unwrap())));
+    }
+    let loaded = project.loader::<WithoutDefault>(variables).environment("prod").load()?;
+    let _ = loaded.rest;
+    Ok((loaded.level, told(loaded.origin("level").unwrap())))
+}
+
+#[test]
+fn of_any_two_layers_the_stronger_counts() {
+    let project = Project::toml("");
+    for (weaker, (name, its_origin)) in LAYERS.iter().enumerate() {
+        let (value, origin) = layered(&project, &[weaker]).unwrap();
+        assert_eq!((usize::from(value), origin.as_str()), (weaker + 1, *its_origin));
+        for (stronger, (other, its_origin)) in LAYERS.iter().enumerate().skip(weaker + 1) {
+            let (value, origin) = layered(&project, &[weaker, stronger]).unwrap();
+            assert_eq!(
+                (usize::from(value), origin.as_str()),
+                (stronger + 1, *its_origin),
+                "{name} and {other}"
+            );
+        }
+    }
+    assert_eq!(layered(&project, &[0, 1, 2, 3, 4]).unwrap().0, 5);
+    assert_eq!(layered(&project, &[]).unwrap_err().problems().len(), 1);
+}
+
+#[test]
+fn plain_layers_are_those_beside_the_pair_and_of_its_environment() {
+    let project = Project::toml("rest = 0");
+    let level = |loader: envconf::Loader<WithDefault>| loader.load().unwrap().level;
+    project.sandbox.write("config/app.prod.defaults.toml", "level = 9");
+    project.sandbox.write("config/app.default.defaults.toml", "level = 9");
+    project.sandbox.write("config/other.defaults.toml", "level = 9");
+    project.sandbox.write("config/app.defaults.json", "{\"level\": 9}");
+    assert_eq!(level(project.loader(&[])), 1);
+    project.sandbox.write("config/app.defaults.toml", "level = 2");
+    assert_eq!(level(project.loader(&[])), 2);
+    let moved = project.sandbox.write("moved/x.conf.enc", project.sandbox.read("config/app.conf.enc"));
+    project.sandbox.write("moved/x.conf.key", project.sandbox.read("config/app.conf.key"));
+    project.sandbox.write("moved/app.defaults.toml", "level = 3");
+    assert_eq!(level(project.loader(&[]).path(moved)), 3, "by the configuration's name, not the file's");
+}
+
+#[test]
+fn plain_layers_are_judged_with_the_rest_and_replace_no_pair() {
+    let project = Project::toml("rest = 'x'\nlevl = 1");
+    project.sandbox.write("config/app.defaults.toml", "leve = 1\nrest = 1\nlevel = 'x'");
+    let error = project.loader::<WithDefault>(&[]).load().map(drop).unwrap_err();
+    let report = "\
+app for default: 4 problems
+  level: expected u8, at config/app.defaults.toml line 3, column 9
+  rest: expected Option<u8>, at config/app.conf.enc line 1, column 8 of the sealed text
+  leve: no such key (did you mean level?), at config/app.defaults.toml line 1, column 1
+  levl: no such key (did you mean level?), at config/app.conf.enc line 2, column 1 of the sealed text";
+    assert_eq!(told(&error), report);
+    std::fs::remove_file(project.pair("default").enc()).unwrap();
+    project.sandbox.write("config/app.defaults.toml", "level = 1\nrest = 1");
+    let error = project.loader::<WithDefault>(&[]).load().map(drop).unwrap_err();
+    assert_eq!((error.kind(), error.path()), (Kind::Io, Some(project.pair("default").enc())));
 }
 
 #[test]

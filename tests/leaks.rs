@@ -240,6 +240,22 @@ fn variables_that_do_not_fit() {
     }
 }
 
+#[test]
+fn plain_layers_that_do_not_fit_or_hold_a_secret() {
+    let project = Project::toml("");
+    for value in values() {
+        let toml = KEYS.map(|key| format!("{key} = {value}\n")).concat();
+        for text in [format!("{toml}[nested]\ndeep = {value}\n"), format!("{toml}{CANARY}")] {
+            project.sandbox.write("config/app.defaults.toml", text);
+            let error = fails(project.loader::<App>(&[]));
+            assert_eq!(error.kind(), Kind::DoesNotFit);
+            assert_error_silent("a plain layer", &error, &[CANARY]);
+        }
+    }
+    project.sandbox.write("config/app.defaults.toml", [CANARY.as_bytes(), &[0xff]].concat());
+    assert_error_silent("a plain layer", &fails(project.loader::<App>(&[])), &[CANARY]);
+}
+
 #[cfg(unix)]
 #[test]
 fn text_that_is_no_unicode() {
@@ -548,6 +564,10 @@ fn the_commands_streams() {
     sandbox.write("broken.prod.toml", [format!("a = \"{c}").as_bytes(), &[0xff]].concat());
     sandbox.write("good.toml", format!("password = \"{c}\"\n"));
     sandbox.write(".envconf.toml", "[[rule]]\nfiles = \"good.*\"\nrecipients = [\"local\"]\n");
+    sandbox.write("config/app.defaults.toml", format!("token = \"{c}\"\n[nested]\ndeep = [\"{c}\"]\n"));
+    project.seal_as("plain", ContentType::Dotenv, format!("PASSWORD={c}\n").as_bytes());
+    project.seal_as("broken", ContentType::Toml, b"a = 1\n");
+    sandbox.write("config/broken.defaults.toml", format!("a = \"{c}\nb = {c}"));
     let enc = sandbox.read("config/app.conf.enc");
     let mut torn = enc.clone();
     torn[900] ^= 1;
@@ -569,6 +589,9 @@ fn the_commands_streams() {
         (&["verify", "app"], &[]),
         (&["verify", "app", "--depth", "unwrap"], &[]),
         (&["inspect", "app"], &[]),
+        (&["explain", "app"], &[]),
+        (&["explain", "plain"], &[]),
+        (&["explain", "broken"], &[]),
         (&torn, &[]),
         (&["open", "app", "-o", "copy"], &[]),
         (&["open", "app", "--trust", "tencent:ap-x:1"], &[]),

@@ -45,7 +45,11 @@
 //!
 //! [`EncryptedConfig::load`] from plain code and [`EncryptedConfig::load_async`] from async code on any runtime;
 //! [`EncryptedConfig::loader`] for settings of one's own. All that is wrong is in one [`Error`], with paths, origins
-//! and expected types, and never a value. Attribute defaults yield to the sealed content, and that to variables.
+//! and expected types, and never a value. Attribute defaults yield to plain layers, these
+//! to the sealed content, and that to variables.
+//!
+//! `<name>.defaults.toml` beside the pair is a plain layer, for what is not secret. The chapter
+//! [Layers](https://github.com/envconf/envconf/blob/main/envconf/docs/layers.md) has all of it.
 //!
 //! # Trust
 //!
@@ -70,14 +74,16 @@
 #[cfg(test)]
 extern crate self as envconf;
 
-// In reading order: the three verbs, then the nouns, each knowing those below it.
+// In reading order: the verbs, then the nouns, each knowing those below it.
 mod load;
+mod explain;
 mod open;
 mod seal;
 #[doc(hidden)]
 pub mod private;
 mod config;
 pub mod meta;
+mod plain;
 mod layers;
 mod rules;
 mod policy;
@@ -102,12 +108,18 @@ mod error;
 #[path = "vectors.rs"]
 pub mod __vectors;
 
+// The chapter's code runs with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/layers.md")]
+mod layers_chapter {}
+
 pub use config::EncryptedConfig;
 pub use envconf_derive::EncryptedConfig;
 pub use error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
 pub use secrecy::{self, ExposeSecret, SecretString};
 
 pub use envelope::DataKey;
+pub use explain::{Explained, explain};
 pub use format::{ContentType, Id, Name, Outline, Suite};
 pub use kms::local::LocalKey;
 pub use kms::services::KeyServices;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::layers::{self, Layer, report::Provenance};
 use crate::meta::Meta;
 use crate::open::{self, Opened, Wait};
 use crate::pair::Pair;
+use crate::plain::Plain;
 use crate::policy::{self, Policy, PolicyVariables};
 use crate::variables::Variables;
 
@@ -177,17 +178,17 @@ impl<T: EncryptedConfig> Loader<T> {
 
     async fn load_traced(self, wait: Wait) -> Result<Loaded<T>, Error> {
         let plan = self.plan()?;
-        let opened = plan.open(wait).await?;
-        let (value, origins) =
-            plan.with_layers(&opened, |what, layers| layers::build_traced(what, layers, &self.variables))?;
+        let texts = plan.read(wait).await?;
+        let what = plan.policy.what();
+        let (value, origins) = layers::build_traced(&what, &texts.layers(&plan.pair)?, &self.variables)?;
         Ok(Loaded { value, origins })
     }
 
     /// The struct alone: where its values came from is not written down.
     pub(crate) async fn load_value(self, wait: Wait) -> Result<T, Error> {
         let plan = self.plan()?;
-        let opened = plan.open(wait).await?;
-        plan.with_layers(&opened, |what, layers| layers::build(what, layers, &self.variables))
+        let texts = plan.read(wait).await?;
+        layers::build(&plan.policy.what(), &texts.layers(&plan.pair)?, &self.variables)
     }
 
     /// Every setting, read and checked before anything is tried.
@@ -287,26 +288,25 @@ struct Plan {
 }
 
 impl Plan {
-    async fn open(&self, wait: Wait) -> Result<Opened, Error> {
-        open::open_pair(&self.pair, &self.policy, &self.services, wait).await
+    /// The plain layers come first: that they are readable is found out before a key service is asked.
+    async fn read(&self, wait: Wait) -> Result<Texts, Error> {
+        let plain = Plain::beside(&self.pair, &self.policy.name, &self.policy.environment)?;
+        let opened = open::open_pair(&self.pair, &self.policy, &self.services, wait).await?;
+        Ok(Texts { plain, opened })
     }
+}
 
-    /// Calls `build` on the layers, the weakest first.
-    fn with_layers<R>(
-        &self,
-        opened: &Opened,
-        build: impl FnOnce(&str, &[Layer<'_>]) -> Result<R, Error>,
-    ) -> Result<R, Error> {
-        let content_type = opened.header().content_type;
-        // Opening has checked that everything but raw content is UTF-8.
-        let text = std::str::from_utf8(opened.content()).map_err(|_| {
-            Error::new(Kind::DoesNotFit, "raw content cannot be loaded")
-                .at(self.pair.enc())
-                .advise("seal it as toml, json or dotenv")
-        })?;
-        let file: Option<Arc<Path>> = Some(Arc::from(self.pair.enc()));
-        let what = format!("{} for {}", self.policy.name, self.policy.environment);
-        build(&what, &[Layer { file, sealed: true, content_type, text }])
+/// All texts of one configuration.
+struct Texts {
+    plain: Vec<Plain>,
+    opened: Opened,
+}
+
+impl Texts {
+    /// The weakest first.
+    fn layers(&self, pair: &Pair) -> Result<Vec<Layer<'_>>, Error> {
+        let sealed = self.opened.layer(pair)?;
+        Ok(self.plain.iter().map(Plain::layer).chain([sealed]).collect())
     }
 }
 

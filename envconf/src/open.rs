@@ -1,5 +1,6 @@
 //! open: a pair and whoever can unwrap it give the plaintext (format.md §4, "Open").
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::envelope::{self, DataKey};
@@ -7,6 +8,7 @@ use crate::error::{Error, Kind};
 use crate::format::{self, EncFile, Header, KeyFile, Section, Suite};
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, KeyRef, worker};
+use crate::layers::Layer;
 use crate::pair::Pair;
 use crate::policy::Policy;
 use crate::recipients;
@@ -31,6 +33,20 @@ impl Opened {
     /// The sealed content, byte for byte.
     pub fn content(&self) -> &[u8] {
         self.plaintext.expose()
+    }
+
+    /// The content as a layer, where it is text.
+    ///
+    /// # Errors
+    /// [`Kind::DoesNotFit`] for raw content that is no text; opening has checked all other.
+    pub(crate) fn layer(&self, pair: &Pair) -> Result<Layer<'_>, Error> {
+        let text = std::str::from_utf8(self.content()).map_err(|_| {
+            Error::new(Kind::DoesNotFit, "raw content cannot be loaded")
+                .at(pair.enc())
+                .advise("seal it as toml, json or dotenv")
+        })?;
+        let file = Some(Arc::from(pair.enc()));
+        Ok(Layer { file, sealed: true, content_type: self.header.content_type, text })
     }
 
     /// The header of the `.enc`.

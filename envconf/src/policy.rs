@@ -120,6 +120,11 @@ impl Policy {
     pub fn environment(&self) -> &Name {
         &self.environment
     }
+
+    /// Whose configuration it is, for reports.
+    pub(crate) fn what(&self) -> String {
+        format!("{} for {}", self.name, self.environment)
+    }
 }
 
 /// Parses a comma-separated list of trusted keys; `whence` names the setting in errors.

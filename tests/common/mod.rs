@@ -45,6 +45,15 @@ impl Project {
         seal.seal(&pair, content, services).unwrap();
     }
 
+    /// Seals for another name, in `default`, for the project's key.
+    pub fn seal_as(&self, name: &str, content_type: ContentType, content: &[u8]) {
+        let (name, environment) = (name.parse().unwrap(), "default".parse().unwrap());
+        let pair = Pair::new(self.sandbox.path("config"), &name, &environment);
+        let services = KeyServices::none().local_key(self.key.clone());
+        let seal = Seal::new(name, environment, content_type).recipient(self.key.key_ref().clone());
+        seal.seal(&pair, content, &services).unwrap();
+    }
+
     pub fn pair(&self, environment: &str) -> Pair {
         Pair::new(self.sandbox.path("config"), &"app".parse().unwrap(), &environment.parse().unwrap())
     }

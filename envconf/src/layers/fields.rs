@@ -31,7 +31,15 @@ impl<'a> Document<'a> {
         self.layer.content_type == ContentType::Dotenv
     }
 
-    fn origin(&self, place: Place) -> Origin {
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.layer.sealed
+    }
+
+    pub(crate) fn root(&self) -> &Table<'a> {
+        &self.root
+    }
+
+    pub(crate) fn origin(&self, place: Place) -> Origin {
         self.layer.origin(place, self.lines.get_or_init(|| Lines::of(self.layer.text)))
     }
 }
@@ -254,6 +262,7 @@ impl<'a> Fields<'a> {
                     found = Some(self.unquoted(field, entry, document)?);
                 }
             } else if let Some(entry) = self.entry(index, field)? {
+                self.refuse_plain_secret(field, entry, document)?;
                 found = Some(Found::Node(&entry.node, document));
             }
         }
@@ -261,6 +270,22 @@ impl<'a> Fields<'a> {
             Some(setting) => Ok(Some(Found::Variable(setting))),
             None => Ok(found),
         }
+    }
+
+    /// A plain layer is a file that everybody reads.
+    fn refuse_plain_secret(
+        &mut self,
+        field: &'static Field,
+        entry: &Entry<'_>,
+        document: &Document<'_>,
+    ) -> Result<(), Reported> {
+        if !field.secret || document.is_sealed() {
+            return Ok(());
+        }
+        let rule = "a secret does not belong in a plain layer".to_owned();
+        self.report.advise("take it out of there and seal it; if the file was committed, change the secret");
+        self.complain(field, "", Some(document.origin(entry.node.place)), Complaint::Rule(rule));
+        Err(Reported)
     }
 
     /// The application's variable for the leaf `field`.

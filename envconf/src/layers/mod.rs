@@ -13,6 +13,7 @@ pub(crate) mod report;
 mod suggest;
 pub(crate) mod toml;
 pub(crate) mod tree;
+mod untyped;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -100,6 +101,14 @@ pub(crate) fn build_traced<T: EncryptedConfig>(
     variables: &Variables,
 ) -> Result<(T, Vec<Provenance>), Error> {
     build_with(what, layers, variables, Report::tracing())
+}
+
+/// Which layer gives each leaf, where no type is known; by path.
+///
+/// # Errors
+/// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every layer that does not parse; `what` says whose.
+pub(crate) fn origins(what: &str, layers: &[Layer<'_>]) -> Result<Vec<Provenance>, Error> {
+    Ok(untyped::origins(&parse_all(what, layers)?))
 }
 
 fn build_with<T: EncryptedConfig>(
@@ -226,6 +235,48 @@ mod tests {
         let (app, _) = load(&[layer(ContentType::Dotenv, "c.env", "INNER__A=1")], &[]).unwrap();
         assert_eq!(app.inner, Some(Inner { a: 1, b: 0 }));
         assert_eq!(load(&[], &[]).unwrap().0.inner, None);
+    }
+
+    #[test]
+    fn a_secret_lies_in_no_plain_layer() {
+        #[derive(EncryptedConfig, Debug)]
+        #[expect(dead_code, reason = "it never loads")]
+        struct Login {
+            user: crate::SecretString,
+        }
+        let plain = toml("app.defaults.toml", "\nuser = 'root'");
+        let sealed = toml("app.conf.enc", "user = 'other'");
+        let variables = Variables::Given(Vec::new());
+        let error = build::<Login>("login", &[plain, sealed], &variables).unwrap_err();
+        let report = "login: 1 problem\n  user: a secret does not belong in a plain layer, at app.defaults.toml \
+                      line 2, column 8\ntake it out of there and seal it; if the file was committed, change the secret";
+        assert_eq!(error.to_string(), report);
+    }
+
+    #[test]
+    fn without_a_type_every_leaf_has_the_origin_of_the_strongest_layer() {
+        let layers = [
+            toml("a.toml", "a = 1\nb = { x = 1, y = 1 }\nc.x = 1\nd = 1\ne = {}\nf.x = 1"),
+            layer(ContentType::Json, "b.enc", r#"{"b":{"y":2,"z.z":{}},"c":[1],"d":{"x":1},"f":{}}"#),
+        ];
+        let told: Vec<_> = origins("app", &layers)
+            .unwrap()
+            .iter()
+            .map(|o| format!("{} {} {}", o.path(), o.origin(), o.secret()))
+            .collect();
+        let expected = [
+            "a a.toml line 1, column 5 false",
+            "b.x a.toml line 2, column 11 false",
+            "b.y b.enc line 1, column 11 of the sealed text true",
+            "b.\"z.z\" b.enc line 1, column 19 of the sealed text true",
+            "c b.enc line 1, column 27 of the sealed text true",
+            "d.x b.enc line 1, column 40 of the sealed text true",
+            "e a.toml line 5, column 5 false",
+            "f.x a.toml line 6, column 7 false",
+        ];
+        assert_eq!(told, expected);
+        let error = origins("app", &[toml("a.toml", "="), toml("b.toml", "x")]).unwrap_err();
+        assert_eq!((error.kind(), error.problems().len()), (Kind::DoesNotFit, 2));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use envconf::{Error, Kind, Name, Trusted, setting};
 
-use crate::commands::{completion, init, inspect, keygen, open, seal, verify};
+use crate::commands::{completion, explain, init, inspect, keygen, open, seal, verify};
 
 /// Configuration that lies encrypted in git
 ///
@@ -42,6 +42,7 @@ pub(crate) enum Verb {
     Inspect(inspect::Args),
     #[command(visible_alias = "validate")]
     Verify(verify::Args),
+    Explain(explain::Args),
     Completion(completion::Args),
 }
 

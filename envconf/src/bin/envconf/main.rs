@@ -36,6 +36,7 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Open(args) => commands::open::run(args, global, output).map(done),
         Verb::Inspect(args) => commands::inspect::run(args, global, output).map(done),
         Verb::Verify(args) => commands::verify::run(args, global, output),
+        Verb::Explain(args) => commands::explain::run(args, global, output).map(done),
         Verb::Completion(args) => commands::completion::run(args, output).map(done),
     }
 }

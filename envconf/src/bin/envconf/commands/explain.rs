@@ -1,0 +1,68 @@
+use std::path::PathBuf;
+
+use envconf::{Error, Origin, Provenance, escape};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::output::Output;
+use crate::target::Target;
+
+/// Show where each value comes from, and never the value
+///
+/// Reads the pair and the plain layers beside it (NAME.defaults.toml and
+/// NAME.ENVIRONMENT.defaults.toml). Of every value: its path, the file that gives
+/// it, line and column, and whether it lies there sealed. Lines of a pair are those
+/// of the text that was sealed.
+///
+/// Defaults and variables are the program's: Loaded::origins tells them.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf explain app
+  envconf explain config/app.prod.conf.enc --json"
+)]
+pub(crate) struct Args {
+    /// The path of an .enc or .key, or a bare name such as app
+    #[arg(value_name = "PAIR")]
+    pair: PathBuf,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    let target = Target::resolve(&args.pair, global)?;
+    let explained = envconf::explain(&target.pair, &target.policy(global)?, &target.services()?)?;
+    let values = explained.values();
+    if output.is_json() {
+        return output.json(&json!({
+            "name": target.name.as_str(),
+            "environment": target.environment.as_str(),
+            "generation": explained.header().generation,
+            "values": values.iter().map(as_json).collect::<Vec<_>>(),
+        }));
+    }
+    let paths: Vec<String> = values.iter().map(|value| escape(value.path()).to_string()).collect();
+    let width = paths.iter().map(|path| path.chars().count()).max().unwrap_or_default();
+    for (path, value) in paths.iter().zip(values) {
+        output.line(format_args!("{path:width$}  {}", value.origin()))?;
+    }
+    Ok(())
+}
+
+fn as_json(value: &Provenance) -> Value {
+    let (file, line, column, sealed) = match value.origin() {
+        Origin::Text { file, line, column, sealed } => {
+            (file.as_deref(), Some(line), Some(column), Some(sealed))
+        }
+        _ => (None, None, None, None),
+    };
+    json!({
+        "path": value.path(),
+        "origin": value.origin().to_string(),
+        "file": file.map(|file| file.to_string_lossy()),
+        "line": line,
+        "column": column,
+        "sealed": sealed,
+        "secret": value.secret(),
+    })
+}

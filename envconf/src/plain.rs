@@ -1,0 +1,118 @@
+//! The plain layers: committed files beside a pair, for what is not secret (api.md §1).
+//!
+//! Nothing authenticates them: whoever can write the repository can write them. They give only what the sealed
+//! content is silent on, and no secret; see `layers::fields`.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Complaint, Error, Kind, Origin, Problem};
+use crate::format::{ContentType, Name};
+use crate::layers::Layer;
+use crate::pair::Pair;
+
+const LIMIT: u64 = 1 << 20;
+
+/// A plain layer that is there.
+pub(crate) struct Plain {
+    file: Arc<Path>,
+    text: String,
+}
+
+impl Plain {
+    /// The plain layers beside `pair`, the weakest first: for every environment, then for this one.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] for one that cannot be read, [`Kind::DoesNotFit`] for one that is too large or no text.
+    pub(crate) fn beside(pair: &Pair, name: &Name, environment: &Name) -> Result<Vec<Self>, Error> {
+        let file = |stem: String| pair.enc().with_file_name(format!("{stem}.defaults.toml"));
+        let every = file(name.to_string());
+        let this = (environment.as_str() != "default").then(|| file(format!("{name}.{environment}")));
+        [Some(every), this].into_iter().flatten().filter_map(|file| Self::read(file).transpose()).collect()
+    }
+
+    pub(crate) fn layer(&self) -> Layer<'_> {
+        let content_type = ContentType::Toml;
+        Layer { file: Some(self.file.clone()), sealed: false, content_type, text: &self.text }
+    }
+
+    fn read(file: PathBuf) -> Result<Option<Self>, Error> {
+        let mut bytes = Vec::new();
+        let read = File::open(&file).and_then(|open| open.take(LIMIT + 1).read_to_end(&mut bytes));
+        match read {
+            // A link that leads nowhere is not "no file".
+            Err(error) if error.kind() == ErrorKind::NotFound && file.symlink_metadata().is_err() => {
+                return Ok(None);
+            }
+            Err(error) => return Err(Error::read(&file, error)),
+            Ok(_) if bytes.len() as u64 > LIMIT => {
+                return Err(Error::new(Kind::DoesNotFit, "a plain layer has at most 1 MiB").at(&file));
+            }
+            Ok(_) => {}
+        }
+        let file: Arc<Path> = Arc::from(file);
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(Self { file, text })),
+            Err(error) => Err(no_text(file, error.as_bytes(), error.utf8_error().valid_up_to())),
+        }
+    }
+}
+
+/// Says where the text ends to be one.
+fn no_text(file: Arc<Path>, bytes: &[u8], valid: usize) -> Error {
+    let before = String::from_utf8_lossy(&bytes[..valid]);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let origin = Origin::Text { file: Some(file), sealed: false, line, column };
+    let problem = Problem::new("", Some(origin), Complaint::Syntax { expected: "UTF-8" });
+    Error::does_not_fit("a plain layer", vec![problem])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(folder: &Path, environment: &str) -> Result<Vec<String>, Error> {
+        let (name, environment) = ("app".parse().unwrap(), environment.parse().unwrap());
+        let plain = Plain::beside(&Pair::new(folder, &name, &environment), &name, &environment)?;
+        Ok(plain.into_iter().map(|plain| plain.text).collect())
+    }
+
+    #[test]
+    fn the_environments_own_comes_after_that_for_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &[u8]| std::fs::write(folder.path().join(file), text).unwrap();
+        assert!(read(folder.path(), "prod").unwrap().is_empty());
+        write("app.prod.defaults.toml", b"prod");
+        write("app.default.defaults.toml", b"not read");
+        assert_eq!(read(folder.path(), "prod").unwrap(), ["prod"]);
+        write("app.defaults.toml", b"all");
+        assert_eq!(read(folder.path(), "prod").unwrap(), ["all", "prod"]);
+        assert_eq!(read(folder.path(), "default").unwrap(), ["all"]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_told_by_its_place_and_what_is_too_large_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("app.defaults.toml");
+        std::fs::write(&file, b"a = 1\nb = '\xff'\n").unwrap();
+        let error = read(folder.path(), "default").unwrap_err();
+        assert!(error.to_string().ends_with("app.defaults.toml line 2, column 6"), "{error}");
+        std::fs::write(&file, vec![b'\n'; LIMIT as usize + 1]).unwrap();
+        assert_eq!(read(folder.path(), "default").unwrap_err().kind(), Kind::DoesNotFit);
+        std::fs::write(&file, vec![b'\n'; LIMIT as usize]).unwrap();
+        assert!(read(folder.path(), "default").is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_that_is_there_and_cannot_be_read_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("app.defaults.toml")).unwrap();
+        assert_eq!(read(folder.path(), "default").unwrap_err().kind(), Kind::Io);
+        std::fs::create_dir(folder.path().join("app.prod.defaults.toml")).unwrap();
+        assert_eq!(read(folder.path(), "prod").unwrap_err().kind(), Kind::Io);
+    }
+}
