@@ -56,8 +56,10 @@ pub(crate) const STRUCT: Table = Table {
         ),
         known("signers", &[Form::String], "signers = \"…\""),
         known("required_signatures", &[Form::Integer], "required_signatures = 1"),
+        known("deadline", &[Form::String], "deadline = \"10s\""),
         known("rename_all", &[Form::String], "rename_all = \"kebab-case\""),
         known("allow_unknown_fields", &[Form::Nothing], "allow_unknown_fields"),
+        known("validate", &[Form::Path], "validate = path::to::function"),
     ],
 };
 
@@ -72,7 +74,12 @@ pub(crate) const FIELD: Table = Table {
         known("rename", &[Form::String], "rename = \"key\""),
         Known { name: "alias", takes: &[Form::String], usage: "alias = \"key\"", repeats: true },
         known("nested", &[Form::Nothing], "nested"),
+        known("flatten", &[Form::Nothing], "flatten"),
         known("secret", &[Form::Nothing], "secret"),
+        known("deserialize_with", &[Form::Path], "deserialize_with = path::to::function"),
+        known("validate", &[Form::Path], "validate = path::to::function"),
+        known("example", &[Form::Literal], "example = 10"),
+        known("deprecated", &[Form::Nothing, Form::String], "deprecated` or `deprecated = \"use … instead\""),
         known("skip", &[Form::Nothing], "skip"),
     ],
 };
@@ -116,6 +123,22 @@ impl Items {
             }
             _ => None,
         })
+    }
+
+    /// The path of `name = path`.
+    pub(crate) fn path(&self, name: &str) -> Option<&Path> {
+        match &self.get(name)?.value {
+            Value::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The literal of `name = …`.
+    pub(crate) fn literal(&self, name: &str) -> Option<&Literal> {
+        match &self.get(name)?.value {
+            Value::Literal(literal) => Some(&literal.value),
+            _ => None,
+        }
     }
 
     /// The text of `name = "…"`.

@@ -10,16 +10,29 @@ use crate::model::{Config, Field, Kind, Variable};
 const CONFLICTS: &[(&str, &str, &str)] = &[
     ("default_with", "default", "a field has one default"),
     ("no_env", "env", "one names a variable, the other forbids it"),
-    ("default", "nested", "a nested struct's defaults are those of its own fields"),
-    ("default_with", "nested", "a nested struct's defaults are those of its own fields"),
-    ("env", "nested", "a nested struct has no variable, its fields have"),
-    ("no_env", "nested", "a nested struct has no variable, its fields have"),
-    ("secret", "nested", "mark the fields of the nested struct"),
+    ("flatten", "nested", "`flatten` alone is a nested struct without a table of its own"),
+    ("rename", "flatten", "the field has no key, those of the struct have"),
+    ("alias", "flatten", "the field has no key, those of the struct have"),
+];
+
+/// Attributes that go with neither `nested` nor `flatten`, and why.
+const OF_LEAVES: &[(&str, &str)] = &[
+    ("default", "a nested struct's defaults are those of its own fields"),
+    ("default_with", "a nested struct's defaults are those of its own fields"),
+    ("env", "a nested struct has no variable, its fields have"),
+    ("no_env", "a nested struct has no variable, its fields have"),
+    ("secret", "mark the fields of the nested struct"),
+    ("deserialize_with", "a nested struct is read field by field"),
+    ("example", "a nested struct's examples are those of its own fields"),
+    ("deprecated", "mark the fields of the nested struct"),
 ];
 
 /// Everything that is wrong with the attributes of one field taken together.
 pub(crate) fn combinations(items: &Items, errors: &Errors) {
-    for (blamed, other, why) in CONFLICTS {
+    let of_leaves = ["nested", "flatten"]
+        .into_iter()
+        .flat_map(|other| OF_LEAVES.iter().map(move |(a, why)| (*a, other, *why)));
+    for (blamed, other, why) in CONFLICTS.iter().copied().chain(of_leaves) {
         if let (Some(item), true) = (items.get(blamed), items.has(other)) {
             errors.at(item.span, format!("`{blamed}` does not go with `{other}`: {why}"));
         }
@@ -48,7 +61,8 @@ pub(crate) fn config(config: &Config, errors: &Errors) {
 
 fn unique_keys(config: &Config, errors: &Errors) {
     let mut seen: Vec<(&str, String)> = Vec::new();
-    for field in config.fields.iter().filter(|field| !matches!(field.kind, Kind::Skipped)) {
+    let has_key = |field: &&Field| !matches!(field.kind, Kind::Skipped | Kind::Flattened(_));
+    for field in config.fields.iter().filter(has_key) {
         for key in std::iter::once(&field.key).chain(&field.aliases) {
             match seen.iter().find(|(earlier, _)| *earlier == key.value) {
                 Some((_, owner)) => {

@@ -18,8 +18,9 @@
 //! Every field is built before the first `?`, so that all problems are reported.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens as _, format_ident, quote};
-use syn::{DeriveInput, Generics, Ident, Type, parse_quote};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{DeriveInput, Generics, Ident, Path, Type, parse_quote};
 
 use crate::model::{Config, Fallback, Field, Kind, Literal, Trust, Variable};
 use crate::parse::written;
@@ -33,6 +34,7 @@ pub(crate) fn config(config: &Config) -> TokenStream {
     let build = build(config);
     quote! {
         #[automatically_derived]
+        #[allow(deprecated)]
         impl #impl_generics ::envconf::EncryptedConfig for #ident #ty_generics #where_clause {
             const META: ::envconf::meta::Meta = #meta;
             #build
@@ -64,12 +66,14 @@ fn bounded(config: &Config) -> Generics {
         let ty = &field.ty;
         let clause = generics.make_where_clause();
         match &field.kind {
-            Kind::Nested { inner, .. } => {
+            Kind::Nested { inner, .. } | Kind::Flattened(inner) => {
                 clause.predicates.push(parse_quote!(#inner: ::envconf::EncryptedConfig));
             }
             Kind::Skipped => clause.predicates.push(parse_quote!(#ty: ::core::default::Default)),
-            Kind::Leaf(fallback) => {
-                clause.predicates.push(parse_quote!(#ty: ::envconf::private::DeserializeOwned));
+            Kind::Leaf { fallback, reader } => {
+                if reader.is_none() {
+                    clause.predicates.push(parse_quote!(#ty: ::envconf::private::DeserializeOwned));
+                }
                 if let Fallback::Type = fallback {
                     clause.predicates.push(parse_quote!(#ty: ::core::default::Default));
                 }
@@ -96,32 +100,68 @@ fn build(config: &Config) -> TokenStream {
     let mut loaded = 0usize..;
     let values = config.fields.iter().map(|field| match &field.kind {
         Kind::Skipped => skipped(&field.ty),
-        Kind::Leaf(fallback) => leaf(&fields, loaded.next(), &field.ty, fallback),
-        Kind::Nested { inner, optional } => nested(&fields, loaded.next(), inner, *optional),
+        _ => loaded.next().map(|index| value(&fields, index, field)).unwrap_or_default(),
     });
+    let whole = quote!(::core::option::Option::Some(Self { #( #names: #locals?, )* }));
+    let whole = match &config.validate {
+        Some(path) => {
+            let (check, local) = (calling(path), Ident::new("whole", Span::mixed_site()));
+            quote!(let #local = #whole; ::envconf::private::validated_whole::<Self>(#fields, #local, #check))
+        }
+        None => whole,
+    };
     quote! {
         fn build(#fields: &mut ::envconf::private::Fields<'_>) -> ::core::option::Option<Self> {
             #( let #locals = #values; )*
-            ::core::option::Option::Some(Self { #( #names: #locals?, )* })
+            #whole
         }
     }
 }
 
-fn leaf(fields: &Ident, index: Option<usize>, ty: &Type, fallback: &Fallback) -> TokenStream {
-    let default = match fallback {
-        Fallback::Required | Fallback::Literal(_) => {
-            return quote!(::envconf::private::leaf::<#ty>(#fields, #index));
+/// What a field's value is built by, `index` being its place in META.
+fn value(fields: &Ident, index: usize, field: &Field) -> TokenStream {
+    let ty = &field.ty;
+    let value = match &field.kind {
+        Kind::Skipped => return TokenStream::new(),
+        Kind::Leaf { fallback, reader } => leaf(fields, index, ty, fallback, reader.as_ref()),
+        Kind::Flattened(inner) => quote!(::envconf::private::flattened::<#inner>(#fields, #index)),
+        Kind::Nested { inner, optional } => {
+            let function = if *optional { quote!(optional_nested) } else { quote!(nested) };
+            quote!(::envconf::private::#function::<#inner>(#fields, #index))
         }
-        Fallback::Absent => quote!(|| ::core::option::Option::None),
-        Fallback::Type => quote!(|| ::envconf::private::default_of::<#ty>()),
-        Fallback::Function(path) => path.to_token_stream(),
     };
-    quote!(::envconf::private::leaf_or::<#ty>(#fields, #index, #default))
+    match &field.validate {
+        None => value,
+        Some((path, optional)) => {
+            let function = if *optional { quote!(validated_within) } else { quote!(validated) };
+            let (check, local) = (calling(path), Ident::new("value", Span::mixed_site()));
+            quote!({ let #local = #value; ::envconf::private::#function(#fields, #index, #local, #check) })
+        }
+    }
 }
 
-fn nested(fields: &Ident, index: Option<usize>, inner: &Type, optional: bool) -> TokenStream {
-    let function = if optional { quote!(optional_nested) } else { quote!(nested) };
-    quote!(::envconf::private::#function::<#inner>(#fields, #index))
+fn leaf(fields: &Ident, index: usize, ty: &Type, fallback: &Fallback, reader: Option<&Path>) -> TokenStream {
+    let default = match fallback {
+        Fallback::Required | Fallback::Literal(_) => None,
+        Fallback::Absent => Some(quote!(|| ::core::option::Option::None)),
+        Fallback::Type => Some(quote!(|| ::envconf::private::default_of::<#ty>())),
+        Fallback::Function(path) => Some(path.to_token_stream()),
+    };
+    let reader = reader.map(calling);
+    match (default, reader) {
+        (None, None) => quote!(::envconf::private::leaf::<#ty>(#fields, #index)),
+        (Some(default), None) => quote!(::envconf::private::leaf_or::<#ty>(#fields, #index, #default)),
+        (None, Some(reader)) => quote!(::envconf::private::leaf_with::<#ty>(#fields, #index, #reader)),
+        (Some(default), Some(reader)) => {
+            quote!(::envconf::private::leaf_or_with::<#ty>(#fields, #index, #reader, #default))
+        }
+    }
+}
+
+/// A closure that calls the function at `path`, which the compiler then blames for a signature that does not fit.
+fn calling(path: &Path) -> TokenStream {
+    let span = path.span().resolved_at(Span::mixed_site());
+    quote_spanned!(span=> |value| #path(value))
 }
 
 fn skipped(ty: &Type) -> TokenStream {
@@ -134,6 +174,11 @@ fn meta(config: &Config) -> TokenStream {
     let dir = option(config.dir.as_ref());
     let env_prefix = option(config.env_prefix.as_ref());
     let required_signatures = option(config.required_signatures.as_ref().map(|required| required.value));
+    let deadline = option(config.deadline.map(|deadline| {
+        let (seconds, nanoseconds) = (deadline.as_secs(), deadline.subsec_nanos());
+        quote!(::core::time::Duration::new(#seconds, #nanoseconds))
+    }));
+    let validate = option(config.validate.as_ref().map(path_as_written));
     let trust = config.trust.iter().map(trust);
     let fields = config.fields.iter().filter_map(field);
     quote! {
@@ -146,7 +191,9 @@ fn meta(config: &Config) -> TokenStream {
             trust: &[#(#trust),*],
             signers: &[#(#signers),*],
             required_signatures: #required_signatures,
+            deadline: #deadline,
             allow_unknown_fields: #allow_unknown_fields,
+            validate: #validate,
             fields: &[#(#fields),*],
         }
     }
@@ -164,6 +211,13 @@ fn field(field: &Field) -> Option<TokenStream> {
     let aliases = field.aliases.iter().map(|alias| &alias.value);
     let shape = shape(&field.kind)?;
     let variable = variable(&field.variable);
+    let deserialize_with = option(match &field.kind {
+        Kind::Leaf { reader: Some(path), .. } => Some(path_as_written(path)),
+        _ => None,
+    });
+    let validate = option(field.validate.as_ref().map(|(path, _)| path_as_written(path)));
+    let example = option(field.example.as_ref().map(literal));
+    let deprecated = option(field.deprecated.as_ref());
     Some(quote! {
         ::envconf::meta::Field {
             key: #key,
@@ -174,6 +228,10 @@ fn field(field: &Field) -> Option<TokenStream> {
             segment: #segment,
             variable: #variable,
             secret: #secret,
+            deserialize_with: #deserialize_with,
+            validate: #validate,
+            example: #example,
+            deprecated: #deprecated,
         }
     })
 }
@@ -187,7 +245,10 @@ fn shape(kind: &Kind) -> Option<TokenStream> {
             let meta = quote!(&<#inner as ::envconf::EncryptedConfig>::META);
             quote!(#variant(#meta))
         }
-        Kind::Leaf(fallback) => match fallback {
+        Kind::Flattened(inner) => {
+            quote!(Flattened(&<#inner as ::envconf::EncryptedConfig>::META))
+        }
+        Kind::Leaf { fallback, .. } => match fallback {
             Fallback::Required => quote!(Required),
             Fallback::Absent => quote!(Optional),
             Fallback::Type => quote!(Defaulted(::envconf::meta::Fallback::Type)),
@@ -196,7 +257,7 @@ fn shape(kind: &Kind) -> Option<TokenStream> {
                 quote!(Defaulted(::envconf::meta::Fallback::Literal(#value)))
             }
             Fallback::Function(path) => {
-                let path = crate::text::pretty(path.to_token_stream());
+                let path = path_as_written(path);
                 quote!(Defaulted(::envconf::meta::Fallback::Function(#path)))
             }
         },
@@ -228,6 +289,10 @@ fn variable(variable: &Variable) -> TokenStream {
         Variable::Forbidden => quote!(Forbidden),
     };
     quote!(::envconf::meta::Variable::#variant)
+}
+
+fn path_as_written(path: &Path) -> String {
+    crate::text::pretty(path.to_token_stream())
 }
 
 fn option(value: Option<impl quote::ToTokens>) -> TokenStream {

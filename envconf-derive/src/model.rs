@@ -1,5 +1,7 @@
 //! What a config struct is: closed enums, spans kept, no syntax left.
 
+use std::time::Duration;
+
 use proc_macro2::Span;
 use syn::{Generics, Ident, Path, Type};
 
@@ -14,7 +16,9 @@ pub(crate) struct Config {
     pub(crate) trust: Vec<Trust>,
     pub(crate) signers: Vec<String>,
     pub(crate) required_signatures: Option<Spanned<u8>>,
+    pub(crate) deadline: Option<Duration>,
     pub(crate) allow_unknown_fields: bool,
+    pub(crate) validate: Option<Path>,
     pub(crate) fields: Vec<Field>,
 }
 
@@ -34,14 +38,21 @@ pub(crate) struct Field {
     pub(crate) kind: Kind,
     pub(crate) variable: Variable,
     pub(crate) secret: bool,
+    /// `validate = …`, and whether the type is an `Option`, of which only what is in it is looked at.
+    pub(crate) validate: Option<(Path, bool)>,
+    pub(crate) example: Option<Literal>,
+    /// `deprecated`, with the text that may follow it.
+    pub(crate) deprecated: Option<String>,
 }
 
 /// Where a field's value comes from.
 pub(crate) enum Kind {
-    /// A value of its type, by serde.
-    Leaf(Fallback),
+    /// A value of its type, by serde or the function of `deserialize_with`.
+    Leaf { fallback: Fallback, reader: Option<Path> },
     /// Another derived struct, `inner` being its type without `Option`.
     Nested { inner: Type, optional: bool },
+    /// Another derived struct, whose fields' keys are in the same table.
+    Flattened(Type),
     /// Nowhere: its type's default.
     Skipped,
 }
@@ -61,6 +72,7 @@ pub(crate) enum Fallback {
 }
 
 /// The value of `default = …`.
+#[derive(Clone)]
 pub(crate) enum Literal {
     Bool(bool),
     Integer(i128),

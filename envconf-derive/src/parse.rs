@@ -1,5 +1,7 @@
 //! syn to model.
 
+use std::time::Duration;
+
 use proc_macro2::Span;
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
@@ -31,7 +33,9 @@ pub(crate) fn config(input: &DeriveInput, errors: &Errors) -> Option<Config> {
         trust: trust(&items, errors),
         signers: signers(&items, errors),
         required_signatures: required_signatures(&items, errors),
+        deadline: deadline(&items, errors),
         allow_unknown_fields: items.has("allow_unknown_fields"),
+        validate: items.path("validate").cloned(),
         fields: fields.iter().map(|(ident, syntax)| field(ident, syntax, spell, errors)).collect(),
     })
 }
@@ -89,15 +93,20 @@ fn field(ident: &Ident, syntax: &syn::Field, spell: Spell, errors: &Errors) -> F
             .map(|alias| Spanned { value: alias.value.to_owned(), span: alias.span })
             .collect(),
         docs: docs(&syntax.attrs),
-        kind: kind(ty, &items),
+        kind: kind(ty, &items, errors),
         variable: variable(&items, errors),
         secret: items.has("secret") || is_secret(ty),
+        validate: items.path("validate").map(|path| (path.clone(), within_option(ty).is_some())),
+        example: items.literal("example").cloned(),
+        deprecated: items
+            .has("deprecated")
+            .then(|| items.string("deprecated").map(|note| note.value.to_owned()).unwrap_or_default()),
         ident: ident.clone(),
         ty: ty.clone(),
     }
 }
 
-fn kind(ty: &Type, items: &Items) -> Kind {
+fn kind(ty: &Type, items: &Items, errors: &Errors) -> Kind {
     if items.has("skip") {
         return Kind::Skipped;
     }
@@ -105,24 +114,25 @@ fn kind(ty: &Type, items: &Items) -> Kind {
     if items.has("nested") {
         return Kind::Nested { inner: inner.unwrap_or(ty).clone(), optional: inner.is_some() };
     }
+    if items.has("flatten") {
+        if inner.is_some() {
+            errors.at(
+                ty.span(),
+                "a flattened struct cannot be optional: nothing tells whether it is there\n\
+                 make its fields optional, or give it a table of its own with `nested`",
+            );
+        }
+        return Kind::Flattened(inner.unwrap_or(ty).clone());
+    }
     let default = items.get("default").or(items.get("default_with"));
-    Kind::Leaf(match default.map(|item| &item.value) {
+    let fallback = match default.map(|item| &item.value) {
         None if inner.is_some() => Fallback::Absent,
         None => Fallback::Required,
-        Some(Value::Literal(literal)) => Fallback::Literal(copy(&literal.value)),
+        Some(Value::Literal(literal)) => Fallback::Literal(literal.value.clone()),
         Some(Value::Path(path)) => Fallback::Function(path.clone()),
         Some(Value::Nothing | Value::PerLabel(_)) => Fallback::Type,
-    })
-}
-
-fn copy(literal: &Literal) -> Literal {
-    match literal {
-        Literal::Bool(value) => Literal::Bool(*value),
-        Literal::Integer(value) => Literal::Integer(*value),
-        Literal::Float(value) => Literal::Float(*value),
-        Literal::String(text) => Literal::String(text.clone()),
-        Literal::Array(items) => Literal::Array(items.iter().map(copy).collect()),
-    }
+    };
+    Kind::Leaf { fallback, reader: items.path("deserialize_with").cloned() }
 }
 
 fn variable(items: &Items, errors: &Errors) -> Variable {
@@ -133,9 +143,12 @@ fn variable(items: &Items, errors: &Errors) -> Variable {
                 "a variable's name is letters, digits and `_`, and does not begin with a digit",
             );
         }
+        if name.value.starts_with("ENVCONF_") {
+            errors.at(name.span, "variables that begin with `ENVCONF_` are settings of envconf itself");
+        }
         return Variable::Named(Spanned { value: name.value.to_owned(), span: name.span });
     }
-    let none = items.has("no_env") || items.has("nested") || items.has("skip");
+    let none = ["no_env", "nested", "flatten", "skip"].into_iter().any(|name| items.has(name));
     if none { Variable::Forbidden } else { Variable::Generated }
 }
 
@@ -252,6 +265,15 @@ fn required_signatures(items: &Items, errors: &Errors) -> Option<Spanned<u8>> {
         errors.at(*span, "a file has 1 to 8 signatures");
     }
     Some(Spanned { value: count?, span: *span })
+}
+
+fn deadline(items: &Items, errors: &Errors) -> Option<Duration> {
+    let text = items.string("deadline")?;
+    let deadline = text::duration(text.value);
+    if deadline.is_none() {
+        errors.at(text.span, "a deadline is a whole number above 0 with `ms`, `s` or `m`, such as \"10s\"");
+    }
+    deadline
 }
 
 /// The doc comment without the space that every line of it begins with.

@@ -1,5 +1,7 @@
 //! Spellings: cases of names, grammars of settings, types as people write them.
 
+use std::time::Duration;
+
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// What makes a key of a field's name.
@@ -92,6 +94,18 @@ pub(crate) fn is_public_key(text: &str) -> bool {
     digits.len() == 43
         && digits.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
         && digits.ends_with(|last| "AEIMQUYcgkosw048".contains(last))
+}
+
+/// A whole number above 0 with `ms`, `s` or `m`, as in `ENVCONF_KMS_DEADLINE`.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    }
 }
 
 /// The entries of a comma separated list, without the white space around them.
@@ -221,6 +235,11 @@ mod tests {
         assert!(is_public_key("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
         assert!(!is_public_key("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB="));
         assert!(!is_public_key("AAAA"));
+        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
+        for bad in ["", "s", "10", "0s", "-1s", "1h", "1.5s", " 1s", "18446744073709551615m"] {
+            assert_eq!(duration(bad), None, "{bad}");
+        }
         assert!(is_variable("_A1") && !is_variable("1A") && !is_variable("A-B") && !is_variable(""));
         assert!(is_name("app.v2") && !is_name(".app") && !is_name(""));
     }

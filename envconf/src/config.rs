@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::kms::worker;
+use crate::layers;
 use crate::load::Loader;
 use crate::meta::Meta;
 use crate::open::Wait;
@@ -54,8 +55,10 @@ use crate::private::Fields;
 /// | `env_prefix = "APP"` | what generated variable names begin with; without it only those of `env` are read. That of a nested struct is ignored: the outer prefix and path count |
 /// | `trust = "…"`, `trust(prod = "…", "eu-1" = "…")` | the trusted keys, for all environments or one by one |
 /// | `signers = "…"`, `required_signatures = 1` | the trusted signers' public keys, and how many of them must have signed |
+/// | `deadline = "10s"` | the time for all tries of unwrapping together: a whole number with `ms`, `s` or `m` |
 /// | `rename_all = "kebab-case"` | the keys' case, as in serde. Variables keep to the Rust names |
 /// | `allow_unknown_fields` | keys that no field has are let pass, in this struct's own table |
+/// | `validate = path` | a function that judges the struct as a whole, see "Validation" |
 ///
 /// | attribute of a field | |
 /// |---|---|
@@ -64,9 +67,92 @@ use crate::private::Fields;
 /// | `default_with = path` | what the function returns |
 /// | `env = "NAME"`, `no_env` | the variable instead of the generated one; none |
 /// | `rename = "key"`, `alias = "key"` | the key; a further one. Only one of them may be given |
-/// | `nested` | the type is another derived struct |
+/// | `nested` | the type is another derived struct, whose keys are in a table of its own |
+/// | `flatten` | the same, its keys being in this struct's table and its variables named as this struct's |
 /// | `secret` | marked as secret; `SecretString` and `SecretBox` are without it |
+/// | `deserialize_with = path` | the function reads the value in place of the type's `Deserialize`, as in serde; defaults and examples too |
+/// | `validate = path` | a function that judges the value, see "Validation" |
+/// | `example = 10` | a literal for templates and schemas; [`check`](Self::check) reads it |
+/// | `deprecated`, `deprecated = "use …"` | [`Provenance::deprecated`](crate::Provenance::deprecated) tells where a value is still given |
 /// | `skip` | not loaded: the type's `Default` |
+///
+/// ```
+/// use std::time::Duration;
+/// use envconf::EncryptedConfig;
+///
+/// #[derive(EncryptedConfig)]
+/// #[envconf(name = "worker", dir = "deploy", env_prefix = "WORKER", deadline = "5s")]
+/// #[envconf(trust(prod = "tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01", default = "local"))]
+/// #[envconf(signers = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", required_signatures = 1)]
+/// #[envconf(rename_all = "kebab-case", allow_unknown_fields, validate = WorkerConfig::judge)]
+/// struct WorkerConfig {
+///     #[envconf(default)]
+///     labels: Vec<String>,
+///     #[envconf(default = 4, validate = at_least_one)]
+///     threads: u8,
+///     #[envconf(default_with = one_minute, deserialize_with = seconds, example = 30)]
+///     timeout: Duration,
+///     #[envconf(env = "QUEUE_URL", secret)]
+///     queue: String,
+///     #[envconf(no_env, rename = "region", alias = "zone", deprecated = "the queue tells it")]
+///     region: Option<String>,
+///     #[envconf(nested)]
+///     retry: Retry,
+///     #[envconf(flatten)]
+///     logging: Logging,
+///     #[envconf(skip)]
+///     started: Option<std::time::Instant>,
+/// }
+///
+/// #[derive(EncryptedConfig)]
+/// struct Retry {
+///     #[envconf(default = 3)]
+///     times: u8,
+/// }
+///
+/// #[derive(EncryptedConfig)]
+/// struct Logging {
+///     #[envconf(default = "info")]
+///     log: String,
+/// }
+///
+/// impl WorkerConfig {
+///     fn judge(&self) -> Result<(), &'static str> {
+///         if self.threads < 64 || self.retry.times == 0 { Ok(()) } else { Err("so many threads must not retry") }
+///     }
+/// }
+///
+/// fn at_least_one(threads: &u8) -> Result<(), &'static str> {
+///     if *threads > 0 { Ok(()) } else { Err("at least one is needed") }
+/// }
+///
+/// fn one_minute() -> Duration {
+///     Duration::from_secs(60)
+/// }
+///
+/// fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+///     serde::Deserialize::deserialize(deserializer).map(Duration::from_secs)
+/// }
+///
+/// # fn main() -> Result<(), envconf::Error> {
+/// let variables: Vec<_> = WorkerConfig::META.leaves().iter().map(|leaf| leaf.variable(Some("WORKER"))).collect();
+/// assert_eq!(variables[6].as_deref(), Some("WORKER__LOG"));
+/// WorkerConfig::check()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A flattened struct cannot be optional, and its `allow_unknown_fields` counts for nothing: the table is the outer
+/// struct's. What both have is found by [`check`](Self::check): the derive sees one struct at a time. Type parameters
+/// are bounded by what their fields need; lifetimes, references, enums and tuple structs are refused on the struct,
+/// and are leaves like any other type where serde can read them.
+///
+/// # Validation
+///
+/// A function of `validate` is given `&T` (of an `Option` what is in it, if anything is) or the struct as `&Self`, and
+/// returns `Result<(), &'static str>`. What it says goes into the one report with the value's path and origin, so it
+/// must not hold the value, and being `&'static str` it cannot. Defaults are judged too; a struct is judged once all its
+/// fields are right.
 ///
 /// # Variables
 ///
@@ -111,6 +197,26 @@ pub trait EncryptedConfig: Sized {
     /// As for [`Loader::load`].
     fn load_async() -> impl Future<Output = Result<Self, Error>> + Send {
         Self::loader().load_value(Wait::Beside)
+    }
+
+    /// Looks for mistakes in the type itself that only show when it is used: names of variables, keys and lines that
+    /// collide across structs; defaults and examples that do not fit their fields, or that `validate` refuses.
+    ///
+    /// For a test of one line:
+    ///
+    /// ```
+    /// # use envconf::EncryptedConfig;
+    /// # #[derive(EncryptedConfig)] struct AppConfig { #[envconf(default = 1)] a: u8 }
+    /// # fn main() -> Result<(), envconf::Error> {
+    /// AppConfig::check()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with everything that is wrong.
+    fn check() -> Result<(), Error> {
+        layers::check::check::<Self>()
     }
 
     /// A [`Loader`], for settings of its own.

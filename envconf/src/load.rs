@@ -151,7 +151,7 @@ impl<T: EncryptedConfig> Loader<T> {
         self
     }
 
-    /// The time for all tries of unwrapping together; otherwise `ENVCONF_KMS_DEADLINE`, or 10 s.
+    /// The time for all tries of unwrapping together; otherwise `ENVCONF_KMS_DEADLINE`, the attribute, or 10 s.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
@@ -210,7 +210,7 @@ impl<T: EncryptedConfig> Loader<T> {
             None => Pair::new(dir, &name, &environment),
         };
         let policy = self.policy(meta, name, environment)?;
-        Ok(Plan { pair, policy, services: self.services()? })
+        Ok(Plan { pair, policy, services: self.services(meta)? })
     }
 
     /// Method, then variable, then attribute, each replacing the weaker ones (api.md §2).
@@ -240,7 +240,8 @@ impl<T: EncryptedConfig> Loader<T> {
         Ok(generations.into_iter().flatten().fold(policy, Policy::min_generation))
     }
 
-    fn services(&self) -> Result<KeyServices, Error> {
+    /// The deadline: method, then variable, then attribute.
+    fn services(&self, meta: &Meta) -> Result<KeyServices, Error> {
         let mut services = KeyServices::from_variables(&self.variables, working_folder())?;
         for key in &self.local_keys {
             let key = key.as_ref().map_err(|error| {
@@ -249,7 +250,8 @@ impl<T: EncryptedConfig> Loader<T> {
             services = services.local_key(key.clone());
         }
         services = self.kms.iter().cloned().fold(services, KeyServices::kms);
-        Ok(match self.deadline {
+        let by_variable = self.variables.setting("ENVCONF_KMS_DEADLINE")?.is_some();
+        Ok(match self.deadline.or(meta.deadline.filter(|_| !by_variable)) {
             Some(deadline) => services.deadline(deadline),
             None => services,
         })
@@ -346,5 +348,31 @@ impl<T> Deref for Loaded<T> {
 impl<T> std::fmt::Debug for Loaded<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Loaded").field("origins", &self.origins).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Loader};
+    use crate::EncryptedConfig;
+
+    #[derive(EncryptedConfig)]
+    #[envconf(deadline = "250ms")]
+    struct Hurried {}
+
+    #[derive(EncryptedConfig)]
+    struct Patient {}
+
+    fn deadline<T: EncryptedConfig>(loader: Loader<T>, variable: Option<&str>) -> u128 {
+        let variables = variable.map(|value| ("ENVCONF_KMS_DEADLINE", value));
+        loader.variables(variables).plan().unwrap().services.time_limit().as_millis()
+    }
+
+    #[test]
+    fn the_deadline_is_that_of_the_method_then_the_variable_then_the_attribute() {
+        assert_eq!(deadline(Patient::loader(), None), 10_000);
+        assert_eq!(deadline(Hurried::loader(), None), 250);
+        assert_eq!(deadline(Hurried::loader(), Some("3s")), 3_000);
+        assert_eq!(deadline(Hurried::loader().deadline(Duration::from_secs(4)), Some("3s")), 4_000);
     }
 }

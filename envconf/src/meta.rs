@@ -2,6 +2,8 @@
 //!
 //! `T::META` is what the derive found written; nothing of it depends on a value. [`Meta::leaves`] walks it.
 
+use std::time::Duration;
+
 use crate::layers::tree::segment;
 
 /// What `#[derive(EncryptedConfig)]` knows of a struct.
@@ -25,8 +27,12 @@ pub struct Meta {
     pub signers: &'static [&'static str],
     /// The attribute `required_signatures`.
     pub required_signatures: Option<u8>,
+    /// The attribute `deadline`.
+    pub deadline: Option<Duration>,
     /// Whether keys that no field has are let pass.
     pub allow_unknown_fields: bool,
+    /// The function of the attribute `validate`, as written.
+    pub validate: Option<&'static str>,
     /// The fields in the order of the struct, without those that are skipped.
     pub fields: &'static [Field],
 }
@@ -59,6 +65,14 @@ pub struct Field {
     pub variable: Variable,
     /// Whether the value is secret: the attribute `secret`, or a type of secrecy's.
     pub secret: bool,
+    /// The function of the attribute `deserialize_with`, as written: it decides what a value looks like.
+    pub deserialize_with: Option<&'static str>,
+    /// The function of the attribute `validate`, as written.
+    pub validate: Option<&'static str>,
+    /// The attribute `example`.
+    pub example: Option<Literal>,
+    /// The attribute `deprecated`, with its text or an empty one.
+    pub deprecated: Option<&'static str>,
 }
 
 /// What stands behind a field.
@@ -74,13 +88,15 @@ pub enum Shape {
     Nested(&'static Meta),
     /// Another derived struct, absent unless any of its values is given.
     OptionalNested(&'static Meta),
+    /// Another derived struct, whose fields are as those of this one: `flatten`.
+    Flattened(&'static Meta),
 }
 
 impl Shape {
     /// The nested struct, if it is one.
     pub fn nested(&self) -> Option<&'static Meta> {
         match self {
-            Self::Nested(meta) | Self::OptionalNested(meta) => Some(meta),
+            Self::Nested(meta) | Self::OptionalNested(meta) | Self::Flattened(meta) => Some(meta),
             Self::Required | Self::Optional | Self::Defaulted(_) => None,
         }
     }
@@ -97,7 +113,7 @@ pub enum Fallback {
     Function(&'static str),
 }
 
-/// A literal of `default = …`.
+/// A literal of `default = …` or `example = …`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Literal {
     /// `true` or `false`.
@@ -140,14 +156,28 @@ impl Meta {
 
     fn collect_leaves(&'static self, parents: &mut Vec<&'static Field>, leaves: &mut Vec<Leaf>) {
         for field in self.fields {
-            match field.shape.nested() {
-                None => leaves.push(Leaf { parents: parents.clone(), field }),
-                Some(meta) => {
+            match field.shape {
+                Shape::Flattened(meta) => meta.collect_leaves(parents, leaves),
+                Shape::Required | Shape::Optional | Shape::Defaulted(_) => {
+                    leaves.push(Leaf { parents: parents.clone(), field });
+                }
+                Shape::Nested(meta) | Shape::OptionalNested(meta) => {
                     parents.push(field);
                     meta.collect_leaves(parents, leaves);
                     parents.pop();
                 }
             }
+        }
+    }
+}
+
+impl Field {
+    /// The keys that give this field its value in a table: its own and its aliases, or those of the fields of a
+    /// struct that is flattened into it.
+    pub(crate) fn keys(&'static self) -> Vec<&'static str> {
+        match self.shape {
+            Shape::Flattened(meta) => meta.fields.iter().flat_map(Self::keys).collect(),
+            _ => std::iter::once(self.key).chain(self.aliases.iter().copied()).collect(),
         }
     }
 }
@@ -202,11 +232,16 @@ impl Leaf {
 
 /// The dotted path of `key` below `parents`.
 pub(crate) fn path_of_key(parents: &[&'static Field], key: &str) -> String {
-    let mut path = String::new();
-    for parent in parents {
-        path.push_str(&segment(parent.key));
+    let mut path = path_of(parents);
+    if !path.is_empty() {
         path.push('.');
     }
     path.push_str(&segment(key));
     path
+}
+
+/// The dotted path of the struct below `parents`; empty for the outermost.
+pub(crate) fn path_of(parents: &[&'static Field]) -> String {
+    let keys: Vec<_> = parents.iter().map(|parent| segment(parent.key)).collect();
+    keys.join(".")
 }

@@ -6,6 +6,8 @@
 pub use serde::de::DeserializeOwned;
 
 use crate::config::EncryptedConfig;
+pub use crate::layers::de::Given;
+use crate::layers::de::Misfit;
 pub use crate::layers::fields::Fields;
 use crate::meta::Meta;
 
@@ -19,13 +21,24 @@ pub const NO_META: Meta = Meta {
     trust: &[],
     signers: &[],
     required_signatures: None,
+    deadline: None,
     allow_unknown_fields: false,
+    validate: None,
     fields: &[],
 };
 
 /// A leaf that must be given, or has a literal default.
 pub fn leaf<T: DeserializeOwned>(fields: &mut Fields<'_>, index: usize) -> Option<T> {
-    fields.leaf(index, Fields::literal_or_missing)
+    leaf_with(fields, index, |given| T::deserialize(given))
+}
+
+/// The same, read by a function of the user's.
+pub fn leaf_with<T>(
+    fields: &mut Fields<'_>,
+    index: usize,
+    read: impl Fn(Given<'_, '_>) -> Result<T, Misfit>,
+) -> Option<T> {
+    fields.leaf(index, &read, |fields, field| fields.literal_or_missing(field, &read))
 }
 
 /// A leaf whose default is made by `default`: the type's own, a function's, or `None`.
@@ -34,7 +47,17 @@ pub fn leaf_or<T: DeserializeOwned>(
     index: usize,
     default: impl FnOnce() -> T,
 ) -> Option<T> {
-    fields.leaf(index, |fields, field| {
+    leaf_or_with(fields, index, |given| T::deserialize(given), default)
+}
+
+/// The same, read by a function of the user's.
+pub fn leaf_or_with<T>(
+    fields: &mut Fields<'_>,
+    index: usize,
+    read: impl Fn(Given<'_, '_>) -> Result<T, Misfit>,
+    default: impl FnOnce() -> T,
+) -> Option<T> {
+    fields.leaf(index, &read, |fields, field| {
         fields.defaulted(field);
         Some(default())
     })
@@ -48,6 +71,46 @@ pub fn nested<T: EncryptedConfig>(fields: &mut Fields<'_>, index: usize) -> Opti
 /// Another derived struct, absent unless any of its values is given.
 pub fn optional_nested<T: EncryptedConfig>(fields: &mut Fields<'_>, index: usize) -> Option<Option<T>> {
     fields.optional_nested(index)
+}
+
+/// Another derived struct, whose fields are read as if they were this one's.
+pub fn flattened<T: EncryptedConfig>(fields: &mut Fields<'_>, index: usize) -> Option<T> {
+    fields.flattened(index)
+}
+
+/// What is wrong with a value, in words that were written before there was one: a `&'static str` has no room for it.
+type Verdict = Result<(), &'static str>;
+
+/// The value, if `check` finds nothing wrong with it.
+pub fn validated<T>(
+    fields: &mut Fields<'_>,
+    index: usize,
+    value: Option<T>,
+    check: impl FnOnce(&T) -> Verdict,
+) -> Option<T> {
+    let verdict = check(value.as_ref()?);
+    fields.judged(index, verdict).then_some(value?)
+}
+
+/// The same for an `Option`: what is absent is not checked.
+pub fn validated_within<T>(
+    fields: &mut Fields<'_>,
+    index: usize,
+    value: Option<Option<T>>,
+    check: impl FnOnce(&T) -> Verdict,
+) -> Option<Option<T>> {
+    let verdict = value.as_ref()?.as_ref().map_or(Ok(()), check);
+    fields.judged(index, verdict).then_some(value?)
+}
+
+/// The struct, if `check` finds nothing wrong with it as a whole.
+pub fn validated_whole<T>(
+    fields: &mut Fields<'_>,
+    whole: Option<T>,
+    check: impl FnOnce(&T) -> Verdict,
+) -> Option<T> {
+    let verdict = check(whole.as_ref()?);
+    fields.whole_judged(verdict).then_some(whole?)
 }
 
 /// The value of a field with `default`, or of one that is not loaded.

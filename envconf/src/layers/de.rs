@@ -13,26 +13,69 @@ mod text;
 use std::fmt;
 use std::slice;
 
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer as _, IntoDeserializer, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use toml::value::Datetime;
 
 use self::text::TextDeserializer;
 use super::tree::{Entry, Node, Place, Table, Text, Value, segment};
 
-/// The value of `node` as a `T`.
-pub(crate) fn from_node<T: DeserializeOwned>(node: &Node<'_>) -> Result<T, Misfit> {
-    T::deserialize(NodeDeserializer { node }).map_err(|misfit| misfit.at(node.place))
+/// What `read` makes of `node`.
+pub(crate) fn from_node<T>(
+    node: &Node<'_>,
+    read: impl FnOnce(Given<'_, '_>) -> Result<T, Misfit>,
+) -> Result<T, Misfit> {
+    read(Given(Source::Node(NodeDeserializer { node }))).map_err(|misfit| misfit.at(node.place))
 }
 
-/// What `text`, which has no type of its own, says as a `T`.
-pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Misfit> {
-    T::deserialize(TextDeserializer::of_variable(&Text::Borrowed(text)))
+/// What `read` makes of `text`, which has no type of its own.
+pub(crate) fn from_text<T>(
+    text: &str,
+    read: impl FnOnce(Given<'_, '_>) -> Result<T, Misfit>,
+) -> Result<T, Misfit> {
+    read(Given(Source::Text(TextDeserializer::of_variable(&Text::Borrowed(text)))))
+}
+
+/// The value of one leaf, wherever it comes from: what its `Deserialize` or `deserialize_with` function is given.
+pub struct Given<'n, 'de>(Source<'n, 'de>);
+
+enum Source<'n, 'de> {
+    Node(NodeDeserializer<'n, 'de>),
+    Text(TextDeserializer<'n, 'de>),
+}
+
+macro_rules! pass_on {
+    ($($method:ident($($argument:ident: $ty:ty),*);)*) => {$(
+        fn $method<V: Visitor<'de>>(self, $($argument: $ty,)* visitor: V) -> Result<V::Value, Misfit> {
+            match self.0 {
+                Source::Node(node) => node.$method($($argument,)* visitor),
+                Source::Text(text) => text.$method($($argument,)* visitor),
+            }
+        }
+    )*};
+}
+
+impl<'de> de::Deserializer<'de> for Given<'_, 'de> {
+    type Error = Misfit;
+
+    pass_on! {
+        deserialize_any(); deserialize_bool(); deserialize_char(); deserialize_str(); deserialize_string();
+        deserialize_i8(); deserialize_i16(); deserialize_i32(); deserialize_i64(); deserialize_i128();
+        deserialize_u8(); deserialize_u16(); deserialize_u32(); deserialize_u64(); deserialize_u128();
+        deserialize_f32(); deserialize_f64(); deserialize_bytes(); deserialize_byte_buf(); deserialize_option();
+        deserialize_unit(); deserialize_seq(); deserialize_map(); deserialize_identifier(); deserialize_ignored_any();
+        deserialize_unit_struct(name: &'static str);
+        deserialize_newtype_struct(name: &'static str);
+        deserialize_tuple(len: usize);
+        deserialize_tuple_struct(name: &'static str, len: usize);
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]);
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]);
+    }
 }
 
 /// A value that does not fit its type: where, and nothing else.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Misfit {
+pub struct Misfit {
     /// From the leaf on, such as `[2].port`.
     pub(crate) path: String,
     /// Where the value begins in its text, if it is one of a tree.
@@ -342,11 +385,20 @@ mod tests {
 
     use proptest::prelude::*;
     use serde::Deserialize;
+    use serde::de::DeserializeOwned;
     use serde_json::Value as Json;
 
     use super::*;
     use crate::format::ContentType;
     use crate::layers::parse;
+
+    fn from_node<T: DeserializeOwned>(node: &Node<'_>) -> Result<T, Misfit> {
+        super::from_node(node, |given| T::deserialize(given))
+    }
+
+    fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Misfit> {
+        super::from_text(text, |given| T::deserialize(given))
+    }
 
     fn read<T: DeserializeOwned>(json: &str) -> Result<T, Misfit> {
         from_node(&crate::layers::json::parse(json).ok().unwrap())

@@ -132,7 +132,7 @@ impl<'a> Environment<'a> {
 }
 
 /// The variable that names a file with the value of `name`.
-fn file_form(name: &str) -> String {
+pub(crate) fn file_form(name: &str) -> String {
     format!("{name}_FILE")
 }
 

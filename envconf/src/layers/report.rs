@@ -1,6 +1,7 @@
 //! What is found out while a struct is built: the problems, and where values came from.
 
 use crate::error::{Complaint, Error, Kind, Origin, Problem};
+use crate::meta::{self, Field};
 
 /// More problems than this are counted, not listed.
 const LISTED: usize = 200;
@@ -11,11 +12,19 @@ pub struct Provenance {
     path: String,
     origin: Origin,
     secret: bool,
+    deprecated: Option<&'static str>,
 }
 
 impl Provenance {
+    /// The value at `path`, of whose field nothing is known.
     pub(crate) fn new(path: String, origin: Origin, secret: bool) -> Self {
-        Self { path, origin, secret }
+        Self { path, origin, secret, deprecated: None }
+    }
+
+    /// The value of `field` below `parents`.
+    pub(crate) fn of(parents: &[&'static Field], field: &'static Field, origin: Origin) -> Self {
+        let deprecated = field.deprecated.filter(|_| origin != Origin::Default);
+        Self { path: meta::path_of_key(parents, field.key), origin, secret: field.secret, deprecated }
     }
 
     /// The dotted path, such as `database.pool_size`.
@@ -31,6 +40,12 @@ impl Provenance {
     /// Whether the value is secret.
     pub fn secret(&self) -> bool {
         self.secret
+    }
+
+    /// The text of the attribute `deprecated`, maybe an empty one, where something still gives such a field a value: a
+    /// program may log it with path and origin.
+    pub fn deprecated(&self) -> Option<&'static str> {
+        self.deprecated
     }
 }
 

@@ -24,6 +24,16 @@ struct Config {
     j: u8,
     #[envconf(default_with)]
     k: u8,
+    #[envconf(flatten = true)]
+    l: u8,
+    #[envconf(deserialize_with = "read")]
+    m: u8,
+    #[envconf(validate(len = 3))]
+    n: u8,
+    #[envconf(example)]
+    o: u8,
+    #[envconf(deprecated = 3)]
+    p: u8,
 }
 
 fn main() {}

@@ -1,0 +1,100 @@
+//! What is wrong with a type itself, whatever it is loaded from: names that collide where the derive does not see
+//! both, and defaults and examples that do not fit.
+
+use std::collections::HashMap;
+
+use super::env::{Environment, file_form};
+use super::fields;
+use super::report::Report;
+use crate::config::EncryptedConfig;
+use crate::error::{Complaint, Error, Problem};
+use crate::meta::{Field, Leaf, Meta, Shape, path_of_key};
+use crate::variables::Variables;
+
+/// Everything that is wrong with `T`.
+///
+/// # Errors
+/// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every problem there is.
+pub(crate) fn check<T: EncryptedConfig>() -> Result<(), Error> {
+    let meta = const { &T::META };
+    let mut report = Report::default();
+    keys(meta, &mut Vec::new(), &mut report);
+    variables(meta, &mut report);
+    lines(meta, &mut report);
+    fields::check_root::<T>(&Environment::new(&Variables::Given(Vec::new()), None), &mut report);
+    report.finish(meta.type_name, Some(())).map(drop)
+}
+
+/// Keys of one table that two fields have. Only flattened structs bring that about: the derive sees the others.
+fn keys(meta: &'static Meta, parents: &mut Vec<&'static Field>, report: &mut Report) {
+    let mut owners: HashMap<&str, &str> = HashMap::new();
+    for field in unflattened(meta) {
+        for key in field.keys() {
+            if let Some(owner) = owners.insert(key, field.key) {
+                let rule =
+                    format!("the key is that of {owner} already: give one of them another with `rename`");
+                report.problem(|| Problem::new(path_of_key(parents, key), None, Complaint::Rule(rule)));
+            }
+        }
+        if let Some(nested) = field.shape.nested() {
+            parents.push(field);
+            keys(nested, parents, report);
+            parents.pop();
+        }
+    }
+}
+
+/// The fields of a struct, those of flattened structs in their places.
+fn unflattened(meta: &'static Meta) -> Vec<&'static Field> {
+    let own = |field: &'static Field| match field.shape {
+        Shape::Flattened(meta) => unflattened(meta),
+        _ => vec![field],
+    };
+    meta.fields.iter().flat_map(own).collect()
+}
+
+/// Variables that two leaves have, and those that would also name the file of another.
+fn variables(meta: &'static Meta, report: &mut Report) {
+    let leaves = meta.leaves();
+    let named = |leaf: &'_ Leaf| Some((leaf.variable(meta.env_prefix)?, leaf.path()));
+    let named: Vec<(String, String)> = leaves.iter().filter_map(named).collect();
+    let mut owners: HashMap<&str, &str> = HashMap::new();
+    for (variable, path) in &named {
+        if let Some(owner) = owners.insert(variable, path) {
+            collision(report, path, &format!("the variable {variable} is that of {owner} already"));
+        }
+    }
+    for (variable, path) in &named {
+        if let Some(file) = owners.get(file_form(variable).as_str()) {
+            let what = format!(
+                "the variable {} would also name a file with the value of {path}",
+                file_form(variable)
+            );
+            collision(report, file, &what);
+        }
+    }
+}
+
+/// Lines of dotenv content that two leaves would read, whose variables differ.
+fn lines(meta: &'static Meta, report: &mut Report) {
+    let leaves = meta.leaves();
+    let mut owners: HashMap<String, &Leaf> = HashMap::new();
+    for leaf in &leaves {
+        for name in leaf.content_names(meta.env_prefix) {
+            let Some(owner) = owners.insert(name.clone(), leaf) else { continue };
+            let variable = leaf.variable(meta.env_prefix);
+            if variable.is_none() || variable != owner.variable(meta.env_prefix) {
+                let owner = owner.path();
+                let rule = format!(
+                    "in dotenv content the line {name} would be that of {owner} too: rename one of them"
+                );
+                report.problem(|| Problem::new(leaf.path(), None, Complaint::Rule(rule)));
+            }
+        }
+    }
+}
+
+fn collision(report: &mut Report, path: &str, what: &str) {
+    let rule = format!("{what}: give one of them another name with `env`, or `no_env`");
+    report.problem(|| Problem::new(path, None, Complaint::Rule(rule)));
+}

@@ -1,0 +1,11 @@
+use envconf::EncryptedConfig;
+
+struct Plain;
+
+#[derive(EncryptedConfig)]
+struct Config {
+    #[envconf(flatten)]
+    field: Plain,
+}
+
+fn main() {}
