@@ -64,6 +64,14 @@ url = 'postgres://'
 servers = [{ host = 'a', port = 1 }]
 ";
 const JSON: &str = r#"{"level":2,"database":{"url":"postgres:\/\/","servers":[{"host":"a","port":1}]}}"#;
+const YAML: &str = "\
+level: 2
+database:
+  url: postgres://
+  servers:
+    - host: a
+      port: 1
+";
 const DOTENV: &str = "\
 # the same
 APP__LEVEL=2
@@ -73,7 +81,8 @@ DATABASE__SERVERS=[{ host = 'a', port = 1 }]
 
 #[test]
 fn every_syntax_gives_the_same() {
-    for (content_type, text) in [("toml", TOML), ("json", JSON), ("dotenv", DOTENV)] {
+    let yaml = cfg!(feature = "yaml").then_some(("yaml", YAML));
+    for (content_type, text) in [("toml", TOML), ("json", JSON), ("dotenv", DOTENV)].into_iter().chain(yaml) {
         let app: App = load(content_type, text, &[]).unwrap();
         assert_eq!(app.level, 2, "{content_type}");
         assert_eq!(app.database.url.expose_secret(), "postgres://");
@@ -457,6 +466,25 @@ fn content_keeps_its_types() {
     assert_eq!((json.flag, json.int), (None, Some(u64::MAX.into())));
 }
 
+#[cfg(feature = "yaml")]
+#[test]
+fn yaml_content_is_told_by_its_places() {
+    assert_eq!(
+        problems::<App>("yaml", "level: high\ndatabase:\n  url: 5\n  servers: []\n  host: x\n", &[]),
+        [
+            "level: expected u8, at config/app.conf.enc line 1, column 8 of the sealed text",
+            "database.url: expected SecretString, at config/app.conf.enc line 3, column 8 of the sealed text",
+            "database.host: no such key, at config/app.conf.enc line 5, column 3 of the sealed text",
+        ]
+    );
+    assert_eq!(
+        problems::<App>("yaml", "level: 1\nlevel: 2", &[]),
+        ["not valid YAML, at config/app.conf.enc line 2, column 1 of the sealed text"]
+    );
+    let null: Types = load("yaml", "flag: ~\nlist: [1, 2]\nmode: {other: {x: 3}}", &[]).unwrap();
+    assert_eq!((null.flag, null.list, null.mode), (None, Some(vec![1, 2]), Some(Mode::Other { x: 3 })));
+}
+
 #[test]
 fn dates_are_leaves() {
     #[derive(EncryptedConfig)]
@@ -582,6 +610,11 @@ fn no_value_is_ever_told() {
         ("dotenv", "NUMBER='hunter2canary'"),
         ("dotenv", "hunter2canary"),
         ("dotenv", "UNKNOWN=hunter2canary"),
+        ("yaml", "number: hunter2canary"),
+        ("yaml", "number: !hunter2canary x"),
+        ("yaml", "number: *hunter2canary"),
+        ("yaml", "number: 'hunter2canary"),
+        ("yaml", "{hunter2canary"),
         ("raw", "hunter2canary"),
         ("toml", ""),
     ];

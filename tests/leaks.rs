@@ -305,6 +305,20 @@ fn texts_that_do_not_parse() {
         let project = Project::sealed(ContentType::Raw, text.as_bytes());
         assert_error_silent("a broken text, when loaded", &fails(project.loader::<App>(&[])), &[CANARY]);
     }
+    // YAML is not looked at when it is sealed.
+    for text in [
+        format!("token: \"{c}\n"),
+        format!("{c}\n"),
+        format!("a: *{c}\n"),
+        format!("token: &{c} [*{c}]\n"),
+        format!("token: !{c} x\n"),
+        format!("token: \"{c}\\q\"\n"),
+        format!("number: {c}\nmap: [{c}]\nmode: |\n  {c}\n"),
+    ] {
+        let error = fails(Project::sealed(ContentType::Yaml, text.as_bytes()).loader::<App>(&[]));
+        assert_error_silent("broken YAML", &error, &[c]);
+        assert_eq!(error.kind(), Kind::DoesNotFit);
+    }
     let error = fails(
         Project::sealed(ContentType::Dotenv, format!("TOKEN=\"{c}\"\nNUMBER={c}\nUNKNOWN={c}\n").as_bytes())
             .loader::<App>(&[]),

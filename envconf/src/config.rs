@@ -172,7 +172,7 @@ use crate::private::Fields;
 /// A text is borrowed from the decrypted buffer and copied once, into its field. Copies that nobody wipes are made by
 /// serde for texts with escapes within `#[serde(untagged)]`, `flatten` and internally tagged enums, and by the TOML
 /// parser for texts with escapes and, where TOML does not parse, of the whole text. JSON and dotenv have none of the
-/// latter two.
+/// latter two. YAML (feature `yaml`) has them of texts with escapes, of folded and of literal ones.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not derive `EncryptedConfig`",
     label = "not a configuration struct",

@@ -374,7 +374,7 @@ pub enum Complaint {
     },
     /// The text does not follow its syntax.
     Syntax {
-        /// The syntax: `TOML`, `JSON`, `dotenv` or `UTF-8`.
+        /// The syntax, such as `TOML`, `JSON`, `YAML`, `dotenv` or `UTF-8`.
         expected: &'static str,
     },
     /// A rule that is neither of these, said in full.

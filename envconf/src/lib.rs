@@ -66,6 +66,7 @@
 //! # Features
 //!
 //! * `tencent` (default): Tencent Cloud KMS, and with it an HTTP client and TLS (rustls on ring).
+//! * `yaml`: YAML 1.2 content. Without it such content is sealed and opened, and not loaded.
 //! * `cli`: the `envconf` command. A library user never builds its argument parser.
 //!
 //! TOML, JSON and dotenv are always there.

@@ -15,6 +15,8 @@ mod suggest;
 pub(crate) mod toml;
 pub(crate) mod tree;
 mod untyped;
+#[cfg(feature = "yaml")]
+mod yaml;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -64,13 +66,15 @@ impl Broken {
     }
 }
 
-/// The tree of `text`, whose root is a table. YAML and raw content have none.
+/// The tree of `text`, whose root is a table. Raw content has none, and YAML only with the feature `yaml`.
 pub(crate) fn parse(content_type: ContentType, text: &str) -> Result<Node<'_>, Broken> {
     let root = match content_type {
         ContentType::Toml => toml::parse(text)?,
         ContentType::Json => json::parse(text)?,
         ContentType::Dotenv => dotenv::parse(text)?,
-        ContentType::Yaml | ContentType::Raw => {
+        #[cfg(feature = "yaml")]
+        ContentType::Yaml => yaml::parse(text)?,
+        _ => {
             return Err(Broken { syntax: "TOML, JSON or dotenv", place: Place(0) });
         }
     };
@@ -142,11 +146,8 @@ fn parse_all<'a>(what: &str, layers: &'a [Layer<'a>]) -> Result<Vec<Document<'a>
 }
 
 fn document<'a>(layer: &'a Layer<'a>) -> Result<Document<'a>, Problem> {
-    if let ContentType::Yaml | ContentType::Raw = layer.content_type {
-        let rule = format!(
-            "content of type {} is not loaded: seal it as toml, json or dotenv",
-            layer.content_type.name()
-        );
+    if let Some(remedy) = not_loaded(layer.content_type) {
+        let rule = format!("content of type {} is not loaded: {remedy}", layer.content_type.name());
         let origin = layer.origin(Place(0), &Lines::of(""));
         return Err(Problem::new("", Some(origin), Complaint::Rule(rule)));
     }
@@ -154,6 +155,17 @@ fn document<'a>(layer: &'a Layer<'a>) -> Result<Document<'a>, Problem> {
         Ok(Node { value: Value::Table(root), .. }) => Ok(Document::new(layer, root)),
         Ok(Node { place, .. }) => Err(no_table(place).problem(layer)),
         Err(broken) => Err(broken.problem(layer)),
+    }
+}
+
+/// What to do about content of a type that is not loaded.
+fn not_loaded(content_type: ContentType) -> Option<&'static str> {
+    match content_type {
+        ContentType::Raw => Some("seal it as toml, json or dotenv"),
+        ContentType::Yaml if cfg!(not(feature = "yaml")) => {
+            Some("build with envconf's feature yaml, or seal it as toml, json or dotenv")
+        }
+        _ => None,
     }
 }
 
