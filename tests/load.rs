@@ -318,6 +318,28 @@ fn loads_with_another_credential_share_nothing() {
     });
 }
 
+/// In a process of its own, whose working folder and instance are nobody else's.
+#[test]
+fn the_global_instance_is_loaded_once_and_a_failed_load_is_tried_again() {
+    if std::env::var_os("ENVCONF_TEST_GLOBAL").is_none() {
+        let project = Project::toml(TOML);
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "the_global_instance_is_loaded_once_and_a_failed_load_is_tried_again"]);
+        child.env("ENVCONF_TEST_GLOBAL", "1").env("ENVCONF_KEY", &*project.key.expose_text());
+        assert!(child.current_dir(project.sandbox.root()).status().unwrap().success());
+        return;
+    }
+    let (here, away) = (std::path::Path::new("config"), std::path::Path::new("away"));
+    std::fs::rename(here, away).unwrap();
+    assert_eq!(App::global().unwrap_err().kind(), Kind::Io);
+    std::fs::rename(away, here).unwrap();
+    let first = App::global().unwrap();
+    assert_loaded(first);
+    std::fs::rename(here, away).unwrap();
+    let again = std::thread::spawn(|| App::global().unwrap()).join().unwrap();
+    assert!(std::ptr::eq(first, again));
+}
+
 /// How many threads this process has that are named as the library's.
 #[cfg(target_os = "linux")]
 fn own_threads() -> usize {

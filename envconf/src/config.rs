@@ -1,6 +1,7 @@
 //! The trait that the derive implements.
 
 use crate::error::Error;
+use crate::global;
 use crate::kms::worker;
 use crate::layers;
 use crate::load::Loader;
@@ -197,6 +198,21 @@ pub trait EncryptedConfig: Sized {
     /// As for [`Loader::load`].
     fn load_async() -> impl Future<Output = Result<Self, Error>> + Send {
         Self::loader().load_value(Wait::Beside)
+    }
+
+    /// The process's one instance: loaded as [`load`](Self::load) does by whoever asks first, while others wait. A
+    /// failed load is tried again by the next who asks.
+    ///
+    /// For programs where handing a reference around is a burden. A `validate` function that asks for the very type
+    /// that it judges waits for itself.
+    ///
+    /// # Errors
+    /// As for [`Loader::load`].
+    fn global() -> Result<&'static Self, Error>
+    where
+        Self: Send + Sync + 'static,
+    {
+        global::get(Self::load)
     }
 
     /// Looks for mistakes in the type itself that only show when it is used: names of variables, keys and lines that

@@ -83,6 +83,7 @@ mod seal;
 #[doc(hidden)]
 pub mod private;
 mod config;
+mod global;
 pub mod meta;
 mod plain;
 mod layers;
