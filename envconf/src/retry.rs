@@ -4,7 +4,9 @@
 //! * A fault that passes or does not ([`Again::Few`]): [`FEW`] more tries, after waits between 0 and
 //!   100 ms · 2ⁿ, at most 2 s.
 //! * Too many requests ([`Again::UntilDeadline`]): the service is there, and some of a fleet get through with every
-//!   second; so for as long as the deadline allows, after waits between 0 and 200 ms · 2ⁿ, at most 20 s.
+//!   second; so for as long as the deadline allows, after waits between 0 and half of the time that is left. Waits
+//!   that double find the right length only after many refusals, each of which is one more request; the deadline
+//!   says at once how long the whole fleet may take. docs/tencent.md has the simulation that this rests on.
 //! * A wait never reaches beyond the last moment at which a try makes sense.
 //!
 //! "Full jitter": every wait up to the longest is equally likely, so that a fleet does not come back at once.
@@ -15,6 +17,8 @@ use std::time::Duration;
 
 /// How often a fault is met with another try that is none of the client's or the quota's making.
 pub const FEW: u32 = 4;
+/// Waits after a refusal because of too many requests are at most this part of the time that is left.
+pub const THROTTLED_PART: f64 = 0.5;
 /// What a try takes at least: with less time left none is begun after a wait.
 pub const LAST_TRY: Duration = Duration::from_millis(100);
 
@@ -45,8 +49,6 @@ pub struct Backoff {
 impl Backoff {
     /// For faults of the network and the service.
     pub const FAULTS: Self = Self { base: Duration::from_millis(100), cap: Duration::from_secs(2) };
-    /// For refusals because of too many requests.
-    pub const THROTTLED: Self = Self { base: Duration::from_millis(200), cap: Duration::from_secs(20) };
 
     /// The longest wait after so many failures, of which this is the last.
     pub fn longest(&self, failures: u32) -> Duration {
@@ -57,54 +59,39 @@ impl Backoff {
     /// The wait after so many failures when `left` is left; `None` when that is too little for another try.
     /// `random` is a number between 0 and 1, all equally likely.
     pub fn wait(&self, failures: u32, left: Duration, random: f64) -> Option<Duration> {
-        let left = left.checked_sub(LAST_TRY)?;
-        Some(self.longest(failures).min(left).mul_f64(random.clamp(0.0, 1.0)))
+        Some(jitter(self.longest(failures).min(spare(left)?), random))
     }
 }
 
+/// What is left for waiting; `None` when it is too little for another try.
+fn spare(left: Duration) -> Option<Duration> {
+    left.checked_sub(LAST_TRY)
+}
+
+/// Full jitter: anything up to `longest`.
+fn jitter(longest: Duration, random: f64) -> Duration {
+    longest.mul_f64(random.clamp(0.0, 1.0))
+}
+
 /// The failures of one request so far, counted by what they were.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Retries {
-    faults: Backoff,
-    throttled: Backoff,
-    fault_count: u32,
-    throttled_count: u32,
+    faults: u32,
     clock_mended: bool,
     credentials_renewed: bool,
 }
 
-impl Default for Retries {
-    fn default() -> Self {
-        Self::with(Backoff::FAULTS, Backoff::THROTTLED)
-    }
-}
-
 impl Retries {
-    /// No failure yet; waits that grow like these.
-    pub fn with(faults: Backoff, throttled: Backoff) -> Self {
-        Self {
-            faults,
-            throttled,
-            fault_count: 0,
-            throttled_count: 0,
-            clock_mended: false,
-            credentials_renewed: false,
-        }
-    }
-
     /// Counts a failure and says how long to wait before the next try; `None`: give up.
     pub fn after(&mut self, again: Again, left: Duration, random: f64) -> Option<Duration> {
         let once = |done: &mut bool| (!std::mem::replace(done, true)).then_some(Duration::ZERO);
         match again {
             Again::Never => None,
             Again::Few => {
-                self.fault_count += 1;
-                (self.fault_count <= FEW).then(|| self.faults.wait(self.fault_count, left, random)).flatten()
+                self.faults += 1;
+                (self.faults <= FEW).then(|| Backoff::FAULTS.wait(self.faults, left, random)).flatten()
             }
-            Again::UntilDeadline => {
-                self.throttled_count = self.throttled_count.saturating_add(1);
-                self.throttled.wait(self.throttled_count, left, random)
-            }
+            Again::UntilDeadline => Some(jitter(spare(left)?.mul_f64(THROTTLED_PART), random)),
             Again::OnceByServiceClock => once(&mut self.clock_mended),
             Again::OnceWithNewCredentials => once(&mut self.credentials_renewed),
         }
@@ -130,7 +117,7 @@ mod tests {
     fn waits_double_up_to_their_cap() {
         let longest: Vec<_> = (1..7).map(|n| Backoff::FAULTS.longest(n).as_millis()).collect();
         assert_eq!(longest, [100, 200, 400, 800, 1600, 2000]);
-        assert_eq!(Backoff::THROTTLED.longest(u32::MAX), Duration::from_secs(20));
+        assert_eq!(Backoff::FAULTS.longest(u32::MAX), Duration::from_secs(2));
     }
 
     #[test]
@@ -141,6 +128,17 @@ mod tests {
         assert_eq!(wait(LONG, 1.0), Some(Duration::from_millis(400)));
         assert_eq!(wait(Duration::from_millis(150), 1.0), Some(Duration::from_millis(50)));
         assert_eq!(wait(Duration::from_millis(99), 0.0), None);
+    }
+
+    #[test]
+    fn a_throttled_client_waits_up_to_half_of_what_is_left() {
+        let wait = |left, random| Retries::default().after(Again::UntilDeadline, left, random);
+        let ten = Duration::from_secs(10) + LAST_TRY;
+        assert_eq!(wait(ten, 0.0), Some(Duration::ZERO));
+        assert_eq!(wait(ten, 0.5), Some(Duration::from_millis(2500)));
+        assert_eq!(wait(ten, 1.0), Some(Duration::from_secs(5)));
+        assert_eq!(wait(LAST_TRY, 1.0), Some(Duration::ZERO));
+        assert_eq!(wait(LAST_TRY - Duration::from_nanos(1), 0.0), None);
     }
 
     #[test]

@@ -1,0 +1,19 @@
+//! Prints the tables of docs/tencent.md; with `--svg FILE` draws its plot.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use envconf_fleet::{plot, tables};
+
+fn main() -> io::Result<ExitCode> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => io::stdout().write_all(tables().as_bytes())?,
+        ["--svg", file] => std::fs::write(file, plot())?,
+        _ => {
+            io::stderr().write_all(b"usage: envconf-fleet [--svg FILE]\n")?;
+            return Ok(ExitCode::from(2));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

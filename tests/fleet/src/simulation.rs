@@ -1,0 +1,117 @@
+//! One fleet that starts within one second: who gets through, when, and after how many refusals.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use envconf::__vectors::retry::Retries;
+
+use crate::limiter::{Limiter, Quota};
+use crate::policy::Policy;
+use crate::random::Random;
+
+/// How long a request is on its way, there or back, in seconds.
+const WAY: (f64, f64) = (0.0025, 0.025);
+/// Within how many seconds all processes start.
+const STARTS_WITHIN: f64 = 1.0;
+
+/// What is simulated.
+#[derive(Clone, Copy, Debug)]
+pub struct Fleet {
+    /// Processes, each of which makes one call that must succeed.
+    pub processes: u32,
+    /// Calls a second that the service lets through.
+    pub quota: u32,
+    /// How the service counts them.
+    pub limiter: Limiter,
+    /// What each process has for its call, all tries together.
+    pub deadline: Duration,
+    /// What each process does when it is refused.
+    pub policy: Policy,
+    /// Of the randomness.
+    pub seed: u64,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// When each process was up, in seconds from the first start on, ascending.
+    pub up: Vec<f64>,
+    /// Processes that gave up.
+    pub gave_up: u32,
+    /// Refused calls of all processes.
+    pub refused: u32,
+    /// The longest start, in seconds, of those that are up.
+    pub worst_start: f64,
+}
+
+impl Outcome {
+    /// When the last was up, in seconds.
+    pub fn all_up(&self) -> f64 {
+        self.up.last().copied().unwrap_or_default()
+    }
+
+    /// Refused calls for each that succeeded.
+    pub fn refused_per_success(&self) -> f64 {
+        f64::from(self.refused) / self.up.len().max(1) as f64
+    }
+}
+
+struct Process {
+    started: f64,
+    retries: Retries,
+    refusals: u32,
+}
+
+impl Fleet {
+    /// The time, in seconds, within which the quota lets all of them through at best; they need a second to start.
+    pub fn bound(&self) -> f64 {
+        (f64::from(self.processes) / f64::from(self.quota)).max(STARTS_WITHIN)
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self) -> Outcome {
+        let mut random = Random::new(self.seed);
+        let mut quota = Quota::new(self.limiter, self.quota.into());
+        let mut processes: Vec<_> = (0..self.processes)
+            .map(|_| Process {
+                started: random.between(0.0, STARTS_WITHIN),
+                retries: Retries::default(),
+                refusals: 0,
+            })
+            .collect();
+        // Requests by the time at which they reach the service.
+        let mut requests: BinaryHeap<_> = processes
+            .iter()
+            .enumerate()
+            .map(|(at, process)| Reverse((nanoseconds(process.started + random.between(WAY.0, WAY.1)), at)))
+            .collect();
+        let mut outcome = Outcome { up: Vec::new(), gave_up: 0, refused: 0, worst_start: 0.0 };
+        while let Some(Reverse((time, at))) = requests.pop() {
+            let arrives = time as f64 / 1e9;
+            let answered = arrives + random.between(WAY.0, WAY.1);
+            let process = &mut processes[at];
+            if quota.admits(arrives) {
+                outcome.up.push(answered);
+                outcome.worst_start = outcome.worst_start.max(answered - process.started);
+                continue;
+            }
+            outcome.refused += 1;
+            process.refusals += 1;
+            let left = self.deadline.saturating_sub(Duration::from_secs_f64(answered - process.started));
+            match self.policy.wait(&mut process.retries, process.refusals, left, random.fraction()) {
+                Some(wait) => {
+                    let sent = answered + wait.as_secs_f64();
+                    requests.push(Reverse((nanoseconds(sent + random.between(WAY.0, WAY.1)), at)));
+                }
+                None => outcome.gave_up += 1,
+            }
+        }
+        outcome.up.sort_by(f64::total_cmp);
+        outcome
+    }
+}
+
+fn nanoseconds(seconds: f64) -> u64 {
+    (seconds * 1e9) as u64
+}

@@ -1,0 +1,59 @@
+//! What the policy of tries is chosen by, and that the documentation shows what the simulation says.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use envconf_fleet::{Fleet, Limiter, Policy, plot, tables};
+
+/// All up within 1.25 times the bound, nobody gives up, fewer than 3 refused calls for each success.
+fn meets_the_aims(fleet: Fleet) {
+    let outcome = fleet.run();
+    assert_eq!((outcome.up.len(), outcome.gave_up), (fleet.processes as usize, 0), "{fleet:?}");
+    assert!(outcome.all_up() <= 1.25 * fleet.bound(), "{fleet:?}: {}", outcome.all_up());
+    assert!(outcome.refused_per_success() < 3.0, "{fleet:?}: {}", outcome.refused_per_success());
+}
+
+#[test]
+fn every_size_of_fleet_is_up_in_time_however_the_service_counts() {
+    for processes in [100, 1_000, 10_000, 100_000] {
+        for limiter in [Limiter::Window, Limiter::Bucket] {
+            for seed in 1..4 {
+                meets_the_aims(Fleet { limiter, seed, ..Fleet::suited(processes, Policy::Envconf) });
+            }
+        }
+    }
+}
+
+#[test]
+fn half_the_quota_needs_twice_the_time_and_no_other_policy() {
+    let fleet = Fleet { quota: 150, ..Fleet::suited(10_000, Policy::Envconf) };
+    meets_the_aims(Fleet { deadline: Duration::from_secs_f64(1.25 * fleet.bound()), ..fleet });
+}
+
+#[test]
+fn nobody_gives_up_before_the_deadline_comes() {
+    let fleet = Fleet { deadline: Duration::from_secs(10), ..Fleet::suited(10_000, Policy::Envconf) };
+    let outcome = fleet.run();
+    // For no more than these there is room in ten seconds, and for most of them it is used.
+    assert!((2_700..=3_600).contains(&outcome.up.len()), "{}", outcome.up.len());
+    assert!(outcome.all_up() > 9.0, "{}", outcome.all_up());
+}
+
+#[test]
+fn other_policies_fail_where_ours_does_not() {
+    for policy in Policy::ALL.into_iter().skip(1) {
+        let outcome = Fleet::suited(10_000, policy).run();
+        assert!(outcome.gave_up > 0 || outcome.refused_per_success() >= 3.0, "{policy:?}");
+    }
+}
+
+#[test]
+fn the_documentation_shows_what_the_simulation_says() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../envconf/docs");
+    let page = std::fs::read_to_string(format!("{docs}/tencent.md")).unwrap();
+    let shown = page.split("<!-- fleet: begin -->\n").nth(1).unwrap();
+    let shown = shown.split("<!-- fleet: end -->").next().unwrap();
+    assert_eq!(shown.trim(), tables().trim(), "run `cargo run -p envconf-fleet` and put it there");
+    assert_eq!(std::fs::read_to_string(format!("{docs}/fleet.svg")).unwrap(), plot(), "draw it with --svg");
+}
