@@ -88,6 +88,30 @@ fn a_throttled_load_goes_on_until_it_gets_through() {
 }
 
 #[test]
+fn a_fleet_beyond_the_quota_gets_through_within_the_deadline() {
+    const PROCESSES: usize = 30;
+    let project = tencent();
+    let services = KeyServices::from_given(variables_of(&project.kms, &project.project.sandbox)).unwrap();
+    // Pairs of their own: loads of one wrapped key would share one request.
+    let environments: Vec<_> = (0..PROCESSES).map(|number| format!("e{number}")).collect();
+    for environment in &environments {
+        project.project.seal(environment, ContentType::Toml, b"port = 8080\n", &[&project.key], &services);
+    }
+    let (before, started) = (project.kms.requests().len(), Instant::now());
+    project.kms.throttle(Some(10));
+    std::thread::scope(|scope| {
+        for environment in &environments {
+            let loader = project.loader::<App>(&[("ENVCONF_KMS_DEADLINE", "20s")]).environment(environment);
+            scope.spawn(|| assert_eq!(loader.load().unwrap_or_else(|error| panic!("{error}")).port, 8080));
+        }
+    });
+    // The first ten at once, the last not before two more seconds have begun.
+    assert!(started.elapsed() >= Duration::from_secs(2), "{:?}", started.elapsed());
+    let requests = project.kms.requests().len() - before;
+    assert!((PROCESSES + 1..PROCESSES * 5).contains(&requests), "{requests} requests");
+}
+
+#[test]
 fn a_load_that_stays_throttled_ends_at_the_deadline_with_the_services_own_words() {
     let project = tencent();
     for _ in 0..1000 {

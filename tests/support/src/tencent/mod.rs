@@ -17,6 +17,7 @@
 //! Where the documentation is silent, it does the stricter thing; each such place says so.
 
 mod keys;
+mod quota;
 mod random;
 mod refusal;
 mod reply;
@@ -31,8 +32,10 @@ mod tls;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use self::keys::Keys;
+use self::quota::Quota;
 use self::server::Server;
 use self::service::Account;
 
@@ -173,6 +176,12 @@ impl StandIn {
         self.shared.lock().script.push_back(reply);
     }
 
+    /// Refuses with `RequestLimitExceeded` what goes beyond so many requests in each second from now; `None`, as at
+    /// the start, lets everything through.
+    pub fn throttle(&self, per_second: Option<u32>) {
+        self.shared.lock().quota = per_second.map(Quota::new);
+    }
+
     /// Every request that arrived whole, oldest first (of very many, the last 4,096).
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().requests.iter().cloned().collect()
@@ -220,6 +229,7 @@ impl Builder {
             keys,
             clock_offset: 0,
             script: VecDeque::new(),
+            quota: None,
             requests: VecDeque::new(),
         });
         let (ca_pem, acceptor) = self.tls.then(tls::certified).unzip();
@@ -238,6 +248,7 @@ struct State {
     keys: Keys,
     clock_offset: i64,
     script: VecDeque<Reply>,
+    quota: Option<Quota>,
     requests: VecDeque<Request>,
 }
 
@@ -253,12 +264,12 @@ impl Shared {
 }
 
 impl State {
-    /// Remembers a request and gives the reply that waits for it, if any.
+    /// Remembers a request and gives the reply that waits for it, if any, or the quota's.
     fn arrived(&mut self, request: Request) -> Option<Reply> {
         if self.requests.len() == REMEMBERED {
             self.requests.pop_front();
         }
         self.requests.push_back(request);
-        self.script.pop_front()
+        self.script.pop_front().or_else(|| self.quota.as_mut()?.refusal(Instant::now()))
     }
 }
