@@ -65,6 +65,71 @@ fn the_length_of_a_data_key_can_be_given_as_a_number() {
 }
 
 #[test]
+fn a_wrapped_key_moves_to_another_key() {
+    for method in ["POST", "GET"] {
+        let kms = StandIn::start();
+        let other = kms.create_key(REGION);
+        let mut sdk = Sdk::start(&kms, &[("REQUEST_METHOD", method)]);
+        let context = r#"{"a":"b"}"#;
+        let made = sdk.call(
+            "GenerateDataKey",
+            json!({ "KeyId": kms.key_id(), "KeySpec": "AES_256", "EncryptionContext": context }),
+        );
+        let made = made.unwrap();
+        let moved = sdk.call(
+            "ReEncrypt",
+            json!({
+                "CiphertextBlob": made["CiphertextBlob"],
+                "DestinationKeyId": other,
+                "SourceEncryptionContext": context,
+                "DestinationEncryptionContext": context,
+            }),
+        );
+        let moved = moved.unwrap();
+        assert_eq!((&moved["KeyId"], &moved["SourceKeyId"]), (&json!(other), &json!(kms.key_id())));
+        assert_eq!(moved["ReEncrypted"], true);
+        let opened = sdk.decrypt(&moved["CiphertextBlob"], Some(context)).unwrap();
+        assert_eq!((&opened["Plaintext"], &opened["KeyId"]), (&made["Plaintext"], &json!(other)), "{method}");
+        let same = sdk.call("ReEncrypt", json!({ "CiphertextBlob": moved["CiphertextBlob"] }));
+        assert_eq!(same.unwrap_err(), "InvalidParameterValue.InvalidCiphertext", "without its context");
+    }
+}
+
+#[test]
+fn keys_are_made_listed_and_rotated() {
+    for method in ["POST", "GET"] {
+        let kms = StandIn::start();
+        let mut sdk = Sdk::start(&kms, &[("REQUEST_METHOD", method)]);
+        let made = sdk.call("CreateKey", json!({ "Alias": "prod", "Description": "为 a&b" })).unwrap();
+        let again = sdk.call("CreateKey", json!({ "Alias": "prod" }));
+        assert_eq!(again.unwrap_err(), "InvalidParameterValue.AliasAlreadyExists");
+        let malformed = sdk.call("CreateKey", json!({ "Alias": "kms-prod" }));
+        assert_eq!(malformed.unwrap_err(), "InvalidParameterValue.InvalidAlias");
+
+        let found = sdk.call("ListKeyDetail", json!({ "SearchKeyAlias": "ro", "Limit": 200 })).unwrap();
+        assert_eq!((&found["TotalCount"], &found["KeyMetadatas"][0]["KeyId"]), (&json!(1), &made["KeyId"]));
+        let page = sdk.call("ListKeyDetail", json!({ "Offset": 1, "Limit": 1 })).unwrap();
+        assert_eq!(
+            (&page["TotalCount"], &page["KeyMetadatas"][0]["KeyId"]),
+            (&json!(2), &json!(kms.key_id()))
+        );
+
+        let key = json!({ "KeyId": made["KeyId"] });
+        let rotates = |sdk: &mut Sdk| {
+            sdk.call("GetKeyRotationStatus", key.clone()).unwrap()["KeyRotationEnabled"].take()
+        };
+        assert_eq!(rotates(&mut sdk), false);
+        sdk.call("EnableKeyRotation", json!({ "KeyId": made["KeyId"], "RotateDays": 30 })).unwrap();
+        assert_eq!(rotates(&mut sdk), true);
+        let described = sdk.call("DescribeKey", key.clone()).unwrap();
+        assert_eq!(described["KeyMetadata"]["RotateDays"], 30, "{method}");
+        assert_eq!(described["KeyMetadata"]["Description"], "为 a&b");
+        sdk.call("DisableKeyRotation", key.clone()).unwrap();
+        assert_eq!(rotates(&mut sdk), false);
+    }
+}
+
+#[test]
 fn a_wrong_secret_key_is_found_out() {
     for method in ["POST", "GET"] {
         let kms = StandIn::start();

@@ -27,38 +27,96 @@ pub enum KeyState {
     Archived,
 }
 
+impl KeyState {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Enabled => "Enabled",
+            Self::Disabled => "Disabled",
+            Self::PendingDelete => "PendingDelete",
+            Self::Archived => "Archived",
+        }
+    }
+}
+
 /// The keys of all regions.
 #[derive(Default)]
 pub(super) struct Keys(Vec<Key>);
 
 /// One master key (CMK).
 pub(super) struct Key {
-    region: String,
+    pub(super) region: String,
     pub(super) id: String,
-    state: KeyState,
+    pub(super) alias: String,
+    pub(super) description: String,
+    pub(super) created: i64,
+    pub(super) state: KeyState,
+    /// The days after which it gets a new version, while that is switched on.
+    pub(super) rotation: Option<u64>,
     cipher: Aes256Gcm,
 }
 
 impl Keys {
+    /// Makes a key, with an alias that nobody has chosen.
     pub(super) fn create(&mut self, region: &str) -> String {
+        let alias = format!("key-{}", random::hex(4));
+        self.create_as(region, &alias, String::new(), 0)
+    }
+
+    pub(super) fn create_as(
+        &mut self,
+        region: &str,
+        alias: &str,
+        description: String,
+        created: i64,
+    ) -> String {
         let id = random::uuid();
-        let cipher = Aes256Gcm::new(&random::bytes::<32>().into());
-        self.0.push(Key { region: region.to_owned(), id: id.clone(), state: KeyState::Enabled, cipher });
+        self.0.push(Key {
+            region: region.to_owned(),
+            id: id.clone(),
+            alias: alias.to_owned(),
+            description,
+            created,
+            state: KeyState::Enabled,
+            rotation: None,
+            cipher: Aes256Gcm::new(&random::bytes::<32>().into()),
+        });
         id
     }
 
+    /// Gives a key another name.
+    pub(super) fn set_alias(&mut self, region: &str, id: &str, alias: &str) {
+        let key = self.named_mut(region, id).expect("the region has this key");
+        key.alias = alias.to_owned();
+    }
+
     pub(super) fn set_state(&mut self, region: &str, id: &str, state: KeyState) {
-        let key = self.0.iter_mut().find(|key| key.region == region && key.id == id);
-        key.expect("the region has this key").state = state;
+        self.named_mut(region, id).expect("the region has this key").state = state;
+    }
+
+    /// The keys of a region, the newest first.
+    pub(super) fn of(&self, region: &str) -> impl Iterator<Item = &Key> {
+        self.0.iter().rev().filter(move |key| key.region == region)
+    }
+
+    /// The key that a request names, whatever its state.
+    pub(super) fn named(&self, region: &str, id: &str) -> Result<&Key, Refusal> {
+        if !is_uuid(id) {
+            return Err(Refusal::InvalidKeyId);
+        }
+        self.0.iter().find(|key| key.region == region && key.id == id).ok_or(Refusal::CmkNotFound)
+    }
+
+    /// As [`Keys::named`], to change it.
+    pub(super) fn named_mut(&mut self, region: &str, id: &str) -> Result<&mut Key, Refusal> {
+        if !is_uuid(id) {
+            return Err(Refusal::InvalidKeyId);
+        }
+        self.0.iter_mut().find(|key| key.region == region && key.id == id).ok_or(Refusal::CmkNotFound)
     }
 
     /// The key that a request names, if it may wrap.
     pub(super) fn to_wrap(&self, region: &str, id: &str) -> Result<&Key, Refusal> {
-        if !is_uuid(id) {
-            return Err(Refusal::InvalidKeyId);
-        }
-        let key = self.0.iter().find(|key| key.region == region && key.id == id);
-        let key = key.ok_or(Refusal::CmkNotFound)?;
+        let key = self.named(region, id)?;
         match key.state {
             KeyState::Enabled => Ok(key),
             KeyState::Disabled => Err(Refusal::CmkDisabled),

@@ -10,13 +10,15 @@
 //! assert!(kms.requests().is_empty());
 //! ```
 //!
-//! It answers `GenerateDataKey`, `Encrypt` and `Decrypt`, refuses whatever the service documents as refused,
-//! and knows no parameter that a reader or a sealer of configuration has no use for (public keys, hosted
-//! keys, tags). Keys and grants live in memory and end with the handle.
+//! It answers `GenerateDataKey`, `Encrypt`, `Decrypt` and `ReEncrypt`, makes, lists and describes keys, and
+//! switches their rotation; refuses whatever the service documents as refused, and knows no parameter that a
+//! reader or a sealer of configuration has no use for (public keys, hosted keys, tags). Keys and grants live in
+//! memory and end with the handle.
 //!
 //! Where the documentation is silent, it does the stricter thing; each such place says so.
 
 mod keys;
+mod management;
 mod quota;
 mod random;
 mod refusal;
@@ -154,6 +156,15 @@ impl StandIn {
     /// Makes one more key and gives its id, a UUID.
     pub fn create_key(&self, region: &str) -> String {
         self.shared.lock().keys.create(region)
+    }
+
+    /// Gives a key another alias, as if it had been moved from another key.
+    ///
+    /// # Panics
+    ///
+    /// When the region has no such key.
+    pub fn set_alias(&self, region: &str, key_id: &str, alias: &str) {
+        self.shared.lock().keys.set_alias(region, key_id, alias);
     }
 
     /// Moves a key to another state.

@@ -29,6 +29,8 @@ pub(super) enum Refusal {
     CmkDisabled,
     CmkArchived,
     KeyPendingDelete,
+    InvalidAlias,
+    AliasAlreadyExists,
 }
 
 impl Refusal {
@@ -117,6 +119,10 @@ impl Refusal {
             }
             Self::CmkArchived => {
                 ("ResourceUnavailable.CmkArchived", "CMK 已被归档。", "The CMK has been archived.")
+            }
+            Self::InvalidAlias => ("InvalidParameterValue.InvalidAlias", "别名格式错误。", "Invalid alias."),
+            Self::AliasAlreadyExists => {
+                ("InvalidParameterValue.AliasAlreadyExists", "别名已经存在。", "The alias already exists.")
             }
             Self::KeyPendingDelete => (
                 "ResourceUnavailable.KeyPendingDelete",

@@ -155,7 +155,7 @@ async fn meet(request: Request, mut wire: &TcpStream, shared: &Shared) -> io::Re
     let reply = shared.lock().arrived(request.clone());
     let answer = || {
         let now = now(shared);
-        service::answer(&shared.lock(), &request, now)
+        service::answer(&mut shared.lock(), &request, now)
     };
     let edited = |edit: Box<dyn FnOnce(&mut Value) + Send>| {
         let mut answer = answer();

@@ -6,10 +6,21 @@ use serde_json::{Map, Value, json};
 use super::keys::Blob;
 use super::refusal::Refusal;
 use super::signature::{self, Authorization};
-use super::{Credential, Request, State, random};
+use super::{Credential, Request, State, management, random};
 
 /// Every action that the stand-in knows.
-pub const ACTIONS: &[&str] = &["GenerateDataKey", "Encrypt", "Decrypt"];
+pub const ACTIONS: &[&str] = &[
+    "GenerateDataKey",
+    "Encrypt",
+    "Decrypt",
+    "ReEncrypt",
+    "CreateKey",
+    "DescribeKey",
+    "ListKeyDetail",
+    "EnableKeyRotation",
+    "DisableKeyRotation",
+    "GetKeyRotationStatus",
+];
 
 const SERVICE: &str = "kms";
 const VERSION: &str = "2019-01-18";
@@ -34,7 +45,7 @@ impl Account {
 }
 
 /// Answers a request at a time in Unix seconds, in the service's form: success and refusal alike.
-pub(super) fn answer(state: &State, request: &Request, now: i64) -> Value {
+pub(super) fn answer(state: &mut State, request: &Request, now: i64) -> Value {
     match success(state, request, now) {
         Ok(mut response) => {
             response.insert("RequestId".to_owned(), random::uuid().into());
@@ -44,7 +55,7 @@ pub(super) fn answer(state: &State, request: &Request, now: i64) -> Value {
     }
 }
 
-fn success(state: &State, request: &Request, now: i64) -> Result<Map<String, Value>, Refusal> {
+fn success(state: &mut State, request: &Request, now: i64) -> Result<Map<String, Value>, Refusal> {
     well_formed(request)?;
     let account = authenticate(&state.accounts, request, now)?;
     if required(request, "X-TC-Version")? != VERSION {
@@ -52,17 +63,25 @@ fn success(state: &State, request: &Request, now: i64) -> Result<Map<String, Val
     }
     let action = required(request, "X-TC-Action")?;
     let region = required(request, "X-TC-Region")?;
-    let perform = match action {
-        "GenerateDataKey" => generate_data_key,
-        "Encrypt" => encrypt,
-        "Decrypt" => decrypt,
-        _ => return Err(Refusal::InvalidAction),
-    };
+    if !ACTIONS.contains(&action) {
+        return Err(Refusal::InvalidAction);
+    }
     if !account.actions.iter().any(|granted| granted == action) {
         return Err(Refusal::UnauthorizedOperation(action.to_owned()));
     }
     let mut parameters = Parameters::of(request)?;
-    perform(state, region, &mut parameters)
+    match action {
+        "GenerateDataKey" => generate_data_key(state, region, &mut parameters),
+        "Encrypt" => encrypt(state, region, &mut parameters),
+        "Decrypt" => decrypt(state, region, &mut parameters),
+        "ReEncrypt" => re_encrypt(state, region, &mut parameters),
+        "CreateKey" => management::create_key(state, region, &mut parameters, now),
+        "DescribeKey" => management::describe_key(state, region, &mut parameters),
+        "ListKeyDetail" => management::list_key_detail(state, region, &mut parameters),
+        "EnableKeyRotation" => management::enable_key_rotation(state, region, &mut parameters),
+        "DisableKeyRotation" => management::disable_key_rotation(state, region, &mut parameters),
+        _ => management::get_key_rotation_status(state, region, &mut parameters),
+    }
 }
 
 /// POST with JSON or GET with a query, to `/`, each with the one content type it may have.
@@ -115,7 +134,7 @@ fn required<'a>(request: &'a Request, header: &'static str) -> Result<&'a str, R
     request.header(header).filter(|value| !value.is_empty()).ok_or(Refusal::MissingParameter(header))
 }
 
-type Answer = Result<Map<String, Value>, Refusal>;
+pub(super) type Answer = Result<Map<String, Value>, Refusal>;
 
 fn generate_data_key(state: &State, region: &str, parameters: &mut Parameters) -> Answer {
     let key_id = parameters.text("KeyId")?;
@@ -170,12 +189,33 @@ fn decrypt(state: &State, region: &str, parameters: &mut Parameters) -> Answer {
     Ok(response([("KeyId", key.id.clone()), ("Plaintext", STANDARD.encode(plaintext))]))
 }
 
-fn response<const N: usize>(fields: [(&str, String); N]) -> Map<String, Value> {
+/// Wraps under another key what a blob holds. The documentation does not say what becomes of a new context where
+/// neither key nor version change; here the old blob comes back only if the context is the same too.
+fn re_encrypt(state: &State, region: &str, parameters: &mut Parameters) -> Answer {
+    let blob = parameters.text("CiphertextBlob")?;
+    let destination = parameters.optional_text("DestinationKeyId")?;
+    let source_context = parameters.context_named("SourceEncryptionContext")?;
+    let context = parameters.context_named("DestinationEncryptionContext")?;
+    parameters.finish()?;
+
+    let parsed = Blob::parse(&blob).ok_or(Refusal::InvalidCiphertext)?;
+    let source = state.keys.to_unwrap(region, &parsed)?;
+    let plaintext = source.unwrap(&parsed, &source_context).ok_or(Refusal::InvalidCiphertext)?;
+    let key = state.keys.to_wrap(region, destination.as_deref().unwrap_or(&source.id))?;
+    let changes = key.id != source.id || context != source_context;
+    let blob = if changes { key.wrap(&plaintext, &context) } else { blob };
+    let mut response =
+        response([("CiphertextBlob", blob), ("KeyId", key.id.clone()), ("SourceKeyId", source.id.clone())]);
+    response.insert("ReEncrypted".to_owned(), changes.into());
+    Ok(response)
+}
+
+pub(super) fn response<const N: usize>(fields: [(&str, String); N]) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
 /// An action's parameters, from either kind of request. Each is taken out once; what is left over is unknown.
-struct Parameters(Map<String, Value>);
+pub(super) struct Parameters(Map<String, Value>);
 
 impl Parameters {
     fn of(request: &Request) -> Result<Self, Refusal> {
@@ -189,11 +229,11 @@ impl Parameters {
         }
     }
 
-    fn text(&mut self, name: &'static str) -> Result<String, Refusal> {
+    pub(super) fn text(&mut self, name: &'static str) -> Result<String, Refusal> {
         self.optional_text(name)?.ok_or(Refusal::MissingParameter(name))
     }
 
-    fn optional_text(&mut self, name: &'static str) -> Result<Option<String>, Refusal> {
+    pub(super) fn optional_text(&mut self, name: &'static str) -> Result<Option<String>, Refusal> {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -201,7 +241,7 @@ impl Parameters {
         }
     }
 
-    fn optional_integer(&mut self, name: &'static str) -> Result<Option<u64>, Refusal> {
+    pub(super) fn optional_integer(&mut self, name: &'static str) -> Result<Option<u64>, Refusal> {
         let number = match self.0.remove(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::Number(number)) => number.as_u64(),
@@ -214,16 +254,19 @@ impl Parameters {
 
     /// The encryption context as the text it came as, empty when there is none.
     fn context(&mut self) -> Result<String, Refusal> {
-        const NAME: &str = "EncryptionContext";
-        let Some(context) = self.optional_text(NAME)? else { return Ok(String::new()) };
+        self.context_named("EncryptionContext")
+    }
+
+    fn context_named(&mut self, name: &'static str) -> Result<String, Refusal> {
+        let Some(context) = self.optional_text(name)? else { return Ok(String::new()) };
         let object = serde_json::from_str::<Map<String, Value>>(&context).is_ok();
         if !object || context.chars().count() > LONGEST_CONTEXT {
-            return Err(Refusal::InvalidParameter(NAME));
+            return Err(Refusal::InvalidParameter(name));
         }
         Ok(context)
     }
 
-    fn finish(&self) -> Result<(), Refusal> {
+    pub(super) fn finish(&self) -> Result<(), Refusal> {
         match self.0.keys().next() {
             Some(name) => Err(Refusal::UnknownParameter(name.clone())),
             None => Ok(()),
