@@ -198,9 +198,9 @@ impl Error {
         this
     }
 
-    /// A key service that did not wrap a data key; of the same kind, because the same things lead to it.
-    pub(crate) fn wrap_failed(attempt: Attempt) -> Self {
-        let mut this = Self::new(Kind::UnwrapFailed, "a recipient did not wrap the data key");
+    /// A key service that did not do something else; of the same kind, because the same things lead to it.
+    pub(crate) fn service_failed(message: &'static str, attempt: Attempt) -> Self {
+        let mut this = Self::new(Kind::UnwrapFailed, message);
         this.0.attempts = vec![attempt];
         this
     }

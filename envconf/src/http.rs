@@ -29,7 +29,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// A connection that has idled longer is not used again: the service closes it without notice.
 const IDLE: Duration = Duration::from_secs(30);
 /// The largest reply that is read; a wrapped key of the largest kind has less than a tenth of it.
-const LARGEST_REPLY: usize = 64 * 1024;
+pub(crate) const LARGEST_REPLY: usize = 64 * 1024;
 
 /// One request.
 pub(crate) struct Request {
@@ -40,6 +40,8 @@ pub(crate) struct Request {
     pub(crate) body: Zeroizing<Vec<u8>>,
     /// For the whole exchange.
     pub(crate) limit: Duration,
+    /// Most bytes of the reply's body; [`LARGEST_REPLY`], but for lists.
+    pub(crate) largest_reply: usize,
 }
 
 /// How requests leave this machine.
@@ -77,7 +79,7 @@ pub(crate) fn name(name: &'static str) -> HeaderName {
 
 /// Sends `request` once.
 pub(crate) async fn send(request: Request, route: &Route) -> Result<Reply, KmsError> {
-    let Request { method, url, headers, body, limit } = request;
+    let Request { method, url, headers, body, limit, largest_reply } = request;
     let url = reqwest::Url::parse(&url).map_err(|_| KmsError::other("the URL makes no sense").tries(0))?;
     let is_tls = url.scheme() == "https";
     let host = url.host_str().unwrap_or_default();
@@ -87,7 +89,7 @@ pub(crate) async fn send(request: Request, route: &Route) -> Result<Reply, KmsEr
     let request = client.request(method, url).headers(headers).body(Bytes::from_owner(body));
     let exchange = async {
         let response = request.send().await;
-        receive(response.map_err(|error| network_fault(&error, has_proxy))?, has_proxy).await
+        receive(response.map_err(|error| network_fault(&error, has_proxy))?, has_proxy, largest_reply).await
     };
     match tokio::time::timeout(limit, exchange).await {
         Ok(result) => result,
@@ -96,7 +98,11 @@ pub(crate) async fn send(request: Request, route: &Route) -> Result<Reply, KmsEr
     }
 }
 
-async fn receive(mut response: reqwest::Response, has_proxy: bool) -> Result<Reply, KmsError> {
+async fn receive(
+    mut response: reqwest::Response,
+    has_proxy: bool,
+    largest: usize,
+) -> Result<Reply, KmsError> {
     let status = response.status().as_u16();
     let date = response.headers().get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
     let mut chunks = Vec::new();
@@ -104,9 +110,10 @@ async fn receive(mut response: reqwest::Response, has_proxy: bool) -> Result<Rep
     while let Some(chunk) = response.chunk().await.map_err(|error| network_fault(&error, has_proxy))? {
         len += chunk.len();
         chunks.push(chunk);
-        if len > LARGEST_REPLY {
+        if len > largest {
             drop(gather(chunks, len));
-            return Err(KmsError::other("the reply is larger than 64 KiB").status(status));
+            let message = format!("the reply is larger than {} KiB", largest / 1024);
+            return Err(KmsError::new(Fault::Other, message).status(status));
         }
     }
     Ok(Reply { status, date, body: gather(chunks, len) })

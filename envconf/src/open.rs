@@ -80,7 +80,7 @@ pub fn open(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Open
 pub fn open_bytes(enc: &[u8], key: &[u8], policy: &Policy, services: &KeyServices) -> Result<Opened, Error> {
     worker::block_on(async {
         let checked = check_enc(enc, policy)?;
-        unlock(checked, enc, key, policy, services).await
+        open_checked(checked, enc, key, policy, services).await
     })
 }
 
@@ -133,31 +133,77 @@ pub fn verify(pair: &Pair, policy: &Policy, services: &KeyServices, depth: Depth
         let recipients = opened.recipients().cloned().collect();
         return Ok(Verified { header: opened.header, recipients, unwrapped_by: Some(opened.unwrapped_by) });
     }
-    let in_key = |error: Error| error.at(pair.key());
+    if depth == Depth::Unwrap {
+        let unlocked = unlock(pair, policy, services)?;
+        let recipients = unlocked.section.recipients.into_iter().map(|recipient| recipient.key).collect();
+        let unwrapped_by = Some(unlocked.unwrapped_by);
+        return Ok(Verified { header: unlocked.file.header, recipients, unwrapped_by });
+    }
+    let (_, file, _, section) = read_both(pair, policy)?;
+    let recipients = section.recipients.into_iter().map(|recipient| recipient.key).collect();
+    Ok(Verified { header: file.header, recipients, unwrapped_by: None })
+}
+
+/// A pair whose data key is at hand: header and recipients are authentic, the body was not looked at.
+pub(crate) struct Unlocked {
+    pub(crate) file: EncFile,
+    pub(crate) key: KeyFile,
+    pub(crate) section: Section,
+    pub(crate) dek: DataKey,
+    pub(crate) unwrapped_by: KeyRef,
+}
+
+/// Steps 1 to 12.
+pub(crate) fn unlock(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Unlocked, Error> {
+    let (enc, file, key, section) = read_both(pair, policy)?;
+    unlock_section(&enc, file, key, section, policy, services).map_err(|error| {
+        let path = if concerns_enc(error.kind()) { pair.enc() } else { pair.key() };
+        error.at(path)
+    })
+}
+
+/// The same with a pair given as the bytes of its two files.
+pub(crate) fn unlock_bytes(
+    enc: &[u8],
+    key: &[u8],
+    policy: &Policy,
+    services: &KeyServices,
+) -> Result<Unlocked, Error> {
+    let file = check_enc(enc, policy)?;
+    let (key, section) = check_key(&file, key)?;
+    unlock_section(enc, file, key, section, policy, services)
+}
+
+fn unlock_section(
+    enc: &[u8],
+    file: EncFile,
+    key: KeyFile,
+    section: Section,
+    policy: &Policy,
+    services: &KeyServices,
+) -> Result<Unlocked, Error> {
+    let context = Context::new(&policy.name, &policy.environment, section.dek);
+    let (dek, unwrapped_by) = worker::block_on(recipients::unwrap(&section, &context, policy, services))?;
+    check_section(&key, &section, &dek, file.header.suite)?;
+    envelope::check_commit(&file, enc, &dek)?;
+    Ok(Unlocked { file, key, section, dek, unwrapped_by })
+}
+
+/// Steps 1 to 7, with both files read again where a sealer is between two of its writes.
+fn read_both(pair: &Pair, policy: &Policy) -> Result<(Vec<u8>, EncFile, KeyFile, Section), Error> {
     let mut again = 0;
-    let (enc, file, key, section) = loop {
+    loop {
         let enc = pair.read_enc()?;
         let file = check_enc(&enc, policy).map_err(|error| error.at(pair.enc()))?;
         match pair.read_key().and_then(|key| check_key(&file, &key)) {
-            Ok((key, section)) => break (enc, file, key, section),
+            Ok((key, section)) => return Ok((enc, file, key, section)),
             Err(error) if error.kind() == Kind::DekNotFound && again < READ_AGAIN.0 => {
                 again += 1;
                 std::thread::sleep(READ_AGAIN.1);
             }
-            Err(error) => return Err(in_key(error)),
+            Err(error) => return Err(error.at(pair.key())),
         }
-    };
-    let recipients = section.recipients.iter().map(|recipient| recipient.key.clone()).collect();
-    let mut unwrapped_by = None;
-    if depth == Depth::Unwrap {
-        let context = Context::new(&policy.name, &policy.environment, section.dek);
-        let (dek, by) =
-            worker::block_on(recipients::unwrap(&section, &context, policy, services)).map_err(in_key)?;
-        check_section(&key, &section, &dek, file.header.suite).map_err(in_key)?;
-        envelope::check_commit(&file, &enc, &dek).map_err(|error| error.at(pair.enc()))?;
-        unwrapped_by = Some(by);
     }
-    Ok(Verified { header: file.header, recipients, unwrapped_by })
 }
 
 /// Where to wait before files are read again: on the caller's own thread, or beside it, in async code.
@@ -196,7 +242,7 @@ async fn open_once(pair: &Pair, policy: &Policy, services: &KeyServices) -> Resu
         let path = if concerns_enc(error.kind()) { pair.enc() } else { pair.key() };
         error.at(path)
     };
-    unlock(file, &enc, &key, policy, services).await.map_err(in_key)
+    open_checked(file, &enc, &key, policy, services).await.map_err(in_key)
 }
 
 /// Whether an error of steps 5 to 15 is about the `.enc`.
@@ -285,7 +331,7 @@ pub(crate) fn check_key(file: &EncFile, key: &[u8]) -> Result<(KeyFile, Section)
 }
 
 /// Steps 5 to 15.
-async fn unlock(
+async fn open_checked(
     file: EncFile,
     enc: &[u8],
     key: &[u8],

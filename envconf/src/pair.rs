@@ -90,6 +90,11 @@ impl Pair {
         Staged::write(&self.enc, enc)?.replace()
     }
 
+    /// Replaces the `.key`, by one that holds the data key of the `.enc` too.
+    pub(crate) fn replace_key(&self, key: &[u8]) -> Result<(), Error> {
+        Staged::write(&self.key, key)?.replace()
+    }
+
     /// Replaces both files by a pair with a new data key, so that whoever reads in between finds a pair that opens:
     /// first a `.key` that has the old section too, then the `.enc`, then the final `.key` (format.md §4, "Writing").
     ///

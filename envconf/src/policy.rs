@@ -20,6 +20,17 @@ pub enum Trusted {
     Key(KeyRef),
 }
 
+impl Trusted {
+    /// # Errors
+    /// [`Kind::Usage`] for an alias, which nobody can trust: it can be moved to another key. `whence` names the setting.
+    pub fn refuse_alias(&self, whence: &str) -> Result<(), Error> {
+        match self {
+            Self::Local => Ok(()),
+            Self::Key(key) => key.refuse_alias(&format!("{}:", escape(whence))),
+        }
+    }
+}
+
 impl FromStr for Trusted {
     type Err = Error;
 
@@ -132,7 +143,10 @@ impl Policy {
 /// # Errors
 /// [`Kind::Usage`] for an empty list or an entry that is no key reference.
 pub fn parse_trust(list: &str, whence: &str) -> Result<Vec<Trusted>, Error> {
-    parse_list(list, whence, "name keys as provider:region:key-id, or local, separated by commas")
+    let trust: Vec<Trusted> =
+        parse_list(list, whence, "name keys as provider:region:key-id, or local, separated by commas")?;
+    trust.iter().try_for_each(|trusted| trusted.refuse_alias(whence))?;
+    Ok(trust)
 }
 
 /// Parses a comma-separated list of signers' public keys, each base64 of 32 bytes; `whence` names the setting.

@@ -264,7 +264,8 @@ pub(crate) async fn wrap_for_all(
     for (key, slot) in keys.iter().zip(&mut wrapped) {
         if let Some(kms) = service_of(key, services)? {
             let (owned, ctx) = (key.clone(), context.clone());
-            let made = timed(key, deadline, async move { kms.generate(&owned, suite, &ctx).await }).await?;
+            let made = timed(key, deadline, async move { kms.generate(&owned, suite, &ctx).await }).await;
+            let made = made.map_err(not_wrapped)?;
             if let Some((made, text)) = made {
                 (dek, *slot) = (Some(made), Some(text));
                 break;
@@ -287,7 +288,7 @@ pub(crate) async fn wrap_for_all(
     Ok((dek, recipients))
 }
 
-async fn wrap(
+pub(crate) async fn wrap(
     key: &KeyRef,
     local_keys: &[LocalKey],
     dek: &DataKey,
@@ -304,11 +305,15 @@ async fn wrap(
         return local.ok_or_else(missing)?.wrap(dek, context);
     };
     let (owned, dek, ctx) = (key.clone(), dek.clone(), context.clone());
-    timed(key, deadline, async move { kms.wrap(&owned, &dek, &ctx).await }).await
+    timed(key, deadline, async move { kms.wrap(&owned, &dek, &ctx).await }).await.map_err(not_wrapped)
+}
+
+fn not_wrapped(attempt: Attempt) -> Error {
+    Error::service_failed("a recipient did not wrap the data key", attempt).advise("nothing was written")
 }
 
 /// The service of a key; `None` for a local key.
-fn service_of(key: &KeyRef, services: &KeyServices) -> Result<Option<Arc<dyn Kms>>, Error> {
+pub(crate) fn service_of(key: &KeyRef, services: &KeyServices) -> Result<Option<Arc<dyn Kms>>, Error> {
     if key.provider() == local::PROVIDER {
         return Ok(None);
     }
@@ -318,17 +323,15 @@ fn service_of(key: &KeyRef, services: &KeyServices) -> Result<Option<Arc<dyn Kms
     })
 }
 
-async fn timed<T: Send + 'static>(
+/// Asks a key service on the worker; what it failed with, and for how long it was asked.
+pub(crate) async fn timed<T: Send + 'static>(
     key: &KeyRef,
     deadline: Instant,
     job: impl Future<Output = Result<T, KmsError>> + Send + 'static,
-) -> Result<T, Error> {
+) -> Result<T, Attempt> {
     let started = Instant::now();
     let result = on_worker(async move { Deadline::at(deadline).run(job).await }).await;
-    result.map_err(|error| {
-        let error = Error::wrap_failed(attempt(key.clone(), error, started.elapsed()));
-        error.advise("nothing was written")
-    })
+    result.map_err(|error| attempt(key.clone(), error, started.elapsed()))
 }
 
 /// Whether every attempt failed because the service said no or did not fit, and none for want of an answer.

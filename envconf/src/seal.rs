@@ -224,6 +224,7 @@ impl Seal {
         if self.recipients.len() > MAX_RECIPIENTS {
             return Err(Error::new(Kind::Usage, format!("more than {MAX_RECIPIENTS} recipients")));
         }
+        self.recipients.iter().try_for_each(|key| key.refuse_alias("the recipient"))?;
         if self.outline != Outline::None && !self.content_type.has_outline() {
             let ty = self.content_type.name();
             return Err(Error::new(Kind::Usage, format!("content of type {ty} carries no outline")));
@@ -342,7 +343,7 @@ impl Seal {
     ) -> Result<Made, Error> {
         let id = envelope::random_id()?;
         let context = Context::new(&self.name, &self.environment, id);
-        let local_keys = self.local_keys(services).await?;
+        let local_keys = local_keys(&self.recipients, services).await?;
         let (dek, recipients) =
             recipients::wrap_for_all(&self.recipients, &local_keys, self.suite, &context, services).await?;
         let section = section(&self.name, &self.environment, id, &recipients, &dek);
@@ -351,22 +352,6 @@ impl Seal {
         let services = local_keys.into_iter().fold(services.clone(), KeyServices::local_key);
         let check = self.prove_whole(&enc, &key, &dek, content, &services).await?;
         Ok(Made { enc, key, section, check })
-    }
-
-    /// The local keys at hand: those given, those of the command, and the one that is found.
-    async fn local_keys(&self, services: &KeyServices) -> Result<Vec<LocalKey>, Error> {
-        let mut keys = services.given().to_vec();
-        let missing = |keys: &[LocalKey]| {
-            let is_local = |key: &&KeyRef| key.provider() == crate::kms::local::PROVIDER;
-            self.recipients.iter().filter(is_local).any(|key| keys.iter().all(|held| held.key_ref() != key))
-        };
-        if missing(&keys) {
-            keys.extend(services.of_command().await?);
-        }
-        if missing(&keys) {
-            keys.extend(services.found()?);
-        }
-        Ok(keys)
     }
 
     fn envelope(&self, content: &[u8], dek_id: Id, generation: u64, dek: &DataKey) -> Result<Vec<u8>, Error> {
@@ -473,6 +458,25 @@ impl Old {
     fn has(&self, key: &KeyRef) -> bool {
         matches!(self, Self::Verified(opened) if opened.recipients().any(|old| old == key))
     }
+}
+
+/// The local keys at hand for these recipients: those given, those of the command, and the one that is found.
+pub(crate) async fn local_keys(
+    recipients: &[KeyRef],
+    services: &KeyServices,
+) -> Result<Vec<LocalKey>, Error> {
+    let mut keys = services.given().to_vec();
+    let missing = |keys: &[LocalKey]| {
+        let is_local = |key: &&KeyRef| key.provider() == crate::kms::local::PROVIDER;
+        recipients.iter().filter(is_local).any(|key| keys.iter().all(|held| held.key_ref() != key))
+    };
+    if missing(&keys) {
+        keys.extend(services.of_command().await?);
+    }
+    if missing(&keys) {
+        keys.extend(services.found()?);
+    }
+    Ok(keys)
 }
 
 /// A section of a `.key`, with its MAC (format.md §5).

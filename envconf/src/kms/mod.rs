@@ -1,6 +1,7 @@
 //! Key services: the [`Kms`] trait, the reference that names one key of one service, and what passes between.
 
 pub(crate) mod deadline;
+pub(crate) mod keys;
 pub(crate) mod local;
 pub(crate) mod services;
 #[cfg(feature = "tencent")]
@@ -12,6 +13,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::str::FromStr;
 
+use self::keys::Keys;
 use crate::envelope::DataKey;
 use crate::error::{Error, Fault, Kind, escape};
 use crate::format::{Id, Name, Suite};
@@ -92,6 +94,27 @@ pub trait Kms: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Option<(DataKey, WrappedKey)>, KmsError>> {
         let _ = (key, suite, context);
         Box::pin(async { Ok(None) })
+    }
+
+    /// Has the service move a wrapped key to another of its keys, so that nobody else sees the data key; `None` where
+    /// it cannot, which is the default: the caller then unwraps and wraps.
+    ///
+    /// # Errors
+    /// As for [`Kms::wrap`].
+    fn rewrap<'a>(
+        &'a self,
+        from: &'a KeyRef,
+        wrapped: &'a WrappedKey,
+        to: &'a KeyRef,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Option<WrappedKey>, KmsError>> {
+        let _ = (from, wrapped, to, context);
+        Box::pin(async { Ok(None) })
+    }
+
+    /// The service's keys themselves, where it lets them be managed; the default is that it does not.
+    fn keys(&self) -> Option<&dyn Keys> {
+        None
     }
 
     /// Tells apart services of one provider whose answers could differ (other account, other endpoint), so that
@@ -291,6 +314,31 @@ impl KeyRef {
     /// The key's immutable id within service and region.
     pub fn key_id(&self) -> &str {
         &self.key_id
+    }
+
+    /// The alias, where one stands in place of the id: `tencent:ap-guangzhou:alias/NAME`. Tools resolve it
+    /// ([`KeyServices::resolve`](crate::KeyServices::resolve)); it is never written into a file and never trusted,
+    /// because it can be moved to another key.
+    pub fn alias(&self) -> Option<&str> {
+        // Other services may use these letters in ids.
+        let id = (self.provider == "tencent").then_some(self.key_id.as_str())?;
+        id.strip_prefix("alias/")
+    }
+
+    /// # Errors
+    /// [`Kind::Usage`] for an alias, where `what` says what it was given for.
+    pub(crate) fn refuse_alias(&self, what: &str) -> Result<(), Error> {
+        if self.alias().is_none() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Usage,
+            format!("{what} `{}` is an alias, which can be moved to another key", escape(&self.to_string())),
+        )
+        .advise(format!(
+            "name the key by its id: `envconf keys describe {}` tells it",
+            escape(&self.to_string())
+        )))
     }
 }
 

@@ -31,7 +31,35 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const PER_TRY: Duration = Duration::from_secs(3);
 
 /// Name and value of a request's parameter.
-pub(super) type Parameter<'a> = (&'static str, &'a str);
+pub(super) type Parameter<'a> = (&'static str, Argument<'a>);
+
+/// The value of a parameter.
+#[derive(Clone, Copy)]
+pub(super) enum Argument<'a> {
+    Text(&'a str),
+    Number(u64),
+}
+
+impl<'a> Argument<'a> {
+    /// The value as text, in a buffer of `digits` where it is a number.
+    fn as_str(self, digits: &'a mut String) -> &'a str {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(number) => {
+                *digits = number.to_string();
+                digits
+            }
+        }
+    }
+
+    /// At most so many bytes as text.
+    fn len(self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Number(_) => 20,
+        }
+    }
+}
 
 /// One action of a service.
 pub(super) struct Call<'a> {
@@ -43,6 +71,13 @@ pub(super) struct Call<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) method: Method,
     pub(super) parameters: &'a [Parameter<'a>],
+}
+
+impl Call<'_> {
+    /// A page of keys, each with a description of up to a KiB, is longer than any other reply.
+    fn largest_reply(&self) -> usize {
+        if self.action == "ListKeyDetail" { 1024 * 1024 } else { http::LARGEST_REPLY }
+    }
 }
 
 /// Signs `call` with the time of this moment, sends it once, and hands the answer to `read`. Without a credential it
@@ -62,7 +97,8 @@ pub(super) async fn send<T>(
         "" => call.endpoint.url(),
         query => format!("{}?{query}", call.endpoint.url()),
     };
-    let request = Request { method: call.method.clone(), url, headers, body, limit: PER_TRY };
+    let largest_reply = call.largest_reply();
+    let request = Request { method: call.method.clone(), url, headers, body, limit: PER_TRY, largest_reply };
     let result = match http::send(request, route).await {
         Ok(reply) => Response::read(call.service, &reply, read)
             .map_err(|error| clock::consult(error, host, timestamp, reply.date.as_deref())),
@@ -121,7 +157,7 @@ fn query(parameters: &[Parameter<'_>]) -> Zeroizing<String> {
         query.push_str(if at > 0 { "&" } else { "" });
         query.push_str(name);
         query.push('=');
-        for byte in value.bytes() {
+        for byte in value.as_str(&mut String::new()).bytes() {
             if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
                 query.push(char::from(byte));
             } else {
@@ -134,29 +170,41 @@ fn query(parameters: &[Parameter<'_>]) -> Zeroizing<String> {
 }
 
 /// The parameters as a JSON object, in a wiped buffer that never grows.
-///
-/// Values are printable ASCII (keys, blobs, base64, the context), so `"` and `\` are all there is to escape.
 fn json_object(parameters: &[Parameter<'_>]) -> Zeroizing<Vec<u8>> {
-    let len: usize = parameters.iter().map(|(name, value)| name.len() + 2 * value.len() + 6).sum();
+    // At most: each character of a value as an escape of six.
+    let len: usize = parameters.iter().map(|(name, value)| name.len() + 6 * value.len() + 6).sum();
     let mut json = Zeroizing::new(Vec::with_capacity(len + 2));
     json.push(b'{');
     for (at, (name, value)) in parameters.iter().enumerate() {
         if at > 0 {
             json.push(b',');
         }
-        json.extend_from_slice(b"\"");
-        json.extend_from_slice(name.as_bytes());
-        json.extend_from_slice(b"\":\"");
-        for byte in value.bytes() {
-            if byte == b'"' || byte == b'\\' {
-                json.push(b'\\');
-            }
-            json.push(byte);
-        }
         json.push(b'"');
+        json.extend_from_slice(name.as_bytes());
+        json.extend_from_slice(b"\":");
+        match value {
+            Argument::Number(number) => json.extend_from_slice(number.to_string().as_bytes()),
+            Argument::Text(text) => push_string(&mut json, text),
+        }
     }
     json.push(b'}');
     json
+}
+
+/// A JSON string (RFC 8259 §7).
+fn push_string(json: &mut Vec<u8>, text: &str) {
+    json.push(b'"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => json.extend_from_slice(&[b'\\', byte]),
+            0..0x20 => {
+                let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+                json.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
+            }
+            byte => json.push(byte),
+        }
+    }
+    json.push(b'"');
 }
 
 /// What stands under `Response` in a reply that is no error.
@@ -215,10 +263,32 @@ impl Response<'_> {
 
     /// A field of the object in the field `within`, to be wiped.
     pub(super) fn secret_within(&self, within: &str, name: &str) -> Option<Zeroizing<String>> {
-        match field(self.fields, within) {
-            Some(Value::Table(table)) => string(table, name).map(secret),
+        self.table(within).and_then(|table| string(table, name)).map(secret)
+    }
+
+    /// A field that is an object.
+    pub(super) fn table(&self, name: &str) -> Option<&Table<'_>> {
+        match field(self.fields, name) {
+            Some(Value::Table(table)) => Some(table),
             _ => None,
         }
+    }
+
+    /// A field that is a list: those of its items that are objects.
+    pub(super) fn tables(&self, name: &str) -> impl Iterator<Item = &Table<'_>> {
+        let items = match field(self.fields, name) {
+            Some(Value::Array(items)) => items.as_slice(),
+            _ => &[],
+        };
+        items.iter().filter_map(|item| match &item.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        })
+    }
+
+    /// A field that is true or false.
+    pub(super) fn boolean(&self, name: &str) -> Option<bool> {
+        boolean(self.fields, name)
     }
 
     /// A field that is a whole number.
@@ -235,6 +305,7 @@ impl Response<'_> {
 /// What a reply about a key holds, as far as it is needed.
 pub(super) struct Answer {
     key_id: Option<String>,
+    source_key_id: Option<String>,
     blob: Option<String>,
     plaintext: Option<Zeroizing<String>>,
     request_id: Option<String>,
@@ -248,6 +319,7 @@ impl Answer {
         let owned = |name| response.text(name).map(str::to_owned);
         Ok(Self {
             key_id: owned("KeyId"),
+            source_key_id: owned("SourceKeyId"),
             blob: owned("CiphertextBlob"),
             plaintext: response.secret("Plaintext"),
             request_id: response.request_id.map(str::to_owned),
@@ -262,6 +334,14 @@ impl Answer {
         }
         Err(self.wrong("the service used another key than the trusted one")
             .advise("the wrapped key was made under a foreign key; restore the .key from git, and find out who changed it"))
+    }
+
+    /// What was wrapped anew had been wrapped under the key that was meant.
+    pub(super) fn check_source(&self, key: &KeyRef) -> Result<(), KmsError> {
+        if self.source_key_id.as_deref() == Some(key.key_id()) {
+            return Ok(());
+        }
+        Err(self.wrong("the service unwrapped with another key than the trusted one"))
     }
 
     /// The data key: `Plaintext`, decoded once and strictly.
@@ -309,6 +389,13 @@ pub(super) fn field<'t, 'a>(table: &'t Table<'a>, name: &str) -> Option<&'t Valu
 pub(super) fn string<'t>(table: &'t Table<'_>, name: &str) -> Option<&'t str> {
     match field(table, name) {
         Some(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
+pub(super) fn boolean(table: &Table<'_>, name: &str) -> Option<bool> {
+    match field(table, name) {
+        Some(Value::Bool(value)) => Some(*value),
         _ => None,
     }
 }
@@ -378,14 +465,26 @@ mod tests {
 
     #[test]
     fn a_query_escapes_all_but_the_unreserved() {
-        assert_eq!(*query(&[("A", "a-_.~Z9"), ("B", "x y+/=\"{*")]), "A=a-_.~Z9&B=x%20y%2B%2F%3D%22%7B%2A");
+        let parameters = [
+            ("A", Argument::Text("a-_.~Z9")),
+            ("B", Argument::Text("x y+/=\"{*")),
+            ("C", Argument::Number(200)),
+        ];
+        assert_eq!(*query(&parameters), "A=a-_.~Z9&B=x%20y%2B%2F%3D%22%7B%2A&C=200");
     }
 
     #[test]
     fn parameters_become_json_without_growing() {
-        let json = json_object(&[("A", "x\"y\\z"), ("B", "")]);
-        assert_eq!(&**json, br#"{"A":"x\"y\\z","B":""}"#);
-        let long = "\"".repeat(1000);
-        assert_eq!(json_object(&[("Name", &long)]).len(), "{\"Name\":\"\"}".len() + 2000);
+        let json = json_object(&[
+            ("A", Argument::Text("x\"y\\z\n\u{1f}ü")),
+            ("B", Argument::Text("")),
+            ("C", Argument::Number(u64::MAX)),
+        ]);
+        let text = std::str::from_utf8(&json).unwrap();
+        assert_eq!(text, r#"{"A":"x\"y\\z\u000a\u001fü","B":"","C":18446744073709551615}"#);
+        let long = "\u{1}".repeat(1000);
+        let json = json_object(&[("Name", Argument::Text(&long))]);
+        assert_eq!(json.len(), "{\"Name\":\"\"}".len() + 6000);
+        assert!(json.capacity() <= json.len() + "Name".len() + 8);
     }
 }

@@ -136,7 +136,7 @@ const CODES: &[Row] = &[
         "InvalidParameterValue.InvalidKeyId",
         Fault::Other,
         "the key id is malformed",
-        "use the CMK's id, not its alias",
+        "use the CMK's id; `envconf keys list` shows ids and aliases",
     ),
     (
         "InvalidParameterValue.InvalidKeyUsage",
@@ -150,10 +150,28 @@ const CODES: &[Row] = &[
         "the data key is not what the CMK wraps",
         "use a symmetric CMK of usage ENCRYPT_DECRYPT",
     ),
+    (
+        "InvalidParameterValue.AliasAlreadyExists",
+        Fault::Other,
+        "another key of this region has this alias",
+        "choose another alias, or use that key: `envconf keys list`",
+    ),
+    (
+        "InvalidParameterValue.InvalidAlias",
+        Fault::Other,
+        "the alias is malformed",
+        "use 1 to 60 letters, digits, _ and -, a letter or digit first, and not kms- at the beginning",
+    ),
     ("InvalidParameterValue.InvalidCiphertext", Fault::Other, BLOB, BLOB_ADVICE),
     ("FailedOperation", Fault::Other, BLOB, BLOB_ADVICE),
     ("UnsupportedRegion", Fault::Other, "the region has no KMS", "check the region of the key reference"),
     ("UnsupportedProtocol", Fault::Other, "the request's form is refused", "unset ENVCONF_TENCENT_METHOD"),
+    (
+        "UnsupportedOperation.ExternalCmkCanNotRotate",
+        Fault::Other,
+        "a CMK with imported material does not rotate",
+        "make a CMK whose material the service made, and `envconf rewrap` to it",
+    ),
     (
         "UnsupportedOperation",
         Fault::Other,

@@ -7,6 +7,7 @@ mod clock;
 mod codes;
 mod credentials;
 mod endpoint;
+mod keys;
 mod retries;
 pub(crate) mod sign;
 mod sts;
@@ -19,10 +20,12 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use self::client::{Answer, Parameter};
+use self::client::Argument::Text;
+use self::client::{Answer, Parameter, Response};
 use self::credentials::Credentials;
 use self::endpoint::Endpoint;
 use super::deadline::Deadline;
+use super::keys::Keys;
 use super::{BoxFuture, Context, KeyRef, Kms, KmsError, WrappedKey};
 use crate::envelope::DataKey;
 use crate::error::{Error, Kind};
@@ -83,22 +86,57 @@ impl Tencent {
         Ok(Self { variables: variables.clone(), endpoint, method, credentials, route })
     }
 
-    /// Calls `action` until it succeeds, fails for good, or time is up; each try is signed afresh, with a credential of
-    /// that moment.
+    /// What the service answers about `key`; as [`Tencent::ask`].
     async fn call(
         &self,
         action: &'static str,
         key: &KeyRef,
         parameters: &[Parameter<'_>],
     ) -> Result<Answer, KmsError> {
-        let regional = Endpoint::regional(key.region());
+        self.ask(action, key.region(), parameters, Answer::read).await
+    }
+
+    /// Calls `action` until it succeeds, fails for good, or time is up; each try is signed afresh, with a credential of
+    /// that moment.
+    async fn ask<T>(
+        &self,
+        action: &'static str,
+        region: &str,
+        parameters: &[Parameter<'_>],
+        read: impl Fn(&Response<'_>) -> Result<T, KmsError>,
+    ) -> Result<T, KmsError> {
+        self.try_until(action, region, parameters, read, |again| again).await
+    }
+
+    /// As [`Tencent::ask`], for an action that must not be done twice: a failure that leaves open whether it was done
+    /// is final.
+    async fn ask_once<T>(
+        &self,
+        action: &'static str,
+        region: &str,
+        parameters: &[Parameter<'_>],
+        read: impl Fn(&Response<'_>) -> Result<T, KmsError>,
+    ) -> Result<T, KmsError> {
+        let unless_open = |again| if again == Again::Few { Again::Never } else { again };
+        self.try_until(action, region, parameters, read, unless_open).await
+    }
+
+    async fn try_until<T>(
+        &self,
+        action: &'static str,
+        region: &str,
+        parameters: &[Parameter<'_>],
+        read: impl Fn(&Response<'_>) -> Result<T, KmsError>,
+        patience: impl Fn(Again) -> Again,
+    ) -> Result<T, KmsError> {
+        let regional = Endpoint::regional(region);
         // `Encrypt` holds a data key, which must not stand in a URL: those are written to logs.
         let method = if action == "Encrypt" { Method::POST } else { self.method.clone() };
         let call = client::Call {
             service: SERVICE,
             version: VERSION,
             action,
-            region: key.region(),
+            region,
             endpoint: self.endpoint.as_ref().unwrap_or(&regional),
             method,
             parameters,
@@ -107,14 +145,14 @@ impl Tencent {
         let mut retries = Retries::default();
         let mut refused = None;
         for tries in 1.. {
-            let attempt = self.attempt(&call, refused).await;
+            let attempt = self.attempt(&call, refused, &read).await;
             let (error, generation) = match attempt {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
             let error = if error.tries == 0 { error } else { error.tries(tries) };
             deadline.note(&error);
-            let again = match retries::again(&error) {
+            let again = match patience(retries::again(&error)) {
                 Again::OnceByServiceClock if !error.clock_corrected => Again::Never,
                 // A credential that was given as it is cannot be had otherwise.
                 Again::OnceWithNewCredentials if generation.is_none() => Again::Never,
@@ -132,15 +170,16 @@ impl Tencent {
     }
 
     /// One try. With a failure: the generation of the credentials that it may be due to.
-    async fn attempt(
+    async fn attempt<T>(
         &self,
         call: &client::Call<'_>,
         refused: Option<u64>,
-    ) -> Result<Answer, (KmsError, Option<u64>)> {
+        read: impl Fn(&Response<'_>) -> Result<T, KmsError>,
+    ) -> Result<T, (KmsError, Option<u64>)> {
         let newest = credentials::generation();
         let credential = self.credentials.snapshot(&self.route, refused).await;
         let credential = credential.map_err(|error| (error, Some(newest).filter(|newest| *newest > 0)))?;
-        let answer = client::send(call, Some(&credential), &self.route, Answer::read).await;
+        let answer = client::send(call, Some(&credential), &self.route, read).await;
         answer.map_err(|error| (credential.blame(error), credential.generation))
     }
 }
@@ -164,9 +203,9 @@ impl Kms for Tencent {
             let mut plaintext = Zeroizing::new(String::with_capacity(dek.expose().len().div_ceil(3) * 4));
             STANDARD.encode_string(dek.expose(), &mut plaintext);
             let parameters = [
-                ("KeyId", key.key_id()),
-                ("Plaintext", plaintext.as_str()),
-                ("EncryptionContext", context.as_json()),
+                ("KeyId", Text(key.key_id())),
+                ("Plaintext", Text(plaintext.as_str())),
+                ("EncryptionContext", Text(context.as_json())),
             ];
             let answer = self.call("Encrypt", key, &parameters).await?;
             answer.check_key(key)?;
@@ -181,7 +220,8 @@ impl Kms for Tencent {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<DataKey, KmsError>> {
         Box::pin(async move {
-            let parameters = [("CiphertextBlob", wrapped.as_str()), ("EncryptionContext", context.as_json())];
+            let parameters =
+                [("CiphertextBlob", Text(wrapped.as_str())), ("EncryptionContext", Text(context.as_json()))];
             let answer = self.call("Decrypt", key, &parameters).await?;
             // Decrypt takes no key id, the blob names its key: only this comparison holds it to the trusted one.
             answer.check_key(key)?;
@@ -200,12 +240,44 @@ impl Kms for Tencent {
                 Suite::Aes256Gcm => "AES_256",
                 Suite::Aes128Gcm => "AES_128",
             };
-            let parameters =
-                [("KeyId", key.key_id()), ("KeySpec", spec), ("EncryptionContext", context.as_json())];
+            let parameters = [
+                ("KeyId", Text(key.key_id())),
+                ("KeySpec", Text(spec)),
+                ("EncryptionContext", Text(context.as_json())),
+            ];
             let answer = self.call("GenerateDataKey", key, &parameters).await?;
             answer.check_key(key)?;
             Ok(Some((answer.data_key()?, answer.wrapped_key()?)))
         })
+    }
+
+    /// Within one region; elsewhere the data key has to be unwrapped and wrapped.
+    fn rewrap<'a>(
+        &'a self,
+        from: &'a KeyRef,
+        wrapped: &'a WrappedKey,
+        to: &'a KeyRef,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Option<WrappedKey>, KmsError>> {
+        Box::pin(async move {
+            if from.region() != to.region() {
+                return Ok(None);
+            }
+            let parameters = [
+                ("CiphertextBlob", Text(wrapped.as_str())),
+                ("DestinationKeyId", Text(to.key_id())),
+                ("SourceEncryptionContext", Text(context.as_json())),
+                ("DestinationEncryptionContext", Text(context.as_json())),
+            ];
+            let answer = self.call("ReEncrypt", to, &parameters).await?;
+            answer.check_key(to)?;
+            answer.check_source(from)?;
+            answer.wrapped_key().map(Some)
+        })
+    }
+
+    fn keys(&self) -> Option<&dyn Keys> {
+        Some(self)
     }
 
     /// A hash of every setting that an answer could depend on: some are secret.

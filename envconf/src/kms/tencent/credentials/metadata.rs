@@ -55,6 +55,7 @@ async fn get(url: String, route: &Route) -> Result<Reply, KmsError> {
         headers: Default::default(),
         body: Zeroizing::default(),
         limit: LIMIT,
+        largest_reply: http::LARGEST_REPLY,
     };
     http::send(request, &direct).await.map_err(|mut error| {
         error.message = format!("the metadata service: {}", error.message).into();

@@ -1,5 +1,6 @@
 //! A role to assume with the credential at hand (`AssumeRole`).
 
+use super::super::client::Argument::Text;
 use super::super::client::Call;
 use super::super::endpoint::Endpoint;
 use super::super::sts;
@@ -56,7 +57,7 @@ impl Role {
             region: REGION,
             endpoint,
             method: Method::POST,
-            parameters: &[("RoleArn", &self.arn), ("RoleSessionName", &session_name)],
+            parameters: &[("RoleArn", Text(&self.arn)), ("RoleSessionName", Text(&session_name))],
         };
         sts::fetch(&call, Some(base), route, "the role TENCENTCLOUD_ROLE_ARN").await
     }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::super::client::Argument::Text;
 use super::super::client::Call;
 use super::super::endpoint::Endpoint;
 use super::super::sts;
@@ -52,10 +53,10 @@ impl WebIdentity {
             endpoint,
             method: Method::POST,
             parameters: &[
-                ("ProviderId", &self.provider),
-                ("WebIdentityToken", &token),
-                ("RoleArn", &self.role),
-                ("RoleSessionName", &session_name),
+                ("ProviderId", Text(&self.provider)),
+                ("WebIdentityToken", Text(&token)),
+                ("RoleArn", Text(&self.role)),
+                ("RoleSessionName", Text(&session_name)),
             ],
         };
         sts::fetch(&call, None, route, "the role TKE_ROLE_ARN").await

@@ -1,0 +1,194 @@
+//! The keys of a key service themselves: what is known of them, and what a service that manages them offers.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{BoxFuture, KeyRef, KmsError};
+use crate::error::{Error, Kind, escape};
+
+/// What a key service that manages its keys offers; a part of [`Kms`](super::Kms) for those that have it.
+pub trait Keys: Send + Sync {
+    /// Makes a symmetric key that wraps data keys.
+    ///
+    /// # Errors
+    /// What the service answered. A lost answer is an error too: the key may have been made.
+    fn create<'a>(
+        &'a self,
+        place: &'a KeyPlace,
+        wanted: &'a NewKey,
+    ) -> BoxFuture<'a, Result<KeyInfo, KmsError>>;
+
+    /// All keys at this place that can wrap data keys; with `all` those for other uses too. The newest first.
+    ///
+    /// # Errors
+    /// What the service answered.
+    fn list<'a>(&'a self, place: &'a KeyPlace, all: bool) -> BoxFuture<'a, Result<Vec<KeyInfo>, KmsError>>;
+
+    /// One key, named by its id.
+    ///
+    /// # Errors
+    /// What the service answered.
+    fn describe<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Result<KeyInfo, KmsError>>;
+
+    /// Whether the key, named by its id, gets new versions.
+    ///
+    /// # Errors
+    /// What the service answered.
+    fn rotates<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Result<bool, KmsError>>;
+
+    /// Has the key, named by its id, get a new version every so often, or no more.
+    ///
+    /// # Errors
+    /// What the service answered.
+    fn set_rotation<'a>(&'a self, key: &'a KeyRef, rotation: Rotation)
+    -> BoxFuture<'a, Result<(), KmsError>>;
+
+    /// The key that an alias stands for at this moment, compared letter by letter.
+    ///
+    /// # Errors
+    /// [`Fault::Refused`](crate::Fault::Refused) where no key has this alias.
+    fn resolve<'a>(&'a self, place: &'a KeyPlace, alias: &'a str) -> BoxFuture<'a, Result<KeyRef, KmsError>>;
+}
+
+/// Where keys live: `provider:region`, such as `tencent:ap-guangzhou`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPlace(pub(crate) KeyRef);
+
+impl KeyPlace {
+    /// The key service's name.
+    pub fn provider(&self) -> &str {
+        self.0.provider()
+    }
+
+    /// The service's region, or `-` where it has none.
+    pub fn region(&self) -> &str {
+        self.0.region()
+    }
+
+    /// The place where this key lives.
+    pub fn of(key: &KeyRef) -> Self {
+        // Stands for all keys there, in reports about the place.
+        Self(KeyRef { key_id: "*".to_owned(), ..key.clone() })
+    }
+
+    /// The key of this id there; `None` for what is no id.
+    pub fn key(&self, id: &str) -> Option<KeyRef> {
+        KeyRef::new(self.provider(), self.region(), id)
+    }
+}
+
+impl FromStr for KeyPlace {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let parts = text.split_once(':').filter(|(_, region)| !region.contains(':'));
+        let place = parts.and_then(|(provider, region)| KeyRef::new(provider, region, "*"));
+        place.map(Self).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("`{}` is no place of keys", escape(text)))
+                .advise("write it as provider:region, such as tencent:ap-guangzhou")
+        })
+    }
+}
+
+impl fmt::Display for KeyPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.provider(), self.region())
+    }
+}
+
+/// A key to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewKey {
+    /// Its name for people, within the service's rules.
+    pub alias: String,
+    /// What it is for; may be empty.
+    pub description: String,
+}
+
+/// What a key service tells of a key. Aliases and descriptions are the texts of whoever made it: escape them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// The key by its immutable id.
+    pub key: KeyRef,
+    /// Its name for people, which can be moved to another key.
+    pub alias: Option<String>,
+    /// What it may be used for at the moment.
+    pub state: KeyState,
+    /// Whether it wraps data keys; `false` for one that signs, say.
+    pub wraps: bool,
+    /// When it was made, in Unix seconds.
+    pub created: Option<u64>,
+    /// What it is for.
+    pub description: String,
+    /// How it gets new versions; `None` where the service does not say.
+    pub rotation: Option<Rotation>,
+}
+
+/// What a key may be used for at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyState {
+    /// For everything.
+    Enabled,
+    /// For nothing, until it is enabled again.
+    Disabled,
+    /// Only to unwrap.
+    Archived,
+    /// For nothing, and soon gone.
+    PendingDeletion,
+    /// For nothing, until its material is imported.
+    PendingImport,
+    /// A state that this library does not know.
+    Other,
+}
+
+impl KeyState {
+    /// The state in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+            Self::Archived => "archived",
+            Self::PendingDeletion => "pending deletion",
+            Self::PendingImport => "pending import",
+            Self::Other => "unknown",
+        }
+    }
+}
+
+/// How a key gets new versions. What older versions wrapped they still unwrap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// It does not.
+    Off,
+    /// After so many days, or at the service's own pace.
+    Every(Option<u32>),
+}
+
+impl fmt::Display for Rotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Every(None) => f.write_str("on"),
+            Self::Every(Some(1)) => f.write_str("every day"),
+            Self::Every(Some(days)) => write!(f, "every {days} days"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_reference_without_the_key() {
+        let place: KeyPlace = "tencent:ap-guangzhou".parse().unwrap();
+        assert_eq!(place.to_string(), "tencent:ap-guangzhou");
+        let key = place.key("23e80852").unwrap();
+        assert_eq!(key.to_string(), "tencent:ap-guangzhou:23e80852");
+        assert_eq!(KeyPlace::of(&key), place);
+        for bad in ["", "tencent", "tencent:", "tencent:ap-guangzhou:x", "Tencent:-", ":x"] {
+            assert_eq!(bad.parse::<KeyPlace>().unwrap_err().kind(), Kind::Usage, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The keys of a key service themselves, for tools: made, listed, described, rotated; and an alias led back to the one
+//! key that it stands for.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::error::{Error, Kind};
+use crate::kms::keys::{KeyInfo, KeyPlace, Keys, NewKey, Rotation};
+use crate::kms::services::KeyServices;
+use crate::kms::{BoxFuture, KeyRef, Kms, KmsError, worker};
+use crate::recipients::{service_of, timed};
+
+/// The keys themselves, for tools. All of these block, and work before, inside and without any async runtime.
+impl KeyServices {
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// [`Kind::UnwrapFailed`] with what the service answered; [`Kind::Usage`] for a service that this build does not
+    /// have, or that has no keys to manage.
+    pub fn create_key(&self, place: &KeyPlace, wanted: &NewKey) -> Result<KeyInfo, Error> {
+        let wanted = wanted.clone();
+        self.manage(&place.0, "the key was not made", move |keys, key| {
+            Box::pin(async move { keys.get()?.create(&KeyPlace(key), &wanted).await })
+        })
+    }
+
+    /// All keys at this place that can wrap data keys; with `all` those for other uses too.
+    ///
+    /// # Errors
+    /// As for [`KeyServices::create_key`].
+    pub fn list_keys(&self, place: &KeyPlace, all: bool) -> Result<Vec<KeyInfo>, Error> {
+        self.manage(&place.0, "the keys were not listed", move |keys, key| {
+            Box::pin(async move { keys.get()?.list(&KeyPlace(key), all).await })
+        })
+    }
+
+    /// One key, named by id or alias.
+    ///
+    /// # Errors
+    /// As for [`KeyServices::create_key`].
+    pub fn describe_key(&self, key: &KeyRef) -> Result<KeyInfo, Error> {
+        let key = self.resolve(key)?;
+        self.manage(&key, "the key was not described", |keys, key| {
+            Box::pin(async move { keys.get()?.describe(&key).await })
+        })
+    }
+
+    /// Whether a key, named by id or alias, gets new versions.
+    ///
+    /// # Errors
+    /// As for [`KeyServices::create_key`].
+    pub fn key_rotates(&self, key: &KeyRef) -> Result<bool, Error> {
+        let key = self.resolve(key)?;
+        self.manage(&key, "the key's rotation is not known", |keys, key| {
+            Box::pin(async move { keys.get()?.rotates(&key).await })
+        })
+    }
+
+    /// Has a key, named by id or alias, get new versions, or no more.
+    ///
+    /// # Errors
+    /// As for [`KeyServices::create_key`].
+    pub fn set_key_rotation(&self, key: &KeyRef, rotation: Rotation) -> Result<(), Error> {
+        let key = self.resolve(key)?;
+        self.manage(&key, "the key's rotation was not changed", move |keys, key| {
+            Box::pin(async move { keys.get()?.set_rotation(&key, rotation).await })
+        })
+    }
+
+    /// The key by its immutable id: asks the service where `key` is an alias (`tencent:ap-guangzhou:alias/NAME`),
+    /// and gives every other key back as it is.
+    ///
+    /// # Errors
+    /// As for [`KeyServices::create_key`].
+    pub fn resolve(&self, key: &KeyRef) -> Result<KeyRef, Error> {
+        let Some(alias) = key.alias().map(str::to_owned) else { return Ok(key.clone()) };
+        self.manage(key, "the alias was not resolved", move |keys, key| {
+            Box::pin(async move { keys.get()?.resolve(&KeyPlace::of(&key), &alias).await })
+        })
+    }
+
+    /// Has the worker do something with the service that `key` names, within the deadline.
+    fn manage<T: Send + 'static>(
+        &self,
+        key: &KeyRef,
+        failed: &'static str,
+        job: impl FnOnce(Manager, KeyRef) -> BoxFuture<'static, Result<T, KmsError>>,
+    ) -> Result<T, Error> {
+        let unmanaged = || {
+            Error::new(Kind::Usage, format!("{} has no keys that envconf could manage", key.provider()))
+                .advise("a local key is made with `envconf keygen`")
+        };
+        let kms = service_of(key, self)?.filter(|kms| kms.keys().is_some()).ok_or_else(unmanaged)?;
+        let until = Instant::now() + self.time_limit();
+        worker::block_on(timed(key, until, job(Manager(kms), key.clone())))
+            .map_err(|attempt| Error::service_failed(failed, attempt))
+    }
+}
+
+/// A service of which it is known that it manages its keys; kept alive for a job on the worker.
+struct Manager(Arc<dyn Kms>);
+
+impl Manager {
+    fn get(&self) -> Result<&dyn Keys, KmsError> {
+        self.0.keys().ok_or_else(|| KmsError::other("the service has stopped managing its keys"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_manages_no_keys_says_so() {
+        let error = KeyServices::none().list_keys(&"local:-".parse().unwrap(), false).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        assert!(error.advice().unwrap().contains("keygen"));
+    }
+}

@@ -1,0 +1,272 @@
+//! rewrap: the same data key, wrapped for other recipients; only the `.key` changes (format.md §5; api.md §4).
+//!
+//! Whoever changes recipients needs the data key once: to know that the old list is authentic, and to authenticate the
+//! new one. What a key service can move by itself it moves all the same, so that no right to wrap is needed.
+
+use std::time::Instant;
+
+use crate::envelope::DataKey;
+use crate::error::{Error, Fault, Kind};
+use crate::format::{KeyFile, MAX_RECIPIENTS, Recipient, Section};
+use crate::kms::services::KeyServices;
+use crate::kms::{Context, KeyRef, WrappedKey, worker};
+use crate::open::{self, Unlocked};
+use crate::pair::Pair;
+use crate::policy::{Policy, Trusted};
+use crate::recipients;
+use crate::seal;
+use crate::secret::same;
+
+/// For whom to wrap the data key of a pair anew.
+///
+/// ```no_run
+/// use envconf::{KeyRef, KeyServices, Pair, Policy, Rewrap, Trusted};
+///
+/// # fn main() -> Result<(), envconf::Error> {
+/// let (name, environment) = ("app".parse()?, "prod".parse()?);
+/// let pair = Pair::new("config", &name, &environment);
+/// let (old, new): (KeyRef, KeyRef) = ("tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01".parse()?,
+///     "tencent:ap-guangzhou:71b03ac8-1e38-11e9-b129-5cb9019b4b01".parse()?);
+/// let policy = Policy::new(name, environment).trust([Trusted::Key(old)]);
+/// let rewrapped = Rewrap::new(policy).recipient(new).rewrap(&pair, &KeyServices::from_environment(".")?)?;
+/// for key in rewrapped.removed() {
+///     println!("{key} still unwraps this data key from older commits");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Rewrap {
+    policy: Policy,
+    recipients: Vec<KeyRef>,
+}
+
+/// What rewrapping did.
+#[derive(Clone, Debug)]
+pub struct Rewrapped {
+    recipients: Vec<(KeyRef, HowWrapped)>,
+    removed: Vec<KeyRef>,
+    unproved: Vec<KeyRef>,
+    written: bool,
+}
+
+/// How the data key came to be wrapped for a recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HowWrapped {
+    /// It was already; the wrapped key is the same, byte for byte.
+    Already,
+    /// The key service moved it from another of its keys, without showing it.
+    Moved,
+    /// It was wrapped from the data key that an old recipient unwrapped.
+    Wrapped,
+}
+
+impl Rewrapped {
+    /// The recipients as they are now, in their order.
+    pub fn recipients(&self) -> &[(KeyRef, HowWrapped)] {
+        &self.recipients
+    }
+
+    /// Who was a recipient and is none now. They still unwrap this data key from an older `.key`: seal under a new
+    /// data key where they must not.
+    pub fn removed(&self) -> &[KeyRef] {
+        &self.removed
+    }
+
+    /// New recipients that would not unwrap for whoever rewrapped, so that nobody knows yet whether they can.
+    pub fn unproved(&self) -> &[KeyRef] {
+        &self.unproved
+    }
+
+    /// Whether the `.key` was replaced; not where the recipients are the wanted ones already.
+    pub fn is_written(&self) -> bool {
+        self.written
+    }
+}
+
+impl Rewrap {
+    /// Opens the old section with this policy; add recipients.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, recipients: Vec::new() }
+    }
+
+    /// Adds a key that shall unwrap the data key.
+    #[must_use]
+    pub fn recipient(mut self, key: KeyRef) -> Self {
+        if !self.recipients.contains(&key) {
+            self.recipients.push(key);
+        }
+        self
+    }
+
+    /// Rewraps `pair`. Blocks; works before, inside and without any async runtime.
+    ///
+    /// Wrapped keys of recipients that stay are kept byte for byte; of the others each is unwrapped again before
+    /// anything is replaced, where that is allowed. After any error the pair is as it was.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] without recipients, and for an alias; what [`verify`](crate::verify) gives for the old pair;
+    /// [`Kind::UnwrapFailed`] where a key service does not answer or wrap; [`Kind::Io`] for a file that cannot be
+    /// read or written.
+    pub fn rewrap(&self, pair: &Pair, services: &KeyServices) -> Result<Rewrapped, Error> {
+        self.rewrap_if(pair, services, |_| Ok(()))
+    }
+
+    /// As [`Rewrap::rewrap`], and asks `confirm` first whether the recipients in its argument, which the old
+    /// authenticated section does not have, may be added.
+    ///
+    /// # Errors
+    /// As for [`Rewrap::rewrap`], and what `confirm` gives.
+    pub fn rewrap_if(
+        &self,
+        pair: &Pair,
+        services: &KeyServices,
+        confirm: impl FnOnce(&[KeyRef]) -> Result<(), Error>,
+    ) -> Result<Rewrapped, Error> {
+        self.check()?;
+        let old = open::unlock(pair, &self.policy, services)?;
+        let added = self.added(&old);
+        if !added.is_empty() {
+            confirm(&added)?;
+        }
+        let (key, done) = worker::block_on(self.around(&old, services))?;
+        if done.written {
+            pair.replace_key(&key)?;
+        }
+        Ok(done)
+    }
+
+    /// The bytes of the new `.key` of a pair that is given as the bytes of its two files.
+    ///
+    /// # Errors
+    /// As for [`Rewrap::rewrap`], without [`Kind::Io`].
+    pub fn rewrap_bytes(
+        &self,
+        enc: &[u8],
+        key: &[u8],
+        services: &KeyServices,
+    ) -> Result<(Vec<u8>, Rewrapped), Error> {
+        self.check()?;
+        let old = open::unlock_bytes(enc, key, &self.policy, services)?;
+        worker::block_on(self.around(&old, services))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.recipients.is_empty() {
+            return Err(Error::new(Kind::Usage, "no recipient is given")
+                .advise("name at least one key that can unwrap"));
+        }
+        if self.recipients.len() > MAX_RECIPIENTS {
+            return Err(Error::new(Kind::Usage, format!("more than {MAX_RECIPIENTS} recipients")));
+        }
+        self.recipients.iter().try_for_each(|key| key.refuse_alias("the recipient"))
+    }
+
+    fn added(&self, old: &Unlocked) -> Vec<KeyRef> {
+        self.recipients.iter().filter(|key| blob_of(&old.section, key).is_none()).cloned().collect()
+    }
+
+    /// The new `.key` around the old data key, and how it was made.
+    async fn around(&self, old: &Unlocked, services: &KeyServices) -> Result<(Vec<u8>, Rewrapped), Error> {
+        let context = Context::new(&old.key.name, &old.key.environment, old.section.dek);
+        let local_keys = seal::local_keys(&self.recipients, services).await?;
+        let until = Instant::now() + services.time_limit();
+        let mut recipients = Vec::with_capacity(self.recipients.len());
+        let mut how = Vec::with_capacity(self.recipients.len());
+        let mut unproved = Vec::new();
+        for key in &self.recipients {
+            let (blob, made) = match blob_of(&old.section, key) {
+                Some(blob) => (blob.to_owned(), HowWrapped::Already),
+                None => match moved(&old.section, key, &context, services, until).await? {
+                    Some(wrapped) => (wrapped.as_str().to_owned(), HowWrapped::Moved),
+                    None => {
+                        let wrapped =
+                            recipients::wrap(key, &local_keys, &old.dek, &context, services, until).await?;
+                        (wrapped.as_str().to_owned(), HowWrapped::Wrapped)
+                    }
+                },
+            };
+            recipients.push(Recipient { key: key.clone(), blob });
+            how.push((key.clone(), made));
+        }
+        let section =
+            seal::section(&old.key.name, &old.key.environment, old.section.dek, &recipients, &old.dek);
+        // The sections of other data keys may be those of a sealer between two of its writes.
+        let sections: Vec<_> = old
+            .key
+            .sections
+            .iter()
+            .map(|other| match other.dek == old.section.dek {
+                true => section.clone(),
+                false => old.key.verbatim(other).to_vec(),
+            })
+            .collect();
+        let bytes = KeyFile::assemble(&old.key.name, &old.key.environment, &sections);
+        let services = local_keys.into_iter().fold(services.clone(), KeyServices::local_key);
+        let (_, new) = open::check_key(&old.file, &bytes)?;
+        for (key, _) in how.iter().filter(|(_, how)| *how != HowWrapped::Already) {
+            if !self.proves(&new, key, &context, &old.dek, &services).await? {
+                unproved.push(key.clone());
+            }
+        }
+        let is_wanted = |recipient: &&Recipient| !self.recipients.contains(&recipient.key);
+        let removed: Vec<_> =
+            old.section.recipients.iter().filter(is_wanted).map(|recipient| recipient.key.clone()).collect();
+        let written = section != old.key.verbatim(&old.section);
+        Ok((bytes, Rewrapped { recipients: how, removed, unproved, written }))
+    }
+
+    /// Whether a new recipient gives the very data key, as far as it gives anything to whoever rewraps.
+    async fn proves(
+        &self,
+        section: &Section,
+        key: &KeyRef,
+        context: &Context,
+        dek: &DataKey,
+        services: &KeyServices,
+    ) -> Result<bool, Error> {
+        let policy = Policy { trust: Some(vec![Trusted::Key(key.clone())]), ..self.policy.clone() };
+        match recipients::unwrap(section, context, &policy, services).await {
+            Ok((unwrapped, _)) if same(unwrapped.expose(), dek.expose()) => Ok(true),
+            Ok(_) => Err(Error::new(
+                Kind::Unexpected,
+                format!("{key} unwraps to another data key than was wrapped; nothing was written"),
+            )),
+            Err(error) if error.kind() == Kind::SignatureRequired || error.exit_code() == 42 => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn blob_of<'a>(section: &'a Section, key: &KeyRef) -> Option<&'a str> {
+    section.recipients.iter().find(|recipient| recipient.key == *key).map(|recipient| recipient.blob.as_str())
+}
+
+/// The data key as the service of `key` moves it there from another of its keys; `None` where it cannot or may not.
+async fn moved(
+    old: &Section,
+    key: &KeyRef,
+    context: &Context,
+    services: &KeyServices,
+    until: Instant,
+) -> Result<Option<WrappedKey>, Error> {
+    let Some(kms) = recipients::service_of(key, services)? else { return Ok(None) };
+    let candidates = old.recipients.iter().filter(|old| old.key.provider() == key.provider());
+    for from in candidates {
+        let Some(wrapped) = WrappedKey::new(from.blob.clone()) else { continue };
+        let (kms, from, to, context) = (kms.clone(), from.key.clone(), key.clone(), context.clone());
+        let job = async move { kms.rewrap(&from, &wrapped, &to, &context).await };
+        match recipients::timed(key, until, job).await {
+            Ok(Some(moved)) => return Ok(Some(moved)),
+            Ok(None) => {}
+            // Without the right to move it there is still the way through this process.
+            Err(attempt) if attempt.fault() != Fault::Transient => {}
+            Err(attempt) => {
+                return Err(Error::service_failed("the data key was not wrapped anew", attempt)
+                    .advise("nothing was written"));
+            }
+        }
+    }
+    Ok(None)
+}
