@@ -43,8 +43,9 @@ fn every_case_goes_as_written() {
 #[test]
 fn every_verb_explains_itself_with_examples() {
     let sandbox = Sandbox::new();
-    let verbs = ["init", "keygen", "seal", "open", "inspect", "verify", "explain", "completion"];
-    for verb in verbs.into_iter().chain(["encrypt", "decrypt", "validate"]) {
+    let verbs =
+        ["init", "keygen", "seal", "open", "inspect", "verify", "explain", "rewrap", "keys", "completion"];
+    for verb in verbs.into_iter().chain(["encrypt", "decrypt", "validate", "updatekeys"]) {
         let output = sandbox
             .command(ENVCONF)
             .args([verb, "--help"])

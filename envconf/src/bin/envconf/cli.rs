@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use envconf::{Error, Kind, Name, Trusted, setting};
 
-use crate::commands::{completion, explain, init, inspect, keygen, open, seal, verify};
+use crate::commands::{completion, explain, init, inspect, keygen, keys, open, rewrap, seal, verify};
 
 /// Configuration that lies encrypted in git
 ///
@@ -43,6 +43,9 @@ pub(crate) enum Verb {
     #[command(visible_alias = "validate")]
     Verify(verify::Args),
     Explain(explain::Args),
+    #[command(visible_alias = "updatekeys")]
+    Rewrap(rewrap::Args),
+    Keys(keys::Args),
     Completion(completion::Args),
 }
 

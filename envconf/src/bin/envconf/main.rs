@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod output;
 mod plain;
+mod recipients;
 mod report;
 mod target;
 
@@ -37,6 +38,8 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Inspect(args) => commands::inspect::run(args, global, output).map(done),
         Verb::Verify(args) => commands::verify::run(args, global, output),
         Verb::Explain(args) => commands::explain::run(args, global, output).map(done),
+        Verb::Rewrap(args) => commands::rewrap::run(args, global, output).map(done),
+        Verb::Keys(args) => commands::keys::run(args, output).map(done),
         Verb::Completion(args) => commands::completion::run(args, output).map(done),
     }
 }

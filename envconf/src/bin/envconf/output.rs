@@ -33,6 +33,22 @@ impl Output {
         writeln!(io::stdout(), "{line}").or_else(tolerate)
     }
 
+    /// Rows of a result under their heads, in columns as wide as they need to be.
+    pub(crate) fn table<const N: usize>(
+        &self,
+        heads: [&str; N],
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> Result<(), Error> {
+        let rows: Vec<[String; N]> = std::iter::once(heads.map(str::to_owned)).chain(rows).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: [usize; N] = std::array::from_fn(width);
+        for row in &rows {
+            let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+            self.line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+
     /// A result as one JSON document.
     pub(crate) fn json(&self, value: &Value) -> Result<(), Error> {
         self.line(value)

@@ -38,6 +38,7 @@ impl Target {
     /// # Errors
     /// [`Kind::Usage`] for a setting that is empty or malformed.
     pub(crate) fn policy(&self, global: &Global) -> Result<Policy, Error> {
+        global.trust.iter().try_for_each(|trusted| trusted.refuse_alias("--trust"))?;
         let policy = Policy::from_environment(self.name.clone(), self.environment.clone())?;
         Ok(if global.trust.is_empty() { policy } else { policy.trust(global.trust.iter().cloned()) })
     }

@@ -5,6 +5,8 @@ pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod keys;
 pub(crate) mod open;
+pub(crate) mod rewrap;
 pub(crate) mod seal;
 pub(crate) mod verify;

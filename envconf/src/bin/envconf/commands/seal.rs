@@ -1,8 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use envconf::{
-    Check, ContentType, DataKeyUse, Error, KeyRef, KeyServices, Kind, Pair, Policy, Rules, Seal, Sealed,
-    Suite, Trusted, content_type_of, setting,
+    Check, ContentType, DataKeyUse, Error, Kind, Pair, Seal, Sealed, Suite, Trusted, content_type_of,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -10,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::cli::{Global, one_of};
 use crate::output::{Output, shown};
 use crate::plain;
+use crate::recipients::Wanted;
 use crate::target::{self, Target};
 
 /// Seal a plain file into a pair
@@ -43,8 +43,10 @@ pub(crate) struct Args {
 
     /// Seal for this key; repeatable
     ///
-    /// provider:region:key-id, or local for the local keys at hand.
-    #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
+    /// provider:region:key-id, or local for the local keys at hand. In place of
+    /// the id an alias may stand, tencent:ap-guangzhou:alias/NAME: it is resolved
+    /// now, and the id is written.
+    #[arg(short, long = "recipient", verbatim_doc_comment, value_name = "REF", value_delimiter = ',')]
     recipients: Vec<Trusted>,
 
     /// What the content is; else the file's extension says it
@@ -70,7 +72,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let source = Source::of(args)?;
     let target = source.target(args, global)?;
     let services = target.services()?;
-    let wanted = Wanted::of(args, global, &source, &target.pair, &services)?;
+    let wanted = Wanted::of(&args.recipients, global, source.file(), &target.pair, &services)?;
     let old = wanted.trust_for_old(&target, global)?;
     let content = source.read()?;
     refuse_sealed_content(&content).map_err(|error| source.name(error))?;
@@ -81,7 +83,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).suite(args.suite);
     let seal = wanted.keys.iter().cloned().fold(seal.trust_for_old(old), Seal::recipient);
     let sealed = seal
-        .seal_if(&target.pair, &content, &services, |added| wanted.confirm(added, args.yes, output))
+        .seal_if(&target.pair, &content, &services, |added| wanted.confirm(added, args.yes, "Seal", output))
         .map_err(|error| match error.kind() {
             // Errors of the old pair name its files already.
             Kind::DoesNotFit | Kind::TooLarge => source.name(error),
@@ -165,6 +167,13 @@ impl<'a> Source<'a> {
         Ok(Target { pair, name, environment })
     }
 
+    fn file(&self) -> Option<&'a Path> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Stdin => None,
+        }
+    }
+
     fn read(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         match self {
             Self::File(file) => plain::read(file),
@@ -187,104 +196,6 @@ impl<'a> Source<'a> {
             Self::Stdin => error.at(Path::new("standard input")),
         }
     }
-}
-
-/// For whom to seal.
-struct Wanted {
-    keys: Vec<KeyRef>,
-    by: By,
-}
-
-/// Who says for whom.
-#[derive(PartialEq)]
-enum By {
-    Options,
-    /// The rules in this file of the repository.
-    Rules(PathBuf),
-    Default,
-}
-
-impl Wanted {
-    /// `-r`, else the rules, else the local keys at hand.
-    fn of(
-        args: &Args,
-        global: &Global,
-        source: &Source<'_>,
-        pair: &Pair,
-        services: &KeyServices,
-    ) -> Result<Self, Error> {
-        if !args.recipients.is_empty() {
-            return Ok(Self { keys: resolve(&args.recipients, services)?, by: By::Options });
-        }
-        let rules = match &global.config {
-            Some(file) => Some(Rules::read(file)?),
-            None => Rules::find(pair.folder())?,
-        };
-        let Some(rules) = rules else {
-            return Ok(Self { keys: resolve(&[Trusted::Local], services)?, by: By::Default });
-        };
-        let recipients = match source {
-            Source::File(file) => rules.recipients(&[file, pair.enc()])?,
-            Source::Stdin => rules.recipients(&[pair.enc()])?,
-        };
-        let keys = resolve(recipients, services)?;
-        Ok(Self { keys, by: By::Rules(rules.path().to_owned()) })
-    }
-
-    /// With which keys the old pair may be opened: those that are trusted anyway, and those of `-r`, which the
-    /// operator has named. Never those of the rules: whoever can write the repository could name his own key there
-    /// beside a pair made with it, and the next seal would keep his data key without a question.
-    fn trust_for_old(&self, target: &Target, global: &Global) -> Result<Policy, Error> {
-        let policy = target.policy(global)?;
-        let is_set = !global.trust.is_empty() || setting("ENVCONF_TRUST")?.is_some();
-        if is_set || self.by != By::Options {
-            return Ok(policy);
-        }
-        let named = self.keys.iter().cloned().map(Trusted::Key);
-        Ok(policy.trust(std::iter::once(Trusted::Local).chain(named)))
-    }
-
-    /// Recipients that only a file of the repository names, and that the old, authenticated pair does not have, need
-    /// a yes.
-    fn confirm(&self, added: &[KeyRef], yes: bool, output: &Output) -> Result<(), Error> {
-        let By::Rules(rules) = &self.by else { return Ok(()) };
-        let added: Vec<_> = added.iter().map(ToString::to_string).collect();
-        let added = added.join(" ");
-        let message = format!("{} adds recipients that the old pair is not known to have", shown(rules));
-        if yes {
-            output.say(format_args!("{message}: {added}"));
-            return Ok(());
-        }
-        match output.ask(&format!("{message}:\n  {added}\nSeal for them?")) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Error::new(Kind::Interrupted, "not agreed to; nothing was written")),
-            Err(error) if error.kind() == Kind::NeedsTerminal => {
-                Err(Error::new(Kind::NeedsTerminal, format!("{message}: {added}"))
-                    .advise("if they are meant to read it, agree with --yes"))
-            }
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// The keys that a list names; `local` stands for the local keys at hand.
-fn resolve(list: &[Trusted], services: &KeyServices) -> Result<Vec<KeyRef>, Error> {
-    let mut keys = Vec::new();
-    for entry in list {
-        match entry {
-            Trusted::Key(key) => keys.push(key.clone()),
-            Trusted::Local => {
-                let at_hand = services.local_keys()?;
-                if at_hand.is_empty() {
-                    return Err(Error::new(Kind::BadLocalKey, "no local key is at hand").advise(
-                        "make one with `envconf init`, set ENVCONF_KEY or ENVCONF_KEY_FILE, or name another key with -r",
-                    ));
-                }
-                keys.extend(at_hand.iter().map(|key| key.key_ref().clone()));
-            }
-        }
-    }
-    Ok(keys)
 }
 
 fn refuse_sealed_content(content: &[u8]) -> Result<(), Error> {

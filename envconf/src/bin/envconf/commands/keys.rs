@@ -1,0 +1,237 @@
+use envconf::format::Timestamp;
+use envconf::{Error, KeyInfo, KeyPlace, KeyRef, KeyServices, Kind, NewKey, Rotation, escape};
+use serde_json::{Value, json};
+
+use crate::output::Output;
+
+/// Make, list and look at the keys of a key service
+///
+/// For Tencent Cloud KMS: CMKs that wrap data keys. PLACE is provider:region, KEY
+/// is provider:region:key-id, or provider:region:alias/NAME.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf keys create tencent:ap-guangzhou --alias app-prod --rotate
+  envconf keys list tencent:ap-guangzhou
+  envconf keys describe tencent:ap-guangzhou:alias/app-prod
+  envconf keys rotation tencent:ap-guangzhou:alias/app-prod --every 180"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    Create(Create),
+    List(List),
+    Describe(Describe),
+    Rotation(RotationArgs),
+}
+
+/// Make a key, and print its reference
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  envconf keys create tencent:ap-guangzhou --alias app-prod --rotate
+  envconf seal config/app.prod.toml -r \"$(envconf keys create tencent:ap-guangzhou --alias app-prod)\"")]
+struct Create {
+    /// Where: provider:region
+    place: KeyPlace,
+
+    /// The key's name for people: letters, digits, _ and -
+    #[arg(long, value_name = "NAME")]
+    alias: String,
+
+    /// What it is for
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
+    description: String,
+
+    /// Have it get a new version every DAYS days, or once a year
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
+    rotate: Option<Option<u32>>,
+}
+
+/// List the keys that can wrap data keys
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  envconf keys list tencent:ap-guangzhou
+  envconf keys list tencent:ap-guangzhou --all --json")]
+struct List {
+    /// Where: provider:region
+    place: KeyPlace,
+
+    /// Those for other uses too
+    #[arg(long)]
+    all: bool,
+}
+
+/// Show what the service tells of a key, its immutable id first
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  envconf keys describe tencent:ap-guangzhou:alias/app-prod
+  envconf keys describe tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --json")]
+struct Describe {
+    /// provider:region:key-id, or provider:region:alias/NAME
+    key: KeyRef,
+}
+
+/// Show whether a key gets new versions, or switch that
+///
+/// A new version wraps from then on; what older ones wrapped they still unwrap. So
+/// rotation changes neither data keys nor the secrets themselves.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf keys rotation tencent:ap-guangzhou:alias/app-prod
+  envconf keys rotation tencent:ap-guangzhou:alias/app-prod --every 180"
+)]
+struct RotationArgs {
+    /// provider:region:key-id, or provider:region:alias/NAME
+    key: KeyRef,
+
+    /// Switch it on, once a year
+    #[arg(long, conflicts_with = "off")]
+    on: bool,
+
+    /// Switch it on, every DAYS days
+    #[arg(long, value_name = "DAYS", conflicts_with = "off", value_parser = clap::value_parser!(u32).range(1..))]
+    every: Option<u32>,
+
+    /// Switch it off
+    #[arg(long)]
+    off: bool,
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
+    let services = KeyServices::from_environment(".")?;
+    match &args.verb {
+        Verb::Create(args) => create(args, &services, output),
+        Verb::List(args) => list(args, &services, output),
+        Verb::Describe(args) => describe(args, &services, output),
+        Verb::Rotation(args) => rotation(args, &services, output),
+    }
+}
+
+fn create(args: &Create, services: &KeyServices, output: &Output) -> Result<(), Error> {
+    let wanted = NewKey { alias: args.alias.clone(), description: args.description.clone() };
+    let mut made = services.create_key(&args.place, &wanted)?;
+    // Its reference comes first: should the rest fail, the key is there all the same.
+    if !output.is_json() {
+        output.line(&made.key)?;
+    }
+    if let Some(days) = args.rotate {
+        let rotation = Rotation::Every(days);
+        services.set_key_rotation(&made.key, rotation).map_err(|error| {
+            let advice = format!(
+                "the key {} was made; `envconf keys rotation {} --on` tries again",
+                made.key, made.key
+            );
+            error.advise(advice)
+        })?;
+        made.rotation = Some(rotation);
+    }
+    if output.is_json() {
+        return output.json(&as_json(&made));
+    }
+    output.say(format_args!("made; seal with -r {}, and have programs trust it", made.key));
+    Ok(())
+}
+
+fn list(args: &List, services: &KeyServices, output: &Output) -> Result<(), Error> {
+    let keys = services.list_keys(&args.place, args.all)?;
+    if output.is_json() {
+        return output.json(&json!({ "keys": keys.iter().map(as_json).collect::<Vec<_>>() }));
+    }
+    if keys.is_empty() {
+        output.say(format_args!("{} has no such key", args.place));
+        return Ok(());
+    }
+    output.table(["KEY", "ALIAS", "STATE", "ROTATION", "CREATED"], keys.iter().map(row))
+}
+
+fn row(key: &KeyInfo) -> [String; 5] {
+    let state =
+        if key.wraps { key.state.name().to_owned() } else { format!("{}, other use", key.state.name()) };
+    [key.key.to_string(), alias(key), state, rotates(key), created(key)]
+}
+
+fn describe(args: &Describe, services: &KeyServices, output: &Output) -> Result<(), Error> {
+    let key = services.describe_key(&args.key)?;
+    if output.is_json() {
+        return output.json(&as_json(&key));
+    }
+    output.line(&key.key)?;
+    let use_ = if key.wraps { "wraps data keys" } else { "another: it wraps no data keys" };
+    let fields = [
+        ("alias", alias(&key)),
+        ("state", key.state.name().to_owned()),
+        ("use", use_.to_owned()),
+        ("rotation", rotates(&key)),
+        ("created", created(&key)),
+        ("description", escape(&key.description).to_string()),
+    ];
+    fields
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .try_for_each(|(name, value)| output.line(format_args!("  {name:<12} {value}")))
+}
+
+fn rotation(args: &RotationArgs, services: &KeyServices, output: &Output) -> Result<(), Error> {
+    let key = services.resolve(&args.key)?;
+    let wanted = match (args.on, args.every, args.off) {
+        (_, Some(days), _) => Some(Rotation::Every(Some(days))),
+        (true, None, _) => Some(Rotation::Every(None)),
+        (.., true) => Some(Rotation::Off),
+        _ => None,
+    };
+    if let Some(wanted) = wanted {
+        services.set_key_rotation(&key, wanted)?;
+    }
+    let rotates = services.key_rotates(&key)?;
+    if wanted.is_some_and(|wanted| rotates == (wanted == Rotation::Off)) {
+        return Err(Error::new(
+            Kind::Unexpected,
+            format!("{key}: the service took the change, and shows none"),
+        ));
+    }
+    if output.is_json() {
+        return output.json(&json!({ "key": key.to_string(), "rotates": rotates }));
+    }
+    output.line(format_args!("{key}: rotation {}", if rotates { "on" } else { "off" }))
+}
+
+fn alias(key: &KeyInfo) -> String {
+    key.alias.as_deref().map(|alias| escape(alias).to_string()).unwrap_or_default()
+}
+
+fn rotates(key: &KeyInfo) -> String {
+    key.rotation.map(|rotation| rotation.to_string()).unwrap_or_default()
+}
+
+fn created(key: &KeyInfo) -> String {
+    key.created.and_then(Timestamp::from_unix).map(|moment| moment.to_string()).unwrap_or_default()
+}
+
+/// The shape that docs/command.md describes.
+fn as_json(key: &KeyInfo) -> Value {
+    json!({
+        "key": key.key.to_string(),
+        "alias": key.alias,
+        "state": key.state.name(),
+        "wraps": key.wraps,
+        "created": key.created.and_then(Timestamp::from_unix).map(|moment| moment.to_string()),
+        "description": key.description,
+        "rotates": key.rotation.map(|rotation| rotation != Rotation::Off),
+        "rotate_days": match key.rotation {
+            Some(Rotation::Every(days)) => days,
+            _ => None,
+        },
+    })
+}

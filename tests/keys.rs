@@ -1,0 +1,508 @@
+//! The keys of a key service themselves, aliases, and rewrapping: through the library and through the real command,
+//! against the stand-in.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::process::Output;
+
+use envconf::{
+    ContentType, Fault, HowWrapped, KeyPlace, KeyRef, KeyServices, Kind, LocalKey, NewKey, Pair, Policy,
+    Rewrap, Rotation, Seal, Trusted,
+};
+use envconf_test_support::tencent::KeyState;
+use envconf_test_support::{Credential, Reply, Sandbox, StandIn};
+use serde_json::{Value, json};
+
+const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
+const REGION: &str = "ap-guangzhou";
+
+/// A folder, a stand-in, and a pair sealed for its first key.
+struct Project {
+    sandbox: Sandbox,
+    kms: StandIn,
+    key: KeyRef,
+}
+
+impl Project {
+    fn new() -> Self {
+        let kms = StandIn::start();
+        let key = reference(REGION, kms.key_id());
+        Self { sandbox: Sandbox::new(), kms, key }
+    }
+
+    fn sealed() -> Self {
+        let project = Self::new();
+        let services = project.services();
+        Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Toml)
+            .recipient(project.key.clone())
+            .seal(&project.pair(), b"port = 1\n", &services)
+            .unwrap();
+        project
+    }
+
+    fn services(&self) -> KeyServices {
+        KeyServices::from_given(self.kms.variables()).unwrap()
+    }
+
+    /// Services with a credential that may do these actions only.
+    fn services_granted(&self, actions: &[&str]) -> KeyServices {
+        let credential = Credential::fake();
+        self.kms.add_credential(credential.clone(), actions);
+        let mut variables = self.kms.variables();
+        variables.retain(|(name, _)| !name.starts_with("TENCENTCLOUD_SECRET"));
+        variables.push(("TENCENTCLOUD_SECRET_ID".into(), credential.secret_id));
+        variables.push(("TENCENTCLOUD_SECRET_KEY".into(), credential.secret_key));
+        KeyServices::from_given(variables).unwrap()
+    }
+
+    fn pair(&self) -> Pair {
+        Pair::new(self.sandbox.path(""), &"app".parse().unwrap(), &"default".parse().unwrap())
+    }
+
+    fn policy(&self, trusted: &KeyRef) -> Policy {
+        let policy = Policy::new("app".parse().unwrap(), "default".parse().unwrap());
+        policy.trust([Trusted::Key(trusted.clone())])
+    }
+
+    fn files(&self) -> (Vec<u8>, Vec<u8>) {
+        (fs::read(self.pair().enc()).unwrap(), fs::read(self.pair().key()).unwrap())
+    }
+
+    fn opens(&self, trusted: &KeyRef, services: &KeyServices) -> bool {
+        envconf::open(&self.pair(), &self.policy(trusted), services)
+            .is_ok_and(|opened| opened.content() == b"port = 1\n")
+    }
+
+    /// One more key in the stand-in.
+    fn another(&self, region: &str) -> KeyRef {
+        reference(region, &self.kms.create_key(region))
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.sandbox.command(ENVCONF).args(arguments).envs(self.kms.variables()).output().unwrap()
+    }
+
+    /// Standard output of a run that succeeds.
+    fn told(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Status and standard error of a run that fails.
+    fn refused(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "{arguments:?}");
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    /// The actions that were asked for, of those requests that came after the first `from`.
+    fn actions(&self, from: usize) -> Vec<String> {
+        self.kms.requests()[from..].iter().map(|request| request.action.clone()).collect()
+    }
+}
+
+fn reference(region: &str, id: &str) -> KeyRef {
+    format!("tencent:{region}:{id}").parse().unwrap()
+}
+
+fn place() -> KeyPlace {
+    format!("tencent:{REGION}").parse().unwrap()
+}
+
+#[test]
+fn a_key_is_made_listed_described_and_rotated_by_the_command() {
+    let project = Project::new();
+    let created = project.told(&[
+        "keys",
+        "create",
+        "tencent:ap-guangzhou",
+        "--alias",
+        "app-prod",
+        "--description",
+        "für die \"App\"\n",
+        "--rotate",
+        "90",
+    ]);
+    let key: KeyRef = created.trim_end().parse().unwrap();
+    assert_eq!(project.actions(0), ["CreateKey", "EnableKeyRotation"]);
+
+    let listed = project.told(&["keys", "list", "tencent:ap-guangzhou"]);
+    let lines: Vec<_> = listed.lines().collect();
+    assert!(lines[0].starts_with("KEY  ") && lines[0].ends_with("CREATED"), "{listed}");
+    assert!(lines[1].starts_with(&format!("{key}  app-prod      enabled  every 90 days  20")), "{listed}");
+    assert_eq!(lines.len(), 3, "{listed}");
+
+    let described = project.told(&["keys", "describe", "tencent:ap-guangzhou:alias/app-prod"]);
+    assert!(described.starts_with(&format!("{key}\n  alias        app-prod\n")), "{described}");
+    assert!(described.contains("\n  description  für die \"App\"\\n\n"), "{described}");
+    let json = project.told(&["keys", "describe", &key.to_string(), "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["alias"], "app-prod");
+    assert_eq!(
+        (&json["rotates"], &json["rotate_days"], &json["wraps"]),
+        (&json!(true), &json!(90), &json!(true))
+    );
+
+    let rotation = |option: &[&str]| {
+        let key = key.to_string();
+        project.told(&[&["keys", "rotation", key.as_str()], option].concat())
+    };
+    assert_eq!(rotation(&[]), format!("{key}: rotation on\n"));
+    assert_eq!(rotation(&["--off"]), format!("{key}: rotation off\n"));
+    assert_eq!(rotation(&["--every", "7"]), format!("{key}: rotation on\n"));
+    assert_eq!(rotation(&["--json"]), format!("{{\"key\":\"{key}\",\"rotates\":true}}\n"));
+
+    // What it made seals at once.
+    project.sandbox.write("app.toml", "port = 1\n");
+    project.told(&["seal", "app.toml", "-r", &key.to_string()]);
+    assert!(project.opens(&key, &project.services()));
+}
+
+#[test]
+fn a_long_list_comes_page_by_page_and_whole() {
+    let project = Project::new();
+    let made: Vec<String> = (0..450).map(|_| project.kms.create_key(REGION)).collect();
+    project.kms.create_key("ap-shanghai");
+    let keys = project.services().list_keys(&place(), false).unwrap();
+    let ids: Vec<_> = keys.iter().map(|key| key.key.key_id().to_owned()).collect();
+    let expected: Vec<_> = made.iter().rev().cloned().chain([project.kms.key_id().to_owned()]).collect();
+    assert_eq!(ids, expected);
+    let bodies: Vec<Value> =
+        project.kms.requests().iter().map(|request| serde_json::from_slice(&request.body).unwrap()).collect();
+    let pages =
+        [0, 200, 400].map(|offset| json!({"Offset": offset, "Limit": 200, "KeyUsage": "ENCRYPT_DECRYPT"}));
+    assert_eq!(bodies, pages);
+}
+
+#[test]
+fn a_key_whose_making_is_in_doubt_is_not_made_twice() {
+    let project = Project::new();
+    let wanted = NewKey { alias: "once".into(), description: String::new() };
+    project.kms.next(Reply::HalfBody);
+    let error = project.services().create_key(&place(), &wanted).unwrap_err();
+    assert_eq!((error.kind(), error.exit_code()), (Kind::UnwrapFailed, 41));
+    assert!(error.attempts()[0].advice().unwrap().contains("keys list"), "{error}");
+    assert_eq!(project.actions(0), ["CreateKey"]);
+
+    // A refusal for want of quota leaves no doubt.
+    let wanted = NewKey { alias: "twice".into(), description: String::new() };
+    project.kms.next(Reply::error("RequestLimitExceeded", "slow down"));
+    project.services().create_key(&place(), &wanted).unwrap();
+    assert_eq!(project.actions(1), ["CreateKey", "CreateKey"]);
+    let error = project.services().create_key(&place(), &wanted).unwrap_err();
+    assert_eq!(error.attempts()[0].code(), Some("InvalidParameterValue.AliasAlreadyExists"));
+}
+
+#[test]
+fn a_missing_right_is_named_for_the_action() {
+    let project = Project::new();
+    let services = project.services_granted(&["Decrypt"]);
+    let wanted = NewKey { alias: "a".into(), description: String::new() };
+    let alias: KeyRef = format!("tencent:{REGION}:alias/a").parse().unwrap();
+    for (error, right) in [
+        (services.create_key(&place(), &wanted).unwrap_err(), "kms:CreateKey"),
+        (services.list_keys(&place(), true).unwrap_err(), "kms:ListKeyDetail"),
+        (services.resolve(&alias).unwrap_err(), "kms:ListKeyDetail"),
+        (services.describe_key(&project.key).unwrap_err(), "kms:DescribeKey"),
+        (services.key_rotates(&project.key).unwrap_err(), "kms:GetKeyRotationStatus"),
+        (services.set_key_rotation(&project.key, Rotation::Off).unwrap_err(), "kms:DisableKeyRotation"),
+        (
+            services.set_key_rotation(&project.key, Rotation::Every(None)).unwrap_err(),
+            "kms:EnableKeyRotation",
+        ),
+    ] {
+        assert_eq!(error.exit_code(), 42);
+        assert!(error.attempts()[0].advice().unwrap().contains(right), "{error}");
+    }
+}
+
+#[test]
+fn an_alias_is_resolved_to_the_letter_and_only_its_id_is_written() {
+    let project = Project::new();
+    for alias in ["prod-old", "Prod", "a-prod", "prod_"] {
+        project.kms.set_alias(REGION, &project.kms.create_key(REGION), alias);
+    }
+    let elsewhere = project.kms.create_key("ap-shanghai");
+    project.kms.set_alias("ap-shanghai", &elsewhere, "prod");
+    project.sandbox.write("app.toml", "port = 1\n");
+    let alias = "tencent:ap-guangzhou:alias/prod";
+
+    let (status, report) = project.refused(&["seal", "app.toml", "-r", alias]);
+    assert_eq!(status, 42, "{report}");
+    assert!(report.contains("no key of this region and account has this alias"), "{report}");
+    assert!(!project.pair().enc().exists());
+
+    project.kms.set_alias(REGION, project.kms.key_id(), "prod");
+    project.told(&["seal", "app.toml", "-r", alias]);
+    assert!(project.opens(&project.key, &project.services()));
+    assert!(!String::from_utf8(project.files().1).unwrap().contains("alias"));
+
+    // In the rules the same; a re-seal keeps the data key, because the recipient is the same key.
+    let rules = format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"{alias}\"]\n");
+    project.sandbox.write(".envconf.toml", rules);
+    let key = project.key.to_string();
+    let sealed = project.told(&["seal", "app.toml", "--trust", &key, "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&sealed).unwrap()["data_key"], "kept");
+}
+
+#[test]
+fn nobody_trusts_an_alias_and_nothing_is_asked_about_it() {
+    let project = Project::sealed();
+    let before = project.kms.requests().len();
+    let alias = "tencent:ap-guangzhou:alias/prod";
+    let output =
+        project.sandbox.command(ENVCONF).args(["open", "app"]).env("ENVCONF_TRUST", alias).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let (status, report) = project.refused(&["open", "app", "--trust", alias]);
+    assert_eq!(status, 2);
+    assert!(report.contains("is an alias") && report.contains("envconf keys describe"), "{report}");
+    let seal = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Toml);
+    let seal = seal.recipient(alias.parse().unwrap());
+    assert_eq!(seal.seal_bytes(b"", &project.services()).unwrap_err().kind(), Kind::Usage);
+    assert_eq!(project.kms.requests().len(), before);
+}
+
+#[test]
+fn a_wrapped_key_moves_within_its_region_without_a_right_to_wrap() {
+    let project = Project::sealed();
+    let new = project.another(REGION);
+    let (enc, _) = project.files();
+    let before = project.kms.requests().len();
+    let services = project.services_granted(&["Decrypt", "ReEncrypt"]);
+    let done = Rewrap::new(project.policy(&project.key))
+        .recipient(new.clone())
+        .rewrap(&project.pair(), &services)
+        .unwrap();
+    assert_eq!(done.recipients(), [(new.clone(), HowWrapped::Moved)]);
+    assert_eq!((done.removed(), done.unproved()), (&[project.key.clone()][..], &[][..]));
+    assert_eq!(project.actions(before), ["Decrypt", "ReEncrypt", "Decrypt"]);
+    assert_eq!(project.files().0, enc, "only the .key changes");
+    assert!(project.opens(&new, &services));
+    assert!(!project.opens(&project.key, &services));
+}
+
+#[test]
+fn without_the_right_to_move_it_and_beyond_the_region_it_is_wrapped() {
+    for (actions, region) in
+        [(&["Decrypt", "Encrypt"][..], REGION), (&["Decrypt", "Encrypt", "ReEncrypt"], "ap-shanghai")]
+    {
+        let project = Project::sealed();
+        let new = project.another(region);
+        let services = project.services_granted(actions);
+        let done = Rewrap::new(project.policy(&project.key))
+            .recipient(project.key.clone())
+            .recipient(new.clone())
+            .rewrap(&project.pair(), &services)
+            .unwrap();
+        let expected = [(project.key.clone(), HowWrapped::Already), (new.clone(), HowWrapped::Wrapped)];
+        assert_eq!(done.recipients(), expected);
+        assert!(project.opens(&new, &services) && project.opens(&project.key, &services));
+    }
+}
+
+#[test]
+fn the_command_rewraps_by_the_rules_and_says_what_it_did() {
+    let project = Project::sealed();
+    let new = project.another(REGION);
+    let old = project.key.to_string();
+    let rules = format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"{new}\"]\n");
+    project.sandbox.write(".envconf.toml", rules);
+    let before = project.files();
+
+    let (status, report) = project.refused(&["rewrap", "app", "--trust", &old]);
+    assert_eq!(status, 61, "{report}");
+    assert_eq!(project.files(), before);
+
+    let done = project.told(&["rewrap", "app", "--trust", &old, "--yes", "--json"]);
+    let done: Value = serde_json::from_str(&done).unwrap();
+    assert_eq!(done["recipients"], json!([{"recipient": new.to_string(), "how": "moved", "proved": true}]));
+    assert_eq!((&done["removed"], &done["written"]), (&json!([old]), &json!(true)));
+
+    let again = project.run(&["updatekeys", "app", "--trust", &new.to_string()]);
+    assert!(String::from_utf8(again.stderr).unwrap().contains("nothing was written"));
+    // A re-seal for the same recipients keeps the data key, and so the moved wrapped key.
+    project.sandbox.write("app.toml", "port = 2\n");
+    let sealed = project.told(&["seal", "app.toml", "--trust", &new.to_string(), "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&sealed).unwrap()["data_key"], "kept");
+}
+
+#[test]
+fn local_keys_are_rewrapped_without_any_service() {
+    let sandbox = Sandbox::new();
+    let (old, new) = (LocalKey::generate().unwrap(), LocalKey::generate().unwrap());
+    let services = KeyServices::none().local_key(old.clone()).local_key(new.clone());
+    let seal = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Raw);
+    let seal = seal.recipient(old.key_ref().clone());
+    let (enc, key) = seal.seal_bytes(b"content", &services).unwrap();
+    let policy = Policy::new("app".parse().unwrap(), "default".parse().unwrap());
+    let rewrap = Rewrap::new(policy.clone()).recipient(new.key_ref().clone());
+    let (rewrapped, done) = rewrap.rewrap_bytes(&enc, &key, &services).unwrap();
+    assert!(done.is_written());
+    let only_new = KeyServices::none().local_key(new);
+    assert_eq!(envconf::open_bytes(&enc, &rewrapped, &policy, &only_new).unwrap().content(), b"content");
+    let only_old = KeyServices::none().local_key(old);
+    assert!(envconf::open_bytes(&enc, &rewrapped, &policy, &only_old).is_err());
+    drop(sandbox);
+}
+
+#[test]
+fn sections_of_other_data_keys_stay_as_they_are() {
+    let (old, new) = (LocalKey::generate().unwrap(), LocalKey::generate().unwrap());
+    let services = KeyServices::none().local_key(old.clone()).local_key(new.clone());
+    let seal = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Raw);
+    let seal = seal.recipient(old.key_ref().clone());
+    let (enc, key) = seal.seal_bytes(b"content", &services).unwrap();
+    let (other_enc, other) = seal.seal_bytes(b"other", &services).unwrap();
+    let both =
+        [&key[..key.len() - "end\n".len()], &other["envconf/v1 key\nname: app\nenv: default\n".len()..]]
+            .concat();
+    let policy = Policy::new("app".parse().unwrap(), "default".parse().unwrap());
+    let rewrap = Rewrap::new(policy.clone()).recipient(new.key_ref().clone());
+    let (rewrapped, _) = rewrap.rewrap_bytes(&enc, &both, &services).unwrap();
+    let only_new = KeyServices::none().local_key(new);
+    assert!(envconf::open_bytes(&enc, &rewrapped, &policy, &only_new).is_ok());
+    let only_old = KeyServices::none().local_key(old);
+    assert!(envconf::open_bytes(&other_enc, &rewrapped, &policy, &only_old).is_ok());
+}
+
+/// Whatever goes wrong, the pair is as it was.
+#[test]
+fn a_rewrap_that_fails_writes_nothing() {
+    type Prepare = fn(&Project, &KeyRef);
+    let cases: [(&str, Prepare, i32); 7] = [
+        ("the service fails", |project, _| (0..9).for_each(|_| project.kms.next(Reply::Status(503))), 41),
+        (
+            "the new key is disabled",
+            |project, new| {
+                project.kms.set_state(REGION, new.key_id(), KeyState::Disabled);
+            },
+            42,
+        ),
+        (
+            "the list was changed",
+            |project, _| {
+                let text = fs::read_to_string(project.pair().key()).unwrap();
+                let forged = text.replacen(
+                    "recipient:",
+                    "recipient: local - 0000000000000000\nblob: AAAA\nrecipient:",
+                    1,
+                );
+                fs::write(project.pair().key(), forged).unwrap();
+            },
+            30,
+        ),
+        (
+            "another source",
+            |project, _| {
+                project.kms.next(Reply::Delay(std::time::Duration::ZERO));
+                project.kms.next(Reply::edit(|answer| answer["Response"]["SourceKeyId"] = "x".into()));
+                // Then it is wrapped; that answer is about another key too.
+                project.kms.next(Reply::WrongKeyId);
+            },
+            40,
+        ),
+        (
+            "a moved key that is another",
+            |project, _| {
+                project.kms.next(Reply::Delay(std::time::Duration::ZERO));
+                project.kms.next(Reply::Delay(std::time::Duration::ZERO));
+                project.kms.next(Reply::edit(|answer| {
+                    answer["Response"]["Plaintext"] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".into();
+                }));
+            },
+            1,
+        ),
+        (
+            "a moved key that does not come back",
+            |project, _| {
+                project.kms.next(Reply::Delay(std::time::Duration::ZERO));
+                project
+                    .kms
+                    .next(Reply::edit(|answer| answer["Response"]["CiphertextBlob"] = "broken".into()));
+            },
+            40,
+        ),
+        (
+            "a folder in the way",
+            |project, _| {
+                let folder = project.pair().folder().to_owned();
+                fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o500)).unwrap();
+            },
+            11,
+        ),
+    ];
+    for (what, prepare, code) in cases {
+        let project = Project::sealed();
+        let new = project.another(REGION);
+        prepare(&project, &new);
+        let before = project.files();
+        let rewrap = Rewrap::new(project.policy(&project.key)).recipient(new);
+        let result = rewrap.rewrap(&project.pair(), &project.services());
+        let folder = project.pair().folder().to_owned();
+        fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        match result {
+            Err(error) => assert_eq!(i32::from(error.exit_code()), code, "{what}: {error}"),
+            // Root may write where the mode forbids it.
+            Ok(_) => assert_eq!(code, 11, "{what}"),
+        }
+        if code != 11 {
+            assert_eq!(project.files(), before, "{what}");
+        }
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 2, "{what}: nothing is left beside the pair");
+    }
+}
+
+#[test]
+fn a_new_recipient_that_nobody_here_may_ask_is_told() {
+    let project = Project::sealed();
+    let (new, services) = (project.another(REGION), project.services());
+    project.kms.next(Reply::Delay(std::time::Duration::ZERO));
+    project.kms.next(Reply::Delay(std::time::Duration::ZERO));
+    project.kms.next(Reply::error("UnauthorizedOperation", "no"));
+    let rewrap = Rewrap::new(project.policy(&project.key)).recipient(new.clone());
+    let done = rewrap.rewrap(&project.pair(), &services).unwrap();
+    assert_eq!(done.unproved(), [new.clone()]);
+    assert!(project.opens(&new, &services));
+}
+
+#[test]
+fn a_service_that_fails_is_reported_with_its_fault() {
+    let project = Project::new();
+    (0..9).for_each(|_| project.kms.next(Reply::Status(503)));
+    let error = project.services().list_keys(&place(), false).unwrap_err();
+    assert_eq!(error.attempts()[0].fault(), Fault::Transient);
+    assert_eq!(project.kms.requests().len(), 5);
+    assert!(error.to_string().starts_with("the keys were not listed\n  tencent:ap-guangzhou:*: "), "{error}");
+}
+
+/// What the service says of itself is never repeated where something went wrong.
+#[test]
+fn a_reply_that_is_an_error_leaks_nothing() {
+    const CANARY: &str = "canary-3f9a";
+    let project = Project::sealed();
+    let key = project.key.to_string();
+    for arguments in [
+        &["keys", "list", "tencent:ap-guangzhou"][..],
+        &["keys", "create", "tencent:ap-guangzhou", "--alias", "a"],
+        &["keys", "describe", &key],
+        &["keys", "rotation", &key, "--json"],
+        &["keys", "describe", "tencent:ap-guangzhou:alias/a"],
+        &["rewrap", "app", "--trust", &key, "-r", "tencent:ap-guangzhou:1"],
+    ] {
+        let garbled = format!(r#"{{"Response":{{"KeyMetadatas":[{{"Alias":"{CANARY}"}}],"TotalCount":1,"#)
+            + &format!(
+                r#""KeyMetadata":{{"KeyId":"{CANARY}"}},"KeyId":"{CANARY} ","Plaintext":"{CANARY}"}}}}"#
+            );
+        for reply in [Reply::error("FailedOperation.Odd", CANARY), Reply::json(&garbled)] {
+            project.kms.next(reply);
+            let output = project.run(arguments);
+            assert!(!output.status.success(), "{arguments:?}");
+            for stream in [output.stdout, output.stderr] {
+                let text = String::from_utf8(stream).unwrap();
+                assert!(!text.contains(CANARY), "{arguments:?}: {text}");
+            }
+        }
+    }
+}
