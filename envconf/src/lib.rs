@@ -76,6 +76,7 @@
 extern crate self as envconf;
 
 // In reading order: the verbs, then the nouns, each knowing those below it.
+pub mod testing;
 mod load;
 mod explain;
 mod open;
@@ -112,10 +113,13 @@ mod error;
 #[path = "vectors.rs"]
 pub mod __vectors;
 
-// The chapter's code runs with the tests.
+// The chapters' code runs with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/layers.md")]
 mod layers_chapter {}
+#[cfg(doctest)]
+#[doc = include_str!("../docs/testing.md")]
+mod testing_chapter {}
 
 pub use config::EncryptedConfig;
 pub use envconf_derive::EncryptedConfig;
