@@ -92,6 +92,7 @@ mod plain;
 mod layers;
 mod rules;
 mod policy;
+mod lock;
 mod pair;
 pub mod format;
 mod recipients;

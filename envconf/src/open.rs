@@ -24,6 +24,7 @@ const READ_AGAIN: (usize, Duration) = (3, Duration::from_millis(100));
 pub struct Opened {
     pub(crate) plaintext: Plaintext,
     pub(crate) header: Header,
+    pub(crate) commit: [u8; 32],
     pub(crate) section: Section,
     pub(crate) dek: DataKey,
     pub(crate) unwrapped_by: KeyRef,
@@ -341,8 +342,9 @@ async fn open_checked(
     let (key, section) = check_key(&file, key)?;
     let context = Context::new(&policy.name, &policy.environment, section.dek);
     let (dek, unwrapped_by) = recipients::unwrap(&section, &context, policy, services).await?;
+    let commit = file.commit;
     let (header, plaintext) = open_with(file, enc, &key, &section, &dek)?;
-    Ok(Opened { plaintext, header, section, dek, unwrapped_by })
+    Ok(Opened { plaintext, header, commit, section, dek, unwrapped_by })
 }
 
 /// Steps 10 to 15: everything that needs the data key and nobody else.

@@ -85,6 +85,18 @@ impl Pair {
         })
     }
 
+    /// Removes what a sealer that was killed had written beside the two files. Only while no other is at work.
+    pub(crate) fn sweep(&self) {
+        let Ok(entries) = std::fs::read_dir(self.folder()) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if [&self.enc, &self.key].into_iter().any(|file| is_temporary(&name.to_string_lossy(), file)) {
+                // What cannot be removed is in nobody's way.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Replaces the `.enc`, its data key staying the same.
     pub(crate) fn replace_enc(&self, enc: &[u8]) -> Result<(), Error> {
         Staged::write(&self.enc, enc)?.replace()
@@ -163,6 +175,18 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
     if bytes.len() > limit { Err(too_large()) } else { Ok(bytes) }
 }
 
+/// The name of a file beside `path` that nobody else has chosen.
+fn temporary_name(path: &Path, random: &str) -> String {
+    format!(".{}.{random}.tmp", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Whether `name` is such a name.
+fn is_temporary(name: &str, path: &Path) -> bool {
+    let random = name.len().checked_sub(".tmp".len() + 16).and_then(|at| name.get(at..at + 16));
+    let random = random.filter(|random| random.parse::<crate::format::Id>().is_ok());
+    random.is_some_and(|random| temporary_name(path, random) == name)
+}
+
 /// New content of a file, written out and synchronised beside it, and not yet in its place. Removed on drop.
 struct Staged<'a> {
     path: &'a Path,
@@ -172,8 +196,7 @@ struct Staged<'a> {
 impl<'a> Staged<'a> {
     fn write(path: &'a Path, bytes: &[u8]) -> Result<Self, Error> {
         let failed = |error| Error::write(path, error);
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = path.with_file_name(format!(".{name}.{}.tmp", random_id()?));
+        let temporary = path.with_file_name(temporary_name(path, &random_id()?.to_string()));
         let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(failed)?;
         let staged = Self { path, temporary };
         file.write_all(bytes).map_err(failed)?;

@@ -10,6 +10,7 @@ use crate::error::{Error, Fault, Kind};
 use crate::format::{KeyFile, MAX_RECIPIENTS, Recipient, Section};
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, KeyRef, WrappedKey, worker};
+use crate::lock::Lock;
 use crate::open::{self, Unlocked};
 use crate::pair::Pair;
 use crate::policy::{Policy, Trusted};
@@ -125,6 +126,7 @@ impl Rewrap {
         confirm: impl FnOnce(&[KeyRef]) -> Result<(), Error>,
     ) -> Result<Rewrapped, Error> {
         self.check()?;
+        let _lock = Lock::of(pair)?;
         let old = open::unlock(pair, &self.policy, services)?;
         let added = self.added(&old);
         if !added.is_empty() {

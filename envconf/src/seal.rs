@@ -13,6 +13,7 @@ use crate::kms::local::LocalKey;
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, KeyRef, worker};
 use crate::layers;
+use crate::lock::{self, Lock};
 use crate::open::{self, Opened, Wait};
 use crate::pair::Pair;
 use crate::policy::{Policy, Trusted};
@@ -47,6 +48,7 @@ pub struct Seal {
     sealed_at: bool,
     signers: Vec<SigningKey>,
     old: Option<Policy>,
+    new_data_key: bool,
 }
 
 /// What sealing did.
@@ -70,6 +72,8 @@ pub enum DataKeyUse {
     RecipientsChanged,
     /// A new data key: the recipients are the same, the suite changed.
     SuiteChanged,
+    /// A new data key: it was asked for ([`Seal::new_data_key`]).
+    Asked,
     /// A new data key: the old pair could not be unwrapped with the keys that are trusted here.
     OldPairNotOpened,
 }
@@ -119,6 +123,27 @@ impl Seal {
             sealed_at: false,
             signers: Vec::new(),
             old: None,
+            new_data_key: false,
+        }
+    }
+
+    /// Seals as `opened` was sealed: for the same identity and recipients, with the same type and suite, with an
+    /// outline and a time of sealing if it has them. Signatures are not repeated: sign anew.
+    pub fn again(opened: &Opened) -> Self {
+        let header = &opened.header;
+        let hidden = header.outline.iter().filter(|line| line.tag.is_none());
+        let hide: Vec<String> = hidden.map(|line| line.path.clone()).collect();
+        let outline = match header.outline.len() {
+            0 => Outline::None,
+            all if all == hide.len() => Outline::Keys,
+            _ => Outline::Tags { hide },
+        };
+        Self {
+            suite: header.suite,
+            recipients: opened.recipients().cloned().collect(),
+            outline,
+            sealed_at: header.sealed_at.is_some(),
+            ..Self::new(header.name.clone(), header.environment.clone(), header.content_type)
         }
     }
 
@@ -159,6 +184,13 @@ impl Seal {
         self
     }
 
+    /// Brings a new data key even where the old one could stay.
+    #[must_use]
+    pub fn new_data_key(mut self) -> Self {
+        self.new_data_key = true;
+        self
+    }
+
     /// Opens an old pair with this policy instead of trusting the recipients and local keys given here.
     #[must_use]
     pub fn trust_for_old(mut self, policy: Policy) -> Self {
@@ -193,6 +225,7 @@ impl Seal {
         confirm: impl FnOnce(&[KeyRef]) -> Result<(), Error>,
     ) -> Result<Sealed, Error> {
         self.check_content(content)?;
+        let _lock = Lock::of(pair)?;
         let old = self.read_old(pair, services)?;
         if let Old::Verified(_) | Old::Closed { .. } = old {
             let added: Vec<KeyRef> = self.recipients.iter().filter(|key| !old.has(key)).cloned().collect();
@@ -200,6 +233,33 @@ impl Seal {
                 confirm(&added)?;
             }
         }
+        worker::block_on(self.write(pair, content, services, old))
+    }
+
+    /// As [`Seal::seal`], over a pair that was opened before: no key is asked for the old one again.
+    ///
+    /// # Errors
+    /// As for [`Seal::seal`], and [`Kind::Differences`] where somebody else has sealed the pair since it was opened.
+    pub fn seal_over(
+        &self,
+        pair: &Pair,
+        opened: &Opened,
+        content: &[u8],
+        services: &KeyServices,
+    ) -> Result<Sealed, Error> {
+        self.check_content(content)?;
+        let _lock = Lock::of(pair)?;
+        let enc = pair.read_enc()?;
+        let file = EncFile::parse(&enc).map_err(|error| error.at(pair.enc()))?;
+        let (key, section) =
+            open::check_key(&file, &pair.read_key()?).map_err(|error| error.at(pair.key()))?;
+        // The commitment is another for every seal, and for every other header.
+        if file.commit != opened.commit || section != opened.section {
+            return Err(lock::overtaken(pair));
+        }
+        self.check_identity(&file.header.name, &file.header.environment)
+            .map_err(|error| error.at(pair.enc()))?;
+        let old = Old::Verified(Box::new(Known::of(opened, &key)));
         worker::block_on(self.write(pair, content, services, old))
     }
 
@@ -257,7 +317,7 @@ impl Seal {
         })?;
         let (key, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
         match worker::block_on(open::open_pair(pair, &policy, services, Wait::Here)) {
-            Ok(opened) => Ok(Old::Verified(Box::new(opened))),
+            Ok(opened) => Ok(Old::Verified(Box::new(Known::of(&opened, &key)))),
             Err(error) => match error.kind() {
                 Kind::UnwrapFailed if recipients::is_final(&error) => Ok(Old::closed(&file, &key, &section)),
                 Kind::NoTrustedRecipient | Kind::BadLocalKey | Kind::SignatureRequired => {
@@ -302,13 +362,18 @@ impl Seal {
                 .at(pair.enc())
                 .advise("seal into a new environment label"))
         })?;
-        if let Old::Verified(opened) = &old
-            && opened.header.suite == self.suite
-            && self.has_recipients_of(opened)
+        if let Old::Verified(known) = &old
+            && known.suite == self.suite
+            && self.has_recipients_of(known)
+            && !self.new_data_key
         {
-            let enc = self.envelope(content, opened.section.dek, generation, &opened.dek)?;
-            self.prove(&enc, &opened.dek, content)?;
+            let enc = self.envelope(content, known.section.dek, generation, &known.dek)?;
+            self.prove(&enc, &known.dek, content)?;
             pair.replace_enc(&enc)?;
+            if known.has_leftovers {
+                let own = [section_of(known)];
+                pair.replace_key(&KeyFile::assemble(&self.name, &self.environment, &own))?;
+            }
             return Ok(self.sealed(generation, DataKeyUse::Kept, Check::Whole));
         }
         let made = self.with_new_key(content, generation, services).await?;
@@ -318,8 +383,9 @@ impl Seal {
         pair.replace_both(both.as_deref(), &made.enc, &made.key)?;
         let use_ = match old {
             Old::None => DataKeyUse::First,
-            Old::Verified(opened) if self.has_recipients_of(&opened) => DataKeyUse::SuiteChanged,
-            Old::Verified(_) => DataKeyUse::RecipientsChanged,
+            Old::Verified(known) if !self.has_recipients_of(&known) => DataKeyUse::RecipientsChanged,
+            Old::Verified(known) if known.suite != self.suite => DataKeyUse::SuiteChanged,
+            Old::Verified(_) => DataKeyUse::Asked,
             Old::Closed { .. } => DataKeyUse::OldPairNotOpened,
         };
         Ok(self.sealed(generation, use_, made.check))
@@ -329,8 +395,8 @@ impl Seal {
         Sealed { generation, recipients: self.recipients.clone(), data_key, check }
     }
 
-    fn has_recipients_of(&self, old: &Opened) -> bool {
-        let has = |key: &KeyRef| old.recipients().any(|old| old == key);
+    fn has_recipients_of(&self, old: &Known) -> bool {
+        let has = |key: &KeyRef| old.has(key);
         old.section.recipients.len() == self.recipients.len() && self.recipients.iter().all(has)
     }
 
@@ -421,12 +487,44 @@ struct Made {
 enum Old {
     None,
     /// It opened: its recipients are authentic.
-    Verified(Box<Opened>),
+    Verified(Box<Known>),
     /// It is well formed and ours, and was not unwrapped.
     Closed {
         generation: u64,
         section: Vec<u8>,
     },
+}
+
+/// What counts of a pair that opened.
+struct Known {
+    suite: Suite,
+    generation: u64,
+    section: Section,
+    dek: DataKey,
+    /// The `.key` holds sections of other data keys: a sealer was cut off before it could remove them.
+    has_leftovers: bool,
+}
+
+impl Known {
+    fn of(opened: &Opened, key: &KeyFile) -> Self {
+        Self {
+            suite: opened.header.suite,
+            generation: opened.header.generation,
+            section: opened.section.clone(),
+            dek: opened.dek.clone(),
+            has_leftovers: key.sections.len() > 1,
+        }
+    }
+
+    fn has(&self, key: &KeyRef) -> bool {
+        self.section.recipients.iter().any(|recipient| recipient.key == *key)
+    }
+}
+
+/// The section of a known pair, verbatim.
+fn section_of(known: &Known) -> Vec<u8> {
+    let Section { dek, recipients, mac, .. } = &known.section;
+    Section::emit(&Section::emit_recipients(*dek, recipients), mac)
 }
 
 impl Old {
@@ -437,7 +535,7 @@ impl Old {
     fn generation(&self) -> Option<u64> {
         match self {
             Self::None => None,
-            Self::Verified(opened) => Some(opened.header.generation),
+            Self::Verified(known) => Some(known.generation),
             Self::Closed { generation, .. } => Some(*generation),
         }
     }
@@ -446,17 +544,14 @@ impl Old {
     fn section(&self) -> Option<Vec<u8>> {
         match self {
             Self::None => None,
-            Self::Verified(opened) => Some(Section::emit(
-                &Section::emit_recipients(opened.section.dek, &opened.section.recipients),
-                &opened.section.mac,
-            )),
+            Self::Verified(known) => Some(section_of(known)),
             Self::Closed { section, .. } => Some(section.clone()),
         }
     }
 
     /// Whether `key` is an authentic recipient of it.
     fn has(&self, key: &KeyRef) -> bool {
-        matches!(self, Self::Verified(opened) if opened.recipients().any(|old| old == key))
+        matches!(self, Self::Verified(known) if known.has(key))
     }
 }
 

@@ -226,6 +226,7 @@ fn report(target: &Target, sealed: &Sealed, args: &Args, output: &Output) -> Res
                 DataKeyUse::Kept => "kept",
                 DataKeyUse::RecipientsChanged => "recipients-changed",
                 DataKeyUse::SuiteChanged => "suite-changed",
+                DataKeyUse::Asked => "asked",
                 _ => "old-pair-not-opened",
             },
             "check": if sealed.check() == Check::Whole { "whole" } else { "after-unwrap" },
@@ -255,6 +256,7 @@ fn new_key(why: DataKeyUse) -> &'static str {
         DataKeyUse::First => "first data key",
         DataKeyUse::RecipientsChanged => "new data key: recipients changed",
         DataKeyUse::SuiteChanged => "new data key: suite changed",
+        DataKeyUse::Asked => "new data key",
         _ => "new data key: no key that is trusted here opened the old pair",
     }
 }

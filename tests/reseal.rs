@@ -1,0 +1,165 @@
+//! Sealing again: over what was opened, with a new data key, by several at once, after one that was cut off.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+
+use envconf::format::{EncFile, KeyFile};
+use envconf::{
+    ContentType, DataKeyUse, Kind, Opened, Outline, Pair, Policy, Seal, Suite, Trusted, open,
+    testing::MemoryKms,
+};
+use envconf_test_support::Sandbox;
+
+struct Project {
+    sandbox: Sandbox,
+    kms: MemoryKms,
+    pair: Pair,
+}
+
+impl Project {
+    /// A pair of generation 1, sealed with what `seal` makes of it.
+    fn sealed(content: &[u8], seal: impl FnOnce(Seal) -> Seal) -> Self {
+        let (sandbox, kms) = (Sandbox::new(), MemoryKms::new());
+        let (name, environment) = ("app".parse().unwrap(), "default".parse().unwrap());
+        let pair = Pair::new(sandbox.path(""), &name, &environment);
+        let plan = seal(Seal::new(name, environment, ContentType::Toml).recipient(kms.key().clone()));
+        plan.seal(&pair, content, &kms.services()).unwrap();
+        Self { sandbox, kms, pair }
+    }
+
+    fn open(&self) -> Opened {
+        let policy = Policy::new("app".parse().unwrap(), "default".parse().unwrap());
+        open(&self.pair, &policy.trust([Trusted::Key(self.kms.key().clone())]), &self.kms.services()).unwrap()
+    }
+
+    fn files(&self) -> (Vec<u8>, Vec<u8>) {
+        (fs::read(self.pair.enc()).unwrap(), fs::read(self.pair.key()).unwrap())
+    }
+
+    fn enc(&self) -> EncFile {
+        EncFile::parse(&self.files().0).unwrap()
+    }
+}
+
+#[test]
+fn over_an_opened_pair_no_key_is_asked_again_and_all_stays_but_the_content() {
+    let hide = vec!["hidden".to_owned()];
+    let project = Project::sealed(b"a = 1\nhidden = 'x'\non = true\n", |seal| {
+        seal.suite(Suite::Aes128Gcm).sealed_at(true).outline(Outline::Tags { hide: hide.clone() })
+    });
+    let before = project.enc().header;
+    let opened = project.open();
+    let asked = project.kms.requests();
+    let sealed = Seal::again(&opened)
+        .seal_over(
+            &project.pair,
+            &opened,
+            b"a = 1\nhidden = 'y'\non = false\nb = 2\n",
+            &project.kms.services(),
+        )
+        .unwrap();
+    assert_eq!(project.kms.requests(), asked, "the data key was at hand");
+    assert_eq!((sealed.generation(), sealed.data_key()), (2, DataKeyUse::Kept));
+    let after = project.enc().header;
+    assert_eq!((after.suite, after.dek), (before.suite, before.dek));
+    assert!(after.sealed_at.is_some());
+    let tag = |path: &str| {
+        let found = |lines: &[envconf::format::OutlineLine]| {
+            lines.iter().find(|line| line.path == path).map(|line| line.tag)
+        };
+        (found(&before.outline), found(&after.outline))
+    };
+    assert!(tag("a").0 == tag("a").1 && tag("a").0.flatten().is_some(), "an equal value keeps its tag");
+    assert_eq!(tag("hidden"), (Some(None), Some(None)));
+    assert!(tag("b").1.flatten().is_some());
+    assert_eq!(project.open().content(), b"a = 1\nhidden = 'y'\non = false\nb = 2\n");
+}
+
+#[test]
+fn what_somebody_else_sealed_meanwhile_is_not_overwritten() {
+    let project = Project::sealed(b"a = 1\n", |seal| seal);
+    let opened = project.open();
+    Seal::again(&opened).seal(&project.pair, b"a = 2\n", &project.kms.services()).unwrap();
+    let before = project.files();
+    let error = Seal::again(&opened)
+        .seal_over(&project.pair, &opened, b"a = 3\n", &project.kms.services())
+        .unwrap_err();
+    assert_eq!((error.kind(), error.exit_code()), (Kind::Differences, 50));
+    assert_eq!(project.files(), before);
+}
+
+#[test]
+fn a_new_data_key_comes_when_it_is_asked_for() {
+    let project = Project::sealed(b"a = 1\n", |seal| seal);
+    let (old_dek, opened) = (project.enc().header.dek, project.open());
+    let sealed = Seal::again(&opened)
+        .new_data_key()
+        .seal_over(&project.pair, &opened, opened.content(), &project.kms.services())
+        .unwrap();
+    assert_eq!((sealed.generation(), sealed.data_key()), (2, DataKeyUse::Asked));
+    let key = KeyFile::parse(&project.files().1).unwrap();
+    assert_ne!(project.enc().header.dek, old_dek);
+    assert_eq!(key.sections.len(), 1, "the old data key is gone");
+    assert_eq!(project.open().content(), b"a = 1\n");
+}
+
+#[test]
+fn several_sealers_at_once_lose_nothing() {
+    let project = Project::sealed(b"n = 0\n", |seal| seal);
+    std::thread::scope(|scope| {
+        for n in 1..=8 {
+            let project = &project;
+            scope.spawn(move || {
+                let seal = Seal::again(&project.open());
+                let seal = if n % 2 == 0 { seal.new_data_key() } else { seal };
+                seal.seal(&project.pair, format!("n = {n}\n").as_bytes(), &project.kms.services()).unwrap();
+            });
+        }
+    });
+    assert_eq!(project.enc().header.generation, 9);
+    assert!(project.open().content().starts_with(b"n = "));
+    assert_eq!(fs::read_dir(project.sandbox.path("")).unwrap().count(), 2, "nothing is left beside the pair");
+}
+
+#[test]
+fn what_a_cut_off_sealer_left_is_cleared_by_the_next() {
+    let project = Project::sealed(b"a = 1\n", |seal| seal);
+    let (enc, key) = project.files();
+    let (_, other) = Project::sealed(b"a = 2\n", |seal| seal).files();
+    let prefix = "envconf/v1 key\nname: app\nenv: default\n".len();
+    let both = [&key[..key.len() - "end\n".len()], &other[prefix..]].concat();
+    fs::write(project.pair.key(), both).unwrap();
+    let stale = project.sandbox.write(".app.conf.enc.0123456789abcdef.tmp", "half");
+    assert_eq!(KeyFile::parse(&project.files().1).unwrap().sections.len(), 2);
+    let opened = project.open();
+    Seal::again(&opened).seal_over(&project.pair, &opened, b"a = 1\n", &project.kms.services()).unwrap();
+    assert_ne!(project.files().0, enc);
+    assert_eq!(project.files().1, key);
+    assert!(!stale.exists());
+}
+
+/// Readers in a loop beside sealers in a loop.
+#[test]
+fn a_reader_never_fails_beside_a_sealer() {
+    let project = Project::sealed(b"n = 0\n", |seal| seal);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reads = 0;
+            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                assert!(project.open().content().starts_with(b"n = "));
+                reads += 1;
+            }
+            reads
+        });
+        for n in 1..=20 {
+            let opened = project.open();
+            let seal = Seal::again(&opened).new_data_key();
+            seal.seal_over(&project.pair, &opened, format!("n = {n}\n").as_bytes(), &project.kms.services())
+                .unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert!(reader.join().unwrap() > 0);
+    });
+}
