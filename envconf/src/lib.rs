@@ -83,6 +83,7 @@ mod open;
 mod seal;
 mod rewrap;
 mod manage;
+pub mod import;
 #[doc(hidden)]
 pub mod private;
 mod config;
@@ -133,7 +134,7 @@ pub use format::{ContentType, Id, Name, Outline, Suite};
 pub use kms::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
 pub use kms::local::LocalKey;
 pub use kms::services::KeyServices;
-pub use kms::{BoxFuture, Context, KeyRef, Kms, KmsError, WrappedKey};
+pub use kms::{BoxFuture, Context, Decrypted, KeyRef, Kms, KmsError, WrappedKey};
 pub use layers::report::Provenance;
 pub use load::{Loaded, Loader};
 pub use open::{Depth, Opened, Verified, open, open_bytes, verify};

@@ -4,6 +4,7 @@
 //! there is exactly one spelling of everything.
 
 mod enc;
+pub(crate) mod foreign;
 mod key;
 mod lines;
 pub(crate) mod outline;

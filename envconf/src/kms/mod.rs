@@ -17,6 +17,7 @@ use self::keys::Keys;
 use crate::envelope::DataKey;
 use crate::error::{Error, Fault, Kind, escape};
 use crate::format::{Id, Name, Suite};
+use crate::secret::SecretBytes;
 
 /// A future in a box, as the methods of [`Kms`] return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -117,6 +118,21 @@ pub trait Kms: Send + Sync + 'static {
         None
     }
 
+    /// Decrypts what another program encrypted without a context, and tells which key the service used for it. Only
+    /// [`import`](crate::import) asks: such a blob says nothing about whose it is, so it never opens a pair. The
+    /// default is that the service has none.
+    ///
+    /// # Errors
+    /// As for [`Kms::wrap`].
+    fn decrypt_bare<'a>(
+        &'a self,
+        region: &'a str,
+        blob: &'a WrappedKey,
+    ) -> BoxFuture<'a, Result<Decrypted, KmsError>> {
+        let _ = (region, blob);
+        Box::pin(async { Err(KmsError::other("of this key service there are no files to import")) })
+    }
+
     /// Tells apart services of one provider whose answers could differ (other account, other endpoint), so that
     /// concurrent loads share a request only where it is the same. The default never shares.
     fn identity(&self) -> Option<[u8; 32]> {
@@ -163,6 +179,31 @@ impl WrappedKey {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// What a key service decrypted without a context: bytes that anybody with the right to encrypt may have made, and the
+/// key that the service says it used. Wiped on drop; `Debug` does not show the bytes.
+#[derive(Clone, Debug)]
+pub struct Decrypted {
+    key: KeyRef,
+    bytes: SecretBytes,
+}
+
+impl Decrypted {
+    /// A copy of `bytes`, which the caller should wipe, decrypted under `key`.
+    pub fn new(key: KeyRef, bytes: &[u8]) -> Self {
+        Self { key, bytes: SecretBytes::copy_of(bytes) }
+    }
+
+    /// The key that the service used.
+    pub fn key(&self) -> &KeyRef {
+        &self.key
+    }
+
+    /// The bytes.
+    pub fn expose(&self) -> &[u8] {
+        self.bytes.expose()
     }
 }
 
@@ -265,7 +306,7 @@ fn is_code(text: &str) -> bool {
     text.split('.').count() <= 4 && text.split('.').all(word)
 }
 
-fn is_uuid(text: &str) -> bool {
+pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, b)| match at {
             8 | 13 | 18 | 23 => b == b'-',

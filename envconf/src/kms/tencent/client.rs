@@ -18,7 +18,7 @@ use super::sign::{self, sign};
 use crate::envelope::DataKey;
 use crate::format::ContentType;
 use crate::http::{self, Method, Reply, Request, Route};
-use crate::kms::{KeyRef, KmsError, WrappedKey};
+use crate::kms::{KeyRef, KmsError, WrappedKey, is_uuid};
 use crate::layers::{
     self,
     tree::{Table, Value},
@@ -344,8 +344,19 @@ impl Answer {
         Err(self.wrong("the service unwrapped with another key than the trusted one"))
     }
 
-    /// The data key: `Plaintext`, decoded once and strictly.
+    /// The id of the key that was used, to be shown: it must have the form of one.
+    pub(super) fn key_id(&self) -> Result<&str, KmsError> {
+        let key_id = self.key_id.as_deref().filter(|id| is_uuid(id));
+        key_id.ok_or_else(|| self.wrong("the service does not say which key it used"))
+    }
+
+    /// The data key.
     pub(super) fn data_key(&self) -> Result<DataKey, KmsError> {
+        self.plaintext().map(DataKey::from_secret)
+    }
+
+    /// `Plaintext`, decoded once and strictly.
+    pub(super) fn plaintext(&self) -> Result<SecretBytes, KmsError> {
         let wrong = || self.wrong("the service gave no data key in strict base64");
         let text = self.plaintext.as_ref().ok_or_else(wrong)?;
         let mut bytes = SecretBytes::zeroed(decoded_len(text));
@@ -353,7 +364,7 @@ impl Answer {
         if written != bytes.expose().len() {
             return Err(wrong());
         }
-        Ok(DataKey::from_secret(bytes))
+        Ok(bytes)
     }
 
     /// `CiphertextBlob`, verbatim.

@@ -234,6 +234,18 @@ pub(super) fn stands_for(row: &str, code: &str) -> bool {
     code.strip_prefix(row).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
+/// What the service's refusal of a blob means where the blob was made by another program, without a context.
+pub(super) fn about_bare_blob(error: KmsError) -> KmsError {
+    let is_about_blob =
+        |code: &str| code.ends_with(".InvalidCiphertext") || code.starts_with("FailedOperation.");
+    if !error.code.as_deref().is_some_and(is_about_blob) {
+        return error;
+    }
+    let message = "the blob is damaged, or was made with a context, or in another account or region".into();
+    KmsError { message, ..error }
+        .advise("check the region, and whose credential it is; a damaged file may be whole in git's history")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

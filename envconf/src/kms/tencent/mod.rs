@@ -26,7 +26,7 @@ use self::credentials::Credentials;
 use self::endpoint::Endpoint;
 use super::deadline::Deadline;
 use super::keys::Keys;
-use super::{BoxFuture, Context, KeyRef, Kms, KmsError, WrappedKey};
+use super::{BoxFuture, Context, Decrypted, KeyRef, Kms, KmsError, WrappedKey};
 use crate::envelope::DataKey;
 use crate::error::{Error, Kind};
 use crate::format::Suite;
@@ -273,6 +273,22 @@ impl Kms for Tencent {
             answer.check_key(to)?;
             answer.check_source(from)?;
             answer.wrapped_key().map(Some)
+        })
+    }
+
+    fn decrypt_bare<'a>(
+        &'a self,
+        region: &'a str,
+        blob: &'a WrappedKey,
+    ) -> BoxFuture<'a, Result<Decrypted, KmsError>> {
+        Box::pin(async move {
+            let parameters = [("CiphertextBlob", Text(blob.as_str()))];
+            let answer = self.ask("Decrypt", region, &parameters, Answer::read).await;
+            let answer = answer.map_err(codes::about_bare_blob)?;
+            let key_id = answer.key_id()?;
+            let key = KeyRef::new(self.provider(), region, key_id);
+            let key = key.ok_or_else(|| KmsError::other("the region is none of a key reference"))?;
+            Ok(Decrypted::new(key, answer.plaintext()?.expose()))
         })
     }
 

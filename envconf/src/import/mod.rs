@@ -1,0 +1,215 @@
+//! import: what other programs encrypted, taken over once, to be sealed under a new data key (format.md §10).
+//!
+//! Today that is what Tencent's own guides produce: two files of its envelope guide (the wrapped key, and text in
+//! AES-ECB), or the one file of its guide for small files. Nothing authenticates these; so the loader refuses them, and
+//! a person has to look at what was found before it is sealed.
+//!
+//! ```no_run
+//! use envconf::import::{Blob, GuideData, BlobPlace};
+//! use envconf::{ContentType, KeyServices, Pair, Seal};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let blob = Blob::parse(&std::fs::read("test_encode_256.key")?)?;
+//! let data = GuideData::parse(&std::fs::read("test_encode_text.conf")?)?;
+//! let services = KeyServices::from_environment("config")?;
+//! let from: BlobPlace = "tencent:ap-guangzhou".parse()?;
+//! let imported = data.open(&blob.decrypt(&from, &services)?)?;
+//! // Show `imported.guide()`, `key()`, `key_form()`, `remarks()` to somebody who can tell whether they are right; then:
+//! let (name, environment) = ("app".parse()?, "default".parse()?);
+//! let pair = Pair::new("config", &name, &environment);
+//! Seal::new(name, environment, ContentType::Toml)
+//!     .recipient("tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01".parse()?)
+//!     .seal(&pair, imported.expose(), &services)?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod ecb;
+mod found;
+mod guide;
+mod text;
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Instant;
+
+pub use self::found::{Encoding, Guide, Imported, KeyForm, Remark};
+pub use self::guide::GuideData;
+use crate::error::{Error, Fault, Kind, escape};
+use crate::format::foreign;
+use crate::kms::services::KeyServices;
+use crate::kms::{Decrypted, KeyRef, KmsError, WrappedKey, worker};
+use crate::recipients::timed;
+
+/// Where a blob is to be decrypted: `provider:region`, or `provider:region:key-id` where only this key may have made it.
+///
+/// A blob names its key and not the place of it; the place comes from whoever imports, never from the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobPlace {
+    /// With [`ANY`] for the key id where none is given.
+    key: KeyRef,
+    pinned: bool,
+}
+
+/// Stands for a key id that nobody has given.
+const ANY: &str = "?";
+
+impl FromStr for BlobPlace {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let mut parts = text.splitn(3, ':');
+        let (provider, region) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let key_id = parts.next();
+        let key = KeyRef::new(provider, region, key_id.unwrap_or(ANY));
+        let key = key.ok_or_else(|| {
+            Error::new(Kind::Usage, format!("`{}` is no place of a key", escape(text))).advise(
+                "write it as provider:region, such as tencent:ap-guangzhou, or as a whole key reference",
+            )
+        })?;
+        Ok(Self { key, pinned: key_id.is_some() })
+    }
+}
+
+impl fmt::Display for BlobPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pinned {
+            true => self.key.fmt(f),
+            false => write!(f, "{}:{}", self.key.provider(), self.key.region()),
+        }
+    }
+}
+
+/// The bare `CiphertextBlob` of Tencent's guides: the key file of the envelope guide, or the one file of the guide for
+/// small files. Public, as a wrapped key is.
+#[derive(Clone, Debug)]
+pub struct Blob(WrappedKey);
+
+impl Blob {
+    /// Reads the bytes of the file: one line, three base64 texts joined by `-k-`; white space around it is left out.
+    ///
+    /// # Errors
+    /// [`Kind::DoesNotFit`] for anything else; [`Kind::AlreadySealed`] for a file of a sealed pair.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        refuse_sealed(bytes)?;
+        let blob = foreign::blob(bytes).and_then(WrappedKey::new);
+        blob.map(Self).ok_or_else(|| {
+            let error = Error::new(
+                Kind::DoesNotFit,
+                "it is no CiphertextBlob: one line, three base64 texts joined by `-k-`",
+            );
+            match foreign::is_guide_data(bytes) {
+                true => error.advise("it has the form of the encrypted text: give it as --data, and the file with the wrapped key as --key"),
+                false => error.advise("give the file with what KMS calls CiphertextBlob, as it was written"),
+            }
+        })
+    }
+
+    /// Has the key service decrypt it, without a context. Blocks; works before, inside and without any async runtime.
+    ///
+    /// # Errors
+    /// [`Kind::UnwrapFailed`] with what the service said, or if it used another key than `from` names; [`Kind::Usage`]
+    /// for a service that this build does not have.
+    pub fn decrypt(&self, from: &BlobPlace, services: &KeyServices) -> Result<Decrypted, Error> {
+        let provider = from.key.provider();
+        let kms = services.provider(provider).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("this build has no key service `{provider}` to import from"))
+                .advise("check the spelling of the place, or enable the crate feature of that provider")
+        })?;
+        let until = Instant::now() + services.time_limit();
+        let (place, blob) = (from.clone(), self.0.clone());
+        let job = async move {
+            let decrypted = kms.decrypt_bare(place.key.region(), &blob).await?;
+            if place.pinned && *decrypted.key() != place.key {
+                let message = format!("it was made under another key, {}", decrypted.key());
+                return Err(KmsError::new(Fault::Other, message)
+                    .advise("find out whose that key is; if it is yours, name it instead"));
+            }
+            Ok(decrypted)
+        };
+        worker::block_on(timed(&from.key, until, job))
+            .map_err(|attempt| Error::service_failed("the key service did not decrypt it", attempt))
+    }
+}
+
+fn refuse_sealed(bytes: &[u8]) -> Result<(), Error> {
+    if !bytes.starts_with(b"envconf/") {
+        return Ok(());
+    }
+    Err(Error::new(Kind::AlreadySealed, "it is a sealed file already")
+        .advise("there is nothing to import; `envconf open` gives what is in it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::envelope::DataKey;
+    use crate::kms::{BoxFuture, Context, Kms};
+
+    #[test]
+    fn a_place_is_a_region_or_a_whole_reference() {
+        let place = |text: &str| text.parse::<BlobPlace>().map(|place| (place.to_string(), place.pinned));
+        assert_eq!(place("tencent:ap-guangzhou").unwrap(), ("tencent:ap-guangzhou".into(), false));
+        assert_eq!(place("tencent:ap-guangzhou:a:b").unwrap(), ("tencent:ap-guangzhou:a:b".into(), true));
+        for bad in ["", "tencent", "tencent:", "Tencent:ap-guangzhou", "tencent:ap-guangzhou:", "tencent:x y"]
+        {
+            assert_eq!(place(bad).unwrap_err().kind(), Kind::Usage, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_blob_is_told_from_what_it_is_not() {
+        assert_eq!(Blob::parse(b" AAAA-k-AAAA-k-AAAA\r\n").unwrap().0.as_str(), "AAAA-k-AAAA-k-AAAA");
+        let advice = |bytes: &[u8]| {
+            let error = Blob::parse(bytes).unwrap_err();
+            assert_eq!(error.exit_code(), 20);
+            error.advice().unwrap().to_owned()
+        };
+        assert!(advice(b"AAAAAAAAAAAAAAAAAAAAAA==").contains("--data"));
+        assert!(advice(b"").contains("CiphertextBlob") && advice(b"AAAA-k-AAAA").contains("CiphertextBlob"));
+        assert_eq!(Blob::parse(b"envconf/v1 key\n").unwrap_err().kind(), Kind::AlreadySealed);
+    }
+
+    /// A key service that only does what it must.
+    struct Vendor;
+
+    impl Kms for Vendor {
+        fn provider(&self) -> &str {
+            "vendor"
+        }
+
+        fn authenticates(&self) -> bool {
+            true
+        }
+
+        fn wrap<'a>(
+            &'a self,
+            _: &'a KeyRef,
+            _: &'a DataKey,
+            _: &'a Context,
+        ) -> BoxFuture<'a, Result<WrappedKey, KmsError>> {
+            Box::pin(async { Err(KmsError::other("never asked")) })
+        }
+
+        fn unwrap<'a>(
+            &'a self,
+            _: &'a KeyRef,
+            _: &'a WrappedKey,
+            _: &'a Context,
+        ) -> BoxFuture<'a, Result<DataKey, KmsError>> {
+            Box::pin(async { Err(KmsError::other("never asked")) })
+        }
+    }
+
+    #[test]
+    fn a_service_without_such_files_says_so() {
+        let blob = Blob::parse(b"AAAA-k-AAAA-k-AAAA").unwrap();
+        let services = KeyServices::none().kms(Arc::new(Vendor));
+        for (from, code) in [("local:-", 2), ("vault:-", 2), ("vendor:-", 40)] {
+            let error = blob.decrypt(&from.parse().unwrap(), &services).unwrap_err();
+            assert_eq!(error.exit_code(), code, "{error}");
+        }
+    }
+}
