@@ -4,6 +4,7 @@
 //! when something else is wrong ([`checked`]): every accepted line has matched a grammar that admits printable
 //! ASCII only, so a file that is accepted has passed it, and a body of 64 MiB is not read twice.
 
+use super::foreign;
 use crate::error::{Error, Kind};
 
 /// Longest line, its LF included.
@@ -44,7 +45,7 @@ pub(super) fn checked<'a, T>(
         return Err(Error::new(Kind::TooLarge, format!("larger than {limit} bytes")));
     }
     if !bytes.starts_with(MAGIC) {
-        return Err(not_envconf(bytes));
+        return Err(not_envconf(bytes, kind));
     }
     let lines = Lines { bytes, at: 0, number: 0 };
     lines.first(kind).and_then(parse).map_err(|error| match bytes.iter().position(|b| !is_allowed(*b)) {
@@ -57,10 +58,17 @@ fn is_allowed(byte: u8) -> bool {
     byte == b'\n' || (0x20..=0x7E).contains(&byte)
 }
 
-fn not_envconf(bytes: &[u8]) -> Error {
+fn not_envconf(bytes: &[u8], kind: FileKind) -> Error {
     let error = Error::new(Kind::NotEnvconf, "not a sealed file: it does not begin with `envconf/`");
     match bytes {
         [] => error.advise("the file is empty; restore it from git, or delete both files of the pair and seal the configuration again"),
+        _ if foreign::blob(bytes).is_some() => error.advise(match kind {
+            FileKind::Key => "it has the form of a key file of Tencent's envelope guide: bring both files over with `envconf import --key FILE --data FILE`",
+            FileKind::Enc => "it has the form of a file of Tencent's guide for small files: bring it over with `envconf import --data FILE`",
+        }),
+        _ if foreign::is_guide_data(bytes) => error.advise(
+            "it has the form of a file of Tencent's envelope guide: bring it over with `envconf import --key FILE --data FILE`",
+        ),
         [0xEF, 0xBB, 0xBF, ..] => {
             error.advise("it begins with a byte order mark, which an editor has added; restore it from git")
         }
