@@ -43,8 +43,19 @@ fn every_case_goes_as_written() {
 #[test]
 fn every_verb_explains_itself_with_examples() {
     let sandbox = Sandbox::new();
-    let verbs =
-        ["init", "keygen", "seal", "open", "inspect", "verify", "explain", "rewrap", "keys", "completion"];
+    let verbs = [
+        "init",
+        "keygen",
+        "seal",
+        "open",
+        "inspect",
+        "verify",
+        "explain",
+        "rewrap",
+        "keys",
+        "import",
+        "completion",
+    ];
     for verb in verbs.into_iter().chain(["encrypt", "decrypt", "validate", "updatekeys"]) {
         let output = sandbox
             .command(ENVCONF)

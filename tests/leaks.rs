@@ -14,11 +14,12 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{Project, TencentProject};
+use envconf::import::{Blob, GuideData, Imported};
 use envconf::{
-    ContentType, DataKey, EncryptedConfig, Error, ExposeSecret, KeyServices, Kind, Loader, LocalKey, Seal,
-    SecretString, SigningKey, check_content,
+    ContentType, DataKey, Decrypted, EncryptedConfig, Error, ExposeSecret, KeyServices, Kind, Loader,
+    LocalKey, Seal, SecretString, SigningKey, check_content,
 };
-use envconf_test_support::Reply;
+use envconf_test_support::{Reply, StandIn};
 use serde::de::{Deserialize, Deserializer, Error as _, Unexpected};
 
 /// No part of it of six characters occurs in anything that this project says.
@@ -374,6 +375,35 @@ fn a_service_that_repeats_the_data_key() {
     }
 }
 
+/// The service's reply repeats what was to be imported, and what it decrypts is no text.
+#[test]
+fn imports_that_fail() {
+    let kms = StandIn::start();
+    let services = KeyServices::from_given(kms.variables()).unwrap();
+    let blob = Blob::parse(b"AAAA-k-AAAA-k-AAAA").unwrap();
+    let (b64, hex) =
+        (STANDARD.encode(CANARY), CANARY.bytes().map(|b| format!("{b:02x}")).collect::<String>());
+    for from in ["tencent:ap-guangzhou", "tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01"] {
+        for form in [CANARY, &b64, &hex] {
+            let response = serde_json::json!({ "KeyId": form, "Plaintext": b64, "RequestId": form });
+            let body = serde_json::json!({ "Response": response }).to_string().into_bytes();
+            for reply in [
+                Reply::error(form, form),
+                Reply::Raw { status: 200, content_type: "application/json".into(), body },
+            ] {
+                kms.next(reply);
+                let error = blob.decrypt(&from.parse().unwrap(), &services).unwrap_err();
+                assert_error_silent("a reply to an import", &error, &[CANARY, &b64, &hex]);
+            }
+        }
+    }
+    let data = GuideData::parse(STANDARD.encode([0x5A; 64]).as_bytes()).unwrap();
+    for key in [CANARY.as_bytes(), &CANARY.as_bytes()[..11]] {
+        let error = data.open(&Decrypted::new("tencent:ap-guangzhou:a".parse().unwrap(), key)).unwrap_err();
+        assert_error_silent("no text", &error, &[CANARY, &b64]);
+    }
+}
+
 #[test]
 fn credentials_and_local_keys() {
     let project = TencentProject::toml("token = \"x\"\n");
@@ -533,8 +563,11 @@ fn debug_of_everything_that_holds_a_secret() {
     let opened = envconf::open(&project.pair("default"), &policy, &own).unwrap();
     let seal = Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Raw)
         .sign(SigningKey::from_seed(b"xQ7-kanarienvogel-Zw9-sidste-Yv4"));
+    let decrypted = Decrypted::new("tencent:ap-guangzhou:a".parse().unwrap(), CANARY.as_bytes());
+    let imported = Imported::small(&decrypted);
     let shown = [
         loader,
+        format!("{decrypted:?} {imported:?} {:?}", imported.remarks()),
         format!("{loaded:?} {:?}", *loaded),
         format!("{opened:?}"),
         format!("{services:?} {local:?} {seal:?} {:?}", DataKey::from_bytes(CANARY.as_bytes())),

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use envconf::{Error, Kind, Name, Trusted, setting};
 
-use crate::commands::{completion, explain, init, inspect, keygen, keys, open, rewrap, seal, verify};
+use crate::commands;
 
 /// Configuration that lies encrypted in git
 ///
@@ -33,20 +33,21 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
-    Init(init::Args),
-    Keygen(keygen::Args),
+    Init(commands::init::Args),
+    Keygen(commands::keygen::Args),
     #[command(visible_alias = "encrypt")]
-    Seal(seal::Args),
+    Seal(commands::seal::Args),
     #[command(visible_alias = "decrypt")]
-    Open(open::Args),
-    Inspect(inspect::Args),
+    Open(commands::open::Args),
+    Inspect(commands::inspect::Args),
     #[command(visible_alias = "validate")]
-    Verify(verify::Args),
-    Explain(explain::Args),
+    Verify(commands::verify::Args),
+    Explain(commands::explain::Args),
     #[command(visible_alias = "updatekeys")]
-    Rewrap(rewrap::Args),
-    Keys(keys::Args),
-    Completion(completion::Args),
+    Rewrap(commands::rewrap::Args),
+    Keys(commands::keys::Args),
+    Import(commands::import::Args),
+    Completion(commands::completion::Args),
 }
 
 #[derive(Args)]

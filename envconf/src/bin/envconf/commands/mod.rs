@@ -2,6 +2,7 @@
 
 pub(crate) mod completion;
 pub(crate) mod explain;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod keygen;

@@ -243,13 +243,17 @@ fn report(target: &Target, sealed: &Sealed, args: &Args, output: &Output) -> Res
     }
     recipients.iter().for_each(|key| output.say(format_args!("  for {key}")));
     if sealed.check() == Check::AfterUnwrap {
-        output.say("checked from the data key on only: none of the recipients unwraps it for this sealer");
+        output.say(AFTER_UNWRAP);
     }
     if args.rm {
         output.say(format_args!("deleted {}", shown(&args.file)));
     }
     Ok(())
 }
+
+/// What is said where a new pair was not proved to open from the wrapped key on.
+pub(super) const AFTER_UNWRAP: &str =
+    "checked from the data key on only: none of the recipients unwraps it for this sealer";
 
 fn new_key(why: DataKeyUse) -> &'static str {
     match why {

@@ -1,0 +1,248 @@
+use std::path::{Path, PathBuf};
+
+use envconf::import::{Blob, BlobPlace, Encoding, GuideData, Imported};
+use envconf::{
+    Check, ContentType, Error, KeyServices, Kind, Pair, Seal, Sealed, Trusted, check_content,
+    content_type_of, setting,
+};
+use serde_json::json;
+
+use super::seal::AFTER_UNWRAP;
+use crate::cli::{Global, one_of};
+use crate::output::{Output, shown};
+use crate::plain;
+use crate::recipients::Wanted;
+use crate::target::{self, Target};
+
+/// Take over what Tencent's own guides encrypted
+///
+/// Of the envelope guide give both files; of the guide for small files, whose one
+/// file holds three base64 texts joined by -k-, give that one as --data alone. The
+/// key service decrypts, and what comes of it is sealed into a new pair under a new
+/// data key.
+///
+/// Nothing authenticates such files. What was found in them, and what cannot be
+/// known, is shown without their content and has to be agreed to. A pair that is
+/// there already is not replaced; the old files stay as they are.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf import --key test_encode_256.key --data test_encode_text.conf --from tencent:ap-guangzhou
+  envconf import --data test_encry.dat --from tencent:ap-guangzhou --name app -o config
+  envconf import --key old.key --data old.conf --name app --environment prod -o config \\
+    --from tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --type dotenv --yes"
+)]
+pub(crate) struct Args {
+    /// The file with the encrypted text; its name says whose it is unless --name does
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+
+    /// The file with the wrapped data key (CiphertextBlob); none for a small file
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+
+    /// Where to decrypt: provider:region
+    ///
+    /// Else tencent in TENCENTCLOUD_REGION, else in the region of the keys of -r. With
+    /// provider:region:key-id only what was encrypted under this key is taken.
+    #[arg(long, value_name = "PLACE", verbatim_doc_comment)]
+    from: Option<BlobPlace>,
+
+    /// Write the pair into this folder instead
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+
+    /// Seal for this key; repeatable
+    ///
+    /// provider:region:key-id, or local for the local keys at hand. Else the first
+    /// rule of .envconf.toml that matches the pair says it.
+    #[arg(short, long = "recipient", value_name = "REF", verbatim_doc_comment, value_delimiter = ',')]
+    recipients: Vec<Trusted>,
+
+    /// What the content is; else the extension of --data or the content says it
+    #[arg(long = "type", value_name = "TYPE",
+        value_parser = one_of(ContentType::ALL.map(ContentType::name), ContentType::from_name))]
+    content_type: Option<ContentType>,
+
+    /// Agree to what is found
+    #[arg(short, long)]
+    yes: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    let target = target(args, global)?;
+    let from = place(args)?;
+    let services = target.services()?;
+    let wanted = Wanted::of(&args.recipients, global, None, &target.pair, &services)?;
+    let imported = read(args, &from, &services)?;
+    let content_type = content_type(args, &imported).map_err(|error| error.at(&args.data))?;
+    agree(&report(args, &target, &wanted, &imported, content_type), args.yes, output)?;
+    let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type);
+    let seal = wanted.keys.into_iter().fold(seal, Seal::recipient);
+    let sealed = seal.seal(&target.pair, imported.expose(), &services)?;
+    written(&target, &imported, content_type, &sealed, output)
+}
+
+/// The pair to write. What is there already is not replaced: it is a configuration of its own, with its own history.
+fn target(args: &Args, global: &Global) -> Result<Target, Error> {
+    let (name, environment) = target::identity(&args.data, global)?;
+    let beside = args.data.parent().unwrap_or(Path::new(""));
+    let folder = args.output.as_deref().unwrap_or(beside);
+    if folder != Path::new("") && !folder.is_dir() {
+        return Err(Error::write(folder, std::io::ErrorKind::NotFound.into()).advise("make the folder first"));
+    }
+    let pair = Pair::new(folder, &name, &environment);
+    for file in [pair.enc(), pair.key()] {
+        if file.symlink_metadata().is_ok() {
+            return Err(Error::write(file, std::io::ErrorKind::AlreadyExists.into()).advise(
+                "choose another --name, --environment or -o; or move it away, if it is what you import or has become useless",
+            ));
+        }
+    }
+    Ok(Target { pair, name, environment })
+}
+
+/// Where the blob is decrypted. Never from a file: whoever could write it would choose who is asked.
+fn place(args: &Args) -> Result<BlobPlace, Error> {
+    if let Some(from) = &args.from {
+        return Ok(from.clone());
+    }
+    let region = setting("TENCENTCLOUD_REGION")?.or_else(|| region_of_recipients(args)).ok_or_else(|| {
+        Error::new(Kind::Usage, "the files do not say where their key is").advise(
+            "give the region of the CMK, such as --from tencent:ap-guangzhou, or set TENCENTCLOUD_REGION",
+        )
+    })?;
+    format!("tencent:{region}").parse().map_err(|_| {
+        Error::new(Kind::Usage, "TENCENTCLOUD_REGION is no region").advise("write it as ap-guangzhou")
+    })
+}
+
+/// The one region of the Tencent keys that `-r` names.
+fn region_of_recipients(args: &Args) -> Option<String> {
+    let mut regions = args.recipients.iter().filter_map(|recipient| match recipient {
+        Trusted::Key(key) if key.provider() == "tencent" => Some(key.region()),
+        _ => None,
+    });
+    let first = regions.next()?;
+    regions.all(|region| region == first).then(|| first.to_owned())
+}
+
+/// Reads the files, whose forms are checked before anything is asked, and has them decrypted.
+fn read(args: &Args, from: &BlobPlace, services: &KeyServices) -> Result<Imported, Error> {
+    let data_file = args.data.as_path();
+    let data = plain::read(data_file)?;
+    let Some(key_file) = &args.key else {
+        let blob = Blob::parse(&data).map_err(|error| error.at(data_file))?;
+        let decrypted = blob.decrypt(from, services).map_err(|error| error.at(data_file))?;
+        return Ok(Imported::small(&decrypted));
+    };
+    let blob = Blob::parse(&plain::read(key_file)?).map_err(|error| error.at(key_file))?;
+    let data = GuideData::parse(&data).map_err(|error| error.at(data_file))?;
+    let data_key = blob.decrypt(from, services).map_err(|error| error.at(key_file))?;
+    data.open(&data_key).map_err(|error| error.at(data_file))
+}
+
+/// What the content is: as the option says, else as the name says, which counts as `.conf` where it says nothing.
+fn content_type(args: &Args, imported: &Imported) -> Result<ContentType, Error> {
+    let content = imported.expose();
+    let guess =
+        || content_type_of(&args.data, content).or_else(|_| content_type_of(Path::new("-.conf"), content));
+    let content_type = args.content_type.map_or_else(guess, Ok)?;
+    if imported.encoding() != Encoding::Utf8 && content_type != ContentType::Raw {
+        let message = format!("the content is {}", imported.encoding());
+        return Err(Error::new(Kind::DoesNotFit, message).advise(
+            "import it with --type raw; then open it, convert it (iconv -f GB18030 -t UTF-8), and seal the result",
+        ));
+    }
+    check_content(content, content_type).map_err(|error| match args.content_type {
+        Some(_) => error,
+        None => error.advise(format!(
+            "it was taken for {}; say with --type what it is: toml, json, yaml, dotenv or raw",
+            content_type.name()
+        )),
+    })?;
+    Ok(content_type)
+}
+
+/// What was found, what cannot be known, and what will be done; nothing of the content.
+fn report(
+    args: &Args,
+    target: &Target,
+    wanted: &Wanted,
+    imported: &Imported,
+    content_type: ContentType,
+) -> Vec<String> {
+    let mut lines = vec![format!("{}: {}", shown(&args.data), imported.guide())];
+    let mut found = |what: &str, text: String| lines.push(format!("  {what}: {text}"));
+    found("encrypted under", imported.key().to_string());
+    if let Some(form) = imported.key_form() {
+        found("key", form.to_string());
+    }
+    found("encoding", imported.encoding().to_string());
+    let whence = if args.content_type.is_some() { "as --type says" } else { "guessed" };
+    found("type", format!("{}, {whence}", content_type.name()));
+    imported.remarks().iter().for_each(|remark| found("note", remark.to_string()));
+    imported.guide().not_known().iter().for_each(|unknown| found("not known", unknown.to_string()));
+    let Target { pair, name, environment } = target;
+    lines.push(format!("to be sealed as {name} for {environment}, into {}", shown(pair.enc())));
+    lines.extend(wanted.keys.iter().map(|key| format!("  for {key}")));
+    lines
+}
+
+fn agree(report: &[String], yes: bool, output: &Output) -> Result<(), Error> {
+    let say = || report.iter().for_each(|line| output.say(line));
+    if yes {
+        say();
+        return Ok(());
+    }
+    match output.ask(&format!("{}\nSeal it?", report.join("\n"))) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::new(Kind::Interrupted, "not agreed to; nothing was written")),
+        Err(error) if error.kind() == Kind::NeedsTerminal => {
+            say();
+            Err(Error::new(
+                Kind::NeedsTerminal,
+                "what was found has to be agreed to, and there is no terminal",
+            )
+            .advise("read it, and agree with --yes"))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn written(
+    target: &Target,
+    imported: &Imported,
+    content_type: ContentType,
+    sealed: &Sealed,
+    output: &Output,
+) -> Result<(), Error> {
+    let (enc, key) = (target.pair.enc(), target.pair.key());
+    if output.is_json() {
+        return output.json(&json!({
+            "enc": enc.to_string_lossy(),
+            "key": key.to_string_lossy(),
+            "name": target.name.as_str(),
+            "environment": target.environment.as_str(),
+            "type": content_type.name(),
+            "generation": sealed.generation(),
+            "recipients": sealed.recipients().iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "check": if sealed.check() == Check::Whole { "whole" } else { "after-unwrap" },
+            "found": {
+                "guide": imported.guide().name(),
+                "encrypted_under": imported.key().to_string(),
+                "key_form": imported.key_form().map(|form| form.name()),
+                "encoding": imported.encoding().name(),
+                "remarks": imported.remarks().iter().map(|remark| remark.name()).collect::<Vec<_>>(),
+            },
+        }));
+    }
+    output.say(format_args!("wrote {} and {}: new data key", shown(enc), shown(key)));
+    if sealed.check() == Check::AfterUnwrap {
+        output.say(AFTER_UNWRAP);
+    }
+    output.say("next: compare it with what you expect (envconf open), then remove the old files");
+    Ok(())
+}
