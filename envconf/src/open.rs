@@ -192,18 +192,27 @@ fn unlock_section(
 
 /// Steps 1 to 7, with both files read again where a sealer is between two of its writes.
 fn read_both(pair: &Pair, policy: &Policy) -> Result<(Vec<u8>, EncFile, KeyFile, Section), Error> {
-    let mut again = 0;
+    let mut again = ReadAgain::default();
     loop {
         let enc = pair.read_enc()?;
         let file = check_enc(&enc, policy).map_err(|error| error.at(pair.enc()))?;
         match pair.read_key().and_then(|key| check_key(&file, &key)) {
             Ok((key, section)) => return Ok((enc, file, key, section)),
-            Err(error) if error.kind() == Kind::DekNotFound && again < READ_AGAIN.0 => {
-                again += 1;
-                std::thread::sleep(READ_AGAIN.1);
-            }
+            Err(error) if again.is_due(&error) => std::thread::sleep(READ_AGAIN.1),
             Err(error) => return Err(error.at(pair.key())),
         }
+    }
+}
+
+/// Counts how often a pair was read again.
+#[derive(Default)]
+pub(crate) struct ReadAgain(usize);
+
+impl ReadAgain {
+    /// Whether to read once more, `error` being what a reader between two writes of a sealer meets.
+    pub(crate) fn is_due(&mut self, error: &Error) -> bool {
+        self.0 += 1;
+        error.kind() == Kind::DekNotFound && self.0 <= READ_AGAIN.0
     }
 }
 
@@ -214,36 +223,46 @@ pub(crate) enum Wait {
     Beside,
 }
 
+impl Wait {
+    pub(crate) async fn between_reads(self) {
+        match self {
+            Self::Here => std::thread::sleep(READ_AGAIN.1),
+            Self::Beside => worker::sleep(READ_AGAIN.1).await,
+        }
+    }
+}
+
 pub(crate) async fn open_pair(
     pair: &Pair,
     policy: &Policy,
     services: &KeyServices,
     wait: Wait,
 ) -> Result<Opened, Error> {
-    let mut again = 0;
+    let mut again = ReadAgain::default();
     loop {
-        match open_once(pair, policy, services).await {
-            Err(error) if error.kind() == Kind::DekNotFound && again < READ_AGAIN.0 => {
-                again += 1;
-                match wait {
-                    Wait::Here => std::thread::sleep(READ_AGAIN.1),
-                    Wait::Beside => worker::sleep(READ_AGAIN.1).await,
-                }
-            }
+        let enc = pair.read_enc()?;
+        match open_read(pair, &enc, || pair.read_key(), policy, services).await {
+            Err(error) if again.is_due(&error) => wait.between_reads().await,
             result => return result,
         }
     }
 }
 
-async fn open_once(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Opened, Error> {
-    let enc = pair.read_enc()?;
-    let file = check_enc(&enc, policy).map_err(|error| error.at(pair.enc()))?;
-    let key = pair.read_key()?;
+/// Opens what was read of `pair`; the `.key` is asked for once the `.enc` has passed.
+pub(crate) async fn open_read(
+    pair: &Pair,
+    enc: &[u8],
+    key: impl FnOnce() -> Result<Vec<u8>, Error>,
+    policy: &Policy,
+    services: &KeyServices,
+) -> Result<Opened, Error> {
+    let file = check_enc(enc, policy).map_err(|error| error.at(pair.enc()))?;
+    let key = key()?;
     let in_key = |error: Error| {
         let path = if concerns_enc(error.kind()) { pair.enc() } else { pair.key() };
         error.at(path)
     };
-    open_checked(file, &enc, &key, policy, services).await.map_err(in_key)
+    open_checked(file, enc, &key, policy, services).await.map_err(in_key)
 }
 
 /// Whether an error of steps 5 to 15 is about the `.enc`.
