@@ -215,6 +215,31 @@ pub trait EncryptedConfig: Sized {
         global::get(Self::load)
     }
 
+    /// Loads the configuration as [`load`](Self::load) does, and follows its files from then on: the handle always
+    /// gives the newest that is valid. See [`Watch`](crate::Watch).
+    ///
+    /// # Errors
+    /// As for [`Loader::load`]; [`Kind::Unexpected`](crate::Kind::Unexpected) where no thread can be started.
+    #[cfg(feature = "watch")]
+    fn watch() -> Result<crate::Watch<Self>, Error>
+    where
+        Self: Send + Sync + 'static,
+    {
+        Self::loader().watch()
+    }
+
+    /// The same for async code, on any runtime.
+    ///
+    /// # Errors
+    /// As for [`watch`](Self::watch).
+    #[cfg(feature = "watch")]
+    fn watch_async() -> impl Future<Output = Result<crate::Watch<Self>, Error>> + Send
+    where
+        Self: Send + Sync + 'static,
+    {
+        Self::loader().watch_async()
+    }
+
     /// Looks for mistakes in the type itself that only show when it is used: names of variables, keys and lines that
     /// collide across structs; defaults and examples that do not fit their fields, or that `validate` refuses.
     ///

@@ -77,6 +77,8 @@ extern crate self as envconf;
 
 // In reading order: the verbs, then the nouns, each knowing those below it.
 pub mod testing;
+#[cfg(feature = "watch")]
+mod watch;
 mod load;
 mod explain;
 mod open;
@@ -145,3 +147,5 @@ pub use rules::Rules;
 pub use seal::{Check, DataKeyUse, Seal, Sealed, check_content};
 pub use signer::{SignerKey, SigningKey};
 pub use variables::setting;
+#[cfg(feature = "watch")]
+pub use watch::{Status, Watch, WatchOptions};

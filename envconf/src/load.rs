@@ -48,8 +48,10 @@ pub struct Loader<T> {
     min_generation: Option<u64>,
     local_keys: Vec<Result<LocalKey, Error>>,
     kms: Vec<Arc<dyn Kms>>,
-    variables: Variables,
+    pub(crate) variables: Variables,
     deadline: Option<Duration>,
+    #[cfg(feature = "watch")]
+    pub(crate) watch_options: crate::watch::WatchOptions,
     loads: PhantomData<fn() -> T>,
 }
 
@@ -67,6 +69,8 @@ impl<T: EncryptedConfig> Loader<T> {
             kms: Vec::new(),
             variables: Variables::Process,
             deadline: None,
+            #[cfg(feature = "watch")]
+            watch_options: crate::watch::WatchOptions::default(),
             loads: PhantomData,
         }
     }
@@ -179,8 +183,12 @@ impl<T: EncryptedConfig> Loader<T> {
     async fn load_traced(self, wait: Wait) -> Result<Loaded<T>, Error> {
         let plan = self.plan()?;
         let texts = plan.read(wait).await?;
-        let what = plan.policy.what();
-        let (value, origins) = layers::build_traced(&what, &texts.layers(&plan.pair)?, &self.variables)?;
+        self.build_traced(&plan, &texts)
+    }
+
+    pub(crate) fn build_traced(&self, plan: &Plan, texts: &Texts) -> Result<Loaded<T>, Error> {
+        let layers = texts.layers(&plan.pair)?;
+        let (value, origins) = layers::build_traced(&plan.policy.what(), &layers, &self.variables)?;
         Ok(Loaded { value, origins })
     }
 
@@ -192,7 +200,7 @@ impl<T: EncryptedConfig> Loader<T> {
     }
 
     /// Every setting, read and checked before anything is tried.
-    fn plan(&self) -> Result<Plan, Error> {
+    pub(crate) fn plan(&self) -> Result<Plan, Error> {
         let meta = const { &T::META };
         let variables = &self.variables;
         let name: Name = meta.name.parse()?;
@@ -283,10 +291,10 @@ impl<T> std::fmt::Debug for Loader<T> {
 }
 
 /// What one load does: which pair, whom to trust, how to reach keys.
-struct Plan {
-    pair: Pair,
-    policy: Policy,
-    services: KeyServices,
+pub(crate) struct Plan {
+    pub(crate) pair: Pair,
+    pub(crate) policy: Policy,
+    pub(crate) services: KeyServices,
 }
 
 impl Plan {
@@ -296,12 +304,18 @@ impl Plan {
         let opened = open::open_pair(&self.pair, &self.policy, &self.services, wait).await?;
         Ok(Texts { plain, opened })
     }
+
+    /// What may lie beside the pair, and counts.
+    #[cfg(feature = "watch")]
+    pub(crate) fn plain_files(&self) -> Vec<PathBuf> {
+        Plain::files(&self.pair, &self.policy.name, &self.policy.environment)
+    }
 }
 
 /// All texts of one configuration.
-struct Texts {
-    plain: Vec<Plain>,
-    opened: Opened,
+pub(crate) struct Texts {
+    pub(crate) plain: Vec<Plain>,
+    pub(crate) opened: Opened,
 }
 
 impl Texts {

@@ -27,10 +27,22 @@ impl Plain {
     /// # Errors
     /// [`Kind::Io`] for one that cannot be read, [`Kind::DoesNotFit`] for one that is too large or no text.
     pub(crate) fn beside(pair: &Pair, name: &Name, environment: &Name) -> Result<Vec<Self>, Error> {
+        let files = Self::files(pair, name, environment).into_iter();
+        files.filter_map(|file| Self::read(file).transpose()).collect()
+    }
+
+    /// Where they are looked for, in the same order.
+    pub(crate) fn files(pair: &Pair, name: &Name, environment: &Name) -> Vec<PathBuf> {
         let file = |stem: String| pair.enc().with_file_name(format!("{stem}.defaults.toml"));
         let every = file(name.to_string());
         let this = (environment.as_str() != "default").then(|| file(format!("{name}.{environment}")));
-        [Some(every), this].into_iter().flatten().filter_map(|file| Self::read(file).transpose()).collect()
+        [Some(every), this].into_iter().flatten().collect()
+    }
+
+    /// The file, and what it holds.
+    #[cfg(feature = "watch")]
+    pub(crate) fn parts(&self) -> (&Path, &str) {
+        (&self.file, &self.text)
     }
 
     pub(crate) fn layer(&self) -> Layer<'_> {

@@ -104,6 +104,18 @@ impl KeyServices {
         self
     }
 
+    /// What the command of `earlier` printed counts here too, if it is the same command: it is run once.
+    #[cfg(feature = "watch")]
+    #[must_use]
+    pub(crate) fn remembering(mut self, earlier: &Self) -> Self {
+        if let (Some(command), Some(same)) = (&mut self.command, &earlier.command)
+            && command.words == same.words
+        {
+            *command = same.clone();
+        }
+        self
+    }
+
     /// For all tries of one unwrap together; the default is 10 s.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {

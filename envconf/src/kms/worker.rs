@@ -59,7 +59,7 @@ pub(crate) async fn run<T: Send + 'static>(job: impl Future<Output = T> + Send +
 }
 
 /// The job's result, or `None` once `abandoned` is ready.
-async fn first_of<T>(
+pub(crate) async fn first_of<T>(
     mut job: std::pin::Pin<&mut impl Future<Output = T>>,
     mut abandoned: std::pin::Pin<&mut impl Future<Output = ()>>,
 ) -> Option<T> {

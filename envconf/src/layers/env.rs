@@ -92,6 +92,13 @@ impl<'a> Environment<'a> {
         self.variables.get(name)
     }
 
+    /// The files that hold the values of `meta`'s fields, named by the `_FILE` forms that are set.
+    #[cfg(feature = "watch")]
+    pub(crate) fn files(&self, meta: &'static Meta) -> Vec<PathBuf> {
+        let names = meta.leaves().into_iter().filter_map(|leaf| leaf.variable(self.prefix));
+        names.filter_map(|name| self.get(&file_form(&name))).map(PathBuf::from).collect()
+    }
+
     /// A problem for every variable under the prefix that no field of `meta` reads.
     pub(crate) fn unknown(&self, meta: &'static Meta) -> Vec<Problem> {
         if self.present.is_empty() {
@@ -173,7 +180,7 @@ fn read_file(file: &std::path::Path) -> Result<Zeroizing<String>, Complaint> {
 }
 
 /// The content of `file` in one buffer that never grows, so that no unwiped copy of it stays behind.
-fn read_bounded(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, Complaint> {
+pub(crate) fn read_bounded(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, Complaint> {
     let cannot =
         |error: std::io::Error| Complaint::Rule(format!("cannot read it: {}", crate::error::reason(&error)));
     let file = File::open(file).map_err(cannot)?;

@@ -1,0 +1,31 @@
+//! SIGHUP, where it is asked for.
+
+use std::sync::Arc;
+
+use signal_hook::consts::SIGHUP;
+use signal_hook::iterator::{Handle, Signals};
+
+use super::bell::Bell;
+use crate::error::{Error, Kind};
+
+/// While it lives, SIGHUP makes the watch look.
+pub(super) struct Hangup(Handle);
+
+impl Hangup {
+    /// # Errors
+    /// [`Kind::Unexpected`] where the signal or a thread for it cannot be had.
+    pub(super) fn start(bell: Arc<Bell>) -> Result<Self, Error> {
+        let failed = |error| Error::new(Kind::Unexpected, "SIGHUP cannot be followed").caused_by(error);
+        let mut signals = Signals::new([SIGHUP]).map_err(failed)?;
+        let this = Self(signals.handle());
+        let listen = move || signals.forever().for_each(|_| bell.ask());
+        std::thread::Builder::new().name("envconf-sighup".into()).spawn(listen).map_err(failed)?;
+        Ok(this)
+    }
+}
+
+impl Drop for Hangup {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}

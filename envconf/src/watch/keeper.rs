@@ -1,0 +1,218 @@
+//! The thread of a watch: looks, judges what is new, and puts it in its place or remembers why not.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::bell::Bell;
+use super::latest::Latest;
+use super::notices::Notices;
+use super::snapshot::{Files, Print, Snapshot, may_be_half_done, may_pass};
+use crate::config::EncryptedConfig;
+use crate::error::{Error, Kind};
+use crate::kms::worker;
+use crate::load::{Loaded, Loader, Plan};
+use crate::open::{ReadAgain, Wait};
+
+/// What was refused and may pass is tried again after the first of these, then each time twice as long, up to the
+/// last.
+const TRY_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// What somebody slow may be about to complete is told only when it was met so often before.
+const PATIENCE: u32 = 2;
+/// Files that never rest are loaded after so many times the quiet time.
+const RESTLESS: u32 = 10;
+
+pub(super) struct Keeper<T> {
+    loader: Loader<T>,
+    plan: Plan,
+    files: Files,
+    in_use: Print,
+    refused: Option<Refused>,
+    latest: Arc<Latest<T>>,
+    bell: Arc<Bell>,
+}
+
+/// A version of the files that is not used.
+struct Refused {
+    print: Print,
+    /// How often it was tried.
+    tries: u32,
+    /// When it is tried again; never while the files stay as they are, if there is none.
+    again: Option<Instant>,
+    /// Whether it has been told.
+    told: bool,
+}
+
+impl<T: EncryptedConfig + Send + Sync + 'static> Keeper<T> {
+    /// The first load.
+    ///
+    /// # Errors
+    /// As for [`Loader::load`].
+    pub(super) async fn load(
+        loader: Loader<T>,
+        bell: Arc<Bell>,
+        wait: Wait,
+    ) -> Result<(Self, Arc<Latest<T>>), Error> {
+        let plan = loader.plan()?;
+        let files = Files::of::<T>(&plan, &loader.variables);
+        let mut again = ReadAgain::default();
+        let (in_use, (config, generation)) = loop {
+            let snapshot = files.read(&plan);
+            let print = snapshot.print;
+            match snapshot.load(&loader, &plan).await {
+                Err(error) if again.is_due(&error) => wait.between_reads().await,
+                result => break (print, result?),
+            }
+        };
+        let latest = Arc::new(Latest::new(config, generation));
+        Ok((Self { loader, plan, files, in_use, refused: None, latest: latest.clone(), bell }, latest))
+    }
+
+    /// # Errors
+    /// [`Kind::Unexpected`] where there is no thread to be had, or no SIGHUP that was asked for.
+    pub(super) fn start(mut self) -> Result<(), Error> {
+        #[cfg(unix)]
+        let hangup = match self.loader.watch_options.wants_sighup() {
+            true => Some(super::hangup::Hangup::start(self.bell.clone())?),
+            false => None,
+        };
+        let keep = move || {
+            #[cfg(unix)]
+            let _hangup = hangup;
+            self.keep();
+        };
+        let spawned = std::thread::Builder::new().name("envconf-watch".into()).spawn(keep);
+        spawned
+            .map(drop)
+            .map_err(|error| Error::new(Kind::Unexpected, "no thread can be started").caused_by(error))
+    }
+
+    fn keep(&mut self) {
+        let wants_notices = self.loader.watch_options.wants_notices();
+        let mut notices = wants_notices.then(|| Notices::start(self.bell.clone())).flatten();
+        let mut asked = false;
+        loop {
+            // First have notice given, then look: what changes after the look is told.
+            let by_notices = notices.as_mut().is_some_and(|notices| notices.follow(self.files.paths()));
+            self.latest.by_notices(by_notices);
+            self.look(asked);
+            let interval = self.loader.watch_options.interval(by_notices);
+            let again = self.refused.as_ref().and_then(|refused| refused.again);
+            let due = again.map(|again| again.saturating_duration_since(Instant::now()));
+            let heard = self.bell.wait(due.map_or(interval, |due| due.min(interval)));
+            if heard.stop {
+                return;
+            }
+            asked = heard.asked;
+        }
+    }
+
+    /// Looks at the files; `asked` to try again also what was refused.
+    fn look(&mut self, asked: bool) {
+        let Some(snapshot) = self.settled(asked) else { return };
+        let print = snapshot.print;
+        if print == self.in_use {
+            self.refused = None;
+            self.latest.confirm();
+            return;
+        }
+        match self.attempt(snapshot) {
+            None => {}
+            Some(Ok((config, generation))) => {
+                (self.in_use, self.refused) = (print, None);
+                self.latest.replace(config, generation);
+            }
+            Some(Err(error)) => self.refuse(print, error),
+        }
+    }
+
+    /// The files once they have stayed the same for a while; `None` when there is nothing to be done about them.
+    fn settled(&self, asked: bool) -> Option<Snapshot> {
+        let quiet = self.loader.watch_options.quiet();
+        let restless = Instant::now() + quiet.saturating_mul(RESTLESS).min(TRY_AGAIN.1);
+        let mut snapshot = self.files.read(&self.plan);
+        loop {
+            if self.is_known(&snapshot.print, asked) {
+                return None;
+            }
+            if snapshot.print == self.in_use {
+                return Some(snapshot);
+            }
+            if !self.bell.pass(quiet) {
+                return None;
+            }
+            let next = self.files.read(&self.plan);
+            if next.print == snapshot.print || Instant::now() > restless {
+                return Some(next);
+            }
+            snapshot = next;
+        }
+    }
+
+    /// Whether this version was judged, and is not to be judged again now.
+    fn is_known(&self, print: &Print, asked: bool) -> bool {
+        match &self.refused {
+            None => *print == self.in_use,
+            Some(refused) => {
+                let due = asked || refused.again.is_some_and(|again| Instant::now() >= again);
+                *print == refused.print && !due
+            }
+        }
+    }
+
+    /// Validates it in full; `None` when the watch ends meanwhile.
+    fn attempt(&mut self, snapshot: Snapshot) -> Option<Result<(Loaded<T>, u64), Error>> {
+        // Anew each time, as a program that starts would do it: files with local keys are changed too.
+        let plan = match self.loader.plan() {
+            Ok(plan) => plan,
+            Err(error) => return Some(Err(error)),
+        };
+        let generation = self.latest.status().generation();
+        let policy = plan.policy.min_generation(generation);
+        let services = plan.services.remembering(&self.plan.services);
+        self.plan = Plan { pair: self.plan.pair.clone(), policy, services };
+        let load = pin!(snapshot.load(&self.loader, &self.plan));
+        let stopped = pin!(self.bell.stopped());
+        // The code of the type runs in there: its `Deserialize`, its `validate`.
+        let result = catch_unwind(AssertUnwindSafe(|| worker::block_on(worker::first_of(load, stopped))));
+        match result {
+            Ok(result) => result.map(|result| result.map_err(going_back)),
+            Err(_) => {
+                Some(Err(Error::new(Kind::Unexpected, "the code of the configuration's type panicked")))
+            }
+        }
+    }
+
+    fn refuse(&mut self, print: Print, error: Error) {
+        let earlier = self.refused.take().filter(|refused| refused.print == print);
+        let (tries, told) = earlier.map_or((0, false), |refused| (refused.tries, refused.told));
+        let again = may_pass(&error).then(|| Instant::now() + delay(tries));
+        let tell = !told && (tries >= PATIENCE || !may_be_half_done(&error));
+        self.refused = Some(Refused { print, tries: tries + 1, again, told: told || tell });
+        let error = Arc::new(error);
+        self.latest.refuse(tell.then(|| error.clone()));
+        if tell {
+            // A panic of whom it tells is theirs, and no reason to stop looking.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.loader.watch_options.tell(&error)));
+        }
+    }
+}
+
+/// The advice for a program that runs: it goes back only on purpose.
+fn going_back(error: Error) -> Error {
+    match error.kind() {
+        Kind::Rollback => error.advise(
+            "an older file was put back; seal the older content anew, which gives it a new generation, or start the program again",
+        ),
+        _ => error,
+    }
+}
+
+/// After so many tries; somewhere in the second half of it, so that a fleet does not ask all at once.
+fn delay(tries: u32) -> Duration {
+    let (first, last) = TRY_AGAIN;
+    let full = first.saturating_mul(1 << tries.min(16)).min(last);
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    full / 2 + (full / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
+}

@@ -1,0 +1,160 @@
+//! The newest valid configuration, where readers find it without a lock, and how it stands.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+use crate::error::Error;
+use crate::load::Loaded;
+
+/// Longer waits are cut to this, so that no clock overflows.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+pub(super) struct Latest<T> {
+    current: ArcSwap<Loaded<T>>,
+    status: Mutex<Status>,
+    turned: Condvar,
+    awaited: Notify,
+}
+
+/// What a [`Watch`](crate::Watch) uses, and what it has refused.
+#[derive(Clone, Debug)]
+pub struct Status {
+    generation: u64,
+    loaded_at: SystemTime,
+    reloads: u64,
+    refusals: u64,
+    last_refusal: Option<Arc<Error>>,
+    is_current: bool,
+    by_notices: bool,
+}
+
+impl Status {
+    /// The generation of the sealed pair in use.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// When the configuration in use was loaded.
+    pub fn loaded_at(&self) -> SystemTime {
+        self.loaded_at
+    }
+
+    /// How often a new configuration has taken the place of an old one.
+    pub fn reloads(&self) -> u64 {
+        self.reloads
+    }
+
+    /// How many versions of the files were refused. One that is tried again counts once.
+    pub fn refusals(&self) -> u64 {
+        self.refusals
+    }
+
+    /// Why the last version that was refused was. It stays when a later one is used; see
+    /// [`is_current`](Self::is_current).
+    pub fn last_refusal(&self) -> Option<&Error> {
+        self.last_refusal.as_deref()
+    }
+
+    /// Whether what is in use is what the files say; false while a version of them is refused.
+    pub fn is_current(&self) -> bool {
+        self.is_current
+    }
+
+    /// Whether the operating system gives notice of changes; otherwise the files are only looked at now and then.
+    pub fn by_notices(&self) -> bool {
+        self.by_notices
+    }
+}
+
+impl<T> Latest<T> {
+    pub(super) fn new(config: Loaded<T>, generation: u64) -> Self {
+        let status = Status {
+            generation,
+            loaded_at: SystemTime::now(),
+            reloads: 0,
+            refusals: 0,
+            last_refusal: None,
+            is_current: true,
+            by_notices: false,
+        };
+        Self {
+            current: ArcSwap::from_pointee(config),
+            status: Mutex::new(status),
+            turned: Condvar::new(),
+            awaited: Notify::new(),
+        }
+    }
+
+    pub(super) fn current(&self) -> Arc<Loaded<T>> {
+        self.current.load_full()
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.lock().clone()
+    }
+
+    /// The version after `seen`, or a later one, once it is there. Versions are counted by reloads.
+    pub(super) async fn after(&self, seen: u64) -> (u64, Arc<Loaded<T>>) {
+        loop {
+            // Made before the look, so that no turn is missed.
+            let turn = self.awaited.notified();
+            if let Some(later) = self.later(&self.lock(), seen) {
+                return later;
+            }
+            turn.await;
+        }
+    }
+
+    /// The same for a thread, at most so long.
+    pub(super) fn after_within(&self, seen: u64, timeout: Duration) -> Option<(u64, Arc<Loaded<T>>)> {
+        let waiting = |status: &mut Status| status.reloads <= seen;
+        let waited = self.turned.wait_timeout_while(self.lock(), timeout.min(LONGEST), waiting);
+        let (status, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        self.later(&status, seen)
+    }
+
+    fn later(&self, status: &Status, seen: u64) -> Option<(u64, Arc<Loaded<T>>)> {
+        (status.reloads > seen).then(|| (status.reloads, self.current()))
+    }
+
+    /// Puts a new configuration in the place of the old one.
+    pub(super) fn replace(&self, config: Loaded<T>, generation: u64) {
+        let mut status = self.lock();
+        let old = self.current.swap(Arc::new(config));
+        status.generation = generation;
+        status.loaded_at = SystemTime::now();
+        status.reloads += 1;
+        status.is_current = true;
+        drop(status);
+        self.turned.notify_all();
+        self.awaited.notify_waiters();
+        // Perhaps the last one to hold it: the code of its values may run here, and no lock is held.
+        drop(old);
+    }
+
+    /// The files hold again what is in use.
+    pub(super) fn confirm(&self) {
+        self.lock().is_current = true;
+    }
+
+    /// The files hold something that is not used; `refusal` says why, when it is said for the first time.
+    pub(super) fn refuse(&self, refusal: Option<Arc<Error>>) {
+        let mut status = self.lock();
+        status.is_current = false;
+        if refusal.is_some() {
+            status.refusals += 1;
+            status.last_refusal = refusal;
+        }
+    }
+
+    pub(super) fn by_notices(&self, by_notices: bool) {
+        self.lock().by_notices = by_notices;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,156 @@
+//! watch: load, then follow the files; the newest valid configuration is always at hand.
+//!
+//! One thread per watch looks (`keeper`), when the operating system gives notice (`notices`), a signal comes
+//! (`hangup`) or time has passed. What it sees is a `snapshot` of all files that count; what comes of it is in
+//! `latest`, where readers find it without a lock.
+
+mod bell;
+#[cfg(unix)]
+mod hangup;
+mod keeper;
+mod latest;
+mod notices;
+mod options;
+mod snapshot;
+mod trail;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use self::bell::Bell;
+use self::keeper::Keeper;
+use self::latest::Latest;
+use crate::config::EncryptedConfig;
+use crate::error::Error;
+use crate::kms::worker;
+use crate::load::{Loaded, Loader};
+use crate::open::Wait;
+
+pub use self::latest::Status;
+pub use self::options::WatchOptions;
+
+/// A configuration that is followed: always the newest valid one, while its files change.
+///
+/// A new version is read as [`load`](EncryptedConfig::load) reads it, validated in full, and only then takes the place
+/// of the old one, as a whole. One that is refused changes nothing: the last good one stays, and [`status`](Self::status)
+/// tells why. A generation below that in use is refused too.
+///
+/// Clones are cheap and follow the same files. With the last of them the watch ends.
+///
+/// ```no_run
+/// # #[derive(envconf::EncryptedConfig)] struct AppConfig { #[envconf(default = 1)] workers: u16 }
+/// # fn resize(workers: u16) {}
+/// use envconf::EncryptedConfig;
+///
+/// # fn main() -> Result<(), envconf::Error> {
+/// let config = AppConfig::watch()?;
+/// let follower = config.clone();
+/// std::thread::spawn(move || loop {
+///     if let Some(new) = follower.wait(std::time::Duration::MAX) {
+///         resize(new.workers);
+///     }
+/// });
+/// println!("{} workers", config.current().workers);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Watch<T> {
+    latest: Arc<Latest<T>>,
+    /// The version that this handle has been given last.
+    seen: AtomicU64,
+    alive: Arc<Alive>,
+}
+
+/// What all handles of a watch share; the watch ends with it.
+struct Alive(Arc<Bell>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+impl<T> Watch<T> {
+    /// The newest valid configuration. Takes no lock and waits for nobody, so that it may be asked for at every
+    /// request; hold the result where several values must be of one version.
+    pub fn current(&self) -> Arc<Loaded<T>> {
+        self.latest.current()
+    }
+
+    /// Waits for a version that this handle has not been given by `changed` or [`wait`](Self::wait) yet, and gives it;
+    /// what was replaced in the meantime is left out. A new handle has been given the first one, a clone what its
+    /// original had.
+    ///
+    /// Works on every runtime. Dropped early it has given nothing, and the next call does.
+    pub async fn changed(&self) -> Arc<Loaded<T>> {
+        let (version, config) = self.latest.after(self.seen.load(Ordering::SeqCst)).await;
+        self.seen.fetch_max(version, Ordering::SeqCst);
+        config
+    }
+
+    /// The same for plain code: blocks this thread, at most so long; `None` when nothing new came.
+    pub fn wait(&self, timeout: Duration) -> Option<Arc<Loaded<T>>> {
+        let (version, config) = self.latest.after_within(self.seen.load(Ordering::SeqCst), timeout)?;
+        self.seen.fetch_max(version, Ordering::SeqCst);
+        Some(config)
+    }
+
+    /// What is in use, and what was refused.
+    pub fn status(&self) -> Status {
+        self.latest.status()
+    }
+}
+
+impl<T> Clone for Watch<T> {
+    fn clone(&self) -> Self {
+        Self {
+            latest: self.latest.clone(),
+            seen: AtomicU64::new(self.seen.load(Ordering::SeqCst)),
+            alive: self.alive.clone(),
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Watch<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl<T: EncryptedConfig + Send + Sync + 'static> Loader<T> {
+    /// How [`watch`](Self::watch) follows the files.
+    #[must_use]
+    pub fn watch_options(mut self, options: WatchOptions) -> Self {
+        self.watch_options = options;
+        self
+    }
+
+    /// Loads as [`load`](Self::load) does, and follows the files from then on; blocks for the first load.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load); [`Kind::Unexpected`](crate::Kind::Unexpected) where no thread can be started.
+    pub fn watch(self) -> Result<Watch<T>, Error> {
+        worker::block_on(start(self, Wait::Here))
+    }
+
+    /// The same for async code, on any runtime.
+    ///
+    /// # Errors
+    /// As for [`watch`](Self::watch).
+    pub async fn watch_async(self) -> Result<Watch<T>, Error> {
+        start(self, Wait::Beside).await
+    }
+}
+
+async fn start<T: EncryptedConfig + Send + Sync + 'static>(
+    loader: Loader<T>,
+    wait: Wait,
+) -> Result<Watch<T>, Error> {
+    let bell = Arc::new(Bell::default());
+    let (keeper, latest) = Keeper::load(loader, bell.clone(), wait).await?;
+    // Whatever happens from here on, the keeper's thread ends with this.
+    let alive = Arc::new(Alive(bell));
+    keeper.start()?;
+    Ok(Watch { latest, seen: AtomicU64::new(0), alive })
+}

@@ -1,0 +1,94 @@
+//! The operating system's notices that something in a folder changed.
+//!
+//! They only make the watch look: what counts is what it then reads. A notice for too much is a look for nothing, and
+//! one too few is made good by the next look that needs none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use super::bell::Bell;
+use super::trail::Trail;
+
+pub(super) struct Notices {
+    watcher: RecommendedWatcher,
+    folders: BTreeMap<PathBuf, FolderId>,
+    names: Arc<Mutex<BTreeSet<OsString>>>,
+}
+
+impl Notices {
+    /// `None` where the system has none to give.
+    pub(super) fn start(bell: Arc<Bell>) -> Option<Self> {
+        let names: Arc<Mutex<BTreeSet<OsString>>> = Arc::default();
+        let matter = names.clone();
+        let ring = move |event: notify::Result<Event>| {
+            let names = matter.lock().unwrap_or_else(PoisonError::into_inner);
+            // An error may hide any change.
+            if event.map_or(true, |event| concerns(&event, &names)) {
+                bell.changed();
+            }
+        };
+        let watcher = notify::recommended_watcher(ring).ok()?;
+        Some(Self { watcher, folders: BTreeMap::new(), names })
+    }
+
+    /// Has notice given of all that leads to `files`; whether there is nothing of it without notice.
+    pub(super) fn follow<'a>(&mut self, files: impl Iterator<Item = &'a Path>) -> bool {
+        let trail = Trail::to(files);
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = trail.names();
+        let wanted: BTreeMap<&Path, FolderId> =
+            trail.folders().map(|folder| (folder, folder_id(folder))).collect();
+        let gone = |(folder, id): (&PathBuf, &FolderId)| wanted.get(folder.as_path()) != Some(id);
+        let gone: Vec<PathBuf> =
+            self.folders.iter().filter(|entry| gone(*entry)).map(|(folder, _)| folder.clone()).collect();
+        for folder in gone {
+            self.folders.remove(&folder);
+            // A folder that was deleted is not watched any more.
+            let _ = self.watcher.unwatch(&folder);
+        }
+        let mut all = true;
+        for (folder, id) in wanted {
+            if self.folders.contains_key(folder) {
+                continue;
+            }
+            match self.watcher.watch(folder, RecursiveMode::NonRecursive) {
+                Ok(()) => drop(self.folders.insert(folder.to_owned(), id)),
+                Err(_) => all = false,
+            }
+        }
+        all
+    }
+}
+
+/// Whether it can be of a change of what bears one of these names. That a file is read is no change: the watch itself
+/// reads.
+fn concerns(event: &Event, names: &BTreeSet<OsString>) -> bool {
+    let changes = match event.kind {
+        EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
+        _ => true,
+    };
+    let named = |path: &PathBuf| path.file_name().is_none_or(|name| names.contains(name));
+    changes && (event.need_rescan() || event.paths.is_empty() || event.paths.iter().any(named))
+}
+
+/// Tells a folder from another one that has taken its name.
+#[cfg(unix)]
+type FolderId = Option<(u64, u64)>;
+
+#[cfg(unix)]
+fn folder_id(folder: &Path) -> FolderId {
+    use std::os::unix::fs::MetadataExt as _;
+    folder.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+type FolderId = bool;
+
+#[cfg(not(unix))]
+fn folder_id(folder: &Path) -> FolderId {
+    folder.exists()
+}

@@ -1,0 +1,119 @@
+//! All files that count, as they are at one time; and the configuration that they give.
+
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::config::EncryptedConfig;
+use crate::error::{Error, Kind};
+use crate::layers::env::{self, Environment};
+use crate::load::{Loaded, Loader, Plan, Texts};
+use crate::open;
+use crate::pair::Pair;
+use crate::plain::Plain;
+use crate::variables::Variables;
+
+/// What tells one version of the files from another: a hash of all their bytes, or of why they cannot be read.
+pub(super) type Print = [u8; 32];
+
+/// Where the files are.
+pub(super) struct Files {
+    pair: Pair,
+    plain: Vec<PathBuf>,
+    /// Those that `_FILE` variables name.
+    values: Vec<PathBuf>,
+}
+
+impl Files {
+    pub(super) fn of<T: EncryptedConfig>(plan: &Plan, variables: &Variables) -> Self {
+        let meta = const { &T::META };
+        let values = Environment::new(variables, meta.env_prefix).files(meta);
+        Self { pair: plan.pair.clone(), plain: plan.plain_files(), values }
+    }
+
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let pair = [self.pair.enc(), self.pair.key()].into_iter();
+        pair.chain(self.plain.iter().chain(&self.values).map(PathBuf::as_path))
+    }
+
+    /// Reads them. What cannot be read is part of the picture.
+    pub(super) fn read(&self, plan: &Plan) -> Snapshot {
+        let plain = Plain::beside(&self.pair, &plan.policy.name, &plan.policy.environment);
+        let (enc, key) = (self.pair.read_enc(), self.pair.read_key());
+        let mut print = Sha256::new();
+        for file in [&enc, &key] {
+            match file {
+                Ok(bytes) => add(&mut print, bytes),
+                Err(error) => add_unread(&mut print, error),
+            }
+        }
+        match &plain {
+            Ok(plain) => plain.iter().map(Plain::parts).for_each(|(file, text)| {
+                add(&mut print, file.as_os_str().as_encoded_bytes());
+                add(&mut print, text.as_bytes());
+            }),
+            Err(error) => add_unread(&mut print, error),
+        }
+        for file in &self.values {
+            match env::read_bounded(file) {
+                Ok(value) => add(&mut print, &value),
+                Err(complaint) => add_unread(&mut print, &complaint),
+            }
+        }
+        Snapshot { enc, key, plain, print: print.finalize().into() }
+    }
+}
+
+/// A part of which no other sequence of parts has the print.
+fn add(print: &mut Sha256, bytes: &[u8]) {
+    print.update([0]);
+    print.update((bytes.len() as u64).to_le_bytes());
+    print.update(bytes);
+}
+
+/// The same for what cannot be read: why.
+fn add_unread(print: &mut Sha256, why: &dyn Debug) {
+    print.update([1]);
+    add(print, format!("{why:?}").as_bytes());
+}
+
+pub(super) struct Snapshot {
+    enc: Result<Vec<u8>, Error>,
+    key: Result<Vec<u8>, Error>,
+    plain: Result<Vec<Plain>, Error>,
+    pub(super) print: Print,
+}
+
+impl Snapshot {
+    /// The configuration that it gives, and the generation of its pair.
+    ///
+    /// # Errors
+    /// As for `Loader::load`.
+    pub(super) async fn load<T: EncryptedConfig>(
+        self,
+        loader: &Loader<T>,
+        plan: &Plan,
+    ) -> Result<(Loaded<T>, u64), Error> {
+        let (plain, enc) = (self.plain?, self.enc?);
+        let opened = open::open_read(&plan.pair, &enc, || self.key, &plan.policy, &plan.services).await?;
+        let generation = opened.header().generation;
+        let config = loader.build_traced(plan, &Texts { plain, opened })?;
+        Ok((config, generation))
+    }
+}
+
+/// Whether time alone may mend it, the files staying as they are: a key service that does not answer or refuses, a
+/// local key that is not there yet, a second file that is late.
+pub(super) fn may_pass(error: &Error) -> bool {
+    let half = may_be_half_done(error);
+    half || matches!(error.kind(), Kind::Io | Kind::UnwrapFailed | Kind::BadLocalKey | Kind::InsecureKeyFile)
+}
+
+/// Whether it is what a reader meets between the writes of somebody who takes his time.
+pub(super) fn may_be_half_done(error: &Error) -> bool {
+    match error.kind() {
+        Kind::Io => error.path().is_some_and(|path| !path.exists()),
+        kind => matches!(kind, Kind::DekNotFound | Kind::Truncated),
+    }
+}

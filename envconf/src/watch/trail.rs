@@ -1,0 +1,105 @@
+//! What leads to a file: the folders in which a change can change what is read by its path.
+//!
+//! Kubernetes swaps a link beside the link that one opens (`..data`), deployments one above the folder (`current`);
+//! others replace the folder whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// As many links as Linux follows.
+const MAX_LINKS: usize = 40;
+
+/// Folders, and the names in them that matter.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    folders: BTreeMap<PathBuf, BTreeSet<OsString>>,
+}
+
+impl Trail {
+    pub(super) fn to<'a>(files: impl Iterator<Item = &'a Path>) -> Self {
+        let mut trail = Self::default();
+        files.for_each(|file| trail.follow(file, MAX_LINKS));
+        trail
+    }
+
+    pub(super) fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.folders.keys().map(PathBuf::as_path)
+    }
+
+    pub(super) fn names(&self) -> BTreeSet<OsString> {
+        self.folders.values().flatten().cloned().collect()
+    }
+
+    /// The folders of all links on the way, then the folder of the file and the one above.
+    fn follow(&mut self, path: &Path, links: usize) {
+        let mut way: Vec<(PathBuf, &OsStr)> = Vec::new();
+        let mut at = PathBuf::new();
+        let mut rest = path.components();
+        while let Some(component) = rest.next() {
+            let next = at.join(component);
+            if let Component::Normal(name) = component {
+                if let Ok(target) = fs::read_link(&next) {
+                    self.add(at.clone(), name);
+                    let left = rest.as_path();
+                    let target = at.join(target);
+                    let target = if left == Path::new("") { target } else { target.join(left) };
+                    if links > 0 {
+                        self.follow(&target, links - 1);
+                    }
+                    return;
+                }
+                way.push((at, name));
+            }
+            at = next;
+        }
+        way.into_iter().rev().take(2).for_each(|(folder, name)| self.add(folder, name));
+    }
+
+    fn add(&mut self, folder: PathBuf, name: &OsStr) {
+        let folder = if folder == Path::new("") { PathBuf::from(".") } else { folder };
+        self.folders.entry(folder).or_default().insert(name.to_owned());
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Folder and name of each step, below the root.
+    fn trail(root: &Path, file: &str) -> Vec<String> {
+        let trail = Trail::to([root.join(file).as_path()].into_iter());
+        let steps =
+            trail.folders.iter().flat_map(|(folder, names)| names.iter().map(|name| folder.join(name)));
+        let below = steps.filter_map(|step| Some(step.strip_prefix(root).ok()?.display().to_string()));
+        below.collect()
+    }
+
+    #[test]
+    fn a_file_is_reached_through_its_folder() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(trail(root.path(), "config/app.conf.enc"), ["config", "config/app.conf.enc"]);
+        let relative = Trail::to([Path::new("app.conf.enc")].into_iter());
+        assert_eq!(relative.folders().collect::<Vec<_>>(), [Path::new(".")]);
+    }
+
+    #[test]
+    fn every_link_on_the_way_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |relative: &str| root.path().join(relative);
+        fs::create_dir_all(path("mount/..2026_1")).unwrap();
+        fs::write(path("mount/..2026_1/app.conf.enc"), "x").unwrap();
+        symlink("..2026_1", path("mount/..data")).unwrap();
+        symlink("..data/app.conf.enc", path("mount/app.conf.enc")).unwrap();
+        symlink("mount", path("config")).unwrap();
+        assert_eq!(
+            trail(root.path(), "config/app.conf.enc"),
+            ["config", "mount/..2026_1", "mount/..data", "mount/app.conf.enc", "mount/..2026_1/app.conf.enc"]
+        );
+        symlink("round", path("round")).unwrap();
+        assert_eq!(trail(root.path(), "round/app.conf.enc"), ["round"]);
+    }
+}

@@ -1,0 +1,384 @@
+//! Reload: what a watch asks of key services, what it follows besides the pair, and what its handles promise. The ways
+//! in which files are replaced are in `watch_styles.rs`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use common::{Project, TencentProject, variables_of};
+use envconf::{
+    ContentType, EncryptedConfig, ExposeSecret, KeyServices, Kind, LocalKey, Seal, SecretString, Watch,
+    WatchOptions,
+};
+use envconf_test_support::Reply;
+
+const LONG: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+/// Long enough for a watch of `hasty` options to do what it must not do.
+const A_WHILE: Duration = Duration::from_millis(700);
+
+#[derive(EncryptedConfig)]
+#[envconf(name = "app", env_prefix = "APP", validate = App::judge)]
+struct App {
+    n: u32,
+    #[envconf(default = "")]
+    token: SecretString,
+    #[envconf(default = 1)]
+    workers: u32,
+}
+
+impl App {
+    fn judge(&self) -> Result<(), &'static str> {
+        assert_ne!(self.n, 1313, "a bug in the validation");
+        if self.workers < 100 { Ok(()) } else { Err("too many workers") }
+    }
+}
+
+fn hasty() -> WatchOptions {
+    WatchOptions::new().debounce(Duration::from_millis(50)).poll_interval(Duration::from_millis(50))
+}
+
+/// Notices alone: nobody looks for an hour otherwise.
+fn notified() -> WatchOptions {
+    WatchOptions::new().debounce(Duration::from_millis(50)).poll_interval(HOUR)
+}
+
+fn watch(project: &Project, variables: &[(&str, &str)], options: WatchOptions) -> Watch<App> {
+    project.loader::<App>(variables).watch_options(options).watch().unwrap()
+}
+
+fn seal(project: &Project, content: &str) {
+    let services = KeyServices::none().local_key(project.key.clone());
+    project.seal("default", ContentType::Toml, content.as_bytes(), &[project.key.key_ref()], &services);
+}
+
+#[track_caller]
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < LONG, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn no_service_is_asked_when_neither_file_changed() {
+    let project = TencentProject::toml("n = 1\n");
+    let pair = project.project.pair("default");
+    let watch = project.loader::<App>(&[]).watch_options(hasty()).watch().unwrap();
+    let asked = project.kms.requests().len();
+    let (enc, key) = (pair.read_enc().unwrap(), pair.read_key().unwrap());
+    for file in [pair.enc(), pair.key()] {
+        let now = std::time::SystemTime::now();
+        fs::File::options().write(true).open(file).unwrap().set_modified(now).unwrap();
+    }
+    std::thread::sleep(A_WHILE);
+    fs::write(pair.enc(), &enc).unwrap();
+    fs::write(pair.key(), &key).unwrap();
+    fs::write(pair.folder().join("other"), "x").unwrap();
+    std::thread::sleep(A_WHILE);
+    fs::write(pair.folder().join("new"), &enc).unwrap();
+    fs::rename(pair.folder().join("new"), pair.enc()).unwrap();
+    assert!(watch.wait(A_WHILE).is_none());
+    assert_eq!(project.kms.requests().len(), asked);
+
+    // What is broken without a key's help is refused without one, once; putting it back asks nobody either.
+    fs::write(pair.enc(), "broken").unwrap();
+    eventually("it is refused", || watch.status().refusals() == 1);
+    assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::NotEnvconf);
+    fs::write(pair.enc(), &enc).unwrap();
+    eventually("it is as it was", || watch.status().is_current());
+    std::thread::sleep(A_WHILE);
+    assert_eq!((watch.status().refusals(), watch.status().reloads()), (1, 0));
+    assert_eq!(project.kms.requests().len(), asked);
+
+    // A plain layer is laid under sealed content of which nothing was kept: one request.
+    fs::write(pair.folder().join("app.defaults.toml"), "workers = 2\n").unwrap();
+    assert_eq!(watch.wait(LONG).unwrap().workers, 2);
+    assert_eq!(project.kms.requests().len(), asked + 1);
+}
+
+#[test]
+fn plain_layers_and_files_of_values_are_followed() {
+    let project = Project::toml("n = 1\n");
+    let token = project.sandbox.write("run/token", "first\n");
+    let watch = watch(&project, &[("APP__TOKEN_FILE", token.to_str().unwrap())], notified());
+    eventually("notice is given", || watch.status().by_notices());
+    assert_eq!(watch.current().token.expose_secret(), "first");
+    project.sandbox.write("config/app.defaults.toml", "workers = 2\n");
+    assert_eq!(watch.wait(LONG).unwrap().workers, 2);
+    project.sandbox.write("run/next", "second\n");
+    fs::rename(project.sandbox.path("run/next"), &token).unwrap();
+    assert_eq!(watch.wait(LONG).unwrap().token.expose_secret(), "second");
+    project.sandbox.write("config/app.defaults.toml", "workers = 100\n");
+    eventually("the whole is judged", || watch.status().refusals() == 1);
+    assert_eq!(watch.current().workers, 2);
+    fs::remove_file(project.sandbox.path("config/app.defaults.toml")).unwrap();
+    assert_eq!(watch.wait(LONG).unwrap().workers, 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn folders_that_are_replaced_are_followed_by_notice() {
+    use std::os::unix::fs::symlink;
+    let project = Project::toml("n = 1\n");
+    let path = |relative: &str| project.sandbox.path(relative);
+    // `config` becomes a link into a release, as deployments lay it out.
+    fs::create_dir(path("releases")).unwrap();
+    fs::rename(path("config"), path("releases/1")).unwrap();
+    symlink("releases/1", path("config")).unwrap();
+    let watch = watch(&project, &[], notified());
+    eventually("notice is given", || watch.status().by_notices());
+    let release = |number: u32| {
+        fs::create_dir(path(&format!("releases/{number}"))).unwrap();
+        for file in ["app.conf.enc", "app.conf.key"] {
+            fs::copy(path("config").join(file), path(&format!("releases/{number}")).join(file)).unwrap();
+        }
+        symlink(format!("releases/{number}"), path("link")).unwrap();
+        fs::rename(path("link"), path("config")).unwrap();
+    };
+    release(2);
+    seal(&project, "n = 2\n");
+    assert_eq!(watch.wait(LONG).unwrap().n, 2);
+    release(3);
+    fs::remove_dir_all(path("releases/2")).unwrap();
+    seal(&project, "n = 3\n");
+    assert_eq!(watch.wait(LONG).unwrap().n, 3);
+    // A folder that is replaced whole, by another of its name.
+    fs::remove_file(path("config")).unwrap();
+    fs::rename(path("releases/3"), path("config")).unwrap();
+    std::thread::sleep(A_WHILE);
+    seal(&project, "n = 4\n");
+    assert_eq!(watch.wait(LONG).unwrap().n, 4);
+}
+
+#[test]
+fn a_reader_and_a_watch_follow_a_sealer_without_a_failure() {
+    let project = Project::toml("n = 0\n");
+    let second = LocalKey::generate().unwrap();
+    let both = KeyServices::none().local_key(project.key.clone()).local_key(second.clone());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = told.clone();
+    let options = hasty().on_refusal(move |error| tell.lock().unwrap().push(error.to_string()));
+    let watch = watch(&project, &[], options);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 1..=30 {
+                // Every third seal changes the recipients, which brings a new data key and rewrites both files.
+                let recipients = [project.key.key_ref(), second.key_ref()];
+                let recipients = &recipients[..if n % 3 == 0 { 2 } else { 1 }];
+                project.seal(
+                    "default",
+                    ContentType::Toml,
+                    format!("n = {n}\n").as_bytes(),
+                    recipients,
+                    &both,
+                );
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+        let (mut loaded, mut watched) = (0, 0);
+        while !done.load(Ordering::SeqCst) {
+            let (now, followed) = (project.loader::<App>(&[]).load().unwrap().n, watch.current().n);
+            assert!(now >= loaded && followed >= watched, "an older configuration after a newer one");
+            (loaded, watched) = (now, followed);
+        }
+    });
+    eventually("the watch ends at the last", || watch.current().n == 30);
+    assert_eq!(*told.lock().unwrap(), [""; 0]);
+    assert_eq!((watch.status().generation(), watch.status().refusals()), (31, 0));
+}
+
+#[test]
+fn an_equal_generation_is_used_and_a_refusal_is_told_once_and_keeps_secrets() {
+    let canary = "kanarienvogel";
+    let project = Project::toml("n = 1\n");
+    let other = Project { sandbox: envconf_test_support::Sandbox::new(), key: project.key.clone() };
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = told.clone();
+    let options = hasty().on_refusal(move |error| {
+        tell.lock().unwrap().push(format!("{error} {error:?}"));
+        panic!("a bug in the program");
+    });
+    let watch = watch(&project, &[], options);
+    let bring = |content: &str| {
+        let _ = fs::remove_dir_all(other.sandbox.path("config"));
+        seal(&other, content);
+        for file in ["app.conf.enc", "app.conf.key"] {
+            fs::copy(other.sandbox.path("config").join(file), project.sandbox.path("config").join(file))
+                .unwrap();
+        }
+    };
+    bring("n = 2\n");
+    assert_eq!((watch.wait(LONG).unwrap().n, watch.status().generation()), (2, 1));
+    bring(&format!("n = '{canary}'\ntoken = '{canary}'\n"));
+    eventually("it is refused", || watch.status().refusals() == 1);
+    std::thread::sleep(A_WHILE);
+    assert_eq!(told.lock().unwrap().len(), 1, "once, however often it is looked at");
+    let all = format!("{:?} {watch:?} {:?}", told.lock().unwrap(), watch.status());
+    assert!(all.contains("expected u32") && !all.contains(canary), "{all}");
+    bring("n = 1313\n");
+    eventually("a panic is a refusal", || watch.status().refusals() == 2);
+    assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::Unexpected);
+    bring("n = 3\n");
+    assert_eq!(watch.wait(LONG).unwrap().n, 3, "and the watch goes on");
+}
+
+#[test]
+fn a_late_file_is_no_refusal_and_a_missing_one_is() {
+    let project = Project::toml("n = 1\n");
+    let watch = watch(&project, &[], hasty());
+    let key = project.pair("default").key().to_owned();
+    let away = project.sandbox.path("away");
+    fs::rename(&key, &away).unwrap();
+    eventually("it is noticed", || !watch.status().is_current());
+    assert_eq!(watch.status().refusals(), 0);
+    fs::rename(&away, &key).unwrap();
+    eventually("it is back", || watch.status().is_current());
+    fs::rename(&key, &away).unwrap();
+    eventually("it is told in the end", || watch.status().refusals() == 1);
+    assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::Io);
+    assert_eq!(watch.current().n, 1);
+}
+
+#[test]
+fn a_first_load_that_fails_gives_no_watch() {
+    let project = Project::toml("n = 'one'\n");
+    assert_eq!(project.loader::<App>(&[]).watch().unwrap_err().kind(), Kind::DoesNotFit);
+    assert_eq!(App::watch().unwrap_err().kind(), Kind::Io, "nothing is sealed where this test runs");
+}
+
+/// Once, without a runtime.
+fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test]
+async fn each_handle_is_given_each_change_once() {
+    let project = Project::toml("n = 1\n");
+    let first = project.loader::<App>(&[]).watch_options(hasty()).watch_async().await.unwrap();
+    let (second, third) = (first.clone(), first.clone());
+    // Dropped while it waits: nothing is lost.
+    let mut dropped = Box::pin(first.changed());
+    assert!(poll(dropped.as_mut()).is_pending());
+    drop(dropped);
+    let task = tokio::spawn(async move { third.changed().await.n });
+    seal(&project, "n = 2\n");
+    assert_eq!(first.changed().await.n, 2);
+    assert_eq!(task.await.unwrap(), 2);
+    let later = first.clone();
+    assert!(
+        poll(std::pin::pin!(later.changed())).is_pending(),
+        "a clone has been given what its original had"
+    );
+    let waits = tokio::task::spawn_blocking(move || later.wait(LONG).unwrap().n);
+    seal(&project, "n = 3\n");
+    assert_eq!(first.changed().await.n, 3);
+    assert_eq!(waits.await.unwrap(), 3);
+    // The second was given nothing yet: the newest, and not what was in between.
+    assert_eq!(second.changed().await.n, 3);
+    assert!(second.wait(Duration::ZERO).is_none());
+    assert_eq!((first.status().reloads(), first.status().generation()), (2, 3));
+}
+
+#[cfg(unix)]
+#[test]
+fn sighup_makes_it_look_where_that_is_asked_for() {
+    let name = "sighup_makes_it_look_where_that_is_asked_for";
+    if std::env::var_os("ENVCONF_TEST_ALONE").is_none() {
+        return alone(name);
+    }
+    let hang_up = || {
+        let id = std::process::id().to_string();
+        assert!(std::process::Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    };
+    let project = TencentProject::toml("n = 1\n");
+    let options = WatchOptions::new().poll_only().poll_interval(HOUR).debounce(Duration::from_millis(50));
+    let loader = project.loader::<App>(&[]).deadline(Duration::from_secs(1));
+    let watch = loader.watch_options(options.on_sighup()).watch().unwrap();
+    let again = |content: &str| {
+        let services = KeyServices::from_given(variables_of(&project.kms, &project.project.sandbox)).unwrap();
+        let seal = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Toml);
+        let seal = seal.recipient(project.key.clone());
+        seal.seal(&project.project.pair("default"), content.as_bytes(), &services).unwrap();
+    };
+    again("n = 2\n");
+    assert!(watch.wait(A_WHILE).is_none(), "nobody looks");
+    let asked = project.kms.requests().len();
+    hang_up();
+    assert_eq!(watch.wait(LONG).unwrap().n, 2);
+    hang_up();
+    std::thread::sleep(A_WHILE);
+    assert_eq!(project.kms.requests().len(), asked + 1, "nothing changed since");
+    drop(watch);
+    hang_up();
+    std::thread::sleep(A_WHILE); // and the process lives
+}
+
+/// This test in a process of its own.
+fn alone(name: &str) {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", name]).env("ENVCONF_TEST_ALONE", "1");
+    assert!(child.status().unwrap().success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_thread_ends_with_the_last_handle() {
+    fn threads(prefix: &str) -> usize {
+        let tasks = fs::read_dir("/proc/self/task").unwrap();
+        let name =
+            |task: std::io::Result<fs::DirEntry>| fs::read_to_string(task.ok()?.path().join("comm")).ok();
+        tasks.filter_map(name).filter(|name| name.starts_with(prefix)).count()
+    }
+    if std::env::var_os("ENVCONF_TEST_ALONE").is_none() {
+        return alone("the_thread_ends_with_the_last_handle");
+    }
+    let project = Project::toml("n = 1\n");
+    let handle = watch(&project, &[], hasty().on_sighup());
+    let clone = handle.clone();
+    drop(handle);
+    seal(&project, "n = 2\n");
+    assert_eq!(clone.wait(LONG).unwrap().n, 2);
+    assert_eq!((threads("envconf-watch"), threads("envconf-sighup")), (1, 1));
+    drop(clone);
+    eventually("the threads end", || threads("envconf-") == 0);
+
+    // Also while it waits for a service that takes its time.
+    let project = TencentProject::toml("n = 1\n");
+    let handle = project.loader::<App>(&[]).deadline(HOUR).watch_options(hasty()).watch().unwrap();
+    let asked = project.kms.requests().len();
+    project.kms.next(Reply::Delay(LONG * 10));
+    fs::write(project.project.sandbox.path("config/app.defaults.toml"), "workers = 2\n").unwrap();
+    eventually("the service is asked", || project.kms.requests().len() > asked);
+    drop(handle);
+    eventually("the thread ends", || threads("envconf-watch") == 0);
+    std::process::exit(0); // the stand-in still waits
+}
+
+/// A local key that is printed by a command is asked for once, however often is loaded.
+#[cfg(unix)]
+#[test]
+fn a_command_for_the_key_is_run_once() {
+    let project = Project::toml("n = 1\n");
+    let key = project.sandbox.write("key", project.key.expose_text().as_bytes());
+    let runs = project.sandbox.path("runs");
+    let script = format!("#!/bin/sh\necho run >> {}\ncat {}\n", runs.display(), key.display());
+    let command = project.sandbox.write_mode("print-key", script, 0o700);
+    let variables = [("ENVCONF_KEY_CMD", command.to_str().unwrap())];
+    let loader = project.loader_without_key::<App>(&variables);
+    let watch = loader.watch_options(hasty()).watch().unwrap();
+    for n in [2, 3] {
+        seal(&project, &format!("n = {n}\n"));
+        assert_eq!(watch.wait(LONG).unwrap().n, n);
+    }
+    assert_eq!(fs::read_to_string(runs).unwrap(), "run\n");
+}

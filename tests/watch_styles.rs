@@ -1,0 +1,339 @@
+//! Reload: every way in which people and tools replace files, with what is valid and what is not, while readers look
+//! all the time. They never see anything but whole, valid configurations.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![cfg(unix)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{Project, variables_of};
+use envconf::{
+    ContentType, EncryptedConfig, KeyRef, KeyServices, Kind, LocalKey, Pair, Policy, Seal, Watch,
+    WatchOptions, parse_trust,
+};
+use envconf_test_support::{Sandbox, StandIn};
+
+const LONG: Duration = Duration::from_secs(60);
+/// So much that a write takes its time.
+const PADDING: usize = 100_000;
+
+/// Both halves must agree; so a mixture of two versions shows.
+#[derive(EncryptedConfig)]
+#[envconf(name = "app", validate = App::judge)]
+struct App {
+    left: u32,
+    padding: String,
+    right: u32,
+}
+
+impl App {
+    fn judge(&self) -> Result<(), &'static str> {
+        if self.left == self.right { Ok(()) } else { Err("left and right must be the same") }
+    }
+}
+
+fn content(left: u32, right: u32) -> String {
+    format!("left = {left}\npadding = '{}'\nright = {right}\n", "x".repeat(PADDING))
+}
+
+/// How files are replaced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Style {
+    /// By this library.
+    Seal,
+    /// Written over where they lie.
+    InPlace,
+    /// A new file is put in the place of the old one, first the one, then the other.
+    Rename,
+    /// Both at once: the link `..data` leads to another folder.
+    Kubernetes,
+    /// The `.enc` comes long before its `.key`.
+    LateSecond,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Outcome {
+    Valid,
+    Invalid,
+    WrongGeneration,
+    ServiceDown,
+}
+
+/// The two files of one version.
+#[derive(Clone)]
+struct Version {
+    enc: Vec<u8>,
+    key: Vec<u8>,
+}
+
+struct Scene {
+    project: Project,
+    kms: StandIn,
+    tencent: KeyRef,
+    style: Style,
+    swaps: AtomicU32,
+    first: Version,
+    base: Version,
+    invalid: Version,
+    next: Version,
+}
+
+impl Scene {
+    /// The watched folder holds `base`, of generation 2; `invalid` and `next` are of generation 3, and each version
+    /// has a data key of its own.
+    fn new(style: Style) -> Self {
+        let kms = StandIn::start();
+        let project = Project { sandbox: Sandbox::new(), key: LocalKey::generate().unwrap() };
+        let tencent: KeyRef = format!("tencent:ap-guangzhou:{}", kms.key_id()).parse().unwrap();
+        let none = Version { enc: Vec::new(), key: Vec::new() };
+        let [first, base, invalid] = [none.clone(), none.clone(), none.clone()];
+        let mut scene =
+            Self { project, kms, tencent, style, swaps: AtomicU32::new(0), first, base, invalid, next: none };
+        scene.first = scene.made(None, 0, 0);
+        scene.base = scene.made(Some(&scene.first), 1, 1);
+        scene.invalid = scene.made(Some(&scene.base), 1, 666);
+        scene.next = scene.made(Some(&scene.base), 2, 2);
+        fs::create_dir_all(scene.path("")).unwrap();
+        if style == Style::Kubernetes {
+            for file in ["app.conf.enc", "app.conf.key"] {
+                symlink(format!("..data/{file}"), scene.path(file)).unwrap();
+            }
+        }
+        let base = scene.base.clone();
+        match style {
+            Style::Kubernetes => scene.put(&base),
+            _ => {
+                fs::write(scene.path("app.conf.enc"), &base.enc).unwrap();
+                fs::write(scene.path("app.conf.key"), &base.key).unwrap();
+            }
+        }
+        scene
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.project.sandbox.path("config").join(file)
+    }
+
+    fn services(&self) -> KeyServices {
+        let services = KeyServices::from_given(variables_of(&self.kms, &self.project.sandbox)).unwrap();
+        services.local_key(self.project.key.clone())
+    }
+
+    fn seal(&self) -> Seal {
+        let seal = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Toml);
+        seal.recipient(self.tencent.clone()).recipient(self.project.key.key_ref().clone())
+    }
+
+    /// A version with its own data key, sealed in the place of another one.
+    fn made(&self, before: Option<&Version>, left: u32, right: u32) -> Version {
+        let folder = tempfile::tempdir().unwrap();
+        let pair = Pair::new(folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        if let Some(before) = before {
+            fs::write(pair.enc(), &before.enc).unwrap();
+            fs::write(pair.key(), &before.key).unwrap();
+        }
+        let other = LocalKey::generate().unwrap();
+        let services = self.services().local_key(other.clone());
+        let seal = self.seal().recipient(other.key_ref().clone());
+        seal.seal(&pair, content(left, right).as_bytes(), &services).unwrap();
+        Version { enc: pair.read_enc().unwrap(), key: pair.read_key().unwrap() }
+    }
+
+    /// Replaces the files in the scene's style.
+    fn put(&self, version: &Version) {
+        let over = |file: &str, bytes: &[u8]| {
+            fs::write(self.path(".new"), bytes).unwrap();
+            fs::rename(self.path(".new"), self.path(file)).unwrap();
+        };
+        match self.style {
+            Style::InPlace => {
+                fs::write(self.path("app.conf.enc"), &version.enc).unwrap();
+                fs::write(self.path("app.conf.key"), &version.key).unwrap();
+            }
+            Style::Rename => {
+                over("app.conf.enc", &version.enc);
+                over("app.conf.key", &version.key);
+            }
+            Style::LateSecond => {
+                over("app.conf.enc", &version.enc);
+                std::thread::sleep(Duration::from_millis(300));
+                over("app.conf.key", &version.key);
+            }
+            Style::Kubernetes => {
+                let old = fs::read_link(self.path("..data")).ok();
+                let folder = format!("..2026_{}", self.swaps.fetch_add(1, Ordering::SeqCst));
+                fs::create_dir(self.path(&folder)).unwrap();
+                fs::write(self.path(&folder).join("app.conf.enc"), &version.enc).unwrap();
+                fs::write(self.path(&folder).join("app.conf.key"), &version.key).unwrap();
+                symlink(&folder, self.path("..data_tmp")).unwrap();
+                fs::rename(self.path("..data_tmp"), self.path("..data")).unwrap();
+                old.into_iter().for_each(|old| fs::remove_dir_all(self.path("").join(old)).unwrap());
+            }
+            Style::Seal => unreachable!("it makes its own versions"),
+        }
+    }
+
+    /// Seals where the files lie, and needs no service for it: the recipients stay, and the local key opens the old.
+    fn seal_here(&self, left: u32, right: u32) {
+        let pair = self.project.pair("default");
+        let mut policy = Policy::new("app".parse().unwrap(), "default".parse().unwrap());
+        policy = policy.trust(parse_trust(&self.project.key.key_ref().to_string(), "test").unwrap());
+        let seal = self.seal().trust_for_old(policy);
+        seal.seal(&pair, content(left, right).as_bytes(), &self.services()).unwrap();
+    }
+
+    fn put_next(&self) {
+        match self.style {
+            Style::Seal => self.seal_here(2, 2),
+            _ => self.put(&self.next),
+        }
+    }
+
+    fn put_invalid(&self) {
+        match self.style {
+            Style::Seal => self.seal_here(1, 666),
+            _ => self.put(&self.invalid),
+        }
+    }
+
+    fn put_old(&self) {
+        match self.style {
+            Style::Seal => {
+                // Whoever deletes a pair to seal it anew begins at generation 1.
+                let pair = self.project.pair("default");
+                fs::remove_file(pair.enc()).unwrap();
+                fs::remove_file(pair.key()).unwrap();
+                self.seal().seal(&pair, content(3, 3).as_bytes(), &self.services()).unwrap();
+            }
+            _ => self.put(&self.first),
+        }
+    }
+
+    fn watch(&self, options: WatchOptions) -> Watch<App> {
+        let loader = App::loader().dir(self.path("")).trust(self.tencent.to_string());
+        let loader = loader.variables(variables_of(&self.kms, &self.project.sandbox));
+        loader.deadline(Duration::from_secs(1)).watch_options(options).watch().unwrap()
+    }
+}
+
+/// Waits for the refusal, and gives its kind and exit code.
+#[track_caller]
+fn refusal(watch: &Watch<App>) -> (Kind, u8) {
+    let started = Instant::now();
+    while watch.status().refusals() == 0 {
+        assert!(started.elapsed() < LONG, "nothing is refused: {:?}", watch.status());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let status = watch.status();
+    assert!(!status.is_current());
+    assert_eq!((watch.current().left, status.generation(), status.reloads()), (1, 2, 0));
+    let error = status.last_refusal().unwrap();
+    (error.kind(), error.exit_code())
+}
+
+fn play(style: Style, outcome: Outcome, options: WatchOptions) {
+    let scene = Scene::new(style);
+    if style == Style::Seal {
+        // Once in place, for recipients that stay from here on; then it is of generation 2 again.
+        fs::write(scene.path("app.conf.enc"), &scene.first.enc).unwrap();
+        fs::write(scene.path("app.conf.key"), &scene.first.key).unwrap();
+        scene
+            .seal()
+            .seal(&scene.project.pair("default"), content(1, 1).as_bytes(), &scene.services())
+            .unwrap();
+    }
+    let watch = scene.watch(options.debounce(Duration::from_millis(100)));
+    assert_eq!((watch.current().left, watch.status().generation()), (1, 2));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut last = 1;
+                while !done.load(Ordering::SeqCst) {
+                    let config = watch.current();
+                    assert_eq!(config.left, config.right, "torn or invalid");
+                    assert_eq!(config.padding.len(), PADDING);
+                    assert!([last, 2].contains(&config.left), "{} after {last}", config.left);
+                    last = config.left;
+                    std::thread::yield_now();
+                }
+            });
+        }
+        // Also when an assertion fails: the readers' scope must end.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let refusals = match outcome {
+                Outcome::Valid => 0,
+                Outcome::Invalid => {
+                    scene.put_invalid();
+                    assert_eq!(refusal(&watch), (Kind::DoesNotFit, 20));
+                    1
+                }
+                Outcome::WrongGeneration => {
+                    scene.put_old();
+                    assert_eq!(refusal(&watch), (Kind::Rollback, 32));
+                    1
+                }
+                Outcome::ServiceDown => {
+                    scene.kms.throttle(Some(0));
+                    scene.put_next();
+                    assert_eq!(refusal(&watch), (Kind::UnwrapFailed, 41));
+                    scene.kms.throttle(None);
+                    1
+                }
+            };
+            if outcome != Outcome::ServiceDown {
+                scene.put_next();
+            }
+            let config = watch.wait(LONG);
+            let config = config.unwrap_or_else(|| panic!("{style:?}, {outcome:?}: {:?}", watch.status()));
+            assert_eq!((config.left, config.right), (2, 2));
+            let status = watch.status();
+            assert_eq!((status.reloads(), status.refusals()), (1, refusals), "{status:?}");
+            assert!(status.is_current());
+        }));
+        done.store(true, Ordering::SeqCst);
+        if let Err(panic) = result {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
+/// By notice alone: nobody looks for an hour otherwise. Then by looking alone.
+fn play_all(style: Style) {
+    let outcomes = [Outcome::Valid, Outcome::Invalid, Outcome::WrongGeneration, Outcome::ServiceDown];
+    for outcome in outcomes {
+        play(style, outcome, WatchOptions::new().poll_interval(Duration::from_secs(3600)));
+        play(style, outcome, WatchOptions::new().poll_only().poll_interval(Duration::from_millis(50)));
+    }
+}
+
+#[test]
+fn sealed_in_place() {
+    play_all(Style::Seal);
+}
+
+#[test]
+fn written_in_place() {
+    play_all(Style::InPlace);
+}
+
+#[test]
+fn renamed_over() {
+    play_all(Style::Rename);
+}
+
+#[test]
+fn swapped_by_kubernetes() {
+    play_all(Style::Kubernetes);
+}
+
+#[test]
+fn with_a_late_second_file() {
+    play_all(Style::LateSecond);
+}
