@@ -1,0 +1,105 @@
+//! A web service whose configuration changes while it runs: the watch is the state, each request takes the newest.
+//! `cargo run -p envconf-examples --features axum --example axum`; it asks itself, seals anew, asks again, and ends.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use envconf::{ContentType, EncryptedConfig, KeyServices, LocalKey, Pair, Seal, Watch, WatchOptions};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Everything the service needs.
+#[derive(EncryptedConfig)]
+#[envconf(name = "web", env_prefix = "WEB", trust = "local")]
+struct WebConfig {
+    #[envconf(default = "127.0.0.1:0")]
+    listen: SocketAddr,
+    greeting: String,
+    #[envconf(default = "world")]
+    whom: String,
+}
+
+/// What a handler needs of the configuration it takes from one look: all of it is of one version then.
+async fn greet(State(config): State<Watch<WebConfig>>) -> String {
+    let config = config.current();
+    format!("{}, {}!", config.greeting, config.whom)
+}
+
+/// For the load balancer and for an alarm: the service runs on the last good configuration, whatever was refused.
+async fn health(State(config): State<Watch<WebConfig>>) -> String {
+    let status = config.status();
+    match status.last_refusal() {
+        Some(refusal) if !status.is_current() => format!("a newer configuration is not used: {refusal}"),
+        _ => format!("generation {}", status.generation()),
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = std::env::temp_dir().join(format!("envconf-axum-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let result = serve(&folder).await;
+    std::fs::remove_dir_all(&folder)?;
+    result
+}
+
+async fn serve(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    // What `envconf seal` does.
+    let key = LocalKey::generate()?;
+    seal(folder, &key, "greeting = 'Hello'\n")?;
+
+    // In a service's own folder this is `WebConfig::watch_async().await?`.
+    let options = WatchOptions::new()
+        .on_sighup()
+        .on_refusal(|error| eprintln!("a newer configuration is not used: {error}"));
+    let loader =
+        WebConfig::loader().dir(folder).local_key(key.clone()).variables([("WEB__LISTEN", "127.0.0.1:0")]);
+    let config = loader.watch_options(options).watch_async().await?;
+
+    // What was made from a configuration is made anew when that changes: pools, clients, levels.
+    let follower = config.clone();
+    tokio::spawn(async move {
+        loop {
+            let new = follower.changed().await;
+            println!("reloaded: the greeting is {:?} now", new.greeting);
+        }
+    });
+
+    let listener = TcpListener::bind(config.current().listen).await?;
+    let address = listener.local_addr()?;
+    let routes = Router::new().route("/", get(greet)).route("/health", get(health));
+    let server = tokio::spawn(axum::serve(listener, routes.with_state(config.clone())).into_future());
+
+    println!("{}", ask(address, "/").await?);
+    seal(folder, &key, "greeting = 'Good morning'\nwhom = 'Ada'\n")?;
+    config.changed().await;
+    println!("{}", ask(address, "/").await?);
+
+    // A mistake changes nothing but what `/health` says.
+    seal(folder, &key, "greeting = 1\n")?;
+    while config.status().is_current() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    println!("{}\n{}", ask(address, "/").await?, ask(address, "/health").await?);
+    server.abort();
+    Ok(())
+}
+
+fn seal(folder: &Path, key: &LocalKey, content: &str) -> Result<(), envconf::Error> {
+    let pair = Pair::new(folder, &"web".parse()?, &"default".parse()?);
+    let seal = Seal::new("web".parse()?, "default".parse()?, ContentType::Toml);
+    let services = KeyServices::none().local_key(key.clone());
+    seal.recipient(key.key_ref().clone()).seal(&pair, content.as_bytes(), &services).map(drop)
+}
+
+/// The body of the answer to a GET.
+async fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer.split("\r\n\r\n").last().unwrap_or_default().to_owned())
+}
