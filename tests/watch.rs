@@ -159,6 +159,21 @@ fn folders_that_are_replaced_are_followed_by_notice() {
 }
 
 #[test]
+fn a_folder_that_is_gone_is_looked_for() {
+    let project = Project::toml("n = 1\n");
+    let (config, away) = (project.sandbox.path("config"), project.sandbox.path("away"));
+    let watch = watch(&project, &[], WatchOptions::new().debounce(Duration::from_millis(50)));
+    eventually("notice is given", || watch.status().by_notices());
+    fs::rename(&config, &away).unwrap();
+    eventually("no notice is to be had of it", || !watch.status().by_notices());
+    assert_eq!(watch.current().n, 1);
+    fs::rename(&away, &config).unwrap();
+    seal(&project, "n = 2\n");
+    assert_eq!(watch.wait(LONG).unwrap().n, 2);
+    eventually("and again", || watch.status().by_notices() && watch.status().is_current());
+}
+
+#[test]
 fn a_reader_and_a_watch_follow_a_sealer_without_a_failure() {
     let project = Project::toml("n = 0\n");
     let second = LocalKey::generate().unwrap();
@@ -362,6 +377,24 @@ fn the_thread_ends_with_the_last_handle() {
     drop(handle);
     eventually("the thread ends", || threads("envconf-watch") == 0);
     std::process::exit(0); // the stand-in still waits
+}
+
+/// The sealer already uses the new key; the reader gets it later, in the file that it reads keys from.
+#[cfg(unix)]
+#[test]
+fn a_local_key_that_comes_later_is_found() {
+    let project = Project::toml("n = 1\n");
+    let file = project.sandbox.write_mode("key", project.key.expose_text().as_bytes(), 0o600);
+    let variables = [("ENVCONF_KEY_FILE", file.to_str().unwrap())];
+    let watch = project.loader_without_key::<App>(&variables).watch_options(hasty()).watch().unwrap();
+    let new = LocalKey::generate().unwrap();
+    let both = KeyServices::none().local_key(project.key.clone()).local_key(new.clone());
+    project.seal("default", ContentType::Toml, b"n = 2\n", &[new.key_ref()], &both);
+    eventually("it is refused", || watch.status().refusals() == 1);
+    assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::NoTrustedRecipient);
+    project.sandbox.write_mode("key", new.expose_text().as_bytes(), 0o600);
+    assert_eq!(watch.wait(LONG).unwrap().n, 2);
+    assert_eq!(watch.status().refusals(), 1);
 }
 
 /// A local key that is printed by a command is asked for once, however often is loaded.

@@ -51,6 +51,12 @@
 //! `<name>.defaults.toml` beside the pair is a plain layer, for what is not secret. The chapter
 //! [Layers](https://github.com/envconf/envconf/blob/main/envconf/docs/layers.md) has all of it.
 //!
+//! # Reload
+//!
+//! With the feature `watch`, `AppConfig::watch()` follows the files: `current()` is the newest valid configuration, and
+//! what is refused changes nothing. The chapter
+//! [Reload](https://github.com/envconf/envconf/blob/main/envconf/docs/reload.md) has all of it.
+//!
 //! # Trust
 //!
 //! What opens a pair is decided by the program and its deployment, never by the files ([`Policy`]): in the attribute
@@ -66,6 +72,7 @@
 //! # Features
 //!
 //! * `tencent` (default): Tencent Cloud KMS, and with it an HTTP client and TLS (rustls on ring).
+//! * `watch`: reload, and with it the notices of the operating system (notify).
 //! * `yaml`: YAML 1.2 content. Without it such content is sealed and opened, and not loaded.
 //! * `cli`: the `envconf` command. A library user never builds its argument parser.
 //!
@@ -124,6 +131,10 @@ mod layers_chapter {}
 #[cfg(doctest)]
 #[doc = include_str!("../docs/testing.md")]
 mod testing_chapter {}
+
+#[cfg(all(doctest, feature = "watch"))]
+#[doc = include_str!("../docs/reload.md")]
+mod reload_chapter {}
 
 pub use config::EncryptedConfig;
 pub use envconf_derive::EncryptedConfig;

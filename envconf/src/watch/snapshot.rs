@@ -106,8 +106,8 @@ impl Snapshot {
 /// Whether time alone may mend it, the files staying as they are: a key service that does not answer or refuses, a
 /// local key that is not there yet, a second file that is late.
 pub(super) fn may_pass(error: &Error) -> bool {
-    let half = may_be_half_done(error);
-    half || matches!(error.kind(), Kind::Io | Kind::UnwrapFailed | Kind::BadLocalKey | Kind::InsecureKeyFile)
+    let by_keys = [Kind::UnwrapFailed, Kind::NoTrustedRecipient, Kind::BadLocalKey, Kind::InsecureKeyFile];
+    may_be_half_done(error) || error.kind() == Kind::Io || by_keys.contains(&error.kind())
 }
 
 /// Whether it is what a reader meets between the writes of somebody who takes his time.
