@@ -5,12 +5,11 @@
 
 mod common;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Project, TencentProject};
+use common::{Project, TencentProject, park_on};
 use envconf::{
     BoxFuture, ContentType, Context, DataKey, EncryptedConfig, ExposeSecret, KeyRef, KeyServices, Kind, Kms,
     KmsError, LocalKey, Seal, SecretString, WrappedKey,
@@ -70,24 +69,6 @@ fn current_thread() -> tokio::runtime::Runtime {
 
 fn multi_thread() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}
-
-/// A runtime that is not Tokio: one thread that parks.
-fn park_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Arc::new(Unpark(std::thread::current())).into();
-    let mut future = std::pin::pin!(future);
-    loop {
-        match future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
-            std::task::Poll::Ready(output) => return output,
-            std::task::Poll::Pending => std::thread::park(),
-        }
-    }
 }
 
 #[test]

@@ -100,6 +100,24 @@ impl TencentProject {
     }
 }
 
+/// A runtime that is not Tokio: one thread that parks.
+pub fn park_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+            std::task::Poll::Ready(output) => return output,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
 /// What leads to the stand-in, its root certificate included where it speaks TLS.
 pub fn variables_of(kms: &StandIn, sandbox: &Sandbox) -> Variables {
     let mut variables = kms.variables();
