@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use common::{Project, TencentProject, variables_of};
+use common::{Project, TencentProject, park_on, variables_of};
 use envconf::{
     ContentType, EncryptedConfig, ExposeSecret, KeyServices, Kind, LocalKey, Seal, SecretString, Watch,
     WatchOptions,
@@ -280,7 +280,8 @@ fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
 async fn each_handle_is_given_each_change_once() {
     let project = Project::toml("n = 1\n");
     let first = project.loader::<App>(&[]).watch_options(hasty()).watch_async().await.unwrap();
-    let (second, third) = (first.clone(), first.clone());
+    let (second, third, fourth) = (first.clone(), first.clone(), first.clone());
+    let elsewhere = tokio::task::spawn_blocking(move || park_on(fourth.changed()).n);
     // Dropped while it waits: nothing is lost.
     let mut dropped = Box::pin(first.changed());
     assert!(poll(dropped.as_mut()).is_pending());
@@ -288,7 +289,7 @@ async fn each_handle_is_given_each_change_once() {
     let task = tokio::spawn(async move { third.changed().await.n });
     seal(&project, "n = 2\n");
     assert_eq!(first.changed().await.n, 2);
-    assert_eq!(task.await.unwrap(), 2);
+    assert_eq!((task.await.unwrap(), elsewhere.await.unwrap()), (2, 2));
     let later = first.clone();
     assert!(
         poll(std::pin::pin!(later.changed())).is_pending(),

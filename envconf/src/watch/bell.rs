@@ -33,6 +33,7 @@ impl Bell {
         self.ring(|heard| heard.changed = true);
     }
 
+    #[cfg(any(unix, test))]
     pub(super) fn ask(&self) {
         self.ring(|heard| heard.asked = true);
     }

@@ -15,7 +15,11 @@ impl Hangup {
     /// # Errors
     /// [`Kind::Unexpected`] where the signal or a thread for it cannot be had.
     pub(super) fn start(bell: Arc<Bell>) -> Result<Self, Error> {
-        let failed = |error| Error::new(Kind::Unexpected, "SIGHUP cannot be followed").caused_by(error);
+        let failed = |error| {
+            Error::new(Kind::Unexpected, "SIGHUP cannot be followed")
+                .caused_by(error)
+                .advise("raise the limit of threads or files of this process, or do without on_sighup")
+        };
         let mut signals = Signals::new([SIGHUP]).map_err(failed)?;
         let this = Self(signals.handle());
         let listen = move || signals.forever().for_each(|_| bell.ask());

@@ -83,9 +83,11 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Keeper<T> {
             self.keep();
         };
         let spawned = std::thread::Builder::new().name("envconf-watch".into()).spawn(keep);
-        spawned
-            .map(drop)
-            .map_err(|error| Error::new(Kind::Unexpected, "no thread can be started").caused_by(error))
+        spawned.map(drop).map_err(|error| {
+            Error::new(Kind::Unexpected, "no thread can be started to follow the files")
+                .caused_by(error)
+                .advise("raise the limit of threads or memory of this process")
+        })
     }
 
     fn keep(&mut self) {
@@ -121,7 +123,8 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Keeper<T> {
             None => {}
             Some(Ok((config, generation))) => {
                 (self.in_use, self.refused) = (print, None);
-                self.latest.replace(config, generation);
+                let old = self.latest.replace(config, generation);
+                guarded(|| drop(old));
             }
             Some(Err(error)) => self.refuse(print, error),
         }
@@ -179,7 +182,10 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Keeper<T> {
         match result {
             Ok(result) => result.map(|result| result.map_err(going_back)),
             Err(_) => {
-                Some(Err(Error::new(Kind::Unexpected, "the code of the configuration's type panicked")))
+                let error = Error::new(Kind::Unexpected, "the type's own code panicked")
+                    .at(self.plan.pair.enc())
+                    .advise("the panic's message tells where: look at `validate` and `Deserialize`");
+                Some(Err(error))
             }
         }
     }
@@ -193,10 +199,14 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Keeper<T> {
         let error = Arc::new(error);
         self.latest.refuse(tell.then(|| error.clone()));
         if tell {
-            // A panic of whom it tells is theirs, and no reason to stop looking.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.loader.watch_options.tell(&error)));
+            guarded(|| self.loader.watch_options.tell(&error));
         }
     }
+}
+
+/// Runs code of the program's. A panic there is theirs, and no reason to stop looking.
+fn guarded(run: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(run));
 }
 
 /// The advice for a program that runs: it goes back only on purpose.

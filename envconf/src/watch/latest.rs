@@ -120,8 +120,9 @@ impl<T> Latest<T> {
         (status.reloads > seen).then(|| (status.reloads, self.current()))
     }
 
-    /// Puts a new configuration in the place of the old one.
-    pub(super) fn replace(&self, config: Loaded<T>, generation: u64) {
+    /// Puts a new configuration in the place of the old one, and gives that back: the code of its values may run when
+    /// it is dropped.
+    pub(super) fn replace(&self, config: Loaded<T>, generation: u64) -> Arc<Loaded<T>> {
         let mut status = self.lock();
         let old = self.current.swap(Arc::new(config));
         status.generation = generation;
@@ -131,8 +132,7 @@ impl<T> Latest<T> {
         drop(status);
         self.turned.notify_all();
         self.awaited.notify_waiters();
-        // Perhaps the last one to hold it: the code of its values may run here, and no lock is held.
-        drop(old);
+        old
     }
 
     /// The files hold again what is in use.

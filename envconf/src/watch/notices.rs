@@ -92,3 +92,24 @@ type FolderId = bool;
 fn folder_id(folder: &Path) -> FolderId {
     folder.exists()
 }
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{CreateKind, Flag, ModifyKind, RenameMode};
+
+    use super::*;
+
+    #[test]
+    fn a_change_of_a_name_that_matters_is_one() {
+        let names = BTreeSet::from(["app.conf.enc".into(), "..data".into()]);
+        let concerns = |kind, path: &str| concerns(&Event::new(kind).add_path(path.into()), &names);
+        let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+        assert!(concerns(renamed, "/mount/..data"));
+        assert!(!concerns(renamed, "/mount/..data_tmp"));
+        assert!(concerns(EventKind::Access(AccessKind::Close(AccessMode::Write)), "config/app.conf.enc"));
+        assert!(!concerns(EventKind::Access(AccessKind::Open(AccessMode::Any)), "config/app.conf.enc"));
+        assert!(!concerns(EventKind::Create(CreateKind::File), "config/.app.conf.enc.swp"));
+        let lost = Event::new(EventKind::Other).set_flag(Flag::Rescan);
+        assert!(super::concerns(&lost, &names), "any change may be among those lost");
+    }
+}
