@@ -1,5 +1,5 @@
 //! Reload: what a watch asks of key services, what it follows besides the pair, and what its handles promise. The ways
-//! in which files are replaced are in `watch_styles.rs`.
+//! in which files are replaced are in `watch_styles.rs`, signals and threads in `watch_process.rs`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -11,12 +11,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use common::{Project, TencentProject, park_on, variables_of};
+use common::{Project, TencentProject, park_on};
 use envconf::{
-    ContentType, EncryptedConfig, ExposeSecret, KeyServices, Kind, LocalKey, Seal, SecretString, Watch,
+    ContentType, EncryptedConfig, ExposeSecret, KeyServices, Kind, LocalKey, SecretString, Watch,
     WatchOptions,
 };
-use envconf_test_support::Reply;
 
 const LONG: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -212,6 +211,28 @@ fn a_reader_and_a_watch_follow_a_sealer_without_a_failure() {
     assert_eq!((watch.status().generation(), watch.status().refusals()), (31, 0));
 }
 
+#[cfg(feature = "cli")]
+#[test]
+fn the_command_seals_under_a_running_program() {
+    let sandbox = envconf_test_support::Sandbox::new();
+    let run = |arguments: &[&str]| {
+        let output = sandbox.command(env!("CARGO_BIN_EXE_envconf")).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    run(&["init"]);
+    sandbox.write("config/app.toml", "n = 0\n");
+    run(&["seal", "config/app.toml"]);
+    let key = LocalKey::read(&sandbox.path(".envconf/local-key")).unwrap();
+    let loader = App::loader().dir(sandbox.path("config")).local_key(key).variables([("", ""); 0]);
+    let watch = loader.watch_options(notified()).watch().unwrap();
+    for n in 1..=5 {
+        sandbox.write("config/app.toml", format!("n = {n}\n"));
+        run(&["seal", "config/app.toml"]);
+    }
+    eventually("the watch ends at the last", || watch.current().n == 5);
+    assert_eq!(watch.status().refusals(), 0);
+}
+
 #[test]
 fn an_equal_generation_is_used_and_a_refusal_is_told_once_and_keeps_secrets() {
     let canary = "kanarienvogel";
@@ -303,81 +324,6 @@ async fn each_handle_is_given_each_change_once() {
     assert_eq!(second.changed().await.n, 3);
     assert!(second.wait(Duration::ZERO).is_none());
     assert_eq!((first.status().reloads(), first.status().generation()), (2, 3));
-}
-
-#[cfg(unix)]
-#[test]
-fn sighup_makes_it_look_where_that_is_asked_for() {
-    let name = "sighup_makes_it_look_where_that_is_asked_for";
-    if std::env::var_os("ENVCONF_TEST_ALONE").is_none() {
-        return alone(name);
-    }
-    let hang_up = || {
-        let id = std::process::id().to_string();
-        assert!(std::process::Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
-    };
-    let project = TencentProject::toml("n = 1\n");
-    let options = WatchOptions::new().poll_only().poll_interval(HOUR).debounce(Duration::from_millis(50));
-    let loader = project.loader::<App>(&[]).deadline(Duration::from_secs(1));
-    let watch = loader.watch_options(options.on_sighup()).watch().unwrap();
-    let again = |content: &str| {
-        let services = KeyServices::from_given(variables_of(&project.kms, &project.project.sandbox)).unwrap();
-        let seal = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Toml);
-        let seal = seal.recipient(project.key.clone());
-        seal.seal(&project.project.pair("default"), content.as_bytes(), &services).unwrap();
-    };
-    again("n = 2\n");
-    assert!(watch.wait(A_WHILE).is_none(), "nobody looks");
-    let asked = project.kms.requests().len();
-    hang_up();
-    assert_eq!(watch.wait(LONG).unwrap().n, 2);
-    hang_up();
-    std::thread::sleep(A_WHILE);
-    assert_eq!(project.kms.requests().len(), asked + 1, "nothing changed since");
-    drop(watch);
-    hang_up();
-    std::thread::sleep(A_WHILE); // and the process lives
-}
-
-/// This test in a process of its own.
-fn alone(name: &str) {
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", name]).env("ENVCONF_TEST_ALONE", "1");
-    assert!(child.status().unwrap().success());
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn the_thread_ends_with_the_last_handle() {
-    fn threads(prefix: &str) -> usize {
-        let tasks = fs::read_dir("/proc/self/task").unwrap();
-        let name =
-            |task: std::io::Result<fs::DirEntry>| fs::read_to_string(task.ok()?.path().join("comm")).ok();
-        tasks.filter_map(name).filter(|name| name.starts_with(prefix)).count()
-    }
-    if std::env::var_os("ENVCONF_TEST_ALONE").is_none() {
-        return alone("the_thread_ends_with_the_last_handle");
-    }
-    let project = Project::toml("n = 1\n");
-    let handle = watch(&project, &[], hasty().on_sighup());
-    let clone = handle.clone();
-    drop(handle);
-    seal(&project, "n = 2\n");
-    assert_eq!(clone.wait(LONG).unwrap().n, 2);
-    assert_eq!((threads("envconf-watch"), threads("envconf-sighup")), (1, 1));
-    drop(clone);
-    eventually("the threads end", || threads("envconf-") == 0);
-
-    // Also while it waits for a service that takes its time.
-    let project = TencentProject::toml("n = 1\n");
-    let handle = project.loader::<App>(&[]).deadline(HOUR).watch_options(hasty()).watch().unwrap();
-    let asked = project.kms.requests().len();
-    project.kms.next(Reply::Delay(LONG * 10));
-    fs::write(project.project.sandbox.path("config/app.defaults.toml"), "workers = 2\n").unwrap();
-    eventually("the service is asked", || project.kms.requests().len() > asked);
-    drop(handle);
-    eventually("the thread ends", || threads("envconf-watch") == 0);
-    std::process::exit(0); // the stand-in still waits
 }
 
 /// The sealer already uses the new key; the reader gets it later, in the file that it reads keys from.
