@@ -140,7 +140,7 @@ pub fn verify(pair: &Pair, policy: &Policy, services: &KeyServices, depth: Depth
         let unwrapped_by = Some(unlocked.unwrapped_by);
         return Ok(Verified { header: unlocked.file.header, recipients, unwrapped_by });
     }
-    let (_, file, _, section) = read_both(pair, policy)?;
+    let Checked { file, section, .. } = read_and_check(pair, policy)?;
     let recipients = section.recipients.into_iter().map(|recipient| recipient.key).collect();
     Ok(Verified { header: file.header, recipients, unwrapped_by: None })
 }
@@ -156,11 +156,8 @@ pub(crate) struct Unlocked {
 
 /// Steps 1 to 12.
 pub(crate) fn unlock(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Unlocked, Error> {
-    let (enc, file, key, section) = read_both(pair, policy)?;
-    unlock_section(&enc, file, key, section, policy, services).map_err(|error| {
-        let path = if concerns_enc(error.kind()) { pair.enc() } else { pair.key() };
-        error.at(path)
-    })
+    let checked = read_and_check(pair, policy)?;
+    unlock_checked(checked, policy, services).map_err(|error| in_file(error, pair))
 }
 
 /// The same with a pair given as the bytes of its two files.
@@ -172,36 +169,16 @@ pub(crate) fn unlock_bytes(
 ) -> Result<Unlocked, Error> {
     let file = check_enc(enc, policy)?;
     let (key, section) = check_key(&file, key)?;
-    unlock_section(enc, file, key, section, policy, services)
+    unlock_checked(Checked { enc: enc.to_vec(), file, key, section }, policy, services)
 }
 
-fn unlock_section(
-    enc: &[u8],
-    file: EncFile,
-    key: KeyFile,
-    section: Section,
-    policy: &Policy,
-    services: &KeyServices,
-) -> Result<Unlocked, Error> {
+fn unlock_checked(checked: Checked, policy: &Policy, services: &KeyServices) -> Result<Unlocked, Error> {
+    let Checked { enc, file, key, section } = checked;
     let context = Context::new(&policy.name, &policy.environment, section.dek);
     let (dek, unwrapped_by) = worker::block_on(recipients::unwrap(&section, &context, policy, services))?;
     check_section(&key, &section, &dek, file.header.suite)?;
-    envelope::check_commit(&file, enc, &dek)?;
+    envelope::check_commit(&file, &enc, &dek)?;
     Ok(Unlocked { file, key, section, dek, unwrapped_by })
-}
-
-/// Steps 1 to 7, with both files read again where a sealer is between two of its writes.
-fn read_both(pair: &Pair, policy: &Policy) -> Result<(Vec<u8>, EncFile, KeyFile, Section), Error> {
-    let mut again = ReadAgain::default();
-    loop {
-        let enc = pair.read_enc()?;
-        let file = check_enc(&enc, policy).map_err(|error| error.at(pair.enc()))?;
-        match pair.read_key().and_then(|key| check_key(&file, &key)) {
-            Ok((key, section)) => return Ok((enc, file, key, section)),
-            Err(error) if again.is_due(&error) => std::thread::sleep(READ_AGAIN.1),
-            Err(error) => return Err(error.at(pair.key())),
-        }
-    }
 }
 
 /// Counts how often a pair was read again.
@@ -213,6 +190,28 @@ impl ReadAgain {
     pub(crate) fn is_due(&mut self, error: &Error) -> bool {
         self.0 += 1;
         error.kind() == Kind::DekNotFound && self.0 <= READ_AGAIN.0
+    }
+}
+
+/// Both files of a pair, after every check that needs no key.
+pub(crate) struct Checked {
+    pub(crate) enc: Vec<u8>,
+    pub(crate) file: EncFile,
+    pub(crate) key: KeyFile,
+    pub(crate) section: Section,
+}
+
+/// Steps 1 to 7 on the files, read again where a sealer is between its writes.
+pub(crate) fn read_and_check(pair: &Pair, policy: &Policy) -> Result<Checked, Error> {
+    let mut again = ReadAgain::default();
+    loop {
+        let enc = pair.read_enc()?;
+        let file = check_enc(&enc, policy).map_err(|error| error.at(pair.enc()))?;
+        match pair.read_key().and_then(|key| check_key(&file, &key)) {
+            Ok((key, section)) => return Ok(Checked { enc, file, key, section }),
+            Err(error) if again.is_due(&error) => std::thread::sleep(READ_AGAIN.1),
+            Err(error) => return Err(error.at(pair.key())),
+        }
     }
 }
 
@@ -258,19 +257,16 @@ pub(crate) async fn open_read(
 ) -> Result<Opened, Error> {
     let file = check_enc(enc, policy).map_err(|error| error.at(pair.enc()))?;
     let key = key()?;
-    let in_key = |error: Error| {
-        let path = if concerns_enc(error.kind()) { pair.enc() } else { pair.key() };
-        error.at(path)
-    };
-    open_checked(file, enc, &key, policy, services).await.map_err(in_key)
+    open_checked(file, enc, &key, policy, services).await.map_err(|error| in_file(error, pair))
 }
 
-/// Whether an error of steps 5 to 15 is about the `.enc`.
-fn concerns_enc(kind: Kind) -> bool {
-    matches!(
-        kind,
+/// An error of steps 5 to 15, with the file that it is about.
+pub(crate) fn in_file(error: Error, pair: &Pair) -> Error {
+    let concerns_enc = matches!(
+        error.kind(),
         Kind::CommitMismatch | Kind::TagMismatch | Kind::BadPlaintext | Kind::OutlineMismatch | Kind::BadDek
-    )
+    );
+    error.at(if concerns_enc { pair.enc() } else { pair.key() })
 }
 
 /// Steps 1 to 4: the `.enc` is well formed, is what the policy expects, and is signed as it requires.
