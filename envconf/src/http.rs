@@ -8,7 +8,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,9 +81,7 @@ pub(crate) fn name(name: &'static str) -> HeaderName {
 pub(crate) async fn send(request: Request, route: &Route) -> Result<Reply, KmsError> {
     let Request { method, url, headers, body, limit, largest_reply } = request;
     let url = reqwest::Url::parse(&url).map_err(|_| KmsError::other("the URL makes no sense").tries(0))?;
-    let is_tls = url.scheme() == "https";
-    let host = url.host_str().unwrap_or_default();
-    let proxy = is_tls.then(|| route.proxies.to(host, url.port_or_known_default().unwrap_or(443))).flatten();
+    let proxy = proxy_to(&url, route);
     let client = client(route.ca_file.as_ref(), proxy.as_ref())?;
     let has_proxy = proxy.is_some();
     let request = client.request(method, url).headers(headers).body(Bytes::from_owner(body));
@@ -96,6 +94,12 @@ pub(crate) async fn send(request: Request, route: &Route) -> Result<Reply, KmsEr
         Err(_) => Err(KmsError::new(Fault::Transient, format!("no answer in {} s", limit.as_secs()))
             .advise("look at the network and the endpoint")),
     }
+}
+
+/// The proxy that a request to `url` takes: plain `http` takes none.
+fn proxy_to<'a>(url: &reqwest::Url, route: &'a Route) -> Option<Proxy<'a>> {
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
+    (url.scheme() == "https").then(|| route.proxies.to(host, port)).flatten()
 }
 
 async fn receive(
@@ -138,25 +142,42 @@ fn network_fault(error: &reqwest::Error, has_proxy: bool) -> KmsError {
     if let Some(tls) = tls_error(error) {
         return tls_fault(tls);
     }
-    let is_way = error.is_connect() || error.is_timeout();
-    if is_way && has_proxy {
-        return KmsError::transient("no connection through the proxy").advise(
-            "check HTTPS_PROXY, and that the proxy lets this host through; or name the host in NO_PROXY",
-        );
-    }
-    if error.is_timeout() {
-        return KmsError::transient("no connection in 2 s")
-            .advise("look at the network, the firewall and the endpoint");
-    }
-    if error.is_connect() {
-        return KmsError::transient("no connection")
-            .advise("look at name resolution, the network, the firewall and the endpoint");
+    if error.is_connect() || error.is_timeout() {
+        return unconnected(has_proxy, error.is_timeout());
     }
     KmsError::transient("the connection was lost before the reply was complete")
 }
 
+/// There was no connection, within the time for it or at all.
+fn unconnected(has_proxy: bool, was_late: bool) -> KmsError {
+    if has_proxy {
+        return KmsError::transient("no connection through the proxy").advise(
+            "check HTTPS_PROXY, and that the proxy lets this host through; or name the host in NO_PROXY",
+        );
+    }
+    if was_late {
+        return KmsError::transient("no connection in 2 s")
+            .advise("look at the network, the firewall and the endpoint");
+    }
+    KmsError::transient("no connection")
+        .advise("look at name resolution, the network, the firewall and the endpoint")
+}
+
 fn tls_fault(error: &rustls::Error) -> KmsError {
+    use rustls::CertificateError as Bad;
     match error {
+        rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => {
+            KmsError::other("TLS: the server's certificate has expired")
+                .advise("check this machine's clock; if it is right, the server needs a new certificate")
+        }
+        rustls::Error::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. }) => {
+            KmsError::other("TLS: the server's certificate is not valid yet")
+                .advise("check this machine's clock")
+        }
+        rustls::Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
+            KmsError::other("TLS: the server's certificate is for another name")
+                .advise("check the endpoint, name resolution, and proxies on the way")
+        }
         rustls::Error::InvalidCertificate(_) => KmsError::other(
             "TLS: the server's certificate is not trusted",
         )
@@ -217,7 +238,7 @@ fn build_client(
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|_| failed())?
-        .with_root_certificates(roots(ca_file)?)
+        .with_root_certificates(roots(ca_file.map(PathBuf::as_path))?)
         .with_no_client_auth();
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
@@ -243,7 +264,7 @@ fn proxy_of(proxy: &Proxy<'_>) -> Result<reqwest::Proxy, KmsError> {
     })
 }
 
-fn roots(ca_file: Option<&PathBuf>) -> Result<rustls::RootCertStore, KmsError> {
+fn roots(ca_file: Option<&Path>) -> Result<rustls::RootCertStore, KmsError> {
     let mut roots = rustls::RootCertStore::empty();
     match ca_file {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
