@@ -6,6 +6,9 @@
 //!
 //! A request is sent once: what is tried again, and when, is said in [`crate::retry`].
 
+mod certificate;
+pub(crate) mod walk;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

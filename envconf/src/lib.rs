@@ -88,6 +88,7 @@ pub mod testing;
 mod watch;
 mod load;
 mod explain;
+mod diagnose;
 mod open;
 mod seal;
 mod rewrap;
@@ -117,6 +118,7 @@ mod retry;
 mod envelope;
 mod signer;
 mod variables;
+mod step;
 mod secret;
 mod error;
 #[cfg(feature = "__vectors")]
@@ -141,6 +143,7 @@ pub use envconf_derive::EncryptedConfig;
 pub use error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
 pub use secrecy::{self, ExposeSecret, SecretString};
 
+pub use diagnose::{Diagnose, Diagnosis};
 pub use envelope::DataKey;
 pub use explain::{Explained, explain};
 pub use format::{ContentType, Id, Name, Outline, Suite};
@@ -157,6 +160,7 @@ pub use rewrap::{HowWrapped, Rewrap, Rewrapped};
 pub use rules::Rules;
 pub use seal::{Check, DataKeyUse, Seal, Sealed, check_content};
 pub use signer::{SignerKey, SigningKey};
+pub use step::{State, Step};
 pub use variables::setting;
 #[cfg(feature = "watch")]
 pub use watch::{Status, Watch, WatchOptions};

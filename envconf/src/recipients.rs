@@ -15,13 +15,13 @@ use crate::kms::{Context, KeyRef, Kms, KmsError, WrappedKey, worker};
 use crate::policy::{Policy, Trusted};
 
 /// A recipient of a section that is trusted, and how to ask it.
-struct Candidate {
-    key: KeyRef,
-    wrapped: WrappedKey,
-    ask: Ask,
+pub(crate) struct Candidate {
+    pub(crate) key: KeyRef,
+    pub(crate) wrapped: WrappedKey,
+    pub(crate) ask: Ask,
 }
 
-enum Ask {
+pub(crate) enum Ask {
     Local(LocalKey),
     Service(Arc<dyn Kms>),
     /// A local key that is trusted by its id and not at hand, or a service that this build does not have.
@@ -75,7 +75,10 @@ pub(crate) async fn unwrap(
 }
 
 /// Step 8: the pins, in policy order, whose exact triplet is in the section; class P only beside pinned signers.
-async fn candidates(
+///
+/// # Errors
+/// As for [`unwrap`] before anything is asked.
+pub(crate) async fn candidates(
     section: &Section,
     policy: &Policy,
     services: &KeyServices,
@@ -212,7 +215,7 @@ async fn ask(
     }
 }
 
-async fn on_worker<T: Send + 'static>(
+pub(crate) async fn on_worker<T: Send + 'static>(
     job: impl Future<Output = Result<T, KmsError>> + Send + 'static,
 ) -> Result<T, KmsError> {
     match worker::run(job).await {

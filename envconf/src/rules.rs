@@ -91,6 +91,11 @@ impl Rules {
     /// # Errors
     /// [`Kind::NoRule`], naming the first of `files`, if none matches or all lie outside that folder.
     pub fn recipients(&self, files: &[&Path]) -> Result<&[Trusted], Error> {
+        self.first(files).map(|(_, recipients)| recipients)
+    }
+
+    /// As [`Rules::recipients`]; before them which rule it is, counted from 1.
+    pub(crate) fn first(&self, files: &[&Path]) -> Result<(usize, &[Trusted]), Error> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let relative: Vec<_> = files.iter().filter_map(|file| relative_to(file, folder)).collect();
         let options = glob::MatchOptions {
@@ -98,13 +103,19 @@ impl Rules {
             require_literal_separator: true,
             require_literal_leading_dot: false,
         };
-        let matches = |rule: &&Rule| relative.iter().any(|file| rule.files.matches_path_with(file, options));
-        self.rules.iter().find(matches).map(|rule| rule.recipients.as_slice()).ok_or_else(|| {
+        let matches = |rule: &Rule| relative.iter().any(|file| rule.files.matches_path_with(file, options));
+        let first = self.rules.iter().position(matches);
+        first.map(|at| (at + 1, self.rules[at].recipients.as_slice())).ok_or_else(|| {
             let rules = self.path.to_string_lossy();
             let error = Error::new(Kind::NoRule, format!("no rule of {} matches it", escape(&rules)))
                 .advise("add a [[rule]] whose files glob matches the path, or name recipients with -r");
             files.iter().take(1).fold(error, |error, file| error.at(file))
         })
+    }
+
+    /// The recipients of every rule, in their order.
+    pub(crate) fn all_recipients(&self) -> impl Iterator<Item = &Trusted> {
+        self.rules.iter().flat_map(|rule| &rule.recipients)
     }
 
     /// The file that holds the rules.

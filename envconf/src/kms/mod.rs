@@ -1,6 +1,7 @@
 //! Key services: the [`Kms`] trait, the reference that names one key of one service, and what passes between.
 
 pub(crate) mod deadline;
+pub(crate) mod heard;
 pub(crate) mod keys;
 pub(crate) mod local;
 pub(crate) mod services;
@@ -18,6 +19,7 @@ use crate::envelope::DataKey;
 use crate::error::{Error, Fault, Kind, escape};
 use crate::format::{Id, Name, Suite};
 use crate::secret::SecretBytes;
+use crate::step::Step;
 
 /// A future in a box, as the methods of [`Kms`] return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -131,6 +133,13 @@ pub trait Kms: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Decrypted, KmsError>> {
         let _ = (region, blob);
         Box::pin(async { Err(KmsError::other("of this key service there are no files to import")) })
+    }
+
+    /// Looks step by step at the way to the service of `key`, for a diagnosis: credentials, endpoint, name resolution,
+    /// TLS; without a request that asks it for something. The default looks at nothing.
+    fn diagnose<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Vec<Step>> {
+        let _ = key;
+        Box::pin(async { Vec::new() })
     }
 
     /// Tells apart services of one provider whose answers could differ (other account, other endpoint), so that

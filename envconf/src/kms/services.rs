@@ -72,6 +72,22 @@ impl KeyServices {
 
     pub(crate) fn from_variables(variables: &Variables, search_from: Option<PathBuf>) -> Result<Self, Error> {
         let (given, command) = given_keys(variables)?;
+        Ok(Self { given, command, search_from, ..Self::without_local_keys(variables)? })
+    }
+
+    /// Whether the local keys that these variables give can be used.
+    ///
+    /// # Errors
+    /// As for [`KeyServices::from_environment`], as far as local keys go.
+    pub(crate) fn check_local_keys(variables: &Variables) -> Result<(), Error> {
+        given_keys(variables).map(drop)
+    }
+
+    /// The key services that these variables describe; local keys are not looked at.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a setting that is empty or malformed.
+    pub(crate) fn without_local_keys(variables: &Variables) -> Result<Self, Error> {
         let deadline = match variables.setting("ENVCONF_KMS_DEADLINE")? {
             Some(text) => parse_duration(&text).ok_or_else(|| {
                 Error::new(Kind::Usage, "ENVCONF_KMS_DEADLINE is no duration")
@@ -80,9 +96,9 @@ impl KeyServices {
             None => DEFAULT_DEADLINE,
         };
         Ok(Self {
-            given,
-            command,
-            search_from,
+            given: Vec::new(),
+            command: None,
+            search_from: None,
             custom: Vec::new(),
             #[cfg(feature = "tencent")]
             tencent: Arc::new(super::tencent::Tencent::from_variables(variables)?),
@@ -141,6 +157,11 @@ impl KeyServices {
             Some(kms) => kms.authenticates(),
             None => !matches!(provider, "age" | "azure"),
         }
+    }
+
+    /// Where the search for a local key begins, if there is one.
+    pub(crate) fn search_from(&self) -> Option<&Path> {
+        self.search_from.as_deref()
     }
 
     /// The local keys that were given and are trusted as such.

@@ -3,7 +3,7 @@
 //! An API error comes with HTTP 200, and libraries have missed it behind an unusual content type: every body is
 //! looked at, whatever its status and type. The service's own words are never kept: they may repeat what was sent.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ use super::sign::{self, sign};
 use crate::envelope::DataKey;
 use crate::format::ContentType;
 use crate::http::{self, Method, Reply, Request, Route};
-use crate::kms::{KeyRef, KmsError, WrappedKey, is_uuid};
+use crate::kms::{KeyRef, KmsError, WrappedKey, heard, is_uuid};
 use crate::layers::{
     self,
     tree::{Table, Value},
@@ -99,9 +99,17 @@ pub(super) async fn send<T>(
     };
     let largest_reply = call.largest_reply();
     let request = Request { method: call.method.clone(), url, headers, body, limit: PER_TRY, largest_reply };
+    let sent = Instant::now();
     let result = match http::send(request, route).await {
-        Ok(reply) => Response::read(call.service, &reply, read)
-            .map_err(|error| clock::consult(error, host, timestamp, reply.date.as_deref())),
+        Ok(reply) => {
+            let (took, date, mut request_id) = (sent.elapsed(), reply.date.as_deref(), None);
+            let result = Response::read(call.service, &reply, |response| {
+                request_id = response.request_id.map(str::to_owned);
+                read(response)
+            });
+            heard::tell(call.action, request_id.as_deref(), date.and_then(clock::ahead), took);
+            result.map_err(|error| clock::consult(error, host, timestamp, date))
+        }
         Err(error) => Err(error),
     };
     result.map_err(|error| clock::mention(error, host))

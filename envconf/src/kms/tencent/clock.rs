@@ -46,8 +46,7 @@ pub(super) fn consult(mut error: KmsError, host: &str, signed: u64, date: Option
             "its Date agrees with the time that was sent: look for a proxy that delays or repeats requests",
         );
     }
-    let differs = |theirs: u64| Some(theirs.cast_signed() - local().ok()?.cast_signed());
-    if let Some(offset) = differs(theirs) {
+    if let Some(offset) = date.and_then(ahead) {
         OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).insert(site(host).to_owned(), offset);
         error.clock_corrected = true;
     }
@@ -68,6 +67,11 @@ pub(super) fn mention(mut error: KmsError, host: &str) -> KmsError {
 
 fn offset(host: &str) -> i64 {
     OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).get(site(host)).copied().unwrap_or_default()
+}
+
+/// Seconds that `date`, the service's time, is ahead of this machine's clock.
+pub(super) fn ahead(date: &str) -> Option<i64> {
+    Some(parse(date)?.cast_signed() - local().ok()?.cast_signed())
 }
 
 /// Whose clock a host goes by.

@@ -6,6 +6,7 @@ mod client;
 mod clock;
 mod codes;
 mod credentials;
+mod diagnose;
 mod endpoint;
 mod keys;
 mod retries;
@@ -33,6 +34,7 @@ use crate::format::Suite;
 use crate::http::{Method, Route};
 use crate::proxy::{self, Proxies};
 use crate::retry::{self, Again, Retries};
+use crate::step::Step;
 use crate::variables::Variables;
 
 const SERVICE: &str = "kms";
@@ -294,6 +296,10 @@ impl Kms for Tencent {
 
     fn keys(&self) -> Option<&dyn Keys> {
         Some(self)
+    }
+
+    fn diagnose<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Vec<Step>> {
+        Box::pin(diagnose::steps(self, key))
     }
 
     /// A hash of every setting that an answer could depend on: some are secret.

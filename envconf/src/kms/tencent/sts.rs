@@ -44,7 +44,14 @@ fn read(response: &Response<'_>, source: &'static str) -> Result<Fetched, KmsErr
     let lifetime = expires.and_then(|expires| expires.checked_sub(now)).filter(|left| *left > 0);
     let lifetime = lifetime.ok_or_else(|| response.wrong("the reply holds credentials that have expired"))?;
     Ok(Fetched {
-        credential: Credential { secret_id, secret_key, token: Some(token), generation: None, source },
+        credential: Credential {
+            secret_id,
+            secret_key,
+            token: Some(token),
+            generation: None,
+            expires: None,
+            source,
+        },
         lifetime,
     })
 }

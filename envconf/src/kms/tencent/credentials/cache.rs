@@ -96,6 +96,7 @@ impl Kept {
 
     fn keep(&mut self, fetched: Fetched, now: u64) -> Credential {
         let Fetched { mut credential, lifetime } = fetched;
+        credential.expires = Some(now.saturating_add(lifetime));
         credential.generation = Some(GENERATIONS.fetch_add(1, Ordering::SeqCst) + 1);
         let early = (lifetime / 10).max(EARLY).min(lifetime / 2);
         self.expires = now.saturating_add(lifetime);
@@ -119,6 +120,7 @@ mod tests {
             secret_key: secret("k"),
             token: None,
             generation: None,
+            expires: None,
             source: "",
         };
         Ok(Some(Fetched { credential, lifetime }))

@@ -17,9 +17,14 @@ const SOURCE: &str = "the variables TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECR
 pub(super) fn find(variables: &Variables) -> Result<Option<Credential>, KmsError> {
     let (id, key, token) = (text(variables, ID)?, text(variables, KEY)?, token(variables)?);
     match (id, key, token) {
-        (Some(secret_id), Some(secret_key), token) => {
-            Ok(Some(Credential { secret_id, secret_key, token, generation: None, source: SOURCE }))
-        }
+        (Some(secret_id), Some(secret_key), token) => Ok(Some(Credential {
+            secret_id,
+            secret_key,
+            token,
+            generation: None,
+            expires: None,
+            source: SOURCE,
+        })),
         (Some(_), None, _) => Err(broken(ID, "is set and TENCENTCLOUD_SECRET_KEY is not")),
         (None, Some(_), _) => Err(broken(KEY, "is set and TENCENTCLOUD_SECRET_ID is not")),
         // A token alone is no credential, and none of the other sources takes it from here.

@@ -74,7 +74,7 @@ fn parse(text: &[u8], profile: &str, place: &'static str) -> Result<Credential, 
     let [Some(secret_id), Some(secret_key), token] = values else {
         return Err(broken(place, "has the section without secret_id and secret_key"));
     };
-    Ok(Credential { secret_id, secret_key, token, generation: None, source: place })
+    Ok(Credential { secret_id, secret_key, token, generation: None, expires: None, source: place })
 }
 
 fn missing_section(place: &str, profile: &str) -> KmsError {

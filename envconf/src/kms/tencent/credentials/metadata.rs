@@ -97,6 +97,7 @@ fn parse(reply: &Reply) -> Result<Fetched, KmsError> {
             secret_key,
             token: Some(token),
             generation: None,
+            expires: None,
             source: "the role of this machine",
         },
         lifetime,

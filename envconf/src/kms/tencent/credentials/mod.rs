@@ -66,6 +66,8 @@ pub(super) struct Credential {
     pub(super) token: Option<Zeroizing<String>>,
     /// When it was fetched, counted over the process; `None` for one that cannot be fetched anew.
     pub(super) generation: Option<u64>,
+    /// When it ends by this machine's clock, in Unix seconds; `None` where that is not known.
+    pub(super) expires: Option<u64>,
     /// Where it is from, in a few words for a report.
     pub(super) source: &'static str,
 }

@@ -33,7 +33,8 @@ fn parse(text: &[u8]) -> Result<Credential, KmsError> {
     let text = std::str::from_utf8(text).map_err(|_| no_object())?;
     let root = layers::parse(ContentType::Json, text).map_err(|_| no_object())?;
     let Value::Table(root) = &root.value else { return Err(no_object()) };
-    if let Some(until) = integer(root, "expiresAt")
+    let expires = integer(root, "expiresAt");
+    if let Some(until) = expires
         && until <= i128::from(clock::local()?)
     {
         return Err(broken(PLACE, "holds a login that has expired").advise("log in again with tccli"));
@@ -45,7 +46,8 @@ fn parse(text: &[u8]) -> Result<Credential, KmsError> {
     let has_token =
         !matches!(field(root, "token"), None | Some(Value::Null)) && string(root, "token") != Some("");
     let token = if has_token { text_of(root, "token")? } else { None };
-    Ok(Credential { secret_id, secret_key, token, generation: None, source: PLACE })
+    let expires = expires.and_then(|until| u64::try_from(until).ok());
+    Ok(Credential { secret_id, secret_key, token, generation: None, expires, source: PLACE })
 }
 
 fn text_of(root: &Table<'_>, name: &str) -> Result<Option<Zeroizing<String>>, KmsError> {

@@ -1,0 +1,355 @@
+//! diagnose: what is there to open a pair with, step by step, each with its advice (api.md §4, `doctor`).
+//!
+//! Goes on after a failure wherever the next step can still tell something. Asks key services only what a load asks
+//! (and, when told to, what sealing asks), and wipes what they give.
+
+mod local;
+mod service;
+mod settings;
+
+use std::path::PathBuf;
+
+use self::settings::Settings;
+use crate::envelope::DataKey;
+use crate::error::Error;
+use crate::format::Name;
+use crate::kms::services::KeyServices;
+use crate::kms::{Context, KeyRef, local as local_kms, worker};
+use crate::open::{self, Checked};
+use crate::pair::Pair;
+use crate::policy::{Policy, Trusted};
+use crate::recipients::{self, Ask};
+use crate::rules::Rules;
+use crate::signer::SignerKey;
+use crate::step::{State, Step};
+
+/// Extensions of the plain file that a pair is sealed from (api.md §1).
+const PLAIN: [&str; 6] = ["toml", "json", "yaml", "yml", "env", "conf"];
+
+/// What to diagnose: a folder, or a pair in it.
+///
+/// Reads the process's environment variables, as the `envconf` command does.
+///
+/// ```no_run
+/// use envconf::{Diagnose, Pair, State};
+///
+/// # fn main() -> Result<(), envconf::Error> {
+/// let (name, environment) = ("app".parse()?, "prod".parse()?);
+/// let pair = Pair::new("config", &name, &environment);
+/// let diagnosis = Diagnose::new("config").pair(pair, name, environment).run();
+/// for step in diagnosis.steps().iter().filter(|step| step.state() == State::Failed) {
+///     eprintln!("{}: {}", step.name(), step.message());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Diagnose {
+    folder: PathBuf,
+    rules: Option<PathBuf>,
+    subject: Subject,
+    trust: Option<Vec<Trusted>>,
+    signers: Option<(Vec<SignerKey>, usize)>,
+    services: Option<KeyServices>,
+    wrap: bool,
+}
+
+#[derive(Debug)]
+enum Subject {
+    Folder,
+    Pair(Pair, Name, Name),
+    Missing(Error),
+}
+
+/// What was found, in the order in which it was looked at.
+#[derive(Debug)]
+pub struct Diagnosis {
+    steps: Vec<Step>,
+}
+
+impl Diagnosis {
+    /// Every step; those of one key follow each other.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The code of the first step that failed, of the classes that [`Error::exit_code`] has; 0 if none did.
+    pub fn exit_code(&self) -> u8 {
+        self.steps.iter().find(|step| step.state() == State::Failed).map_or(0, Step::exit_code)
+    }
+}
+
+impl Diagnose {
+    /// What can be said of files in `folder`, where rules and a local key are searched from upwards.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            rules: None,
+            subject: Subject::Folder,
+            trust: None,
+            signers: None,
+            services: None,
+            wrap: false,
+        }
+    }
+
+    /// Looks at this pair too, which is expected to be of this name and environment: that includes asking every
+    /// trusted key for its data key.
+    #[must_use]
+    pub fn pair(mut self, pair: Pair, name: Name, environment: Name) -> Self {
+        self.subject = Subject::Pair(pair, name, environment);
+        self
+    }
+
+    /// A pair was meant, and it was not found: that step fails with `why`.
+    #[must_use]
+    pub fn missing_pair(mut self, why: Error) -> Self {
+        self.subject = Subject::Missing(why);
+        self
+    }
+
+    /// The sealer's rules, in place of the `.envconf.toml` in the folder or above.
+    #[must_use]
+    pub fn rules(mut self, file: impl Into<PathBuf>) -> Self {
+        self.rules = Some(file.into());
+        self
+    }
+
+    /// Trusts these keys, in place of those of `ENVCONF_TRUST`.
+    #[must_use]
+    pub fn trust(mut self, keys: impl IntoIterator<Item = Trusted>) -> Self {
+        self.trust = Some(keys.into_iter().collect());
+        self
+    }
+
+    /// Requires signatures by `required` of these signers, in place of those of `ENVCONF_SIGNERS`.
+    #[must_use]
+    pub fn signers(mut self, signers: Vec<SignerKey>, required: usize) -> Self {
+        self.signers = Some((signers, required));
+        self
+    }
+
+    /// Asks these key services, in place of those that the environment describes.
+    #[must_use]
+    pub fn services(mut self, services: KeyServices) -> Self {
+        self.services = Some(services);
+        self
+    }
+
+    /// Asks also for the rights that a sealer needs: each key service that the rules name (or else the pair, or else
+    /// trust) wraps a data key, which is thrown away.
+    #[must_use]
+    pub fn wrap(mut self) -> Self {
+        self.wrap = true;
+        self
+    }
+
+    /// Looks. Blocks; works before, inside and without any async runtime. Changes nothing.
+    pub fn run(self) -> Diagnosis {
+        Diagnosis { steps: worker::block_on(self.steps()) }
+    }
+
+    async fn steps(mut self) -> Vec<Step> {
+        let settings = Settings::of(&mut self);
+        let mut steps = Vec::new();
+        let rules = self.look_at_rules(&mut steps);
+        let checked = self.look_at_pair(&settings, &mut steps);
+        let recipients = checked.as_ref().map(|checked| &checked.section.recipients);
+        let mut listed = recipients.map(|all| all.iter().map(|recipient| recipient.key.clone()).collect());
+        let local_key = local::key(&settings, rules.as_deref(), listed.as_deref());
+        let is_hindered = local_key.state() == State::Failed;
+        steps.push(local_key);
+        steps.extend(settings.steps());
+        let Some(services) = settings.services.as_ref().filter(|_| settings.errors.is_empty()) else {
+            steps.push(Step::new("trust", State::Skipped, "the settings come first"));
+            return steps;
+        };
+        // Whom a sealer seals for: the rules say it, or else the pair, or else trust does.
+        let trusted = keys_of(settings.policy.trust.as_deref().unwrap_or_default());
+        let ruled = rules.as_deref().map(keys_of).filter(|keys| !keys.is_empty());
+        let sealed_for = ruled.or_else(|| listed.take()).unwrap_or_else(|| trusted.clone());
+        let mut asked = Vec::new();
+        match (checked, &self.subject) {
+            (Some(checked), Subject::Pair(pair, ..)) => {
+                let opening = Opening { pair, checked, policy: &settings.policy, services };
+                asked = opening.steps(settings.trusted_by, is_hindered, &mut steps).await;
+            }
+            _ => {
+                let keys = if trusted.is_empty() { &sealed_for } else { &trusted };
+                for key in keys.iter().filter(|key| key.provider() != local_kms::PROVIDER) {
+                    steps.extend(service::way(services.provider(key.provider()), key).await);
+                    asked.push(key.clone());
+                }
+            }
+        }
+        if self.wrap {
+            steps.extend(service::wrap(&sealed_for, &asked, &settings.policy, services).await);
+        }
+        steps
+    }
+
+    /// For whom the rules have it sealed; `None` if they cannot be read, or none matches.
+    fn look_at_rules(&self, steps: &mut Vec<Step>) -> Option<Vec<Trusted>> {
+        let rules = match &self.rules {
+            Some(file) => Rules::read(file).map(Some),
+            None => Rules::find(&self.folder),
+        };
+        let found = rules.and_then(|rules| {
+            let Some(rules) = rules else {
+                return Ok(("no .envconf.toml here or above".to_owned(), vec![Trusted::Local]));
+            };
+            let file = rules.path().display();
+            Ok(match &self.subject {
+                Subject::Pair(pair, ..) => {
+                    let plain = plain_files(pair);
+                    let files: Vec<_> =
+                        [pair.enc()].into_iter().chain(plain.iter().map(PathBuf::as_path)).collect();
+                    let (number, recipients) = rules.first(&files)?;
+                    (format!("{file}, rule {number}"), recipients.to_vec())
+                }
+                _ => match unique(rules.all_recipients()) {
+                    none if none.is_empty() => (format!("{file}, which has no rule"), none),
+                    recipients => (file.to_string(), recipients),
+                },
+            })
+        });
+        match found {
+            Ok((whence, recipients)) => {
+                let message = format!("{whence}: sealed for {}", list(&recipients));
+                steps.push(Step::new("policy", State::Ok, message));
+                Some(recipients)
+            }
+            Err(error) => {
+                steps.push(Step::error("policy", &error));
+                None
+            }
+        }
+    }
+
+    fn look_at_pair(&self, settings: &Settings, steps: &mut Vec<Step>) -> Option<Checked> {
+        let (step, checked) = match &self.subject {
+            Subject::Folder => (Step::new("pair", State::Skipped, "none was named"), None),
+            Subject::Missing(why) => (Step::error("pair", why), None),
+            Subject::Pair(pair, ..) => match open::read_and_check(pair, &settings.policy) {
+                Ok(checked) => {
+                    (Step::new("pair", State::Ok, described(pair, &checked, settings)), Some(checked))
+                }
+                Err(error) => (Step::error("pair", &error), None),
+            },
+        };
+        steps.push(step);
+        checked
+    }
+}
+
+/// A pair that is well formed, and what it takes to open it.
+struct Opening<'a> {
+    pair: &'a Pair,
+    checked: Checked,
+    policy: &'a Policy,
+    services: &'a KeyServices,
+}
+
+impl Opening<'_> {
+    /// Asks every trusted key, and opens the content with what the first of them gives. The keys that were asked.
+    ///
+    /// `is_hindered`: a local key that would be used has been found broken.
+    async fn steps(self, trusted_by: &str, is_hindered: bool, steps: &mut Vec<Step>) -> Vec<KeyRef> {
+        let section = &self.checked.section;
+        let candidates = match recipients::candidates(section, self.policy, self.services).await {
+            Ok(candidates) => candidates,
+            Err(error) => {
+                steps.push(match is_hindered {
+                    true => Step::new("trust", State::Skipped, "the local key comes first"),
+                    false => Step::error("trust", &error),
+                });
+                return Vec::new();
+            }
+        };
+        let keys: Vec<_> = candidates.iter().map(|candidate| candidate.key.clone()).collect();
+        let order: Vec<_> = keys.iter().map(ToString::to_string).collect();
+        steps.push(Step::new("trust", State::Ok, format!("by {trusted_by}: {}", order.join(", then "))));
+        let context = Context::new(&self.policy.name, &self.policy.environment, section.dek);
+        let mut dek = None;
+        for candidate in candidates {
+            let (more, given) = match candidate.ask {
+                Ask::Local(key) => local::unwrap(&key, &candidate.wrapped, &context),
+                Ask::Nobody(error) => (vec![Step::fault("rights", &error)], None),
+                Ask::Service(kms) => {
+                    let limit = self.services.time_limit();
+                    service::unwrap(kms, &candidate.key, candidate.wrapped, &context, limit).await
+                }
+            };
+            steps.extend(more.into_iter().map(|step| step.of(&candidate.key)));
+            dek = dek.or(given);
+        }
+        steps.push(match dek {
+            Some(dek) => content(self.pair, self.checked, &dek),
+            None => Step::new("content", State::Skipped, "no key gave the data key"),
+        });
+        keys
+    }
+}
+
+fn content(pair: &Pair, checked: Checked, dek: &DataKey) -> Step {
+    let Checked { enc, file, key, section } = checked;
+    let content_type = file.header.content_type;
+    let opened = open::open_with(file, &enc, &key, &section, dek).map_err(|error| open::in_file(error, pair));
+    let fits = opened.and_then(|(_, plaintext)| {
+        crate::seal::check_content(plaintext.expose(), content_type).map_err(|error| error.at(pair.enc()))
+    });
+    match fits {
+        Ok(()) => Step::new("content", State::Ok, format!("it opens, and is {}", content_type.name())),
+        Err(error) => Step::error("content", &error),
+    }
+}
+
+fn described(pair: &Pair, checked: &Checked, settings: &Settings) -> String {
+    let header = &checked.file.header;
+    let keys: Vec<_> = checked.section.recipients.iter().map(|recipient| recipient.key.to_string()).collect();
+    let policy = &settings.policy;
+    let signed = match policy.signers.is_empty() {
+        false => format!("signed as required, by {} or more", policy.required_signatures),
+        true if settings.errors.is_empty() => "no signature required".to_owned(),
+        true => "signatures not looked at".to_owned(),
+    };
+    format!(
+        "{}: {} for {}, generation {}, {signed}; recipients: {}",
+        pair.enc().display(),
+        header.name,
+        header.environment,
+        header.generation,
+        keys.join(", ")
+    )
+}
+
+/// The plain files that the pair may be sealed from: those that are there, or else all.
+fn plain_files(pair: &Pair) -> Vec<PathBuf> {
+    let base = pair.enc().with_extension("");
+    let all: Vec<_> = PLAIN.iter().map(|extension| base.with_extension(extension)).collect();
+    let there: Vec<_> = all.iter().filter(|file| file.symlink_metadata().is_ok()).cloned().collect();
+    if there.is_empty() { all } else { there }
+}
+
+fn keys_of(list: &[Trusted]) -> Vec<KeyRef> {
+    let key = |trusted: &Trusted| match trusted {
+        Trusted::Local => None,
+        Trusted::Key(key) => Some(key.clone()),
+    };
+    list.iter().filter_map(key).collect()
+}
+
+fn unique<'a>(all: impl Iterator<Item = &'a Trusted>) -> Vec<Trusted> {
+    let mut list: Vec<Trusted> = Vec::new();
+    for trusted in all {
+        if !list.contains(trusted) {
+            list.push(trusted.clone());
+        }
+    }
+    list
+}
+
+fn list(recipients: &[Trusted]) -> String {
+    let names: Vec<_> = recipients.iter().map(ToString::to_string).collect();
+    if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+}

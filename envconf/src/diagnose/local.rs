@@ -1,0 +1,76 @@
+//! The local key: whether one is at hand, where it is from, and whether it unwraps.
+
+use super::settings::Settings;
+use crate::envelope::DataKey;
+use crate::kms::local::{self, LocalKey};
+use crate::kms::{Context, KeyRef, WrappedKey};
+use crate::policy::Trusted;
+use crate::step::{State, Step};
+use crate::variables::Variables;
+
+const NAME: &str = "local-key";
+/// The exit code of a local key that is asked for and missing (api.md §4).
+const MISSING: u8 = 43;
+
+/// `rules`: for whom is sealed; `listed`: the pair's recipients. Either is `None` where that is not known.
+pub(super) fn key(settings: &Settings, rules: Option<&[Trusted]>, listed: Option<&[KeyRef]>) -> Step {
+    if let Err(error) = &settings.local {
+        return Step::error(NAME, error);
+    }
+    let Some(services) = &settings.services else {
+        return Step::new(NAME, State::Skipped, "the settings come first");
+    };
+    if !services.given().is_empty() {
+        let ids: Vec<_> = services.given().iter().map(|key| key.key_ref().to_string()).collect();
+        let names = ["ENVCONF_KEY", "ENVCONF_KEY_FILE"];
+        let variable = names.into_iter().find(|name| Variables::Process.get(name).is_some());
+        return Step::new(
+            NAME,
+            State::Ok,
+            format!("{}, from {}", ids.join(", "), variable.unwrap_or("the program")),
+        );
+    }
+    if services.are_given() {
+        let message =
+            "ENVCONF_KEY_CMD prints it; it is run where a pair lists a local key, and that is trusted";
+        return Step::new(NAME, State::Ok, message);
+    }
+    let is_listed = listed.is_none_or(|keys| keys.iter().any(|key| key.provider() == local::PROVIDER));
+    let would_be_used = is_listed && settings.asks_for_local();
+    match services.search_from().map_or(Ok(None), LocalKey::find) {
+        Ok(Some((path, key))) => {
+            let trusted = if settings.asks_for_local() { "" } else { "; not trusted, since trust does not name it" };
+            let message = format!("{}, found in {}{trusted}", key.key_ref(), path.display());
+            Step::new(NAME, State::Ok, message)
+        }
+        Err(error) if would_be_used => Step::error(NAME, &error),
+        Err(error) => Step::new(NAME, State::Note, format!("{}; it is not needed here", Step::error(NAME, &error).message())),
+        Ok(None) if listed.is_none() && is_wanted(settings, rules) => {
+            Step::new(NAME, State::Failed, "none is at hand")
+                .exit(MISSING)
+                .advise("make one with `envconf init`, copy a colleague's .envconf/local-key, or set ENVCONF_KEY or ENVCONF_KEY_FILE")
+        }
+        // With a pair it depends on whom else it is sealed for: trust tells.
+        Ok(None) => Step::new(NAME, State::Skipped, "none is at hand"),
+    }
+}
+
+/// Whether, without a pair to say more, sealing or opening asks for one.
+fn is_wanted(settings: &Settings, rules: Option<&[Trusted]>) -> bool {
+    match &settings.policy.trust {
+        Some(trust) => trust.contains(&Trusted::Local),
+        None => rules.is_some_and(|rules| rules.contains(&Trusted::Local)),
+    }
+}
+
+/// Unwraps the data key with it.
+pub(super) fn unwrap(
+    key: &LocalKey,
+    wrapped: &WrappedKey,
+    context: &Context,
+) -> (Vec<Step>, Option<DataKey>) {
+    match key.unwrap(wrapped, context) {
+        Ok(dek) => (vec![Step::new("rights", State::Ok, "it unwraps the data key")], Some(dek)),
+        Err(error) => (vec![Step::fault("rights", &error)], None),
+    }
+}

@@ -1,0 +1,223 @@
+//! A key service: the way to it, then what it is really asked; its clock and how long it took by the way.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::envelope::DataKey;
+use crate::format::{Id, Suite};
+use crate::kms::deadline::Deadline;
+use crate::kms::heard::{self, Heard};
+use crate::kms::services::KeyServices;
+use crate::kms::{Context, KeyRef, Kms, KmsError, WrappedKey, local};
+use crate::policy::Policy;
+use crate::recipients::on_worker;
+use crate::step::{State, Step};
+
+const RIGHTS: &str = "rights";
+/// For the way to a service, which has limits of its own at every step.
+const WAY: Duration = Duration::from_secs(30);
+/// Seconds beyond which requests are refused, and those that are worth a word.
+const CLOCK_REFUSED: u64 = 300;
+const CLOCK_TELLING: u64 = 30;
+/// The exit code of a refusal (api.md §4).
+const REFUSED: u8 = 42;
+const SLOW: Duration = Duration::from_secs(1);
+
+/// The steps to the service of `key`, none of which asks it for anything.
+pub(super) async fn way(kms: Option<Arc<dyn Kms>>, key: &KeyRef) -> Vec<Step> {
+    let Some(kms) = kms else {
+        let error = KmsError::other("this build has no such key service")
+            .advise("check the spelling of the key reference, or enable the crate feature of that provider");
+        return vec![Step::fault("endpoint", &error).of(key)];
+    };
+    let owned = key.clone();
+    let looked = on_worker(async move {
+        Deadline::at(Instant::now() + WAY).run(async { Ok(kms.diagnose(&owned).await) }).await
+    });
+    let steps = looked.await.unwrap_or_else(|error| vec![Step::fault("endpoint", &error)]);
+    steps.into_iter().map(|step| step.of(key)).collect()
+}
+
+/// The way, and the request for the data key: the same that a load makes.
+pub(super) async fn unwrap(
+    kms: Arc<dyn Kms>,
+    key: &KeyRef,
+    wrapped: WrappedKey,
+    context: &Context,
+    limit: Duration,
+) -> (Vec<Step>, Option<DataKey>) {
+    let mut steps = way(Some(kms.clone()), key).await;
+    if let Some(step) = skipped(&steps) {
+        steps.push(step);
+        return (steps, None);
+    }
+    let started = Instant::now();
+    let (key, context) = (key.clone(), context.clone());
+    let (result, heard) = ask(limit, async move { kms.unwrap(&key, &wrapped, &context).await }).await;
+    let took = started.elapsed();
+    match (&heard, &result) {
+        (Some(heard), _) => steps.push(clock(heard.clock)),
+        (None, Err(_)) => steps.push(Step::new("clock", State::Skipped, "no answer to compare it with")),
+        (None, Ok(_)) => {}
+    }
+    steps.push(rights(result.as_ref().err(), heard.as_ref(), "it unwraps the data key").took(took));
+    if let (Ok(_), Some(heard)) = (&result, &heard) {
+        let latency = latency(&steps, heard);
+        steps.push(latency);
+    }
+    (steps, result.ok())
+}
+
+/// Has the services of `keys` wrap a data key that is thrown away: the first makes it, as when sealing. The way to
+/// those that were `asked` before is known.
+pub(super) async fn wrap(
+    keys: &[KeyRef],
+    asked: &[KeyRef],
+    policy: &Policy,
+    services: &KeyServices,
+) -> Vec<Step> {
+    let context = Context::new(&policy.name, &policy.environment, Id::new([0; 8]));
+    let mut steps = Vec::new();
+    let remote = keys.iter().filter(|key| key.provider() != local::PROVIDER);
+    for (number, key) in remote.enumerate() {
+        let kms = services.provider(key.provider());
+        let known = asked.contains(key);
+        let on_the_way = if known && kms.is_some() { Vec::new() } else { way(kms.clone(), key).await };
+        let blocked = skipped(&on_the_way);
+        steps.extend(on_the_way);
+        let Some(kms) = kms else { continue };
+        if let Some(step) = blocked {
+            steps.push(step.of(key));
+            continue;
+        }
+        let started = Instant::now();
+        let (owned, context) = (key.clone(), context.clone());
+        let job = async move { wrap_once(&*kms, &owned, &context, number == 0).await };
+        let (result, heard) = ask(services.time_limit(), job).await;
+        let step = rights(result.err().as_ref(), heard.as_ref(), "it wraps a data key");
+        steps.push(step.took(started.elapsed()).of(key));
+    }
+    steps
+}
+
+async fn wrap_once(kms: &dyn Kms, key: &KeyRef, context: &Context, makes: bool) -> Result<(), KmsError> {
+    let suite = Suite::Aes256Gcm;
+    if makes && kms.generate(key, suite, context).await?.is_some() {
+        return Ok(());
+    }
+    let dek = DataKey::generate(suite).map_err(|_| KmsError::other("no randomness"))?;
+    kms.wrap(key, &dek, context).await.map(drop)
+}
+
+/// Asks on the worker, within `limit`, and listens.
+async fn ask<T: Send + 'static>(
+    limit: Duration,
+    job: impl Future<Output = Result<T, KmsError>> + Send + 'static,
+) -> (Result<T, KmsError>, Option<Heard>) {
+    let until = Instant::now() + limit;
+    let listened = on_worker(async move { Ok(heard::listen(Deadline::at(until).run(job)).await) });
+    listened.await.unwrap_or_else(|error| (Err(error), None))
+}
+
+/// After a failure on the way there is no sense in asking.
+fn skipped(way: &[Step]) -> Option<Step> {
+    let failed = way.iter().find(|step| step.state() == State::Failed)?;
+    Some(Step::new(RIGHTS, State::Skipped, format!("nothing was asked, since {} failed", failed.name())))
+}
+
+fn rights(error: Option<&KmsError>, heard: Option<&Heard>, else_say: &str) -> Step {
+    match (error, heard) {
+        (Some(error), _) => Step::fault(RIGHTS, error),
+        (None, Some(Heard { action, request_id: Some(id), .. })) => {
+            Step::new(RIGHTS, State::Ok, format!("{action} is granted (request {id})"))
+        }
+        (None, Some(heard)) => Step::new(RIGHTS, State::Ok, format!("{} is granted", heard.action)),
+        (None, None) => Step::new(RIGHTS, State::Ok, else_say),
+    }
+}
+
+/// `ahead`: seconds that the service's clock is ahead of this machine's.
+fn clock(ahead: Option<i64>) -> Step {
+    let step = |state, message: &str| Step::new("clock", state, message);
+    let Some(ahead) = ahead else { return step(State::Skipped, "the service does not say its time") };
+    let off = ahead.unsigned_abs();
+    let way = if ahead > 0 { "behind" } else { "ahead of" };
+    let message = format!("{off} s {way} the service's");
+    match () {
+        () if off <= 1 => step(State::Ok, "it agrees with the service's"),
+        () if off <= CLOCK_TELLING => step(State::Ok, &message),
+        () if off <= CLOCK_REFUSED => {
+            step(State::Note, &message).advise("synchronise it (NTP): beyond 300 s requests are refused")
+        }
+        () => step(State::Failed, &(message + ", whose time requests are signed with meanwhile"))
+            .exit(REFUSED)
+            .advise("synchronise it (NTP): every start pays for one request that is refused"),
+    }
+}
+
+fn latency(way: &[Step], heard: &Heard) -> Step {
+    let took = |name| way.iter().find(|step| step.name() == name).and_then(Step::duration);
+    let millis = |duration: Duration| duration.as_millis();
+    let mut message = format!("{} ms for the whole request", millis(heard.took));
+    if let (Some(resolution), Some(tls)) = (took("resolution"), took("tls")) {
+        let before = millis(resolution + tls);
+        message += &format!("; name resolution, connection and TLS alone took {before} ms just before");
+    }
+    if heard.answers > 1 {
+        message += &format!("; it was the last of {}", heard.answers);
+    }
+    match heard.took > SLOW {
+        true => Step::new("latency", State::Note, message)
+            .advise("every start waits for it; look for a nearer endpoint, and at proxies on the way"),
+        false => Step::new("latency", State::Ok, message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_judged_by_how_far_it_is_off() {
+        for (ahead, state, says) in [
+            (Some(0), State::Ok, "agrees"),
+            (Some(-30), State::Ok, "30 s ahead of"),
+            (Some(31), State::Note, "31 s behind"),
+            (Some(-300), State::Note, "300 s ahead of"),
+            (Some(301), State::Failed, "301 s behind"),
+            (Some(i64::MIN), State::Failed, "ahead of"),
+            (None, State::Skipped, "does not say"),
+        ] {
+            let step = clock(ahead);
+            assert_eq!(step.state(), state, "{ahead:?}");
+            assert!(step.message().contains(says), "{}", step.message());
+            let exit = if state == State::Failed { 42 } else { 0 };
+            assert_eq!(
+                (step.exit_code(), step.advice().is_some()),
+                (exit, ahead.is_some_and(|s| s.unsigned_abs() > 30))
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_tells_what_it_was_and_how_long_it_took() {
+        let id = "7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab";
+        let took = Duration::from_millis(40);
+        let mut heard =
+            Heard { action: "Decrypt", request_id: Some(id.into()), clock: None, took, answers: 1 };
+        assert_eq!(rights(None, Some(&heard), "").message(), format!("Decrypt is granted (request {id})"));
+        let way =
+            [Step::new("resolution", State::Ok, "x").took(took), Step::new("tls", State::Ok, "x").took(took)];
+        let step = latency(&way, &heard);
+        assert_eq!(
+            step.message(),
+            "40 ms for the whole request; name resolution, connection and TLS alone took 80 ms just before"
+        );
+        (heard.took, heard.answers) = (Duration::from_secs(2), 3);
+        let step = latency(&[], &heard);
+        assert_eq!(
+            (step.state(), step.message()),
+            (State::Note, "2000 ms for the whole request; it was the last of 3")
+        );
+    }
+}

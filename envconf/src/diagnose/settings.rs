@@ -1,0 +1,88 @@
+//! What variables and options say: whom to trust, which services, which local keys.
+
+use super::{Diagnose, Subject};
+use crate::error::Error;
+use crate::format::Name;
+use crate::kms::local;
+use crate::kms::services::KeyServices;
+use crate::policy::{Policy, PolicyVariables, Trusted};
+use crate::step::{State, Step};
+use crate::variables::Variables;
+
+/// What variables and options say.
+pub(super) struct Settings {
+    pub(super) policy: Policy,
+    /// What sets trust.
+    pub(super) trusted_by: &'static str,
+    /// `None` where a setting is malformed.
+    pub(super) services: Option<KeyServices>,
+    /// Whether the local keys that are given can be used.
+    pub(super) local: Result<(), Error>,
+    pub(super) errors: Vec<Error>,
+}
+
+impl Settings {
+    /// Reads them; what of them the options replace is taken out of `diagnose`.
+    pub(super) fn of(diagnose: &mut Diagnose) -> Self {
+        let variables = Variables::Process;
+        let mut errors = Vec::new();
+        let (name, environment) = match &diagnose.subject {
+            Subject::Pair(_, name, environment) => (name.clone(), environment.clone()),
+            // Nothing is opened; a key that is wrapped for a look is nobody's.
+            _ => (nobody(), nobody()),
+        };
+        let set = PolicyVariables::read(&variables).map(|set| set.trust.is_some());
+        let policy = Policy::from_environment(name.clone(), environment.clone());
+        let mut policy = policy.unwrap_or_else(|error| {
+            errors.push(error);
+            Policy::new(name, environment)
+        });
+        let mut trusted_by = if matches!(set, Ok(true)) { "ENVCONF_TRUST" } else { "the local-key rule" };
+        if let Some(trust) = diagnose.trust.take() {
+            (policy, trusted_by) = (policy.trust(trust), "--trust");
+        }
+        if let Some((signers, required)) = diagnose.signers.take() {
+            match policy.clone().signers(signers, required) {
+                Ok(signed) => policy = signed,
+                Err(error) => errors.push(error),
+            }
+        }
+        let (services, local) = match diagnose.services.take() {
+            Some(services) => (Some(services), Ok(())),
+            None => {
+                let local = KeyServices::check_local_keys(&variables);
+                let services = match local {
+                    Ok(()) => KeyServices::from_variables(&variables, Some(diagnose.folder.clone())),
+                    // The others are worth a look all the same.
+                    Err(_) => KeyServices::without_local_keys(&variables),
+                };
+                (services.map_err(|error| errors.push(error)).ok(), local)
+            }
+        };
+        Self { policy, trusted_by, services, local, errors }
+    }
+
+    pub(super) fn steps(&self) -> Vec<Step> {
+        if !self.errors.is_empty() {
+            return self.errors.iter().map(|error| Step::error("settings", error)).collect();
+        }
+        let mut names = Variables::Process.names("ENVCONF_");
+        names.sort();
+        let message =
+            if names.is_empty() { "no ENVCONF_ variable is set".to_owned() } else { names.join(", ") };
+        vec![Step::new("settings", State::Ok, message)]
+    }
+
+    /// Whether a local key that is found would be used.
+    pub(super) fn asks_for_local(&self) -> bool {
+        let is_local = |trusted: &Trusted| match trusted {
+            Trusted::Local => true,
+            Trusted::Key(key) => key.provider() == local::PROVIDER,
+        };
+        self.policy.trust.as_ref().is_none_or(|list| list.iter().any(is_local))
+    }
+}
+
+fn nobody() -> Name {
+    "nobody".parse().expect("a word of letters is a name")
+}

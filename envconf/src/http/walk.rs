@@ -1,0 +1,326 @@
+//! The way that a request takes, walked without one: name resolution, connection, a proxy's tunnel, TLS.
+//!
+//! For a diagnosis. What fails here fails with the same words as in a request.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
+use reqwest::Url;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVersion, SignatureScheme};
+use zeroize::Zeroizing;
+
+use super::certificate::Names;
+use super::{CONNECT, Route, proxy_of, proxy_to, roots, tls_fault, unconnected};
+use crate::kms::KmsError;
+
+const RESOLVE: Duration = Duration::from_secs(3);
+/// For one read or write while TLS is agreed on.
+const HANDSHAKE: Duration = Duration::from_secs(3);
+/// The largest answer of a proxy that is read.
+const LARGEST_HEAD: usize = 8 * 1024;
+
+/// The way to a URL.
+pub(crate) struct Walk<'a> {
+    url: Url,
+    /// With the variable that names it.
+    proxy: Option<(Url, &'static str)>,
+    ca_file: Option<&'a Path>,
+}
+
+/// How TLS was agreed on.
+pub(crate) struct Secured {
+    pub(crate) version: &'static str,
+    pub(crate) address: SocketAddr,
+}
+
+impl<'a> Walk<'a> {
+    /// # Errors
+    /// For a proxy that no request could take either.
+    pub(crate) fn to(url: &str, route: &'a Route) -> Result<Self, KmsError> {
+        let parse = |url: &str| Url::parse(url).map_err(|_| KmsError::other("the URL makes no sense"));
+        let url = parse(url)?;
+        let proxy = match proxy_to(&url, route) {
+            Some(proxy) => {
+                proxy_of(&proxy)?;
+                Some((parse(proxy.url)?, proxy.variable))
+            }
+            None => None,
+        };
+        Ok(Self { url, proxy, ca_file: route.ca_file.as_deref() })
+    }
+
+    /// The proxy on the way, without its password, and the variable that names it.
+    pub(crate) fn proxy(&self) -> Option<(String, &'static str)> {
+        let (url, variable) = self.proxy.as_ref()?;
+        let (host, port) = host_and_port(url);
+        Some((format!("{host}:{port}"), variable))
+    }
+
+    /// What the name resolution is about: the proxy if there is one, else the service.
+    pub(crate) fn first_host(&self) -> &str {
+        host_and_port(self.first()).0
+    }
+
+    /// Whether it is TLS that is spoken at its end.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    /// Whether that TLS lies within the TLS of an https proxy, which is not walked here.
+    pub(crate) fn is_nested(&self) -> bool {
+        self.proxy.as_ref().is_some_and(|(url, _)| url.scheme() == "https")
+    }
+
+    fn first(&self) -> &Url {
+        self.proxy.as_ref().map_or(&self.url, |(url, _)| url)
+    }
+
+    /// The addresses of the first host.
+    pub(crate) async fn resolve(&self) -> Result<Vec<SocketAddr>, KmsError> {
+        let (host, port) = host_and_port(self.first());
+        let host = host.trim_matches(['[', ']']);
+        let found = tokio::time::timeout(RESOLVE, tokio::net::lookup_host((host, port))).await;
+        let found = found.map_err(|_| {
+            KmsError::transient("no answer of the name resolution in 3 s")
+                .advise("look at this machine's resolver, and the network")
+        })?;
+        let addresses: Vec<_> = found.map_or_else(|_| Vec::new(), Iterator::collect);
+        if addresses.is_empty() {
+            return Err(KmsError::transient("the name does not resolve").advise(
+                "check how the endpoint and the region are spelled, and this machine's resolver; without a way to the internet set ENVCONF_TENCENT_ENDPOINT or a proxy",
+            ));
+        }
+        Ok(addresses)
+    }
+
+    /// Connects to the first of `addresses` that answers, and agrees on TLS; and whose certificate it was, whether or
+    /// not it is trusted.
+    pub(crate) async fn secure(
+        &self,
+        addresses: Vec<SocketAddr>,
+    ) -> (Result<Secured, KmsError>, Option<Names>) {
+        let seen = Arc::default();
+        let plan = match self.plan(addresses, &seen) {
+            Ok(plan) => plan,
+            Err(error) => return (Err(error), None),
+        };
+        let result = tokio::task::spawn_blocking(move || plan.carry_out()).await;
+        let result = result.unwrap_or_else(|_| Err(KmsError::other("TLS: the handshake panicked")));
+        let names = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+        (result, names)
+    }
+
+    fn plan(&self, addresses: Vec<SocketAddr>, seen: &Seen) -> Result<Plan, KmsError> {
+        let failed = || KmsError::other("TLS could not be set up");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let roots = Arc::new(roots(self.ca_file)?);
+        let inner = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build();
+        let verifier = Watching { inner: inner.map_err(|_| failed())?, seen: seen.clone() };
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|_| failed())?
+            // It says what the library's own says, and remembers whose certificate that was about.
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let name = ServerName::try_from(host).map_err(|_| failed())?;
+        Ok(Plan { addresses, tunnel: self.tunnel(), name, config: Arc::new(config) })
+    }
+
+    /// What asks the proxy for a tunnel.
+    fn tunnel(&self) -> Option<Zeroizing<String>> {
+        let (proxy, _) = self.proxy.as_ref()?;
+        let (host, port) = host_and_port(&self.url);
+        let mut request =
+            Zeroizing::new(format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n"));
+        if !proxy.username().is_empty() || proxy.password().is_some() {
+            let mut login: Zeroizing<Vec<u8>> = Zeroizing::default();
+            login.extend(percent_decode_str(proxy.username()));
+            login.push(b':');
+            login.extend(percent_decode_str(proxy.password().unwrap_or_default()));
+            let login = Zeroizing::new(STANDARD.encode(&login));
+            request.push_str("Proxy-Authorization: Basic ");
+            request.push_str(&login);
+            request.push_str("\r\n");
+        }
+        request.push_str("\r\n");
+        Some(request)
+    }
+}
+
+fn host_and_port(url: &Url) -> (&str, u16) {
+    (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443))
+}
+
+/// All that the handshake needs, for a thread where it may block.
+struct Plan {
+    addresses: Vec<SocketAddr>,
+    tunnel: Option<Zeroizing<String>>,
+    name: ServerName<'static>,
+    config: Arc<ClientConfig>,
+}
+
+impl Plan {
+    fn carry_out(self) -> Result<Secured, KmsError> {
+        let (mut stream, address) = self.connect()?;
+        if let Some(request) = &self.tunnel {
+            tunnel(&mut stream, request)?;
+        }
+        let failed = |error| tls_fault(&error);
+        let mut connection = ClientConnection::new(self.config, self.name).map_err(failed)?;
+        while connection.is_handshaking() {
+            connection.complete_io(&mut stream).map_err(|error| {
+                let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+                tls.map_or_else(|| lost(&error), tls_fault)
+            })?;
+        }
+        let version = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            _ => "TLS 1.2",
+        };
+        Ok(Secured { version, address })
+    }
+
+    fn connect(&self) -> Result<(TcpStream, SocketAddr), KmsError> {
+        let mut was_late = false;
+        for address in &self.addresses {
+            let connected = TcpStream::connect_timeout(address, CONNECT).and_then(|stream| {
+                stream.set_read_timeout(Some(HANDSHAKE))?;
+                stream.set_write_timeout(Some(HANDSHAKE))?;
+                Ok((stream, *address))
+            });
+            match connected {
+                Ok(connected) => return Ok(connected),
+                Err(error) => was_late = error.kind() == std::io::ErrorKind::TimedOut,
+            }
+        }
+        Err(unconnected(self.tunnel.is_some(), was_late))
+    }
+}
+
+/// Asks the proxy for a tunnel, and reads its answer and nothing after it.
+fn tunnel(stream: &mut TcpStream, request: &str) -> Result<(), KmsError> {
+    let none = |_| unconnected(true, false);
+    stream.write_all(request.as_bytes()).map_err(none)?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") && head.len() < LARGEST_HEAD {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).map_err(none)?;
+        head.extend(byte);
+    }
+    let status = head.split(|byte| *byte == b' ').nth(1).and_then(|word| std::str::from_utf8(word).ok());
+    match status.and_then(|status| status.parse::<u16>().ok()) {
+        Some(200..=299) => Ok(()),
+        Some(status) => Err(unconnected(true, false).status(status)),
+        None => Err(unconnected(true, false)),
+    }
+}
+
+fn lost(error: &std::io::Error) -> KmsError {
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    if matches!(error.kind(), TimedOut | WouldBlock) {
+        return KmsError::transient("TLS: no answer in 3 s")
+            .advise("check the endpoint, that it speaks TLS, and proxies on the way");
+    }
+    KmsError::transient("TLS: the connection was lost while TLS was agreed on")
+        .advise("check the endpoint, that it speaks TLS, and firewalls on the way")
+}
+
+type Seen = Arc<Mutex<Option<Names>>>;
+
+/// Verifies as the library's own verifier does, and remembers the names in the certificate.
+#[derive(Debug)]
+struct Watching {
+    inner: Arc<WebPkiServerVerifier>,
+    seen: Seen,
+}
+
+impl ServerCertVerifier for Watching {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Names::of(certificate);
+        self.inner.verify_server_cert(certificate, intermediates, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::Proxies;
+    use crate::variables::Variables;
+
+    fn route(pairs: &[(&str, &str)]) -> Route {
+        let pairs = pairs.iter().map(|(name, value)| (name.into(), value.into()));
+        Route { ca_file: None, proxies: Proxies::from_variables(&Variables::Given(pairs.collect())) }
+    }
+
+    #[test]
+    fn a_proxy_is_shown_without_its_password_and_given_it() {
+        let route = route(&[("HTTPS_PROXY", "http://us%65r:w%6Frd@proxy.example:3128")]);
+        let walk = Walk::to("https://kms.example.com/", &route).ok().unwrap();
+        assert_eq!(walk.proxy(), Some(("proxy.example:3128".into(), "HTTPS_PROXY")));
+        assert_eq!(walk.first_host(), "proxy.example");
+        let request = walk.tunnel().unwrap();
+        let login = STANDARD.encode("user:word");
+        assert_eq!(
+            *request,
+            format!(
+                "CONNECT kms.example.com:443 HTTP/1.1\r\nHost: kms.example.com:443\r\nProxy-Authorization: Basic {login}\r\n\r\n"
+            )
+        );
+    }
+
+    #[test]
+    fn the_way_to_loopback_is_direct() {
+        let route = route(&[("HTTPS_PROXY", "p:1")]);
+        let walk = Walk::to("http://127.0.0.1:9/", &route).ok().unwrap();
+        assert!(walk.proxy().is_none() && walk.tunnel().is_none() && !walk.has_tls());
+        assert_eq!(walk.first_host(), "127.0.0.1");
+    }
+
+    #[test]
+    fn a_proxy_of_another_kind_is_refused_as_in_a_request() {
+        let route = route(&[("ALL_PROXY", "socks5://p:1")]);
+        let error = Walk::to("https://kms.example.com/", &route).err().unwrap();
+        assert!(error.message.contains("ALL_PROXY"));
+    }
+}

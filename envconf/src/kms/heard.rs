@@ -1,0 +1,44 @@
+//! What a key service's answers say beside their content: kept for a diagnosis, which listens; else for nobody.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+/// The last answer that was heard.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    /// What the service calls that which it was asked for.
+    pub(crate) action: &'static str,
+    /// Of a request that was granted; of one that was not, the error has it.
+    pub(crate) request_id: Option<String>,
+    /// Seconds that the service's clock is ahead of this machine's, where it says its time.
+    pub(crate) clock: Option<i64>,
+    /// From the request to the end of its answer.
+    pub(crate) took: Duration,
+    /// How many answers were heard, this one included.
+    pub(crate) answers: u32,
+}
+
+tokio::task_local! {
+    static LAST: RefCell<Option<Heard>>;
+}
+
+/// Runs `job`, and gives what was heard last meanwhile.
+pub(crate) async fn listen<T>(job: impl Future<Output = T>) -> (T, Option<Heard>) {
+    let listening = async {
+        let result = job.await;
+        (result, LAST.with(RefCell::take))
+    };
+    LAST.scope(RefCell::default(), listening).await
+}
+
+/// An answer has come.
+#[cfg(feature = "tencent")]
+pub(crate) fn tell(action: &'static str, request_id: Option<&str>, clock: Option<i64>, took: Duration) {
+    let request_id = request_id.filter(|id| super::is_uuid(id)).map(str::to_owned);
+    let replace = |last: &RefCell<Option<Heard>>| {
+        let answers = last.borrow().as_ref().map_or(0, |last| last.answers) + 1;
+        last.replace(Some(Heard { action, request_id, clock, took, answers }));
+    };
+    // Without a listener there is nobody to tell.
+    let _ = LAST.try_with(replace);
+}

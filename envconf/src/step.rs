@@ -1,0 +1,188 @@
+//! One step of a diagnosis: what was looked at, what was found, what to do about it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::error::{Error, Fault, escape};
+use crate::kms::{KeyRef, KmsError};
+
+/// What came of a [`Step`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// As it should be.
+    Ok,
+    /// Not in the way, and worth a look.
+    Note,
+    /// Not looked at; the message says why.
+    Skipped,
+    /// In the way.
+    Failed,
+}
+
+impl State {
+    /// The state in one word, as it appears in reports and in `--json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One step of a diagnosis: a line of fact, and a line of advice where there is something to do.
+///
+/// What a step says is safe to print: control characters in names and paths are escaped. Whoever writes one for a key
+/// service of their own keeps secrets out of it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    name: &'static str,
+    recipient: Option<KeyRef>,
+    state: State,
+    message: String,
+    advice: Option<String>,
+    took: Option<Duration>,
+    exit: u8,
+}
+
+impl Step {
+    /// A step that says `message`: one line, no full stop, nothing secret in it.
+    ///
+    /// Of one that has [failed](State::Failed) the exit code is 40, unless [`Step::fault`] says another.
+    pub fn new(name: &'static str, state: State, message: impl AsRef<str>) -> Self {
+        let exit = if state == State::Failed { exit_code(Fault::Other) } else { 0 };
+        let message = escape(message.as_ref()).to_string();
+        Self { name, recipient: None, state, message, advice: None, took: None, exit }
+    }
+
+    /// A step that fails as a request to a key service did.
+    pub fn fault(name: &'static str, error: &KmsError) -> Self {
+        let mut message = error.message.to_string();
+        if let Some(code) = &error.code {
+            // Writing to a String cannot fail.
+            let _ = write!(message, ": {code}");
+        }
+        let status = error.status.map(|status| format!("HTTP {status}"));
+        let request = error.request_id.as_ref().map(|id| format!("request {id}"));
+        let tries = (error.tries > 1).then(|| format!("{} tries", error.tries));
+        let circumstances: Vec<_> = [status, request, tries].into_iter().flatten().collect();
+        if !circumstances.is_empty() {
+            let _ = write!(message, " ({})", circumstances.join(", "));
+        }
+        let step = Self { exit: exit_code(error.fault), ..Self::new(name, State::Failed, message) };
+        error.advice.into_iter().fold(step, Self::advise)
+    }
+
+    /// A step that fails with `error`.
+    pub(crate) fn error(name: &'static str, error: &Error) -> Self {
+        let mut message = error.path().map_or_else(String::new, |path| format!("{}: ", path.display()));
+        message.push_str(error.message());
+        for problem in error.problems() {
+            let _ = write!(message, "; {problem}");
+        }
+        let advice = error.advice().map(str::to_owned);
+        Self { exit: error.exit_code(), advice, ..Self::new(name, State::Failed, message) }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn advise(mut self, advice: &'static str) -> Self {
+        self.advice = Some(advice.to_owned());
+        self
+    }
+
+    /// Adds how long it took.
+    #[must_use]
+    pub fn took(mut self, took: Duration) -> Self {
+        self.took = Some(took);
+        self
+    }
+
+    /// Adds whose way it is a step of.
+    pub(crate) fn of(mut self, recipient: &KeyRef) -> Self {
+        self.recipient = Some(recipient.clone());
+        self
+    }
+
+    /// The same with another exit code, for a failure that has a class of its own.
+    pub(crate) fn exit(mut self, exit: u8) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// What was looked at, in one word: `policy`, `credentials`, `tls`, …
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The key whose way it is a step of; `None` for what all keys have in common.
+    pub fn recipient(&self) -> Option<&KeyRef> {
+        self.recipient.as_ref()
+    }
+
+    /// What came of it.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The line of fact.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do, where there is something.
+    pub fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
+    }
+
+    /// How long it took, where that tells something.
+    pub fn duration(&self) -> Option<Duration> {
+        self.took
+    }
+
+    /// The code of its class of failure, as [`Error::exit_code`] has them; 0 unless it has failed.
+    pub fn exit_code(&self) -> u8 {
+        self.exit
+    }
+}
+
+/// The exit code of a request that failed so (api.md §4).
+fn exit_code(fault: Fault) -> u8 {
+    match fault {
+        Fault::Transient => 41,
+        Fault::Refused => 42,
+        Fault::Other => 40,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn a_step_is_one_line_whatever_it_is_told() {
+        let step = Step::new("pair", State::Ok, "a\nb\u{1b}[31m");
+        assert_eq!((step.message(), step.exit_code()), (r"a\nb\u{1b}[31m", 0));
+        let error = Error::new(Kind::Io, "cannot read it").at("x\ny".as_ref()).advise("look");
+        let step = Step::error("pair", &error);
+        assert_eq!((step.message(), step.advice()), (r"x\ny: cannot read it", Some("look")));
+        assert_eq!((step.state(), step.exit_code()), (State::Failed, 10));
+    }
+
+    #[test]
+    fn a_fault_is_told_with_code_and_request() {
+        let error = KmsError::refused("it is disabled").advise("enable it");
+        let error = error.code("ResourceUnavailable.CmkDisabled").status(200).tries(3);
+        let step = Step::fault("rights", &error.request_id("7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab"));
+        assert_eq!(
+            step.message(),
+            "it is disabled: ResourceUnavailable.CmkDisabled (HTTP 200, request 7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab, 3 tries)"
+        );
+        assert_eq!((step.exit_code(), step.advice()), (42, Some("enable it")));
+        assert_eq!(Step::fault("tls", &KmsError::transient("t")).exit_code(), 41);
+        assert_eq!(Step::fault("tls", &KmsError::other("o")).exit_code(), 40);
+    }
+}
