@@ -47,6 +47,7 @@ pub(crate) enum Verb {
     Rewrap(commands::rewrap::Args),
     Keys(commands::keys::Args),
     Import(commands::import::Args),
+    Doctor(commands::doctor::Args),
     Completion(commands::completion::Args),
 }
 

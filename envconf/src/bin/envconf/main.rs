@@ -41,6 +41,7 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Rewrap(args) => commands::rewrap::run(args, global, output).map(done),
         Verb::Keys(args) => commands::keys::run(args, output).map(done),
         Verb::Import(args) => commands::import::run(args, global, output).map(done),
+        Verb::Doctor(args) => commands::doctor::run(args, global, output),
         Verb::Completion(args) => commands::completion::run(args, output).map(done),
     }
 }

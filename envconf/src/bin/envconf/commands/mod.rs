@@ -1,6 +1,7 @@
 //! One verb, one file: its `Args`, which hold the user's documentation, and `run`.
 
 pub(crate) mod completion;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod init;

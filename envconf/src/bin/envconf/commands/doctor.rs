@@ -1,0 +1,117 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use envconf::{Diagnose, Error, Kind, Step, parse_signers, setting};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::output::Output;
+use crate::target::Target;
+
+/// Look step by step at what it takes to open a pair, and say what is wrong
+///
+/// Policy, pair, local key, settings; of every trusted key service where its
+/// credentials are from (never what they are), endpoint, name resolution, TLS,
+/// clock, the right to unwrap and how long that took; at last the content, which is
+/// not shown. Without PAIR: what can be said of this folder, with nothing asked of a
+/// key service.
+///
+/// The exit code is that of the first step that failed.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf doctor
+  envconf doctor app --environment prod
+  envconf doctor app --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --wrap"
+)]
+pub(crate) struct Args {
+    /// The path of an .enc or .key, or a bare name such as app
+    #[arg(value_name = "PAIR")]
+    pair: Option<PathBuf>,
+
+    /// Ask also for the rights that sealing needs
+    ///
+    /// The key services that the rules name, or else the pair, or else trust, wrap a
+    /// data key, which is thrown away.
+    #[arg(long, verbatim_doc_comment)]
+    wrap: bool,
+
+    /// Require signatures by these signers, in place of ENVCONF_SIGNERS
+    ///
+    /// Ed25519 public keys, base64 of 32 bytes, separated by commas.
+    #[arg(long, value_name = "LIST")]
+    signers: Option<String>,
+
+    /// How many of the signers must have signed
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "signers")]
+    required_signatures: usize,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Error> {
+    let mut diagnose = match args.pair.as_ref().map(|pair| Target::resolve(pair, global)) {
+        None => Diagnose::new("."),
+        Some(Ok(Target { pair, name, environment })) => {
+            Diagnose::new(pair.folder()).pair(pair, name, environment)
+        }
+        // Options that contradict each other leave nothing to look at; a pair that is nowhere is one failure of many.
+        Some(Err(error)) if error.kind() == Kind::Usage => return Err(error),
+        Some(Err(error)) => {
+            let folder = setting("ENVCONF_DIR")?.unwrap_or_else(|| "config".into());
+            let is_there = Path::new(&folder).is_dir();
+            Diagnose::new(if is_there { folder } else { ".".into() }).missing_pair(error)
+        }
+    };
+    if let Some(file) = &global.config {
+        diagnose = diagnose.rules(file);
+    }
+    if !global.trust.is_empty() {
+        diagnose = diagnose.trust(global.trust.iter().cloned());
+    }
+    if let Some(list) = &args.signers {
+        diagnose = diagnose.signers(parse_signers(list, "--signers")?, args.required_signatures);
+    }
+    if args.wrap {
+        diagnose = diagnose.wrap();
+    }
+    let diagnosis = diagnose.run();
+    let code = diagnosis.exit_code();
+    if output.is_json() {
+        let steps: Vec<_> = diagnosis.steps().iter().map(as_json).collect();
+        output.json(&json!({ "steps": steps, "exit": code }))?;
+    } else {
+        print(diagnosis.steps(), output)?;
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// A line for each step, and one for its advice; those of a key stand below it.
+fn print(steps: &[Step], output: &Output) -> Result<(), Error> {
+    let mut key = None;
+    for step in steps {
+        if step.recipient() != key {
+            key = step.recipient();
+            if let Some(key) = key {
+                output.line(key)?;
+            }
+        }
+        let name = format!("{}{}", if key.is_some() { "  " } else { "" }, step.name());
+        output.line(format_args!("{name:<14}{:<9}{}", step.state().name(), step.message()))?;
+        if let Some(advice) = step.advice() {
+            output.line(format_args!("{:<23}{advice}", ""))?;
+        }
+    }
+    Ok(())
+}
+
+fn as_json(step: &Step) -> Value {
+    json!({
+        "step": step.name(),
+        "recipient": step.recipient().map(ToString::to_string),
+        "state": step.state().name(),
+        "message": step.message(),
+        "advice": step.advice(),
+        "ms": step.duration().map(|took| took.as_millis() as u64),
+    })
+}
