@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use crate::envelope::DataKey;
 use crate::error::{Error, Fault, Kind};
-use crate::format::{KeyFile, MAX_RECIPIENTS, Recipient, Section};
+use crate::format::{EncFile, KeyFile, MAX_RECIPIENTS, Recipient, Section};
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, KeyRef, WrappedKey, worker};
-use crate::lock::Lock;
+use crate::lock::{self, Lock};
 use crate::open::{self, Unlocked};
 use crate::pair::Pair;
 use crate::policy::{Policy, Trusted};
@@ -126,7 +126,6 @@ impl Rewrap {
         confirm: impl FnOnce(&[KeyRef]) -> Result<(), Error>,
     ) -> Result<Rewrapped, Error> {
         self.check()?;
-        let _lock = Lock::of(pair)?;
         let old = open::unlock(pair, &self.policy, services)?;
         let added = self.added(&old);
         if !added.is_empty() {
@@ -134,6 +133,12 @@ impl Rewrap {
         }
         let (key, done) = worker::block_on(self.around(&old, services))?;
         if done.written {
+            // Key services have answered: only now are others kept out.
+            let _lock = Lock::of(pair)?;
+            let enc = EncFile::parse(&pair.read_enc()?).map_err(|error| error.at(pair.enc()))?;
+            if enc.commit != old.file.commit || pair.read_key()? != old.key.emit() {
+                return Err(lock::overtaken(pair));
+            }
             pair.replace_key(&key)?;
         }
         Ok(done)

@@ -233,7 +233,7 @@ impl Seal {
                 confirm(&added)?;
             }
         }
-        worker::block_on(self.write(pair, content, services, old))
+        worker::block_on(self.plan(pair, content, services, old))?.put(pair)
     }
 
     /// As [`Seal::seal`], over a pair that was opened before: no key is asked for the old one again.
@@ -248,19 +248,23 @@ impl Seal {
         services: &KeyServices,
     ) -> Result<Sealed, Error> {
         self.check_content(content)?;
-        let _lock = Lock::of(pair)?;
-        let enc = pair.read_enc()?;
+        let (enc, key) = (pair.read_enc()?, pair.read_key()?);
         let file = EncFile::parse(&enc).map_err(|error| error.at(pair.enc()))?;
-        let (key, section) =
-            open::check_key(&file, &pair.read_key()?).map_err(|error| error.at(pair.key()))?;
+        let (key_file, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
         // The commitment is another for every seal, and for every other header.
         if file.commit != opened.commit || section != opened.section {
             return Err(lock::overtaken(pair));
         }
         self.check_identity(&file.header.name, &file.header.environment)
             .map_err(|error| error.at(pair.enc()))?;
-        let old = Old::Verified(Box::new(Known::of(opened, &key)));
-        worker::block_on(self.write(pair, content, services, old))
+        let old = Old::Verified(Box::new(Known::of(opened, &key_file)));
+        let planned = worker::block_on(self.plan(pair, content, services, old))?;
+        // Key services have answered: only now are others kept out.
+        let _lock = Lock::of(pair)?;
+        if (pair.read_enc()?, pair.read_key()?) != (enc, key) {
+            return Err(lock::overtaken(pair));
+        }
+        planned.put(pair)
     }
 
     /// The bytes of a new pair's two files, `.enc` first, with a data key of its own and generation 1.
@@ -346,14 +350,14 @@ impl Seal {
         })
     }
 
-    /// Makes the new pair, opens it, and only then replaces the old one.
-    async fn write(
+    /// Makes the new pair, and opens it.
+    async fn plan(
         &self,
         pair: &Pair,
         content: &[u8],
         services: &KeyServices,
         old: Old,
-    ) -> Result<Sealed, Error> {
+    ) -> Result<Planned, Error> {
         let generation = old.generation().map_or(Ok(1), |generation| {
             if generation < MAX_GENERATION {
                 return Ok(generation + 1);
@@ -369,18 +373,15 @@ impl Seal {
         {
             let enc = self.envelope(content, known.section.dek, generation, &known.dek)?;
             self.prove(&enc, &known.dek, content)?;
-            pair.replace_enc(&enc)?;
-            if known.has_leftovers {
-                let own = [section_of(known)];
-                pair.replace_key(&KeyFile::assemble(&self.name, &self.environment, &own))?;
-            }
-            return Ok(self.sealed(generation, DataKeyUse::Kept, Check::Whole));
+            let own = || KeyFile::assemble(&self.name, &self.environment, &[section_of(known)]);
+            let trimmed = known.has_leftovers.then(own);
+            let sealed = self.sealed(generation, DataKeyUse::Kept, Check::Whole);
+            return Ok(Planned { files: Files::SameKey { enc, trimmed }, sealed });
         }
         let made = self.with_new_key(content, generation, services).await?;
         let both = old.section().map(|section| {
             KeyFile::assemble(&self.name, &self.environment, &[section.to_vec(), made.section.clone()])
         });
-        pair.replace_both(both.as_deref(), &made.enc, &made.key)?;
         let use_ = match old {
             Old::None => DataKeyUse::First,
             Old::Verified(known) if !self.has_recipients_of(&known) => DataKeyUse::RecipientsChanged,
@@ -388,7 +389,8 @@ impl Seal {
             Old::Verified(_) => DataKeyUse::Asked,
             Old::Closed { .. } => DataKeyUse::OldPairNotOpened,
         };
-        Ok(self.sealed(generation, use_, made.check))
+        let sealed = self.sealed(generation, use_, made.check);
+        Ok(Planned { files: Files::NewKey { both, enc: made.enc, key: made.key }, sealed })
     }
 
     fn sealed(&self, generation: u64, data_key: DataKeyUse, check: Check) -> Sealed {
@@ -473,6 +475,33 @@ impl Seal {
         let plaintext = envelope::open(file, enc, dek)?;
         outline::verify(&header, plaintext.expose(), dek)?;
         same_content(plaintext.expose(), content)
+    }
+}
+
+/// A new pair that opens, not yet in its place.
+struct Planned {
+    files: Files,
+    sealed: Sealed,
+}
+
+enum Files {
+    /// The data key stays; so does the `.key`, unless something in it is left over.
+    SameKey { enc: Vec<u8>, trimmed: Option<Vec<u8>> },
+    /// A new data key; `both` is a `.key` that has the old one too.
+    NewKey { both: Option<Vec<u8>>, enc: Vec<u8>, key: Vec<u8> },
+}
+
+impl Planned {
+    /// Replaces what is there.
+    fn put(self, pair: &Pair) -> Result<Sealed, Error> {
+        match self.files {
+            Files::SameKey { enc, trimmed } => {
+                pair.replace_enc(&enc)?;
+                trimmed.map_or(Ok(()), |key| pair.replace_key(&key))?;
+            }
+            Files::NewKey { both, enc, key } => pair.replace_both(both.as_deref(), &enc, &key)?,
+        }
+        Ok(self.sealed)
     }
 }
 
