@@ -463,7 +463,11 @@ fn files_of_credentials() {
     let fails = |variables: &[(&str, &str)]| {
         let endpoint = project.kms.endpoint();
         let loader = App::loader().dir(sandbox.path("config")).trust(project.key.to_string());
-        let given = [("ENVCONF_TENCENT_ENDPOINT", endpoint.as_str()), ("HOME", &home)];
+        let given = [
+            ("ENVCONF_TENCENT_ENDPOINT", endpoint.as_str()),
+            ("HOME", &home),
+            ("ENVCONF_KMS_DEADLINE", "300ms"),
+        ];
         let nowhere = ["ENVCONF_TENCENT_METADATA_ENDPOINT", "ENVCONF_TENCENT_STS_ENDPOINT"]
             .map(|name| (name, "http://127.0.0.1:1"));
         fails(loader.variables(given.into_iter().chain(nowhere).chain(variables.iter().copied())))

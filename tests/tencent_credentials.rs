@@ -345,9 +345,9 @@ fn a_machines_role_may_assume_another() {
 #[test]
 fn sts_refusals_name_the_action_the_code_and_what_to_do() {
     for (code, exit, requests, advice) in [
-        ("AuthFailure.UnauthorizedOperation", 42, 1, "sts:AssumeRole"),
-        ("ResourceNotFound.RoleNotFound", 42, 1, "ARN"),
-        ("InternalError", 41, 5, "try again"),
+        ("AuthFailure.UnauthorizedOperation", 42, 1..=1, "sts:AssumeRole"),
+        ("ResourceNotFound.RoleNotFound", 42, 1..=1, "ARN"),
+        ("InternalError", 41, 3..=100, "try again"),
     ] {
         let mut reader = Reader::new();
         let id = "7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab";
@@ -357,8 +357,10 @@ fn sts_refusals_name_the_action_the_code_and_what_to_do() {
         reader.write("home/.tencentcloud/credentials", &ini("default", &Credential::fake()));
         reader.set("ENVCONF_TENCENT_STS_ENDPOINT", &sts.url());
         reader.set("TENCENTCLOUD_ROLE_ARN", ROLE);
+        reader.set("ENVCONF_KMS_DEADLINE", "1500ms");
         let error = reader.load().unwrap_err();
-        assert_eq!((error.exit_code(), sts.requests().len()), (exit, requests), "{error}");
+        assert_eq!(error.exit_code(), exit, "{error}");
+        assert!(requests.contains(&sts.requests().len()), "{} requests: {error}", sts.requests().len());
         for part in [code, id, "AssumeRole (STS)", advice] {
             assert!(error.to_string().contains(part), "{part} is not in: {error}");
         }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::envelope::DataKey;
 use crate::error::{Attempt, Error, Fault, Kind};
 use crate::format::{Recipient, Section, Suite};
-use crate::kms::deadline::Deadline;
+use crate::kms::deadline::{Deadline, Patience};
 use crate::kms::local::{self, LocalKey};
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, KeyRef, Kms, KmsError, WrappedKey, worker};
@@ -44,7 +44,8 @@ pub(crate) async fn unwrap(
     let mut attempts = Vec::new();
     let mut remote_left =
         candidates.iter().filter(|candidate| matches!(candidate.ask, Ask::Service(_))).count() as u32;
-    for candidate in candidates {
+    let mut candidates = candidates.into_iter();
+    while let Some(candidate) = candidates.next() {
         let started = Instant::now();
         let result = match candidate.ask {
             Ask::Local(key) => key.unwrap(&candidate.wrapped, context),
@@ -53,7 +54,10 @@ pub(crate) async fn unwrap(
                 // What is left is shared among those still to come, so that a silent one leaves time for the next.
                 let limit = deadline.saturating_duration_since(started) / remote_left.max(1);
                 remote_left = remote_left.saturating_sub(1);
-                ask(kms, candidate.key.clone(), candidate.wrapped, context.clone(), started + limit).await
+                let has_alternative =
+                    candidates.as_slice().iter().any(|other| !matches!(other.ask, Ask::Nobody(_)));
+                let patience = Patience { until: started + limit, has_alternative };
+                ask(kms, candidate.key.clone(), candidate.wrapped, context.clone(), patience).await
             }
         };
         match result {
@@ -202,7 +206,7 @@ async fn ask(
     key: KeyRef,
     wrapped: WrappedKey,
     context: Context,
-    until: Instant,
+    patience: Patience,
 ) -> Result<DataKey, KmsError> {
     let id = kms.identity().map(|identity| flight_id(&identity, &key, &wrapped, &context));
     let request = move || {
@@ -210,8 +214,8 @@ async fn ask(
         async move { kms.unwrap(&key, &wrapped, &context).await }
     };
     match id {
-        Some(id) => on_worker(async move { worker::share(id, until, request).await }).await,
-        None => on_worker(async move { Deadline::at(until).run(request()).await }).await,
+        Some(id) => on_worker(async move { worker::share(id, patience, request).await }).await,
+        None => on_worker(async move { Deadline::at(patience).run(request()).await }).await,
     }
 }
 
@@ -333,7 +337,7 @@ pub(crate) async fn timed<T: Send + 'static>(
     job: impl Future<Output = Result<T, KmsError>> + Send + 'static,
 ) -> Result<T, Attempt> {
     let started = Instant::now();
-    let result = on_worker(async move { Deadline::at(deadline).run(job).await }).await;
+    let result = on_worker(async move { Deadline::at(Patience::until(deadline)).run(job).await }).await;
     result.map_err(|error| attempt(key.clone(), error, started.elapsed()))
 }
 

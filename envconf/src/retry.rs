@@ -1,12 +1,13 @@
 //! Whether and when to try again: exponential growth, full jitter, inside a deadline. Pure: the time that is left
 //! and the randomness are given, so that a simulation can drive the very policy that services run with.
 //!
-//! * A fault that passes or does not ([`Again::Few`]): [`FEW`] more tries, after waits between 0 and
-//!   100 ms · 2ⁿ, at most 2 s.
-//! * Too many requests ([`Again::UntilDeadline`]): the service is there, and some of a fleet get through with every
-//!   second; so for as long as the deadline allows, after waits between 0 and half of the time that is left. Waits
-//!   that double find the right length only after many refusals, each of which is one more request; the deadline
-//!   says at once how long the whole fleet may take. docs/tencent.md has the simulation that this rests on.
+//! * A fault that passes or does not ([`Again::Faulty`]): for as long as the deadline allows, after waits between 0 and
+//!   100 ms · 2ⁿ, at most 5 s. Where another key can be tried in place of the one that is not
+//!   there, [`FEW`] times ([`Again::Few`]).
+//! * Too many requests ([`Again::Throttled`]): the service is there, and some of a fleet get through with every
+//!   second; so for as long as the deadline allows too, and after waits between 0 and [`THROTTLED_PART`] of the time
+//!   that is left. Waits that double find the right length only after many refusals, each of which is one more request;
+//!   the deadline says at once how long the whole fleet may take. docs/tencent.md has the simulation that this rests on.
 //! * A wait never reaches beyond the last moment at which a try makes sense.
 //!
 //! "Full jitter": every wait up to the longest is equally likely, so that a fleet does not come back at once.
@@ -15,10 +16,10 @@
 
 use std::time::Duration;
 
-/// How often a fault is met with another try that is none of the client's or the quota's making.
+/// How often a fault is met with another try where another key waits for its turn.
 pub const FEW: u32 = 4;
 /// Waits after a refusal because of too many requests are at most this part of the time that is left.
-pub const THROTTLED_PART: f64 = 0.5;
+pub const THROTTLED_PART: f64 = 0.41;
 /// What a try takes at least: with less time left none is begun after a wait.
 pub const LAST_TRY: Duration = Duration::from_millis(100);
 
@@ -27,10 +28,12 @@ pub const LAST_TRY: Duration = Duration::from_millis(100);
 pub enum Again {
     /// It would end the same.
     Never,
-    /// It may end otherwise, or not: [`FEW`] times.
+    /// It may end otherwise, and something else can be tried as well: [`FEW`] times.
     Few,
+    /// It may end otherwise once a fault has passed: until the deadline.
+    Faulty,
     /// It will succeed once there is room: until the deadline.
-    UntilDeadline,
+    Throttled,
     /// Once, by the clock of the service.
     OnceByServiceClock,
     /// Once, with credentials that are fetched anew.
@@ -48,7 +51,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// For faults of the network and the service.
-    pub const FAULTS: Self = Self { base: Duration::from_millis(100), cap: Duration::from_secs(2) };
+    pub const FAULTS: Self = Self { base: Duration::from_millis(100), cap: Duration::from_secs(5) };
 
     /// The longest wait after so many failures, of which this is the last.
     pub fn longest(&self, failures: u32) -> Duration {
@@ -87,11 +90,12 @@ impl Retries {
         let once = |done: &mut bool| (!std::mem::replace(done, true)).then_some(Duration::ZERO);
         match again {
             Again::Never => None,
-            Again::Few => {
-                self.faults += 1;
-                (self.faults <= FEW).then(|| Backoff::FAULTS.wait(self.faults, left, random)).flatten()
+            Again::Few | Again::Faulty => {
+                self.faults = self.faults.saturating_add(1);
+                let is_enough = again == Again::Few && self.faults > FEW;
+                (!is_enough).then(|| Backoff::FAULTS.wait(self.faults, left, random)).flatten()
             }
-            Again::UntilDeadline => Some(jitter(spare(left)?.mul_f64(THROTTLED_PART), random)),
+            Again::Throttled => Some(jitter(spare(left)?.mul_f64(THROTTLED_PART), random)),
             Again::OnceByServiceClock => once(&mut self.clock_mended),
             Again::OnceWithNewCredentials => once(&mut self.credentials_renewed),
         }
@@ -115,9 +119,9 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_their_cap() {
-        let longest: Vec<_> = (1..7).map(|n| Backoff::FAULTS.longest(n).as_millis()).collect();
-        assert_eq!(longest, [100, 200, 400, 800, 1600, 2000]);
-        assert_eq!(Backoff::FAULTS.longest(u32::MAX), Duration::from_secs(2));
+        let longest: Vec<_> = (1..9).map(|n| Backoff::FAULTS.longest(n).as_millis()).collect();
+        assert_eq!(longest, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        assert_eq!(Backoff::FAULTS.longest(u32::MAX), Duration::from_secs(5));
     }
 
     #[test]
@@ -131,12 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn a_throttled_client_waits_up_to_half_of_what_is_left() {
-        let wait = |left, random| Retries::default().after(Again::UntilDeadline, left, random);
+    fn a_throttled_client_waits_up_to_a_part_of_what_is_left() {
+        let wait = |left, random| Retries::default().after(Again::Throttled, left, random);
         let ten = Duration::from_secs(10) + LAST_TRY;
         assert_eq!(wait(ten, 0.0), Some(Duration::ZERO));
-        assert_eq!(wait(ten, 0.5), Some(Duration::from_millis(2500)));
-        assert_eq!(wait(ten, 1.0), Some(Duration::from_secs(5)));
+        assert_eq!(wait(ten, 0.5), Some(Duration::from_millis(2_050)));
+        assert_eq!(wait(ten, 1.0), Some(Duration::from_millis(4_100)));
         assert_eq!(wait(LAST_TRY, 1.0), Some(Duration::ZERO));
         assert_eq!(wait(LAST_TRY - Duration::from_nanos(1), 0.0), None);
     }
@@ -149,20 +153,30 @@ mod tests {
         };
         assert_eq!(tries(Again::Never, 1000), 0);
         assert_eq!(tries(Again::Few, 1000), FEW as usize);
-        assert_eq!(tries(Again::UntilDeadline, 1000), 1000);
+        assert_eq!(tries(Again::Faulty, 1000), 1000);
+        assert_eq!(tries(Again::Throttled, 1000), 1000);
         assert_eq!(tries(Again::OnceByServiceClock, 1000), 1);
         assert_eq!(tries(Again::OnceWithNewCredentials, 1000), 1);
+    }
+
+    #[test]
+    fn nobody_begins_a_try_that_the_deadline_would_cut() {
+        for again in [Again::Few, Again::Faulty, Again::Throttled] {
+            assert_eq!(Retries::default().after(again, LAST_TRY - Duration::from_nanos(1), 0.0), None);
+        }
     }
 
     #[test]
     fn being_throttled_uses_up_none_of_the_tries_for_faults() {
         let mut retries = Retries::default();
         for _ in 0..20 {
-            assert!(retries.after(Again::UntilDeadline, LONG, 0.1).is_some());
+            assert!(retries.after(Again::Throttled, LONG, 0.1).is_some());
         }
         for _ in 0..FEW {
             assert!(retries.after(Again::Few, LONG, 0.1).is_some());
         }
         assert_eq!(retries.after(Again::Few, LONG, 0.1), None);
+        // Whoever comes to wait for the same and has nothing else to try is not given up.
+        assert!(retries.after(Again::Faulty, LONG, 0.1).is_some());
     }
 }

@@ -12,17 +12,32 @@ tokio::task_local! {
     static CURRENT: Arc<Deadline>;
 }
 
+/// How long whoever asks is willing to wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) until: Instant,
+    /// Whether something else can be tried when this fails: then a fault is no reason to wait for long.
+    pub(crate) has_alternative: bool,
+}
+
+impl Patience {
+    /// To the end: there is nothing else.
+    pub(crate) fn until(until: Instant) -> Self {
+        Self { until, has_alternative: false }
+    }
+}
+
 /// The deadline of one request to a key service, all its tries together.
 pub(crate) struct Deadline(Mutex<State>);
 
 struct State {
-    until: Instant,
+    patience: Patience,
     last: Option<KmsError>,
 }
 
 impl Deadline {
-    pub(crate) fn at(until: Instant) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { until, last: None })))
+    pub(crate) fn at(patience: Patience) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State { patience, last: None })))
     }
 
     /// Runs `job` with this as its deadline; does not end it.
@@ -35,15 +50,16 @@ impl Deadline {
         self: Arc<Self>,
         job: impl Future<Output = Result<T, KmsError>>,
     ) -> Result<T, KmsError> {
-        let until = self.state().until.into();
+        let until = self.state().patience.until.into();
         let job = tokio::time::timeout_at(until, self.clone().scope(job));
         job.await.unwrap_or_else(|_| Err(self.late()))
     }
 
-    /// Somebody waits for the same until then.
-    pub(crate) fn extend(&self, until: Instant) {
-        let mut state = self.state();
-        state.until = state.until.max(until);
+    /// Somebody waits for the same: with the longer patience of both.
+    pub(crate) fn extend(&self, patience: Patience) {
+        let own = &mut self.state().patience;
+        own.until = own.until.max(patience.until);
+        own.has_alternative &= patience.has_alternative;
     }
 
     /// The last failure that was noted, or else that there was no answer.
@@ -67,7 +83,12 @@ impl Deadline {
     }
 
     pub(crate) fn left(&self) -> std::time::Duration {
-        self.state().until.saturating_duration_since(Instant::now())
+        self.state().patience.until.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether everybody who waits can try something else.
+    pub(crate) fn has_alternative(&self) -> bool {
+        self.state().patience.has_alternative
     }
 
     /// A try has failed so.

@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_channel::oneshot;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::KmsError;
-use super::deadline::Deadline;
+use super::deadline::{Deadline, Patience};
 use crate::envelope::DataKey;
 
 /// How long the thread outlives its last job.
@@ -209,23 +209,23 @@ impl Drop for Flight {
 
 static FLIGHTS: Mutex<Option<HashMap<FlightId, Weak<Flight>>>> = Mutex::new(None);
 
-/// Joins the unwrap `id` that is under way, or starts it with `unwrap`, and waits for it until then. On the worker
+/// Joins the unwrap `id` that is under way, or starts it with `unwrap`, and waits for it so long. On the worker
 /// only.
 ///
 /// The request belongs to all who wait for it: it goes on when the first of them is dropped, ends with the last, and
-/// has the longest of their deadlines.
+/// has the longest of their patience.
 pub(crate) async fn share<F>(
     id: FlightId,
-    until: Instant,
+    patience: Patience,
     unwrap: impl Fn() -> F,
 ) -> Result<DataKey, KmsError>
 where
     F: Future<Output = Result<DataKey, KmsError>> + Send + 'static,
 {
     loop {
-        let (flight, is_mine) = join(id, until, &unwrap);
+        let (flight, is_mine) = join(id, patience, &unwrap);
         let mut outcome = flight.outcome.clone();
-        let outcome = tokio::time::timeout_at(until.into(), outcome.wait_for(Option::is_some)).await;
+        let outcome = tokio::time::timeout_at(patience.until.into(), outcome.wait_for(Option::is_some)).await;
         match outcome.map(|outcome| outcome.map(|outcome| outcome.clone())) {
             Err(_) => return Err(flight.deadline.late()),
             Ok(Ok(Some(outcome))) => return outcome,
@@ -236,7 +236,7 @@ where
     }
 }
 
-fn join<F>(id: FlightId, until: Instant, unwrap: impl Fn() -> F) -> (Arc<Flight>, bool)
+fn join<F>(id: FlightId, patience: Patience, unwrap: impl Fn() -> F) -> (Arc<Flight>, bool)
 where
     F: Future<Output = Result<DataKey, KmsError>> + Send + 'static,
 {
@@ -245,17 +245,17 @@ where
     let under_way = flights.get(&id).and_then(Weak::upgrade);
     if let Some(flight) = under_way {
         if flight.outcome.has_changed().is_ok() || flight.outcome.borrow().is_some() {
-            flight.deadline.extend(until);
+            flight.deadline.extend(patience);
             return (flight, false);
         }
         // Its task is gone without an outcome. Drop our share only after the lock, which its `Drop` takes too.
         flights.remove(&id);
         drop(guard);
         drop(flight);
-        return join(id, until, unwrap);
+        return join(id, patience, unwrap);
     }
     let (sender, outcome) = watch::channel(None);
-    let deadline = Deadline::at(until);
+    let deadline = Deadline::at(patience);
     let request = deadline.clone().scope(unwrap());
     let task = tokio::spawn(async move {
         let result = request.await;

@@ -1,4 +1,4 @@
-//! What a client does after it was refused because of too many requests.
+//! What a client does after a call that failed.
 
 use std::time::Duration;
 
@@ -17,10 +17,26 @@ pub enum Policy {
     SdkRetryer,
     /// Every SDK of Tencent as it comes: no other try.
     SdkDefault,
+    /// Not chosen: refused, a random time up to an eighth of the deadline and as much as was waited so far, but no more
+    /// than half of what is left.
+    Growing,
+}
+
+/// What a process knows when its call has failed.
+pub(crate) struct Failure {
+    /// The service was away; else the call was refused because of too many requests.
+    pub(crate) is_fault: bool,
+    /// Which failure it is of this process, from 1 on.
+    pub(crate) number: u32,
+    pub(crate) deadline: Duration,
+    /// Until the deadline.
+    pub(crate) left: Duration,
+    /// Between 0 and 1.
+    pub(crate) random: f64,
 }
 
 impl Policy {
-    /// All of them, ours first.
+    /// Those that are shown beside one another, ours first.
     pub const ALL: [Self; 5] =
         [Self::Envconf, Self::NoJitter, Self::Guide, Self::SdkRetryer, Self::SdkDefault];
 
@@ -32,24 +48,26 @@ impl Policy {
             Self::Guide => "100 ms · 2ⁿ, no jitter",
             Self::SdkRetryer => "SDK's retryer, 3 tries more",
             Self::SdkDefault => "SDK's default, no retry",
+            Self::Growing => "growing with the time waited",
         }
     }
 
-    /// The wait after a refusal with `left` until the deadline; `None`: give up. `refusals` counts this one too.
-    pub(crate) fn wait(
-        self,
-        retries: &mut Retries,
-        refusals: u32,
-        left: Duration,
-        random: f64,
-    ) -> Option<Duration> {
-        let doubled = |first: Duration| first.saturating_mul(2u32.saturating_pow(refusals - 1));
+    /// The wait after a failure; `None`: give up.
+    pub(crate) fn wait(self, retries: &mut Retries, failure: &Failure) -> Option<Duration> {
+        let Failure { left, random, .. } = *failure;
+        let again = if failure.is_fault { Again::Faulty } else { Again::Throttled };
+        let doubled = |first: Duration| first.saturating_mul(2u32.saturating_pow(failure.number - 1));
         match self {
-            Self::Envconf => retries.after(Again::UntilDeadline, left, random),
-            Self::NoJitter => retries.after(Again::UntilDeadline, left, 1.0),
+            Self::Envconf => retries.after(again, left, random),
+            Self::NoJitter => retries.after(again, left, 1.0),
             Self::Guide => Some(doubled(Duration::from_millis(100))).filter(|wait| *wait + LAST_TRY <= left),
-            Self::SdkRetryer => (refusals <= 3).then(|| doubled(Duration::from_secs(1))),
+            Self::SdkRetryer => (failure.number <= 3).then(|| doubled(Duration::from_secs(1))),
             Self::SdkDefault => None,
+            Self::Growing if failure.is_fault => retries.after(again, left, random),
+            Self::Growing => {
+                let longest = failure.deadline / 8 + failure.deadline.saturating_sub(left);
+                Some(longest.min(left.checked_sub(LAST_TRY)? / 2).mul_f64(random))
+            }
         }
     }
 }

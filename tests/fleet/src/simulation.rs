@@ -7,13 +7,16 @@ use std::time::Duration;
 use envconf::__vectors::retry::Retries;
 
 use crate::limiter::{Limiter, Quota};
-use crate::policy::Policy;
+use crate::policy::{Failure, Policy};
 use crate::random::Random;
 
 /// How long a request is on its way, there or back, in seconds.
 const WAY: (f64, f64) = (0.0025, 0.025);
 /// Within how many seconds all processes start.
 const STARTS_WITHIN: f64 = 1.0;
+/// When a supervisor starts a process again that gave up, in seconds: so long after, then twice as long each time, up to
+/// the most. These are the numbers of Kubernetes.
+const RESTARTS_AFTER: (f64, f64) = (10.0, 300.0);
 
 /// What is simulated.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +29,11 @@ pub struct Fleet {
     pub limiter: Limiter,
     /// What each process has for its call, all tries together.
     pub deadline: Duration,
-    /// What each process does when it is refused.
+    /// For so long, from the first start on, the service is away: every call fails.
+    pub away: Duration,
+    /// Whether a supervisor starts those again that give up.
+    pub restarts: bool,
+    /// What each process does when its call fails.
     pub policy: Policy,
     /// Of the randomness.
     pub seed: u64,
@@ -37,10 +44,12 @@ pub struct Fleet {
 pub struct Outcome {
     /// When each process was up, in seconds from the first start on, ascending.
     pub up: Vec<f64>,
-    /// Processes that gave up.
+    /// How often a process gave up.
     pub gave_up: u32,
     /// Refused calls of all processes.
     pub refused: u32,
+    /// Calls of all processes while the service was away.
+    pub faults: u32,
     /// The longest start, in seconds, of those that are up.
     pub worst_start: f64,
 }
@@ -58,54 +67,79 @@ impl Outcome {
 }
 
 struct Process {
+    /// At first, and by the supervisor the last time.
+    first_started: f64,
     started: f64,
     retries: Retries,
-    refusals: u32,
+    failures: u32,
+    restarts: i32,
+}
+
+impl Process {
+    fn new(started: f64) -> Self {
+        Self { first_started: started, started, retries: Retries::default(), failures: 0, restarts: 0 }
+    }
+
+    /// Started again by the supervisor.
+    fn restart(&mut self, gave_up: f64) {
+        let pause = (RESTARTS_AFTER.0 * 2f64.powi(self.restarts)).min(RESTARTS_AFTER.1);
+        let (first_started, restarts) = (self.first_started, self.restarts + 1);
+        *self = Self { first_started, restarts, ..Self::new(gave_up + pause) };
+    }
 }
 
 impl Fleet {
-    /// The time, in seconds, within which the quota lets all of them through at best; they need a second to start.
+    /// The time, in seconds, within which the quota lets all of them through at best, from when the service is there;
+    /// they need a second to start.
     pub fn bound(&self) -> f64 {
-        (f64::from(self.processes) / f64::from(self.quota)).max(STARTS_WITHIN)
+        let quota = f64::from(self.processes) / f64::from(self.quota);
+        (self.away.as_secs_f64() + quota).max(STARTS_WITHIN)
     }
 
     /// Runs it to its end.
     pub fn run(&self) -> Outcome {
         let mut random = Random::new(self.seed);
         let mut quota = Quota::new(self.limiter, self.quota.into());
-        let mut processes: Vec<_> = (0..self.processes)
-            .map(|_| Process {
-                started: random.between(0.0, STARTS_WITHIN),
-                retries: Retries::default(),
-                refusals: 0,
-            })
-            .collect();
+        let start = |_| Process::new(random.between(0.0, STARTS_WITHIN));
+        let mut processes: Vec<_> = (0..self.processes).map(start).collect();
         // Requests by the time at which they reach the service.
         let mut requests: BinaryHeap<_> = processes
             .iter()
             .enumerate()
             .map(|(at, process)| Reverse((nanoseconds(process.started + random.between(WAY.0, WAY.1)), at)))
             .collect();
-        let mut outcome = Outcome { up: Vec::new(), gave_up: 0, refused: 0, worst_start: 0.0 };
+        let mut outcome = Outcome { up: Vec::new(), gave_up: 0, refused: 0, faults: 0, worst_start: 0.0 };
         while let Some(Reverse((time, at))) = requests.pop() {
             let arrives = time as f64 / 1e9;
             let answered = arrives + random.between(WAY.0, WAY.1);
             let process = &mut processes[at];
-            if quota.admits(arrives) {
+            let is_fault = arrives < self.away.as_secs_f64();
+            if !is_fault && quota.admits(arrives) {
                 outcome.up.push(answered);
-                outcome.worst_start = outcome.worst_start.max(answered - process.started);
+                outcome.worst_start = outcome.worst_start.max(answered - process.first_started);
                 continue;
             }
-            outcome.refused += 1;
-            process.refusals += 1;
-            let left = self.deadline.saturating_sub(Duration::from_secs_f64(answered - process.started));
-            match self.policy.wait(&mut process.retries, process.refusals, left, random.fraction()) {
-                Some(wait) => {
-                    let sent = answered + wait.as_secs_f64();
-                    requests.push(Reverse((nanoseconds(sent + random.between(WAY.0, WAY.1)), at)));
+            *(if is_fault { &mut outcome.faults } else { &mut outcome.refused }) += 1;
+            process.failures += 1;
+            let failure = Failure {
+                is_fault,
+                number: process.failures,
+                deadline: self.deadline,
+                left: self.deadline.saturating_sub(Duration::from_secs_f64(answered - process.started)),
+                random: random.fraction(),
+            };
+            let sent = match self.policy.wait(&mut process.retries, &failure) {
+                Some(wait) => answered + wait.as_secs_f64(),
+                None => {
+                    outcome.gave_up += 1;
+                    if !self.restarts {
+                        continue;
+                    }
+                    process.restart(answered);
+                    process.started
                 }
-                None => outcome.gave_up += 1,
-            }
+            };
+            requests.push(Reverse((nanoseconds(sent + random.between(WAY.0, WAY.1)), at)));
         }
         outcome.up.sort_by(f64::total_cmp);
         outcome

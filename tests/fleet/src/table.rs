@@ -5,42 +5,72 @@ use std::time::Duration;
 
 use crate::limiter::Limiter;
 use crate::policy::Policy;
-use crate::simulation::Fleet;
+use crate::simulation::{Fleet, Outcome};
 
 const SEED: u64 = 1;
 
+const SIZES: [u32; 4] = [100, 1_000, 10_000, 100_000];
+
 impl Fleet {
-    /// So many processes against 300 calls a second, with the deadline that suits them: the bound and a quarter.
+    /// So many processes against 300 calls a second, with the deadline that suits them.
     pub fn suited(processes: u32, policy: Policy) -> Self {
-        let fleet = Self {
+        Self::against(300, processes, policy)
+    }
+
+    /// The deadline that suits: three times as long as the quota needs for those that the first second has no room for.
+    pub fn against(quota: u32, processes: u32, policy: Policy) -> Self {
+        let beyond = f64::from(processes.saturating_sub(quota)) / f64::from(quota);
+        Self {
             processes,
-            quota: 300,
+            quota,
             limiter: Limiter::Window,
-            deadline: Duration::ZERO,
+            deadline: Duration::from_secs_f64((3.0 * beyond).max(1.0)),
+            away: Duration::ZERO,
+            restarts: false,
             policy,
             seed: SEED,
-        };
-        Self { deadline: Duration::from_secs_f64(fleet.bound() * 1.25), ..fleet }
+        }
+    }
+
+    /// The same with another deadline.
+    pub fn within(self, seconds: u64) -> Self {
+        Self { deadline: Duration::from_secs(seconds), ..self }
     }
 }
 
 /// All tables, as Markdown.
 pub fn tables() -> String {
+    let ours = |processes| Fleet::suited(processes, Policy::Envconf);
     let mut text = String::new();
     text += "Fleets of several sizes, each with the deadline that suits it:\n\n";
-    let sizes = [100, 1_000, 10_000, 100_000];
-    let fleets = sizes.iter().flat_map(|size| Policy::ALL.map(|policy| Fleet::suited(*size, policy)));
-    text += &table(fleets);
+    text += &table(SIZES.iter().flat_map(|size| Policy::ALL.map(|policy| Fleet::suited(*size, policy))));
+    text += "\nThe default deadline:\n\n";
+    text += &table([400, 600, 1_000, 1_300, 2_000, 2_400, 3_000].map(|size| ours(size).within(10)));
     text += "\n10,000 processes with other deadlines:\n\n";
-    let fleet = Fleet::suited(10_000, Policy::Envconf);
-    let deadlines = [10, 20, 30, 40, 50, 60, 120, 300];
-    text += &table(deadlines.map(|seconds| Fleet { deadline: Duration::from_secs(seconds), ..fleet }));
-    text += "\nA service that counts otherwise (a bucket that fills evenly), and half the quota:\n\n";
-    text +=
-        &table(sizes.map(|size| Fleet { limiter: Limiter::Bucket, ..Fleet::suited(size, Policy::Envconf) }));
-    let halved = Fleet { quota: 150, ..fleet };
-    text += &row(&Fleet { deadline: Duration::from_secs_f64(halved.bound() * 1.25), ..halved });
-    text
+    let deadlines = [10, 30, 40, 50, 60, 75, 100, 120, 200, 300];
+    text += &table(deadlines.map(|seconds| ours(10_000).within(seconds)));
+    text += "\nA service that counts otherwise, and half the quota:\n\n";
+    let limiters = [Limiter::Bucket, Limiter::ChargedBucket, Limiter::LastSecond];
+    let counted = |limiter| SIZES[1..].iter().map(move |size| Fleet { limiter, ..ours(*size) });
+    let short = limiters[1..].iter().map(|limiter| Fleet { limiter: *limiter, ..ours(10_000).within(60) });
+    let halved = [Fleet::against(150, 10_000, Policy::Envconf)];
+    text += &table(limiters.into_iter().flat_map(counted).chain(short).chain(halved));
+    text += "\nThe service is away from the first start on:\n\n";
+    let away = |seconds| Fleet { away: Duration::from_secs(seconds), ..ours(10_000) };
+    let policies = Policy::ALL.map(|policy| Fleet { policy, ..away(5) });
+    text += &table(policies.into_iter().chain([away(30), Fleet { processes: 1_000, ..away(5).within(10) }]));
+    text += "\nA supervisor starts those again that gave up, after 10 s, then twice as long each time, at most 5 min:\n\n";
+    let restarted = |fleet| Fleet { restarts: true, ..fleet };
+    let deadlines = [10, 20, 30].map(|seconds| restarted(ours(10_000).within(seconds)));
+    let policies = Policy::ALL[1..].iter().map(|policy| restarted(Fleet::suited(10_000, *policy)));
+    text += &table(deadlines.into_iter().chain(policies));
+    text += "\nWaits that grow with the time that was waited, which were considered and not chosen:\n\n";
+    let growing = Fleet { policy: Policy::Growing, ..ours(10_000) };
+    let deadlines = [42, 60, 100, 300].map(|seconds| growing.within(seconds));
+    let default = [400, 1_000, 2_400].map(|processes| Fleet { processes, ..growing.within(10) });
+    let counted =
+        [80, 100].map(|seconds| Fleet { limiter: Limiter::ChargedBucket, ..growing.within(seconds) });
+    text + &table(default.into_iter().chain(deadlines).chain(counted))
 }
 
 fn table(fleets: impl IntoIterator<Item = Fleet>) -> String {
@@ -56,12 +86,26 @@ fn row(fleet: &Fleet) -> String {
     let mut row = String::new();
     let (processes, quota, up) = (fleet.processes, fleet.quota, outcome.up.len());
     let _ = write!(row, "| {processes} | {quota}/s | {:.0} s ", fleet.deadline.as_secs_f64());
-    let _ = write!(row, "| {} | {up} | {} ", fleet.policy.name(), outcome.gave_up);
-    // Where somebody gave up, "all up" has no time.
-    let _ = match outcome.gave_up {
-        0 => write!(row, "| {:.1} s | {:.2} ", outcome.all_up(), outcome.all_up() / fleet.bound()),
-        _ => write!(row, "| – | – "),
+    let conditions = conditions(fleet, &outcome);
+    let _ = write!(row, "| {}{conditions} | {up} | {} ", fleet.policy.name(), outcome.gave_up);
+    // Where somebody is not up, "all up" has no time.
+    let _ = match up == processes as usize {
+        true => write!(row, "| {:.1} s | {:.2} ", outcome.all_up(), outcome.all_up() / fleet.bound()),
+        false => write!(row, "| – | – "),
     };
     let _ = writeln!(row, "| {:.1} | {:.1} s |", outcome.refused_per_success(), outcome.worst_start);
     row
+}
+
+/// What is not as it usually is.
+fn conditions(fleet: &Fleet, outcome: &Outcome) -> String {
+    let mut text = String::new();
+    if fleet.limiter != Limiter::Window {
+        let _ = write!(text, "; counts: {}", fleet.limiter.name());
+    }
+    if !fleet.away.is_zero() {
+        let calls = f64::from(outcome.faults) / f64::from(fleet.processes);
+        let _ = write!(text, "; away for {} s, {calls:.1} calls each in vain", fleet.away.as_secs());
+    }
+    text
 }

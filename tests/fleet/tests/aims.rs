@@ -16,9 +16,9 @@ fn meets_the_aims(fleet: Fleet) {
 
 #[test]
 fn every_size_of_fleet_is_up_in_time_however_the_service_counts() {
-    for processes in [100, 1_000, 10_000, 100_000] {
-        for limiter in [Limiter::Window, Limiter::Bucket] {
-            for seed in 1..4 {
+    for processes in [100, 1_000, 2_000, 10_000, 100_000] {
+        for limiter in [Limiter::Window, Limiter::Bucket, Limiter::ChargedBucket] {
+            for seed in 1..3 {
                 meets_the_aims(Fleet { limiter, seed, ..Fleet::suited(processes, Policy::Envconf) });
             }
         }
@@ -26,14 +26,43 @@ fn every_size_of_fleet_is_up_in_time_however_the_service_counts() {
 }
 
 #[test]
+fn a_tighter_deadline_is_met_where_refused_calls_are_free() {
+    for processes in [1_000, 10_000] {
+        for limiter in [Limiter::Window, Limiter::Bucket] {
+            let fleet = Fleet { limiter, ..Fleet::suited(processes, Policy::Envconf) };
+            meets_the_aims(Fleet { deadline: Duration::from_secs_f64(1.25 * fleet.bound()), ..fleet });
+        }
+    }
+}
+
+#[test]
 fn half_the_quota_needs_twice_the_time_and_no_other_policy() {
-    let fleet = Fleet { quota: 150, ..Fleet::suited(10_000, Policy::Envconf) };
-    meets_the_aims(Fleet { deadline: Duration::from_secs_f64(1.25 * fleet.bound()), ..fleet });
+    meets_the_aims(Fleet::against(150, 10_000, Policy::Envconf));
+}
+
+#[test]
+fn nobody_gives_up_while_the_service_is_away_and_the_deadline_allows() {
+    for seconds in [5, 30] {
+        let away = Duration::from_secs(seconds);
+        let outcome = Fleet { away, ..Fleet::suited(10_000, Policy::Envconf) }.run();
+        assert_eq!((outcome.up.len(), outcome.gave_up), (10_000, 0), "{seconds} s");
+    }
+    // Not even where there is hardly any time left: for so many there is room.
+    let fleet = Fleet { away: Duration::from_secs(8), ..Fleet::suited(300, Policy::Envconf).within(10) };
+    assert_eq!(fleet.run().gave_up, 0);
+}
+
+#[test]
+fn who_gave_up_and_is_started_again_gets_through_in_the_end() {
+    let fleet = Fleet { restarts: true, ..Fleet::suited(10_000, Policy::Envconf).within(10) };
+    let outcome = fleet.run();
+    assert!(outcome.gave_up > 0);
+    assert_eq!(outcome.up.len(), 10_000);
 }
 
 #[test]
 fn nobody_gives_up_before_the_deadline_comes() {
-    let fleet = Fleet { deadline: Duration::from_secs(10), ..Fleet::suited(10_000, Policy::Envconf) };
+    let fleet = Fleet::suited(10_000, Policy::Envconf).within(10);
     let outcome = fleet.run();
     // For no more than these there is room in ten seconds, and for most of them it is used.
     assert!((2_700..=3_600).contains(&outcome.up.len()), "{}", outcome.up.len());

@@ -25,7 +25,7 @@ use self::client::Argument::Text;
 use self::client::{Answer, Parameter, Response};
 use self::credentials::Credentials;
 use self::endpoint::Endpoint;
-use super::deadline::Deadline;
+use super::deadline::{Deadline, Patience};
 use super::keys::Keys;
 use super::{BoxFuture, Context, Decrypted, KeyRef, Kms, KmsError, WrappedKey};
 use crate::envelope::DataKey;
@@ -143,7 +143,8 @@ impl Tencent {
             method,
             parameters,
         };
-        let deadline = Deadline::current().unwrap_or_else(|| Deadline::at(Instant::now() + NO_DEADLINE));
+        let deadline = Deadline::current()
+            .unwrap_or_else(|| Deadline::at(Patience::until(Instant::now() + NO_DEADLINE)));
         let mut retries = Retries::default();
         let mut refused = None;
         for tries in 1.. {
@@ -156,6 +157,8 @@ impl Tencent {
             deadline.note(&error);
             let again = match patience(retries::again(&error)) {
                 Again::OnceByServiceClock if !error.clock_corrected => Again::Never,
+                // What the other key is like is known sooner than whether this one comes back.
+                Again::Faulty if deadline.has_alternative() => Again::Few,
                 // A credential that was given as it is cannot be had otherwise.
                 Again::OnceWithNewCredentials if generation.is_none() => Again::Never,
                 again => again,

@@ -21,15 +21,15 @@ enum Outcome {
 
 /// The first row that fits counts.
 const TABLE: &[(Outcome, Again)] = &[
-    (Outcome::Network, Again::Few),
-    (Outcome::Status(500, 599), Again::Few),
-    (Outcome::Status(429, 429), Again::UntilDeadline),
-    (Outcome::Garbled, Again::Few),
+    (Outcome::Network, Again::Faulty),
+    (Outcome::Status(500, 599), Again::Faulty),
+    (Outcome::Status(429, 429), Again::Throttled),
+    (Outcome::Garbled, Again::Faulty),
     (Outcome::Code("RequestLimitExceeded.RotateRateLimited"), Again::Never),
-    (Outcome::Code("RequestLimitExceeded"), Again::UntilDeadline),
-    (Outcome::Code("InternalError"), Again::Few),
-    (Outcome::Code("ServiceUnavailable"), Again::Few),
-    (Outcome::Code("UnsupportedOperation.ServiceTemporaryUnavailable"), Again::Few),
+    (Outcome::Code("RequestLimitExceeded"), Again::Throttled),
+    (Outcome::Code("InternalError"), Again::Faulty),
+    (Outcome::Code("ServiceUnavailable"), Again::Faulty),
+    (Outcome::Code("UnsupportedOperation.ServiceTemporaryUnavailable"), Again::Faulty),
     (Outcome::Code("AuthFailure.SignatureExpire"), Again::OnceByServiceClock),
     (Outcome::Code("AuthFailure.TokenFailure"), Again::OnceWithNewCredentials),
     (Outcome::Code("AuthFailure.SecretIdNotFound"), Again::OnceWithNewCredentials),
@@ -74,8 +74,9 @@ mod tests {
             };
             let again = match again {
                 Again::Never => "no",
-                Again::Few => "up to 4 times, within the deadline",
-                Again::UntilDeadline => "until the deadline",
+                Again::Few => "4 times",
+                Again::Faulty => "until the deadline; 4 times where another trusted key comes after this one",
+                Again::Throttled => "until the deadline",
                 Again::OnceByServiceClock => "once, signed with the time of the reply's `Date`",
                 Again::OnceWithNewCredentials => "once, where credentials can be fetched anew (a role)",
             };
@@ -121,13 +122,13 @@ mod tests {
             "Unheard.Of",
         ] {
             let error = fault_of("kms", code);
-            let is_tried = matches!(again(&error), Again::Few | Again::UntilDeadline);
+            let is_tried = matches!(again(&error), Again::Faulty | Again::Throttled);
             assert_eq!(is_tried, error.fault == Fault::Transient, "{code}");
         }
-        assert_eq!(again(&KmsError::transient("t")), Again::Few);
-        assert_eq!(again(&KmsError::transient("t").status(502)), Again::Few);
-        assert_eq!(again(&KmsError::transient("t").status(429)), Again::UntilDeadline);
-        assert_eq!(again(&KmsError::transient("t").status(200)), Again::Few);
+        assert_eq!(again(&KmsError::transient("t")), Again::Faulty);
+        assert_eq!(again(&KmsError::transient("t").status(502)), Again::Faulty);
+        assert_eq!(again(&KmsError::transient("t").status(429)), Again::Throttled);
+        assert_eq!(again(&KmsError::transient("t").status(200)), Again::Faulty);
         assert_eq!(again(&KmsError::other("t").status(302)), Again::Never);
         assert_eq!(again(&KmsError::refused("r")), Again::Never);
     }
