@@ -77,7 +77,8 @@ pub(super) fn ahead(date: &str) -> Option<i64> {
 /// Whose clock a host goes by.
 fn site(host: &str) -> &str {
     const CLOUD: &str = "tencentcloudapi.com";
-    if host.ends_with(CLOUD) { CLOUD } else { host }
+    let is_of_cloud = host.strip_suffix(CLOUD).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    if is_of_cloud { CLOUD } else { host }
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, the only form that servers may send, in Unix seconds.
@@ -130,7 +131,10 @@ mod tests {
     #[test]
     fn the_clouds_hosts_share_a_clock() {
         assert_eq!(site("sts.tencentcloudapi.com"), site("kms.ap-guangzhou.tencentcloudapi.com"));
+        assert_eq!(site("tencentcloudapi.com"), site("kms.intl.tencentcloudapi.com"));
         assert_ne!(site("127.0.0.1:1"), site("127.0.0.1:2"));
+        // Whoever owns that name has no say in the time of the others.
+        assert_eq!(site("kms.nottencentcloudapi.com"), "kms.nottencentcloudapi.com");
     }
 
     #[test]
