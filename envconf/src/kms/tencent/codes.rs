@@ -47,6 +47,12 @@ const CODES: &[Row] = &[
         "use a key from CAM, in the console under API keys",
     ),
     (
+        "AuthFailure.InvalidAuthorization",
+        Fault::Refused,
+        "the signature did not arrive as it was sent",
+        "look for a proxy or gateway that changes the Authorization header",
+    ),
+    (
         "AuthFailure.MFAFailure",
         Fault::Refused,
         "the account asks for a second factor",
