@@ -450,6 +450,31 @@ fn temporary_credentials_that_are_refused_are_fetched_anew_once() {
 }
 
 #[test]
+fn what_a_credential_may_not_do_is_told_with_where_it_is_from() {
+    // In an account with many keys the first question is whose this was.
+    for (code, is_told) in [
+        ("AuthFailure", true),
+        ("AuthFailure.UnauthorizedOperation", true),
+        ("UnauthorizedOperation", true),
+        ("UnauthorizedOperation.CamNoAuth", true),
+        ("ResourceUnavailable.CmkNotFound", true),
+        ("AuthFailure.SignatureExpire", false),
+        ("ResourceUnavailable.CmkDisabled", false),
+        ("InternalError", false),
+    ] {
+        let mut reader = Reader::new();
+        reader.write("home/.tencentcloud/credentials", &ini("default", &Credential::fake()));
+        reader.set("ENVCONF_KMS_DEADLINE", "500ms");
+        for _ in 0..30 {
+            reader.project.kms.next(Reply::error(code, "m"));
+        }
+        let report = reader.load().unwrap_err().to_string();
+        let told = report.contains("the credential is from ~/.tencentcloud/credentials");
+        assert_eq!(told, is_told, "{code}: {report}");
+    }
+}
+
+#[test]
 fn a_given_token_that_is_refused_is_tried_once() {
     let mut reader = Reader::new();
     let credential = reader.known(Credential::fake_temporary());

@@ -20,8 +20,8 @@ use zeroize::Zeroizing;
 
 pub(super) use self::cache::{Fetched, generation};
 use self::role::Role;
-use super::clock;
 use super::endpoint::Endpoint;
+use super::{clock, codes};
 use crate::error::{Error, Fault};
 use crate::http::Route;
 use crate::kms::KmsError;
@@ -73,18 +73,19 @@ pub(super) struct Credential {
 }
 
 impl Credential {
-    /// Says with a refusal of the credential itself where it is from: there it has to be mended.
+    /// Says with a refusal of the credential, or for what it may do, where it is from: there it has to be mended.
     pub(super) fn blame(&self, mut error: KmsError) -> KmsError {
-        if error
-            .code
-            .as_deref()
-            .is_some_and(|code| code.starts_with("AuthFailure.") && code != clock::EXPIRED)
-        {
+        let code = error.code.as_deref().unwrap_or_default();
+        let is_to_blame = BLAMED.iter().any(|blamed| codes::stands_for(blamed, code));
+        if is_to_blame && !codes::stands_for(clock::EXPIRED, code) {
             error.message = format!("{}; the credential is from {}", error.message, self.source).into();
         }
         error
     }
 }
+
+/// Codes that may be due to the credential: it is refused, has no rights, or is of an account without that key.
+const BLAMED: [&str; 3] = ["AuthFailure", "UnauthorizedOperation", "ResourceUnavailable.CmkNotFound"];
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
