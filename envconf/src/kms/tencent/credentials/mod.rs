@@ -162,6 +162,8 @@ impl Credentials {
     /// Under which temporary credentials are kept: a hash of all the settings that they come from.
     fn key(&self, source: &str, route: &Route) -> [u8; 32] {
         let mut digest = Sha256::new_with_prefix(source);
+        // A forked child has its parent's slots in memory, and perhaps one that is locked by nobody it has.
+        digest.update(std::process::id().to_be_bytes());
         digest.update(self.settings());
         digest.update(route.ca_file.as_ref().map_or(&[][..], |file| file.as_os_str().as_encoded_bytes()));
         digest.finalize().into()
