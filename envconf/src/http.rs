@@ -86,16 +86,18 @@ pub(crate) async fn send(request: Request, route: &Route) -> Result<Reply, KmsEr
     let url = reqwest::Url::parse(&url).map_err(|_| KmsError::other("the URL makes no sense").tries(0))?;
     let proxy = proxy_to(&url, route);
     let client = client(route.ca_file.as_ref(), proxy.as_ref())?;
-    let has_proxy = proxy.is_some();
+    let to = To::of(&url, proxy.is_some());
     let request = client.request(method, url).headers(headers).body(Bytes::from_owner(body));
     let exchange = async {
         let response = request.send().await;
-        receive(response.map_err(|error| network_fault(&error, has_proxy))?, has_proxy, largest_reply).await
+        receive(response.map_err(|error| to.fault(&error))?, &to, largest_reply).await
     };
     match tokio::time::timeout(limit, exchange).await {
         Ok(result) => result,
-        Err(_) => Err(KmsError::new(Fault::Transient, format!("no answer in {} s", limit.as_secs()))
-            .advise("look at the network and the endpoint")),
+        Err(_) => {
+            let message = format!("no answer from {} in {} s", to.host, limit.as_secs());
+            Err(KmsError::new(Fault::Transient, message).advise("look at the network and the endpoint"))
+        }
     }
 }
 
@@ -105,16 +107,12 @@ fn proxy_to<'a>(url: &reqwest::Url, route: &'a Route) -> Option<Proxy<'a>> {
     (url.scheme() == "https").then(|| route.proxies.to(host, port)).flatten()
 }
 
-async fn receive(
-    mut response: reqwest::Response,
-    has_proxy: bool,
-    largest: usize,
-) -> Result<Reply, KmsError> {
+async fn receive(mut response: reqwest::Response, to: &To, largest: usize) -> Result<Reply, KmsError> {
     let status = response.status().as_u16();
     let date = response.headers().get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
     let mut chunks = Vec::new();
     let mut len = 0;
-    while let Some(chunk) = response.chunk().await.map_err(|error| network_fault(&error, has_proxy))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| to.fault(&error))? {
         len += chunk.len();
         chunks.push(chunk);
         if len > largest {
@@ -140,30 +138,48 @@ fn gather(chunks: Vec<Bytes>, len: usize) -> SecretBytes {
     body
 }
 
-/// What kind of failure it was, in our words: the transport's own text names addresses, and may quote.
-fn network_fault(error: &reqwest::Error, has_proxy: bool) -> KmsError {
-    if let Some(tls) = tls_error(error) {
-        return tls_fault(tls);
-    }
-    if error.is_connect() || error.is_timeout() {
-        return unconnected(has_proxy, error.is_timeout());
-    }
-    KmsError::transient("the connection was lost before the reply was complete")
+/// Where a request went, for the report of a failure: the host comes from a region or a setting, and may be none that
+/// was meant.
+struct To {
+    /// With the port where it is not the default one.
+    host: String,
+    has_proxy: bool,
 }
 
-/// There was no connection, within the time for it or at all.
-fn unconnected(has_proxy: bool, was_late: bool) -> KmsError {
-    if has_proxy {
-        return KmsError::transient("no connection through the proxy").advise(
-            "check HTTPS_PROXY, and that the proxy lets this host through; or name the host in NO_PROXY",
-        );
+impl To {
+    fn of(url: &reqwest::Url, has_proxy: bool) -> Self {
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Self { host: format!("{}{port}", url.host_str().unwrap_or_default()), has_proxy }
     }
-    if was_late {
-        return KmsError::transient("no connection in 2 s")
-            .advise("look at the network, the firewall and the endpoint");
+
+    /// What kind of failure it was, in our words: the transport's own text may quote.
+    fn fault(&self, error: &reqwest::Error) -> KmsError {
+        if let Some(tls) = tls_error(error) {
+            return tls_fault(tls);
+        }
+        if error.is_connect() || error.is_timeout() {
+            return self.unconnected(error.is_timeout());
+        }
+        let message = format!("the connection to {} was lost before the reply was complete", self.host);
+        KmsError::new(Fault::Transient, message)
     }
-    KmsError::transient("no connection")
-        .advise("look at name resolution, the network, the firewall and the endpoint")
+
+    /// There was no connection, within the time for it or at all.
+    fn unconnected(&self, was_late: bool) -> KmsError {
+        let host = &self.host;
+        let transient = |message: String| KmsError::new(Fault::Transient, message);
+        if self.has_proxy {
+            return transient(format!("no connection to {host} through the proxy")).advise(
+                "check HTTPS_PROXY, and that the proxy lets this host through; or name the host in NO_PROXY",
+            );
+        }
+        if was_late {
+            return transient(format!("no connection to {host} in 2 s"))
+                .advise("look at the network, the firewall and the endpoint");
+        }
+        transient(format!("no connection to {host}"))
+            .advise("look at name resolution, the network, the firewall and the endpoint")
+    }
 }
 
 fn tls_fault(error: &rustls::Error) -> KmsError {

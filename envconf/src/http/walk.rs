@@ -19,7 +19,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVers
 use zeroize::Zeroizing;
 
 use super::certificate::Names;
-use super::{CONNECT, Route, proxy_of, proxy_to, roots, tls_fault, unconnected};
+use super::{CONNECT, Route, To, proxy_of, proxy_to, roots, tls_fault};
 use crate::kms::KmsError;
 
 const RESOLVE: Duration = Duration::from_secs(3);
@@ -135,7 +135,9 @@ impl<'a> Walk<'a> {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host).map_err(|_| failed())?;
-        Ok(Plan { addresses, tunnel: self.tunnel(), name, config: Arc::new(config) })
+        let tunnel = self.tunnel();
+        let to = To::of(&self.url, tunnel.is_some());
+        Ok(Plan { addresses, to, tunnel, name, config: Arc::new(config) })
     }
 
     /// What asks the proxy for a tunnel.
@@ -166,6 +168,7 @@ fn host_and_port(url: &Url) -> (&str, u16) {
 /// All that the handshake needs, for a thread where it may block.
 struct Plan {
     addresses: Vec<SocketAddr>,
+    to: To,
     tunnel: Option<Zeroizing<String>>,
     name: ServerName<'static>,
     config: Arc<ClientConfig>,
@@ -175,7 +178,7 @@ impl Plan {
     fn carry_out(self) -> Result<Secured, KmsError> {
         let (mut stream, address) = self.connect()?;
         if let Some(request) = &self.tunnel {
-            tunnel(&mut stream, request)?;
+            tunnel(&mut stream, request, &self.to)?;
         }
         let failed = |error| tls_fault(&error);
         let mut connection = ClientConnection::new(self.config, self.name).map_err(failed)?;
@@ -205,13 +208,13 @@ impl Plan {
                 Err(error) => was_late = error.kind() == std::io::ErrorKind::TimedOut,
             }
         }
-        Err(unconnected(self.tunnel.is_some(), was_late))
+        Err(self.to.unconnected(was_late))
     }
 }
 
 /// Asks the proxy for a tunnel, and reads its answer and nothing after it.
-fn tunnel(stream: &mut TcpStream, request: &str) -> Result<(), KmsError> {
-    let none = |_| unconnected(true, false);
+fn tunnel(stream: &mut TcpStream, request: &str, to: &To) -> Result<(), KmsError> {
+    let none = |_| to.unconnected(false);
     stream.write_all(request.as_bytes()).map_err(none)?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") && head.len() < LARGEST_HEAD {
@@ -222,8 +225,8 @@ fn tunnel(stream: &mut TcpStream, request: &str) -> Result<(), KmsError> {
     let status = head.split(|byte| *byte == b' ').nth(1).and_then(|word| std::str::from_utf8(word).ok());
     match status.and_then(|status| status.parse::<u16>().ok()) {
         Some(200..=299) => Ok(()),
-        Some(status) => Err(unconnected(true, false).status(status)),
-        None => Err(unconnected(true, false)),
+        Some(status) => Err(to.unconnected(false).status(status)),
+        None => Err(to.unconnected(false)),
     }
 }
 

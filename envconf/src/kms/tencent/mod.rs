@@ -119,7 +119,10 @@ impl Tencent {
         parameters: &[Parameter<'_>],
         read: impl Fn(&Response<'_>) -> Result<T, KmsError>,
     ) -> Result<T, KmsError> {
-        let unless_open = |again| if again == Again::Few { Again::Never } else { again };
+        let unless_open = |again| match again {
+            Again::Few | Again::Faulty => Again::Never,
+            again => again,
+        };
         self.try_until(action, region, parameters, read, unless_open).await
     }
 
