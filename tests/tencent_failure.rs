@@ -292,6 +292,17 @@ fn nobody_at_the_address_is_told_as_such() {
 }
 
 #[test]
+fn a_key_without_a_region_is_asked_for_nowhere() {
+    let kms = StandIn::start();
+    let services = KeyServices::from_given(kms.variables()).unwrap();
+    let key: KeyRef = format!("tencent:-:{}", kms.key_id()).parse().unwrap();
+    let seal = envconf::Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Raw);
+    let error = seal.recipient(key).seal_bytes(b"x", &services).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("has a region"), "{error}");
+    assert_eq!((error.exit_code(), kms.requests().len()), (40, 0));
+}
+
+#[test]
 fn a_clock_that_is_off_is_corrected_once_and_remembered() {
     for offset in [400, -4000] {
         let project = tencent();

@@ -134,6 +134,11 @@ impl Tencent {
         read: impl Fn(&Response<'_>) -> Result<T, KmsError>,
         patience: impl Fn(Again) -> Again,
     ) -> Result<T, KmsError> {
+        if region == "-" {
+            return Err(KmsError::other("a key of Tencent Cloud has a region")
+                .advise("write the reference as tencent:REGION:KEY-ID, such as tencent:ap-guangzhou:…")
+                .tries(0));
+        }
         let regional = Endpoint::regional(region);
         // `Encrypt` holds a data key, which must not stand in a URL: those are written to logs.
         let method = if action == "Encrypt" { Method::POST } else { self.method.clone() };
