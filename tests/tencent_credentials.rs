@@ -475,6 +475,33 @@ fn what_a_credential_may_not_do_is_told_with_where_it_is_from() {
 }
 
 #[test]
+fn a_clock_is_corrected_for_each_service_that_is_asked() {
+    let role = Credential::fake_temporary();
+    let (granted, count) = (granted(&role, 7200).bytes, AtomicUsize::new(0));
+    let sts = Http::start(move |_| {
+        let body = json!({"Response": {"Error": {"Code": "AuthFailure.SignatureExpire", "Message": "m"}}})
+            .to_string();
+        let head = "HTTP/1.1 200 X\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\nconnection: close\r\n";
+        let refusal = format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes();
+        Some(match count.fetch_add(1, Ordering::SeqCst) {
+            0 => Answer { bytes: refusal, pace: None },
+            _ => Answer { bytes: granted.clone(), pace: None },
+        })
+    });
+    let reader = with_role(&sts);
+    reader.known(role.clone());
+    // Gateways of one's own: each goes by a clock of its own.
+    reader.project.kms.set_clock_offset(400);
+    reader.loads_with(&role);
+    let times: Vec<u64> = sts
+        .requests()
+        .iter()
+        .map(|request| request.header("x-tc-timestamp").unwrap().parse().unwrap())
+        .collect();
+    assert!(times[0] > 1_700_000_000 && times[1] < 800_000_000, "{times:?}");
+}
+
+#[test]
 fn a_given_token_that_is_refused_is_tried_once() {
     let mut reader = Reader::new();
     let credential = reader.known(Credential::fake_temporary());

@@ -23,6 +23,10 @@ pub const THROTTLED_PART: f64 = 0.41;
 /// What a try takes at least: with less time left none is begun after a wait.
 pub const LAST_TRY: Duration = Duration::from_millis(100);
 
+/// How many services with a clock of their own a request may need: the key service, and the one that gives out
+/// credentials for it.
+pub const SERVICES: u32 = 2;
+
 /// What another try is worth after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
@@ -34,7 +38,7 @@ pub enum Again {
     Faulty,
     /// It will succeed once there is room: until the deadline.
     Throttled,
-    /// Once, by the clock of the service.
+    /// Once for each of [`SERVICES`], by its clock.
     OnceByServiceClock,
     /// Once, with credentials that are fetched anew.
     OnceWithNewCredentials,
@@ -80,14 +84,13 @@ fn jitter(longest: Duration, random: f64) -> Duration {
 #[derive(Clone, Debug, Default)]
 pub struct Retries {
     faults: u32,
-    clock_mended: bool,
+    clocks_mended: u32,
     credentials_renewed: bool,
 }
 
 impl Retries {
     /// Counts a failure and says how long to wait before the next try; `None`: give up.
     pub fn after(&mut self, again: Again, left: Duration, random: f64) -> Option<Duration> {
-        let once = |done: &mut bool| (!std::mem::replace(done, true)).then_some(Duration::ZERO);
         match again {
             Again::Never => None,
             Again::Few | Again::Faulty => {
@@ -96,8 +99,13 @@ impl Retries {
                 (!is_enough).then(|| Backoff::FAULTS.wait(self.faults, left, random)).flatten()
             }
             Again::Throttled => Some(jitter(spare(left)?.mul_f64(THROTTLED_PART), random)),
-            Again::OnceByServiceClock => once(&mut self.clock_mended),
-            Again::OnceWithNewCredentials => once(&mut self.credentials_renewed),
+            Again::OnceByServiceClock => {
+                self.clocks_mended = self.clocks_mended.saturating_add(1);
+                (self.clocks_mended <= SERVICES).then_some(Duration::ZERO)
+            }
+            Again::OnceWithNewCredentials => {
+                (!std::mem::replace(&mut self.credentials_renewed, true)).then_some(Duration::ZERO)
+            }
         }
     }
 }
@@ -155,7 +163,7 @@ mod tests {
         assert_eq!(tries(Again::Few, 1000), FEW as usize);
         assert_eq!(tries(Again::Faulty, 1000), 1000);
         assert_eq!(tries(Again::Throttled, 1000), 1000);
-        assert_eq!(tries(Again::OnceByServiceClock, 1000), 1);
+        assert_eq!(tries(Again::OnceByServiceClock, 1000), SERVICES as usize);
         assert_eq!(tries(Again::OnceWithNewCredentials, 1000), 1);
     }
 
