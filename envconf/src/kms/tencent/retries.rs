@@ -77,7 +77,9 @@ mod tests {
                 Again::Few => "4 times",
                 Again::Faulty => "until the deadline; 4 times where another trusted key comes after this one",
                 Again::Throttled => "until the deadline",
-                Again::OnceByServiceClock => "once for each service (KMS, STS), signed with the time of its reply's `Date`",
+                Again::OnceByServiceClock => {
+                    "once for each service (KMS, STS), signed with the time of its reply's `Date`"
+                }
                 Again::OnceWithNewCredentials => "once, where credentials can be fetched anew (a role)",
             };
             format!("| {outcome} | {again} |\n")
