@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::process::Output;
+use std::time::Duration;
 
 use envconf::{
     ContentType, Fault, HowWrapped, KeyPlace, KeyRef, KeyServices, Kind, LocalKey, NewKey, Pair, Policy,
@@ -16,6 +17,8 @@ use serde_json::{Value, json};
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const REGION: &str = "ap-guangzhou";
+/// For requests that are to fail in the end.
+const SHORT: Duration = Duration::from_millis(500);
 
 /// A folder, a stand-in, and a pair sealed for its first key.
 struct Project {
@@ -77,6 +80,11 @@ impl Project {
     /// One more key in the stand-in.
     fn another(&self, region: &str) -> KeyRef {
         reference(region, &self.kms.create_key(region))
+    }
+
+    /// Has the service answer nobody any more.
+    fn fail(&self) {
+        (0..1000).for_each(|_| self.kms.next(Reply::Status(503)));
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -372,7 +380,7 @@ fn sections_of_other_data_keys_stay_as_they_are() {
 fn a_rewrap_that_fails_writes_nothing() {
     type Prepare = fn(&Project, &KeyRef);
     let cases: [(&str, Prepare, i32); 7] = [
-        ("the service fails", |project, _| (0..9).for_each(|_| project.kms.next(Reply::Status(503))), 41),
+        ("the service fails", |project, _| project.fail(), 41),
         (
             "the new key is disabled",
             |project, new| {
@@ -396,7 +404,7 @@ fn a_rewrap_that_fails_writes_nothing() {
         (
             "another source",
             |project, _| {
-                project.kms.next(Reply::Delay(std::time::Duration::ZERO));
+                project.kms.next(Reply::Delay(Duration::ZERO));
                 project.kms.next(Reply::edit(|answer| answer["Response"]["SourceKeyId"] = "x".into()));
                 // Then it is wrapped; that answer is about another key too.
                 project.kms.next(Reply::WrongKeyId);
@@ -406,8 +414,8 @@ fn a_rewrap_that_fails_writes_nothing() {
         (
             "a moved key that is another",
             |project, _| {
-                project.kms.next(Reply::Delay(std::time::Duration::ZERO));
-                project.kms.next(Reply::Delay(std::time::Duration::ZERO));
+                project.kms.next(Reply::Delay(Duration::ZERO));
+                project.kms.next(Reply::Delay(Duration::ZERO));
                 project.kms.next(Reply::edit(|answer| {
                     answer["Response"]["Plaintext"] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".into();
                 }));
@@ -417,7 +425,7 @@ fn a_rewrap_that_fails_writes_nothing() {
         (
             "a moved key that does not come back",
             |project, _| {
-                project.kms.next(Reply::Delay(std::time::Duration::ZERO));
+                project.kms.next(Reply::Delay(Duration::ZERO));
                 project
                     .kms
                     .next(Reply::edit(|answer| answer["Response"]["CiphertextBlob"] = "broken".into()));
@@ -439,7 +447,11 @@ fn a_rewrap_that_fails_writes_nothing() {
         prepare(&project, &new);
         let before = project.files();
         let rewrap = Rewrap::new(project.policy(&project.key)).recipient(new);
-        let result = rewrap.rewrap(&project.pair(), &project.services());
+        let services = match code {
+            41 => project.services().deadline(SHORT),
+            _ => project.services(),
+        };
+        let result = rewrap.rewrap(&project.pair(), &services);
         let folder = project.pair().folder().to_owned();
         fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         match result {
@@ -458,8 +470,8 @@ fn a_rewrap_that_fails_writes_nothing() {
 fn a_new_recipient_that_nobody_here_may_ask_is_told() {
     let project = Project::sealed();
     let (new, services) = (project.another(REGION), project.services());
-    project.kms.next(Reply::Delay(std::time::Duration::ZERO));
-    project.kms.next(Reply::Delay(std::time::Duration::ZERO));
+    project.kms.next(Reply::Delay(Duration::ZERO));
+    project.kms.next(Reply::Delay(Duration::ZERO));
     project.kms.next(Reply::error("UnauthorizedOperation", "no"));
     let rewrap = Rewrap::new(project.policy(&project.key)).recipient(new.clone());
     let done = rewrap.rewrap(&project.pair(), &services).unwrap();
@@ -470,10 +482,11 @@ fn a_new_recipient_that_nobody_here_may_ask_is_told() {
 #[test]
 fn a_service_that_fails_is_reported_with_its_fault() {
     let project = Project::new();
-    (0..9).for_each(|_| project.kms.next(Reply::Status(503)));
-    let error = project.services().list_keys(&place(), false).unwrap_err();
-    assert_eq!(error.attempts()[0].fault(), Fault::Transient);
-    assert_eq!(project.kms.requests().len(), 5);
+    project.fail();
+    let services = project.services().deadline(SHORT);
+    let error = services.list_keys(&place(), false).unwrap_err();
+    assert_eq!((error.attempts()[0].fault(), error.exit_code()), (Fault::Transient, 41));
+    assert!(project.kms.requests().len() > 1);
     assert!(error.to_string().starts_with("the keys were not listed\n  tencent:ap-guangzhou:*: "), "{error}");
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::envelope::DataKey;
 use crate::format::{Id, Suite};
-use crate::kms::deadline::Deadline;
+use crate::kms::deadline::{Deadline, Patience};
 use crate::kms::heard::{self, Heard};
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, KeyRef, Kms, KmsError, WrappedKey, local};
@@ -32,7 +32,9 @@ pub(super) async fn way(kms: Option<Arc<dyn Kms>>, key: &KeyRef) -> Vec<Step> {
     };
     let owned = key.clone();
     let looked = on_worker(async move {
-        Deadline::at(Instant::now() + WAY).run(async { Ok(kms.diagnose(&owned).await) }).await
+        Deadline::at(Patience::until(Instant::now() + WAY))
+            .run(async { Ok(kms.diagnose(&owned).await) })
+            .await
     });
     let steps = looked.await.unwrap_or_else(|error| vec![Step::fault("endpoint", &error)]);
     steps.into_iter().map(|step| step.of(key)).collect()
@@ -115,7 +117,8 @@ async fn ask<T: Send + 'static>(
     job: impl Future<Output = Result<T, KmsError>> + Send + 'static,
 ) -> (Result<T, KmsError>, Option<Heard>) {
     let until = Instant::now() + limit;
-    let listened = on_worker(async move { Ok(heard::listen(Deadline::at(until).run(job)).await) });
+    let listened =
+        on_worker(async move { Ok(heard::listen(Deadline::at(Patience::until(until)).run(job)).await) });
     listened.await.unwrap_or_else(|error| (Err(error), None))
 }
 
