@@ -154,6 +154,15 @@ impl Meta {
         leaves
     }
 
+    /// The fields whose keys are in this struct's table: those of flattened structs in their places.
+    pub(crate) fn unflattened(&'static self) -> Vec<&'static Field> {
+        let own = |field: &'static Field| match field.shape {
+            Shape::Flattened(meta) => meta.unflattened(),
+            _ => vec![field],
+        };
+        self.fields.iter().flat_map(own).collect()
+    }
+
     fn collect_leaves(&'static self, parents: &mut Vec<&'static Field>, leaves: &mut Vec<Leaf>) {
         for field in self.fields {
             match field.shape {

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind};
 use crate::format::{self, EncFile, Header, KeyFile, Section, Suite};
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, KeyRef, worker};
-use crate::layers::Layer;
+use crate::layers::{Layer, LayerKind};
 use crate::pair::Pair;
 use crate::policy::Policy;
 use crate::recipients;
@@ -47,7 +47,7 @@ impl Opened {
                 .advise("seal it as toml, json or dotenv")
         })?;
         let file = Some(Arc::from(pair.enc()));
-        Ok(Layer { file, sealed: true, content_type: self.header.content_type, text })
+        Ok(Layer { file, kind: LayerKind::Sealed, content_type: self.header.content_type, text })
     }
 
     /// The header of the `.enc`.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::error::{Complaint, Error, Kind, Origin, Problem};
 use crate::format::{ContentType, Name};
-use crate::layers::Layer;
+use crate::layers::{Layer, LayerKind};
 use crate::pair::Pair;
 
 const LIMIT: u64 = 1 << 20;
@@ -47,7 +47,7 @@ impl Plain {
 
     pub(crate) fn layer(&self) -> Layer<'_> {
         let content_type = ContentType::Toml;
-        Layer { file: Some(self.file.clone()), sealed: false, content_type, text: &self.text }
+        Layer { file: Some(self.file.clone()), kind: LayerKind::Plain, content_type, text: &self.text }
     }
 
     fn read(file: PathBuf) -> Result<Option<Self>, Error> {

@@ -65,12 +65,12 @@ pub fn leaf_or_with<T>(
 
 /// Another derived struct.
 pub fn nested<T: EncryptedConfig>(fields: &mut Fields<'_>, index: usize) -> Option<T> {
-    fields.nested(index)
+    fields.nested(index, const { &T::META }, T::build)
 }
 
 /// Another derived struct, absent unless any of its values is given.
 pub fn optional_nested<T: EncryptedConfig>(fields: &mut Fields<'_>, index: usize) -> Option<Option<T>> {
-    fields.optional_nested(index)
+    fields.optional_nested(index, const { &T::META }, T::build)
 }
 
 /// Another derived struct, whose fields are read as if they were this one's.

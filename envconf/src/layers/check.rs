@@ -8,7 +8,7 @@ use super::fields;
 use super::report::Report;
 use crate::config::EncryptedConfig;
 use crate::error::{Complaint, Error, Problem};
-use crate::meta::{Field, Leaf, Meta, Shape, path_of_key};
+use crate::meta::{Field, Leaf, Meta, path_of_key};
 use crate::variables::Variables;
 
 /// Everything that is wrong with `T`.
@@ -28,7 +28,7 @@ pub(crate) fn check<T: EncryptedConfig>() -> Result<(), Error> {
 /// Keys of one table that two fields have. Only flattened structs bring that about: the derive sees the others.
 fn keys(meta: &'static Meta, parents: &mut Vec<&'static Field>, report: &mut Report) {
     let mut owners: HashMap<&str, &str> = HashMap::new();
-    for field in unflattened(meta) {
+    for field in meta.unflattened() {
         for key in field.keys() {
             if let Some(owner) = owners.insert(key, field.key) {
                 let rule =
@@ -42,15 +42,6 @@ fn keys(meta: &'static Meta, parents: &mut Vec<&'static Field>, report: &mut Rep
             parents.pop();
         }
     }
-}
-
-/// The fields of a struct, those of flattened structs in their places.
-fn unflattened(meta: &'static Meta) -> Vec<&'static Field> {
-    let own = |field: &'static Field| match field.shape {
-        Shape::Flattened(meta) => unflattened(meta),
-        _ => vec![field],
-    };
-    meta.fields.iter().flat_map(own).collect()
 }
 
 /// Variables that two leaves have, and those that would also name the file of another.

@@ -23,6 +23,8 @@ pub(crate) struct Environment<'a> {
     prefix: Option<&'static str>,
     /// The names that are set and begin with the prefix and `__`: most often none.
     present: Vec<String>,
+    /// Names to be taken for set, though their values are not known here.
+    assumed: &'a [String],
 }
 
 /// A variable's text and where it came from.
@@ -41,7 +43,17 @@ impl<'a> Environment<'a> {
     /// The variables under `prefix`.
     pub(crate) fn new(variables: &'a Variables, prefix: Option<&'static str>) -> Self {
         let present = prefix.map(|prefix| variables.names(&format!("{prefix}__"))).unwrap_or_default();
-        Self { variables, prefix, present }
+        Self { variables, prefix, present, assumed: &[] }
+    }
+
+    /// The same where `names` are taken for set.
+    pub(crate) fn assuming(self, names: &'a [String]) -> Self {
+        Self { assumed: names, ..self }
+    }
+
+    /// Whether `name` is to be taken for set.
+    pub(crate) fn assumes(&self, name: &str) -> bool {
+        self.assumed.iter().any(|assumed| assumed == name)
     }
 
     /// The prefix of generated names.
@@ -58,9 +70,9 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// Whether `name` or its `_FILE` form is set.
+    /// Whether `name` or its `_FILE` form is set, or taken for set.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.get(name).is_some() || self.get(&file_form(name)).is_some()
+        self.assumes(name) || self.get(name).is_some() || self.get(&file_form(name)).is_some()
     }
 
     /// The value of the variable `name`, from itself or from the file that its `_FILE` form names.

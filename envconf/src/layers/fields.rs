@@ -6,11 +6,11 @@ mod unknown;
 use std::cell::OnceCell;
 
 use self::find::Found;
-use super::Layer;
 use super::de::{self, Given, Misfit};
 use super::env::Environment;
 use super::report::{Provenance, Report};
 use super::tree::{Lines, Node, Place, Table, Text, Value};
+use super::{Layer, LayerKind};
 use crate::config::EncryptedConfig;
 use crate::error::{Complaint, Origin, Problem};
 use crate::format::ContentType;
@@ -34,8 +34,8 @@ impl<'a> Document<'a> {
         self.layer.content_type == ContentType::Dotenv
     }
 
-    pub(crate) fn is_sealed(&self) -> bool {
-        self.layer.sealed
+    pub(crate) fn is_plain(&self) -> bool {
+        self.layer.kind == LayerKind::Plain
     }
 
     pub(crate) fn root(&self) -> &Table<'a> {
@@ -70,17 +70,19 @@ struct Scope<'a> {
     known: usize,
 }
 
-/// Builds the outermost struct.
-pub(crate) fn build_root<'a, T: EncryptedConfig>(
+/// What `build` makes of the outermost struct, of which `meta` tells.
+pub(crate) fn build_root<'a, T>(
+    meta: &'static Meta,
     documents: &'a [Document<'a>],
     environment: &'a Environment<'a>,
     report: &'a mut Report,
+    build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
 ) -> Option<T> {
     let scope = |document: &'a Document<'a>| {
         (!document.is_flat()).then_some(Scope { table: &document.root, known: 0 })
     };
     let mut fields = Fields {
-        meta: const { &T::META },
+        meta,
         parents: Vec::new(),
         documents,
         tables: documents.iter().map(scope).collect(),
@@ -89,7 +91,7 @@ pub(crate) fn build_root<'a, T: EncryptedConfig>(
         checking: false,
         origin: None,
     };
-    let value = T::build(&mut fields);
+    let value = build(&mut fields);
     fields.refuse_unknown_keys();
     fields.refuse_unknown_lines();
     value
@@ -203,6 +205,18 @@ impl<'a> Fields<'a> {
         false
     }
 
+    /// The leaf `index` where its variable is to be taken for set, to whatever fits: `None` where it is not.
+    pub(crate) fn assumed(&mut self, index: usize) -> Option<Option<()>> {
+        let field = self.field(index);
+        let name = Leaf::new(&self.parents, field).variable(self.environment.prefix())?;
+        if !self.environment.assumes(&name) {
+            return None;
+        }
+        // What the texts give is shadowed; what is wrong with their keys is still wrong.
+        let found = self.find(field).is_ok();
+        Some(found.then(|| self.trace(field, || Origin::Variable(name))))
+    }
+
     /// Says that `field` has the value that its type or function gives.
     pub(crate) fn defaulted(&mut self, field: &'static Field) {
         if matches!(field.shape, Shape::Defaulted(_)) {
@@ -210,23 +224,37 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The nested struct at `index`.
-    pub(crate) fn nested<T: EncryptedConfig>(&mut self, index: usize) -> Option<T> {
+    /// What `build` makes of the nested struct at `index`, of which `meta` tells.
+    pub(crate) fn nested<T>(
+        &mut self,
+        index: usize,
+        meta: &'static Meta,
+        build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+    ) -> Option<T> {
         let field = self.field(index);
         let tables = self.tables_of(field).ok()?.0;
-        self.build_nested(field, tables)
+        self.build_nested(field, tables, meta, build)
     }
 
     /// The same for a struct that is absent unless any of its values is given.
-    pub(crate) fn optional_nested<T: EncryptedConfig>(&mut self, index: usize) -> Option<Option<T>> {
+    pub(crate) fn optional_nested<T>(
+        &mut self,
+        index: usize,
+        meta: &'static Meta,
+        build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+    ) -> Option<Option<T>> {
         let field = self.field(index);
         let (tables, given) = self.tables_of(field).ok()?;
         if self.checking {
             // Its own defaults are looked at; none of them would bring it about.
-            let _: Option<T> = self.build_nested(field, tables);
+            let _: Option<T> = self.build_nested(field, tables, meta, build);
             return Some(None);
         }
-        if given || self.is_named(field) { self.build_nested(field, tables).map(Some) } else { Some(None) }
+        if given || self.is_named(field) {
+            self.build_nested(field, tables, meta, build).map(Some)
+        } else {
+            Some(None)
+        }
     }
 
     /// A struct whose fields are read as if they were this one's: the same tables, the same path.
@@ -237,15 +265,17 @@ impl<'a> Fields<'a> {
         value
     }
 
-    fn build_nested<T: EncryptedConfig>(
+    fn build_nested<T>(
         &mut self,
         field: &'static Field,
         tables: Vec<Option<Scope<'a>>>,
+        meta: &'static Meta,
+        build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
     ) -> Option<T> {
         let mut parents = std::mem::take(&mut self.parents);
         parents.push(field);
         let mut inner = Fields {
-            meta: const { &T::META },
+            meta,
             parents,
             documents: self.documents,
             tables,
@@ -254,7 +284,7 @@ impl<'a> Fields<'a> {
             checking: self.checking,
             origin: None,
         };
-        let value = T::build(&mut inner);
+        let value = build(&mut inner);
         inner.refuse_unknown_keys();
         self.parents = inner.parents;
         self.parents.pop();
@@ -301,7 +331,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    fn field(&self, index: usize) -> &'static Field {
+    pub(crate) fn field(&self, index: usize) -> &'static Field {
         &self.meta.fields[index]
     }
 

@@ -11,7 +11,7 @@ pub(crate) mod env;
 pub(crate) mod fields;
 pub(crate) mod json;
 pub(crate) mod report;
-mod suggest;
+pub(crate) mod suggest;
 pub(crate) mod toml;
 pub(crate) mod tree;
 mod untyped;
@@ -22,29 +22,40 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::env::Environment;
-use self::fields::Document;
+use self::fields::{Document, Fields};
 use self::report::{Provenance, Report};
 use self::tree::{Lines, Node, Place, Value};
 use crate::config::EncryptedConfig;
 use crate::error::{Complaint, Error, Origin, Problem};
 use crate::format::ContentType;
+use crate::meta::Meta;
 use crate::variables::Variables;
 
 /// One text of a configuration: the sealed one, or a plain layer.
 pub(crate) struct Layer<'a> {
     /// The file that holds it; of a sealed text its `.enc`.
     pub(crate) file: Option<Arc<Path>>,
-    /// Whether the text was sealed.
-    pub(crate) sealed: bool,
+    pub(crate) kind: LayerKind,
     pub(crate) content_type: ContentType,
     pub(crate) text: &'a str,
+}
+
+/// Where a layer's text lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LayerKind {
+    /// In a committed file that everybody reads.
+    Plain,
+    /// Sealed in a pair.
+    Sealed,
+    /// In a file that is about to be sealed.
+    ToSeal,
 }
 
 impl Layer<'_> {
     /// The origin of what stands at `place`; `lines` are those of the text.
     pub(crate) fn origin(&self, place: Place, lines: &Lines) -> Origin {
         let (line, column) = lines.position(self.text, place);
-        Origin::Text { file: self.file.clone(), sealed: self.sealed, line, column }
+        Origin::Text { file: self.file.clone(), sealed: self.kind == LayerKind::Sealed, line, column }
     }
 }
 
@@ -120,12 +131,26 @@ fn build_with<T: EncryptedConfig>(
     what: &str,
     layers: &[Layer<'_>],
     variables: &Variables,
+    report: Report,
+) -> Result<(T, Vec<Provenance>), Error> {
+    let meta = const { &T::META };
+    build_by(what, layers, &Environment::new(variables, meta.env_prefix), report, meta, T::build)
+}
+
+/// The same for whatever `build` makes of the fields of `meta`.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn build_by<T>(
+    what: &str,
+    layers: &[Layer<'_>],
+    environment: &Environment<'_>,
     mut report: Report,
+    meta: &'static Meta,
+    build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
 ) -> Result<(T, Vec<Provenance>), Error> {
     let documents = parse_all(what, layers)?;
-    let meta = const { &T::META };
-    let environment = Environment::new(variables, meta.env_prefix);
-    let value = fields::build_root::<T>(&documents, &environment, &mut report);
+    let value = fields::build_root(meta, &documents, environment, &mut report, build);
     for problem in environment.unknown(meta) {
         report.problem(|| problem);
     }
@@ -198,7 +223,8 @@ mod tests {
     }
 
     fn layer<'a>(content_type: ContentType, name: &str, text: &'a str) -> Layer<'a> {
-        Layer { file: Some(Arc::from(Path::new(name))), sealed: name.ends_with(".enc"), content_type, text }
+        let kind = if name.ends_with(".enc") { LayerKind::Sealed } else { LayerKind::Plain };
+        Layer { file: Some(Arc::from(Path::new(name))), kind, content_type, text }
     }
 
     fn toml<'a>(name: &str, text: &'a str) -> Layer<'a> {

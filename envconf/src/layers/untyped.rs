@@ -29,7 +29,7 @@ fn collect(path: &str, tables: &Tables<'_, '_>, origins: &mut Vec<Provenance>) {
             given.iter().map_while(|(document, node)| Some((*document, table(node)?))).collect();
         match given.first() {
             Some((document, node)) if merged.iter().all(|(_, table)| table.entries().is_empty()) => {
-                origins.push(Provenance::new(path, document.origin(node.place), document.is_sealed()));
+                origins.push(Provenance::new(path, document.origin(node.place), !document.is_plain()));
             }
             _ => collect(&format!("{path}."), &merged, origins),
         }

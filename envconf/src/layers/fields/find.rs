@@ -68,7 +68,7 @@ impl<'a> Fields<'a> {
         entry: &Entry<'_>,
         document: &Document<'_>,
     ) -> Result<(), Reported> {
-        if !field.secret || document.is_sealed() {
+        if !field.secret || !document.is_plain() {
             return Ok(());
         }
         let rule = "a secret does not belong in a plain layer".to_owned();
