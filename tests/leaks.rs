@@ -16,8 +16,8 @@ use base64::engine::general_purpose::STANDARD;
 use common::{Project, TencentProject};
 use envconf::import::{Blob, GuideData, Imported};
 use envconf::{
-    ContentType, DataKey, Decrypted, EncryptedConfig, Error, ExposeSecret, KeyServices, Kind, Loader,
-    LocalKey, Seal, SecretString, SigningKey, check_content,
+    ContentType, DataKey, Decrypted, EncryptedConfig, Error, ExposeSecret, Format, KeyServices, Kind, Loader,
+    LocalKey, Schema, Seal, SecretString, SigningKey, check_content,
 };
 use envconf_test_support::{Reply, StandIn};
 use serde::de::{Deserialize, Deserializer, Error as _, Unexpected};
@@ -255,6 +255,39 @@ fn plain_layers_that_do_not_fit_or_hold_a_secret() {
     }
     project.sandbox.write("config/app.defaults.toml", [CANARY.as_bytes(), &[0xff]].concat());
     assert_error_silent("a plain layer", &fails(project.loader::<App>(&[])), &[CANARY]);
+}
+
+#[test]
+fn content_that_a_schema_refuses() {
+    let schema = || Schema::parse(&App::json_schema()).unwrap();
+    let key = LocalKey::generate().unwrap();
+    let services = KeyServices::none().local_key(key.clone());
+    for value in values() {
+        let toml = KEYS.map(|key| format!("{key} = {value}\n")).concat();
+        let toml = format!("{toml}unknown = {value}\n[nested]\ndeep = {value}\n");
+        let dotenv = KEYS.map(|key| format!("{}={value}\n", key.to_uppercase())).concat();
+        for (ty, text) in [(ContentType::Toml, toml), (ContentType::Dotenv, dotenv)] {
+            let seal = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ty);
+            let seal = seal.recipient(key.key_ref().clone()).schema(schema());
+            let error = seal.seal_bytes(text.as_bytes(), &services).unwrap_err();
+            assert!(error.problems().len() > 5, "{error}");
+            assert_error_silent("a schema", &error, &[CANARY]);
+        }
+    }
+    let error = schema().provided(&format!("APP__TOKN={CANARY}")).unwrap_err();
+    assert_error_silent("a variable that is provided", &error, &[CANARY]);
+    #[derive(EncryptedConfig)]
+    #[allow(dead_code, reason = "only what is said of it matters")]
+    struct Defaulted {
+        #[envconf(default = "xQ7-kanarienvogel-Zw9-sidste-Yv4")]
+        token: SecretString,
+    }
+    for text in [Defaulted::json_schema()]
+        .into_iter()
+        .chain([Format::Toml, Format::Json, Format::Dotenv].map(Defaulted::template))
+    {
+        assert_silent("a secret's default", &text, CANARY);
+    }
 }
 
 #[cfg(unix)]

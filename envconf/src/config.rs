@@ -8,6 +8,8 @@ use crate::load::Loader;
 use crate::meta::Meta;
 use crate::open::Wait;
 use crate::private::Fields;
+use crate::schema;
+use crate::template::{Format, template};
 
 /// A struct that is loaded from an encrypted configuration; implemented by `#[derive(EncryptedConfig)]`.
 ///
@@ -258,6 +260,21 @@ pub trait EncryptedConfig: Sized {
     /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with everything that is wrong.
     fn check() -> Result<(), Error> {
         layers::check::check::<Self>()
+    }
+
+    /// The schema of the content, for editors and for `envconf seal --schema`: JSON Schema, draft 2020-12, as the text of
+    /// a file. [`Schema`](crate::Schema) reads it. The chapter
+    /// [Schemas](https://github.com/envconf/envconf/blob/main/envconf/docs/schema.md) tells what it can say.
+    fn json_schema() -> String {
+        schema::of(const { &Self::META })
+    }
+
+    /// A text to fill in, with every key; of the syntaxes with comments also docs, types, defaults and variables, and
+    /// which values are secret.
+    ///
+    /// It parses; and it loads once the values that are neither defaulted, optional nor given an `example` are filled in.
+    fn template(format: Format) -> String {
+        template(const { &Self::META }, format)
     }
 
     /// A [`Loader`], for settings of its own.

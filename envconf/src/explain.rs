@@ -1,4 +1,4 @@
-//! explain: where each value of a configuration comes from, without the type that it is loaded into.
+//! explain: where each value of a configuration comes from, without the program that loads it.
 
 use crate::error::Error;
 use crate::format::Header;
@@ -9,6 +9,8 @@ use crate::open::open;
 use crate::pair::Pair;
 use crate::plain::Plain;
 use crate::policy::Policy;
+use crate::schema::Schema;
+use crate::variables::Variables;
 
 /// What [`explain`] found.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ impl Explained {
         &self.header
     }
 
-    /// Path and origin of every value that the files give, by path; no values. What was sealed counts as secret.
+    /// Path, origin and secrecy of every value; no values.
     pub fn values(&self) -> &[Provenance] {
         &self.values
     }
@@ -31,16 +33,40 @@ impl Explained {
 
 /// Tells which of the files gives each value: the sealed pair, or a plain layer beside it. Blocks, as [`open`] does.
 ///
-/// Without the type nobody knows of its variables, its defaults, and where its tables end: every leaf is told that is
-/// no table with something in it. [`Loaded::origins`](crate::Loaded::origins) knows all that.
+/// Without the type nobody knows of its variables, its defaults, its secrets, and where its tables end: every leaf is
+/// told, by path, that is no table with something in it, and what was sealed counts as secret. [`explain_by`] a schema and
+/// [`Loaded::origins`](crate::Loaded::origins) know all that.
 ///
 /// # Errors
 /// As for [`open`]; [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) for files that do not parse.
 pub fn explain(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Explained, Error> {
+    explain_with(pair, policy, services, |layers| layers::origins(&policy.what(), layers))
+}
+
+/// Tells where each value comes from as the program sees it whose schema this is: the files, this process's variables,
+/// or a default; in the order of the struct. Blocks, as [`open`] does.
+///
+/// # Errors
+/// As for [`explain`]; [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) for what the program would refuse, too.
+pub fn explain_by(
+    schema: &Schema,
+    pair: &Pair,
+    policy: &Policy,
+    services: &KeyServices,
+) -> Result<Explained, Error> {
+    explain_with(pair, policy, services, |layers| schema.origins(&policy.what(), layers, &Variables::Process))
+}
+
+fn explain_with(
+    pair: &Pair,
+    policy: &Policy,
+    services: &KeyServices,
+    origins: impl FnOnce(&[Layer<'_>]) -> Result<Vec<Provenance>, Error>,
+) -> Result<Explained, Error> {
     let plain = Plain::beside(pair, &policy.name, &policy.environment)?;
     let opened = open(pair, policy, services)?;
     let mut layers: Vec<Layer<'_>> = plain.iter().map(Plain::layer).collect();
     layers.push(opened.layer(pair)?);
-    let values = layers::origins(&policy.what(), &layers)?;
+    let values = origins(&layers)?;
     Ok(Explained { header: opened.header, values })
 }

@@ -39,7 +39,9 @@
 //! # Seal
 //!
 //! `envconf seal app.toml` writes `app.conf.enc` and `app.conf.key`, both safe to commit: the content under a fresh
-//! data key, and that key wrapped by a key service for each recipient. In a program [`Seal`] does it.
+//! data key, and that key wrapped by a key service for each recipient. In a program [`Seal`] does it. With the type's
+//! [`Schema`] what the program would refuse is not sealed; [`EncryptedConfig::template`] gives a text to fill in. The
+//! chapter [Schemas](https://github.com/envconf/envconf/blob/main/envconf/docs/schema.md) has all of it.
 //!
 //! # Load
 //!
@@ -98,6 +100,8 @@ pub mod import;
 pub mod private;
 mod config;
 mod global;
+mod template;
+mod schema;
 pub mod meta;
 mod plain;
 mod layers;
@@ -137,6 +141,9 @@ mod testing_chapter {}
 #[cfg(all(doctest, feature = "watch"))]
 #[doc = include_str!("../docs/reload.md")]
 mod reload_chapter {}
+#[cfg(doctest)]
+#[doc = include_str!("../docs/schema.md")]
+mod schema_chapter {}
 
 pub use config::EncryptedConfig;
 pub use envconf_derive::EncryptedConfig;
@@ -145,7 +152,7 @@ pub use secrecy::{self, ExposeSecret, SecretString};
 
 pub use diagnose::{Diagnose, Diagnosis};
 pub use envelope::DataKey;
-pub use explain::{Explained, explain};
+pub use explain::{Explained, explain, explain_by};
 pub use format::{ContentType, Id, Name, Outline, Suite};
 pub use kms::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
 pub use kms::local::LocalKey;
@@ -158,9 +165,11 @@ pub use pair::{Pair, content_type_of, identity_of};
 pub use policy::{Policy, Trusted, parse_signers, parse_trust};
 pub use rewrap::{HowWrapped, Rewrap, Rewrapped};
 pub use rules::Rules;
+pub use schema::Schema;
 pub use seal::{Check, DataKeyUse, Seal, Sealed, check_content};
 pub use signer::{SignerKey, SigningKey};
 pub use step::{State, Step};
+pub use template::{Format, template};
 pub use variables::setting;
 #[cfg(feature = "watch")]
 pub use watch::{Status, Watch, WatchOptions};

@@ -12,12 +12,14 @@ use crate::format::{
 use crate::kms::local::LocalKey;
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, KeyRef, worker};
-use crate::layers;
+use crate::layers::{self, Layer, LayerKind};
 use crate::lock::{self, Lock};
 use crate::open::{self, Opened, Wait};
 use crate::pair::Pair;
+use crate::plain::Plain;
 use crate::policy::{Policy, Trusted};
 use crate::recipients;
+use crate::schema::Schema;
 use crate::signer::SigningKey;
 
 /// What to seal, for whom, and how.
@@ -49,6 +51,7 @@ pub struct Seal {
     signers: Vec<SigningKey>,
     old: Option<Policy>,
     new_data_key: bool,
+    schema: Option<Schema>,
 }
 
 /// What sealing did.
@@ -124,6 +127,7 @@ impl Seal {
             signers: Vec::new(),
             old: None,
             new_data_key: false,
+            schema: None,
         }
     }
 
@@ -198,6 +202,14 @@ impl Seal {
         self
     }
 
+    /// Refuses content that the application of this schema would refuse, the plain layers beside the pair being laid
+    /// under it.
+    #[must_use]
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+
     /// Seals `content` into `pair`. Blocks; works before, inside and without any async runtime.
     ///
     /// A pair that is there already keeps its data key if it opens and its recipients are the wanted ones, and gets
@@ -205,7 +217,8 @@ impl Seal {
     /// replaced, and after any error the old one is as it was.
     ///
     /// # Errors
-    /// [`Kind::Usage`] without recipients; [`Kind::DoesNotFit`] for content that does not parse;
+    /// [`Kind::Usage`] without recipients; [`Kind::DoesNotFit`] for content that does not parse or that the schema
+    /// refuses, with every problem there is and before anything is asked or written;
     /// [`Kind::UnwrapFailed`] where a key service does not answer; whatever is wrong with the old pair;
     /// [`Kind::Io`] for a file that cannot be read or written.
     pub fn seal(&self, pair: &Pair, content: &[u8], services: &KeyServices) -> Result<Sealed, Error> {
@@ -225,6 +238,9 @@ impl Seal {
         confirm: impl FnOnce(&[KeyRef]) -> Result<(), Error>,
     ) -> Result<Sealed, Error> {
         self.check_content(content)?;
+        if self.schema.is_some() {
+            self.check_by_schema(content, &Plain::beside(pair, &self.name, &self.environment)?)?;
+        }
         let _lock = Lock::of(pair)?;
         let old = self.read_old(pair, services)?;
         if let Old::Verified(_) | Old::Closed { .. } = old {
@@ -248,6 +264,9 @@ impl Seal {
         services: &KeyServices,
     ) -> Result<Sealed, Error> {
         self.check_content(content)?;
+        if self.schema.is_some() {
+            self.check_by_schema(content, &Plain::beside(pair, &self.name, &self.environment)?)?;
+        }
         let (enc, key) = (pair.read_enc()?, pair.read_key()?);
         let file = EncFile::parse(&enc).map_err(|error| error.at(pair.enc()))?;
         let (key_file, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
@@ -273,6 +292,7 @@ impl Seal {
     /// As for [`Seal::seal`], without [`Kind::Io`].
     pub fn seal_bytes(&self, content: &[u8], services: &KeyServices) -> Result<(Vec<u8>, Vec<u8>), Error> {
         self.check_content(content)?;
+        self.check_by_schema(content, &[])?;
         worker::block_on(async {
             let made = self.with_new_key(content, 1, services).await?;
             Ok((made.enc, made.key))
@@ -294,6 +314,17 @@ impl Seal {
             return Err(Error::new(Kind::Usage, format!("content of type {ty} carries no outline")));
         }
         check_content(content, self.content_type)
+    }
+
+    /// The content, over these plain layers, is what the application takes.
+    fn check_by_schema(&self, content: &[u8], plain: &[Plain]) -> Result<(), Error> {
+        let Some(schema) = &self.schema else { return Ok(()) };
+        let text = std::str::from_utf8(content).map_err(|error| {
+            Error::does_not_fit("the content", vec![not_utf8(content, error.valid_up_to())])
+        })?;
+        let layer = Layer { file: None, kind: LayerKind::ToSeal, content_type: self.content_type, text };
+        let layers: Vec<Layer<'_>> = plain.iter().map(Plain::layer).chain([layer]).collect();
+        schema.check(&format!("{} for {}", self.name, self.environment), &layers)
     }
 
     /// What is there already.
@@ -641,7 +672,7 @@ pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Er
     if content_type == ContentType::Yaml {
         return Ok(());
     }
-    let layer = layers::Layer { file: None, sealed: false, content_type, text };
+    let layer = Layer { file: None, kind: LayerKind::ToSeal, content_type, text };
     layers::parse(content_type, text).map(|_| ()).map_err(|syntax| broken(syntax.problem(&layer)))
 }
 

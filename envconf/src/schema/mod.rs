@@ -1,0 +1,227 @@
+//! Schemas: a type's META as a file, and the checks of content that need no more than that file.
+//!
+//! A schema is read back into what it was written from. So the loader itself judges content by it, walking META where
+//! generated code would (`layers::fields`), and each leaf asks serde for its value as the type in Rust does (`value`):
+//! what is refused here, and in which words, is what `load` refuses.
+
+mod json;
+mod read;
+pub(crate) mod types;
+mod value;
+mod write;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use serde::de::DeserializeSeed as _;
+
+use self::types::Type;
+use crate::error::{Complaint, Error, Kind, escape};
+use crate::layers::env::Environment;
+use crate::layers::fields::Fields;
+use crate::layers::report::{Provenance, Report};
+use crate::layers::{self, Layer, suggest};
+use crate::meta::{Fallback, Meta, Shape};
+use crate::variables::Variables;
+
+pub(crate) use self::json::{Json, quoted};
+pub(crate) use self::write::literal;
+
+/// The draft that is written and read.
+const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// A schema file may be as large as this.
+const LIMIT: u64 = 4 << 20;
+
+/// What a program says of its configuration, as a file: made by [`T::json_schema`](crate::EncryptedConfig::json_schema),
+/// read by whoever seals.
+///
+/// It is kept until the process ends, as the constants are that it stands for: read it once.
+///
+/// ```
+/// # fn main() -> Result<(), envconf::Error> {
+/// use envconf::{EncryptedConfig, Schema};
+///
+/// #[derive(EncryptedConfig)]
+/// struct AppConfig {
+///     port: u16,
+/// }
+///
+/// let schema = Schema::parse(&AppConfig::json_schema())?;
+/// assert_eq!(schema.meta().leaves()[0].path(), "port");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Schema {
+    root: Object,
+    provided: Vec<String>,
+}
+
+/// A struct as a schema tells it.
+#[derive(Clone, Debug)]
+struct Object {
+    meta: &'static Meta,
+    /// One for each field of `meta`.
+    slots: Vec<Slot>,
+}
+
+/// What stands behind a field.
+#[derive(Clone, Debug)]
+enum Slot {
+    Leaf(Type),
+    Table(Object),
+    OptionalTable(Object),
+}
+
+impl Schema {
+    /// The schema in this file, of at most 4 MiB.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if it cannot be read; otherwise as for [`Schema::parse`].
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let failed = |error| Error::read(path, error);
+        let mut bytes = Vec::new();
+        File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes)).map_err(failed)?;
+        if bytes.len() as u64 > LIMIT {
+            return Err(Error::new(Kind::Usage, "a schema has at most 4 MiB").at(path));
+        }
+        let text =
+            std::str::from_utf8(&bytes).map_err(|_| Error::new(Kind::Usage, "a schema is UTF-8").at(path))?;
+        Self::parse(text).map_err(|error| error.at(path))
+    }
+
+    /// The schema in this text: JSON Schema, draft 2020-12, of the kind that
+    /// [`T::json_schema`](crate::EncryptedConfig::json_schema) writes.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a text that is no JSON, and for a keyword that is not understood and could refuse a value,
+    /// with its line and column.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        Ok(Self { root: read::schema(text)?, provided: Vec::new() })
+    }
+
+    /// Says that the application will have this variable where it runs: content may be silent on what it gives.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a name that no field has.
+    pub fn provided(mut self, variable: &str) -> Result<Self, Error> {
+        let prefix = self.meta().env_prefix;
+        let names: Vec<String> =
+            self.meta().leaves().iter().filter_map(|leaf| leaf.variable(prefix)).collect();
+        if names.iter().any(|name| name == variable) {
+            self.provided.push(variable.to_owned());
+            return Ok(self);
+        }
+        // Whoever writes NAME=value here is not to find the value in a log.
+        let name = variable.split_once('=').map_or(variable, |(name, _)| name);
+        let error = Error::new(Kind::Usage, format!("no field has the variable {}", escape(name)));
+        Err(match suggest::nearest(name, names.iter().map(String::as_str)) {
+            Some(nearest) => error.advise(format!("did you mean {}?", escape(nearest))),
+            None => error,
+        })
+    }
+
+    /// The type as its program knows it, without its functions and its settings of trust.
+    pub fn meta(&self) -> &'static Meta {
+        self.root.meta
+    }
+
+    /// Refuses what the application would refuse of `layers`, the weakest first; `what` says whose they are.
+    ///
+    /// # Errors
+    /// [`Kind::DoesNotFit`] with every problem there is.
+    pub(crate) fn check(&self, what: &str, layers: &[Layer<'_>]) -> Result<(), Error> {
+        let refused = match self.build(what, layers, &Variables::Given(Vec::new()), Report::default()) {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        let by_variable = refused
+            .problems()
+            .iter()
+            .any(|problem| matches!(problem.complaint(), Complaint::Missing { variable: Some(_), .. }));
+        Err(match refused.advice() {
+            None if by_variable => refused.advise(
+                "what only a variable gives where the program runs is named with --env-provides (Schema::provided)",
+            ),
+            _ => refused,
+        })
+    }
+
+    /// Where each value comes from, of `layers` and the application's `variables`.
+    ///
+    /// # Errors
+    /// As for [`Schema::check`].
+    pub(crate) fn origins(
+        &self,
+        what: &str,
+        layers: &[Layer<'_>],
+        variables: &Variables,
+    ) -> Result<Vec<Provenance>, Error> {
+        self.build(what, layers, variables, Report::tracing())
+    }
+
+    fn build(
+        &self,
+        what: &str,
+        layers: &[Layer<'_>],
+        variables: &Variables,
+        report: Report,
+    ) -> Result<Vec<Provenance>, Error> {
+        let meta = self.meta();
+        let environment = Environment::new(variables, meta.env_prefix).assuming(&self.provided);
+        let build = |fields: &mut Fields<'_>| self.root.build(fields);
+        layers::build_by(what, layers, &environment, report, meta, build).map(|((), origins)| origins)
+    }
+}
+
+impl Object {
+    /// Does what generated code does. Every field is looked at, whatever is wrong with those before it.
+    fn build(&self, fields: &mut Fields<'_>) -> Option<()> {
+        let mut whole = Some(());
+        for (index, slot) in self.slots.iter().enumerate() {
+            let value = match slot {
+                Slot::Leaf(ty) => leaf(fields, index, ty),
+                Slot::Table(object) => fields.nested(index, object.meta, |fields| object.build(fields)),
+                Slot::OptionalTable(object) => {
+                    fields.optional_nested(index, object.meta, |fields| object.build(fields)).map(drop)
+                }
+            };
+            whole = whole.and(value);
+        }
+        whole
+    }
+}
+
+fn leaf(fields: &mut Fields<'_>, index: usize, ty: &Type) -> Option<()> {
+    if let Some(assumed) = fields.assumed(index) {
+        return assumed;
+    }
+    fields.leaf(index, &|given| ty.deserialize(given), |fields, field| match field.shape {
+        Shape::Optional | Shape::Defaulted(Fallback::Type | Fallback::Function(_)) => {
+            fields.defaulted(field);
+            Some(())
+        }
+        _ => fields.literal_or_missing(field, |given| ty.deserialize(given)),
+    })
+}
+
+/// The schema of `meta`.
+pub(crate) fn of(meta: &'static Meta) -> String {
+    write::schema(meta).document()
+}
+
+/// Where the schema of the property `key` stands below `here`, as a `$ref` has it.
+fn pointer(here: &str, key: &str) -> String {
+    let mut pointer = format!("{here}/properties/");
+    for byte in key.replace('~', "~0").replace('/', "~1").bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                pointer.push(char::from(byte))
+            }
+            other => pointer.push_str(&format!("%{other:02X}")),
+        }
+    }
+    pointer
+}

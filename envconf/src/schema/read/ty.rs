@@ -1,0 +1,97 @@
+//! What is said of a value's type.
+
+use super::Reader;
+use super::keywords::Keywords;
+use crate::error::Error;
+use crate::layers::tree::{Node, Value};
+use crate::schema::types::{Format, Text, Type};
+
+impl Reader<'_> {
+    /// The type that the keywords tell; those that they do not tell it by are left to others.
+    pub(super) fn ty(&self, keywords: &mut Keywords<'_>) -> Result<Type, Error> {
+        let Some((name, null)) = keywords.ty()? else { return Ok(Type::Any) };
+        let ty = match name {
+            "null" => Type::Null,
+            "boolean" => Type::Bool,
+            "integer" => {
+                Type::Integer { min: keywords.integer("minimum")?, max: keywords.integer("maximum")? }
+            }
+            "number" => Type::Number,
+            "string" => Type::Text(text(keywords)?),
+            "array" => match keywords.take("prefixItems") {
+                Some(items) => self.tuple(items, keywords)?,
+                None => Type::List {
+                    items: Box::new(self.part(keywords.take("items"))?),
+                    min: keywords.length("minItems")?,
+                    max: keywords.length("maxItems")?,
+                },
+            },
+            "object" => Type::Map {
+                keys: self.names(keywords.take("propertyNames"))?,
+                values: Box::new(self.part(keywords.take("additionalProperties"))?),
+            },
+            _ => return Err(keywords.refuse("there is no such type")),
+        };
+        Ok(if null { ty.or_null() } else { ty })
+    }
+
+    /// The type of what is within another.
+    fn part(&self, node: Option<&Node<'_>>) -> Result<Type, Error> {
+        let Some(node) = node else { return Ok(Type::Any) };
+        match &node.value {
+            Value::Bool(true) => Ok(Type::Any),
+            Value::Table(table) => {
+                let mut keywords = Keywords::of(table, node.place, self);
+                let ty = self.ty(&mut keywords)?;
+                keywords.finish()?;
+                Ok(ty)
+            }
+            _ => Err(self.refuse(node.place, "the type of a part is an object or true")),
+        }
+    }
+
+    fn tuple(&self, items: &Node<'_>, keywords: &mut Keywords<'_>) -> Result<Type, Error> {
+        const FORM: &str = "`prefixItems` is a list, beside `items` false and `minItems` as long as it";
+        let Value::Array(parts) = &items.value else { return Err(self.refuse(items.place, FORM)) };
+        let closed = matches!(keywords.take("items"), Some(Node { value: Value::Bool(false), .. }));
+        if !closed || keywords.length("minItems")? != Some(parts.len()) {
+            return Err(self.refuse(items.place, FORM));
+        }
+        Ok(Type::Tuple(parts.iter().map(|part| self.part(Some(part))).collect::<Result<_, _>>()?))
+    }
+
+    /// What a map's keys must be.
+    fn names(&self, node: Option<&Node<'_>>) -> Result<Text, Error> {
+        let Some(node) = node else { return Ok(Text::default()) };
+        let Value::Table(table) = &node.value else {
+            return Err(self.refuse(node.place, "`propertyNames` is an object"));
+        };
+        let mut keywords = Keywords::of(table, node.place, self);
+        let text = text(&mut keywords)?;
+        keywords.finish()?;
+        Ok(text)
+    }
+}
+
+/// A format that is not ours is an annotation, as in the draft.
+fn text(keywords: &mut Keywords<'_>) -> Result<Text, Error> {
+    let format = keywords.text("format")?.and_then(|(name, _)| Format::from_name(name));
+    Ok(Text { format, min: keywords.length("minLength")?, max: keywords.length("maxLength")? })
+}
+
+impl Type {
+    /// In a word, for a schema that does not tell the type as written.
+    pub(super) fn spelled(&self) -> &'static str {
+        match self {
+            Self::Any => "any value",
+            Self::Null => "null",
+            Self::Bool => "true or false",
+            Self::Integer { .. } => "an integer of the schema's range",
+            Self::Number => "a number",
+            Self::Text(_) => "a text of the schema's form",
+            Self::List { .. } | Self::Tuple(_) => "a list of the schema's form",
+            Self::Map { .. } => "a map of the schema's form",
+            Self::Nullable(inner) => inner.spelled(),
+        }
+    }
+}

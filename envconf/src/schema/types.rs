@@ -1,0 +1,293 @@
+//! The types that a schema can speak of: told by a field's type as written.
+//!
+//! A derive sees tokens. `u16`, `Vec<String>` and the like are taken for the standard library's; a type that is none
+//! of those below is [`Type::Any`]: only the program knows what it accepts.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+/// What a value must be.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Type {
+    /// Whatever it is.
+    Any,
+    /// Nothing: `()`.
+    Null,
+    Bool,
+    /// An integer between these, both included.
+    Integer {
+        min: Option<i128>,
+        max: Option<i128>,
+    },
+    /// An integer or float.
+    Number,
+    Text(Text),
+    List {
+        items: Box<Type>,
+        min: Option<usize>,
+        max: Option<usize>,
+    },
+    /// A list of exactly these.
+    Tuple(Vec<Type>),
+    Map {
+        keys: Text,
+        values: Box<Type>,
+    },
+    /// One that may be null; never twice, nor of a type that takes null itself.
+    Nullable(Box<Type>),
+}
+
+/// What a text must be. Lengths are in characters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Text {
+    pub(crate) format: Option<Format>,
+    pub(crate) min: Option<usize>,
+    pub(crate) max: Option<usize>,
+}
+
+/// What a text must parse as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Ipv4,
+    Ipv6,
+    Ip,
+    SocketV4,
+    SocketV6,
+    Socket,
+}
+
+impl Format {
+    const ALL: [Self; 6] = [Self::Ipv4, Self::Ipv6, Self::Ip, Self::SocketV4, Self::SocketV6, Self::Socket];
+
+    /// As the keyword `format` has it: JSON Schema's own name where it has one.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+            Self::Ip => "ip-address",
+            Self::SocketV4 => "ipv4-socket-address",
+            Self::SocketV6 => "ipv6-socket-address",
+            Self::Socket => "socket-address",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// Whether `text` is one, as the standard library reads it.
+    fn admits(self, text: &str) -> bool {
+        match self {
+            Self::Ipv4 => text.parse::<Ipv4Addr>().is_ok(),
+            Self::Ipv6 => text.parse::<Ipv6Addr>().is_ok(),
+            Self::Ip => text.parse::<IpAddr>().is_ok(),
+            Self::SocketV4 => text.parse::<SocketAddrV4>().is_ok(),
+            Self::SocketV6 => text.parse::<SocketAddrV6>().is_ok(),
+            Self::Socket => text.parse::<SocketAddr>().is_ok(),
+        }
+    }
+}
+
+impl Text {
+    pub(crate) fn admits(&self, text: &str) -> bool {
+        let bounded = self.min.is_some() || self.max.is_some();
+        let length = if bounded { text.chars().count() } else { 0 };
+        self.min.is_none_or(|min| length >= min)
+            && self.max.is_none_or(|max| length <= max)
+            && self.format.is_none_or(|format| format.admits(text))
+    }
+}
+
+impl Type {
+    /// The type that is written like this.
+    pub(crate) fn of(written: &str) -> Self {
+        let written = written.trim();
+        if let Some(inner) = within(written, '(', ')') {
+            return match split(inner, ',').as_slice() {
+                [] => Self::Null,
+                [one] if !inner.trim_end().ends_with(',') => Self::of(one),
+                several => Self::Tuple(several.iter().map(|one| Self::of(one)).collect()),
+            };
+        }
+        if let Some(inner) = within(written, '[', ']') {
+            return match split(inner, ';').as_slice() {
+                [items, len] => {
+                    let len = len.strip_suffix("usize").unwrap_or(len).replace('_', "").parse().ok();
+                    Self::List { items: Box::new(Self::of(items)), min: len, max: len }
+                }
+                _ => Self::list(inner),
+            };
+        }
+        let (path, arguments) = match written.split_once('<') {
+            Some((path, rest)) => (path, rest.strip_suffix('>').unwrap_or_default()),
+            None => (written, ""),
+        };
+        match name(path) {
+            Some(name) => Self::named(name, &split(arguments, ',')),
+            None => Self::Any,
+        }
+    }
+
+    fn named(name: &str, arguments: &[&str]) -> Self {
+        match (name, arguments) {
+            ("bool", []) => Self::Bool,
+            ("f32" | "f64", []) => Self::Number,
+            ("String" | "str" | "PathBuf" | "Path" | "SecretString", []) => Self::Text(Text::default()),
+            ("char", []) => Self::Text(Text { min: Some(1), max: Some(1), format: None }),
+            ("Ipv4Addr", []) => Self::format(Format::Ipv4),
+            ("Ipv6Addr", []) => Self::format(Format::Ipv6),
+            ("IpAddr", []) => Self::format(Format::Ip),
+            ("SocketAddrV4", []) => Self::format(Format::SocketV4),
+            ("SocketAddrV6", []) => Self::format(Format::SocketV6),
+            ("SocketAddr", []) => Self::format(Format::Socket),
+            ("Option", [inner]) => Self::of(inner).or_null(),
+            ("Box" | "Rc" | "Arc" | "SecretBox", [inner]) => Self::of(inner),
+            // `Cow<'static, str>`
+            ("Cow", [lifetime, inner]) if lifetime.starts_with('\'') => Self::of(inner),
+            ("Vec" | "VecDeque" | "LinkedList" | "BinaryHeap" | "BTreeSet", [items])
+            | ("HashSet", [items] | [items, _]) => Self::list(items),
+            ("BTreeMap", [keys, values]) | ("HashMap", [keys, values] | [keys, values, _]) => {
+                // Keys that are no texts, such as numbers, are more than a schema can say.
+                let keys = match Self::of(keys) {
+                    Self::Text(keys) => keys,
+                    _ => Text::default(),
+                };
+                Self::Map { keys, values: Box::new(Self::of(values)) }
+            }
+            (name, []) => integer(name).unwrap_or(Self::Any),
+            _ => Self::Any,
+        }
+    }
+
+    fn format(format: Format) -> Self {
+        Self::Text(Text { format: Some(format), ..Text::default() })
+    }
+
+    fn list(items: &str) -> Self {
+        Self::List { items: Box::new(Self::of(items)), min: None, max: None }
+    }
+
+    /// This one, or null.
+    pub(crate) fn or_null(self) -> Self {
+        match self {
+            Self::Any | Self::Null | Self::Nullable(_) => self,
+            other => Self::Nullable(Box::new(other)),
+        }
+    }
+}
+
+fn integer(name: &str) -> Option<Type> {
+    let between = |min: i128, max: i128| Type::Integer { min: Some(min), max: Some(max) };
+    Some(match name {
+        "u8" => between(0, u8::MAX.into()),
+        "u16" => between(0, u16::MAX.into()),
+        "u32" => between(0, u32::MAX.into()),
+        "u64" => between(0, u64::MAX.into()),
+        "usize" => between(0, usize::MAX as i128),
+        "u128" => Type::Integer { min: Some(0), max: None },
+        "i8" => between(i8::MIN.into(), i8::MAX.into()),
+        "i16" => between(i16::MIN.into(), i16::MAX.into()),
+        "i32" => between(i32::MIN.into(), i32::MAX.into()),
+        "i64" => between(i64::MIN.into(), i64::MAX.into()),
+        "isize" => between(isize::MIN as i128, isize::MAX as i128),
+        "i128" => Type::Integer { min: None, max: None },
+        _ => {
+            // Of the signed ones a schema would have to say "and not 0".
+            let Type::Integer { min: Some(0), max } =
+                integer(name.strip_prefix("NonZero")?.to_lowercase().as_str())?
+            else {
+                return None;
+            };
+            Type::Integer { min: Some(1), max }
+        }
+    })
+}
+
+/// The last segment of a path that may lead to what is known here.
+fn name(path: &str) -> Option<&str> {
+    let path = path.strip_prefix("::").unwrap_or(path);
+    match path.rsplit_once("::") {
+        None => Some(path),
+        Some((parent, name)) => {
+            let root = parent.split("::").next().unwrap_or_default();
+            ["std", "core", "alloc", "envconf", "secrecy"].contains(&root).then_some(name)
+        }
+    }
+}
+
+fn within(text: &str, open: char, close: char) -> Option<&str> {
+    text.strip_prefix(open)?.strip_suffix(close)
+}
+
+/// The parts between separators that are in no brackets; what follows the last one only if it is anything.
+fn split(text: &str, separator: char) -> Vec<&str> {
+    let (mut parts, mut depth, mut start) = (Vec::new(), 0_usize, 0);
+    for (at, c) in text.char_indices() {
+        match c {
+            '<' | '(' | '[' => depth += 1,
+            '>' if text[..at].ends_with('-') => {}
+            '>' | ')' | ']' => depth = depth.saturating_sub(1),
+            c if c == separator && depth == 0 => {
+                parts.push(text[start..at].trim());
+                start = at + c.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    let last = text[start..].trim();
+    if !last.is_empty() {
+        parts.push(last);
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text() -> Type {
+        Type::Text(Text::default())
+    }
+
+    #[test]
+    fn types_of_the_standard_library_are_known_by_their_names() {
+        let byte = || Type::Integer { min: Some(0), max: Some(255) };
+        let list = |items, len| Type::List { items: Box::new(items), min: len, max: len };
+        let map = |values| Type::Map { keys: Text::default(), values: Box::new(values) };
+        for (written, expected) in [
+            ("u8", byte()),
+            ("Option<u8>", Type::Nullable(Box::new(byte()))),
+            ("Option<Option<u8>>", Type::Nullable(Box::new(byte()))),
+            ("Option<()>", Type::Null),
+            ("Option<Mine>", Type::Any),
+            ("NonZeroU8", Type::Integer { min: Some(1), max: Some(255) }),
+            ("std::num::NonZeroU8", Type::Integer { min: Some(1), max: Some(255) }),
+            ("NonZeroI8", Type::Any),
+            ("NonZero<u8>", Type::Any),
+            ("u128", Type::Integer { min: Some(0), max: None }),
+            ("std::net::SocketAddr", Type::format(Format::Socket)),
+            ("::std::string::String", text()),
+            ("envconf::SecretString", text()),
+            ("SecretBox<str>", text()),
+            ("Cow<'static, str>", text()),
+            ("Vec<Vec<String>>", list(list(text(), None), None)),
+            ("[u8; 4]", list(byte(), Some(4))),
+            ("[u8; 1_0usize]", list(byte(), Some(10))),
+            ("[u8; N]", list(byte(), None)),
+            ("Box<[u8]>", list(byte(), None)),
+            ("(u8, (String, bool))", Type::Tuple(vec![byte(), Type::Tuple(vec![text(), Type::Bool])])),
+            ("(u8,)", Type::Tuple(vec![byte()])),
+            ("(u8)", byte()),
+            ("()", Type::Null),
+            ("HashMap<String, Vec<(u8, u8)>>", map(list(Type::Tuple(vec![byte(), byte()]), None))),
+            ("HashMap<String, u8, RandomState>", map(byte())),
+            ("BTreeMap<u8, Mine>", map(Type::Any)),
+            ("my::u8", Type::Any),
+            ("std::time::Duration", Type::Any),
+            ("Box<dyn Fn(u8) -> u8>", Type::Any),
+            ("Vec", Type::Any),
+            ("<T as Iterator>::Item", Type::Any),
+        ] {
+            assert_eq!(Type::of(written), expected, "{written}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Whether a value is of a type: asked through serde, as the program's own types ask.
+//!
+//! So a number, a list or a null is taken or refused here as it would be there, whatever syntax it comes from. Nothing
+//! is kept of what is read.
+
+use std::fmt;
+
+use serde::de::{Deserialize as _, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::types::{Text, Type};
+
+impl<'de> DeserializeSeed<'de> for &Type {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
+        match self {
+            Type::Any => Ok(()),
+            Type::Null => <()>::deserialize(value),
+            Type::Bool => bool::deserialize(value).map(drop),
+            Type::Integer { min, max } => integer(value, *min, *max),
+            Type::Number => f64::deserialize(value).map(drop),
+            Type::Text(text) => text.deserialize(value),
+            Type::List { items, min, max } => {
+                value.deserialize_seq(ListVisitor { items, min: *min, max: *max })
+            }
+            Type::Tuple(items) => value.deserialize_tuple(items.len(), TupleVisitor(items)),
+            Type::Map { keys, values } => value.deserialize_map(MapVisitor { keys, values }),
+            Type::Nullable(inner) => value.deserialize_option(NullableVisitor(inner)),
+        }
+    }
+}
+
+/// A text is parsed as a number with or without a sign, as the type in Rust is.
+fn integer<'de, D: Deserializer<'de>>(
+    value: D,
+    min: Option<i128>,
+    max: Option<i128>,
+) -> Result<(), D::Error> {
+    let fits = if min.is_some_and(|min| min >= 0) {
+        let number = u128::deserialize(value)?;
+        let beyond = |bound: i128| u128::try_from(bound).map_or(true, |bound| number > bound);
+        let below = |bound: i128| u128::try_from(bound).is_ok_and(|bound| number < bound);
+        !min.is_some_and(below) && !max.is_some_and(beyond)
+    } else {
+        let number = i128::deserialize(value)?;
+        min.is_none_or(|min| number >= min) && max.is_none_or(|max| number <= max)
+    };
+    if fits { Ok(()) } else { Err(misfit()) }
+}
+
+/// The error's type has no room for a text.
+fn misfit<E: Error>() -> E {
+    E::custom("")
+}
+
+impl<'de> DeserializeSeed<'de> for &Text {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
+        value.deserialize_str(self)
+    }
+}
+
+/// The error's type drops what was expected; the traits ask for it.
+fn expecting(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("a value of the schema's type")
+}
+
+impl Visitor<'_> for &Text {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        expecting(f)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        if self.admits(text) { Ok(()) } else { Err(misfit()) }
+    }
+}
+
+struct ListVisitor<'t> {
+    items: &'t Type,
+    min: Option<usize>,
+    max: Option<usize>,
+}
+
+impl<'de> Visitor<'de> for ListVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        expecting(f)
+    }
+
+    /// Whatever is left unread is a misfit to the list's own reader.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let mut len = 0;
+        while self.max.is_none_or(|max| len < max) && list.next_element_seed(self.items)?.is_some() {
+            len += 1;
+        }
+        if self.min.is_none_or(|min| len >= min) { Ok(()) } else { Err(misfit()) }
+    }
+}
+
+struct TupleVisitor<'t>(&'t [Type]);
+
+impl<'de> Visitor<'de> for TupleVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        expecting(f)
+    }
+
+    /// As above.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        for item in self.0 {
+            list.next_element_seed(item)?.ok_or_else(misfit)?;
+        }
+        Ok(())
+    }
+}
+
+struct MapVisitor<'t> {
+    keys: &'t Text,
+    values: &'t Type,
+}
+
+impl<'de> Visitor<'de> for MapVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        expecting(f)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while map.next_key_seed(self.keys)?.is_some() {
+            map.next_value_seed(self.values)?;
+        }
+        Ok(())
+    }
+}
+
+struct NullableVisitor<'t>(&'t Type);
+
+impl<'de> Visitor<'de> for NullableVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        expecting(f)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
+        self.0.deserialize(value)
+    }
+}

@@ -1,0 +1,283 @@
+//! META to JSON Schema, draft 2020-12 (docs/schema.md).
+//!
+//! What the draft has words for is said in them, for validators and editors. What only this library needs to load as
+//! the program does (variables, secrets, types as written) is in keywords that begin with `x-envconf-`.
+
+use super::json::Json;
+use super::types::{Text, Type};
+use super::{DRAFT, pointer};
+use crate::meta::{Fallback, Field, Leaf, Literal, Meta, Shape, Variable};
+
+type Members = Vec<(String, Json)>;
+
+/// The schema of the content that `meta` describes.
+pub(crate) fn schema(meta: &'static Meta) -> Json {
+    let mut members = Members::new();
+    add(&mut members, "$schema", DRAFT);
+    add(&mut members, "title", meta.name);
+    describe(&mut members, meta.docs);
+    if let Some(prefix) = meta.env_prefix {
+        add(&mut members, "x-envconf-prefix", prefix);
+    }
+    add(&mut members, "type", "object");
+    let mut writer = Writer { prefix: meta.env_prefix, parents: Vec::new() };
+    writer.table(meta, "#", &mut members);
+    Json::Object(members)
+}
+
+/// Whether a table of `meta` must be there, some value in it having no default.
+pub(crate) fn needs_values(meta: &'static Meta) -> bool {
+    meta.fields.iter().any(|field| match field.shape {
+        Shape::Required => true,
+        Shape::Nested(meta) | Shape::Flattened(meta) => needs_values(meta),
+        Shape::Optional | Shape::Defaulted(_) | Shape::OptionalNested(_) => false,
+    })
+}
+
+/// A literal as JSON; `None` for an integer beyond what content can hold.
+pub(crate) fn literal(literal: Literal) -> Option<Json> {
+    const INTEGERS: std::ops::RangeInclusive<i128> = i64::MIN as i128..=u64::MAX as i128;
+    Some(match literal {
+        Literal::Bool(value) => Json::Bool(value),
+        Literal::Integer(number) if !INTEGERS.contains(&number) => return None,
+        Literal::Integer(number) => number.into(),
+        // `Debug` keeps the point or exponent that makes it a float.
+        Literal::Float(number) => Json::Number(format!("{number:?}")),
+        Literal::String(text) => text.into(),
+        Literal::Array(items) => {
+            Json::Array(items.iter().map(|item| self::literal(*item)).collect::<Option<_>>()?)
+        }
+    })
+}
+
+struct Writer {
+    prefix: Option<&'static str>,
+    parents: Vec<&'static Field>,
+}
+
+impl Writer {
+    /// What is said of a struct's table; `here` is where in the schema.
+    fn table(&mut self, meta: &'static Meta, here: &str, members: &mut Members) {
+        let (mut properties, mut required, mut rules) = (Members::new(), Vec::new(), Vec::new());
+        for field in meta.unflattened() {
+            // A key that two flattened structs have is found by `check`.
+            if properties.iter().any(|(key, _)| key == field.key) {
+                continue;
+            }
+            let at = pointer(here, field.key);
+            let is_required = match field.shape {
+                Shape::Required => true,
+                Shape::Nested(meta) => needs_values(meta),
+                _ => false,
+            };
+            add(&mut properties, field.key, self.property(field, &at));
+            for alias in field.aliases {
+                add(
+                    &mut properties,
+                    alias,
+                    Json::Object(vec![("$ref".to_owned(), Json::String(at.clone()))]),
+                );
+            }
+            match (is_required, field.aliases.is_empty()) {
+                (true, true) => required.push(Json::from(field.key)),
+                (_, false) => rules.extend(alias_rules(field.key, field.aliases, is_required)),
+                (false, true) => {}
+            }
+        }
+        add(members, "properties", Json::Object(properties));
+        if !required.is_empty() {
+            add(members, "required", Json::Array(required));
+        }
+        if !rules.is_empty() {
+            add(members, "allOf", Json::Array(rules));
+        }
+        add(members, "additionalProperties", meta.allow_unknown_fields);
+    }
+
+    fn property(&mut self, field: &'static Field, here: &str) -> Json {
+        let mut members = Members::new();
+        match field.shape.nested() {
+            Some(meta) => self.nested(field, meta, here, &mut members),
+            None => self.leaf(field, &mut members),
+        }
+        if field.segment != field.key.to_uppercase() {
+            add(&mut members, "x-envconf-segment", field.segment);
+        }
+        Json::Object(members)
+    }
+
+    fn nested(&mut self, field: &'static Field, meta: &'static Meta, here: &str, members: &mut Members) {
+        describe(members, if field.docs.is_empty() { meta.docs } else { field.docs });
+        let optional = matches!(field.shape, Shape::OptionalNested(_));
+        // Null is no table, as if none were given.
+        let null = (optional || !needs_values(meta)).then(|| Json::from("null"));
+        add(members, "type", one_or_more(std::iter::once(Json::from("object")).chain(null)));
+        if optional {
+            add(members, "x-envconf-optional", true);
+        }
+        add(members, "x-envconf-type", field.ty);
+        self.parents.push(field);
+        self.table(meta, here, members);
+        self.parents.pop();
+    }
+
+    fn leaf(&self, field: &'static Field, members: &mut Members) {
+        describe(members, field.docs);
+        // A function decides what a value looks like.
+        let ty = if field.deserialize_with.is_some() { Type::Any } else { Type::of(field.ty) };
+        self::ty(&ty, members);
+        if let Shape::Defaulted(fallback) = field.shape {
+            default(fallback, field.secret, members);
+        }
+        if let Some(example) = field.example.and_then(literal) {
+            add(members, "examples", Json::Array(vec![example]));
+        }
+        if let Some(note) = field.deprecated {
+            add(members, "deprecated", true);
+            if !note.is_empty() {
+                add(members, "x-envconf-deprecated", note);
+            }
+        }
+        add(members, "x-envconf-type", field.ty);
+        if field.secret {
+            add(members, "x-envconf-secret", true);
+        }
+        for (keyword, function) in
+            [("x-envconf-deserialize-with", field.deserialize_with), ("x-envconf-validate", field.validate)]
+        {
+            if let Some(function) = function {
+                add(members, keyword, function);
+            }
+        }
+        match field.variable {
+            Variable::Named(name) => add(members, "x-envconf-env", name),
+            Variable::Forbidden => add(members, "x-envconf-env", false),
+            Variable::Generated => {}
+        }
+        if let Some(variable) = Leaf::new(&self.parents, field).variable(self.prefix) {
+            add(members, "x-envconf-variable", variable.as_str());
+        }
+    }
+}
+
+/// Only one of a field's names may be given; and one must be, where the field is required.
+pub(crate) fn alias_rules(key: &str, aliases: &[&str], required: bool) -> Vec<Json> {
+    let names: Vec<&str> = std::iter::once(key).chain(aliases.iter().copied()).collect();
+    let object = |key: &str, value| Json::Object(vec![(key.to_owned(), value)]);
+    let requiring = |names: &[&str]| {
+        object("required", Json::Array(names.iter().map(|name| Json::from(*name)).collect()))
+    };
+    let mut rules = Vec::new();
+    for (index, one) in names.iter().enumerate() {
+        rules.extend(names[..index].iter().map(|other| object("not", requiring(&[*other, *one]))));
+    }
+    if required {
+        rules.push(object("anyOf", Json::Array(names.iter().map(|name| requiring(&[*name])).collect())));
+    }
+    rules
+}
+
+fn default(fallback: Fallback, secret: bool, members: &mut Members) {
+    match fallback {
+        // A schema is handed around.
+        Fallback::Literal(value) if !secret => match literal(value) {
+            Some(value) => add(members, "default", value),
+            None => add(members, "x-envconf-default", true),
+        },
+        Fallback::Literal(_) | Fallback::Type => add(members, "x-envconf-default", true),
+        Fallback::Function(path) => add(members, "x-envconf-default", path),
+    }
+}
+
+/// What is said of a type.
+fn ty(ty: &Type, members: &mut Members) {
+    let (inner, null) = match ty {
+        Type::Nullable(inner) => (&**inner, Some(Json::from("null"))),
+        other => (other, None),
+    };
+    if let Some(name) = name(inner) {
+        add(members, "type", one_or_more(std::iter::once(Json::from(name)).chain(null)));
+    }
+    match inner {
+        Type::Integer { min, max } => {
+            bound(members, "minimum", *min);
+            bound(members, "maximum", *max);
+        }
+        Type::Text(text) => self::text(text, members),
+        Type::List { items, min, max } => {
+            if **items != Type::Any {
+                add(members, "items", object(items));
+            }
+            bound(members, "minItems", *min);
+            bound(members, "maxItems", *max);
+        }
+        Type::Tuple(items) => {
+            add(members, "prefixItems", Json::Array(items.iter().map(object).collect()));
+            add(members, "items", false);
+            bound(members, "minItems", Some(items.len()));
+        }
+        Type::Map { keys, values } => {
+            if *keys != Text::default() {
+                let mut names = Members::new();
+                text(keys, &mut names);
+                add(members, "propertyNames", Json::Object(names));
+            }
+            if **values != Type::Any {
+                add(members, "additionalProperties", object(values));
+            }
+        }
+        Type::Any | Type::Null | Type::Bool | Type::Number | Type::Nullable(_) => {}
+    }
+}
+
+fn name(ty: &Type) -> Option<&'static str> {
+    match ty {
+        Type::Any | Type::Nullable(_) => None,
+        Type::Null => Some("null"),
+        Type::Bool => Some("boolean"),
+        Type::Integer { .. } => Some("integer"),
+        Type::Number => Some("number"),
+        Type::Text(_) => Some("string"),
+        Type::List { .. } | Type::Tuple(_) => Some("array"),
+        Type::Map { .. } => Some("object"),
+    }
+}
+
+fn text(text: &Text, members: &mut Members) {
+    if let Some(format) = text.format {
+        add(members, "format", format.name());
+    }
+    bound(members, "minLength", text.min);
+    bound(members, "maxLength", text.max);
+}
+
+fn object(ty: &Type) -> Json {
+    let mut members = Members::new();
+    self::ty(ty, &mut members);
+    Json::Object(members)
+}
+
+fn bound<N: Into<Json>>(members: &mut Members, keyword: &str, bound: Option<N>) {
+    if let Some(bound) = bound {
+        add(members, keyword, bound);
+    }
+}
+
+fn describe(members: &mut Members, docs: &str) {
+    if !docs.is_empty() {
+        add(members, "description", docs);
+    }
+}
+
+fn add(members: &mut Members, keyword: &str, value: impl Into<Json>) {
+    members.push((keyword.to_owned(), value.into()));
+}
+
+/// The one thing itself, or the list of several.
+fn one_or_more(items: impl Iterator<Item = Json>) -> Json {
+    let mut items: Vec<Json> = items.collect();
+    match items.len() {
+        1 => items.remove(0),
+        _ => Json::Array(items),
+    }
+}

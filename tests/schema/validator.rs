@@ -1,0 +1,67 @@
+//! What a real validator says: Python's `jsonschema`.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use envconf::EncryptedConfig;
+use envconf_test_support::{Python, Sandbox};
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
+
+use crate::types::{Open, Rich};
+use crate::{load_traced, mutations, valid};
+
+/// What it says of each of these instances; the schema itself is checked by the draft's own.
+fn verdicts(schema: &str, instances: &[String]) -> Vec<bool> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/schema");
+    let python = Python::with_requirements(env!("CARGO_TARGET_TMPDIR"), folder.join("requirements.txt"));
+    let sandbox = Sandbox::new();
+    sandbox.write("schema.json", schema);
+    sandbox.write("instances.json", format!("[{}]", instances.join(",\n")));
+    let output = python
+        .command(folder.join("validate.py"))
+        .arg(sandbox.path("schema.json"))
+        .arg(sandbox.path("instances.json"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stderr}");
+    stdout.lines().map(|line| line == "valid").collect()
+}
+
+fn agrees<T: EncryptedConfig>() {
+    let strategy = mutations::changes();
+    let mut runner = TestRunner::deterministic();
+    let mut instances = vec![valid().json(), "{}".to_owned()];
+    for _ in 0..600 {
+        let changes = strategy.new_tree(&mut runner).unwrap().current();
+        instances.push(mutations::apply(valid(), &changes).json());
+    }
+    let verdicts = verdicts(&T::json_schema(), &instances);
+    assert_eq!(verdicts.len(), instances.len());
+    let mut accepted = 0;
+    for (instance, valid) in instances.iter().zip(verdicts) {
+        let loads = load_traced::<T>("json", instance, &[]).is_ok();
+        accepted += usize::from(loads);
+        // A float without a fraction is an integer to JSON Schema, and so is one beyond our integers.
+        assert!(
+            loads == valid || valid && has_whole_float(instance),
+            "loads: {loads}, valid: {valid}\n{instance}"
+        );
+    }
+    assert!(accepted > 20 && accepted < instances.len(), "{accepted}");
+}
+
+fn has_whole_float(instance: &str) -> bool {
+    [": 0.0", ": 1.0", "[0.0", "[1.0", ", 0.0", ", 1.0", "1e300", "18446744073709551616"]
+        .iter()
+        .any(|float| instance.contains(float))
+}
+
+#[test]
+fn a_real_validator_accepts_the_schema_and_what_loads() {
+    agrees::<Rich>();
+    agrees::<Open>();
+}
