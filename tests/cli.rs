@@ -55,6 +55,7 @@ fn every_verb_explains_itself_with_examples() {
         "rewrap",
         "keys",
         "import",
+        "template",
         "completion",
     ];
     for verb in verbs.into_iter().chain(["encrypt", "decrypt", "validate", "updatekeys"]) {

@@ -48,6 +48,7 @@ pub(crate) enum Verb {
     Keys(commands::keys::Args),
     Import(commands::import::Args),
     Doctor(commands::doctor::Args),
+    Template(commands::template::Args),
     Completion(commands::completion::Args),
 }
 

@@ -6,6 +6,7 @@ mod output;
 mod plain;
 mod recipients;
 mod report;
+mod schema;
 mod target;
 
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Keys(args) => commands::keys::run(args, output).map(done),
         Verb::Import(args) => commands::import::run(args, global, output).map(done),
         Verb::Doctor(args) => commands::doctor::run(args, global, output),
+        Verb::Template(args) => commands::template::run(args, output).map(done),
         Verb::Completion(args) => commands::completion::run(args, output).map(done),
     }
 }

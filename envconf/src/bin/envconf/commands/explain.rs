@@ -1,10 +1,11 @@
 use std::path::PathBuf;
 
-use envconf::{Error, Origin, Provenance, escape};
+use envconf::{Error, Origin, Provenance, escape, explain, explain_by};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
 use crate::output::Output;
+use crate::schema::SchemaArgs;
 use crate::target::Target;
 
 /// Show where each value comes from, and never the value
@@ -14,24 +15,35 @@ use crate::target::Target;
 /// it, line and column, and whether it lies there sealed. Lines of a pair are those
 /// of the text that was sealed.
 ///
-/// Defaults and variables are the program's: Loaded::origins tells them.
+/// With --schema the values are those that the program would have here: defaults and
+/// this process's variables are shown too, and which values are secret. What the
+/// program would refuse is refused.
 #[derive(clap::Args)]
 #[command(
     verbatim_doc_comment,
     after_help = "\
 Examples:
   envconf explain app
+  envconf explain app --schema app.schema.json
   envconf explain config/app.prod.conf.enc --json"
 )]
 pub(crate) struct Args {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
+
+    #[command(flatten)]
+    schema: SchemaArgs,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    let schema = args.schema.read()?;
     let target = Target::resolve(&args.pair, global)?;
-    let explained = envconf::explain(&target.pair, &target.policy(global)?, &target.services()?)?;
+    let (policy, services) = (target.policy(global)?, target.services()?);
+    let explained = match &schema {
+        Some(schema) => explain_by(schema, &target.pair, &policy, &services)?,
+        None => explain(&target.pair, &policy, &services)?,
+    };
     let values = explained.values();
     if output.is_json() {
         return output.json(&json!({
@@ -44,7 +56,9 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let paths: Vec<String> = values.iter().map(|value| escape(value.path()).to_string()).collect();
     let width = paths.iter().map(|path| path.chars().count()).max().unwrap_or_default();
     for (path, value) in paths.iter().zip(values) {
-        output.line(format_args!("{path:width$}  {}", value.origin()))?;
+        // Without a schema it is the same of all that is sealed.
+        let secret = if value.secret() && schema.is_some() { " (secret)" } else { "" };
+        output.line(format_args!("{path:width$}  {}{secret}", value.origin()))?;
     }
     Ok(())
 }
@@ -56,6 +70,10 @@ fn as_json(value: &Provenance) -> Value {
         }
         _ => (None, None, None, None),
     };
+    let variable = match value.origin() {
+        Origin::Variable(variable) | Origin::VariableFile { variable, .. } => Some(variable),
+        _ => None,
+    };
     json!({
         "path": value.path(),
         "origin": value.origin().to_string(),
@@ -64,5 +82,6 @@ fn as_json(value: &Provenance) -> Value {
         "column": column,
         "sealed": sealed,
         "secret": value.secret(),
+        "variable": variable,
     })
 }

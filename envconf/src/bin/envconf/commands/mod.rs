@@ -11,4 +11,5 @@ pub(crate) mod keys;
 pub(crate) mod open;
 pub(crate) mod rewrap;
 pub(crate) mod seal;
+pub(crate) mod template;
 pub(crate) mod verify;

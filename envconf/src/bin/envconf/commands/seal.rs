@@ -10,6 +10,7 @@ use crate::cli::{Global, one_of};
 use crate::output::{Output, shown};
 use crate::plain;
 use crate::recipients::Wanted;
+use crate::schema::SchemaArgs;
 use crate::target::{self, Target};
 
 /// Seal a plain file into a pair
@@ -21,6 +22,11 @@ use crate::target::{self, Target};
 /// For whom: -r, else the first rule of .envconf.toml that matches FILE or the
 /// pair, else the local keys at hand.
 ///
+/// With --schema, content that the program would refuse is refused here, all that is
+/// wrong at once, before any key is asked for or anything written. The plain layers
+/// beside the pair (NAME.defaults.toml) are laid under it; variables are not looked
+/// at: those that the program will have are named with --env-provides.
+///
 /// Sealing again keeps the data key as long as the old pair opens and its
 /// recipients stay the same, and raises the generation by one. After any failure
 /// the old pair is as it was.
@@ -31,6 +37,7 @@ use crate::target::{self, Target};
 Examples:
   envconf seal config/app.toml
   envconf seal config/app.prod.toml -r tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --rm
+  envconf seal config/app.toml --schema app.schema.json --env-provides APP__TOKEN
   generate-config | envconf seal - --name app --environment prod --type json -o config"
 )]
 pub(crate) struct Args {
@@ -59,6 +66,9 @@ pub(crate) struct Args {
         value_parser = one_of([Suite::Aes256Gcm, Suite::Aes128Gcm].map(Suite::name), Suite::from_name))]
     suite: Suite,
 
+    #[command(flatten)]
+    schema: SchemaArgs,
+
     /// Agree to recipients that .envconf.toml adds to the old pair's
     #[arg(short, long)]
     yes: bool,
@@ -70,6 +80,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let source = Source::of(args)?;
+    let schema = args.schema.read()?;
     let target = source.target(args, global)?;
     let services = target.services()?;
     let wanted = Wanted::of(&args.recipients, global, source.file(), &target.pair, &services)?;
@@ -81,6 +92,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         None => content_type_of(source.path_for_type(), &content)?,
     };
     let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).suite(args.suite);
+    let seal = schema.into_iter().fold(seal, Seal::schema);
     let seal = wanted.keys.iter().cloned().fold(seal.trust_for_old(old), Seal::recipient);
     let sealed = seal
         .seal_if(&target.pair, &content, &services, |added| wanted.confirm(added, args.yes, "Seal", output))
