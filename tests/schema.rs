@@ -104,6 +104,10 @@ fn what_is_valid_is_accepted_so_that_the_mutations_begin_with_something() {
     assert!(agree::<Rich>("toml", &valid().toml()) && agree::<Rich>("json", &valid().json()));
     assert!(agree::<Rich>("dotenv", "SMALL=+1\nRICH__TEXT=\nRICH_SECRET=s\nINNER__URL=u\nLIST=[1]"));
     assert!(agree::<Open>("json", r#"{"c": null, "more": 1}"#));
+    // Read where the feature is on, and refused by both where it is not.
+    agree::<Rich>("yaml", "small: 1\ntext: t\nsecret: s\ninner: {url: u}\n");
+    agree::<Rich>("yaml", "small: 0x1ff\ntext: 1\nsecret: null\ninner: []\n");
+    agree::<Rich>("raw", "small = 1");
 }
 
 #[test]
@@ -328,12 +332,18 @@ fn keywords_that_are_not_understood_are_refused_where_they_stand() {
         refused(r#"{"$schema": "http://json-schema.org/draft-07/schema#"}"#),
         "line 1, column 13: it is of another draft than 2020-12"
     );
-    assert!(refused(r#"{"properties": {}, "required": ["a"]}"#).contains("`a` is required and no property"));
+    assert!(
+        refused(r#"{"properties": {}, "required": ["a"]}"#)
+            .contains("`required` has `a`, which is no property")
+    );
     assert!(
         refused(r#"{"properties": {"a": {}}, "allOf": [{"required": ["a"]}]}"#)
             .contains("`allOf` is read only")
     );
     assert!(refused(&of(r#"{}, "b": {"$ref": "\u0023/properties/a"}"#)).contains("no `allOf` rules out"));
+    let aliased =
+        Rich::json_schema().replace(r#""required": ["small","#, r#""required": ["region", "small","#);
+    assert!(refused(&aliased).contains("`required` has `region`, which is no property or one with an alias"));
     // What refuses no value is passed over.
     let annotated =
         of(r#"{"type": "string", "format": "date", "readOnly": true, "x-order": 1, "$comment": "c"}"#);

@@ -6,6 +6,8 @@
 mod keywords;
 mod ty;
 
+use std::collections::BTreeMap;
+
 use self::keywords::Keywords;
 use super::json::Json;
 use super::types::Type;
@@ -75,21 +77,19 @@ impl Reader<'_> {
         let allow_unknown_fields = keywords.flag("additionalProperties")?.unwrap_or(true);
         let required = keywords.names("required")?;
         let rules = keywords.take("allOf");
-        let entries = in_their_order(properties);
-        if let Some((name, place)) = required.iter().find(|(name, _)| properties.get(name).is_none()) {
-            return Err(self.refuse(*place, &format!("`{}` is required and no property", escape(name))));
-        }
-        let mut given = Vec::new();
+        let (references, entries): (Vec<_>, Vec<_>) =
+            in_their_order(properties).into_iter().partition(|entry| reference(entry).is_some());
+        let (mut given, mut known) = (Vec::new(), 0);
         let (mut fields, mut slots) = (Vec::new(), Vec::new());
-        for entry in entries.iter().filter(|entry| reference(entry).is_none()) {
+        let mut needed: BTreeMap<&str, Place> = required.into_iter().collect();
+        for entry in entries {
             let at = pointer(here, &entry.key);
-            let aliases: Vec<&'static str> = entries
-                .iter()
-                .filter(|alias| reference(alias).is_some_and(|target| *target == at))
-                .map(|alias| keep_text(&alias.key))
-                .collect();
+            let aliases =
+                references.iter().filter(|alias| reference(alias).is_some_and(|target| *target == at));
+            let aliases: Vec<&'static str> = aliases.map(|alias| keep_text(&alias.key)).collect();
+            known += aliases.len();
             let required = if aliases.is_empty() {
-                required.iter().any(|(name, _)| *name == &*entry.key)
+                needed.remove(&*entry.key).is_some()
             } else {
                 let always = alias_rules(&entry.key, &aliases, false);
                 let one = alias_rules(&entry.key, &aliases, true);
@@ -102,12 +102,14 @@ impl Reader<'_> {
             fields.push(field);
             slots.push(slot);
         }
-        let known = fields.iter().map(|field| 1 + field.aliases.len()).sum::<usize>();
-        if let Some(entry) = entries.iter().find(|entry| reference(entry).is_some() && known < entries.len())
-        {
-            return Err(
-                self.refuse(entry.key_place, "a `$ref` names a property beside it, and makes an alias of it")
-            );
+        if let Some(alias) = references.first().filter(|_| known < references.len()) {
+            let what = "a `$ref` names a property beside it, and makes an alias of it";
+            return Err(self.refuse(alias.key_place, what));
+        }
+        if let Some((name, place)) = needed.first_key_value() {
+            let what =
+                format!("`required` has `{}`, which is no property or one with an alias", escape(name));
+            return Err(self.refuse(*place, &what));
         }
         self.only_of_aliases(keywords, rules, &given)?;
         let meta = Meta { docs: keep_text(docs), allow_unknown_fields, fields: fields.leak(), ..NO_META };
