@@ -7,10 +7,10 @@
 //! impl ::envconf::EncryptedConfig for AppConfig {
 //!     const META: ::envconf::meta::Meta = ::envconf::meta::Meta { name: "app", fields: &[…], … };
 //!
-//!     fn build(fields: &mut ::envconf::private::Fields<'_>) -> ::core::option::Option<Self> {
-//!         let field0 = ::envconf::private::leaf::<SocketAddr>(fields, 0usize);
-//!         let field1 = ::envconf::private::nested::<Database>(fields, 1usize);
-//!         ::core::option::Option::Some(Self { listen: field0?, database: field1? })
+//!     fn build(__fields: &mut ::envconf::private::Fields<'_>) -> ::core::option::Option<Self> {
+//!         let __field0 = ::envconf::private::leaf::<SocketAddr>(__fields, 0usize);
+//!         let __field1 = ::envconf::private::nested::<Database>(__fields, 1usize);
+//!         ::core::option::Option::Some(Self { listen: __field0?, database: __field1? })
 //!     }
 //! }
 //! ```
@@ -92,9 +92,8 @@ fn mentions(tokens: TokenStream, params: &[Ident]) -> bool {
 }
 
 fn build(config: &Config) -> TokenStream {
-    let fields = Ident::new("fields", Span::mixed_site());
-    let locals: Vec<Ident> =
-        (0..config.fields.len()).map(|i| format_ident!("field{i}", span = Span::mixed_site())).collect();
+    let fields = local("fields");
+    let locals: Vec<Ident> = (0..config.fields.len()).map(|i| local(&format!("field{i}"))).collect();
     let names = config.fields.iter().map(|field| &field.ident);
     // Fields that are skipped have no place in META, by whose order the others are numbered.
     let mut loaded = 0usize..;
@@ -105,7 +104,7 @@ fn build(config: &Config) -> TokenStream {
     let whole = quote!(::core::option::Option::Some(Self { #( #names: #locals?, )* }));
     let whole = match &config.validate {
         Some(path) => {
-            let (check, local) = (calling(path), Ident::new("whole", Span::mixed_site()));
+            let (check, local) = (calling(path), local("whole"));
             quote!(let #local = #whole; ::envconf::private::validated_whole::<Self>(#fields, #local, #check))
         }
         None => whole,
@@ -116,6 +115,12 @@ fn build(config: &Config) -> TokenStream {
             #whole
         }
     }
+}
+
+/// A local variable. Hygiene keeps it from the user's variables but not from his constants and statics, so it has a
+/// name that nobody has.
+fn local(name: &str) -> Ident {
+    format_ident!("__{name}", span = Span::mixed_site())
 }
 
 /// What a field's value is built by, `index` being its place in META.
@@ -134,7 +139,7 @@ fn value(fields: &Ident, index: usize, field: &Field) -> TokenStream {
         None => value,
         Some((path, optional)) => {
             let function = if *optional { quote!(validated_within) } else { quote!(validated) };
-            let (check, local) = (calling(path), Ident::new("value", Span::mixed_site()));
+            let (check, local) = (calling(path), local("value"));
             quote!({ let #local = #value; ::envconf::private::#function(#fields, #index, #local, #check) })
         }
     }
@@ -161,7 +166,7 @@ fn leaf(fields: &Ident, index: usize, ty: &Type, fallback: &Fallback, reader: Op
 /// A closure that calls the function at `path`, which the compiler then blames for a signature that does not fit.
 fn calling(path: &Path) -> TokenStream {
     let span = path.span().resolved_at(Span::mixed_site());
-    quote_spanned!(span=> |value| #path(value))
+    quote_spanned!(span=> |__value| #path(__value))
 }
 
 fn skipped(ty: &Type) -> TokenStream {
