@@ -233,6 +233,9 @@ fn a_variable_that_the_environment_provides_need_not_be_sealed() {
     assert!(error.advice().unwrap().contains("--env-provides"), "{error}");
     let provided = || schema().provided("RICH_SECRET").and_then(|schema| schema.provided("RICH__INNER__URL"));
     seal_by(provided().unwrap(), "toml", content).unwrap();
+    let by_file =
+        schema().provided("RICH_SECRET_FILE").and_then(|schema| schema.provided("RICH__INNER__URL_FILE"));
+    seal_by(by_file.unwrap(), "toml", content).unwrap();
     seal_by(provided().unwrap(), "dotenv", "SMALL=1\nTEXT=\n").unwrap();
     // It brings an optional struct about, whose other values are then needed.
     let error =
@@ -353,6 +356,28 @@ fn keywords_that_are_not_understood_are_refused_where_they_stand() {
         "a = ''",
     )
     .unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_schema_is_refused_or_still_one(
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..40_usize, "[\\[\\]{}\"a0,:]{0,2}"), 1..3)
+    ) {
+        let mut schema = Rich::json_schema();
+        for (at, length, instead) in &cuts {
+            let at = at.index(schema.len());
+            let end = (at + length).min(schema.len());
+            if schema.is_char_boundary(at) && schema.is_char_boundary(end) {
+                schema.replace_range(at..end, instead);
+            }
+        }
+        match Schema::parse(&schema) {
+            Ok(schema) => drop(seal_by(schema, "toml", &valid().toml())),
+            Err(error) => prop_assert_eq!(error.kind(), Kind::Usage),
+        }
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use serde::de::DeserializeSeed as _;
 
 use self::types::Type;
 use crate::error::{Complaint, Error, Kind, escape};
-use crate::layers::env::Environment;
+use crate::layers::env::{Environment, file_form};
 use crate::layers::fields::Fields;
 use crate::layers::report::{Provenance, Report};
 use crate::layers::{self, Layer, suggest};
@@ -102,7 +102,7 @@ impl Schema {
         Ok(Self { root: read::schema(text)?, provided: Vec::new() })
     }
 
-    /// Says that the application will have this variable where it runs: content may be silent on what it gives.
+    /// Says that the application will have this variable, or its `_FILE` form, where it runs: content may be silent on what it gives.
     ///
     /// # Errors
     /// [`Kind::Usage`] for a name that no field has.
@@ -110,8 +110,9 @@ impl Schema {
         let prefix = self.meta().env_prefix;
         let names: Vec<String> =
             self.meta().leaves().iter().filter_map(|leaf| leaf.variable(prefix)).collect();
-        if names.iter().any(|name| name == variable) {
-            self.provided.push(variable.to_owned());
+        // A container's secret comes in a file that the variable's other form names.
+        if let Some(name) = names.iter().find(|name| *name == variable || file_form(name) == variable) {
+            self.provided.push(name.clone());
             return Ok(self);
         }
         // Whoever writes NAME=value here is not to find the value in a log.

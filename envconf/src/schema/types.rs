@@ -131,7 +131,7 @@ impl Type {
         match (name, arguments) {
             ("bool", []) => Self::Bool,
             ("f32" | "f64", []) => Self::Number,
-            ("String" | "str" | "PathBuf" | "Path" | "SecretString", []) => Self::Text(Text::default()),
+            ("String" | "PathBuf" | "SecretString", []) => Self::Text(Text::default()),
             ("char", []) => Self::Text(Text { min: Some(1), max: Some(1), format: None }),
             ("Ipv4Addr", []) => Self::format(Format::Ipv4),
             ("Ipv6Addr", []) => Self::format(Format::Ipv6),
@@ -140,9 +140,10 @@ impl Type {
             ("SocketAddrV6", []) => Self::format(Format::SocketV6),
             ("SocketAddr", []) => Self::format(Format::Socket),
             ("Option", [inner]) => Self::of(inner).or_null(),
-            ("Box" | "Rc" | "Arc" | "SecretBox", [inner]) => Self::of(inner),
+            ("Box" | "Rc" | "Arc" | "SecretBox", [inner]) => Self::owned(inner),
             // `Cow<'static, str>`
-            ("Cow", [lifetime, inner]) if lifetime.starts_with('\'') => Self::of(inner),
+            ("Cow", [lifetime, inner]) if lifetime.starts_with('\'') => Self::owned(inner),
+            ("NonZero", [inner]) => positive(inner).unwrap_or(Self::Any),
             ("Vec" | "VecDeque" | "LinkedList" | "BinaryHeap" | "BTreeSet", [items])
             | ("HashSet", [items] | [items, _]) => Self::list(items),
             ("BTreeMap", [keys, values]) | ("HashMap", [keys, values] | [keys, values, _]) => {
@@ -155,6 +156,14 @@ impl Type {
             }
             (name, []) => integer(name).unwrap_or(Self::Any),
             _ => Self::Any,
+        }
+    }
+
+    /// What a box holds: of the unsized types these two, which on their own could only be somebody else's.
+    fn owned(inner: &str) -> Self {
+        match name(inner) {
+            Some("str" | "Path") => Self::Text(Text::default()),
+            _ => Self::of(inner),
         }
     }
 
@@ -190,16 +199,16 @@ fn integer(name: &str) -> Option<Type> {
         "i64" => between(i64::MIN.into(), i64::MAX.into()),
         "isize" => between(isize::MIN as i128, isize::MAX as i128),
         "i128" => Type::Integer { min: None, max: None },
-        _ => {
-            // Of the signed ones a schema would have to say "and not 0".
-            let Type::Integer { min: Some(0), max } =
-                integer(name.strip_prefix("NonZero")?.to_lowercase().as_str())?
-            else {
-                return None;
-            };
-            Type::Integer { min: Some(1), max }
-        }
+        _ => return positive(name.strip_prefix("NonZero")?.to_lowercase().as_str()),
     })
+}
+
+/// The type without 0. Of a signed one a schema would have to say "and not 0".
+fn positive(name: &str) -> Option<Type> {
+    match integer(name)? {
+        Type::Integer { min: Some(0), max } => Some(Type::Integer { min: Some(1), max }),
+        _ => None,
+    }
 }
 
 /// The last segment of a path that may lead to what is known here.
@@ -262,7 +271,12 @@ mod tests {
             ("NonZeroU8", Type::Integer { min: Some(1), max: Some(255) }),
             ("std::num::NonZeroU8", Type::Integer { min: Some(1), max: Some(255) }),
             ("NonZeroI8", Type::Any),
-            ("NonZero<u8>", Type::Any),
+            ("NonZero<u8>", Type::Integer { min: Some(1), max: Some(255) }),
+            ("NonZero<i8>", Type::Any),
+            ("str", Type::Any),
+            ("Path", Type::Any),
+            ("Box<std::path::Path>", text()),
+            ("std::option::Option<u8>", Type::Nullable(Box::new(byte()))),
             ("u128", Type::Integer { min: Some(0), max: None }),
             ("std::net::SocketAddr", Type::format(Format::Socket)),
             ("::std::string::String", text()),
