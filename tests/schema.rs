@@ -320,7 +320,7 @@ fn keywords_that_are_not_understood_are_refused_where_they_stand() {
         (r#"{"properties": {}}"#, "line 2, column 6: what has `properties` is of type object"),
         (
             r#"{"type": "array", "prefixItems": [true]}"#,
-            "line 2, column 39: `prefixItems` is a list, beside `items` false and `minItems` as long as it",
+            "line 2, column 39: `prefixItems` is a list, beside `minItems` and `maxItems` of its length",
         ),
         (
             r#"{"x-envconf-env": "A=B"}"#,

@@ -1,7 +1,7 @@
-//! What a real validator says: Python's `jsonschema`.
+//! What others make of a schema: Python's `jsonschema`, a real validator, and taplo, which editors know TOML by.
 
-use std::path::Path;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use envconf::EncryptedConfig;
 use envconf_test_support::{Python, Sandbox};
@@ -9,12 +9,19 @@ use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 
 use crate::types::{Open, Rich};
-use crate::{load_traced, mutations, valid};
+use crate::{RICH, load_traced, mutations, valid};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/schema")
+}
+
+fn python() -> Python {
+    Python::with_requirements(env!("CARGO_TARGET_TMPDIR"), folder().join("requirements.txt"))
+}
 
 /// What it says of each of these instances; the schema itself is checked by the draft's own.
 fn verdicts(schema: &str, instances: &[String]) -> Vec<bool> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/schema");
-    let python = Python::with_requirements(env!("CARGO_TARGET_TMPDIR"), folder.join("requirements.txt"));
+    let (python, folder) = (python(), folder());
     let sandbox = Sandbox::new();
     sandbox.write("schema.json", schema);
     sandbox.write("instances.json", format!("[{}]", instances.join(",\n")));
@@ -64,4 +71,28 @@ fn has_whole_float(instance: &str) -> bool {
 fn a_real_validator_accepts_the_schema_and_what_loads() {
     agrees::<Rich>();
     agrees::<Open>();
+}
+
+#[test]
+fn an_editor_finds_the_schema_by_the_first_line() {
+    let taplo = python().packages().join("bin/taplo");
+    let sandbox = Sandbox::new();
+    sandbox.write("rich.schema.json", Rich::json_schema());
+    let lint = |text: &str| {
+        sandbox.write("config/rich.toml", format!("#:schema ../rich.schema.json\n{text}"));
+        let lint = Command::new(&taplo).arg("lint").arg(sandbox.path("config/rich.toml")).output().unwrap();
+        (lint.status.success(), String::from_utf8(lint.stderr).unwrap())
+    };
+    let (fits, said) = lint(RICH);
+    assert!(fits, "{said}");
+    for (line, complaint) in [
+        ("signed-one = 'x'", "is not of type"),
+        ("wide = -1", "less than the minimum"),
+        ("unknown = 1", "'unknown' was unexpected"),
+        ("region = ''\nzone = ''", "not"),
+        ("calm.level = 2147483648", "greater than the maximum"),
+    ] {
+        let (fits, said) = lint(&format!("{line}\n{}", RICH.replace("calm =", "#")));
+        assert!(!fits && said.contains(complaint), "{line}: {said}");
+    }
 }

@@ -213,8 +213,9 @@ fn ty(ty: &Type, members: &mut Members) {
         }
         Type::Tuple(items) => {
             add(members, "prefixItems", Json::Array(items.iter().map(object).collect()));
-            add(members, "items", false);
+            // Not `items` false: editors that know older drafts only would apply it to all of them.
             bound(members, "minItems", Some(items.len()));
+            bound(members, "maxItems", Some(items.len()));
         }
         Type::Map { keys, values } => {
             if *keys != Text::default() {

@@ -51,10 +51,10 @@ impl Reader<'_> {
     }
 
     fn tuple(&self, items: &Node<'_>, keywords: &mut Keywords<'_>) -> Result<Type, Error> {
-        const FORM: &str = "`prefixItems` is a list, beside `items` false and `minItems` as long as it";
+        const FORM: &str = "`prefixItems` is a list, beside `minItems` and `maxItems` of its length";
         let Value::Array(parts) = &items.value else { return Err(self.refuse(items.place, FORM)) };
-        let closed = matches!(keywords.take("items"), Some(Node { value: Value::Bool(false), .. }));
-        if !closed || keywords.length("minItems")? != Some(parts.len()) {
+        let len = Some(parts.len());
+        if (keywords.length("minItems")?, keywords.length("maxItems")?) != (len, len) {
             return Err(self.refuse(items.place, FORM));
         }
         Ok(Type::Tuple(parts.iter().map(|part| self.part(Some(part))).collect::<Result<_, _>>()?))
