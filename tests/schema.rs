@@ -88,6 +88,31 @@ proptest! {
         }
     }
 
+    /// JSON, whose null takes back what the plain layer gives.
+    #[test]
+    fn sealing_lays_plain_layers_under_the_content_as_loading_does(
+        plain in mutations::changes(),
+        changes in mutations::changes(),
+    ) {
+        const PLAIN: &str = "small = 2\nlist = [3]\nregion = 'r'\ninner = { pool = 2 }\ncalm = { level = 1, more = 1 }";
+        let project = common::Project { sandbox: Sandbox::new(), key: LocalKey::generate().unwrap() };
+        project.sandbox.write("config/rich.defaults.toml", mutations::apply(mutations::parse(PLAIN), &plain).toml());
+        let content = mutations::apply(valid(), &changes).json();
+        let services = KeyServices::none().local_key(project.key.clone());
+        let (name, environment) = ("rich".parse().unwrap(), "default".parse().unwrap());
+        let pair = Pair::new(project.sandbox.path("config"), &name, &environment);
+        let seal = Seal::new(name, environment, ContentType::Json).recipient(project.key.key_ref().clone());
+        let by_schema = seal.clone().schema(Schema::parse(&Rich::json_schema()).unwrap());
+        let sealed = by_schema.seal(&pair, content.as_bytes(), &services);
+        seal.seal(&pair, content.as_bytes(), &services).unwrap();
+        let loaded = project.loader::<Rich>(&[]).load();
+        match (&loaded, &sealed) {
+            (Ok(_), Ok(_)) => {}
+            (Err(loads), Err(seals)) => prop_assert_eq!(report(loads), report(seals)),
+            _ => prop_assert!(false, "load: {:?}, seal: {sealed:?}, of {content}", loaded.err()),
+        }
+    }
+
     #[test]
     fn sealing_accepts_dotenv_exactly_if_it_loads(lines in mutations::lines(&text_of::<Rich>())) {
         agree::<Rich>("dotenv", &lines);

@@ -147,6 +147,22 @@ pub struct Leaf {
 }
 
 impl Meta {
+    /// That of a struct without anything.
+    pub(crate) const EMPTY: Self = Self {
+        type_name: "",
+        name: "",
+        docs: "",
+        dir: None,
+        env_prefix: None,
+        trust: &[],
+        signers: &[],
+        required_signatures: None,
+        deadline: None,
+        allow_unknown_fields: false,
+        validate: None,
+        fields: &[],
+    };
+
     /// All leaves, those of nested structs included, in the order of the struct.
     pub fn leaves(&'static self) -> Vec<Leaf> {
         let mut leaves = Vec::new();

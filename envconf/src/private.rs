@@ -12,20 +12,7 @@ pub use crate::layers::fields::Fields;
 use crate::meta::Meta;
 
 /// What the derive puts in place of `META` beside its errors.
-pub const NO_META: Meta = Meta {
-    type_name: "",
-    name: "",
-    docs: "",
-    dir: None,
-    env_prefix: None,
-    trust: &[],
-    signers: &[],
-    required_signatures: None,
-    deadline: None,
-    allow_unknown_fields: false,
-    validate: None,
-    fields: &[],
-};
+pub const NO_META: Meta = Meta::EMPTY;
 
 /// A leaf that must be given, or has a literal default.
 pub fn leaf<T: DeserializeOwned>(fields: &mut Fields<'_>, index: usize) -> Option<T> {

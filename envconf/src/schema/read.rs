@@ -17,7 +17,6 @@ use crate::error::{Error, Kind, escape};
 use crate::layers::json;
 use crate::layers::tree::{Entry, Node, Place, Table, Value};
 use crate::meta::{Fallback, Field, Literal, Meta, Shape, Variable};
-use crate::private::NO_META;
 
 /// The schema `text`.
 ///
@@ -112,7 +111,7 @@ impl Reader<'_> {
             return Err(self.refuse(*place, &what));
         }
         self.only_of_aliases(keywords, rules, &given)?;
-        let meta = Meta { docs: keep_text(docs), allow_unknown_fields, fields: fields.leak(), ..NO_META };
+        let meta = Meta { docs: keep_text(docs), allow_unknown_fields, fields: fields.leak(), ..Meta::EMPTY };
         Ok(Object { meta: keep(meta), slots })
     }
 
