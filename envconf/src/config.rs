@@ -10,6 +10,7 @@ use crate::open::Wait;
 use crate::private::Fields;
 use crate::schema;
 use crate::template::{Format, template};
+use crate::stack;
 
 /// A struct that is loaded from an encrypted configuration; implemented by `#[derive(EncryptedConfig)]`.
 ///
@@ -199,7 +200,7 @@ pub trait EncryptedConfig: Sized {
     /// # Errors
     /// As for [`Loader::load`].
     fn load_async() -> impl Future<Output = Result<Self, Error>> + Send {
-        Self::loader().load_value(Wait::Beside)
+        stack::wiped(Self::loader().load_value(Wait::Beside))
     }
 
     /// The process's one instance: loaded as [`load`](Self::load) does by whoever asks first, while others wait. A

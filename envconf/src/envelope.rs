@@ -14,6 +14,7 @@ use crate::format::{
 };
 use crate::secret::{Plaintext, SecretBytes, same};
 use crate::signer::{self, SigningKey};
+use crate::stack;
 
 const NONCE: usize = 12;
 /// The plaintext begins with the content's length, `u32` big-endian (format.md §3).
@@ -53,23 +54,23 @@ impl DataKey {
     }
 
     /// The key that authenticates a section of a `.key` (format.md §5).
-    pub(crate) fn mac_key(&self) -> [u8; 32] {
+    pub(crate) fn mac_key(&self) -> SecretBytes {
         self.derive(b"", &[b"envconf/v1 key-mac"])
     }
 
     /// The MAC of a section: `parts` are the file's first three lines and the section's lines before its `mac`.
     pub(crate) fn section_mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        hmac(&self.mac_key(), parts)
+        hmac(self.mac_key().expose(), parts)
     }
 
     /// The key of the outline's tags (format.md §7).
-    pub(crate) fn outline_key(&self, name: &str, environment: &str) -> [u8; 32] {
+    pub(crate) fn outline_key(&self, name: &str, environment: &str) -> SecretBytes {
         self.derive(b"", &[b"envconf/v1 outline\0", name.as_bytes(), b"\0", environment.as_bytes()])
     }
 
-    fn derive(&self, salt: &[u8], info: &[&[u8]]) -> [u8; 32] {
-        let mut out = [0; 32];
-        hkdf(self.expose(), salt, info, &mut out);
+    fn derive(&self, salt: &[u8], info: &[&[u8]]) -> SecretBytes {
+        let mut out = SecretBytes::zeroed(32);
+        hkdf(self.expose(), salt, info, out.expose_mut());
         out
     }
 
@@ -78,7 +79,8 @@ impl DataKey {
         let header = Sha256::digest(h0);
         let mut okm = SecretBytes::zeroed(suite.key_len() + NONCE);
         hkdf(self.expose(), salt, &[b"envconf/v1 content\0", &header], okm.expose_mut());
-        let commit = self.derive(salt, &[b"envconf/v1 commit\0", &header]);
+        let mut commit = [0; 32];
+        hkdf(self.expose(), salt, &[b"envconf/v1 commit\0", &header], &mut commit);
         ContentKeys { suite, okm, commit }
     }
 
@@ -86,7 +88,7 @@ impl DataKey {
     /// if that should repeat.
     pub(crate) fn hedged_salt(&self, random: &[u8; 32], header: &[u8], content: &[u8]) -> [u8; 32] {
         let key = self.derive(b"", &[b"envconf/v1 salt"]);
-        hmac(&key, &[random, &Sha256::digest(header), &Sha256::digest(content)])
+        hmac(key.expose(), &[random, &Sha256::digest(header), &Sha256::digest(content)])
     }
 }
 
@@ -129,10 +131,12 @@ pub(crate) fn encrypt<C: KeyInit + AeadInOut>(
     aad: &[u8],
     buffer: &mut [u8],
 ) -> Option<[u8; TAG]> {
-    let cipher = C::new_from_slice(key).ok()?;
-    let nonce = <&Nonce<C>>::try_from(nonce).ok()?;
-    let tag = cipher.encrypt_inout_detached(nonce, aad, buffer.into()).ok()?;
-    tag.as_slice().try_into().ok()
+    stack::wiped_after(|| {
+        let cipher = C::new_from_slice(key).ok()?;
+        let nonce = <&Nonce<C>>::try_from(nonce).ok()?;
+        let tag = cipher.encrypt_inout_detached(nonce, aad, buffer.into()).ok()?;
+        tag.as_slice().try_into().ok()
+    })
 }
 
 /// Decrypts `buffer`, which ends in its tag, in place; `false`, and the buffer as it was, if it is not authentic.
@@ -143,12 +147,14 @@ pub(crate) fn decrypt<C: KeyInit + AeadInOut>(
     buffer: &mut [u8],
 ) -> bool {
     let Some((text, tag)) = buffer.split_last_chunk_mut::<TAG>() else { return false };
-    let (Ok(cipher), Ok(nonce), Ok(tag)) =
-        (C::new_from_slice(key), <&Nonce<C>>::try_from(nonce), <&Tag<C>>::try_from(&tag[..]))
-    else {
-        return false;
-    };
-    cipher.decrypt_inout_detached(nonce, aad, text.into(), tag).is_ok()
+    stack::wiped_after(|| {
+        let (Ok(cipher), Ok(nonce), Ok(tag)) =
+            (C::new_from_slice(key), <&Nonce<C>>::try_from(nonce), <&Tag<C>>::try_from(&tag[..]))
+        else {
+            return false;
+        };
+        cipher.decrypt_inout_detached(nonce, aad, text.into(), tag).is_ok()
+    })
 }
 
 /// Seals `content`: the bytes of a whole `.enc`, signed by `signers` (format.md §4).
@@ -290,14 +296,15 @@ pub(crate) fn no_randomness(error: getrandom::Error) -> Error {
 
 /// HKDF with SHA-256 (RFC 5869); an empty salt means 32 zero bytes. `out` is at most 64 bytes here.
 pub(crate) fn hkdf(ikm: &[u8], salt: &[u8], info: &[&[u8]], out: &mut [u8]) {
-    Hkdf::<Sha256>::new(Some(salt), ikm)
-        .expand_multi_info(info, out)
+    stack::wiped_after(|| Hkdf::<Sha256>::new(Some(salt), ikm).expand_multi_info(info, out))
         .expect("HKDF-SHA-256 gives up to 8160 bytes, and none of ours is longer than 64");
 }
 
 /// HMAC-SHA-256 over the concatenation of `parts`.
 pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
-    parts.iter().for_each(|part| mac.update(part));
-    mac.finalize().into_bytes().into()
+    stack::wiped_after(|| {
+        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
+        parts.iter().for_each(|part| mac.update(part));
+        mac.finalize().into_bytes().into()
+    })
 }

@@ -124,6 +124,7 @@ mod signer;
 mod variables;
 mod step;
 mod secret;
+mod stack;
 mod error;
 #[cfg(feature = "__vectors")]
 #[doc(hidden)]

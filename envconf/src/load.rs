@@ -19,6 +19,7 @@ use crate::open::{self, Opened, Wait};
 use crate::pair::Pair;
 use crate::plain::Plain;
 use crate::policy::{self, Policy, PolicyVariables};
+use crate::stack;
 use crate::variables::Variables;
 
 const DEFAULT_DIR: &str = "config";
@@ -177,7 +178,7 @@ impl<T: EncryptedConfig> Loader<T> {
     /// # Errors
     /// As for [`Loader::load`].
     pub async fn load_async(self) -> Result<Loaded<T>, Error> {
-        self.load_traced(Wait::Beside).await
+        stack::wiped(self.load_traced(Wait::Beside)).await
     }
 
     async fn load_traced(self, wait: Wait) -> Result<Loaded<T>, Error> {

@@ -26,9 +26,9 @@ pub fn hedged_salt(dek: &[u8], random: &[u8; 32], header: &[u8], content: &[u8])
 }
 
 /// The key of section MACs, and the MAC of `parts`.
-pub fn section_mac(dek: &[u8], parts: &[&[u8]]) -> ([u8; 32], [u8; 32]) {
+pub fn section_mac(dek: &[u8], parts: &[&[u8]]) -> (Vec<u8>, [u8; 32]) {
     let dek = DataKey::from_bytes(dek);
-    (dek.mac_key(), dek.section_mac(parts))
+    (dek.mac_key().expose().to_vec(), dek.section_mac(parts))
 }
 
 /// The output of a local wrap's key derivation, and the blob.
@@ -79,12 +79,12 @@ pub fn context(name: &str, environment: &str, dek: crate::Id) -> Result<Context,
 }
 
 /// The key of outline tags.
-pub fn outline_key(dek: &[u8], name: &str, environment: &str) -> [u8; 32] {
-    DataKey::from_bytes(dek).outline_key(name, environment)
+pub fn outline_key(dek: &[u8], name: &str, environment: &str) -> Vec<u8> {
+    DataKey::from_bytes(dek).outline_key(name, environment).expose().to_vec()
 }
 
 /// `v(value)` and the tag of the value `text`, which is JSON, or else TOML.
-pub fn outline_value(key: &[u8; 32], path: &str, text: &str) -> Option<(Vec<u8>, [u8; 16])> {
+pub fn outline_value(key: &[u8], path: &str, text: &str) -> Option<(Vec<u8>, [u8; 16])> {
     let json = format!("{{\"v\":{text}}}");
     let toml = format!("v = {text}\n");
     let root =

@@ -148,7 +148,7 @@ pub(crate) fn make(
     let key = dek.outline_key(header.name.as_str(), header.environment.as_str());
     let line = |(path, node): &(String, &Node<'_>)| OutlineLine {
         path: path.clone(),
-        tag: is_shown(path, &node.value).then(|| tag(&key, path, node)),
+        tag: is_shown(path, &node.value).then(|| tag(key.expose(), path, node)),
     };
     let lines = with_leaves(header.content_type, content, |leaves| leaves.iter().map(line).collect());
     lines.ok_or_else(|| {
@@ -169,7 +169,8 @@ pub(crate) fn verify(header: &Header, content: &[u8], dek: &DataKey) -> Result<(
     let agrees = with_leaves(header.content_type, content, |leaves| {
         leaves.len() == header.outline.len()
             && leaves.iter().zip(&header.outline).all(|((path, node), line)| {
-                *path == line.path && line.tag.is_none_or(|expected| same(&tag(&key, path, node), &expected))
+                *path == line.path
+                    && line.tag.is_none_or(|expected| same(&tag(key.expose(), path, node), &expected))
             })
     });
     if agrees == Some(true) {
@@ -232,7 +233,7 @@ fn levels(value: &Value<'_>) -> usize {
     }
 }
 
-pub(crate) fn tag(key: &[u8; 32], path: &str, node: &Node<'_>) -> [u8; 16] {
+pub(crate) fn tag(key: &[u8], path: &str, node: &Node<'_>) -> [u8; 16] {
     let value = encode(&node.value);
     let mac = hmac(key, &[&(path.len() as u32).to_be_bytes(), path.as_bytes(), &value]);
     let mut tag = [0; 16];

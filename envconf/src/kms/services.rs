@@ -11,6 +11,7 @@ use futures_channel::oneshot;
 use super::Kms;
 use super::local::{self, LocalKey};
 use crate::error::{Error, Kind, escape};
+use crate::stack;
 use crate::variables::Variables;
 
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
@@ -199,6 +200,7 @@ impl KeyServices {
         let spawned = std::thread::Builder::new().name("envconf-key-cmd".into()).spawn(move || {
             // The caller may have gone; then nobody wants the result.
             let _ = done.send(run_command(&runs.words));
+            stack::wipe_deep();
         });
         let died = || Error::new(Kind::BadLocalKey, "ENVCONF_KEY_CMD could not be run");
         spawned.map_err(|error| died().caused_by(error))?;

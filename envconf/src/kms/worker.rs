@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::KmsError;
 use super::deadline::{Deadline, Patience};
 use crate::envelope::DataKey;
+use crate::stack;
 
 /// How long the thread outlives its last job.
 const IDLE: Duration = Duration::from_secs(10);
@@ -45,7 +46,8 @@ pub(crate) async fn run<T: Send + 'static>(job: impl Future<Output = T> + Send +
     let (mut done, result) = oneshot::channel();
     let started = start(async move {
         let abandoned = std::future::poll_fn(|cx| done.poll_canceled(cx));
-        let job = std::pin::pin!(job);
+        // Before the caller goes on: it may look for what is left.
+        let job = std::pin::pin!(stack::wiped(job));
         let abandoned = std::pin::pin!(abandoned);
         if let Some(result) = first_of(job, abandoned).await {
             // The caller may have gone in this very moment; then nobody wants the result.
@@ -154,7 +156,8 @@ fn retire(number: u64, count: &watch::Receiver<usize>) -> bool {
     idle
 }
 
-/// Blocks this thread until `future` is ready. Works before, inside and without any runtime: it only parks.
+/// Blocks this thread until `future` is ready. Works before, inside and without any runtime: it only parks. Leaves
+/// nothing on the stack.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Signal(Mutex<bool>, Condvar);
     impl Wake for Signal {
@@ -165,7 +168,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
     let signal = Arc::new(Signal(Mutex::new(false), Condvar::new()));
     let waker = Waker::from(signal.clone());
-    let mut future = std::pin::pin!(future);
+    let mut future = std::pin::pin!(stack::wiped(future));
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut TaskContext::from_waker(&waker)) {
             return output;
@@ -258,7 +261,7 @@ where
     let deadline = Deadline::at(patience);
     let request = deadline.clone().scope(unwrap());
     let task = tokio::spawn(async move {
-        let result = request.await;
+        let result = stack::wiped(request).await;
         sender.send_replace(Some(result));
     });
     let flight = Arc::new(Flight { id, deadline, outcome, task: task.abort_handle() });
