@@ -4,7 +4,9 @@
 //! practically always one. A client is built when the first request is due, and brings its own TLS configuration:
 //! nothing is read from the system's trust store, no crypto provider is installed for the process.
 //!
-//! A request is sent once: what is tried again, and when, is said in [`crate::retry`].
+//! A request is sent once: what is tried again, and when, is said in [`crate::retry`]. So is its connection used once:
+//! as long as it is open the transport keeps the buffer that replies were read into, and replies hold keys
+//! (docs/memory.md).
 
 mod certificate;
 pub(crate) mod walk;
@@ -13,10 +15,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONNECTION, DATE, HeaderMap, HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -29,8 +31,9 @@ use crate::proxy::{Proxies, Proxy};
 use crate::secret::SecretBytes;
 
 const CONNECT: Duration = Duration::from_secs(2);
-/// A connection that has idled longer is not used again: the service closes it without notice.
-const IDLE: Duration = Duration::from_secs(30);
+/// So long a reply's buffers are waited for, which the transport lets go of when it has closed the connection: most
+/// often at once.
+const LET_GO: Duration = Duration::from_millis(50);
 /// The largest reply that is read; a wrapped key of the largest kind has less than a tenth of it.
 pub(crate) const LARGEST_REPLY: usize = 64 * 1024;
 
@@ -87,7 +90,8 @@ pub(crate) async fn send(request: Request, route: &Route) -> Result<Reply, KmsEr
     let proxy = proxy_to(&url, route);
     let client = client(route.ca_file.as_ref(), proxy.as_ref())?;
     let to = To::of(&url, proxy.is_some());
-    let request = client.request(method, url).headers(headers).body(Bytes::from_owner(body));
+    let request = client.request(method, url).headers(headers).header(CONNECTION, "close");
+    let request = request.body(Bytes::from_owner(body));
     let exchange = async {
         let response = request.send().await;
         receive(response.map_err(|error| to.fault(&error))?, &to, largest_reply).await
@@ -110,32 +114,72 @@ fn proxy_to<'a>(url: &reqwest::Url, route: &'a Route) -> Option<Proxy<'a>> {
 async fn receive(mut response: reqwest::Response, to: &To, largest: usize) -> Result<Reply, KmsError> {
     let status = response.status().as_u16();
     let date = response.headers().get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
-    let mut chunks = Vec::new();
-    let mut len = 0;
-    while let Some(chunk) = response.chunk().await.map_err(|error| to.fault(&error))? {
-        len += chunk.len();
-        chunks.push(chunk);
-        if len > largest {
-            drop(gather(chunks, len));
-            let message = format!("the reply is larger than {} KiB", largest / 1024);
-            return Err(KmsError::new(Fault::Other, message).status(status));
+    let mut chunks = Chunks::default();
+    let result = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => chunks.push(chunk),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(to.fault(&error)),
         }
-    }
-    Ok(Reply { status, date, body: gather(chunks, len) })
+        if chunks.len > largest {
+            let message = format!("the reply is larger than {} KiB", largest / 1024);
+            break Err(KmsError::new(Fault::Other, message).status(status));
+        }
+    };
+    drop(response);
+    let body = chunks.gather();
+    chunks.let_go().await;
+    result.map(|()| Reply { status, date, body })
 }
 
-/// The chunks in one buffer of exact size; the transport's own are wiped where they are not shared.
-fn gather(chunks: Vec<Bytes>, len: usize) -> SecretBytes {
-    let mut body = SecretBytes::zeroed(len);
-    let mut at = 0;
-    for chunk in chunks {
-        body.expose_mut()[at..at + chunk.len()].copy_from_slice(&chunk);
-        at += chunk.len();
-        if let Ok(mut owned) = chunk.try_into_mut() {
-            owned.as_mut().zeroize();
+/// A reply as it came, in buffers that the transport shares.
+#[derive(Default)]
+struct Chunks {
+    chunks: Vec<Bytes>,
+    len: usize,
+}
+
+impl Chunks {
+    fn push(&mut self, chunk: Bytes) {
+        self.len += chunk.len();
+        self.chunks.push(chunk);
+    }
+
+    /// In one buffer of exact size.
+    fn gather(&self) -> SecretBytes {
+        let mut body = SecretBytes::zeroed(self.len);
+        let mut at = 0;
+        for chunk in &self.chunks {
+            body.expose_mut()[at..at + chunk.len()].copy_from_slice(chunk);
+            at += chunk.len();
+        }
+        body
+    }
+
+    /// Waits until the transport has closed the connection, and wipes what it has read into.
+    async fn let_go(self) {
+        let until = Instant::now() + LET_GO;
+        // Chunks that are parts of one buffer are not unique as long as there are several: that is waited for in vain.
+        while !self.chunks.iter().all(Bytes::is_unique) && Instant::now() < until {
+            tokio::task::yield_now().await;
+        }
+        self.chunks.into_iter().for_each(wipe);
+    }
+}
+
+/// Wipes the whole buffer that `chunk` is the last part of.
+fn wipe(chunk: Bytes) {
+    let Ok(mut buffer) = chunk.try_into_mut() else { return };
+    buffer.clear();
+    // Nothing tells how large it is; what is before the chunk is had by asking for it.
+    let mut size = 0_usize;
+    for step in (0..usize::BITS - 1).rev().map(|power| 1_usize << power) {
+        if size.checked_add(step).is_some_and(|larger| buffer.try_reclaim(larger)) {
+            size += step;
         }
     }
-    body
+    buffer.resize(size, 0);
+    buffer.as_mut().zeroize();
 }
 
 /// Where a request went, for the report of a failure: the host comes from a region or a setting, and may be none that
@@ -243,16 +287,12 @@ fn client(ca_file: Option<&PathBuf>, proxy: Option<&Proxy<'_>>) -> Result<reqwes
     if let Some(client) = known {
         return Ok(client);
     }
-    let client = build_client(ca_file, proxy, IDLE)?;
+    let client = build_client(ca_file, proxy)?;
     CLIENTS.with_borrow_mut(|clients| clients.insert(way, client.clone()));
     Ok(client)
 }
 
-fn build_client(
-    ca_file: Option<&PathBuf>,
-    proxy: Option<&Proxy<'_>>,
-    idle: Duration,
-) -> Result<reqwest::Client, KmsError> {
+fn build_client(ca_file: Option<&PathBuf>, proxy: Option<&Proxy<'_>>) -> Result<reqwest::Client, KmsError> {
     let failed = || KmsError::other("the HTTP client could not be built").tries(0);
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -264,7 +304,7 @@ fn build_client(
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .connect_timeout(CONNECT)
-        .pool_idle_timeout(idle);
+        .pool_max_idle_per_host(0);
     // Which requests take the proxy is decided before, by `proxy`; a client for the others takes none at all.
     let builder = match proxy {
         Some(proxy) => builder.proxy(proxy_of(proxy)?),
@@ -306,55 +346,56 @@ fn roots(ca_file: Option<&Path>) -> Result<rustls::RootCertStore, KmsError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::io::{Read as _, Write as _};
 
     use super::*;
 
-    /// Answers every request of every connection with an empty 200, and counts connections.
-    fn server() -> (String, Arc<AtomicUsize>) {
-        use std::io::{Read as _, Write as _};
+    /// Answers one request of each connection with these bytes, piece by piece, and leaves it open.
+    fn server(pieces: &'static [&'static str]) -> String {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let count = Arc::new(AtomicUsize::new(0));
-        let counter = count.clone();
         std::thread::spawn(move || {
+            let mut open = Vec::new();
             for mut stream in listener.incoming().map_while(Result::ok) {
-                counter.fetch_add(1, Ordering::SeqCst);
-                std::thread::spawn(move || {
-                    let mut buffer = [0; 4096];
-                    while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
-                        let answer = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-                        if answer.is_err() {
-                            return;
-                        }
-                    }
-                });
+                let mut request = [0; 4096];
+                let read = stream.read(&mut request).unwrap();
+                assert!(String::from_utf8_lossy(&request[..read]).contains("connection: close"));
+                for piece in pieces {
+                    stream.write_all(piece.as_bytes()).unwrap();
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                open.push(stream);
             }
         });
-        (url, count)
+        url
+    }
+
+    fn get(url: String) -> Reply {
+        let request = Request {
+            method: Method::GET,
+            url,
+            headers: HeaderMap::new(),
+            body: Zeroizing::default(),
+            limit: Duration::from_secs(30),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(send(request, &Route::default())).unwrap()
     }
 
     #[test]
-    fn a_connection_is_used_again_until_it_has_idled_too_long() {
-        let (url, connections) = server();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let client = build_client(None, None, Duration::from_millis(300)).unwrap();
-            let get = || async { client.get(&url).send().await.unwrap().bytes().await.unwrap() };
-            get().await;
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            get().await;
-            assert_eq!(connections.load(Ordering::SeqCst), 1);
-            tokio::time::sleep(Duration::from_millis(600)).await;
-            get().await;
-            assert_eq!(connections.load(Ordering::SeqCst), 2);
-        });
+    fn a_reply_in_pieces_is_put_together() {
+        let reply = get(server(&["HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc", "def", "ghi"]));
+        assert_eq!(reply.body.expose(), b"abcdefghi");
+        const CHUNKED: &str =
+            "HTTP/1.1 400 X\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+        let reply = get(server(&[CHUNKED]));
+        assert_eq!((reply.status, reply.body.expose()), (400, &b"abc"[..]));
     }
 
     #[test]
     fn a_proxy_of_another_kind_is_refused_by_its_variable() {
         for url in ["socks5://p:1", "http://", "ftp://p"] {
-            let error = build_client(None, Some(&Proxy { variable: "ALL_PROXY", url }), IDLE).unwrap_err();
+            let error = build_client(None, Some(&Proxy { variable: "ALL_PROXY", url })).unwrap_err();
             assert!(error.message.contains("ALL_PROXY") && error.tries == 0, "{url}");
         }
     }
