@@ -151,8 +151,7 @@ impl<T: EncryptedConfig> Loader<T> {
         N: Into<OsString>,
         V: Into<OsString>,
     {
-        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        self.variables = Variables::Given(variables.collect());
+        self.variables = Variables::given(variables);
         self
     }
 

@@ -154,8 +154,7 @@ mod tests {
     use super::*;
 
     fn proxies(pairs: &[(&str, &str)]) -> Proxies {
-        let pairs = pairs.iter().map(|(name, value)| (name.into(), value.into()));
-        Proxies::from_variables(&Variables::Given(pairs.collect()))
+        Proxies::from_variables(&Variables::given(pairs.iter().copied()))
     }
 
     #[test]

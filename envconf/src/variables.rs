@@ -1,6 +1,9 @@
 //! Environment variables: the process's, or those a program gives in their place.
 
 use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind, escape};
 
@@ -13,17 +16,39 @@ pub(crate) enum Variables {
     #[default]
     Process,
     /// Exactly these, and nothing of the process.
-    Given(Vec<(OsString, OsString)>),
+    Given(Arc<Pairs>),
+}
+
+/// Names and values, shared by all who look into them and wiped by the last; or one of them, by whoever had it.
+pub(crate) struct Pairs(Vec<(OsString, OsString)>);
+
+impl Drop for Pairs {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(|(_, value)| wipe(value));
+    }
+}
+
+/// Wipes a value that may be secret and is not wanted.
+pub(crate) fn wipe(value: OsString) {
+    drop(Zeroizing::new(value.into_encoded_bytes()));
 }
 
 impl Variables {
+    /// Exactly these.
+    pub(crate) fn given<N: Into<OsString>, V: Into<OsString>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Self::Given(Arc::new(Pairs(pairs.collect())))
+    }
+
     /// The value of `name`, whatever it is, also when empty.
     pub(crate) fn get(&self, name: &str) -> Option<OsString> {
         match self {
             Self::Process => std::env::var_os(name),
             Self::Given(given) => {
                 // The last one wins, as it does in `env A=1 A=2`.
-                given.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.clone())
+                given.0.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.clone())
             }
         }
     }
@@ -53,7 +78,7 @@ impl Variables {
         };
         match self {
             Self::Process => std::env::vars_os().filter_map(|(name, _)| ours(&name)).collect(),
-            Self::Given(given) => given.iter().filter_map(|(name, _)| ours(name)).collect(),
+            Self::Given(given) => given.0.iter().filter_map(|(name, _)| ours(name)).collect(),
         }
     }
 }
@@ -80,7 +105,7 @@ mod tests {
     use super::*;
 
     fn given(pairs: &[(&str, &str)]) -> Variables {
-        Variables::Given(pairs.iter().map(|(name, value)| (name.into(), value.into())).collect())
+        Variables::given(pairs.iter().copied())
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use aes_gcm::Aes256Gcm;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{Context, KeyRef, KmsError, WrappedKey};
 use crate::envelope::{self, DataKey};
@@ -229,11 +229,9 @@ impl fmt::Debug for LocalKey {
 ///
 /// # Errors
 /// [`Kind::BadLocalKey`] if any is malformed.
-pub(crate) fn parse_several(mut text: String) -> Result<Vec<LocalKey>, Error> {
+pub(crate) fn parse_several(text: Zeroizing<String>) -> Result<Vec<LocalKey>, Error> {
     let words = text.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty());
-    let keys: Result<Vec<_>, _> = words.map(str::parse).collect();
-    text.zeroize();
-    keys
+    words.map(str::parse).collect()
 }
 
 /// Opens for reading without waiting for the other end, should it be a pipe.

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
+use zeroize::Zeroizing;
 
 use super::Kms;
 use super::local::{self, LocalKey};
@@ -61,13 +62,12 @@ impl KeyServices {
         N: Into<OsString>,
         V: Into<OsString>,
     {
-        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self::from_variables(&Variables::Given(variables.collect()), None)
+        Self::from_variables(&Variables::given(variables), None)
     }
 
     /// No local key, no setting, no credential: only what is added to it.
     pub fn none() -> Self {
-        Self::from_variables(&Variables::Given(Vec::new()), None)
+        Self::from_variables(&Variables::given::<&str, &str>([]), None)
             .expect("without variables none is malformed")
     }
 
@@ -198,9 +198,12 @@ impl KeyServices {
         // On a thread of its own: an async caller must not be held for as long as the command takes.
         let runs = command.clone();
         let spawned = std::thread::Builder::new().name("envconf-key-cmd".into()).spawn(move || {
-            // The caller may have gone; then nobody wants the result.
-            let _ = done.send(run_command(&runs.words));
+            let keys = run_command(&runs.words);
+            // The keys are kept there, and no longer than by the caller.
+            drop(runs);
             stack::wipe_deep();
+            // The caller may have gone; then nobody wants the result.
+            let _ = done.send(keys);
         });
         let died = || Error::new(Kind::BadLocalKey, "ENVCONF_KEY_CMD could not be run");
         spawned.map_err(|error| died().caused_by(error))?;
@@ -226,10 +229,10 @@ impl std::fmt::Debug for KeyServices {
 
 /// Keys from `ENVCONF_KEY` or `ENVCONF_KEY_FILE`, or the words of `ENVCONF_KEY_CMD`.
 fn given_keys(variables: &Variables) -> Result<(Vec<LocalKey>, Option<Arc<KeyCommand>>), Error> {
-    let key = variables.setting("ENVCONF_KEY")?;
+    let key = variables.setting("ENVCONF_KEY")?.map(Zeroizing::new);
     let file = variables.setting("ENVCONF_KEY_FILE")?;
     let command = variables.setting("ENVCONF_KEY_CMD")?;
-    if [&key, &file, &command].into_iter().flatten().count() > 1 {
+    if [key.is_some(), file.is_some(), command.is_some()].into_iter().filter(|is_set| *is_set).count() > 1 {
         return Err(Error::new(
             Kind::Usage,
             "more than one of ENVCONF_KEY, ENVCONF_KEY_FILE and ENVCONF_KEY_CMD is set",
@@ -329,17 +332,16 @@ fn run_command(words: &[String]) -> Result<Vec<LocalKey>, Error> {
 }
 
 /// Reads at most [`COMMAND_OUTPUT`] bytes, on a thread: a grandchild may keep the pipe open.
-fn read_in_background(output: std::process::ChildStdout) -> std::sync::mpsc::Receiver<String> {
+fn read_in_background(output: std::process::ChildStdout) -> std::sync::mpsc::Receiver<Zeroizing<String>> {
     use std::io::Read as _;
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let mut text = String::with_capacity(COMMAND_OUTPUT as usize + 1);
+        // Room for one byte too many, and for the byte with which the reader asks whether there is more.
+        let mut text = Zeroizing::new(String::with_capacity(COMMAND_OUTPUT as usize + 2));
         let read = output.take(COMMAND_OUTPUT + 1).read_to_string(&mut text);
         if read.is_ok() && text.len() as u64 <= COMMAND_OUTPUT {
             // Nobody may be waiting any more.
             let _ = sender.send(text);
-        } else {
-            zeroize::Zeroize::zeroize(&mut text);
         }
     });
     receiver
@@ -368,8 +370,7 @@ mod tests {
     use super::*;
 
     fn services(pairs: &[(&str, &str)]) -> Result<KeyServices, Error> {
-        let given = pairs.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        KeyServices::from_variables(&Variables::Given(given), None)
+        KeyServices::from_variables(&Variables::given(pairs.iter().copied()), None)
     }
 
     #[test]

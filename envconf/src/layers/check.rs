@@ -21,7 +21,7 @@ pub(crate) fn check<T: EncryptedConfig>() -> Result<(), Error> {
     keys(meta, &mut Vec::new(), &mut report);
     variables(meta, &mut report);
     lines(meta, &mut report);
-    fields::check_root::<T>(&Environment::new(&Variables::Given(Vec::new()), None), &mut report);
+    fields::check_root::<T>(&Environment::new(&Variables::given::<&str, &str>([]), None), &mut report);
     report.finish(meta.type_name, Some(())).map(drop)
 }
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::suggest;
 use crate::error::{Complaint, Origin, Problem};
 use crate::meta::{Leaf, Meta, Variable};
-use crate::variables::Variables;
+use crate::variables::{Variables, wipe};
 
 /// A file that a variable names may be as large as this.
 const MAX_FILE: usize = 1 << 20;
@@ -72,7 +72,8 @@ impl<'a> Environment<'a> {
 
     /// Whether `name` or its `_FILE` form is set, or taken for set.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.assumes(name) || self.get(name).is_some() || self.get(&file_form(name)).is_some()
+        let is_set = |name: &str| self.get(name).map(wipe).is_some();
+        self.assumes(name) || is_set(name) || is_set(&file_form(name))
     }
 
     /// The value of the variable `name`, from itself or from the file that its `_FILE` form names.
@@ -227,16 +228,12 @@ fn changed() -> Complaint {
     Complaint::Rule("the file grew while it was read".to_owned())
 }
 
-fn wipe(value: OsString) {
-    drop(Zeroizing::new(value.into_encoded_bytes()));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn given(pairs: &[(&str, &str)]) -> Variables {
-        Variables::Given(pairs.iter().map(|(name, value)| (name.into(), value.into())).collect())
+        Variables::given(pairs.iter().copied())
     }
 
     fn read(pairs: &[(&str, &str)], name: &str) -> Option<Result<String, Complaint>> {
@@ -293,7 +290,7 @@ mod tests {
     #[test]
     fn a_variable_that_is_no_unicode_is_refused() {
         use std::os::unix::ffi::OsStringExt as _;
-        let variables = Variables::Given(vec![("APP__A".into(), OsString::from_vec(vec![0xff]))]);
+        let variables = Variables::given([("APP__A", OsString::from_vec(vec![0xff]))]);
         let setting = Environment::new(&variables, Some("APP")).read("APP__A").unwrap();
         assert_eq!(
             setting.err().map(|unusable| unusable.complaint),

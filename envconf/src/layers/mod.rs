@@ -232,7 +232,7 @@ mod tests {
     }
 
     fn load(layers: &[Layer<'_>], variables: &[(&str, &str)]) -> Result<(App, Vec<String>), Error> {
-        let variables = Variables::Given(variables.iter().map(|(k, v)| (k.into(), v.into())).collect());
+        let variables = Variables::given(variables.iter().copied());
         let (app, origins) = build_traced::<App>("app", layers, &variables)?;
         Ok((app, origins.iter().map(|o| format!("{} {}", o.path(), o.origin())).collect()))
     }
@@ -285,7 +285,7 @@ mod tests {
         }
         let plain = toml("app.defaults.toml", "\nuser = 'root'");
         let sealed = toml("app.conf.enc", "user = 'other'");
-        let variables = Variables::Given(Vec::new());
+        let variables = Variables::given::<&str, &str>([]);
         let error = build::<Login>("login", &[plain, sealed], &variables).unwrap_err();
         let report = "login: 1 problem\n  user: a secret does not belong in a plain layer, at app.defaults.toml \
                       line 2, column 8\ntake it out of there and seal it; if the file was committed, change the secret";

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     fn find_in(pairs: &[(&str, &str)]) -> Result<Option<Credential>, KmsError> {
-        find(&Variables::Given(pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()))
+        find(&Variables::given(pairs.iter().copied()))
     }
 
     #[test]

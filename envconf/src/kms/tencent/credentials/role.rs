@@ -75,10 +75,7 @@ mod tests {
 
     #[test]
     fn settings_are_checked_before_anything_is_sent() {
-        let role = |pairs: &[(&str, &str)]| {
-            let pairs = pairs.iter().map(|(name, value)| (name.into(), value.into()));
-            Role::from_variables(&Variables::Given(pairs.collect()))
-        };
+        let role = |pairs: &[(&str, &str)]| Role::from_variables(&Variables::given(pairs.iter().copied()));
         assert!(role(&[]).unwrap().is_none());
         assert!(role(&[(ARN, "qcs::cam::uin/1:roleName/r"), (SESSION_NAME, "a.b@c")]).unwrap().is_some());
         for bad in [
