@@ -1,16 +1,24 @@
 //! Plaintext and key buffers: never shown, wiped on drop, one way in.
 //!
 //! Everything here lives on the heap in a buffer of exactly its own size, so that no reallocation leaves a copy
-//! behind and a move copies a pointer, not the secret (format.md §12).
+//! behind and a move copies a pointer, not the secret (format.md §12). Keys are locked in memory where that is wished
+//! and allowed.
 
 use std::fmt;
 
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
+use crate::mlock;
+
 /// Secret bytes in one buffer of exact size, wiped on drop; `Debug` shows nothing, not even the length.
-#[derive(Clone)]
 pub(crate) struct SecretBytes(Box<[u8]>);
+
+impl Clone for SecretBytes {
+    fn clone(&self) -> Self {
+        Self::copy_of(&self.0)
+    }
+}
 
 impl Drop for SecretBytes {
     fn drop(&mut self) {
@@ -24,12 +32,16 @@ impl ZeroizeOnDrop for SecretBytes {}
 impl SecretBytes {
     /// `len` zero bytes, to be filled in place.
     pub(crate) fn zeroed(len: usize) -> Self {
-        Self(vec![0; len].into_boxed_slice())
+        let bytes = vec![0; len].into_boxed_slice();
+        mlock::lock(&bytes);
+        Self(bytes)
     }
 
     /// A copy of `bytes`; wiping the original is the caller's matter.
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
-        Self(Box::from(bytes))
+        let mut copy = Self::zeroed(bytes.len());
+        copy.0.copy_from_slice(bytes);
+        copy
     }
 
     /// Fresh bytes from the operating system's generator.

@@ -17,6 +17,8 @@ use cli::{Cli, Verb};
 use output::Output;
 
 fn main() -> ExitCode {
+    // Where the system refuses it the command does its work all the same, and nobody could do anything about it here.
+    envconf::harden();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(stopped) => return report::not_parsed(&stopped),

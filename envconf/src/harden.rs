@@ -1,0 +1,154 @@
+//! Protection of the whole process, which a library must not switch on by itself.
+
+use std::fmt;
+use std::io;
+use std::sync::OnceLock;
+
+use crate::mlock;
+
+/// Protects what is secret in this process's memory from core dumps, other processes and swap space, as far as the
+/// system lets it. To be called first thing in `main`: keys that were there before are not locked.
+///
+/// * No core dumps: `RLIMIT_CORE` is 0. Programs that are started later inherit that, and may raise it again.
+/// * Not dumpable (Linux): no core dump by the system's handler either, and no process of the same user reads this one's
+///   memory through `/proc` or attaches to it, be it a debugger or a profiler. Programs that are started later can be.
+/// * Keys are locked in memory: data keys, local keys and what is derived from them. The pages count against
+///   `RLIMIT_MEMLOCK`. The values in the loaded struct are not locked.
+///
+/// Best effort: nothing here fails, what could not be done is in the report. The process is changed once; further calls
+/// give the first one's report.
+///
+/// ```
+/// let hardened = envconf::harden();
+/// if !hardened.is_complete() {
+///     eprintln!("starting less protected: {hardened}");
+/// }
+/// ```
+pub fn harden() -> &'static Hardened {
+    static HARDENED: OnceLock<Hardened> = OnceLock::new();
+    HARDENED.get_or_init(|| Hardened {
+        core_dumps: Measure::of(no_core_dumps()),
+        dumpable: Measure::of(not_dumpable()),
+        keys: Measure::of(mlock::switch_on()),
+    })
+}
+
+/// What [`harden`] has done. `Display` tells it in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hardened {
+    core_dumps: Measure,
+    dumpable: Measure,
+    keys: Measure,
+}
+
+/// How a measure of [`harden`] went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Measure {
+    /// It is in force.
+    Taken,
+    /// The system refused it.
+    Refused(io::ErrorKind),
+    /// The system has nothing like it.
+    Unavailable,
+}
+
+impl Measure {
+    fn of(result: io::Result<()>) -> Self {
+        match result.map_err(|error| error.kind()) {
+            Ok(()) => Self::Taken,
+            Err(io::ErrorKind::Unsupported) => Self::Unavailable,
+            Err(kind) => Self::Refused(kind),
+        }
+    }
+}
+
+impl Hardened {
+    /// Whether core dumps are switched off.
+    pub fn core_dumps(&self) -> Measure {
+        self.core_dumps
+    }
+
+    /// Whether the process is marked as not dumpable.
+    pub fn dumpable(&self) -> Measure {
+        self.dumpable
+    }
+
+    /// Whether keys are locked in memory.
+    pub fn keys(&self) -> Measure {
+        self.keys
+    }
+
+    /// Whether every measure is in force.
+    pub fn is_complete(&self) -> bool {
+        [self.core_dumps, self.dumpable, self.keys] == [Measure::Taken; 3]
+    }
+}
+
+impl fmt::Display for Hardened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (done, not_done, measure)) in [
+            ("no core dumps", "core dumps", self.core_dumps),
+            ("not dumpable", "dumpable", self.dumpable),
+            ("keys locked in memory", "keys not locked in memory", self.keys),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            f.write_str(if at > 0 { ", " } else { "" })?;
+            match measure {
+                Measure::Taken => f.write_str(done)?,
+                Measure::Refused(io::ErrorKind::OutOfMemory) => {
+                    write!(f, "{not_done} (raise RLIMIT_MEMLOCK)")?
+                }
+                Measure::Refused(kind) => write!(f, "{not_done} ({kind})")?,
+                Measure::Unavailable => write!(f, "{not_done} (not to be had on this system)")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn no_core_dumps() -> io::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Core);
+    Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), ..limit })?)
+}
+
+#[cfg(not(unix))]
+fn no_core_dumps() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn not_dumpable() -> io::Result<()> {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn not_dumpable() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_says_what_is_in_force_and_what_is_not() {
+        let all = Hardened { core_dumps: Measure::Taken, dumpable: Measure::Taken, keys: Measure::Taken };
+        assert_eq!(all.to_string(), "no core dumps, not dumpable, keys locked in memory");
+        assert!(all.is_complete());
+        let little = Hardened {
+            core_dumps: Measure::Refused(io::ErrorKind::PermissionDenied),
+            dumpable: Measure::of(Err(io::ErrorKind::Unsupported.into())),
+            keys: Measure::of(Err(io::ErrorKind::OutOfMemory.into())),
+        };
+        let told = "core dumps (permission denied), dumpable (not to be had on this system), \
+                    keys not locked in memory (raise RLIMIT_MEMLOCK)";
+        assert_eq!(little.to_string(), told);
+        assert!(!little.is_complete());
+    }
+}

@@ -1,0 +1,61 @@
+//! What `harden` changes, in a process of its own: this program once more.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "common/mod.rs"]
+mod common;
+
+use std::process::Command;
+
+use common::Project;
+use envconf::{EncryptedConfig, Measure, SecretString, harden};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, dumpable_behavior, getrlimit};
+
+const STARTED: &str = "ENVCONF_HARDEN_STARTED";
+
+#[test]
+fn a_hardened_process_loads_and_keeps_its_keys_in_memory() {
+    let child = std::env::current_exe().unwrap();
+    let output =
+        Command::new(child).args(["child", "--exact", "--ignored"]).env(STARTED, "1").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+#[ignore = "started by the other test"]
+fn child() {
+    #[derive(EncryptedConfig)]
+    #[envconf(name = "app")]
+    struct App {
+        #[expect(dead_code, reason = "it is enough that it loads")]
+        token: SecretString,
+    }
+
+    if std::env::var_os(STARTED).is_none() {
+        return;
+    }
+    assert_ne!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable, "nobody asked for it yet");
+    let before = getrlimit(Resource::Core);
+    let hardened = harden();
+    assert_eq!((hardened.core_dumps(), hardened.dumpable()), (Measure::Taken, Measure::Taken));
+    assert_eq!(
+        getrlimit(Resource::Core),
+        Rlimit { current: Some(0), ..before },
+        "a child may raise it again"
+    );
+    assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    assert!(std::ptr::eq(hardened, harden()), "the process is changed once");
+
+    let project = Project::toml("token = 'x'");
+    project.loader::<App>(&[]).load().unwrap();
+    // In a container without any right to lock memory the keys are used as they are.
+    assert_eq!(locked() > 0, hardened.keys() == Measure::Taken, "{hardened}");
+}
+
+/// KiB of this process that are locked in memory.
+fn locked() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
