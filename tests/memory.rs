@@ -1,0 +1,186 @@
+//! What is left in memory after a load (format.md §12): a process of its own loads a pair full of canaries, and looks
+//! for them in all that it can write to, and in every block of the heap as it is freed.
+//!
+//! The canaries are made up here, sealed here, and served by a key service here; the process that loads is told them
+//! only as two halves. It is this program once more, with `ENVCONF_MEMORY_…` set.
+//!
+//! To see where a block with a canary was freed: `ENVCONF_MEMORY_SHOW=1 cargo test … -- --nocapture`.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "how one process tells the other, and a person"
+)]
+#![allow(unreachable_pub, reason = "modules of a test, which exports nothing")]
+
+#[path = "memory/child.rs"]
+mod child;
+#[path = "common/mod.rs"]
+mod common;
+#[path = "memory/content.rs"]
+mod content;
+#[path = "memory/freed.rs"]
+mod freed;
+#[path = "memory/needles.rs"]
+mod needles;
+#[path = "memory/parent.rs"]
+mod parent;
+#[path = "memory/scan.rs"]
+mod scan;
+#[path = "memory/types.rs"]
+mod types;
+
+use content::Syntax;
+use parent::{Case, Key, Seen, Transport};
+
+/// Each secret once, in its field, and not at all when that is dropped; of all else nothing, neither in memory nor in a
+/// freed block.
+#[track_caller]
+fn leaves_nothing(case: Case) {
+    assert_eq!(beyond_fields(case.run(), true), []);
+}
+
+/// The same where the load fails, so that there are no fields.
+#[track_caller]
+fn leaves_nothing_of_a_failure(case: Case) {
+    assert_eq!(beyond_fields(case.run(), false), []);
+}
+
+fn beyond_fields(seen: Vec<Seen>, is_loaded: bool) -> Vec<Seen> {
+    let is_right = |seen: &Seen| {
+        let expected = u32::from(is_loaded && seen.name.starts_with("field:"));
+        (seen.loaded_min, seen.loaded_max) == (expected, expected) && seen.dropped == 0 && seen.freed == 0
+    };
+    seen.into_iter().filter(|seen| !is_right(seen)).collect()
+}
+
+/// How many freed blocks had each of these.
+#[track_caller]
+fn freed(case: Case) -> Vec<(String, u32)> {
+    let freed = case.run().into_iter().filter(|seen| seen.freed > 0);
+    freed.map(|seen| (seen.name, seen.freed)).collect()
+}
+
+fn counts(expected: &[(&str, u32)]) -> Vec<(String, u32)> {
+    expected.iter().map(|(name, count)| (name.to_string(), *count)).collect()
+}
+
+#[test]
+fn toml() {
+    leaves_nothing(Case::of(Syntax::Toml));
+}
+
+#[test]
+fn toml_with_escapes() {
+    leaves_nothing(Case::of(Syntax::TomlEscapes));
+}
+
+#[test]
+fn json() {
+    leaves_nothing(Case::of(Syntax::Json));
+}
+
+#[test]
+fn json_with_escapes() {
+    leaves_nothing(Case::of(Syntax::JsonEscapes));
+}
+
+#[test]
+fn dotenv() {
+    leaves_nothing(Case::of(Syntax::Dotenv));
+}
+
+#[cfg(feature = "yaml")]
+#[test]
+fn yaml() {
+    leaves_nothing(Case::of(Syntax::Yaml));
+}
+
+#[test]
+fn with_an_outline() {
+    leaves_nothing(Case::of(Syntax::TomlEscapes).outline());
+    leaves_nothing(Case::of(Syntax::JsonEscapes).outline());
+}
+
+#[test]
+fn a_local_key_from_a_given_variable() {
+    leaves_nothing(Case::of(Syntax::Toml).key(Key::Variable));
+}
+
+#[test]
+fn a_local_key_from_a_command() {
+    leaves_nothing(Case::of(Syntax::Toml).key(Key::Command));
+}
+
+#[test]
+fn values_from_variables() {
+    leaves_nothing(Case::of(Syntax::Toml).overridden());
+}
+
+#[test]
+fn content_that_does_not_fit() {
+    for syntax in [Syntax::TomlEscapes, Syntax::JsonEscapes] {
+        leaves_nothing_of_a_failure(Case::of(syntax).lacking());
+    }
+}
+
+#[test]
+fn content_that_does_not_parse() {
+    for syntax in [Syntax::TomlEscapes, Syntax::JsonEscapes, Syntax::Dotenv] {
+        leaves_nothing_of_a_failure(Case::of(syntax).broken());
+    }
+}
+
+#[test]
+fn in_async_code() {
+    leaves_nothing(Case::of(Syntax::TomlEscapes).in_async());
+    leaves_nothing(Case::of(Syntax::Json).key(Key::Tencent(Transport::Http)).in_async());
+}
+
+#[test]
+fn tencent_over_http() {
+    leaves_nothing(Case::of(Syntax::Toml).key(Key::Tencent(Transport::Http)));
+}
+
+/// What cannot be wiped from within, each with what is to be expected of it (docs/memory.md, "What remains").
+mod what_remains {
+    use super::*;
+
+    /// The TLS library keeps what it has received, and what it has decrypted, in buffers of its own.
+    #[test]
+    fn tencent_over_tls() {
+        let case = || Case::of(Syntax::Toml).key(Key::Tencent(Transport::Tls));
+        assert_eq!(freed(case()), counts(&[("reply", 2)]));
+        leaves_nothing(case().wiping());
+    }
+
+    #[test]
+    fn what_serde_buffers() {
+        let case = || Case::of(Syntax::Json).buffered();
+        assert_eq!(freed(case()), counts(&[("field:text", 1)]), "a String; borrowed texts are not buffered");
+        leaves_nothing(case().wiping());
+        let case = || Case::of(Syntax::JsonEscapes).buffered();
+        let expected = [("field:untagged", 1), ("field:text", 1)];
+        assert_eq!(freed(case()), counts(&expected));
+        leaves_nothing(case().wiping());
+    }
+
+    #[cfg(feature = "yaml")]
+    #[test]
+    fn yaml_with_escapes() {
+        let case = || Case::of(Syntax::YamlEscapes);
+        let names = types::SECRETS.iter().filter(|name| **name != "comment");
+        let expected: Vec<_> = names.map(|name| (*name, 2)).collect();
+        assert_eq!(freed(case()), counts(&expected));
+        leaves_nothing(case().wiping());
+    }
+}
+
+/// The process that the tests above look into: does nothing unless they start it.
+#[test]
+#[ignore = "started by the other tests"]
+fn child() {
+    child::run();
+}

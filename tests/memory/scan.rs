@@ -1,0 +1,57 @@
+//! Looks for needles in everything that this process can write to: heaps, stacks, statics.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::{Mutex, PoisonError};
+
+use crate::needles::Searcher;
+
+const CHUNK: usize = 1 << 20;
+/// Longer than any piece, and read twice.
+const OVERLAP: usize = 64;
+
+/// What is read is a copy, so it has a place that is left out.
+static BUFFER: Mutex<[u8; CHUNK]> = Mutex::new([0; CHUNK]);
+
+/// A piece of a needle, and the mapping in which it lies.
+pub struct Hit {
+    pub needle: usize,
+    pub piece: usize,
+    pub place: String,
+}
+
+/// Every place of every piece.
+pub fn scan(searcher: &Searcher) -> Vec<Hit> {
+    let mut buffer = BUFFER.lock().unwrap_or_else(PoisonError::into_inner);
+    let own = buffer.as_ptr_range();
+    let own = own.start as u64..own.end as u64;
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let memory = File::open("/proc/self/mem").unwrap();
+    let mut hits = Vec::new();
+    for line in maps.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (start, end) = words[0].split_once('-').unwrap();
+        let (start, end) = (u64::from_str_radix(start, 16).unwrap(), u64::from_str_radix(end, 16).unwrap());
+        if !words[1].starts_with("rw") {
+            continue;
+        }
+        let name = words.get(5).copied().unwrap_or("anonymous");
+        // Before and after the buffer.
+        for range in [start..end.min(own.start.max(start)), start.max(own.end.min(end))..end] {
+            let mut at = range.start;
+            while at < range.end {
+                let len = (range.end - at).min(CHUNK as u64) as usize;
+                // A guard page of the kernel's own making cannot be read.
+                let Ok(read) = memory.read_at(&mut buffer[..len], at) else { break };
+                let is_last = at + read as u64 >= range.end;
+                let step = if is_last { read } else { read - OVERLAP.min(read - 1) };
+                searcher.search(&buffer[..read], step, |needle, piece, offset| {
+                    let place = format!("{name} {start:x}+{:x}", at - start + offset as u64);
+                    hits.push(Hit { needle, piece, place });
+                });
+                at += step as u64;
+            }
+        }
+    }
+    hits
+}

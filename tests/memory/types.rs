@@ -1,0 +1,77 @@
+//! What is loaded: secrets wherever a struct can have them.
+
+#![allow(dead_code, reason = "what is loaded is looked for in memory, not in its fields")]
+
+use std::collections::BTreeMap;
+
+use envconf::{EncryptedConfig, SecretString, secrecy::SecretBox};
+use serde::Deserialize;
+
+#[derive(EncryptedConfig)]
+#[envconf(name = "app", env_prefix = "APP", allow_unknown_fields)]
+pub struct App {
+    pub token: SecretString,
+    pub list: Vec<SecretString>,
+    pub map: BTreeMap<String, SecretString>,
+    pub leaf: Leaf,
+    pub boxed: SecretBox<String>,
+    #[envconf(nested)]
+    pub database: Database,
+}
+
+#[derive(EncryptedConfig)]
+pub struct Database {
+    pub password: SecretString,
+    pub replica: Option<SecretString>,
+}
+
+/// Read by serde's own derive.
+#[derive(Deserialize)]
+pub struct Leaf {
+    pub user: SecretString,
+}
+
+/// What is in the content, the fields of [`App`] first.
+pub const SECRETS: [&str; 9] = [
+    "field:token",
+    "field:list",
+    "field:map",
+    "field:leaf",
+    "field:boxed",
+    "field:password",
+    "field:replica",
+    "unread",
+    "comment",
+];
+
+/// What serde reads through buffers of its own, and a field that nobody wipes.
+#[derive(EncryptedConfig)]
+#[envconf(name = "app")]
+pub struct Buffered {
+    pub untagged: Untagged,
+    pub flattened: Flattened,
+    pub tagged: Tagged,
+    pub text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub enum Untagged {
+    Several(Vec<SecretString>),
+    One(SecretString),
+}
+
+#[derive(Deserialize)]
+pub struct Flattened {
+    #[serde(flatten)]
+    pub inner: Leaf,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Tagged {
+    Basic(Leaf),
+}
+
+/// What is in its content.
+pub const BUFFERED: [&str; 4] = ["field:untagged", "field:flattened", "field:tagged", "field:text"];
