@@ -173,10 +173,10 @@ use crate::stack;
 ///
 /// # Secrets
 ///
-/// A text is borrowed from the decrypted buffer and copied once, into its field. Copies that nobody wipes are made by
-/// serde for texts with escapes within `#[serde(untagged)]`, `flatten` and internally tagged enums, and by the TOML
-/// parser for texts with escapes and, where TOML does not parse, of the whole text. JSON and dotenv have none of the
-/// latter two. YAML (feature `yaml`) has them of texts with escapes, of folded and of literal ones.
+/// A text is borrowed from the decrypted buffer and copied once, into its field; nothing else of it is left when the
+/// load is over. Copies that nobody wipes are made by serde for texts with escapes within `#[serde(untagged)]`, and by
+/// the YAML parser (feature `yaml`) of texts with escapes, of folded and of literal ones. All that remains, and what
+/// helps, is in the chapter [Memory](https://github.com/envconf/envconf/blob/main/envconf/docs/memory.md).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not derive `EncryptedConfig`",
     label = "not a configuration struct",

@@ -65,6 +65,12 @@
 //! `trust`, in `ENVCONF_TRUST`, or with [`Loader::trust`]. A local key that lies in `.envconf/` is trusted only where
 //! none of these is set, or they name it.
 //!
+//! # Memory
+//!
+//! When a load is over nothing is left of plaintext and keys but the fields of the struct. [`harden`] protects the
+//! process as a whole. The chapter [Memory](https://github.com/envconf/envconf/blob/main/envconf/docs/memory.md) has
+//! what remains nevertheless, and what helps.
+//!
 //! # Key services
 //!
 //! Local keys are built in ([`LocalKey`]), Tencent Cloud KMS comes with the feature `tencent`, anything else through
@@ -147,6 +153,9 @@ mod reload_chapter {}
 #[cfg(doctest)]
 #[doc = include_str!("../docs/schema.md")]
 mod schema_chapter {}
+#[cfg(doctest)]
+#[doc = include_str!("../docs/memory.md")]
+mod memory_chapter {}
 
 pub use config::EncryptedConfig;
 pub use envconf_derive::EncryptedConfig;
