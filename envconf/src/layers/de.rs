@@ -10,6 +10,7 @@
 
 mod text;
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::slice;
 
@@ -18,7 +19,7 @@ use serde::forward_to_deserialize_any;
 use toml::value::Datetime;
 
 use self::text::TextDeserializer;
-use super::tree::{Entry, Node, Place, Table, Text, Value, segment};
+use super::tree::{Entry, Node, Place, Table, Value, segment};
 
 /// What `read` makes of `node`.
 pub(crate) fn from_node<T>(
@@ -33,15 +34,19 @@ pub(crate) fn from_text<T>(
     text: &str,
     read: impl FnOnce(Given<'_, '_>) -> Result<T, Misfit>,
 ) -> Result<T, Misfit> {
-    read(Given(Source::Text(TextDeserializer::of_variable(&Text::Borrowed(text)))))
+    let container = OnceCell::new();
+    read(Given(Source::Text(TextDeserializer::of_variable(text, &container))))
 }
 
 /// The value of one leaf, wherever it comes from: what its `Deserialize` or `deserialize_with` function is given.
-pub struct Given<'n, 'de>(Source<'n, 'de>);
+///
+/// It lends its texts, the unescaped ones too, for as long as it is read from, so that serde's own buffers (untagged
+/// enums, flatten) need no copy.
+pub struct Given<'de, 'text>(Source<'de, 'text>);
 
-enum Source<'n, 'de> {
-    Node(NodeDeserializer<'n, 'de>),
-    Text(TextDeserializer<'n, 'de>),
+enum Source<'de, 'text> {
+    Node(NodeDeserializer<'de>),
+    Text(TextDeserializer<'de, 'text>),
 }
 
 macro_rules! pass_on {
@@ -55,7 +60,7 @@ macro_rules! pass_on {
     )*};
 }
 
-impl<'de> de::Deserializer<'de> for Given<'_, 'de> {
+impl<'de, 'text: 'de> de::Deserializer<'de> for Given<'de, 'text> {
     type Error = Misfit;
 
     pass_on! {
@@ -114,11 +119,11 @@ impl de::Error for Misfit {
 
 /// Reads a value of the tree.
 #[derive(Clone, Copy)]
-struct NodeDeserializer<'n, 'de> {
-    node: &'n Node<'de>,
+struct NodeDeserializer<'de> {
+    node: &'de Node<'de>,
 }
 
-impl<'de> de::Deserializer<'de> for NodeDeserializer<'_, 'de> {
+impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
     type Error = Misfit;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
@@ -127,7 +132,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'_, 'de> {
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::Integer(value) => visit_integer(*value, visitor),
             Value::Float(value) => visitor.visit_f64(*value),
-            Value::String(text) => visit_text(text, visitor),
+            Value::String(text) => visitor.visit_borrowed_str(text),
             Value::Datetime(datetime) => visit_datetime(datetime, visitor),
             Value::Array(items) => visit_array(items, visitor),
             Value::Table(table) => visit_table(table, visitor),
@@ -181,7 +186,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'_, 'de> {
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match &self.node.value {
-            Value::String(text) => visit_bytes(text, visitor),
+            Value::String(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -201,21 +206,6 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'_, 'de> {
     }
 }
 
-/// Borrowed text may stay borrowed, so that serde's own buffers (untagged enums, flatten) need no copy.
-fn visit_text<'de, V: Visitor<'de>>(text: &Text<'de>, visitor: V) -> Result<V::Value, Misfit> {
-    match text {
-        Text::Borrowed(text) => visitor.visit_borrowed_str(text),
-        Text::Owned(text) => visitor.visit_str(text),
-    }
-}
-
-fn visit_bytes<'de, V: Visitor<'de>>(text: &Text<'de>, visitor: V) -> Result<V::Value, Misfit> {
-    match text {
-        Text::Borrowed(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
-        Text::Owned(text) => visitor.visit_bytes(text.as_bytes()),
-    }
-}
-
 /// The narrowest of serde's calls; types that want less check for themselves.
 fn visit_integer<'de, V: Visitor<'de>>(value: i128, visitor: V) -> Result<V::Value, Misfit> {
     match (i64::try_from(value), u64::try_from(value)) {
@@ -225,13 +215,13 @@ fn visit_integer<'de, V: Visitor<'de>>(value: i128, visitor: V) -> Result<V::Val
     }
 }
 
-fn visit_array<'de, V: Visitor<'de>>(items: &[Node<'de>], visitor: V) -> Result<V::Value, Misfit> {
+fn visit_array<'de, V: Visitor<'de>>(items: &'de [Node<'de>], visitor: V) -> Result<V::Value, Misfit> {
     let mut access = ArrayAccess { items: items.iter(), index: 0 };
     let value = visitor.visit_seq(&mut access)?;
     all_read(access.items.len(), value)
 }
 
-fn visit_table<'de, V: Visitor<'de>>(table: &Table<'de>, visitor: V) -> Result<V::Value, Misfit> {
+fn visit_table<'de, V: Visitor<'de>>(table: &'de Table<'de>, visitor: V) -> Result<V::Value, Misfit> {
     let mut access = TableAccess { entries: table.entries().iter(), current: None };
     let value = visitor.visit_map(&mut access)?;
     all_read(access.entries.len(), value)
@@ -242,12 +232,12 @@ fn all_read<T>(left: usize, value: T) -> Result<T, Misfit> {
     if left == 0 { Ok(value) } else { Err(Misfit::default()) }
 }
 
-struct ArrayAccess<'n, 'de> {
-    items: slice::Iter<'n, Node<'de>>,
+struct ArrayAccess<'de> {
+    items: slice::Iter<'de, Node<'de>>,
     index: usize,
 }
 
-impl<'de> de::SeqAccess<'de> for ArrayAccess<'_, 'de> {
+impl<'de> de::SeqAccess<'de> for ArrayAccess<'de> {
     type Error = Misfit;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Misfit> {
@@ -263,12 +253,12 @@ impl<'de> de::SeqAccess<'de> for ArrayAccess<'_, 'de> {
     }
 }
 
-struct TableAccess<'n, 'de> {
-    entries: slice::Iter<'n, Entry<'de>>,
-    current: Option<&'n Entry<'de>>,
+struct TableAccess<'de> {
+    entries: slice::Iter<'de, Entry<'de>>,
+    current: Option<&'de Entry<'de>>,
 }
 
-impl<'de> de::MapAccess<'de> for TableAccess<'_, 'de> {
+impl<'de> de::MapAccess<'de> for TableAccess<'de> {
     type Error = Misfit;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
@@ -295,19 +285,19 @@ fn dotted(key: &str) -> String {
 }
 
 /// An enum's variant: a name alone, or a table of one key.
-struct VariantAccess<'n, 'de> {
-    name: &'n Text<'de>,
-    content: Option<&'n Node<'de>>,
+struct VariantAccess<'de> {
+    name: &'de str,
+    content: Option<&'de Node<'de>>,
 }
 
-impl<'de> VariantAccess<'_, 'de> {
-    fn read<T>(self, read: impl FnOnce(NodeDeserializer<'_, 'de>) -> Result<T, Misfit>) -> Result<T, Misfit> {
+impl<'de> VariantAccess<'de> {
+    fn read<T>(self, read: impl FnOnce(NodeDeserializer<'de>) -> Result<T, Misfit>) -> Result<T, Misfit> {
         let node = self.content.ok_or_else(Misfit::default)?;
         read(NodeDeserializer { node }).map_err(|misfit| misfit.at(node.place).within(&dotted(self.name)))
     }
 }
 
-impl<'de> de::EnumAccess<'de> for VariantAccess<'_, 'de> {
+impl<'de> de::EnumAccess<'de> for VariantAccess<'de> {
     type Error = Misfit;
     type Variant = Self;
 
@@ -317,7 +307,7 @@ impl<'de> de::EnumAccess<'de> for VariantAccess<'_, 'de> {
     }
 }
 
-impl<'de> de::VariantAccess<'de> for VariantAccess<'_, 'de> {
+impl<'de> de::VariantAccess<'de> for VariantAccess<'de> {
     type Error = Misfit;
 
     fn unit_variant(self) -> Result<(), Misfit> {

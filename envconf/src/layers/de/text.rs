@@ -1,9 +1,11 @@
 //! Texts without a type: variables, lines of dotenv content, keys.
 
+use std::cell::OnceCell;
+
 use serde::de::{self, Deserializer as _, Visitor};
 
-use super::{DATETIME, DatetimeAccess, Misfit, NodeDeserializer, VariantAccess, visit_bytes, visit_text};
-use crate::layers::tree::{Node, Text};
+use super::{DATETIME, DatetimeAccess, Misfit, NodeDeserializer, VariantAccess};
+use crate::layers::tree::Node;
 use crate::layers::{json, toml};
 
 /// Reads a text as whatever its type asks for.
@@ -12,37 +14,40 @@ use crate::layers::{json, toml};
 /// is `Some`. Lists, maps and other variants are inline TOML or JSON. A type that asks for nothing in particular
 /// gets a list or a map where the text is one, and the text itself otherwise.
 #[derive(Clone, Copy)]
-pub(super) struct TextDeserializer<'n, 'de> {
-    text: &'n Text<'de>,
-    /// Whether the text may be a list or a map.
-    inline: bool,
+pub(super) struct TextDeserializer<'de, 'text> {
+    text: &'text str,
+    /// Where the list or map is kept that the text may be.
+    container: Option<&'de Container<'text>>,
 }
 
-impl<'n, 'de> TextDeserializer<'n, 'de> {
+/// The list or map that a text is, once somebody has asked for it.
+pub(super) type Container<'text> = OnceCell<Option<Node<'text>>>;
+
+impl<'de, 'text: 'de> TextDeserializer<'de, 'text> {
     /// Of a variable, or of a line of dotenv content.
-    pub(super) fn of_variable(text: &'n Text<'de>) -> Self {
-        Self { text, inline: true }
+    pub(super) fn of_variable(text: &'text str, container: &'de Container<'text>) -> Self {
+        Self { text, container: Some(container) }
     }
 
     /// Of a key or the name of a variant.
-    pub(super) fn of_key(text: &'n Text<'de>) -> Self {
-        Self { text, inline: false }
+    pub(super) fn of_key(text: &'text str) -> Self {
+        Self { text, container: None }
     }
 
     /// The list or map that the text is.
-    fn container(self) -> Option<Node<'de>> {
-        match *self.text {
-            Text::Borrowed(text) if self.inline && text.trim_start().starts_with(['[', '{']) => {
-                json::parse(text).or_else(|_| toml::parse_value(text.trim())).ok()
-            }
-            _ => None,
-        }
+    fn container(self) -> Option<&'de Node<'text>> {
+        let text = self.text;
+        let parsed = || match text.trim_start().starts_with(['[', '{']) {
+            true => json::parse(text).or_else(|_| toml::parse_value(text.trim())).ok(),
+            false => None,
+        };
+        self.container?.get_or_init(parsed).as_ref()
     }
 
     /// For what only a list or a map can be. Places within the text tell nobody anything, so they are dropped.
     fn expect_container<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.container() {
-            Some(node) => NodeDeserializer { node: &node }.deserialize_any(visitor).map_err(without_place),
+            Some(node) => NodeDeserializer { node }.deserialize_any(visitor).map_err(without_place),
             None => Err(Misfit { wants_inline: true, ..Misfit::default() }),
         }
     }
@@ -64,7 +69,7 @@ macro_rules! numbers {
     )*};
 }
 
-impl<'de> de::Deserializer<'de> for TextDeserializer<'_, 'de> {
+impl<'de, 'text: 'de> de::Deserializer<'de> for TextDeserializer<'de, 'text> {
     type Error = Misfit;
 
     numbers! {
@@ -77,33 +82,33 @@ impl<'de> de::Deserializer<'de> for TextDeserializer<'_, 'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.container() {
-            Some(node) => NodeDeserializer { node: &node }.deserialize_any(visitor).map_err(without_place),
-            None => visit_text(self.text, visitor),
+            Some(node) => NodeDeserializer { node }.deserialize_any(visitor).map_err(without_place),
+            None => visitor.visit_borrowed_str(self.text),
         }
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visit_text(self.text, visitor)
+        visitor.visit_borrowed_str(self.text)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visit_text(self.text, visitor)
+        visitor.visit_borrowed_str(self.text)
     }
 
     fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visit_text(self.text, visitor)
+        visitor.visit_borrowed_str(self.text)
     }
 
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visit_text(self.text, visitor)
+        visitor.visit_borrowed_str(self.text)
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visit_bytes(self.text, visitor)
+        visitor.visit_borrowed_bytes(self.text.as_bytes())
     }
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        visit_bytes(self.text, visitor)
+        visitor.visit_borrowed_bytes(self.text.as_bytes())
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
@@ -171,9 +176,9 @@ impl<'de> de::Deserializer<'de> for TextDeserializer<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Misfit> {
         match self.container() {
-            Some(node) => NodeDeserializer { node: &node }
-                .deserialize_enum(name, variants, visitor)
-                .map_err(without_place),
+            Some(node) => {
+                NodeDeserializer { node }.deserialize_enum(name, variants, visitor).map_err(without_place)
+            }
             None => visitor.visit_enum(VariantAccess { name: self.text, content: None }),
         }
     }
