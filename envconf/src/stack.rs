@@ -7,10 +7,8 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::task::Poll;
 
-/// So far down go the ciphers, in builds without optimisation too.
-const CIPHER: usize = 16 * 1024;
-/// So far down goes a load.
-const LOAD: usize = 64 * 1024;
+/// So far down goes a load, but for its ciphers.
+const LOAD: usize = 32 * 1024;
 
 /// What `future` gives; after each of its steps the stack is wiped below whoever polls it.
 pub(crate) async fn wiped<F: Future>(future: F) -> F::Output {
@@ -24,26 +22,28 @@ pub(crate) async fn wiped<F: Future>(future: F) -> F::Output {
 }
 
 /// Overwrites the stack below the caller, as far down as a load goes.
-#[inline(never)]
 pub(crate) fn wipe_deep() {
-    black_box(&mut [0_u8; LOAD]);
+    wipe::<LOAD>();
 }
 
-/// What `cipher` gives; the stack that it used is wiped at once. What lies there would be copied further: a value that
-/// does not fill its enum is moved together with whatever was there before, to the heap too.
-pub(crate) fn wiped_after<T>(cipher: impl FnOnce() -> T) -> T {
+/// What a function gives that goes at most `DEPTH` bytes down, in builds without optimisation too; the stack that it
+/// used is wiped at once.
+///
+/// For ciphers: what they leave there would be copied further, for a value that does not fill its enum is moved together
+/// with whatever was there before, to the heap too.
+pub(crate) fn wiped_after<const DEPTH: usize, T>(cipher: impl FnOnce() -> T) -> T {
     /// A frame of its own, for a cipher that is inlined into its caller uses the caller's.
     #[inline(never)]
     fn call<T>(cipher: impl FnOnce() -> T) -> T {
         cipher()
     }
 
-    #[inline(never)]
-    fn wipe() {
-        black_box(&mut [0_u8; CIPHER]);
-    }
-
     let result = call(cipher);
-    wipe();
+    wipe::<DEPTH>();
     result
+}
+
+#[inline(never)]
+fn wipe<const DEPTH: usize>() {
+    black_box(&mut [0_u8; DEPTH]);
 }

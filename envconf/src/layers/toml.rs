@@ -83,6 +83,10 @@ impl<'a> Reader<'a> {
 
     /// The key, or part of a dotted one, that stands at `span`.
     fn key(self, span: Range<usize>) -> Option<Text<'a>> {
+        let raw = self.text.get(span.clone())?;
+        if !raw.starts_with(['"', '\'']) {
+            return Some(Text::Borrowed(raw));
+        }
         self.decoded(span, |raw, text, error| raw.decode_key(text, error))
     }
 
