@@ -174,9 +174,9 @@ use crate::stack;
 /// # Secrets
 ///
 /// A text is borrowed from the decrypted buffer and copied once, into its field; nothing else of it is left when the
-/// load is over. Copies that nobody wipes are made by serde for texts with escapes within `#[serde(untagged)]`, and by
-/// the YAML parser (feature `yaml`) of texts with escapes, of folded and of literal ones. All that remains, and what
-/// helps, is in the chapter [Memory](https://github.com/envconf/envconf/blob/main/envconf/docs/memory.md).
+/// load is over. What serde buffers (`untagged`, `flatten`) is borrowed too. Copies that nobody wipes are made by the
+/// YAML parser (feature `yaml`) of texts with escapes, of folded and of literal ones. All that remains, and what helps,
+/// is in the chapter [Memory](https://github.com/envconf/envconf/blob/main/envconf/docs/memory.md).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not derive `EncryptedConfig`",
     label = "not a configuration struct",
