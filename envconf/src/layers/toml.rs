@@ -76,6 +76,9 @@ impl<'a> Reader<'a> {
 
     /// The string that stands at `span`, its quotes included.
     fn string(self, span: Range<usize>) -> Option<Text<'a>> {
+        if let Some(plain) = self.text.get(span.clone()).and_then(plain) {
+            return Some(Text::Borrowed(plain));
+        }
         self.decoded(span, |raw, text, error| {
             let _is_a_string = raw.decode_scalar(text, error);
         })
@@ -109,6 +112,16 @@ impl<'a> Reader<'a> {
         decode(raw, &mut decoded, &mut error);
         error.is_none().then(|| decoded.text())
     }
+}
+
+/// What stands between the quotes of a string of one line in which nothing has a meaning of its own: most strings.
+fn plain(raw: &str) -> Option<&str> {
+    let quote = raw.chars().next().filter(|quote| ['"', '\''].contains(quote))?;
+    let inner = raw.strip_prefix(quote)?.strip_suffix(quote)?;
+    let is_plain = |byte: u8| {
+        (byte >= b' ' || byte == b'\t') && byte != 0x7f && byte != b'\\' && char::from(byte) != quote
+    };
+    inner.bytes().all(is_plain).then_some(inner)
 }
 
 /// A text as it is put together: borrowed as long as it is in one piece, then in a wiped buffer that never grows, for
