@@ -1,7 +1,7 @@
 //! A load through the stand-in for Tencent Cloud KMS over TLS, beside the bare request: the same bytes to the same
 //! server, sent by reqwest alone with the same TLS configuration.
 //!
-//! Warm, both keep their connection. Cold, each is the first thing that a new process does: the child says how long
+//! Each request has a connection of its own. Warm, both resume their TLS session. Cold, each is the first thing that a new process does: the child says how long
 //! it took from there, the process's own start not counted.
 
 use std::path::Path;
