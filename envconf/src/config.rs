@@ -9,8 +9,8 @@ use crate::meta::Meta;
 use crate::open::Wait;
 use crate::private::Fields;
 use crate::schema;
-use crate::template::{Format, template};
 use crate::stack;
+use crate::template::{Format, template};
 
 /// A struct that is loaded from an encrypted configuration; implemented by `#[derive(EncryptedConfig)]`.
 ///

@@ -377,6 +377,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: Zeroizing::default(),
             limit: Duration::from_secs(30),
+            largest_reply: LARGEST_REPLY,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(send(request, &Route::default())).unwrap()

@@ -292,8 +292,7 @@ mod tests {
     use crate::variables::Variables;
 
     fn route(pairs: &[(&str, &str)]) -> Route {
-        let pairs = pairs.iter().map(|(name, value)| (name.into(), value.into()));
-        Route { ca_file: None, proxies: Proxies::from_variables(&Variables::Given(pairs.collect())) }
+        Route { ca_file: None, proxies: Proxies::from_variables(&Variables::given(pairs.iter().copied())) }
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Schema {
     /// # Errors
     /// [`Kind::DoesNotFit`] with every problem there is.
     pub(crate) fn check(&self, what: &str, layers: &[Layer<'_>]) -> Result<(), Error> {
-        let refused = match self.build(what, layers, &Variables::Given(Vec::new()), Report::default()) {
+        let refused = match self.build(what, layers, &Variables::given::<&str, &str>([]), Report::default()) {
             Ok(_) => return Ok(()),
             Err(error) => error,
         };
