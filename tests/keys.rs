@@ -325,6 +325,7 @@ fn the_command_rewraps_by_the_rules_and_says_what_it_did() {
 
     let done = project.told(&["rewrap", "app", "--trust", &old, "--yes", "--json"]);
     let done: Value = serde_json::from_str(&done).unwrap();
+    let done = &done["pairs"][0];
     assert_eq!(done["recipients"], json!([{"recipient": new.to_string(), "how": "moved", "proved": true}]));
     assert_eq!((&done["removed"], &done["written"]), (&json!([old]), &json!(true)));
 

@@ -61,6 +61,8 @@ pub enum HowWrapped {
     Moved,
     /// It was wrapped from the data key that an old recipient unwrapped.
     Wrapped,
+    /// It would be, one way or the other ([`Rewrap::plan`]).
+    Planned,
 }
 
 impl Rewrapped {
@@ -144,6 +146,25 @@ impl Rewrap {
         Ok(done)
     }
 
+    /// What [`Rewrap::rewrap`] would do: opens the old section, wraps nothing and writes nothing. Blocks as that does.
+    ///
+    /// # Errors
+    /// What [`verify`](crate::verify) gives for the pair; [`Kind::Usage`] without recipients, and for an alias.
+    pub fn plan(&self, pair: &Pair, services: &KeyServices) -> Result<Rewrapped, Error> {
+        self.check()?;
+        let old = open::unlock(pair, &self.policy, services)?;
+        let how = |key: &KeyRef| match blob_of(&old.section, key) {
+            Some(_) => HowWrapped::Already,
+            None => HowWrapped::Planned,
+        };
+        Ok(Rewrapped {
+            recipients: self.recipients.iter().map(|key| (key.clone(), how(key))).collect(),
+            removed: self.removed(&old),
+            unproved: Vec::new(),
+            written: false,
+        })
+    }
+
     /// The bytes of the new `.key` of a pair that is given as the bytes of its two files.
     ///
     /// # Errors
@@ -172,6 +193,11 @@ impl Rewrap {
 
     fn added(&self, old: &Unlocked) -> Vec<KeyRef> {
         self.recipients.iter().filter(|key| blob_of(&old.section, key).is_none()).cloned().collect()
+    }
+
+    fn removed(&self, old: &Unlocked) -> Vec<KeyRef> {
+        let keys = old.section.recipients.iter().map(|recipient| &recipient.key);
+        keys.filter(|key| !self.recipients.contains(key)).cloned().collect()
     }
 
     /// The new `.key` around the old data key, and how it was made.
@@ -217,9 +243,7 @@ impl Rewrap {
                 unproved.push(key.clone());
             }
         }
-        let is_wanted = |recipient: &&Recipient| !self.recipients.contains(&recipient.key);
-        let removed: Vec<_> =
-            old.section.recipients.iter().filter(is_wanted).map(|recipient| recipient.key.clone()).collect();
+        let removed = self.removed(old);
         let written = section != old.key.verbatim(&old.section);
         Ok((bytes, Rewrapped { recipients: how, removed, unproved, written }))
     }

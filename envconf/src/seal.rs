@@ -160,6 +160,13 @@ impl Seal {
         self
     }
 
+    /// Exactly these keys can unwrap the data key, in place of those that were added before.
+    #[must_use]
+    pub fn recipients(mut self, keys: impl IntoIterator<Item = KeyRef>) -> Self {
+        self.recipients.clear();
+        keys.into_iter().fold(self, Self::recipient)
+    }
+
     /// Uses this cipher; the default is AES-256-GCM.
     #[must_use]
     pub fn suite(mut self, suite: Suite) -> Self {

@@ -43,6 +43,9 @@ pub(crate) enum Verb {
     #[command(visible_alias = "validate")]
     Verify(commands::verify::Args),
     Explain(commands::explain::Args),
+    Rotate(commands::rotate::Args),
+    Recipients(commands::recipients::Args),
+    Status(commands::status::Args),
     #[command(visible_alias = "updatekeys")]
     Rewrap(commands::rewrap::Args),
     Keys(commands::keys::Args),

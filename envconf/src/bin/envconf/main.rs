@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod many;
 mod output;
 mod plain;
 mod recipients;
@@ -41,7 +42,10 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Inspect(args) => commands::inspect::run(args, global, output).map(done),
         Verb::Verify(args) => commands::verify::run(args, global, output),
         Verb::Explain(args) => commands::explain::run(args, global, output).map(done),
-        Verb::Rewrap(args) => commands::rewrap::run(args, global, output).map(done),
+        Verb::Rotate(args) => commands::rotate::run(args, global, output),
+        Verb::Recipients(args) => commands::recipients::run(args, global, output).map(done),
+        Verb::Status(args) => commands::status::run(args, global, output).map(done),
+        Verb::Rewrap(args) => commands::rewrap::run(args, global, output),
         Verb::Keys(args) => commands::keys::run(args, output).map(done),
         Verb::Import(args) => commands::import::run(args, global, output).map(done),
         Verb::Doctor(args) => commands::doctor::run(args, global, output),

@@ -67,6 +67,24 @@ impl Output {
         let _ = writeln!(io::stderr(), "{line}");
     }
 
+    /// Shows on a terminal how many of several are done, over what was shown before; whether it did.
+    pub(crate) fn progress(&self, done: usize, of: usize) -> bool {
+        const WIDTH: usize = 30;
+        if self.quiet || self.json || !io::stderr().is_terminal() {
+            return false;
+        }
+        let filled = WIDTH * done / of.max(1);
+        // When stderr is gone, there is nobody left to tell.
+        let _ =
+            write!(io::stderr(), "\r[{}{}] {done} of {of}", "#".repeat(filled), " ".repeat(WIDTH - filled));
+        true
+    }
+
+    /// Goes on below what was shown last.
+    pub(crate) fn end_progress(&self) {
+        let _ = writeln!(io::stderr());
+    }
+
     /// Asks a yes-or-no question on the terminal.
     ///
     /// # Errors

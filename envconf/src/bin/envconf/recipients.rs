@@ -36,11 +36,7 @@ impl Wanted {
         if !recipients.is_empty() {
             return Ok(Self { keys: resolve(recipients, services)?, by: By::Options });
         }
-        let rules = match &global.config {
-            Some(file) => Some(Rules::read(file)?),
-            None => Rules::find(pair.folder())?,
-        };
-        let Some(rules) = rules else {
+        let Some(rules) = rules(global, pair)? else {
             return Ok(Self { keys: resolve(&[Trusted::Local], services)?, by: By::Default });
         };
         let files: Vec<&Path> = file.into_iter().chain([pair.enc()]).collect();
@@ -90,8 +86,47 @@ impl Wanted {
     }
 }
 
+/// Stops a change of a pair that is, or would be, sealed for others than the rules want (api.md §4): a file that was
+/// copied to another path, or rules that were changed since, would hand new values to the wrong recipients. No rules, no
+/// check.
+///
+/// # Errors
+/// [`Kind::Differences`] with whom they would add and drop; [`Kind::NoRule`] where no rule matches the pair.
+pub(crate) fn refuse_drift(
+    recipients: &[KeyRef],
+    pair: &Pair,
+    global: &Global,
+    services: &KeyServices,
+) -> Result<(), Error> {
+    let Some(rules) = rules(global, pair)? else { return Ok(()) };
+    let wanted = resolve(rules.recipients(&[pair.enc()])?, services)?;
+    let differences = differences(recipients, &wanted);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{} wants other recipients: {}", shown(rules.path()), differences.join(", "));
+    Err(Error::new(Kind::Differences, message).at(pair.key()).advise(
+        "nothing was written; if the rules are right, bring it in line with `envconf rewrap` first; if it was copied here, seal it anew",
+    ))
+}
+
+/// How the recipients that are wanted differ from those that there are, each in words.
+pub(crate) fn differences(there: &[KeyRef], wanted: &[KeyRef]) -> Vec<String> {
+    let added = wanted.iter().filter(|key| !there.contains(key)).map(|key| format!("not yet {key}"));
+    let dropped = there.iter().filter(|key| !wanted.contains(key)).map(|key| format!("no more {key}"));
+    added.chain(dropped).collect()
+}
+
+/// The rules that apply to `pair`, where there are some.
+pub(crate) fn rules(global: &Global, pair: &Pair) -> Result<Option<Rules>, Error> {
+    match &global.config {
+        Some(file) => Rules::read(file).map(Some),
+        None => Rules::find(pair.folder()),
+    }
+}
+
 /// The keys that a list names, each by its id; `local` stands for the local keys at hand.
-fn resolve(list: &[Trusted], services: &KeyServices) -> Result<Vec<KeyRef>, Error> {
+pub(crate) fn resolve(list: &[Trusted], services: &KeyServices) -> Result<Vec<KeyRef>, Error> {
     let mut keys = Vec::new();
     for entry in list {
         match entry {

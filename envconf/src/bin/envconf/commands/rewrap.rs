@@ -1,14 +1,15 @@
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use envconf::{Error, HowWrapped, Rewrap, Rewrapped, Trusted};
-use serde_json::json;
+use envconf::{Error, HowWrapped, KeyRef, Rewrap, Rewrapped, Trusted};
+use serde_json::{Value, json};
 
 use crate::cli::Global;
+use crate::many::{self, Subject, Work};
 use crate::output::{Output, shown};
 use crate::recipients::Wanted;
-use crate::target::Target;
 
-/// Wrap a pair's data key for other recipients
+/// Wrap the data keys of pairs for other recipients
 ///
 /// Writes only the .key: the data key stays, and so does the .enc. For whom: -r,
 /// else the first rule of .envconf.toml that matches the pair, else the local keys
@@ -20,7 +21,7 @@ use crate::target::Target;
 /// without the right to that, the data key is wrapped anew.
 ///
 /// Who is a recipient no more still unwraps this data key from older commits: where
-/// that must not be, seal again, which brings a new data key when recipients change.
+/// that must not be, `envconf rotate` brings a new data key.
 #[derive(clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -31,9 +32,9 @@ Examples:
       -r tencent:ap-guangzhou:alias/app-prod-2027"
 )]
 pub(crate) struct Args {
-    /// The path of an .enc or .key, or a bare name such as app
-    #[arg(value_name = "PAIR")]
-    pair: PathBuf,
+    /// Paths of .enc or .key, or bare names such as app
+    #[arg(value_name = "PAIR", required = true)]
+    pairs: Vec<PathBuf>,
 
     /// Wrap for this key; repeatable
     ///
@@ -45,59 +46,89 @@ pub(crate) struct Args {
     /// Agree to recipients that .envconf.toml adds to the old pair's
     #[arg(short, long)]
     yes: bool,
+
+    /// Show what would be done; opens the pairs, and writes nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
-pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
-    let target = Target::resolve(&args.pair, global)?;
-    let services = target.services()?;
-    let wanted = Wanted::of(&args.recipients, global, None, &target.pair, &services)?;
-    let rewrap = Rewrap::new(wanted.trust_for_old(&target, global)?);
-    let rewrap = wanted.keys.iter().cloned().fold(rewrap, Rewrap::recipient);
-    let confirm = |added: &[envconf::KeyRef]| wanted.confirm(added, args.yes, "Wrap", output);
-    let done = rewrap.rewrap_if(&target.pair, &services, confirm)?;
-    report(&target, &done, output)
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Error> {
+    many::run(&Rewrapping { args, global, output }, &args.pairs, global, output)
 }
 
-fn report(target: &Target, done: &Rewrapped, output: &Output) -> Result<(), Error> {
-    let removed: Vec<_> = done.removed().iter().map(ToString::to_string).collect();
-    if output.is_json() {
+struct Rewrapping<'a> {
+    args: &'a Args,
+    global: &'a Global,
+    output: &'a Output,
+}
+
+impl Work for Rewrapping<'_> {
+    type Done = Rewrapped;
+
+    fn run(&self, Subject { target, services }: &Subject) -> Result<Rewrapped, Error> {
+        let Self { args, global, output } = self;
+        let wanted = Wanted::of(&args.recipients, global, None, &target.pair, services)?;
+        let rewrap = Rewrap::new(wanted.trust_for_old(target, global)?);
+        let rewrap = wanted.keys.iter().cloned().fold(rewrap, Rewrap::recipient);
+        if args.dry_run {
+            return rewrap.plan(&target.pair, services);
+        }
+        let confirm = |added: &[KeyRef]| wanted.confirm(added, args.yes, "Wrap", output);
+        rewrap.rewrap_if(&target.pair, services, confirm)
+    }
+
+    fn as_text(&self, subject: &Subject, done: &Rewrapped) -> Vec<String> {
+        let key = shown(subject.target.pair.key());
+        if done.recipients().iter().all(|(_, how)| *how == HowWrapped::Already) && done.removed().is_empty() {
+            return vec![format!("{key}: its recipients are these already; nothing was written")];
+        }
+        let mut lines = vec![match done.is_written() {
+            true => format!("wrote {key}: same data key"),
+            false => format!("{key}: would keep its data key"),
+        }];
+        for (recipient, how) in done.recipients() {
+            let unproved = if done.unproved().contains(recipient) { ", not proved to unwrap" } else { "" };
+            lines.push(format!("  for {recipient} ({}{unproved})", word(*how)));
+        }
+        lines.extend(done.removed().iter().map(|recipient| format!("  no more for {recipient}")));
+        if !done.removed().is_empty() {
+            lines.push(
+                "who is no recipient any more still unwraps this data key from older commits; to end that, rotate"
+                    .to_owned(),
+            );
+        }
+        lines
+    }
+
+    fn as_json(&self, Subject { target, .. }: &Subject, done: &Rewrapped) -> Value {
         let recipients = done.recipients().iter().map(|(key, how)| {
-            json!({ "recipient": key.to_string(), "how": word(*how), "proved": !done.unproved().contains(key) })
+            json!({
+                "recipient": key.to_string(),
+                "how": word(*how),
+                "proved": done.is_written() && !done.unproved().contains(key),
+            })
         });
-        return output.json(&json!({
+        json!({
             "key": target.pair.key().to_string_lossy(),
             "name": target.name.as_str(),
             "environment": target.environment.as_str(),
             "written": done.is_written(),
             "recipients": recipients.collect::<Vec<_>>(),
-            "removed": removed,
-        }));
+            "removed": done.removed().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
     }
-    let key = shown(target.pair.key());
-    if !done.is_written() {
-        output.say(format_args!("{key}: its recipients are these already; nothing was written"));
-        return Ok(());
+
+    /// Recipients that only the rules name need a yes.
+    fn asks(&self) -> bool {
+        !self.args.yes && self.args.recipients.is_empty()
     }
-    output.say(format_args!("wrote {key}: same data key"));
-    for (recipient, how) in done.recipients() {
-        let unproved = if done.unproved().contains(recipient) { ", not proved to unwrap" } else { "" };
-        output.say(format_args!("  for {recipient} ({}{unproved})", word(*how)));
-    }
-    for recipient in removed {
-        output.say(format_args!("  no more for {recipient}"));
-    }
-    if !done.removed().is_empty() {
-        output.say(
-            "who is no recipient any more still unwraps this data key from older commits; to end that, seal again",
-        );
-    }
-    Ok(())
 }
 
 fn word(how: HowWrapped) -> &'static str {
     match how {
         HowWrapped::Already => "already",
         HowWrapped::Moved => "moved",
+        HowWrapped::Planned => "new",
         _ => "wrapped",
     }
 }

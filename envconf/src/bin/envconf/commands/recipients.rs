@@ -1,0 +1,177 @@
+use std::path::PathBuf;
+
+use envconf::{Error, KeyRef, KeyServices, Kind, Opened, Rewrap, Seal, Trusted};
+use serde_json::json;
+
+use crate::cli::Global;
+use crate::output::{Output, shown};
+use crate::recipients::{refuse_drift, resolve};
+use crate::target::Target;
+
+/// Show, add or remove those who can open a pair
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  envconf recipients list app
+  envconf recipients add app tencent:ap-shanghai:71b03ac8-1e38-11e9-b129-5cb9019b4b01
+  envconf recipients remove app local:-:02f673fde6952cdf")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    List(List),
+    Add(Change),
+    Remove(Change),
+}
+
+/// List those who can open a pair, authenticated by its data key
+///
+/// A trusted key gives the data key; `envconf inspect` shows the list without one,
+/// as the file has it.
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment, after_help = "Examples:\n  envconf recipients list app --json")]
+struct List {
+    /// The path of an .enc or .key, or a bare name such as app
+    #[arg(value_name = "PAIR")]
+    pair: PathBuf,
+}
+
+/// Add wraps the same data key for more; remove brings a new data key
+///
+/// Who is removed still has what was sealed before, in older commits: change the
+/// secrets themselves too. Where .envconf.toml has rules for the pair they must say
+/// the same: change them first.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf recipients add app tencent:ap-shanghai:71b03ac8-1e38-11e9-b129-5cb9019b4b01
+  envconf recipients remove app local:-:02f673fde6952cdf --dry-run"
+)]
+struct Change {
+    /// The path of an .enc or .key, or a bare name such as app
+    #[arg(value_name = "PAIR")]
+    pair: PathBuf,
+
+    /// provider:region:key-id, provider:region:alias/NAME, or local
+    #[arg(value_name = "REF", required = true, value_delimiter = ',')]
+    recipients: Vec<Trusted>,
+
+    /// Show what would be done; opens the pair, and writes nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    match &args.verb {
+        Verb::List(args) => list(args, global, output),
+        Verb::Add(args) => change(args, global, output, add),
+        Verb::Remove(args) => change(args, global, output, remove),
+    }
+}
+
+fn list(args: &List, global: &Global, output: &Output) -> Result<(), Error> {
+    let target = Target::resolve(&args.pair, global)?;
+    let depth = envconf::Depth::Unwrap;
+    let verified = envconf::verify(&target.pair, &target.policy(global)?, &target.services()?, depth)?;
+    if output.is_json() {
+        return output.json(&json!({
+            "key": target.pair.key().to_string_lossy(),
+            "recipients": strings(verified.recipients()),
+            "unwrapped_by": verified.unwrapped_by().map(ToString::to_string),
+        }));
+    }
+    verified.recipients().iter().try_for_each(|key| output.line(key))
+}
+
+/// What is to become of a pair's recipients.
+struct Plan<'a> {
+    target: &'a Target,
+    services: &'a KeyServices,
+    global: &'a Global,
+    opened: &'a Opened,
+    recipients: Vec<KeyRef>,
+}
+
+type Carry = fn(&Plan<'_>, &[KeyRef], bool) -> Result<Told, Error>;
+
+/// What was done, or would be.
+struct Told {
+    lines: Vec<String>,
+    recipients: Vec<KeyRef>,
+    new_data_key: bool,
+}
+
+fn change(args: &Change, global: &Global, output: &Output, carry: Carry) -> Result<(), Error> {
+    let target = Target::resolve(&args.pair, global)?;
+    let services = target.services()?;
+    let named = resolve(&args.recipients, &services)?;
+    let opened = envconf::open(&target.pair, &target.policy(global)?, &services)?;
+    let recipients = opened.recipients().cloned().collect();
+    let plan = Plan { target: &target, services: &services, global, opened: &opened, recipients };
+    let told = carry(&plan, &named, args.dry_run)?;
+    if output.is_json() {
+        return output.json(&json!({
+            "enc": target.pair.enc().to_string_lossy(),
+            "key": target.pair.key().to_string_lossy(),
+            "recipients": strings(&told.recipients),
+            "new_data_key": told.new_data_key,
+            "written": !args.dry_run,
+        }));
+    }
+    if args.dry_run {
+        output.say("nothing is written; this would be done:");
+    }
+    told.lines.iter().for_each(|line| output.say(line));
+    Ok(())
+}
+
+fn add(plan: &Plan<'_>, named: &[KeyRef], dry_run: bool) -> Result<Told, Error> {
+    let new: Vec<_> = named.iter().filter(|key| !plan.recipients.contains(key)).cloned().collect();
+    if new.is_empty() {
+        return Err(Error::new(Kind::Usage, "all of these are recipients already").at(plan.target.pair.key()));
+    }
+    let recipients: Vec<_> = plan.recipients.iter().chain(&new).cloned().collect();
+    refuse_drift(&recipients, &plan.target.pair, plan.global, plan.services)?;
+    if !dry_run {
+        let rewrap = Rewrap::new(plan.target.policy(plan.global)?);
+        let rewrap = recipients.iter().cloned().fold(rewrap, Rewrap::recipient);
+        rewrap.rewrap(&plan.target.pair, plan.services)?;
+    }
+    let mut lines = vec![format!("{}: same data key", shown(plan.target.pair.key()))];
+    lines.extend(new.iter().map(|key| format!("  now for {key} too")));
+    lines.push("who is new opens what was sealed under this data key before, too".to_owned());
+    Ok(Told { lines, recipients, new_data_key: false })
+}
+
+fn remove(plan: &Plan<'_>, named: &[KeyRef], dry_run: bool) -> Result<Told, Error> {
+    if let Some(stranger) = named.iter().find(|key| !plan.recipients.contains(key)) {
+        return Err(Error::new(Kind::Usage, format!("{stranger} is none of its recipients"))
+            .at(plan.target.pair.key())
+            .advise("`envconf recipients list` shows them"));
+    }
+    let recipients: Vec<_> = plan.recipients.iter().filter(|key| !named.contains(key)).cloned().collect();
+    if recipients.is_empty() {
+        return Err(Error::new(Kind::Usage, "nobody could open it any more").at(plan.target.pair.key()));
+    }
+    refuse_drift(&recipients, &plan.target.pair, plan.global, plan.services)?;
+    if !dry_run {
+        let seal = Seal::again(plan.opened).recipients(recipients.clone());
+        seal.seal_over(&plan.target.pair, plan.opened, plan.opened.content(), plan.services)?;
+    }
+    let mut lines = vec![format!("{}: new data key", shown(plan.target.pair.enc()))];
+    lines.extend(named.iter().map(|key| format!("  no more for {key}")));
+    lines.push(
+        "older commits still open for who was removed: change the secrets themselves too, at their source"
+            .to_owned(),
+    );
+    Ok(Told { lines, recipients, new_data_key: true })
+}
+
+fn strings(keys: &[KeyRef]) -> Vec<String> {
+    keys.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,90 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use envconf::{Check, Error, KeyRef, Seal, Sealed};
+use serde_json::{Value, json};
+
+use super::seal::AFTER_UNWRAP;
+use crate::cli::Global;
+use crate::many::{self, Subject, Work};
+use crate::output::{Output, shown};
+use crate::recipients::refuse_drift;
+
+/// Seal pairs under new data keys, for the same recipients
+///
+/// The content stays, byte for byte; the generation rises by one. An old data key
+/// opens what was sealed under it for ever: rotating ends what its holder can read
+/// of later seals, and changes none of the secrets themselves. After a leak change
+/// those too.
+///
+/// A pair whose recipients are not those that .envconf.toml wants is left alone.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf rotate app --environment prod
+  envconf rotate config/*.prod.conf.enc --dry-run
+  envconf rotate config/*.conf.enc --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01,local"
+)]
+pub(crate) struct Args {
+    /// Paths of .enc or .key, or bare names such as app
+    #[arg(value_name = "PAIR", required = true)]
+    pairs: Vec<PathBuf>,
+
+    /// Show what would be done; opens the pairs, and writes nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Error> {
+    many::run(&Rotate { dry_run: args.dry_run, global }, &args.pairs, global, output)
+}
+
+struct Rotate<'a> {
+    dry_run: bool,
+    global: &'a Global,
+}
+
+/// What was done, or would be.
+struct Rotated {
+    recipients: Vec<KeyRef>,
+    generation: u64,
+    sealed: Option<Sealed>,
+}
+
+impl Work for Rotate<'_> {
+    type Done = Rotated;
+
+    fn run(&self, Subject { target, services }: &Subject) -> Result<Rotated, Error> {
+        let opened = envconf::open(&target.pair, &target.policy(self.global)?, services)?;
+        let recipients: Vec<KeyRef> = opened.recipients().cloned().collect();
+        refuse_drift(&recipients, &target.pair, self.global, services)?;
+        let seal = Seal::again(&opened).new_data_key();
+        let sealed = match self.dry_run {
+            true => None,
+            false => Some(seal.seal_over(&target.pair, &opened, opened.content(), services)?),
+        };
+        Ok(Rotated { recipients, generation: opened.header().generation + 1, sealed })
+    }
+
+    fn as_text(&self, subject: &Subject, done: &Rotated) -> Vec<String> {
+        let (enc, generation) = (shown(subject.target.pair.enc()), done.generation);
+        let verb = if self.dry_run { "would bring" } else { "wrote" };
+        let mut lines = vec![format!("{enc}: {verb} a new data key, generation {generation}")];
+        lines.extend(done.recipients.iter().map(|key| format!("  for {key}")));
+        if done.sealed.as_ref().is_some_and(|sealed| sealed.check() == Check::AfterUnwrap) {
+            lines.push(AFTER_UNWRAP.to_owned());
+        }
+        lines
+    }
+
+    fn as_json(&self, subject: &Subject, done: &Rotated) -> Value {
+        json!({
+            "enc": subject.target.pair.enc().to_string_lossy(),
+            "generation": done.generation,
+            "recipients": done.recipients.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "written": done.sealed.is_some(),
+        })
+    }
+}

@@ -1,0 +1,239 @@
+use std::path::{Path, PathBuf};
+
+use envconf::format::{EncFile, KeyFile};
+use envconf::{
+    Depth, Error, KeyRef, KeyServices, Kind, Name, Pair, Policy, Rules, Trusted, content_type_of,
+    identity_of, setting,
+};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::output::{Output, shown};
+use crate::recipients::{differences, rules};
+
+/// Compare the pairs of a folder and those below it with the rules
+///
+/// Of every pair: whether its files are well formed and belong together, whether
+/// its recipients are those that .envconf.toml wants, whether a plain file lies
+/// beside it, whether its generation is below ENVCONF_MIN_GENERATION, and whether
+/// its .key holds data keys that are no longer used. Needs no key and asks nobody:
+/// recipients are shown as the files have them. Folders whose names begin with a
+/// dot, links, and target and node_modules are left out.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf status
+  envconf status config --check
+  envconf status --json"
+)]
+pub(crate) struct Args {
+    /// The folder to begin with
+    #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
+    folder: PathBuf,
+
+    /// End with 50 where anything differs
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    let minimum = minimum()?;
+    let mut pairs = Vec::new();
+    collect(&args.folder, &mut pairs)?;
+    pairs.sort_by(|a, b| a.enc().cmp(b.enc()));
+    pairs.dedup();
+    let found: Vec<Found> =
+        pairs.into_iter().map(|pair| Found::look(pair, minimum, global)).collect::<Result<_, _>>()?;
+    if output.is_json() {
+        output.json(&json!({ "pairs": found.iter().map(Found::as_json).collect::<Vec<_>>() }))?;
+    } else {
+        found.iter().try_for_each(|found| found.print(output))?;
+        if found.is_empty() {
+            output.say(format_args!("{}: no pair here or below", shown(&args.folder)));
+        }
+    }
+    let different = found.iter().filter(|found| !found.differences.is_empty()).count();
+    if !args.check || different == 0 {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Differences, format!("{different} of {} pairs differ from what they should be", found.len()))
+        .advise("`envconf rewrap` brings recipients in line with the rules; what else to do stands beside each difference"))
+}
+
+fn minimum() -> Result<u64, Error> {
+    // The policy reads and checks the variable.
+    let anybody: Name = "status".parse()?;
+    Policy::from_environment(anybody.clone(), anybody)?;
+    Ok(setting("ENVCONF_MIN_GENERATION")?.and_then(|text| text.parse().ok()).unwrap_or(1))
+}
+
+/// The pairs in `folder` and below it, each by one of its files or both.
+fn collect(folder: &Path, pairs: &mut Vec<Pair>) -> Result<(), Error> {
+    let failed = |error| Error::read(folder, error);
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let (name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
+        let name = name.to_string_lossy();
+        // The path as somebody would type it.
+        let path = if folder == Path::new(".") { PathBuf::from(&*name) } else { entry.path() };
+        if kind.is_dir() {
+            if !name.starts_with('.') && !["target", "node_modules"].contains(&&*name) {
+                collect(&path, pairs)?;
+            }
+        } else if !name.starts_with('.') && (name.ends_with(".conf.enc") || name.ends_with(".conf.key")) {
+            pairs.push(Pair::of(path)?);
+        }
+    }
+    Ok(())
+}
+
+/// A pair, and how it differs from what it should be.
+struct Found {
+    pair: Pair,
+    generation: Option<u64>,
+    recipients: Vec<KeyRef>,
+    differences: Vec<Difference>,
+}
+
+struct Difference {
+    /// One word for programs.
+    name: &'static str,
+    text: String,
+}
+
+impl Found {
+    /// # Errors
+    /// Those of the rules; what is wrong with the pair is a difference.
+    fn look(pair: Pair, minimum: u64, global: &Global) -> Result<Self, Error> {
+        let mut found = Self { pair, generation: None, recipients: Vec::new(), differences: Vec::new() };
+        found.look_at_files(minimum);
+        found.look_at_rules(global)?;
+        found.look_for_plain_files();
+        Ok(found)
+    }
+
+    fn differs(&mut self, name: &'static str, text: impl Into<String>) {
+        self.differences.push(Difference { name, text: text.into() });
+    }
+
+    fn look_at_files(&mut self, minimum: u64) {
+        let files = self.pair.read_enc().and_then(|enc| EncFile::parse(&enc));
+        let files = files.and_then(|enc| Ok((enc, KeyFile::parse(&self.pair.read_key()?)?)));
+        let (enc, key) = match files {
+            Ok(files) => files,
+            Err(error) => return self.differs("broken", broken(&error)),
+        };
+        self.generation = Some(enc.header.generation);
+        if let Ok((name, environment)) = identity_of(self.pair.enc())
+            && (&name, &environment) != (&enc.header.name, &enc.header.environment)
+        {
+            let text = format!("it is `{}` for `{}`", enc.header.name, enc.header.environment);
+            self.differs("identity", format!("{text}: it was copied or renamed; seal it anew"));
+        }
+        let itself = Policy::new(enc.header.name.clone(), enc.header.environment.clone());
+        if let Err(error) = envconf::verify(&self.pair, &itself, &KeyServices::none(), Depth::Structure) {
+            return self.differs("broken", broken(&error));
+        }
+        let in_use =
+            key.section(enc.header.dek).map(|section| section.recipients.clone()).unwrap_or_default();
+        self.recipients = in_use.into_iter().map(|recipient| recipient.key).collect();
+        if key.sections.len() > 1 {
+            let text = "its .key holds data keys that are no longer used: the next seal removes them";
+            self.differs("leftovers", text);
+        }
+        if enc.header.generation < minimum {
+            let text = format!("generation {} is below ENVCONF_MIN_GENERATION", enc.header.generation);
+            self.differs("stale", format!("{text}: put back the newest one"));
+        }
+    }
+
+    fn look_at_rules(&mut self, global: &Global) -> Result<(), Error> {
+        let Some(rules) = rules(global, &self.pair)? else { return Ok(()) };
+        let wanted = match wanted(&rules, &self.pair) {
+            Ok(wanted) => wanted,
+            Err(error) if error.kind() == Kind::NoRule => {
+                self.differs("no-rule", "no rule matches it: add one, or remove the pair");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if self.recipients.is_empty() {
+            return Ok(());
+        }
+        // Aliases and `local` mean what somebody with rights finds out; here every local key is as good as another.
+        let is_local = |key: &KeyRef| key.provider() == "local";
+        let any_local = wanted.contains(&Trusted::Local);
+        let keys: Vec<KeyRef> = wanted
+            .iter()
+            .filter_map(|trusted| match trusted {
+                Trusted::Key(key) if key.alias().is_none() => Some(key.clone()),
+                _ => None,
+            })
+            .collect();
+        let aliases = wanted.len() - keys.len() - usize::from(any_local);
+        let there: Vec<KeyRef> =
+            self.recipients.iter().filter(|key| !(any_local && is_local(key))).cloned().collect();
+        let mut drift = differences(&there, &keys);
+        // Whom an alias stands for is not known without asking: it accounts for as many as there are.
+        if aliases > 0 && drift.iter().all(|text| text.starts_with("no more")) && drift.len() <= aliases {
+            drift.clear();
+        }
+        if any_local && !self.recipients.iter().any(is_local) {
+            drift.push("not yet local".to_owned());
+        }
+        if !drift.is_empty() {
+            self.differs("recipients", format!("{}: `envconf rewrap`", drift.join(", ")));
+        }
+        Ok(())
+    }
+
+    fn look_for_plain_files(&mut self) {
+        let name = self.pair.enc().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(stem) = name.strip_suffix(".conf.enc") else { return };
+        for extension in ["toml", "json", "yaml", "yml", "env", "conf"] {
+            let plain = self.pair.enc().with_file_name(format!("{stem}.{extension}"));
+            if plain.is_file() && content_type_of(&plain, b"").is_ok() {
+                let text = format!("{} lies beside it in plain: seal it with --rm", shown(&plain));
+                self.differs("plain", text);
+            }
+        }
+    }
+
+    fn print(&self, output: &Output) -> Result<(), Error> {
+        let generation = self.generation.map(|generation| format!(", generation {generation}"));
+        let verdict = if self.differences.is_empty() { "ok" } else { "differs" };
+        output.line(format_args!(
+            "{}: {verdict}{}",
+            shown(self.pair.enc()),
+            generation.unwrap_or_default()
+        ))?;
+        self.differences.iter().try_for_each(|difference| output.line(format_args!("  {}", difference.text)))
+    }
+
+    fn as_json(&self) -> Value {
+        let differences = self.differences.iter();
+        json!({
+            "enc": self.pair.enc().to_string_lossy(),
+            "key": self.pair.key().to_string_lossy(),
+            "generation": self.generation,
+            "recipients": self.recipients.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "differences": differences
+                .map(|difference| json!({ "kind": difference.name, "message": difference.text }))
+                .collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn wanted(rules: &Rules, pair: &Pair) -> Result<Vec<Trusted>, Error> {
+    rules.recipients(&[pair.enc()]).map(<[Trusted]>::to_vec)
+}
+
+/// What is wrong with a file, and what to do.
+fn broken(error: &Error) -> String {
+    match error.advice() {
+        Some(advice) => format!("{}: {advice}", error.message()),
+        None => error.message().to_owned(),
+    }
+}

@@ -1,0 +1,166 @@
+//! One verb over several pairs: all are done and reported, and the exit code is that of the first that failed.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use envconf::{Error, KeyServices, Kind};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::output::Output;
+use crate::report;
+use crate::target::Target;
+
+/// So many at once: key services are waited for, hardly anything is computed.
+const AT_ONCE: usize = 8;
+/// What takes longer shows how far it is.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A pair, and what is at hand to reach its keys.
+pub(crate) struct Subject {
+    pub(crate) target: Target,
+    pub(crate) services: KeyServices,
+}
+
+/// How a verb is done to one pair, and how it is told.
+pub(crate) trait Work: Sync {
+    type Done: Send;
+
+    fn run(&self, subject: &Subject) -> Result<Self::Done, Error>;
+    fn as_text(&self, subject: &Subject, done: &Self::Done) -> Vec<String>;
+    /// The fields of the pair's object, whose shape docs/command.md describes.
+    fn as_json(&self, subject: &Subject, done: &Self::Done) -> Value;
+
+    /// Whether it may ask on the terminal, and so has to be done for one pair after the other.
+    fn asks(&self) -> bool {
+        false
+    }
+}
+
+/// Does `work` to every one of `pairs`.
+///
+/// # Errors
+/// [`Kind::Usage`] for settings and names, before anything is tried; those of pairs are reported one by one.
+pub(crate) fn run<W: Work>(
+    work: &W,
+    pairs: &[PathBuf],
+    global: &Global,
+    output: &Output,
+) -> Result<ExitCode, Error> {
+    let subjects = subjects(pairs, global)?;
+    let results = all(work, &subjects, output);
+    let mut code = ExitCode::SUCCESS;
+    let mut reports = Vec::new();
+    for ((text, subject), result) in subjects.into_iter().zip(results) {
+        let result = match (subject, result) {
+            (Err(error), _) => Err(error),
+            (Ok(subject), Some(result)) => result.map(|done| (subject, done)),
+            // Every subject that there is was worked on.
+            (Ok(_), None) => continue,
+        };
+        match &result {
+            Ok((subject, done)) => work.as_text(subject, done).iter().for_each(|line| output.say(line)),
+            Err(error) => {
+                report::print(error, output);
+                if code == ExitCode::SUCCESS {
+                    code = ExitCode::from(error.exit_code());
+                }
+            }
+        }
+        let mut report = match &result {
+            Ok((subject, done)) => work.as_json(subject, done),
+            Err(error) => json!({ "error": report::as_json(error) }),
+        };
+        report["pair"] = text.to_string_lossy().into();
+        report["ok"] = result.is_ok().into();
+        reports.push(report);
+    }
+    if output.is_json() {
+        output.json(&json!({ "pairs": reports }))?;
+    }
+    Ok(code)
+}
+
+type Named<'a> = (&'a Path, Result<Subject, Error>);
+
+/// The pairs that are meant, each once; those of one folder share what is at hand, so that a key command runs once.
+fn subjects<'a>(pairs: &'a [PathBuf], global: &Global) -> Result<Vec<Named<'a>>, Error> {
+    let mut services: HashMap<PathBuf, KeyServices> = HashMap::new();
+    let mut subjects: Vec<Named<'a>> = Vec::new();
+    for text in pairs {
+        let target = match Target::resolve(text, global) {
+            Err(error) if error.kind() == Kind::Usage => return Err(error),
+            Err(error) => {
+                subjects.push((text, Err(error)));
+                continue;
+            }
+            Ok(target) => target,
+        };
+        let is_known = |known: &Named<'_>| matches!(&known.1, Ok(other) if other.target.pair == target.pair);
+        if subjects.iter().any(is_known) {
+            continue;
+        }
+        let folder = target.pair.folder().to_owned();
+        let services = match services.get(&folder) {
+            Some(services) => services.clone(),
+            None => services.entry(folder).or_insert(target.services()?).clone(),
+        };
+        subjects.push((text, Ok(Subject { target, services })));
+    }
+    Ok(subjects)
+}
+
+/// Where a result is put once there is one.
+type Slot<T> = Mutex<Option<Result<T, Error>>>;
+
+/// The results in the order of the subjects.
+fn all<W: Work>(work: &W, subjects: &[Named<'_>], output: &Output) -> Vec<Option<Result<W::Done, Error>>> {
+    let results: Vec<Slot<W::Done>> = subjects.iter().map(|_| Mutex::new(None)).collect();
+    let at_once = if work.asks() { 1 } else { AT_ONCE.min(subjects.len()) };
+    let next = AtomicUsize::new(0);
+    let (done, finished) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            let (done, results, next) = (done.clone(), &results, &next);
+            scope.spawn(move || {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((_, subject)) = subjects.get(at) else { return };
+                    if let Ok(subject) = subject {
+                        let result = work.run(subject);
+                        *results[at].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+                    }
+                    // The other end waits until all have gone.
+                    let _ = done.send(());
+                }
+            });
+        }
+        drop(done);
+        follow(&finished, subjects.len(), output);
+    });
+    results.into_iter().map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+}
+
+/// Shows how many are done, once it takes longer.
+fn follow(finished: &mpsc::Receiver<()>, of: usize, output: &Output) {
+    let started = Instant::now();
+    let mut done = 0;
+    let mut shown = false;
+    loop {
+        match finished.recv_timeout(PATIENCE / 4) {
+            Ok(()) => done += 1,
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+        if of > 1 && started.elapsed() > PATIENCE {
+            shown |= output.progress(done, of);
+        }
+    }
+    if shown {
+        output.end_progress();
+    }
+}
