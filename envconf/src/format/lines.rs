@@ -4,7 +4,7 @@
 //! when something else is wrong ([`checked`]): every accepted line has matched a grammar that admits printable
 //! ASCII only, so a file that is accepted has passed it, and a body of 64 MiB is not read twice.
 
-use super::foreign;
+use super::{foreign, markers};
 use crate::error::{Error, Kind};
 
 /// Longest line, its LF included.
@@ -48,10 +48,21 @@ pub(super) fn checked<'a, T>(
         return Err(not_envconf(bytes, kind));
     }
     let lines = Lines { bytes, at: 0, number: 0 };
-    lines.first(kind).and_then(parse).map_err(|error| match bytes.iter().position(|b| !is_allowed(*b)) {
-        None => error,
-        Some(at) => bad_encoding(bytes, at),
+    lines.first(kind).and_then(parse).map_err(|error| {
+        let error = match bytes.iter().position(|b| !is_allowed(*b)) {
+            None => error,
+            Some(at) => bad_encoding(bytes, at),
+        };
+        name_conflict(error, bytes)
     })
+}
+
+/// The kind stays that of the first violation; what is said is what happened to the file.
+fn name_conflict(error: Error, bytes: &[u8]) -> Error {
+    match markers::first(bytes) {
+        None => error,
+        Some(line) => Error::new(error.kind(), format!("line {line}: a conflict marker of git")).advise(markers::ADVICE),
+    }
 }
 
 fn is_allowed(byte: u8) -> bool {
@@ -59,6 +70,9 @@ fn is_allowed(byte: u8) -> bool {
 }
 
 fn not_envconf(bytes: &[u8], kind: FileKind) -> Error {
+    if markers::first(bytes) == Some(1) {
+        return name_conflict(Error::new(Kind::NotEnvconf, ""), bytes);
+    }
     let error = Error::new(Kind::NotEnvconf, "not a sealed file: it does not begin with `envconf/`");
     match bytes {
         [] => error.advise("the file is empty; restore it from git, or delete both files of the pair and seal the configuration again"),
@@ -69,11 +83,8 @@ fn not_envconf(bytes: &[u8], kind: FileKind) -> Error {
         _ if foreign::is_guide_data(bytes) => error.advise(
             "it has the form of a file of Tencent's envelope guide: bring it over with `envconf import --key FILE --data FILE`",
         ),
-        [0xEF, 0xBB, 0xBF, ..] => {
+        [0xEF, 0xBB, 0xBF, ..] | [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
             error.advise("it begins with a byte order mark, which an editor has added; restore it from git")
-        }
-        [b'<', b'<', b'<', b'<', ..] => {
-            error.advise("it begins with a merge conflict; take both files of the pair from one side")
         }
         _ => error.advise(
             "seal the plain configuration with `envconf seal FILE`; files made by other tools are not read",
@@ -138,7 +149,7 @@ impl<'a> Lines<'a> {
     /// The value of the next line, which must be `field: value`.
     pub(super) fn field(&mut self, field: &str) -> Result<&'a [u8], Error> {
         let line = self.next()?;
-        value_of(line, field).ok_or_else(|| self.unexpected(line, &format!("expected `{field}: …`")))
+        value_of(line, field).ok_or_else(|| self.unexpected(&format!("expected `{field}: …`")))
     }
 
     /// The value of the next line if that is `field: value`; otherwise the line stays unread.
@@ -157,7 +168,7 @@ impl<'a> Lines<'a> {
         if found == line.as_bytes() {
             Ok(())
         } else {
-            Err(self.unexpected(found, &format!("expected `{line}`")))
+            Err(self.unexpected(&format!("expected `{line}`")))
         }
     }
 
@@ -187,15 +198,8 @@ impl<'a> Lines<'a> {
     }
 
     /// A line that is not allowed at its place.
-    pub(super) fn unexpected(&self, line: &[u8], expected: &str) -> Error {
-        let error = Error::new(Kind::BadHeader, format!("line {}: {expected}", self.number));
-        match line {
-            [b'<', b'<', b'<', b'<', b'<', b'<', b'<', ..]
-            | [b'>', b'>', b'>', b'>', b'>', b'>', b'>', ..] => {
-                error.advise("this is a merge conflict; take one side of it, never parts of both")
-            }
-            _ => error.advise("restore the file from git; it must not be edited"),
-        }
+    pub(super) fn unexpected(&self, expected: &str) -> Error {
+        self.fault(Kind::BadHeader, expected).advise("restore the file from git; it must not be edited")
     }
 
     /// The last line's value is outside its grammar.

@@ -7,6 +7,7 @@ mod enc;
 pub(crate) mod foreign;
 mod key;
 mod lines;
+pub(crate) mod markers;
 pub(crate) mod outline;
 mod values;
 

@@ -27,7 +27,7 @@ use self::report::{Provenance, Report};
 use self::tree::{Lines, Node, Place, Value};
 use crate::config::EncryptedConfig;
 use crate::error::{Complaint, Error, Origin, Problem};
-use crate::format::ContentType;
+use crate::format::{ContentType, markers};
 use crate::meta::Meta;
 use crate::variables::Variables;
 
@@ -68,7 +68,15 @@ pub(crate) struct Broken {
 
 impl Broken {
     /// The problem to report, with line and column of `layer`.
+    ///
+    /// Where git left a conflict in the text, that is the problem, at the line where it begins.
     pub(crate) fn problem(self, layer: &Layer<'_>) -> Problem {
+        if let Some(line) = markers::first_whole(layer.text.as_bytes()) {
+            let (file, sealed) = (layer.file.clone(), layer.sealed);
+            let origin = Origin::Text { file, sealed, line, column: 1 };
+            let rule = "a conflict marker of git; resolve the conflict first".to_owned();
+            return Problem::new("", Some(origin), Complaint::Rule(rule));
+        }
         Problem::new(
             "",
             Some(layer.origin(self.place, &Lines::of(layer.text))),

@@ -1,0 +1,62 @@
+//! What git leaves in a file that it could not merge.
+//!
+//! Such a line fits nowhere in a sealed file, so that whatever a parser stumbled over first, this is what happened.
+
+/// Git's length of a marker; an attribute can make it longer.
+const LENGTH: usize = 7;
+
+/// What to do about a sealed file with conflict markers.
+pub(crate) const ADVICE: &str = "a sealed file cannot be merged: take both files of the pair from the same side, with \
+     `git checkout --ours -- FILE…` or `--theirs`, and make the other side's changes again with `envconf open` and `seal`";
+
+/// The number of the first line, from 1, that is a conflict marker. For sealed files, none of whose lines looks so.
+pub(crate) fn first(bytes: &[u8]) -> Option<usize> {
+    bytes.split(|b| *b == b'\n').position(|line| marker(line).is_some()).map(|at| at + 1)
+}
+
+/// The number of the line, from 1, that opens a conflict which has a middle and an end too. For texts of any kind,
+/// in which one such line alone may well be meant.
+pub(crate) fn first_whole(bytes: &[u8]) -> Option<usize> {
+    let (mut opened, mut parted) = (None, false);
+    for (index, line) in bytes.split(|b| *b == b'\n').enumerate() {
+        match marker(line) {
+            Some(b'<') => (opened, parted) = (Some(index + 1), false),
+            Some(b'=') => parted = opened.is_some(),
+            Some(b'>') if parted => return opened,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Which marker a line is: `<<<<<<< ours`, `||||||| base`, `=======`, `>>>>>>> theirs`.
+fn marker(line: &[u8]) -> Option<u8> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let sign = *line.first().filter(|sign| b"<|=>".contains(sign))?;
+    let rest = &line[line.iter().take_while(|b| **b == sign).count()..];
+    let ends = rest.is_empty() || rest[0] == b' ';
+    (line.len() - rest.len() >= LENGTH && ends).then_some(sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_marker_of_git_is_one() {
+        for line in ["<<<<<<< HEAD", "||||||| 1234567", "=======", ">>>>>>> größe", "<<<<<<<<<< x", "=======\r"] {
+            assert_eq!(first(format!("name: app\n{line}\nenv: prod\n").as_bytes()), Some(2), "{line}");
+        }
+        for line in ["<<<<<< HEAD", "=======x", "a =======", "AAAA===", "name: <<<<<<<"] {
+            assert_eq!(first(format!("name: app\n{line}\nenv: prod\n").as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_text_may_hold_a_line_that_only_looks_like_one() {
+        assert_eq!(first_whole(b"a = 1\n<<<<<<< HEAD\nb = 1\n=======\nb = 2\n>>>>>>> other\n"), Some(2));
+        for text in ["Heading\n=======\n", "<<<<<<< HEAD\n", "=======\n>>>>>>> x\n", "<<<<<<< a\n>>>>>>> b\n"] {
+            assert_eq!(first_whole(text.as_bytes()), None, "{text}");
+        }
+    }
+}
