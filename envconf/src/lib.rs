@@ -177,7 +177,7 @@ pub use open::{Depth, Opened, Verified, open, open_bytes, verify};
 pub use pair::{Pair, content_type_of, identity_of};
 pub use policy::{Policy, Trusted, parse_signers, parse_trust};
 pub use rewrap::{HowWrapped, Rewrap, Rewrapped};
-pub use rules::Rules;
+pub use rules::{Rule, Rules};
 pub use schema::Schema;
 pub use seal::{Check, DataKeyUse, Seal, Sealed, check_content};
 pub use signer::{SignerKey, SigningKey};

@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, escape};
-use crate::format::ContentType;
+use crate::format::outline::{self, Outline};
+use crate::format::{ContentType, markers};
 use crate::layers;
 use crate::layers::tree::{Node, Value};
 use crate::policy::Trusted;
@@ -22,10 +23,29 @@ pub struct Rules {
     rules: Vec<Rule>,
 }
 
+/// One `[[rule]]`: which files, for whom, and with which outline.
 #[derive(Clone, Debug)]
-struct Rule {
+pub struct Rule {
     files: glob::Pattern,
     recipients: Vec<Trusted>,
+    outline: Option<Outline>,
+}
+
+impl Rule {
+    /// The glob, as written.
+    pub fn files(&self) -> &str {
+        self.files.as_str()
+    }
+
+    /// For whom to seal.
+    pub fn recipients(&self) -> &[Trusted] {
+        &self.recipients
+    }
+
+    /// The outline to write; `None` where the rule says nothing of it.
+    pub fn outline(&self) -> Option<&Outline> {
+        self.outline.as_ref()
+    }
 }
 
 impl Rules {
@@ -51,13 +71,24 @@ impl Rules {
         if text.len() as u64 > LIMIT {
             return Err(usage(format!("larger than {LIMIT} bytes")).at(path));
         }
-        let path = std::path::absolute(path).map_err(failed)?;
-        Self::parse(&text).map(|rules| Self { rules, path: path.clone() }).map_err(|error| error.at(&path))
+        Self::from_text(&std::path::absolute(path).map_err(failed)?, &text)
+    }
+
+    /// The rules that `text`, the content of the file `path`, gives; the disk is not looked at.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`], as for [`Rules::read`].
+    pub fn from_text(path: &Path, text: &str) -> Result<Self, Error> {
+        let rules = Self::parse(text).map_err(|error| error.at(path))?;
+        Ok(Self { rules, path: path.to_owned() })
     }
 
     fn parse(text: &str) -> Result<Vec<Rule>, Error> {
         let at = |node: &Node<'_>| node.place.in_text(text).0;
         let root = layers::parse(ContentType::Toml, text).map_err(|broken| {
+            if let Some(line) = markers::first_whole(text.as_bytes()) {
+                return usage(format!("line {line}: a conflict marker of git"));
+            }
             let (line, column) = broken.place.in_text(text);
             usage(format!("line {line}, column {column}: not valid TOML"))
         })?;
@@ -96,21 +127,38 @@ impl Rules {
 
     /// As [`Rules::recipients`]; before them which rule it is, counted from 1.
     pub(crate) fn first(&self, files: &[&Path]) -> Result<(usize, &[Trusted]), Error> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let relative: Vec<_> = files.iter().filter_map(|file| relative_to(file, folder)).collect();
-        let options = glob::MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: false,
-        };
-        let matches = |rule: &Rule| relative.iter().any(|file| rule.files.matches_path_with(file, options));
-        let first = self.rules.iter().position(matches);
-        first.map(|at| (at + 1, self.rules[at].recipients.as_slice())).ok_or_else(|| {
+        self.position(&self.relative(files)).map(|at| (at + 1, self.rules[at].recipients())).ok_or_else(|| {
             let rules = self.path.to_string_lossy();
             let error = Error::new(Kind::NoRule, format!("no rule of {} matches it", escape(&rules)))
                 .advise("add a [[rule]] whose files glob matches the path, or name recipients with -r");
             files.iter().take(1).fold(error, |error, file| error.at(file))
         })
+    }
+
+    /// The outline that the same rule asks for; `None` where it says nothing of it, or no rule matches.
+    pub fn outline(&self, files: &[&Path]) -> Option<&Outline> {
+        self.rules[self.position(&self.relative(files))?].outline()
+    }
+
+    /// The first rule that matches any of `relative`: paths relative to the rules' folder, of files that need not be on
+    /// disk.
+    pub fn matching(&self, relative: &[&Path]) -> Option<&Rule> {
+        self.position(relative).map(|at| &self.rules[at])
+    }
+
+    fn position(&self, relative: &[impl AsRef<Path>]) -> Option<usize> {
+        let options = glob::MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: false,
+        };
+        let matches = |file: &Path, rule: &Rule| rule.files.matches_path_with(file, options);
+        self.rules.iter().position(|rule| relative.iter().any(|file| matches(file.as_ref(), rule)))
+    }
+
+    fn relative(&self, files: &[&Path]) -> Vec<PathBuf> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        files.iter().filter_map(|file| relative_to(file, folder)).collect()
     }
 
     /// The recipients of every rule, in their order.
@@ -137,7 +185,7 @@ impl Rule {
         let Value::Table(table) = &node.value else {
             return Err(usage(format!("line {line}: expected [[rule]]")));
         };
-        let (mut files, mut recipients) = (None, None);
+        let (mut files, mut recipients, mut outline, mut hide) = (None, None, None, None);
         for (key, node) in table.iter() {
             let line = at(node);
             match (&**key, &node.value) {
@@ -152,20 +200,42 @@ impl Rule {
                     recipients =
                         Some(items.iter().map(|item| recipient(item, at(item))).collect::<Result<_, _>>()?);
                 }
+                ("outline", Value::String(word)) => {
+                    let known = Outline::from_name(word);
+                    outline = Some(known.ok_or_else(|| {
+                        usage(format!("line {line}: outline is \"keys\", \"tags\" or \"none\""))
+                    })?);
+                }
+                ("outline_hide", Value::Array(items)) => {
+                    hide = Some((line, items.iter().map(|item| hidden(item, at(item))).collect::<Result<_, _>>()?));
+                }
+                ("outline", _) => {
+                    return Err(usage(format!("line {line}: outline is \"keys\", \"tags\" or \"none\"")));
+                }
+                ("outline_hide", _) => {
+                    return Err(usage(format!("line {line}: outline_hide is a list of paths in quotes")));
+                }
                 ("files", _) => return Err(usage(format!("line {line}: files is a glob in quotes"))),
                 ("recipients", _) => {
                     return Err(usage(format!("line {line}: recipients is a list of key references")));
                 }
                 (key, _) => {
                     return Err(usage(format!(
-                        "line {line}: unknown key `{}`, allowed are files and recipients",
+                        "line {line}: unknown key `{}`, allowed are files, recipients, outline and outline_hide",
                         escape(key)
                     )));
                 }
             }
         }
+        let outline = match (outline, hide) {
+            (outline, None) => outline,
+            (Some(Outline::Tags { .. }), Some((_, hide))) => Some(Outline::Tags { hide }),
+            (_, Some((line, _))) => {
+                return Err(usage(format!("line {line}: outline_hide needs outline = \"tags\"")));
+            }
+        };
         match (files, recipients) {
-            (Some(files), Some(recipients)) => Ok(Self { files, recipients }),
+            (Some(files), Some(recipients)) => Ok(Self { files, recipients, outline }),
             _ => Err(usage(format!("line {line}: a rule needs both files and recipients"))),
         }
     }
@@ -176,6 +246,14 @@ fn recipient(node: &Node<'_>, line: usize) -> Result<Trusted, Error> {
         return Err(usage(format!("line {line}: recipients is a list of key references")));
     };
     text.parse().map_err(|error: Error| usage(format!("line {line}: {}", error.message())))
+}
+
+fn hidden(node: &Node<'_>, line: usize) -> Result<String, Error> {
+    let Value::String(path) = &node.value else {
+        return Err(usage(format!("line {line}: outline_hide is a list of paths in quotes")));
+    };
+    outline::check_path(path).map_err(|error| usage(format!("line {line}: {}", error.message())))?;
+    Ok(path.to_string())
 }
 
 fn usage(message: String) -> Error {
@@ -198,6 +276,20 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_says_which_outline() {
+        let outline = |lines: &str| {
+            let text = format!("[[rule]]\nfiles = \"*\"\nrecipients = [\"local\"]\n{lines}");
+            Rules::from_text(Path::new(FILE), &text).unwrap().matching(&[Path::new("app.toml")]).unwrap().outline().cloned()
+        };
+        assert_eq!(outline(""), None);
+        assert_eq!(outline("outline = \"none\""), Some(Outline::None));
+        assert_eq!(outline("outline = \"keys\""), Some(Outline::Keys));
+        assert_eq!(outline("outline = \"tags\""), Some(Outline::Tags { hide: vec![] }));
+        let hidden = outline("outline = \"tags\"\noutline_hide = [\"a.b\", '\"x y\".z']");
+        assert_eq!(hidden, Some(Outline::Tags { hide: vec!["a.b".into(), "\"x y\".z".into()] }));
+    }
+
+    #[test]
     fn only_what_is_documented_is_read() {
         assert!(Rules::parse("").unwrap().is_empty());
         let text =
@@ -212,6 +304,12 @@ mod tests {
             ("[[rule]]\nfiles = \"*\"\nrecipients = [\"x\"]", "line 3"),
             ("[[rule]]\nfiles = \"*\"\nrecipient = [\"local\"]", "line 3"),
             ("[[rule]]\n= 1", "line 2"),
+            ("[[rule]]\nfiles = \"*\"\noutline = \"all\"", "line 3"),
+            ("[[rule]]\nfiles = \"*\"\noutline = true", "line 3"),
+            ("[[rule]]\noutline = \"tags\"\noutline_hide = [\"a b\"]", "line 3"),
+            ("[[rule]]\noutline = \"tags\"\noutline_hide = \"a\"", "line 3"),
+            ("[[rule]]\noutline = \"keys\"\noutline_hide = [\"a\"]", "line 3"),
+            ("\n<<<<<<< HEAD\n=======\n>>>>>>> other\n", "line 2: a conflict marker"),
         ] {
             let error = Rules::parse(bad).unwrap_err();
             assert_eq!(error.kind(), Kind::Usage, "{bad}");

@@ -5,7 +5,7 @@ use std::fmt;
 use super::values::decode_hex;
 use super::{ContentType, Header};
 use crate::envelope::{DataKey, hmac};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, escape};
 use crate::layers::{
     self,
     tree::{Node, Value},
@@ -24,6 +24,13 @@ pub struct OutlineLine {
     pub path: String,
     /// `None` when hidden.
     pub tag: Option<[u8; 16]>,
+}
+
+impl OutlineLine {
+    /// Whether it is the line of `path` or of something below it.
+    pub fn is_at(&self, path: &str) -> bool {
+        covers(path, &self.path)
+    }
 }
 
 impl fmt::Display for OutlineLine {
@@ -58,6 +65,18 @@ fn is_path(path: &str) -> bool {
             None => return after.is_empty() && path.len() <= MAX_PATH && again == path,
         }
     }
+}
+
+/// Refuses a path that no outline can hold, and that would be hidden in vain.
+///
+/// # Errors
+/// [`Kind::Usage`].
+pub(crate) fn check_path(path: &str) -> Result<(), Error> {
+    if is_path(path) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Usage, format!("`{}` is no path of an outline", escape(path)))
+        .advise("join keys by dots, and quote those that are not letters, digits, _ and -: database.password, \"a b\".c"))
 }
 
 /// The first key of a path, unquoted, and what follows it.
@@ -114,21 +133,51 @@ pub enum Outline {
     Keys,
     /// A tag for each value, but for booleans and null, which could be guessed, and for the paths given here.
     Tags {
-        /// Paths, as the outline spells them, whose tags are hidden too.
+        /// Paths, as the outline spells them, whose tags are hidden too, with all that lies below them.
         hide: Vec<String>,
     },
 }
 
 impl Outline {
+    /// The kinds by their names, as an option or a rule spells them.
+    pub const NAMES: [&str; 3] = ["keys", "tags", "none"];
+
+    /// The outline of that name: `keys`, `tags` (hiding nothing beyond what must be), `none`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "keys" => Some(Self::Keys),
+            "tags" => Some(Self::Tags { hide: Vec::new() }),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+
+    /// Hides the tag of this path too; of an outline without tags nothing is left to hide.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a path that is not spelled as the outline spells paths (format.md §7): it would hide nothing.
+    pub fn hide(&mut self, path: &str) -> Result<(), Error> {
+        check_path(path)?;
+        if let Self::Tags { hide } = self {
+            hide.push(path.to_owned());
+        }
+        Ok(())
+    }
+
     /// Whether the tag of `value` at `path` is shown; the defaults of format.md §7.
     pub(crate) fn shows(&self, path: &str, value: &Value<'_>) -> bool {
         match self {
             Self::Tags { hide } => {
-                !matches!(value, Value::Bool(_) | Value::Null) && !hide.iter().any(|hidden| hidden == path)
+                !matches!(value, Value::Bool(_) | Value::Null) && !hide.iter().any(|hidden| covers(hidden, path))
             }
             Self::None | Self::Keys => false,
         }
     }
+}
+
+/// Whether `path` is `hidden` or lies below it.
+fn covers(hidden: &str, path: &str) -> bool {
+    path.strip_prefix(hidden).is_some_and(|below| below.is_empty() || below.starts_with('.'))
 }
 
 /// The outline of `content`: one line per leaf, ascending by path, with a tag where `is_shown`.
@@ -377,6 +426,16 @@ mod tests {
         ] {
             assert!(!is_path(bad), "{bad}");
         }
+    }
+
+    /// Who hides a table means what is in it.
+    #[test]
+    fn hiding_a_path_hides_what_lies_below() {
+        let outline = Outline::Tags { hide: vec!["database".into(), "a.\"x y\"".into()] };
+        let shows = |path: &str| outline.shows(path, &Value::Integer(1));
+        assert!(!shows("database") && !shows("database.password") && !shows("a.\"x y\".z"));
+        assert!(shows("databases") && shows("a.b") && shows("x.database"));
+        assert!(!outline.shows("debug", &Value::Bool(true)) && !outline.shows("debug", &Value::Null));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use envconf::{Error, KeyRef, KeyServices, Kind, Pair, Policy, Rules, Trusted, setting};
+use envconf::{Error, KeyRef, KeyServices, Kind, Outline, Pair, Policy, Rules, Trusted, setting};
 
 use crate::cli::Global;
 use crate::output::{Output, shown};
@@ -84,6 +84,12 @@ impl Wanted {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The outline that the rules ask for.
+pub(crate) fn outline(global: &Global, file: Option<&Path>, pair: &Pair) -> Result<Outline, Error> {
+    let files: Vec<&Path> = file.into_iter().chain([pair.enc()]).collect();
+    Ok(rules(global, pair)?.and_then(|rules| rules.outline(&files).cloned()).unwrap_or_default())
 }
 
 /// Stops a change of a pair that is, or would be, sealed for others than the rules want (api.md §4): a file that was

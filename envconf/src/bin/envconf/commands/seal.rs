@@ -1,7 +1,9 @@
 use std::path::{Path, PathBuf};
 
+use envconf::format::EncFile;
 use envconf::{
-    Check, ContentType, DataKeyUse, Error, Kind, Pair, Seal, Sealed, Suite, Trusted, content_type_of,
+    Check, ContentType, DataKeyUse, Error, Kind, Outline, Pair, Seal, Sealed, Suite, Trusted, content_type_of,
+    escape,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -9,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::cli::{Global, one_of};
 use crate::output::{Output, shown};
 use crate::plain;
-use crate::recipients::Wanted;
+use crate::recipients::{self, Wanted};
 use crate::schema::SchemaArgs;
 use crate::target::{self, Target};
 
@@ -38,6 +40,7 @@ Examples:
   envconf seal config/app.toml
   envconf seal config/app.prod.toml -r tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --rm
   envconf seal config/app.toml --schema app.schema.json --env-provides APP__TOKEN
+  envconf seal config/app.toml --outline tags --outline-hide database.pool_size
   generate-config | envconf seal - --name app --environment prod --type json -o config"
 )]
 pub(crate) struct Args {
@@ -69,6 +72,17 @@ pub(crate) struct Args {
     #[command(flatten)]
     schema: SchemaArgs,
 
+    /// Show reviewers which keys there are, without a value; else as the rules say
+    ///
+    /// keys: their names. tags: and for each a tag that tells whether its value
+    /// changed, under the same data key. Booleans have none.
+    #[arg(long, verbatim_doc_comment, value_name = "KIND", value_parser = one_of(Outline::NAMES, Outline::from_name))]
+    outline: Option<Outline>,
+
+    /// No tag for this path and what lies below it; repeatable, with --outline tags
+    #[arg(long, value_name = "PATH", requires = "outline")]
+    outline_hide: Vec<String>,
+
     /// Agree to recipients that .envconf.toml adds to the old pair's
     #[arg(short, long)]
     yes: bool,
@@ -93,6 +107,12 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     };
     let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).suite(args.suite);
     let seal = schema.into_iter().fold(seal, Seal::schema);
+    let outline = match args.outline()? {
+        Some(outline) => outline,
+        None => outline_of_rules(recipients::outline(global, source.file(), &target.pair)?, content_type, output),
+    };
+    let before = target.pair.read_enc().ok().and_then(|bytes| EncFile::parse(&bytes).ok());
+    let seal = seal.outline(outline.clone());
     let seal = wanted.keys.iter().cloned().fold(seal.trust_for_old(old), Seal::recipient);
     let sealed = seal
         .seal_if(&target.pair, &content, &services, |added| wanted.confirm(added, args.yes, "Seal", output))
@@ -105,12 +125,56 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         std::fs::remove_file(file).map_err(|error| Error::write(file, error))?;
     }
     report(&target, &sealed, args, output)?;
+    say_of_outline(&outline, before, &target, output)?;
     if content_type == ContentType::Dotenv
         && let Some(line) = first_quoted_value(&content)
     {
         output.say(format_args!(
             "note: the value on line {line} begins with a quote, which would be part of it: programs refuse to load it"
         ));
+    }
+    Ok(())
+}
+
+impl Args {
+    /// The outline that the options ask for, if they do.
+    fn outline(&self) -> Result<Option<Outline>, Error> {
+        let Some(mut outline) = self.outline.clone() else { return Ok(None) };
+        if !self.outline_hide.is_empty() && !matches!(outline, Outline::Tags { .. }) {
+            return Err(usage("--outline-hide needs --outline tags"));
+        }
+        self.outline_hide.iter().try_for_each(|path| outline.hide(path))?;
+        Ok(Some(outline))
+    }
+}
+
+/// A rule speaks of files of every type, also of those that carry no outline.
+fn outline_of_rules(outline: Outline, content_type: ContentType, output: &Output) -> Outline {
+    if outline == Outline::None || content_type.has_outline() {
+        return outline;
+    }
+    let ty = content_type.name();
+    output.say(format_args!("note: content of type {ty} carries no outline, whatever the rules say"));
+    Outline::None
+}
+
+/// What the outline of the new pair does not do, though somebody may count on it.
+fn say_of_outline(
+    outline: &Outline,
+    before: Option<EncFile>,
+    target: &Target,
+    output: &Output,
+) -> Result<(), Error> {
+    match outline {
+        Outline::None if before.is_some_and(|old| !old.header.outline.is_empty()) => {
+            output.say("note: the old pair had an outline, this one has none (--outline, or outline in the rules)");
+        }
+        Outline::Tags { hide } if !hide.is_empty() => {
+            let shown = EncFile::parse(&target.pair.read_enc()?)?.header.outline;
+            let idle = hide.iter().filter(|hidden| !shown.iter().any(|line| line.is_at(hidden)));
+            idle.for_each(|hidden| output.say(format_args!("note: there is no {} to hide", escape(hidden))));
+        }
+        _ => {}
     }
     Ok(())
 }
