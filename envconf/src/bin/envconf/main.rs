@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod many;
+mod lines;
 mod output;
 mod plain;
 mod recipients;

@@ -1,10 +1,11 @@
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use envconf::{Error, LocalKey, Rules, setting};
 use serde_json::json;
 
+use crate::lines::{ATTRIBUTES, Lines};
 use crate::output::{Output, shown};
 use crate::plain;
 
@@ -22,9 +23,6 @@ const KEY_FOLDER: &str = ".envconf";
 const KEY: &str = ".envconf/local-key";
 const RULES: &str = ".envconf.toml";
 const SAMPLE: &str = "config/app.toml";
-
-/// Sealed files are compared and opened byte for byte (format.md §4).
-const ATTRIBUTES: &[&str] = &["*.enc -text", "*.key -text"];
 
 /// The plain files in `config/` are ignored, what belongs into git is not; `*.key` is in many an ignore list.
 const IGNORED: &[&str] = &[
@@ -66,14 +64,19 @@ pub(crate) fn run(_: &Args, output: &Output) -> Result<(), Error> {
     let key = LocalKey::find(here)?;
     let given = given_by_variable()?;
     let rules = Rules::find(here)?;
-    let attributes = Lines::missing_in(".gitattributes", ATTRIBUTES)?;
-    let ignored = Lines::missing_in(".gitignore", IGNORED)?;
-    let key_ignored = Lines::missing_in(".envconf/.gitignore", &["*"])?;
+    let attributes = Lines::missing_in(Path::new(".gitattributes"), ATTRIBUTES)?;
+    let ignored = Lines::missing_in(Path::new(".gitignore"), IGNORED)?;
+    let key_ignored = Lines::missing_in(Path::new(".envconf/.gitignore"), &["*"])?;
 
     let mut done = Done::default();
     let reference = match (key, given) {
         (Some((path, key)), _) => {
             done.kept.push(relative(&path));
+            // A key that was copied from a colleague came without the ignore line.
+            let is_here = KEY_FOLDER == relative(path.parent().unwrap_or(&path));
+            if is_here && !key_ignored.is_empty() {
+                done.lines(&key_ignored)?;
+            }
             Some(key.key_ref().to_string())
         }
         (None, Some(variable)) => {
@@ -86,8 +89,8 @@ pub(crate) fn run(_: &Args, output: &Output) -> Result<(), Error> {
         Some(rules) => done.kept.push(relative(rules.path())),
         None => done.make(RULES, create(Path::new(RULES), RULES_TEXT))?,
     }
-    attributes.append(&mut done)?;
-    ignored.append(&mut done)?;
+    done.lines(&attributes)?;
+    done.lines(&ignored)?;
     let plain = match configuration() {
         Some(there) => {
             done.kept.push(there.clone());
@@ -119,6 +122,16 @@ impl Done {
     fn make(&mut self, what: &str, made: Result<(), Error>) -> Result<(), Error> {
         self.made.push(what.to_owned());
         made
+    }
+
+    fn lines(&mut self, lines: &Lines) -> Result<(), Error> {
+        let list = match (lines.is_empty(), lines.exists()) {
+            (true, _) => &mut self.kept,
+            (false, true) => &mut self.extended,
+            (false, false) => &mut self.made,
+        };
+        list.push(shown(lines.file()));
+        lines.append()
     }
 }
 
@@ -157,7 +170,7 @@ fn given_by_variable() -> Result<Option<&'static str>, Error> {
 /// A new local key, in a folder that git ignores before the key is in it.
 fn make_key(ignored: &Lines, done: &mut Done) -> Result<String, Error> {
     make_folder(Path::new(KEY_FOLDER), 0o700)?;
-    ignored.append(done)?;
+    done.lines(ignored)?;
     let key = LocalKey::generate()?;
     done.make(KEY, key.create(Path::new(KEY)))?;
     Ok(key.key_ref().to_string())
@@ -168,46 +181,6 @@ fn configuration() -> Option<String> {
     let endings = ["toml", "json", "yaml", "yml", "env", "conf", "conf.enc"];
     let mut files = endings.iter().map(|ending| format!("config/app.{ending}"));
     files.find(|file| Path::new(file).symlink_metadata().is_ok())
-}
-
-/// Lines that a text file of ours or the user's lacks.
-struct Lines {
-    file: &'static str,
-    exists: bool,
-    /// What to append.
-    text: String,
-}
-
-impl Lines {
-    fn missing_in(file: &'static str, wanted: &[&str]) -> Result<Self, Error> {
-        let there = match fs::read(file) {
-            Ok(bytes) => Some(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(Error::read(Path::new(file), error)),
-        };
-        let exists = there.is_some();
-        let there = there.unwrap_or_default();
-        let has =
-            |line: &str| there.split(|b| *b == b'\n').any(|there| there.trim_ascii() == line.as_bytes());
-        let missing: String =
-            wanted.iter().filter(|line| !has(line)).map(|line| format!("{line}\n")).collect();
-        let unended = !missing.is_empty() && there.last().is_some_and(|last| *last != b'\n');
-        Ok(Self { file, exists, text: if unended { format!("\n{missing}") } else { missing } })
-    }
-
-    fn append(&self, done: &mut Done) -> Result<(), Error> {
-        let (file, path) = (self.file.to_owned(), Path::new(self.file));
-        if self.text.is_empty() {
-            done.kept.push(file);
-            return Ok(());
-        }
-        let list = if self.exists { &mut done.extended } else { &mut done.made };
-        list.push(file);
-        let opened = OpenOptions::new().append(true).create(true).open(path);
-        opened
-            .and_then(|mut file| file.write_all(self.text.as_bytes()))
-            .map_err(|error| Error::write(path, error))
-    }
 }
 
 /// Creates a file that is not there.

@@ -1,0 +1,68 @@
+//! Lines that belong into a text file of the user's: `.gitattributes`, `.gitignore`.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use envconf::{Error, Kind};
+
+/// Sealed files are compared and opened byte for byte (format.md §4).
+pub(crate) const ATTRIBUTES: &[&str] = &["*.enc -text", "*.key -text"];
+
+/// The lines that a file lacks.
+pub(crate) struct Lines {
+    file: PathBuf,
+    exists: bool,
+    /// What to append.
+    text: String,
+}
+
+impl Lines {
+    /// Those of `wanted` that `file` does not have.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if it is there and cannot be read; [`Kind::Usage`] for a link: git would not follow it, and a
+    /// hostile repository could have it lead anywhere.
+    pub(crate) fn missing_in(file: &Path, wanted: &[&str]) -> Result<Self, Error> {
+        if file.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
+            return Err(Error::new(Kind::Usage, "it is a link, which git does not follow").at(file));
+        }
+        let there = match fs::read(file) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::read(file, error)),
+        };
+        let exists = there.is_some();
+        let there = there.unwrap_or_default();
+        let has =
+            |line: &str| there.split(|b| *b == b'\n').any(|there| there.trim_ascii() == line.as_bytes());
+        let missing: String =
+            wanted.iter().filter(|line| !has(line)).map(|line| format!("{line}\n")).collect();
+        let unended = !missing.is_empty() && there.last().is_some_and(|last| *last != b'\n');
+        let text = if unended { format!("\n{missing}") } else { missing };
+        Ok(Self { file: file.to_owned(), exists, text })
+    }
+
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    pub(crate) fn exists(&self) -> bool {
+        self.exists
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Adds them at the end of the file, which is made if there is none.
+    pub(crate) fn append(&self) -> Result<(), Error> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        let opened = OpenOptions::new().append(true).create(true).open(&self.file);
+        opened
+            .and_then(|mut file| file.write_all(self.text.as_bytes()))
+            .map_err(|error| Error::write(&self.file, error))
+    }
+}
