@@ -50,6 +50,7 @@ fn every_verb_explains_itself_with_examples() {
         "open",
         "inspect",
         "verify",
+        "diff",
         "explain",
         "doctor",
         "rotate",

@@ -97,6 +97,7 @@ mod watch;
 mod load;
 mod explain;
 mod diagnose;
+mod compare;
 mod open;
 mod seal;
 mod rewrap;
@@ -162,6 +163,10 @@ pub use envconf_derive::EncryptedConfig;
 pub use error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
 pub use secrecy::{self, ExposeSecret, SecretString};
 
+pub use compare::{
+    Comparison, ContentChanges, Exchange, FieldChange, KeyChanges, ValueChange, compare_contents,
+    compare_recipients,
+};
 pub use diagnose::{Diagnose, Diagnosis};
 pub use envelope::DataKey;
 pub use explain::{Explained, explain, explain_by};

@@ -168,7 +168,8 @@ impl Outline {
     pub(crate) fn shows(&self, path: &str, value: &Value<'_>) -> bool {
         match self {
             Self::Tags { hide } => {
-                !matches!(value, Value::Bool(_) | Value::Null) && !hide.iter().any(|hidden| covers(hidden, path))
+                !matches!(value, Value::Bool(_) | Value::Null)
+                    && !hide.iter().any(|hidden| covers(hidden, path))
             }
             Self::None | Self::Keys => false,
         }
@@ -230,7 +231,7 @@ pub(crate) fn verify(header: &Header, content: &[u8], dek: &DataKey) -> Result<(
 }
 
 /// Calls `with` on the leaves of `content`, ascending by path; `None` if it cannot carry an outline.
-fn with_leaves<T>(
+pub(crate) fn with_leaves<T>(
     content_type: ContentType,
     content: &[u8],
     with: impl FnOnce(&[(String, &Node<'_>)]) -> T,

@@ -42,6 +42,9 @@ pub(crate) enum Verb {
     Inspect(commands::inspect::Args),
     #[command(visible_alias = "validate")]
     Verify(commands::verify::Args),
+    Diff(commands::diff::Args),
+    #[command(hide = true)]
+    GitDiff(commands::git_diff::Args),
     Explain(commands::explain::Args),
     Rotate(commands::rotate::Args),
     Recipients(commands::recipients::Args),

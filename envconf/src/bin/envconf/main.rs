@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod many;
+mod difference;
 mod lines;
 mod output;
 mod plain;
@@ -42,6 +43,8 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Open(args) => commands::open::run(args, global, output).map(done),
         Verb::Inspect(args) => commands::inspect::run(args, global, output).map(done),
         Verb::Verify(args) => commands::verify::run(args, global, output),
+        Verb::Diff(args) => commands::diff::run(args, global, output),
+        Verb::GitDiff(args) => commands::git_diff::run(args, output).map(done),
         Verb::Explain(args) => commands::explain::run(args, global, output).map(done),
         Verb::Rotate(args) => commands::rotate::run(args, global, output),
         Verb::Recipients(args) => commands::recipients::run(args, global, output).map(done),

@@ -1,8 +1,10 @@
 //! One verb, one file: its `Args`, which hold the user's documentation, and `run`.
 
 pub(crate) mod completion;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod git_diff;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;

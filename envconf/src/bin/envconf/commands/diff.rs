@@ -1,0 +1,195 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use envconf::format::{EncFile, KeyFile};
+use envconf::{
+    ContentChanges, Depth, Error, ExposeSecret as _, KeyChanges, KeyServices, Kind, Opened, Pair, Policy,
+    SecretString, ValueChange, compare_contents, compare_recipients,
+};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::difference::{Difference, Side};
+use crate::output::{Output, shown};
+use crate::target::{self, Target};
+
+/// Show what differs between two pairs; needs no key
+///
+/// Which keys were added, removed or changed, as far as both have an outline;
+/// recipients and signers gained and lost; generation and data key. So far nothing
+/// is authenticated and nothing secret is shown. A and B may be single files too:
+/// of an .enc without its .key the recipients are not known.
+///
+/// With --open both are opened, as `envconf open` does it: then all that is shown
+/// is authenticated, and every changed key is known.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf diff old/app.conf.enc config/app.conf.enc
+  envconf diff app.staging app.prod --open
+  envconf diff old/app.conf.enc config/app.conf.enc --show
+  envconf hook install && git diff"
+)]
+pub(crate) struct Args {
+    /// The old one: the path of an .enc or .key, or a bare name such as app
+    #[arg(value_name = "A")]
+    old: PathBuf,
+
+    /// The new one
+    #[arg(value_name = "B")]
+    new: PathBuf,
+
+    /// Open both, and tell exactly which keys differ
+    #[arg(long)]
+    open: bool,
+
+    /// Open both, and show the values that differ
+    #[arg(long)]
+    show: bool,
+
+    /// End with 50 if they differ
+    #[arg(long)]
+    exit_code: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Error> {
+    let (old, new) = (target::locate(&args.old, global)?, target::locate(&args.new, global)?);
+    let (before, after) = (read(&old)?, read(&new)?);
+    let differ = if args.open || args.show {
+        let (old, new) = (open(&args.old, &before, global)?, open(&args.new, &after, global)?);
+        with_content(&old, &new, Difference::between(&before, &after), args, output)?
+    } else {
+        let comparable =
+            (before.enc.is_some() && after.enc.is_some()) || (before.key.is_some() && after.key.is_some());
+        if !comparable {
+            return Err(Error::new(
+                Kind::Usage,
+                "one side has no .enc and the other no .key: nothing can be compared",
+            )
+            .advise("name two pairs, two .enc, or two .key"));
+        }
+        let difference = Difference::between(&before, &after);
+        if output.is_json() {
+            output.json(&difference.as_json())?;
+        } else {
+            output.line(format_args!("{} -> {}", shown(old.enc()), shown(new.enc())))?;
+            difference.lines().iter().try_for_each(|line| output.line(line))?;
+            if difference.recipients.is_none() {
+                output.say("of a side without its .key the recipients are not known");
+            }
+            output.say("nothing of this is authenticated; --open does that");
+        }
+        !difference.is_empty()
+    };
+    Ok(ExitCode::from(if differ && args.exit_code {
+        Error::new(Kind::Differences, "").exit_code()
+    } else {
+        0
+    }))
+}
+
+/// What there is of a pair; where both files are, they belong together.
+fn read(pair: &Pair) -> Result<Side, Error> {
+    let there = |path: &Path| path.symlink_metadata().is_ok();
+    let (has_enc, has_key) = (there(pair.enc()), there(pair.key()));
+    let mut side = Side::default();
+    if has_enc || !has_key {
+        side.enc = Some(EncFile::parse(&pair.read_enc()?).map_err(|error| error.at(pair.enc()))?);
+    }
+    if has_key {
+        side.key = Some(KeyFile::parse(&pair.read_key()?).map_err(|error| error.at(pair.key()))?);
+    }
+    if let (Some(enc), true) = (&side.enc, has_key) {
+        let itself = Policy::new(enc.header.name.clone(), enc.header.environment.clone());
+        envconf::verify(pair, &itself, &KeyServices::none(), Depth::Structure)?;
+    }
+    Ok(side)
+}
+
+/// Opens the pair that `side` was read of.
+fn open(text: &Path, side: &Side, global: &Global) -> Result<Opened, Error> {
+    let target = Target::resolve(text, global)?;
+    let opened = envconf::open(&target.pair, &target.policy(global)?, &target.services()?)?;
+    if side.enc.as_ref().is_none_or(|enc| enc.header != *opened.header()) {
+        return Err(Error::new(Kind::Differences, "somebody sealed it meanwhile")
+            .at(target.pair.enc())
+            .advise("try again"));
+    }
+    Ok(opened)
+}
+
+/// Reports the differences of two pairs that were opened; gives whether there are any.
+fn with_content(
+    old: &Opened,
+    new: &Opened,
+    mut difference: Difference,
+    args: &Args,
+    output: &Output,
+) -> Result<bool, Error> {
+    let changes = compare_contents(old, new);
+    let values = match &changes {
+        ContentChanges::Values(values) => values.as_slice(),
+        _ => &[],
+    };
+    let told = !matches!(changes, ContentChanges::Whole);
+    difference.recipients = Some(compare_recipients(old, new));
+    if let Some(header) = &mut difference.header {
+        header.keys = told.then(|| known(values));
+    }
+    let differ = !difference.is_empty();
+    if output.is_json() {
+        let mut report = difference.as_json();
+        report["authenticated"] = json!(true);
+        if args.show {
+            report["values"] = values.iter().map(as_json).collect();
+        }
+        output.json(&report)?;
+        return Ok(differ);
+    }
+    output.line(format_args!("{} -> {}", shown(&args.old), shown(&args.new)))?;
+    difference.lines().iter().try_for_each(|line| output.line(line))?;
+    if args.show {
+        values.iter().try_for_each(|change| show(change, output))?;
+    }
+    match changes {
+        ContentChanges::Whole => output.say("the contents differ, and cannot be compared key by key"),
+        ContentChanges::Values(values) if values.is_empty() => {
+            output.say("the contents differ in blanks, order or comments only");
+        }
+        _ => {}
+    }
+    Ok(differ)
+}
+
+fn known(values: &[ValueChange]) -> KeyChanges {
+    let mut keys = KeyChanges::default();
+    for change in values {
+        let list = match (&change.old, &change.new) {
+            (None, _) => &mut keys.added,
+            (_, None) => &mut keys.removed,
+            _ => &mut keys.changed,
+        };
+        list.push(change.path.clone());
+    }
+    keys
+}
+
+/// A value that differs, on lines of its own: before, then after.
+fn show(change: &ValueChange, output: &Output) -> Result<(), Error> {
+    output.line(format_args!("{}:", change.path))?;
+    for (sign, value) in [("-", &change.old), ("+", &change.new)] {
+        let Some(value) = value else { continue };
+        for part in ["  ", sign, " ", value.expose_secret(), "\n"] {
+            output.data(part.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// Only with `--show`, which asks for it.
+fn as_json(change: &ValueChange) -> Value {
+    let text = |value: &Option<SecretString>| value.as_ref().map(|value| value.expose_secret().to_owned());
+    json!({ "path": change.path, "old": text(&change.old), "new": text(&change.new) })
+}

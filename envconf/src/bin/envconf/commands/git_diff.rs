@@ -1,0 +1,94 @@
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use envconf::format::{EncFile, KeyFile, MAX_ENC};
+use envconf::{Error, Kind, escape};
+
+use crate::difference::{Difference, Side};
+use crate::output::Output;
+
+/// Git's external diff driver, which `envconf hook install` sets up
+///
+/// Git calls it with a path and two files, each with its id and mode. It asks no
+/// key and shows no content: what it prints can be taken for no version of a file.
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment, disable_help_flag = true)]
+pub(crate) struct Args {
+    /// path old-file old-hex old-mode new-file new-hex new-mode, and of a file that was renamed its new path
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Whatever is wrong with the two files is part of the answer: git takes another code than 0 for a crash, and stops.
+pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
+    let path = |at: usize| args.arguments.get(at).map(Path::new);
+    let shown = |path: &Path| escape(&path.to_string_lossy()).to_string();
+    match (path(0), path(1), path(4)) {
+        // Git has nothing else to say of a file in conflict.
+        (Some(file), None, _) => {
+            output.line(format_args!("sealed file {}: in conflict, choose one side", shown(file)))
+        }
+        (Some(file), Some(old), Some(new)) => {
+            match path(7) {
+                Some(renamed) => {
+                    output.line(format_args!("sealed file {} -> {}", shown(file), shown(renamed)))?
+                }
+                None => output.line(format_args!("sealed file {}", shown(file)))?,
+            }
+            let [old, new] =
+                [("old", old), ("new", new)].map(|(which, path)| read(file, path).map_err(|e| (which, e)));
+            let lines = match (old, new) {
+                (Ok(None), Ok(None)) => Vec::new(),
+                (Ok(None), Ok(Some(side))) => summary("added", &side),
+                (Ok(Some(side)), Ok(None)) => summary("deleted", &side),
+                (Ok(Some(old)), Ok(Some(new))) => Difference::between(&old, &new).lines(),
+                (old, new) => [old.err(), new.err()].into_iter().flatten().map(unreadable).collect(),
+            };
+            lines.iter().try_for_each(|line| output.line(line))?;
+            output.line("  (unauthenticated, from the files alone)")
+        }
+        _ => Err(Error::new(Kind::Usage, "this is git's diff driver: expected a path and two files of git")
+            .advise("compare two pairs with `envconf diff A B`")),
+    }
+}
+
+/// One side, which is an `.enc` or a `.key`; `None` where there was or will be no file.
+fn read(name: &Path, path: &Path) -> Result<Option<Side>, Error> {
+    if path == Path::new("/dev/null") || path == Path::new("nul") {
+        return Ok(None);
+    }
+    let failed = |error| Error::read(path, error);
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(MAX_ENC as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let is_key = name.extension().is_some_and(|extension| extension == "key");
+    let side = match is_key {
+        true => Side { key: Some(KeyFile::parse(&bytes)?), ..Side::default() },
+        false => Side { enc: Some(EncFile::parse(&bytes)?), ..Side::default() },
+    };
+    Ok(Some(side))
+}
+
+/// What a file that has no other side says of itself.
+fn summary(what: &str, side: &Side) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(EncFile { header, .. }) = &side.enc {
+        let (name, environment, generation) = (&header.name, &header.environment, header.generation);
+        lines.push(format!(
+            "  {what}: {name} for {environment}, generation {generation}, data key {}",
+            header.dek
+        ));
+        lines.extend(header.outline.iter().map(|line| format!("  {:<12} {}", "key", line.path)));
+    }
+    if let Some(key) = &side.key {
+        lines.push(format!("  {what}: {} for {}", key.name, key.environment));
+        let recipients = key.sections.iter().flat_map(|section| &section.recipients);
+        lines.extend(recipients.map(|recipient| format!("  {:<12} {}", "recipient", recipient.key)));
+    }
+    lines
+}
+
+fn unreadable((which, error): (&str, Error)) -> String {
+    format!("  the {which} file is no sealed file: {}", escape(error.message()))
+}

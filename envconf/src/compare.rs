@@ -1,0 +1,382 @@
+//! What differs between two sealed files: by what they say of themselves, for reviewers without a key, and by their
+//! content, for those who may open both.
+
+use std::cmp::Ordering;
+use std::fmt::{self, Write};
+
+use secrecy::SecretString;
+
+use crate::error::escape;
+use crate::format::outline::{self, encode};
+use crate::format::{EncFile, Id, OutlineLine};
+use crate::kms::KeyRef;
+use crate::layers::tree::{Node, Value};
+use crate::open::Opened;
+
+/// What differs between two `.enc`, as their headers say it; nothing of it is authenticated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// Header fields that differ: name, environment, type, suite, generation, time of sealing.
+    pub fields: Vec<FieldChange>,
+    /// Whether both name the same data key.
+    pub same_data_key: bool,
+    /// Whether both are the same seal, byte for byte but for signatures.
+    pub same_seal: bool,
+    /// What the outlines tell; `None` unless both files have one.
+    pub keys: Option<KeyChanges>,
+    /// Who signed only one of them.
+    pub signers: Exchange<Id>,
+}
+
+/// A header field that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FieldChange {
+    /// The field, in words.
+    pub field: &'static str,
+    /// What the old file has; empty for a field that it lacks.
+    pub old: String,
+    /// What the new file has; empty for a field that it lacks.
+    pub new: String,
+}
+
+/// What two outlines tell of the keys. Paths are spelled as in the outline (format.md §7).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyChanges {
+    /// In the new file only.
+    pub added: Vec<String>,
+    /// In the old file only.
+    pub removed: Vec<String>,
+    /// In both, with another value or type.
+    pub changed: Vec<String>,
+    /// In both, and nobody can tell without the data key: the tag is hidden, or the data keys differ, under which tags
+    /// of equal values differ too.
+    pub undecided: Vec<String>,
+}
+
+/// What only one of two lists has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exchange<T> {
+    /// In the new one only.
+    pub gained: Vec<T>,
+    /// In the old one only.
+    pub lost: Vec<T>,
+}
+
+impl<T: Clone + PartialEq> Exchange<T> {
+    /// What only one of `old` and `new` has, in its order.
+    pub fn between(old: &[T], new: &[T]) -> Self {
+        let only =
+            |these: &[T], those: &[T]| these.iter().filter(|item| !those.contains(item)).cloned().collect();
+        Self { gained: only(new, old), lost: only(old, new) }
+    }
+
+    /// Whether both have the same.
+    pub fn is_empty(&self) -> bool {
+        self.gained.is_empty() && self.lost.is_empty()
+    }
+}
+
+impl Comparison {
+    /// Compares two `.enc`; no key is needed, and none is asked.
+    pub fn of(old: &EncFile, new: &EncFile) -> Self {
+        let same_data_key = old.header.dek == new.header.dek;
+        let same_seal = old.header == new.header
+            && (old.salt, old.commit) == (new.salt, new.commit)
+            && old.body.expose() == new.body.expose();
+        let comparable = same_data_key
+            && (&old.header.name, &old.header.environment) == (&new.header.name, &new.header.environment);
+        let (before, after) = (&old.header.outline, &new.header.outline);
+        let keys = (!before.is_empty() && !after.is_empty()).then(|| match same_seal {
+            true => KeyChanges::default(),
+            false => KeyChanges::between(before, after, comparable),
+        });
+        let signers = |file: &EncFile| file.signatures.iter().map(|s| s.signer).collect::<Vec<_>>();
+        let signers = Exchange::between(&signers(old), &signers(new));
+        Self { fields: fields(old, new), same_data_key, same_seal, keys, signers }
+    }
+}
+
+fn fields(old: &EncFile, new: &EncFile) -> Vec<FieldChange> {
+    type Show = fn(&EncFile) -> String;
+    let all: [(&'static str, Show); 6] = [
+        ("name", |file| file.header.name.to_string()),
+        ("environment", |file| file.header.environment.to_string()),
+        ("type", |file| file.header.content_type.name().to_owned()),
+        ("suite", |file| file.header.suite.name().to_owned()),
+        ("generation", |file| file.header.generation.to_string()),
+        ("sealed at", |file| file.header.sealed_at.as_ref().map(ToString::to_string).unwrap_or_default()),
+    ];
+    let changes = all.into_iter().map(|(field, show)| FieldChange { field, old: show(old), new: show(new) });
+    changes.filter(|change| change.old != change.new).collect()
+}
+
+impl KeyChanges {
+    /// Both outlines ascend by path, so one walk over them meets equal paths together.
+    fn between(old: &[OutlineLine], new: &[OutlineLine], comparable: bool) -> Self {
+        let mut changes = Self::default();
+        walk(old, new, |old, new| match (old, new) {
+            (None, Some(new)) => changes.added.push(new.path.clone()),
+            (Some(old), None) => changes.removed.push(old.path.clone()),
+            (Some(old), Some(new)) => match (&old.tag, &new.tag) {
+                (Some(before), Some(after)) if comparable && before == after => {}
+                (Some(_), Some(_)) if comparable => changes.changed.push(new.path.clone()),
+                _ => changes.undecided.push(new.path.clone()),
+            },
+            (None, None) => {}
+        });
+        changes
+    }
+
+    /// Whether no key is known to differ.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
+    }
+}
+
+/// What stands at a path.
+trait At {
+    fn path(&self) -> &str;
+}
+
+impl At for OutlineLine {
+    fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl At for Leaf<'_, '_> {
+    fn path(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Calls `meet` for each path of two lists that ascend by its bytes, with what each of them has there.
+fn walk<'o, 'n, A: At, B: At>(
+    old: &'o [A],
+    new: &'n [B],
+    mut meet: impl FnMut(Option<&'o A>, Option<&'n B>),
+) {
+    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (Some(a), Some(b)) => a.path().as_bytes().cmp(b.path().as_bytes()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return,
+        };
+        let a = if order.is_le() { old.next() } else { None };
+        let b = if order.is_ge() { new.next() } else { None };
+        meet(a, b);
+    }
+}
+
+/// Which recipients were gained and lost between two pairs that were opened; authenticated.
+pub fn compare_recipients(old: &Opened, new: &Opened) -> Exchange<KeyRef> {
+    let recipients = |opened: &Opened| opened.recipients().cloned().collect::<Vec<_>>();
+    Exchange::between(&recipients(old), &recipients(new))
+}
+
+/// What differs between the contents of two pairs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ContentChanges {
+    /// Nothing: they are equal byte for byte.
+    Same,
+    /// These values, by path; none where only blanks, order or comments differ.
+    Values(Vec<ValueChange>),
+    /// They differ, and not in a way that can be told by key: raw content, another type, or content that could carry no
+    /// outline (format.md §7).
+    Whole,
+}
+
+/// A key whose value differs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ValueChange {
+    /// Its path, spelled as in an outline (format.md §7).
+    pub path: String,
+    /// The old value, `None` for a key that was added: one line, as TOML would have it inline, with every character
+    /// escaped that a terminal would not show.
+    pub old: Option<SecretString>,
+    /// The new value likewise, `None` for a key that was removed.
+    pub new: Option<SecretString>,
+}
+
+/// Compares the contents of two pairs that were opened.
+pub fn compare_contents(old: &Opened, new: &Opened) -> ContentChanges {
+    let types = (old.header().content_type, new.header().content_type);
+    if types.0 == types.1 && old.content() == new.content() {
+        return ContentChanges::Same;
+    }
+    let changes = outline::with_leaves(types.0, old.content(), |before| {
+        outline::with_leaves(types.1, new.content(), |after| changed_values(before, after))
+    });
+    changes.flatten().map_or(ContentChanges::Whole, ContentChanges::Values)
+}
+
+type Leaf<'n, 'a> = (String, &'n Node<'a>);
+
+fn changed_values(old: &[Leaf<'_, '_>], new: &[Leaf<'_, '_>]) -> Vec<ValueChange> {
+    let mut changes = Vec::new();
+    walk(old, new, |before, after| {
+        let value = |leaf: Option<&Leaf<'_, '_>>| leaf.map(|(_, node)| shown(&node.value));
+        match (before, after) {
+            (Some((_, a)), Some((_, b))) if encode(&a.value) == encode(&b.value) => {}
+            (_, Some((path, _))) | (Some((path, _)), None) => {
+                changes.push(ValueChange { path: path.clone(), old: value(before), new: value(after) });
+            }
+            (None, None) => {}
+        }
+    });
+    changes
+}
+
+/// A value as one line, in a buffer of exact size that is wiped.
+fn shown(value: &Value<'_>) -> SecretString {
+    struct Count(usize);
+    impl Write for Count {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 += text.len();
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Neither of the two writers fails.
+    let _ = write_value(&mut count, value);
+    let mut text = String::with_capacity(count.0);
+    let _ = write_value(&mut text, value);
+    text.into()
+}
+
+fn write_value(out: &mut impl Write, value: &Value<'_>) -> fmt::Result {
+    match value {
+        Value::Null => out.write_str("null"),
+        Value::Bool(bool) => write!(out, "{bool}"),
+        Value::Integer(integer) => write!(out, "{integer}"),
+        Value::Float(float) => write!(out, "{float:?}"),
+        Value::String(text) => write_text(out, text),
+        Value::Datetime(datetime) => write!(out, "{datetime}"),
+        Value::Array(items) => {
+            out.write_char('[')?;
+            for (index, item) in items.iter().enumerate() {
+                out.write_str(if index == 0 { "" } else { ", " })?;
+                write_value(out, &item.value)?;
+            }
+            out.write_char(']')
+        }
+        Value::Table(table) => {
+            out.write_char('{')?;
+            for (index, (key, node)) in table.iter().enumerate() {
+                out.write_str(if index == 0 { " " } else { ", " })?;
+                write_text(out, key)?;
+                out.write_str(" = ")?;
+                write_value(out, &node.value)?;
+            }
+            out.write_str(if table.iter().next().is_some() { " }" } else { "}" })
+        }
+    }
+}
+
+fn write_text(out: &mut impl Write, text: &str) -> fmt::Result {
+    out.write_char('"')?;
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => write!(out, "\\{c}")?,
+            // One at a time: a value that looks like a local key is what was asked for here.
+            c => write!(out, "{}", escape(c.encode_utf8(&mut [0; 4])))?,
+        }
+    }
+    out.write_char('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Outline;
+    use crate::layers;
+    use crate::{ContentType, ExposeSecret, KeyServices, LocalKey, Pair, Seal};
+
+    struct Sealer {
+        folder: tempfile::TempDir,
+        services: KeyServices,
+        seal: Seal,
+    }
+
+    impl Sealer {
+        fn new(outline: Outline) -> Self {
+            let key = LocalKey::generate().unwrap();
+            let seal = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Toml);
+            Self {
+                folder: tempfile::tempdir().unwrap(),
+                services: KeyServices::none().local_key(key.clone()),
+                seal: seal.recipient(key.key_ref().clone()).outline(outline),
+            }
+        }
+
+        fn seal(&self, content: &str) -> EncFile {
+            let pair = Pair::new(self.folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+            self.seal.seal(&pair, content.as_bytes(), &self.services).unwrap();
+            EncFile::parse(&pair.read_enc().unwrap()).unwrap()
+        }
+    }
+
+    const OLD: &str = "gone = 1\nhidden = 1\nkept = 1\non = true\nother = 1\n";
+    const NEW: &str = "hidden = 2\nkept = 1\nmore.inner = 1\non = false\nother = \"1\"\n";
+
+    #[test]
+    fn outlines_tell_keys_and_what_changed() {
+        let sealer = Sealer::new(Outline::Tags { hide: vec!["hidden".into()] });
+        let (old, new) = (sealer.seal(OLD), sealer.seal(NEW));
+        let comparison = Comparison::of(&old, &new);
+        assert!(comparison.same_data_key && !comparison.same_seal);
+        let keys = comparison.keys.unwrap();
+        assert_eq!((keys.added, keys.removed), (vec!["more.inner".to_owned()], vec!["gone".to_owned()]));
+        assert_eq!(
+            (keys.changed, keys.undecided),
+            (vec!["other".to_owned()], vec!["hidden".into(), "on".into()])
+        );
+        let generation = FieldChange { field: "generation", old: "1".into(), new: "2".into() };
+        assert_eq!(comparison.fields, [generation]);
+        let itself = Comparison::of(&new, &new.clone());
+        assert!(itself.same_seal && itself.fields.is_empty() && itself.keys == Some(KeyChanges::default()));
+    }
+
+    /// The same values have other tags under another data key: that says nothing.
+    #[test]
+    fn another_data_key_leaves_values_undecided() {
+        let [old, new] = [OLD, NEW].map(|content| Sealer::new(Outline::Tags { hide: vec![] }).seal(content));
+        let keys = Comparison::of(&old, &new).keys.unwrap();
+        assert_eq!((keys.added.len(), keys.removed.len(), keys.changed.len()), (1, 1, 0));
+        assert_eq!(keys.undecided, ["hidden", "kept", "on", "other"]);
+        let mut moved = old.clone();
+        moved.header.environment = "prod".parse().unwrap();
+        assert!(Comparison::of(&old, &moved).keys.unwrap().changed.is_empty());
+    }
+
+    #[test]
+    fn without_an_outline_no_key_can_be_told() {
+        let sealer = Sealer::new(Outline::None);
+        assert_eq!(Comparison::of(&sealer.seal(OLD), &sealer.seal(NEW)).keys, None);
+    }
+
+    #[test]
+    fn values_are_shown_on_one_line_that_moves_nothing() {
+        let json = r#"{"a":[1,-2.5,null,{"k":true},{},"q\"\\\n\u001b[2J\u202e"]}"#;
+        let root = layers::parse(ContentType::Json, json).unwrap();
+        let Value::Table(table) = &root.value else { panic!() };
+        let text = shown(&table.get("a").unwrap().node.value);
+        assert_eq!(
+            text.expose_secret(),
+            r#"[1, -2.5, null, { "k" = true }, {}, "q\"\\\n\u{1b}[2J\u{202e}"]"#
+        );
+        let key = "envconf-local-v1:f7e8";
+        assert_eq!(
+            shown(&Value::String(std::borrow::Cow::Borrowed(key).into())).expose_secret(),
+            "\"envconf-local-v1:f7e8\""
+        );
+    }
+}
