@@ -51,6 +51,7 @@ fn every_verb_explains_itself_with_examples() {
         "inspect",
         "verify",
         "diff",
+        "scan",
         "explain",
         "doctor",
         "rotate",

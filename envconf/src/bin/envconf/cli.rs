@@ -45,6 +45,7 @@ pub(crate) enum Verb {
     Diff(commands::diff::Args),
     #[command(hide = true)]
     GitDiff(commands::git_diff::Args),
+    Scan(commands::scan::Args),
     Explain(commands::explain::Args),
     Rotate(commands::rotate::Args),
     Recipients(commands::recipients::Args),

@@ -4,12 +4,14 @@ mod cli;
 mod commands;
 mod many;
 mod difference;
+mod git;
 mod lines;
 mod output;
 mod plain;
 mod recipients;
 mod report;
 mod schema;
+mod scan;
 mod target;
 
 use std::process::ExitCode;
@@ -45,6 +47,7 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Verify(args) => commands::verify::run(args, global, output),
         Verb::Diff(args) => commands::diff::run(args, global, output),
         Verb::GitDiff(args) => commands::git_diff::run(args, output).map(done),
+        Verb::Scan(args) => commands::scan::run(args, global, output),
         Verb::Explain(args) => commands::explain::run(args, global, output).map(done),
         Verb::Rotate(args) => commands::rotate::run(args, global, output),
         Verb::Recipients(args) => commands::recipients::run(args, global, output).map(done),

@@ -14,6 +14,7 @@ pub(crate) mod open;
 pub(crate) mod recipients;
 pub(crate) mod rewrap;
 pub(crate) mod rotate;
+pub(crate) mod scan;
 pub(crate) mod seal;
 pub(crate) mod status;
 pub(crate) mod template;

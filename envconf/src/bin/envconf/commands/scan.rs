@@ -1,0 +1,121 @@
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use envconf::{Error, Kind, Rules, escape};
+use serde_json::json;
+
+use crate::cli::Global;
+use crate::git::Repository;
+use crate::output::{Output, shown};
+use crate::scan::files::Files;
+use crate::scan::{Finding, Scan};
+
+/// Look for what must not be committed; needs no key
+///
+/// Plain files that the rules want sealed, local keys, pairs that are broken, half
+/// or mixed, and recipients that differ from the rules. In a git repository the
+/// files that git knows, otherwise all below this folder. Ends with 50 if there is
+/// anything.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf scan
+  envconf scan config --json
+  envconf scan --staged                  # what the pre-commit hook does
+  envconf scan --exclude 'tests/**'"
+)]
+pub(crate) struct Args {
+    /// Only these files and what lies below these folders
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// What is staged for the next commit, as it is staged, whatever is on disk
+    #[arg(long)]
+    staged: bool,
+
+    /// Leave out files whose path from the root of the repository matches; repeatable
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<glob::Pattern>,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Error> {
+    let rules = global.config.as_deref().map(Rules::read).transpose()?;
+    let here = Path::new(".").canonicalize().map_err(|error| Error::read(Path::new("."), error))?;
+    let repository = Repository::find(&here)?;
+    let (files, candidates) = match (&repository, args.staged) {
+        (Some(repository), true) => {
+            let files = Files::indexed(repository)?;
+            (files, repository.staged()?.into_iter().collect())
+        }
+        (Some(repository), false) => {
+            let files = Files::tracked(repository)?;
+            let all = files.paths().union(&files.unmerged).cloned().collect();
+            (files, all)
+        }
+        (None, true) => {
+            return Err(Error::new(
+                Kind::Usage,
+                "--staged needs a git repository, and this folder is in none",
+            ));
+        }
+        (None, false) => {
+            let files = Files::below(&here)?;
+            let all = files.paths();
+            (files, all)
+        }
+    };
+    let selected = select(candidates, args, files.root())?;
+    let mut scan = Scan::new(files, rules);
+    let findings = scan.run(&selected)?;
+    scan.notes.iter().for_each(|note| output.say(format_args!("note: {note}")));
+    report(&findings, selected.len(), output)?;
+    let differ = !findings.is_empty();
+    Ok(ExitCode::from(if differ { Error::new(Kind::Differences, "").exit_code() } else { 0 }))
+}
+
+/// Those of `candidates` that the arguments ask for.
+fn select(candidates: BTreeSet<PathBuf>, args: &Args, root: &Path) -> Result<BTreeSet<PathBuf>, Error> {
+    let mut below = Vec::new();
+    for path in &args.paths {
+        let absolute = path.canonicalize().map_err(|error| Error::read(path, error))?;
+        let relative = absolute.strip_prefix(root).map(Path::to_owned);
+        below.push(
+            relative.map_err(|_| Error::new(Kind::Usage, "it is outside of what is scanned").at(path))?,
+        );
+    }
+    let is_asked = |path: &PathBuf| {
+        (below.is_empty() || below.iter().any(|above| path.starts_with(above)))
+            && !args.exclude.iter().any(|glob| glob.matches_path(path))
+    };
+    Ok(candidates.into_iter().filter(is_asked).collect())
+}
+
+fn report(findings: &[Finding], files: usize, output: &Output) -> Result<(), Error> {
+    if output.is_json() {
+        let findings = findings.iter().map(|finding| {
+            json!({
+                "path": finding.path.to_string_lossy(),
+                "line": finding.line,
+                "code": finding.code,
+                "message": finding.message,
+                "advice": finding.advice,
+            })
+        });
+        return output.json(&json!({ "files": files, "findings": findings.collect::<Vec<_>>() }));
+    }
+    for finding in findings {
+        let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let message = escape(&finding.message);
+        output.line(format_args!("{}{line}: {}: {message}", shown(&finding.path), finding.code))?;
+        output.say(format_args!("  {}", finding.advice));
+    }
+    match findings.len() {
+        0 => output.say("nothing found"),
+        1 => output.say("1 finding"),
+        all => output.say(format_args!("{all} findings")),
+    }
+    Ok(())
+}
