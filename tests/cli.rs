@@ -52,6 +52,7 @@ fn every_verb_explains_itself_with_examples() {
         "verify",
         "diff",
         "scan",
+        "hook",
         "explain",
         "doctor",
         "rotate",

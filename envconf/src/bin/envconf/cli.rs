@@ -46,6 +46,7 @@ pub(crate) enum Verb {
     #[command(hide = true)]
     GitDiff(commands::git_diff::Args),
     Scan(commands::scan::Args),
+    Hook(commands::hook::Args),
     Explain(commands::explain::Args),
     Rotate(commands::rotate::Args),
     Recipients(commands::recipients::Args),

@@ -8,6 +8,7 @@ mod git;
 mod lines;
 mod output;
 mod plain;
+mod pre_commit;
 mod recipients;
 mod report;
 mod schema;
@@ -48,6 +49,7 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Diff(args) => commands::diff::run(args, global, output),
         Verb::GitDiff(args) => commands::git_diff::run(args, output).map(done),
         Verb::Scan(args) => commands::scan::run(args, global, output),
+        Verb::Hook(args) => commands::hook::run(args, output).map(done),
         Verb::Explain(args) => commands::explain::run(args, global, output).map(done),
         Verb::Rotate(args) => commands::rotate::run(args, global, output),
         Verb::Recipients(args) => commands::recipients::run(args, global, output).map(done),

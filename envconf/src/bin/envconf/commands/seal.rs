@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 
 use envconf::format::EncFile;
 use envconf::{
-    Check, ContentType, DataKeyUse, Error, Kind, Outline, Pair, Seal, Sealed, Suite, Trusted, content_type_of,
-    escape,
+    Check, ContentType, DataKeyUse, Error, Kind, Outline, Pair, Seal, Sealed, Suite, Trusted,
+    content_type_of, escape,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -109,7 +109,9 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let seal = schema.into_iter().fold(seal, Seal::schema);
     let outline = match args.outline()? {
         Some(outline) => outline,
-        None => outline_of_rules(recipients::outline(global, source.file(), &target.pair)?, content_type, output),
+        None => {
+            outline_of_rules(recipients::outline(global, source.file(), &target.pair)?, content_type, output)
+        }
     };
     let before = target.pair.read_enc().ok().and_then(|bytes| EncFile::parse(&bytes).ok());
     let seal = seal.outline(outline.clone());
@@ -167,7 +169,9 @@ fn say_of_outline(
 ) -> Result<(), Error> {
     match outline {
         Outline::None if before.is_some_and(|old| !old.header.outline.is_empty()) => {
-            output.say("note: the old pair had an outline, this one has none (--outline, or outline in the rules)");
+            output.say(
+                "note: the old pair had an outline, this one has none (--outline, or outline in the rules)",
+            );
         }
         Outline::Tags { hide } if !hide.is_empty() => {
             let shown = EncFile::parse(&target.pair.read_enc()?)?.header.outline;

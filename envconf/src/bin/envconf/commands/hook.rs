@@ -1,0 +1,120 @@
+use std::path::{Path, PathBuf};
+
+use envconf::{Error, Kind};
+use serde_json::json;
+
+use crate::git::Repository;
+use crate::lines::{ATTRIBUTES, Lines};
+use crate::output::{Output, shown};
+use crate::pre_commit::Hook;
+
+/// Have git check every commit, and show differences of sealed files
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  envconf hook install
+  envconf hook uninstall")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    /// Set up the pre-commit check and the diff driver in this repository
+    ///
+    /// The hook runs `envconf scan --staged`, before whatever else a hook that is
+    /// there does. It goes where core.hooksPath says. `git diff` shows of sealed
+    /// files what `envconf diff` tells without a key. Can be run again.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  envconf hook install\n  git diff; git log -p --ext-diff"
+    )]
+    Install,
+    /// Take both away again, and leave what is not ours
+    #[command(after_help = "Examples:\n  envconf hook uninstall")]
+    Uninstall,
+}
+
+/// The name under which `.gitattributes` and git's configuration know the driver.
+const DRIVER: &str = "diff.envconf.command";
+const DRIVER_ATTRIBUTES: &[&str] = &["*.conf.enc diff=envconf", "*.conf.key diff=envconf"];
+
+pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
+    let repository = Repository::find(Path::new("."))?;
+    let repository = repository.ok_or_else(|| {
+        Error::new(Kind::Usage, "this folder is in no git repository")
+            .advise("make one with `git init` first")
+    })?;
+    match args.verb {
+        Verb::Install => install(&repository, output),
+        Verb::Uninstall => uninstall(&repository, output),
+    }
+}
+
+fn install(repository: &Repository, output: &Output) -> Result<(), Error> {
+    let program = program();
+    // Everything is looked at before anything is made.
+    let hook = Hook::read(&repository.hooks()?)?;
+    let planned = hook.with_check(&program)?;
+    let wanted: Vec<&str> = ATTRIBUTES.iter().chain(DRIVER_ATTRIBUTES).copied().collect();
+    let attributes = Lines::missing_in(&repository.root().join(".gitattributes"), &wanted)?;
+    let driver = repository.setting(DRIVER)?;
+
+    let (mut done, mut kept) = (Vec::new(), Vec::new());
+    match planned {
+        Some(text) => {
+            hook.write(&text)?;
+            done.push(shown(hook.path()));
+        }
+        None => kept.push(shown(hook.path())),
+    }
+    let list = if attributes.is_empty() { &mut kept } else { &mut done };
+    list.push(shown(attributes.file()));
+    attributes.append()?;
+    match driver {
+        Some(_) => kept.push(DRIVER.to_owned()),
+        None => {
+            repository.set(DRIVER, Some(&format!("{program} git-diff")))?;
+            done.push(DRIVER.to_owned());
+        }
+    }
+    if !hook.path().starts_with(repository.common()?) && !hook.path().starts_with(repository.root()) {
+        output.say(format_args!("{} is outside of this repository: others may share it", shown(hook.path())));
+    }
+    report("set up", &done, &kept, output)
+}
+
+fn uninstall(repository: &Repository, output: &Output) -> Result<(), Error> {
+    let hook = Hook::read(&repository.hooks()?)?;
+    let (mut done, mut kept) = (Vec::new(), Vec::new());
+    let was_there = hook.remove_check()?;
+    if was_there { &mut done } else { &mut kept }.push(shown(hook.path()));
+    let ours = repository.setting(DRIVER)?.is_some_and(|command| command.ends_with(" git-diff"));
+    if ours {
+        repository.set(DRIVER, None)?;
+    }
+    if ours { &mut done } else { &mut kept }.push(DRIVER.to_owned());
+    report("removed from", &done, &kept, output)
+}
+
+fn report(what: &str, done: &[String], kept: &[String], output: &Output) -> Result<(), Error> {
+    if output.is_json() {
+        return output.json(&json!({ "done": done, "kept": kept }));
+    }
+    done.iter().for_each(|one| output.say(format_args!("{what} {one}")));
+    kept.iter().for_each(|one| output.say(format_args!("kept {one} as it was")));
+    Ok(())
+}
+
+/// How a shell starts this program: by its name where `PATH` finds one, else by its path.
+fn program() -> String {
+    let name = format!("envconf{}", std::env::consts::EXE_SUFFIX);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_found = std::env::split_paths(&path).any(|folder| folder.join(&name).is_file());
+    let own: Option<PathBuf> = std::env::current_exe().ok().filter(|_| !is_found);
+    match own.as_deref().and_then(Path::to_str) {
+        Some(own) => format!("'{}'", own.replace('\'', r"'\''")),
+        None => "envconf".to_owned(),
+    }
+}

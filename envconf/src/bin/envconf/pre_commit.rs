@@ -1,0 +1,168 @@
+//! The pre-commit hook: our lines in it, between marks, before everything that another hook does.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use envconf::{Error, Kind};
+
+const BEGIN: &str = "# >>> envconf: checks what is staged >>>";
+const END: &str = "# <<< envconf <<<";
+/// What a hook of our own begins with.
+const HEAD: &str = "#!/bin/sh\n";
+/// A hook that is larger is no script that a person wrote.
+const LIMIT: u64 = 1 << 20;
+
+/// The repository's pre-commit hook, which may not be there.
+pub(crate) struct Hook {
+    path: PathBuf,
+    /// `None` where there is none.
+    bytes: Option<Vec<u8>>,
+}
+
+impl Hook {
+    /// The hook in this folder.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if it cannot be read; [`Kind::Usage`] if it is no regular file, or too large.
+    pub(crate) fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join("pre-commit");
+        let metadata = match path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { path, bytes: None }),
+            Err(error) => return Err(Error::read(&path, error)),
+            Ok(metadata) => metadata,
+        };
+        if !metadata.is_file() || metadata.len() > LIMIT {
+            return Err(not_ours(&path, "it is a link, or no script"));
+        }
+        let bytes = fs::read(&path).map_err(|error| Error::read(&path, error))?;
+        Ok(Self { path, bytes: Some(bytes) })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The hook's text with the check in it; `None` if it has one.
+    ///
+    /// The check comes first: a script may end with `exit` or `exec`, and what follows is never run.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a hook that is no shell script, or that git does not run.
+    pub(crate) fn with_check(&self, program: &str) -> Result<Option<Vec<u8>>, Error> {
+        let check = format!("{BEGIN}\n{program} scan --staged || exit 1\n{END}\n");
+        let Some(bytes) = &self.bytes else { return Ok(Some([HEAD, &check].concat().into_bytes())) };
+        if self.block().is_some() {
+            return Ok(None);
+        }
+        let first = bytes.iter().position(|b| *b == b'\n').map_or(bytes.as_slice(), |at| &bytes[..=at]);
+        if !is_shell(first) || !first.ends_with(b"\n") {
+            return Err(not_ours(&self.path, "it is no shell script"));
+        }
+        if !is_executable(&self.path) {
+            return Err(not_ours(&self.path, "it is not executable, so git does not run it"));
+        }
+        Ok(Some([first, check.as_bytes(), &bytes[first.len()..]].concat()))
+    }
+
+    /// Replaces the hook as a whole; one that was there keeps its mode.
+    pub(crate) fn write(&self, text: &[u8]) -> Result<(), Error> {
+        let failed = |error| Error::write(&self.path, error);
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(failed)?;
+        let staged = folder.join(format!(".pre-commit.{}.tmp", std::process::id()));
+        let created = fs::OpenOptions::new().write(true).create_new(true).open(&staged);
+        let written = created
+            .and_then(|mut file| file.write_all(text))
+            .and_then(|()| match self.bytes {
+                Some(_) => fs::set_permissions(&staged, fs::metadata(&self.path)?.permissions()),
+                None => make_executable(&staged),
+            })
+            .and_then(|()| fs::rename(&staged, &self.path));
+        written.map_err(|error| {
+            // Its name is ours; if it cannot be removed, the error below is still the first one.
+            let _ = fs::remove_file(&staged);
+            failed(error)
+        })
+    }
+
+    /// Takes the check out, and the hook away if nothing else is in it; says whether it was there.
+    pub(crate) fn remove_check(&self) -> Result<bool, Error> {
+        let (Some(bytes), Some(block)) = (&self.bytes, self.block()) else { return Ok(false) };
+        let rest = [&bytes[..block.start], &bytes[block.end..]].concat();
+        if rest == HEAD.as_bytes() {
+            fs::remove_file(&self.path).map_err(|error| Error::write(&self.path, error))?;
+        } else {
+            self.write(&rest)?;
+        }
+        Ok(true)
+    }
+
+    /// Where our lines stand.
+    fn block(&self) -> Option<std::ops::Range<usize>> {
+        let bytes = self.bytes.as_deref()?;
+        let find = |what: &str, from: usize| {
+            let at = bytes[from..].windows(what.len()).position(|window| window == what.as_bytes());
+            at.map(|at| from + at)
+        };
+        let start = find(BEGIN, 0)?;
+        let end = find(END, start)? + END.len();
+        Some(start..end + usize::from(bytes.get(end) == Some(&b'\n')))
+    }
+}
+
+/// `#!/bin/sh`, `#!/usr/bin/env bash`, and the like.
+fn is_shell(first_line: &[u8]) -> bool {
+    let line = String::from_utf8_lossy(first_line);
+    let Some(command) = line.strip_prefix("#!") else { return false };
+    let mut words = command.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or(word));
+    let program = words.find(|word| *word != "env" && !word.starts_with('-'));
+    matches!(program, Some("sh" | "bash" | "dash" | "ash" | "zsh" | "ksh"))
+}
+
+fn not_ours(path: &Path, why: &str) -> Error {
+    Error::new(Kind::Usage, format!("the hook that is there cannot be extended: {why}"))
+        .at(path)
+        .advise("have it run `envconf scan --staged`, and end with 1 when that fails; nothing was changed")
+}
+
+#[cfg(unix)]
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &Path) -> bool {
+    true
+}
+
+#[cfg(unix)]
+fn make_executable(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn make_executable(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shells_are_told_from_other_programs() {
+        for line in
+            ["#!/bin/sh\n", "#! /bin/bash -e\n", "#!/usr/bin/env bash\n", "#!/usr/bin/env -S zsh -f\n"]
+        {
+            assert!(is_shell(line.as_bytes()), "{line}");
+        }
+        for line in
+            ["#!/usr/bin/env python3\n", "#!/usr/bin/env\n", "sh\n", "\u{7f}ELF\n", "#!/bin/fish\n", ""]
+        {
+            assert!(!is_shell(line.as_bytes()), "{line}");
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! Sealed files under review, with real git: hook, scan of what is staged, diff driver, conflicts.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests: trouble with their own files is a failure")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output};
+
+use envconf::format::{EncFile, KeyFile};
+use envconf_test_support::Sandbox;
+
+const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
+const KEY: &str = "envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=";
+const CANARY: &str = "canary";
+
+/// A repository with a sealed pair in it, committed.
+struct Repository(Sandbox);
+
+impl Repository {
+    fn new() -> Self {
+        let new = Self(Sandbox::new());
+        new.git(&["init", "--quiet"]);
+        new.0.write_mode(".envconf/local-key", KEY, 0o600);
+        new.envconf(&["init", "--quiet"]);
+        new.seal("port = 1\ntoken = \"canary\"\n");
+        new.commit_all("first");
+        new
+    }
+
+    fn seal(&self, content: &str) {
+        self.0.write("config/app.toml", content);
+        self.envconf(&["seal", "config/app.toml", "--outline", "tags", "--quiet"]);
+    }
+
+    fn commit_all(&self, message: &str) {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", message]);
+    }
+
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = self.0.command(program);
+        command.args(arguments).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        for role in ["AUTHOR", "COMMITTER"] {
+            command
+                .env(format!("GIT_{role}_NAME"), "Somebody")
+                .env(format!("GIT_{role}_EMAIL"), "some@body.test");
+        }
+        command.env("GIT_CONFIG_COUNT", "1");
+        command.env("GIT_CONFIG_KEY_0", "init.defaultBranch").env("GIT_CONFIG_VALUE_0", "main");
+        command
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let output = self.command("git", arguments).output().unwrap();
+        assert!(output.status.success(), "git {arguments:?}: {}", all(&output));
+        all(&output)
+    }
+
+    /// What git says that refuses.
+    fn git_fails(&self, arguments: &[&str]) -> String {
+        let output = self.command("git", arguments).output().unwrap();
+        assert!(!output.status.success(), "git {arguments:?}: {}", all(&output));
+        all(&output)
+    }
+
+    fn envconf(&self, arguments: &[&str]) -> String {
+        self.envconf_ends(0, arguments)
+    }
+
+    fn envconf_ends(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.command(ENVCONF, arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "envconf {arguments:?}: {}", all(&output));
+        all(&output)
+    }
+
+    /// Two branches that sealed different content, merged.
+    fn in_conflict(&self) {
+        self.git(&["checkout", "--quiet", "-b", "other"]);
+        self.seal("port = 2\ntoken = \"canary\"\n");
+        self.commit_all("other");
+        self.git(&["checkout", "--quiet", "main"]);
+        self.seal("port = 3\ntoken = \"canary\"\n");
+        self.commit_all("ours");
+        self.git_fails(&["merge", "other"]);
+    }
+}
+
+/// Both streams; and never the secrets.
+fn all(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(!text.contains(CANARY) && !text.contains(&KEY[34..]), "{text}");
+    text
+}
+
+#[test]
+fn a_commit_with_a_plain_file_is_stopped() {
+    let repository = Repository::new();
+    repository.envconf(&["hook", "install"]);
+    repository.seal("port = 2\ntoken = \"canary\"\n");
+    repository.commit_all("a pair is none the worse");
+    repository.git(&["add", "--force", "config/app.toml"]);
+    let text = repository.git_fails(&["commit", "--message", "x"]);
+    assert!(text.contains("config/app.toml: plain-file:"), "{text}");
+    let text = repository.envconf_ends(50, &["scan"]);
+    assert!(text.contains("config/app.toml: plain-file:"), "{text}");
+    // `commit -a` and a path have indexes of their own.
+    repository.git(&["reset", "--quiet"]);
+    repository.0.write("notes.txt", "nothing");
+    repository.git(&["add", "notes.txt"]);
+    repository.git(&["commit", "--quiet", "--message", "notes"]);
+    repository.0.write("notes.txt", KEY);
+    for arguments in [&["commit", "--all", "--message", "x"][..], &["commit", "--message", "x", "notes.txt"]]
+    {
+        let text = repository.git_fails(arguments);
+        assert!(text.contains("notes.txt:1: local-key:"), "{text}");
+    }
+}
+
+/// What counts is the blob that is staged, not what lies in the work tree (field notes, pitfall 5).
+#[test]
+fn the_staged_blob_is_looked_at_and_not_the_work_tree() {
+    let repository = Repository::new();
+    repository.envconf(&["hook", "install"]);
+    repository.commit_all("attributes");
+    let staged = format!("first line\nkey = {KEY}\n");
+    repository.0.write("notes.txt", &staged);
+    repository.git(&["add", "notes.txt"]);
+    repository.0.write("notes.txt", "clean");
+    let text = repository.git_fails(&["commit", "--message", "x"]);
+    assert!(text.contains("notes.txt:2: local-key:"), "{text}");
+    repository.git(&["add", "notes.txt"]);
+    repository.0.write("notes.txt", &staged);
+    repository.git(&["commit", "--quiet", "--message", "clean"]);
+
+    // Half a pair, by deletion; its other half is not among what is staged.
+    repository.git(&["checkout", "--quiet", "notes.txt"]);
+    repository.git(&["rm", "--quiet", "--cached", "config/app.conf.key"]);
+    let text = repository.git_fails(&["commit", "--message", "x"]);
+    assert!(text.contains("config/app.conf.enc: half-pair:"), "{text}");
+    repository.git(&["reset", "--quiet"]);
+
+    // A new .enc whose .key was forgotten: on disk the two belong together.
+    repository.envconf(&["seal", "config/app.toml", "--suite", "AES-128-GCM", "--quiet"]);
+    repository.git(&["add", "config/app.conf.enc"]);
+    let text = repository.git_fails(&["commit", "--message", "x"]);
+    assert!(text.contains("config/app.conf.key: mismatch:"), "{text}");
+    repository.git(&["add", "config/app.conf.key"]);
+    repository.git(&["commit", "--quiet", "--message", "both"]);
+}
+
+/// Of what is staged the staged rules decide.
+#[test]
+fn the_staged_rules_decide() {
+    let repository = Repository::new();
+    let strict = "[[rule]]\nfiles = \"**\"\nrecipients = [\"local:-:0000000000000000\"]\n";
+    let old = fs::read_to_string(repository.0.path(".envconf.toml")).unwrap();
+    repository.seal("port = 5\ntoken = \"canary\"\n");
+    repository.0.write(".envconf.toml", strict);
+    repository.git(&["add", "--all"]);
+    repository.0.write(".envconf.toml", old);
+    let text = repository.envconf_ends(50, &["scan", "--staged"]);
+    assert!(text.contains("drift") && text.contains("local:-:0000000000000000"), "{text}");
+    assert!(repository.envconf(&["scan"]).contains("nothing found"));
+}
+
+#[test]
+fn every_verb_names_a_conflict() {
+    let repository = Repository::new();
+    repository.in_conflict();
+    assert!(fs::read_to_string(repository.0.path("config/app.conf.enc")).unwrap().contains("\n<<<<<<< "));
+    for arguments in [
+        &["open", "app"][..],
+        &["inspect", "app"],
+        &["verify", "app"],
+        &["explain", "app"],
+        &["rewrap", "app"],
+        &["seal", "config/app.toml"],
+        &["diff", "app", "app"],
+    ] {
+        let text = repository.envconf_ends(30, arguments);
+        assert!(text.contains("a conflict marker of git") && text.contains("checkout --ours"), "{text}");
+    }
+    let text = repository.envconf_ends(50, &["scan"]);
+    assert!(text.contains("config/app.conf.enc: conflict:"), "{text}");
+    // Added as it is, it is no conflict to git any more.
+    repository.git(&["add", "--all"]);
+    let text = repository.envconf_ends(50, &["scan", "--staged"]);
+    assert!(
+        text.contains("config/app.conf.enc: malformed: line") && text.contains("conflict marker"),
+        "{text}"
+    );
+    // The advice works.
+    repository.git(&["checkout", "--quiet", "HEAD", "--", "config"]);
+    assert!(repository.envconf(&["scan"]).contains("nothing found"));
+    repository.envconf(&["verify", "app"]);
+}
+
+#[test]
+fn a_plain_text_in_conflict_is_named() {
+    let repository = Repository::new();
+    let text = "port = 1\n<<<<<<< HEAD\na = \"canary\"\n=======\na = 2\n>>>>>>> other\n";
+    for (file, content_type) in
+        [("config/app.toml", "toml"), ("config/app.json", "json"), ("config/app.env", "dotenv")]
+    {
+        repository.0.write(file, text);
+        let text = repository.envconf_ends(20, &["seal", file, "--type", content_type]);
+        assert!(text.contains("a conflict marker of git") && text.contains("line 2"), "{text}");
+    }
+}
+
+/// What happens to files in editors and transports has its name too (field notes, pitfall 25).
+#[test]
+fn damage_by_editors_is_named() {
+    let repository = Repository::new();
+    let enc = repository.0.read("config/app.conf.enc");
+    let key = String::from_utf8(repository.0.read("config/app.conf.key")).unwrap();
+    let said = |bytes: &[u8]| EncFile::parse(bytes).unwrap_err().to_string();
+    assert!(said(&[b"\xEF\xBB\xBF", &enc[..]].concat()).contains("byte order mark"));
+    assert!(said(b"\xFF\xFEe\0n\0v\0").contains("byte order mark"));
+    assert!(said(b"").contains("empty"));
+    assert!(said(&enc[..enc.len() - 3]).contains("was cut"));
+    assert!(said(&String::from_utf8(enc).unwrap().replace('\n', "\r\n").into_bytes()).contains("CRLF"));
+    let conflict = key.replace("dek: ", "<<<<<<< gr\u{fc}n\ndek: ");
+    let error = KeyFile::parse(conflict.as_bytes()).unwrap_err();
+    assert_eq!(error.kind(), envconf::Kind::BadEncoding);
+    assert!(error.to_string().contains("line 4: a conflict marker of git"), "{error}");
+}
+
+/// The driver tells what a reviewer can know, and no line of it is one of a file (field notes, pitfall 5).
+#[test]
+fn git_diff_shows_keys_and_recipients() {
+    let repository = Repository::new();
+    repository.envconf(&["hook", "install"]);
+    repository.commit_all("attributes");
+    repository.seal("port = 2\nnew = \"canary\"\n");
+    let text = repository.git(&["diff"]);
+    let expected = [
+        "sealed file config/app.conf.enc",
+        "generation   1 -> 2",
+        "data key     the same",
+        "removed      token",
+        "added        new",
+        "changed      port",
+        "unauthenticated",
+    ];
+    assert!(expected.iter().all(|line| text.contains(line)), "{text}");
+    assert!(!text.contains("2SWw") && !text.contains("envconf/v1") && text.lines().count() < 12, "{text}");
+    repository.commit_all("second");
+    assert!(repository.git(&["log", "-p", "--ext-diff", "-1"]).contains("added        new"));
+
+    // New recipients are in the .key, a new data key in both.
+    repository.envconf(&["keygen", "other-key", "--quiet"]);
+    let other = fs::read_to_string(repository.0.path("other-key")).unwrap();
+    let kid = other.split(':').nth(1).unwrap();
+    fs::remove_file(repository.0.path("other-key")).unwrap();
+    let both = format!("{}\n{}", KEY, other.trim());
+    let sealed = repository
+        .command(ENVCONF, &["seal", "config/app.toml", "--outline", "tags", "-r", "local"])
+        .env("ENVCONF_KEY", both.replace('\n', ","))
+        .output()
+        .unwrap();
+    assert!(sealed.status.success(), "{}", String::from_utf8_lossy(&sealed.stderr));
+    let text = repository.git(&["diff"]);
+    assert!(text.contains(&format!("recipient +  local:-:{kid}")), "{text}");
+    assert!(text.contains("2 other keys: under another data key"), "{text}");
+
+    // What is no sealed file is told, and git goes on.
+    repository.0.write("config/app.conf.enc", "canary");
+    let text = repository.git(&["diff"]);
+    assert!(text.contains("the new file is no sealed file") && text.contains("recipient +"), "{text}");
+    repository.git(&["rm", "--quiet", "--force", "config/app.conf.enc"]);
+    assert!(repository.git(&["diff", "--cached"]).contains("deleted: app for default, generation 2"));
+    repository.git(&["reset", "--quiet", "--hard"]);
+    repository.in_conflict();
+    let text = repository.git(&["diff", "--cached"]);
+    assert!(text.contains("sealed file config/app.conf.enc: in conflict"), "{text}");
+}
+
+#[test]
+fn other_hooks_stay_and_run() {
+    let repository = Repository::new();
+    repository.git(&["config", "core.hooksPath", "hooks"]);
+    let before = "#!/usr/bin/env bash\nset -e\necho ran >> \"$PWD/ran.log\"\nexec true\n";
+    repository.0.write_mode("hooks/pre-commit", before, 0o750);
+    let text = repository.envconf(&["hook", "install"]);
+    assert!(text.contains("hooks/pre-commit") && !repository.0.exists(".git/hooks/pre-commit"), "{text}");
+    let installed = repository.0.read("hooks/pre-commit");
+    let mode = fs::metadata(repository.0.path("hooks/pre-commit")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o750);
+    assert!(repository.envconf(&["hook", "install"]).contains("kept"));
+    assert_eq!(repository.0.read("hooks/pre-commit"), installed);
+
+    repository.commit_all("hooks");
+    assert_eq!(repository.0.read("ran.log"), b"ran\n");
+    repository.git(&["add", "--force", "config/app.toml"]);
+    let text = repository.git_fails(&["commit", "--message", "x"]);
+    assert!(text.contains("plain-file"), "{text}");
+
+    repository.envconf(&["hook", "uninstall"]);
+    assert_eq!(repository.0.read("hooks/pre-commit"), before.as_bytes());
+    assert!(
+        !repository.0.path(".git/config").exists()
+            || !String::from_utf8(repository.0.read(".git/config")).unwrap().contains("git-diff")
+    );
+}
+
+#[test]
+fn a_hook_that_cannot_be_extended_is_left_alone() {
+    let repository = Repository::new();
+    let hook = ".git/hooks/pre-commit";
+    for (text, mode) in
+        [("#!/usr/bin/env python3\nprint()\n", 0o755), ("#!/bin/sh\nexit 1\n", 0o644), ("\u{7f}ELF", 0o755)]
+    {
+        repository.0.write_mode(hook, text, mode);
+        let before = repository.0.snapshot();
+        let said = repository.envconf_ends(2, &["hook", "install"]);
+        assert!(said.contains("envconf scan --staged"), "{said}");
+        assert_eq!(repository.0.snapshot(), before);
+    }
+    fs::remove_file(repository.0.path(hook)).unwrap();
+    std::os::unix::fs::symlink("elsewhere", repository.0.path(hook)).unwrap();
+    repository.envconf_ends(2, &["hook", "install"]);
+    assert!(!repository.0.exists(".git/hooks/elsewhere"));
+    // Our own is taken away as a whole.
+    fs::remove_file(repository.0.path(hook)).unwrap();
+    repository.envconf(&["hook", "install"]);
+    repository.envconf(&["hook", "uninstall"]);
+    assert!(!repository.0.exists(hook));
+}
+
+#[test]
+fn linked_work_trees_share_the_hook() {
+    let repository = Repository::new();
+    repository.git(&["worktree", "add", "--quiet", "-b", "linked", "linked"]);
+    let linked = repository.0.path("linked");
+    let run = |program: &str, arguments: &[&str]| {
+        repository.command(program, arguments).current_dir(&linked).output().unwrap()
+    };
+    let installed = run(ENVCONF, &["hook", "install"]);
+    assert!(installed.status.success(), "{}", all(&installed));
+    assert!(repository.0.exists(".git/hooks/pre-commit") && repository.0.exists("linked/.gitattributes"));
+    repository.0.write("linked/config/app.toml", "token = \"canary\"\n");
+    assert!(run("git", &["add", "--force", "config/app.toml"]).status.success());
+    let refused = run("git", &["commit", "--message", "x"]);
+    assert!(!refused.status.success() && all(&refused).contains("plain-file"));
+}
+
+/// A repository's own configuration and names must not make a scan run or print anything.
+#[test]
+fn a_hostile_repository_gains_nothing() {
+    let repository = Repository::new();
+    for setting in ["core.fsmonitor", "diff.external", "core.pager", "diff.x.textconv"] {
+        repository.git(&["config", setting, "touch hacked; cat"]);
+    }
+    repository.0.write(".gitattributes", "* diff=x filter=x\n");
+    let name = "config/a\u{1b}[2J\n.toml";
+    repository.0.write(name, "token = 1\n");
+    repository.0.write("config/b.prod.conf.enc", "envconf/v1 enc\n\u{1b}[2Jcanary\n");
+    let add = [
+        "-c",
+        "core.fsmonitor=false",
+        "-c",
+        "filter.x.clean=cat",
+        "add",
+        "--force",
+        "--all",
+        "config",
+        ".gitattributes",
+    ];
+    repository.git(&add);
+    for arguments in [&["scan"][..], &["scan", "--staged"]] {
+        let text = repository.envconf_ends(50, arguments);
+        assert!(!text.contains('\u{1b}') && text.contains("b.prod.conf.enc: malformed"), "{text}");
+    }
+    assert!(!repository.0.exists("hacked"));
+}
+
+#[test]
+fn without_git_it_is_said() {
+    let repository = Repository::new();
+    for arguments in [&["hook", "install"][..], &["scan", "--staged"], &["scan"]] {
+        let output = repository.command(ENVCONF, arguments).env("PATH", "/nowhere").output().unwrap();
+        assert_eq!(output.status.code(), Some(10));
+        assert!(all(&output).contains("needs the program git"));
+    }
+}
