@@ -127,12 +127,14 @@ impl Rules {
 
     /// As [`Rules::recipients`]; before them which rule it is, counted from 1.
     pub(crate) fn first(&self, files: &[&Path]) -> Result<(usize, &[Trusted]), Error> {
-        self.position(&self.relative(files)).map(|at| (at + 1, self.rules[at].recipients())).ok_or_else(|| {
-            let rules = self.path.to_string_lossy();
-            let error = Error::new(Kind::NoRule, format!("no rule of {} matches it", escape(&rules)))
-                .advise("add a [[rule]] whose files glob matches the path, or name recipients with -r");
-            files.iter().take(1).fold(error, |error, file| error.at(file))
-        })
+        self.position(&self.relative(files)).map(|at| (at + 1, self.rules[at].recipients())).ok_or_else(
+            || {
+                let rules = self.path.to_string_lossy();
+                let error = Error::new(Kind::NoRule, format!("no rule of {} matches it", escape(&rules)))
+                    .advise("add a [[rule]] whose files glob matches the path, or name recipients with -r");
+                files.iter().take(1).fold(error, |error, file| error.at(file))
+            },
+        )
     }
 
     /// The outline that the same rule asks for; `None` where it says nothing of it, or no rule matches.
@@ -207,7 +209,10 @@ impl Rule {
                     })?);
                 }
                 ("outline_hide", Value::Array(items)) => {
-                    hide = Some((line, items.iter().map(|item| hidden(item, at(item))).collect::<Result<_, _>>()?));
+                    hide = Some((
+                        line,
+                        items.iter().map(|item| hidden(item, at(item))).collect::<Result<_, _>>()?,
+                    ));
                 }
                 ("outline", _) => {
                     return Err(usage(format!("line {line}: outline is \"keys\", \"tags\" or \"none\"")));
@@ -279,7 +284,12 @@ mod tests {
     fn a_rule_says_which_outline() {
         let outline = |lines: &str| {
             let text = format!("[[rule]]\nfiles = \"*\"\nrecipients = [\"local\"]\n{lines}");
-            Rules::from_text(Path::new(FILE), &text).unwrap().matching(&[Path::new("app.toml")]).unwrap().outline().cloned()
+            Rules::from_text(Path::new(FILE), &text)
+                .unwrap()
+                .matching(&[Path::new("app.toml")])
+                .unwrap()
+                .outline()
+                .cloned()
         };
         assert_eq!(outline(""), None);
         assert_eq!(outline("outline = \"none\""), Some(Outline::None));

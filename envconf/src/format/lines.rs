@@ -61,7 +61,9 @@ pub(super) fn checked<'a, T>(
 fn name_conflict(error: Error, bytes: &[u8]) -> Error {
     match markers::first(bytes) {
         None => error,
-        Some(line) => Error::new(error.kind(), format!("line {line}: a conflict marker of git")).advise(markers::ADVICE),
+        Some(line) => {
+            Error::new(error.kind(), format!("line {line}: a conflict marker of git")).advise(markers::ADVICE)
+        }
     }
 }
 
@@ -165,11 +167,7 @@ impl<'a> Lines<'a> {
     /// Requires the next line to be `line`.
     pub(super) fn exactly(&mut self, line: &str) -> Result<(), Error> {
         let found = self.next()?;
-        if found == line.as_bytes() {
-            Ok(())
-        } else {
-            Err(self.unexpected(&format!("expected `{line}`")))
-        }
+        if found == line.as_bytes() { Ok(()) } else { Err(self.unexpected(&format!("expected `{line}`"))) }
     }
 
     /// Requires that nothing follows.

@@ -44,7 +44,9 @@ mod tests {
 
     #[test]
     fn every_marker_of_git_is_one() {
-        for line in ["<<<<<<< HEAD", "||||||| 1234567", "=======", ">>>>>>> größe", "<<<<<<<<<< x", "=======\r"] {
+        for line in
+            ["<<<<<<< HEAD", "||||||| 1234567", "=======", ">>>>>>> größe", "<<<<<<<<<< x", "=======\r"]
+        {
             assert_eq!(first(format!("name: app\n{line}\nenv: prod\n").as_bytes()), Some(2), "{line}");
         }
         for line in ["<<<<<< HEAD", "=======x", "a =======", "AAAA===", "name: <<<<<<<"] {
@@ -55,7 +57,8 @@ mod tests {
     #[test]
     fn a_text_may_hold_a_line_that_only_looks_like_one() {
         assert_eq!(first_whole(b"a = 1\n<<<<<<< HEAD\nb = 1\n=======\nb = 2\n>>>>>>> other\n"), Some(2));
-        for text in ["Heading\n=======\n", "<<<<<<< HEAD\n", "=======\n>>>>>>> x\n", "<<<<<<< a\n>>>>>>> b\n"] {
+        for text in ["Heading\n=======\n", "<<<<<<< HEAD\n", "=======\n>>>>>>> x\n", "<<<<<<< a\n>>>>>>> b\n"]
+        {
             assert_eq!(first_whole(text.as_bytes()), None, "{text}");
         }
     }
