@@ -345,6 +345,34 @@ mod tests {
         assert!(itself.same_seal && itself.fields.is_empty() && itself.keys == Some(KeyChanges::default()));
     }
 
+    #[test]
+    fn opened_contents_tell_each_value_and_debug_tells_none() {
+        let sealer = Sealer::new(Outline::None);
+        let pair = Pair::new(sealer.folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        let policy = crate::Policy::new("app".parse().unwrap(), "default".parse().unwrap());
+        let policy = policy.trust([crate::Trusted::Local]);
+        let open = |content: &str| {
+            sealer.seal(content);
+            crate::open(&pair, &policy, &sealer.services).unwrap()
+        };
+        let (old, new) = (open("a = \"canary\"\nb = 1\n"), open("b = 2 # other\n"));
+        let ContentChanges::Values(values) = compare_contents(&old, &new) else { panic!() };
+        assert!(!format!("{values:?}").contains("canary"));
+        let shown: Vec<_> = values
+            .iter()
+            .map(|change| {
+                (&*change.path, [&change.old, &change.new].map(|v| v.as_ref().map(|v| v.expose_secret())))
+            })
+            .collect();
+        assert_eq!(shown, [("a", [Some("\"canary\""), None]), ("b", [Some("1"), Some("2")])]);
+        assert!(compare_recipients(&old, &new).is_empty());
+        assert!(matches!(compare_contents(&new, &new), ContentChanges::Same));
+        let blanks = open("b   =   2\n");
+        assert!(
+            matches!(compare_contents(&new, &blanks), ContentChanges::Values(values) if values.is_empty())
+        );
+    }
+
     /// The same values have other tags under another data key: that says nothing.
     #[test]
     fn another_data_key_leaves_values_undecided() {

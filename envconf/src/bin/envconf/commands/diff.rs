@@ -4,9 +4,10 @@ use std::process::ExitCode;
 use envconf::format::{EncFile, KeyFile};
 use envconf::{
     ContentChanges, Depth, Error, ExposeSecret as _, KeyChanges, KeyServices, Kind, Opened, Pair, Policy,
-    SecretString, ValueChange, compare_contents, compare_recipients,
+    ValueChange, compare_contents, compare_recipients,
 };
-use serde_json::{Value, json};
+use serde_json::json;
+use zeroize::Zeroizing;
 
 use crate::cli::Global;
 use crate::difference::{Difference, Side};
@@ -142,10 +143,18 @@ fn with_content(
     if output.is_json() {
         let mut report = difference.as_json();
         report["authenticated"] = json!(true);
-        if args.show {
-            report["values"] = values.iter().map(as_json).collect();
+        if !args.show {
+            output.json(&report)?;
+            return Ok(differ);
         }
-        output.json(&report)?;
+        let report = report.to_string();
+        let open = report.strip_suffix('}').unwrap_or(&report);
+        output.data(format!("{open},\"values\":[").as_bytes())?;
+        for (index, change) in values.iter().enumerate() {
+            output.data(if index == 0 { b"" } else { b"," })?;
+            output.data(&as_json(change))?;
+        }
+        output.data(b"]}\n")?;
         return Ok(differ);
     }
     output.line(format_args!("{} -> {}", shown(&args.old), shown(&args.new)))?;
@@ -188,8 +197,21 @@ fn show(change: &ValueChange, output: &Output) -> Result<(), Error> {
     Ok(())
 }
 
-/// Only with `--show`, which asks for it.
-fn as_json(change: &ValueChange) -> Value {
-    let text = |value: &Option<SecretString>| value.as_ref().map(|value| value.expose_secret().to_owned());
-    json!({ "path": change.path, "old": text(&change.old), "new": text(&change.new) })
+/// A value that differs as JSON, written by hand into a buffer that is wiped and does not grow.
+fn as_json(change: &ValueChange) -> Zeroizing<Vec<u8>> {
+    let old = change.old.as_ref().map_or("", |value| value.expose_secret());
+    let new = change.new.as_ref().map_or("", |value| value.expose_secret());
+    // A character has at most six in JSON.
+    let mut text = Zeroizing::new(Vec::with_capacity(64 + 6 * (change.path.len() + old.len() + new.len())));
+    for (name, value) in [
+        ("{\"new\":", change.new.as_ref().map(|_| new)),
+        (",\"old\":", change.old.as_ref().map(|_| old)),
+        (",\"path\":", Some(change.path.as_str())),
+    ] {
+        text.extend_from_slice(name.as_bytes());
+        // Writing text into memory does not fail.
+        let _ = serde_json::to_writer(&mut *text, &value);
+    }
+    text.push(b'}');
+    text
 }

@@ -114,16 +114,17 @@ impl Scan {
 
     /// A plain file that is to be sealed, not committed: its pair is beside it, or a rule speaks of it.
     fn check_plain(&mut self, path: &Path) -> Result<(), Error> {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        let is_plain = matches!(extension, Some("toml" | "json" | "yaml" | "yml" | "env" | "conf"));
-        // Of plain layers (NAME.defaults.toml), and of what cannot be a configuration's name, there is no identity.
-        let Some((name, environment)) = identity_of(path).ok().filter(|_| is_plain) else { return Ok(()) };
-        let pair = Pair::new(path.parent().unwrap_or(Path::new("")), &name, &environment);
+        if !is_plain(path) {
+            return Ok(());
+        }
+        let pair = identity_of(path).ok().map(|(name, environment)| {
+            Pair::new(path.parent().unwrap_or(Path::new("")), &name, &environment)
+        });
         let is_there = |file: &Path| self.files.has(file) || self.files.root().join(file).is_file();
-        let message = if is_there(pair.enc()) {
+        let message = if pair.as_ref().is_some_and(|pair| is_there(pair.enc())) {
             "a plain file, and its sealed pair is beside it".to_owned()
         } else {
-            let Some(glob) = self.rule_for_plain(path)? else { return Ok(()) };
+            let Some(glob) = self.rule_for_plain(path, pair.is_some())? else { return Ok(()) };
             format!("a plain file that the rule `{glob}` wants sealed")
         };
         let advice = "seal it, `git rm --cached` it and have git ignore it; if it was ever pushed, change the secrets in it";
@@ -132,35 +133,24 @@ impl Scan {
     }
 
     /// The glob of the rule that means this plain file. One of wildcards only, such as `**`, is for whatever is sealed,
-    /// not a list of what must be: it means files in the folder of configurations.
-    fn rule_for_plain(&mut self, path: &Path) -> Result<Option<String>, Error> {
+    /// not a list of what must be: it means files in the folder of configurations that are called as configurations.
+    fn rule_for_plain(&mut self, path: &Path, has_identity: bool) -> Result<Option<String>, Error> {
         let folder = setting("ENVCONF_DIR")?.unwrap_or_else(|| "config".to_owned());
         let Some((rules, relative)) = self.rules(path)? else { return Ok(None) };
         let Some(rule) = rules.matching(&[&relative]) else { return Ok(None) };
         let names_something = rule.files().chars().any(char::is_alphanumeric);
-        let in_folder = relative.parent() == Some(Path::new(&folder));
+        let in_folder = has_identity && relative.parent() == Some(Path::new(&folder));
         Ok((names_something || in_folder).then(|| rule.files().to_owned()))
     }
 
     fn check_pair(&mut self, pair: &Pair) -> Result<(), Error> {
+        let advice = "commit both files of a pair together";
         match (self.files.has(pair.enc()), self.files.has(pair.key())) {
             (true, true) => {}
             (true, false) if self.files.unmerged.contains(pair.key()) => return Ok(()),
             (false, true) if self.files.unmerged.contains(pair.enc()) => return Ok(()),
-            (true, false) => self.find(
-                pair.enc(),
-                None,
-                "half-pair",
-                "its .key is not there",
-                "commit both files of a pair together",
-            ),
-            (false, true) => self.find(
-                pair.key(),
-                None,
-                "half-pair",
-                "its .enc is not there",
-                "commit both files of a pair together",
-            ),
+            (true, false) => self.find(pair.enc(), None, "half-pair", "its .key is not there", advice),
+            (false, true) => self.find(pair.key(), None, "half-pair", "its .enc is not there", advice),
             (false, false) => return Ok(()),
         }
         let enc = self.parse(pair.enc(), MAX_ENC, EncFile::parse)?;
@@ -269,4 +259,13 @@ impl Scan {
         }
         Ok(None)
     }
+}
+
+/// Whether it may be a configuration as one edits it. Plain layers and the rules are meant to be committed.
+fn is_plain(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    matches!(extension, Some("toml" | "json" | "yaml" | "yml" | "env" | "conf"))
+        && !name.ends_with(".defaults.toml")
+        && name != ".envconf.toml"
 }
