@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use envconf::{Error, KeyRef, KeyServices, Kind, Outline, Pair, Policy, Rules, Trusted, setting};
+use envconf::{
+    ContentType, Error, KeyRef, KeyServices, Kind, Outline, Pair, Policy, Rules, Trusted, setting,
+};
 
 use crate::cli::Global;
 use crate::output::{Output, shown};
@@ -86,10 +88,22 @@ impl Wanted {
     }
 }
 
-/// The outline that the rules ask for.
-pub(crate) fn outline(global: &Global, file: Option<&Path>, pair: &Pair) -> Result<Outline, Error> {
+/// The outline that the rules ask for; none for content that carries none, for a rule speaks of files of every type.
+pub(crate) fn outline(
+    global: &Global,
+    file: Option<&Path>,
+    pair: &Pair,
+    content_type: ContentType,
+    output: &Output,
+) -> Result<Outline, Error> {
     let files: Vec<&Path> = file.into_iter().chain([pair.enc()]).collect();
-    Ok(rules(global, pair)?.and_then(|rules| rules.outline(&files).cloned()).unwrap_or_default())
+    let outline = rules(global, pair)?.and_then(|rules| rules.outline(&files).cloned()).unwrap_or_default();
+    if outline == Outline::None || content_type.has_outline() {
+        return Ok(outline);
+    }
+    let ty = content_type.name();
+    output.say(format_args!("note: content of type {ty} carries no outline, whatever the rules say"));
+    Ok(Outline::None)
 }
 
 /// Stops a change of a pair that is, or would be, sealed for others than the rules want (api.md §4): a file that was

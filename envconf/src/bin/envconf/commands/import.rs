@@ -11,7 +11,7 @@ use super::seal::AFTER_UNWRAP;
 use crate::cli::{Global, one_of};
 use crate::output::{Output, shown};
 use crate::plain;
-use crate::recipients::Wanted;
+use crate::recipients::{self, Wanted};
 use crate::target::{self, Target};
 
 /// Take over what Tencent's own guides encrypted
@@ -79,7 +79,8 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let imported = read(args, &from, &services)?;
     let content_type = content_type(args, &imported).map_err(|error| error.at(&args.data))?;
     agree(&report(args, &target, &wanted, &imported, content_type), args.yes, output)?;
-    let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type);
+    let outline = recipients::outline(global, None, &target.pair, content_type, output)?;
+    let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).outline(outline);
     let seal = wanted.keys.into_iter().fold(seal, Seal::recipient);
     let sealed = seal.seal(&target.pair, imported.expose(), &services)?;
     written(&target, &imported, content_type, &sealed, output)

@@ -109,9 +109,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let seal = schema.into_iter().fold(seal, Seal::schema);
     let outline = match args.outline()? {
         Some(outline) => outline,
-        None => {
-            outline_of_rules(recipients::outline(global, source.file(), &target.pair)?, content_type, output)
-        }
+        None => recipients::outline(global, source.file(), &target.pair, content_type, output)?,
     };
     let before = target.pair.read_enc().ok().and_then(|bytes| EncFile::parse(&bytes).ok());
     let seal = seal.outline(outline.clone());
@@ -148,16 +146,6 @@ impl Args {
         self.outline_hide.iter().try_for_each(|path| outline.hide(path))?;
         Ok(Some(outline))
     }
-}
-
-/// A rule speaks of files of every type, also of those that carry no outline.
-fn outline_of_rules(outline: Outline, content_type: ContentType, output: &Output) -> Outline {
-    if outline == Outline::None || content_type.has_outline() {
-        return outline;
-    }
-    let ty = content_type.name();
-    output.say(format_args!("note: content of type {ty} carries no outline, whatever the rules say"));
-    Outline::None
 }
 
 /// What the outline of the new pair does not do, though somebody may count on it.
