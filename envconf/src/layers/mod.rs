@@ -72,7 +72,7 @@ impl Broken {
     /// Where git left a conflict in the text, that is the problem, at the line where it begins.
     pub(crate) fn problem(self, layer: &Layer<'_>) -> Problem {
         if let Some(line) = markers::first_whole(layer.text.as_bytes()) {
-            let (file, sealed) = (layer.file.clone(), layer.sealed);
+            let (file, sealed) = (layer.file.clone(), layer.kind == LayerKind::Sealed);
             let origin = Origin::Text { file, sealed, line, column: 1 };
             let rule = "a conflict marker of git; resolve the conflict first".to_owned();
             return Problem::new("", Some(origin), Complaint::Rule(rule));
