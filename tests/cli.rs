@@ -59,6 +59,8 @@ fn every_verb_explains_itself_with_examples() {
         "recipients",
         "status",
         "rewrap",
+        "sign",
+        "signer",
         "keys",
         "import",
         "template",

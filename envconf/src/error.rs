@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::kms::{KeyRef, local};
+use crate::signer;
 
 /// What went wrong, in one word: the closed list of format.md §8, and what can happen around the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,7 +68,7 @@ pub enum Kind {
     OutlineMismatch,
     /// A local key is missing or malformed.
     BadLocalKey,
-    /// A local key's file is readable by others, or not a regular file of the right owner.
+    /// The file of a local key, or of a signer's, is readable by others, or not a regular file of the right owner.
     InsecureKeyFile,
     /// Wrong usage, or a setting that is malformed or forbidden.
     Usage,
@@ -588,17 +589,22 @@ pub(crate) fn reason(error: &std::io::Error) -> String {
 }
 
 /// A name or path from outside, safe to print: control, bidirectional and other unprintable characters escaped, and a
-/// local key, which somebody gave where a name, a reference or a command belongs, left out.
+/// local key or a signer's, which somebody gave where a name, a reference or a command belongs, left out.
 pub fn escape(text: &str) -> impl fmt::Display + '_ {
     struct Escaped<'a>(&'a str);
     impl fmt::Display for Escaped<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            let Some((before, key)) = self.0.split_once(local::PREFIX) else { return plainly(self.0, f) };
+            let first = |prefix| self.0.find(prefix).map(|at| (at, prefix));
+            let prefixes = [local::PREFIX, signer::PREFIX];
+            let Some((at, prefix)) = prefixes.into_iter().filter_map(first).min() else {
+                return plainly(self.0, f);
+            };
+            let (before, key) = (&self.0[..at], &self.0[at + prefix.len()..]);
             let after = key.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=:".contains(c));
             // Of a text that was escaped before, nothing more is left out.
             let after = after.strip_prefix("[REDACTED]").unwrap_or(after);
             plainly(before, f)?;
-            write!(f, "{}[REDACTED]{}", local::PREFIX, escape(after))
+            write!(f, "{prefix}[REDACTED]{}", escape(after))
         }
     }
     fn plainly(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -660,6 +666,10 @@ mod tests {
         assert_eq!(
             escape("a envconf-local-v1:f7e8:q50O/+=' b envconf-local-v1:x\n").to_string(),
             "a envconf-local-v1:[REDACTED]' b envconf-local-v1:[REDACTED]\\n"
+        );
+        assert_eq!(
+            escape("envconf-signer-v1:f7e8:q50O/+= envconf-local-v1:x").to_string(),
+            "envconf-signer-v1:[REDACTED] envconf-local-v1:[REDACTED]"
         );
     }
 

@@ -65,6 +65,10 @@
 //! `trust`, in `ENVCONF_TRUST`, or with [`Loader::trust`]. A local key that lies in `.envconf/` is trusted only where
 //! none of these is set, or they name it.
 //!
+//! Whoever may wrap for a key that is trusted may choose the configuration; a signer that the program pins ([`Sign`],
+//! `ENVCONF_SIGNERS`, the attribute `signers`) takes that away from them. The chapter
+//! [Signatures](https://github.com/envconf/envconf/blob/main/envconf/docs/signatures.md) says when production must pin one.
+//!
 //! # Memory
 //!
 //! When a load is over nothing is left of plaintext and keys but the fields of the struct. [`harden`] protects the
@@ -100,6 +104,7 @@ mod diagnose;
 mod compare;
 mod open;
 mod seal;
+mod sign;
 mod rewrap;
 mod manage;
 pub mod import;
@@ -129,6 +134,7 @@ mod proxy;
 mod retry;
 mod envelope;
 mod signer;
+mod key_file;
 mod variables;
 mod step;
 mod secret;
@@ -148,6 +154,9 @@ mod layers_chapter {}
 #[doc = include_str!("../docs/testing.md")]
 mod testing_chapter {}
 
+#[cfg(doctest)]
+#[doc = include_str!("../docs/signatures.md")]
+mod signatures_chapter {}
 #[cfg(all(doctest, feature = "watch"))]
 #[doc = include_str!("../docs/reload.md")]
 mod reload_chapter {}
@@ -182,9 +191,10 @@ pub use open::{Depth, Opened, Verified, open, open_bytes, verify};
 pub use pair::{Pair, content_type_of, identity_of};
 pub use policy::{Policy, Trusted, parse_signers, parse_trust};
 pub use rewrap::{HowWrapped, Rewrap, Rewrapped};
-pub use rules::{Rule, Rules};
+pub use rules::{Demand, Rule, Rules};
 pub use schema::Schema;
 pub use seal::{Check, DataKeyUse, Seal, Sealed, check_content};
+pub use sign::{Sign, Signed};
 pub use signer::{SignerKey, SigningKey};
 pub use step::{State, Step};
 pub use template::{Format, template};

@@ -302,21 +302,7 @@ fn check_signatures(file: &EncFile, enc: &[u8], policy: &Policy) -> Result<(), E
     if policy.signers.is_empty() {
         return Ok(());
     }
-    let message = signer::message(&enc[..file.m]);
-    let mut valid = 0;
-    for signature in &file.signatures {
-        let Some(signer) = policy.signers.iter().find(|signer| signer.id() == signature.signer) else {
-            continue;
-        };
-        if !signer.verifies(&message, &signature.bytes) {
-            return Err(Error::new(
-                Kind::BadSignature,
-                format!("the signature of signer {} does not verify", signature.signer),
-            )
-            .advise("the file was changed after it was signed; do not deploy it"));
-        }
-        valid += 1;
-    }
+    let valid = signer::valid_signatures(file, enc, &policy.signers)?;
     if valid >= policy.required_signatures {
         return Ok(());
     }

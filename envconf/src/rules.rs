@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, escape};
 use crate::format::outline::{self, Outline};
-use crate::format::{ContentType, markers};
+use crate::format::{ContentType, EncFile, Id, markers};
 use crate::layers;
 use crate::layers::tree::{Node, Value};
 use crate::policy::Trusted;
 use crate::search;
+use crate::signer::{self, SignerKey};
 
 /// The file's name, searched upwards from the pair's folder.
 const FILE: &str = ".envconf.toml";
@@ -29,6 +30,7 @@ pub struct Rule {
     files: glob::Pattern,
     recipients: Vec<Trusted>,
     outline: Option<Outline>,
+    demand: Option<Demand>,
 }
 
 impl Rule {
@@ -45,6 +47,43 @@ impl Rule {
     /// The outline to write; `None` where the rule says nothing of it.
     pub fn outline(&self) -> Option<&Outline> {
         self.outline.as_ref()
+    }
+}
+
+/// Who has to sign what a rule is about. It binds those who seal and sign; a program pins its signers itself, for
+/// whoever can write the repository can write this.
+#[derive(Clone, Debug)]
+pub struct Demand {
+    signers: Vec<SignerKey>,
+    required: usize,
+}
+
+impl Demand {
+    /// The signers who count.
+    pub fn signers(&self) -> &[SignerKey] {
+        &self.signers
+    }
+
+    /// How many signatures are missing where these of them are there.
+    pub fn missing(&self, there: &[Id]) -> usize {
+        let counted = self.signers.iter().filter(|signer| there.contains(&signer.id())).count();
+        self.required.saturating_sub(counted)
+    }
+
+    /// Looks whether the `.enc` given by its bytes is signed as demanded.
+    ///
+    /// # Errors
+    /// [`Kind::BadSignature`] for a signature of one of the signers that does not verify; [`Kind::SignatureRequired`]
+    /// where there are too few; and as for [`EncFile::parse`].
+    pub fn check(&self, enc: &[u8]) -> Result<(), Error> {
+        let file = EncFile::parse(enc)?;
+        let valid = signer::valid_signatures(&file, enc, &self.signers)?;
+        if valid >= self.required {
+            return Ok(());
+        }
+        let message = format!("{valid} signatures of the signers in {FILE}, {} demanded", self.required);
+        Err(Error::new(Kind::SignatureRequired, message)
+            .advise("sign it with `envconf sign`, or seal it with --sign-key"))
     }
 }
 
@@ -163,6 +202,12 @@ impl Rules {
         files.iter().filter_map(|file| relative_to(file, folder)).collect()
     }
 
+    /// Who has to sign, by the first rule that matches, as for [`Rules::recipients`]; `None` where none does, or it says
+    /// nothing of signers.
+    pub fn demand(&self, files: &[&Path]) -> Option<&Demand> {
+        self.rules[self.position(&self.relative(files))?].demand.as_ref()
+    }
+
     /// The recipients of every rule, in their order.
     pub(crate) fn all_recipients(&self) -> impl Iterator<Item = &Trusted> {
         self.rules.iter().flat_map(|rule| &rule.recipients)
@@ -188,6 +233,7 @@ impl Rule {
             return Err(usage(format!("line {line}: expected [[rule]]")));
         };
         let (mut files, mut recipients, mut outline, mut hide) = (None, None, None, None);
+        let (mut signers, mut required) = (None, None);
         for (key, node) in table.iter() {
             let line = at(node);
             match (&**key, &node.value) {
@@ -220,13 +266,31 @@ impl Rule {
                 ("outline_hide", _) => {
                     return Err(usage(format!("line {line}: outline_hide is a list of paths in quotes")));
                 }
+                ("signers", Value::Array(items)) if !items.is_empty() => {
+                    let list: Vec<SignerKey> =
+                        items.iter().map(|item| signer(item, at(item))).collect::<Result<_, _>>()?;
+                    let is_repeated = |(at, signer): (usize, &SignerKey)| list[..at].contains(signer);
+                    if list.iter().enumerate().any(is_repeated) {
+                        return Err(usage(format!("line {line}: a signer is named twice")));
+                    }
+                    signers = Some(list);
+                }
+                ("required_signatures", Value::Integer(number)) => {
+                    required = Some((usize::try_from(*number).unwrap_or_default(), line));
+                }
+                ("signers", _) => {
+                    return Err(usage(format!("line {line}: signers is a list of public keys in base64")));
+                }
+                ("required_signatures", _) => {
+                    return Err(usage(format!("line {line}: required_signatures is a whole number")));
+                }
                 ("files", _) => return Err(usage(format!("line {line}: files is a glob in quotes"))),
                 ("recipients", _) => {
                     return Err(usage(format!("line {line}: recipients is a list of key references")));
                 }
                 (key, _) => {
                     return Err(usage(format!(
-                        "line {line}: unknown key `{}`, allowed are files, recipients, outline and outline_hide",
+                        "line {line}: unknown key `{}`, allowed are files, recipients, outline, outline_hide, signers and required_signatures",
                         escape(key)
                     )));
                 }
@@ -239,8 +303,20 @@ impl Rule {
                 return Err(usage(format!("line {line}: outline_hide needs outline = \"tags\"")));
             }
         };
+        let demand = match (signers, required) {
+            (None, None) => None,
+            (Some(signers), None) => Some(Demand { signers, required: 1 }),
+            (Some(signers), Some((required, _))) if (1..=signers.len()).contains(&required) => {
+                Some(Demand { signers, required })
+            }
+            (_, Some((_, line))) => {
+                return Err(usage(format!(
+                    "line {line}: required_signatures is at least 1 and at most as many as signers names"
+                )));
+            }
+        };
         match (files, recipients) {
-            (Some(files), Some(recipients)) => Ok(Self { files, recipients, outline }),
+            (Some(files), Some(recipients)) => Ok(Self { files, recipients, outline, demand }),
             _ => Err(usage(format!("line {line}: a rule needs both files and recipients"))),
         }
     }
@@ -259,6 +335,13 @@ fn hidden(node: &Node<'_>, line: usize) -> Result<String, Error> {
     };
     outline::check_path(path).map_err(|error| usage(format!("line {line}: {}", error.message())))?;
     Ok(path.to_string())
+}
+
+fn signer(node: &Node<'_>, line: usize) -> Result<SignerKey, Error> {
+    let Value::String(text) = &node.value else {
+        return Err(usage(format!("line {line}: signers is a list of public keys in base64")));
+    };
+    text.parse().map_err(|error: Error| usage(format!("line {line}: {}", error.message())))
 }
 
 fn usage(message: String) -> Error {
@@ -320,10 +403,29 @@ mod tests {
             ("[[rule]]\noutline = \"tags\"\noutline_hide = \"a\"", "line 3"),
             ("[[rule]]\noutline = \"keys\"\noutline_hide = [\"a\"]", "line 3"),
             ("\n<<<<<<< HEAD\n=======\n>>>>>>> other\n", "line 2: a conflict marker"),
+            ("[[rule]]\nfiles = \"*\"\nrecipients = [\"local\"]\nsigners = [\"x\"]", "line 4"),
+            ("[[rule]]\nfiles = \"*\"\nrecipients = [\"local\"]\nsigners = []", "line 4"),
+            ("[[rule]]\nfiles = \"*\"\nrecipients = [\"local\"]\nrequired_signatures = 1", "line 4"),
         ] {
             let error = Rules::parse(bad).unwrap_err();
             assert_eq!(error.kind(), Kind::Usage, "{bad}");
             assert!(error.to_string().contains(line), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_rule_demands_at_most_as_many_signatures_as_it_names_signers() {
+        let key = crate::SigningKey::from_seed(&[7; 32]).public();
+        let rule = |more: &str| {
+            Rules::parse(&format!(
+                "[[rule]]\nfiles = \"**\"\nrecipients = [\"local\"]\nsigners = [\"{key}\"]\n{more}"
+            ))
+        };
+        let rules = rule("").unwrap();
+        let demand = rules[0].demand.as_ref().unwrap();
+        assert_eq!((demand.missing(&[]), demand.missing(&[key.id()])), (1, 0));
+        for more in ["required_signatures = 0", "required_signatures = 2", "required_signatures = -1"] {
+            assert!(rule(more).unwrap_err().to_string().contains("line 5"), "{more}");
         }
     }
 }

@@ -52,6 +52,7 @@ pub struct Seal {
     old: Option<Policy>,
     new_data_key: bool,
     schema: Option<Schema>,
+    unsigned: bool,
 }
 
 /// What sealing did.
@@ -61,6 +62,7 @@ pub struct Sealed {
     recipients: Vec<KeyRef>,
     data_key: DataKeyUse,
     check: Check,
+    lost: Vec<Id>,
 }
 
 /// Whether a seal has a data key of its own.
@@ -111,6 +113,11 @@ impl Sealed {
     pub fn check(&self) -> Check {
         self.check
     }
+
+    /// The ids of those who had signed the old pair and have not signed the new one.
+    pub fn lost_signers(&self) -> &[Id] {
+        &self.lost
+    }
 }
 
 impl Seal {
@@ -128,11 +135,12 @@ impl Seal {
             old: None,
             new_data_key: false,
             schema: None,
+            unsigned: false,
         }
     }
 
     /// Seals as `opened` was sealed: for the same identity and recipients, with the same type and suite, with an
-    /// outline and a time of sealing if it has them. Signatures are not repeated: sign anew.
+    /// outline and a time of sealing if it has them. Signatures are not repeated: sign anew, or say [`Seal::unsigned`].
     pub fn again(opened: &Opened) -> Self {
         let header = &opened.header;
         let hidden = header.outline.iter().filter(|line| line.tag.is_none());
@@ -195,6 +203,13 @@ impl Seal {
         self
     }
 
+    /// Lets a pair that is signed become one that is not; without this, sealing over one needs a signer too.
+    #[must_use]
+    pub fn unsigned(mut self) -> Self {
+        self.unsigned = true;
+        self
+    }
+
     /// Brings a new data key even where the old one could stay.
     #[must_use]
     pub fn new_data_key(mut self) -> Self {
@@ -226,6 +241,7 @@ impl Seal {
     /// # Errors
     /// [`Kind::Usage`] without recipients; [`Kind::DoesNotFit`] for content that does not parse or that the schema
     /// refuses, with every problem there is and before anything is asked or written;
+    /// [`Kind::SignatureRequired`] without a signer where the old pair is signed;
     /// [`Kind::UnwrapFailed`] where a key service does not answer; whatever is wrong with the old pair;
     /// [`Kind::Io`] for a file that cannot be read or written.
     pub fn seal(&self, pair: &Pair, content: &[u8], services: &KeyServices) -> Result<Sealed, Error> {
@@ -249,14 +265,15 @@ impl Seal {
             self.check_by_schema(content, &Plain::beside(pair, &self.name, &self.environment)?)?;
         }
         let _lock = Lock::of(pair)?;
-        let old = self.read_old(pair, services)?;
+        let (old, lost) = self.read_old(pair, services)?;
         if let Old::Verified(_) | Old::Closed { .. } = old {
             let added: Vec<KeyRef> = self.recipients.iter().filter(|key| !old.has(key)).cloned().collect();
             if !added.is_empty() {
                 confirm(&added)?;
             }
         }
-        worker::block_on(self.plan(pair, content, services, old))?.put(pair)
+        let planned = worker::block_on(self.plan(pair, content, services, old))?;
+        planned.put(pair).map(|sealed| Sealed { lost, ..sealed })
     }
 
     /// As [`Seal::seal`], over a pair that was opened before: no key is asked for the old one again.
@@ -283,6 +300,7 @@ impl Seal {
         }
         self.check_identity(&file.header.name, &file.header.environment)
             .map_err(|error| error.at(pair.enc()))?;
+        let lost = self.lost_signers(&file).map_err(|error| error.at(pair.enc()))?;
         let old = Old::Verified(Box::new(Known::of(opened, &key_file)));
         let planned = worker::block_on(self.plan(pair, content, services, old))?;
         // Key services have answered: only now are others kept out.
@@ -290,7 +308,7 @@ impl Seal {
         if (pair.read_enc()?, pair.read_key()?) != (enc, key) {
             return Err(lock::overtaken(pair));
         }
-        planned.put(pair)
+        planned.put(pair).map(|sealed| Sealed { lost, ..sealed })
     }
 
     /// The bytes of a new pair's two files, `.enc` first, with a data key of its own and generation 1.
@@ -334,8 +352,23 @@ impl Seal {
         schema.check(&format!("{} for {}", self.name, self.environment), &layers)
     }
 
-    /// What is there already.
-    fn read_old(&self, pair: &Pair, services: &KeyServices) -> Result<Old, Error> {
+    /// Who signed the old file and does not sign the new one.
+    fn lost_signers(&self, old: &EncFile) -> Result<Vec<Id>, Error> {
+        let new: Vec<Id> = self.signers.iter().map(|signer| signer.public().id()).collect();
+        let old = old.signatures.iter().map(|signature| signature.signer);
+        let lost: Vec<Id> = old.filter(|id| !new.contains(id)).collect();
+        if lost.is_empty() || !new.is_empty() || self.unsigned {
+            return Ok(lost);
+        }
+        let by: Vec<_> = lost.iter().map(Id::to_string).collect();
+        let message = format!("it is signed by {}, and would not be any more", by.join(" "));
+        Err(Error::new(Kind::SignatureRequired, message).advise(
+            "sign the new one too (--sign-key); or seal it unsigned (--unsigned), and have it signed before it is deployed",
+        ))
+    }
+
+    /// What is there already, and whose signatures will be missed.
+    fn read_old(&self, pair: &Pair, services: &KeyServices) -> Result<(Old, Vec<Id>), Error> {
         let present = |path: &std::path::Path| path.symlink_metadata().is_ok();
         let (enc_there, key_there) = (present(pair.enc()), present(pair.key()));
         let policy = self.old_policy();
@@ -345,12 +378,13 @@ impl Seal {
                 let key = KeyFile::parse(&pair.read_key()?).map_err(|error| error.at(pair.key()))?;
                 self.check_identity(&key.name, &key.environment).map_err(|error| error.at(pair.key()))?;
             }
-            return Ok(Old::None);
+            return Ok((Old::None, Vec::new()));
         }
         let enc = pair.read_enc()?;
         let file = EncFile::parse(&enc).map_err(|error| error.at(pair.enc()))?;
         self.check_identity(&file.header.name, &file.header.environment)
             .map_err(|error| error.at(pair.enc()))?;
+        let lost = self.lost_signers(&file).map_err(|error| error.at(pair.enc()))?;
         let key = pair.read_key().map_err(|error| match key_there {
             true => error,
             false => {
@@ -359,11 +393,13 @@ impl Seal {
         })?;
         let (key, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
         match worker::block_on(open::open_pair(pair, &policy, services, Wait::Here)) {
-            Ok(opened) => Ok(Old::Verified(Box::new(Known::of(&opened, &key)))),
+            Ok(opened) => Ok((Old::Verified(Box::new(Known::of(&opened, &key))), lost)),
             Err(error) => match error.kind() {
-                Kind::UnwrapFailed if recipients::is_final(&error) => Ok(Old::closed(&file, &key, &section)),
+                Kind::UnwrapFailed if recipients::is_final(&error) => {
+                    Ok((Old::closed(&file, &key, &section), lost))
+                }
                 Kind::NoTrustedRecipient | Kind::BadLocalKey | Kind::SignatureRequired => {
-                    Ok(Old::closed(&file, &key, &section))
+                    Ok((Old::closed(&file, &key, &section), lost))
                 }
                 _ => Err(error),
             },
@@ -432,7 +468,7 @@ impl Seal {
     }
 
     fn sealed(&self, generation: u64, data_key: DataKeyUse, check: Check) -> Sealed {
-        Sealed { generation, recipients: self.recipients.clone(), data_key, check }
+        Sealed { generation, recipients: self.recipients.clone(), data_key, check, lost: Vec::new() }
     }
 
     fn has_recipients_of(&self, old: &Known) -> bool {

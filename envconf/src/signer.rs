@@ -1,15 +1,28 @@
 //! Signers: who may vouch for a file, apart from who may wrap its key (format.md §§2, 4, 9).
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer as _;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
+use crate::envelope;
 use crate::error::{Error, Kind};
-use crate::format::{Id, Signature};
+use crate::format::{EncFile, Id, Signature};
+use crate::key_file;
+use crate::secret::SecretBytes;
+
+/// What a signer's key begins with as text.
+pub(crate) const PREFIX: &str = "envconf-signer-v1:";
+const SEED: usize = 32;
+const SEED_B64: usize = SEED.div_ceil(3) * 4;
+const ID_HEX: usize = 16;
+/// Prefix, id, colon, base64 of the seed.
+const TEXT: usize = PREFIX.len() + ID_HEX + 1 + SEED_B64;
 
 /// The public half of a signer's key: Ed25519 (RFC 8032), written as base64 of 32 bytes.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,10 +73,76 @@ impl fmt::Debug for SignerKey {
 }
 
 /// The private half of a signer's key; wiped on drop, `Debug` shows nothing.
+///
+/// As text it is `envconf-signer-v1:<signer id>:<base64 of the 32-byte seed>`, the id being that of its public half, and
+/// at most one line feed behind it. In a file that text has mode 0600, as a local key has.
 #[derive(Clone)]
 pub struct SigningKey(Box<ed25519_dalek::SigningKey>);
 
 impl SigningKey {
+    /// A fresh key.
+    ///
+    /// # Errors
+    /// [`Kind::Unexpected`] where the operating system has no randomness to give.
+    pub fn generate() -> Result<Self, Error> {
+        let seed = SecretBytes::random(SEED).map_err(envelope::no_randomness)?;
+        Ok(Self::of(&seed))
+    }
+
+    fn of(seed: &SecretBytes) -> Self {
+        let seed = seed.expose().first_chunk().expect("a seed has 32 bytes");
+        Self::from_seed(seed)
+    }
+
+    /// The key as text: the raw secret, to be stored where only the signer reads.
+    pub fn expose_text(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(TEXT + 1)); // and a line feed
+        text.push_str(PREFIX);
+        text.push_str(&self.public().id().to_string());
+        text.push(':');
+        STANDARD.encode_string(self.0.as_bytes(), &mut text);
+        text
+    }
+
+    /// Writes the key to a new file that only its owner can read.
+    ///
+    /// # Errors
+    /// [`Kind::Io`], also where there is a file already: a key is never written over.
+    pub fn create(&self, path: &Path) -> Result<(), Error> {
+        let mut text = self.expose_text();
+        text.push('\n'); // within its capacity, see `expose_text`
+        key_file::create(path, text.as_bytes())
+    }
+
+    /// Reads a key from a file that nobody but its owner can change and nobody but owner and group can read.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] for a file that cannot be read; [`Kind::InsecureKeyFile`] for one that is not regular, not the
+    /// user's or root's, or has any of the mode bits 0037; [`Kind::Usage`] for one that holds something else.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let unreadable = |error: std::io::Error| {
+            let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+            let error = Error::read(path, error);
+            if is_missing { error.advise("make a signer's key with `envconf signer new`") } else { error }
+        };
+        let file = key_file::open_without_waiting(path).map_err(unreadable)?;
+        key_file::check(&file, path, "signer's key")?;
+        // Room for a key with its line feed, and a byte more.
+        let mut buffer = SecretBytes::zeroed(TEXT + 2);
+        let len = key_file::fill(file, &mut buffer).map_err(unreadable)?;
+        Self::parse(&buffer.expose()[..len]).ok_or_else(|| malformed().at(path))
+    }
+
+    fn parse(text: &[u8]) -> Option<Self> {
+        let rest = text.strip_suffix(b"\n").unwrap_or(text).strip_prefix(PREFIX.as_bytes())?;
+        let (id, b64) = rest.split_at_checked(ID_HEX)?;
+        let b64 = b64.strip_prefix(b":").filter(|b64| b64.len() == SEED_B64)?;
+        let mut seed = SecretBytes::zeroed(SEED);
+        let decoded = STANDARD.decode_slice(b64, seed.expose_mut()) == Ok(SEED);
+        let this = decoded.then(|| Self::of(&seed))?;
+        (this.public().id().to_string().as_bytes() == id).then_some(this)
+    }
+
     /// The signer whose RFC 8032 private key (seed) these 32 bytes are; the caller should wipe them.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(Box::new(ed25519_dalek::SigningKey::from_bytes(seed)))
@@ -80,6 +159,20 @@ impl SigningKey {
     }
 }
 
+fn malformed() -> Error {
+    Error::new(Kind::Usage, "not a signer's key, or its id does not belong to it")
+        .advise("a signer's key is one line, envconf-signer-v1:<id>:<base64>; copy it whole, or make one with `envconf signer new`")
+}
+
+impl FromStr for SigningKey {
+    type Err = Error;
+
+    /// Parses the key's text, with at most one line feed behind it.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::parse(text.as_bytes()).ok_or_else(malformed)
+    }
+}
+
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey([REDACTED])")
@@ -89,4 +182,73 @@ impl fmt::Debug for SigningKey {
 /// What is signed of a file, given through its last body line; made once for all its signers.
 pub(crate) fn message(signed: &[u8]) -> Vec<u8> {
     [b"envconf/v1 sig\0", signed].concat()
+}
+
+/// How many of these signers have signed the file; those of others are ignored.
+///
+/// # Errors
+/// [`Kind::BadSignature`] for a signature of one of them that does not verify.
+pub(crate) fn valid_signatures(file: &EncFile, enc: &[u8], signers: &[SignerKey]) -> Result<usize, Error> {
+    let message = message(&enc[..file.m]);
+    let mut valid = 0;
+    for signature in &file.signatures {
+        let Some(signer) = signers.iter().find(|signer| signer.id() == signature.signer) else {
+            continue;
+        };
+        if !signer.verifies(&message, &signature.bytes) {
+            return Err(Error::new(
+                Kind::BadSignature,
+                format!("the signature of signer {} does not verify", signature.signer),
+            )
+            .advise("the file was changed after it was signed; do not deploy it"));
+        }
+        valid += 1;
+    }
+    Ok(valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_key_are_each_others_inverse() {
+        let key = SigningKey::generate().unwrap();
+        let text = key.expose_text();
+        assert_eq!(text.len(), TEXT);
+        assert_eq!(text.parse::<SigningKey>().unwrap().public(), key.public());
+        assert!(format!("{}\n", *text).parse::<SigningKey>().is_ok());
+        let other = SigningKey::generate().unwrap().public().id().to_string();
+        for bad in [
+            format!("{}\n\n", *text),
+            format!(" {}", *text),
+            text[..TEXT - 1].into(),
+            text.replace("v1", "v2"),
+            text.replace(&key.public().id().to_string(), &other),
+            String::new(),
+        ] {
+            assert_eq!(bad.parse::<SigningKey>().unwrap_err().kind(), Kind::Usage);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_made_once_and_read_only_while_it_is_its_owners() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("signer");
+        let key = SigningKey::generate().unwrap();
+        key.create(&path).unwrap();
+        assert_eq!(key.create(&path).unwrap_err().exit_code(), 11);
+        assert_eq!(SigningKey::read(&path).unwrap().public(), key.public());
+        for mode in [0o604, 0o620, 0o610, 0o601, 0o602] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(SigningKey::read(&path).unwrap_err().kind(), Kind::InsecureKeyFile, "{mode:o}");
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(&path, [key.expose_text().as_bytes(), b"\n\n"].concat()).unwrap();
+        assert_eq!(SigningKey::read(&path).unwrap_err().kind(), Kind::Usage);
+        assert_eq!(SigningKey::read(folder.path()).unwrap_err().kind(), Kind::InsecureKeyFile);
+        assert_eq!(SigningKey::read(&folder.path().join("no")).unwrap_err().exit_code(), 10);
+    }
 }

@@ -14,7 +14,7 @@ use crate::secret::SecretBytes;
 const MAX_BODY: usize = MAX_CONTENT + PADDING + TAG;
 const MAX_HEADER: usize = 1_048_576;
 const MAX_OUTLINE: usize = 4096;
-const MAX_SIGNATURES: usize = 8;
+pub(crate) const MAX_SIGNATURES: usize = 8;
 /// A `sig` line, its LF included, and the file's last line.
 const SIGNATURE_LINE: usize = "sig: ".len() + 16 + " ".len() + 88 + 1;
 const END: &[u8] = b"end\n";

@@ -12,7 +12,7 @@ pub(crate) mod outline;
 mod values;
 
 pub use enc::{EncFile, Header, Signature};
-pub(crate) use enc::{reserve_rest, write_body, write_signatures};
+pub(crate) use enc::{MAX_SIGNATURES, reserve_rest, write_body, write_signatures};
 pub(crate) use key::MAX_RECIPIENTS;
 pub use key::{KeyFile, Recipient, Section};
 pub use outline::{Outline, OutlineLine};

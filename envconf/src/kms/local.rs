@@ -3,8 +3,6 @@
 //! It authenticates, needs no service and no network. Whoever has it can open and forge all that it wraps.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -16,6 +14,7 @@ use zeroize::Zeroizing;
 use super::{Context, KeyRef, KmsError, WrappedKey};
 use crate::envelope::{self, DataKey};
 use crate::error::{Error, Kind};
+use crate::key_file;
 use crate::search;
 use crate::secret::{SecretBytes, same};
 
@@ -75,16 +74,9 @@ impl LocalKey {
     /// # Errors
     /// [`Kind::Io`], also where there is a file already: a key is never written over.
     pub fn create(&self, path: &Path) -> Result<(), Error> {
-        use std::io::Write as _;
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let failed = |error| Error::write(path, error);
-        let mut file = options.open(path).map_err(failed)?;
         let mut text = self.expose_text();
         text.push('\n'); // within its capacity, see `expose_text`
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+        key_file::create(path, text.as_bytes())
     }
 
     fn parse(text: &[u8]) -> Option<Self> {
@@ -119,18 +111,11 @@ impl LocalKey {
             .caused_by(error)
             .advise(advice)
         };
-        let file = open_without_waiting(path).map_err(unreadable)?;
-        check_permissions(&file, path)?;
-        // A buffer for the longest key and one byte more, so that nothing grows and leaves copies.
+        let file = key_file::open_without_waiting(path).map_err(unreadable)?;
+        key_file::check(&file, path, "local key")?;
+        // Room for the longest key and a byte more.
         let mut buffer = SecretBytes::zeroed(TEXT + 2);
-        let mut len = 0;
-        let mut file = file.take(buffer.expose().len() as u64);
-        loop {
-            match file.read(&mut buffer.expose_mut()[len..]).map_err(unreadable)? {
-                0 => break,
-                read => len += read,
-            }
-        }
+        let len = key_file::fill(file, &mut buffer).map_err(unreadable)?;
         Self::parse(&buffer.expose()[..len]).ok_or_else(|| malformed().at(path))
     }
 
@@ -232,54 +217,6 @@ impl fmt::Debug for LocalKey {
 pub(crate) fn parse_several(text: Zeroizing<String>) -> Result<Vec<LocalKey>, Error> {
     let words = text.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty());
     words.map(str::parse).collect()
-}
-
-/// Opens for reading without waiting for the other end, should it be a pipe.
-#[cfg(unix)]
-pub(crate) fn open_without_waiting(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
-#[cfg(not(unix))]
-pub(crate) fn open_without_waiting(path: &Path) -> std::io::Result<File> {
-    File::open(path)
-}
-
-#[cfg(unix)]
-fn check_permissions(file: &File, path: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::MetadataExt as _;
-    let insecure = |what: String| Error::new(Kind::InsecureKeyFile, what).at(path);
-    let metadata = file.metadata().map_err(|error| Error::read(path, error))?;
-    if !metadata.is_file() {
-        return Err(insecure("the local key is no regular file".into())
-            .advise("put the key into a regular file of mode 0600"));
-    }
-    let user = rustix::process::geteuid().as_raw();
-    if ![0, user].contains(&metadata.uid()) {
-        return Err(insecure(format!(
-            "the local key belongs to user {}, neither root nor user {user}",
-            metadata.uid()
-        ))
-        .advise("take the file over with chown, or use another key"));
-    }
-    let mode = metadata.mode() & 0o777;
-    if mode & 0o037 != 0 {
-        return Err(insecure(format!("the local key has mode {mode:04o}: others can read or change it"))
-            .advise("run chmod 600 on it; if others may have read it, make a new key and seal again"));
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn check_permissions(file: &File, path: &Path) -> Result<(), Error> {
-    let metadata = file.metadata().map_err(|error| Error::read(path, error))?;
-    if metadata.is_file() {
-        Ok(())
-    } else {
-        Err(Error::new(Kind::InsecureKeyFile, "the local key is no regular file").at(path))
-    }
 }
 
 #[cfg(test)]

@@ -53,6 +53,8 @@ pub(crate) enum Verb {
     Status(commands::status::Args),
     #[command(visible_alias = "updatekeys")]
     Rewrap(commands::rewrap::Args),
+    Sign(commands::sign::Args),
+    Signer(commands::signer::Args),
     Keys(commands::keys::Args),
     Import(commands::import::Args),
     Doctor(commands::doctor::Args),

@@ -13,6 +13,7 @@ mod recipients;
 mod report;
 mod schema;
 mod scan;
+mod signers;
 mod target;
 
 use std::process::ExitCode;
@@ -55,6 +56,8 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Recipients(args) => commands::recipients::run(args, global, output).map(done),
         Verb::Status(args) => commands::status::run(args, global, output).map(done),
         Verb::Rewrap(args) => commands::rewrap::run(args, global, output),
+        Verb::Sign(args) => commands::sign::run(args, global, output).map(done),
+        Verb::Signer(args) => commands::signer::run(args, output).map(done),
         Verb::Keys(args) => commands::keys::run(args, output).map(done),
         Verb::Import(args) => commands::import::run(args, global, output).map(done),
         Verb::Doctor(args) => commands::doctor::run(args, global, output),

@@ -12,6 +12,7 @@ use crate::cli::{Global, one_of};
 use crate::output::{Output, shown};
 use crate::plain;
 use crate::recipients::{self, Wanted};
+use crate::signers;
 use crate::target::{self, Target};
 
 /// Take over what Tencent's own guides encrypted
@@ -83,7 +84,9 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).outline(outline);
     let seal = wanted.keys.into_iter().fold(seal, Seal::recipient);
     let sealed = seal.seal(&target.pair, imported.expose(), &services)?;
-    written(&target, &imported, content_type, &sealed, output)
+    written(&target, &imported, content_type, &sealed, output)?;
+    signers::say_missing(signers::demand(global, None, &target.pair)?.as_ref(), &[], output);
+    Ok(())
 }
 
 /// The pair to write. What is there already is not replaced: it is a configuration of its own, with its own history.

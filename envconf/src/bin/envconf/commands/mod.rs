@@ -19,4 +19,6 @@ pub(crate) mod scan;
 pub(crate) mod seal;
 pub(crate) mod status;
 pub(crate) mod template;
+pub(crate) mod sign;
+pub(crate) mod signer;
 pub(crate) mod verify;

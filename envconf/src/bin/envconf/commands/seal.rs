@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use envconf::format::EncFile;
 use envconf::{
-    Check, ContentType, DataKeyUse, Error, Kind, Outline, Pair, Seal, Sealed, Suite, Trusted,
+    Check, ContentType, DataKeyUse, Error, Id, Kind, Outline, Pair, Seal, Sealed, Suite, Trusted,
     content_type_of, escape,
 };
 use serde_json::json;
@@ -13,6 +13,7 @@ use crate::output::{Output, shown};
 use crate::plain;
 use crate::recipients::{self, Wanted};
 use crate::schema::SchemaArgs;
+use crate::signers;
 use crate::target::{self, Target};
 
 /// Seal a plain file into a pair
@@ -30,8 +31,8 @@ use crate::target::{self, Target};
 /// at: those that the program will have are named with --env-provides.
 ///
 /// Sealing again keeps the data key as long as the old pair opens and its
-/// recipients stay the same, and raises the generation by one. After any failure
-/// the old pair is as it was.
+/// recipients stay the same, and raises the generation by one. Over a signed pair it
+/// needs --sign-key or --unsigned. After any failure the old pair is as it was.
 #[derive(clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -83,6 +84,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH", requires = "outline")]
     outline_hide: Vec<String>,
 
+    /// Sign the pair with the key in this file; repeatable
+    #[arg(long = "sign-key", value_name = "FILE")]
+    sign_keys: Vec<PathBuf>,
+
+    /// Seal without a signature although the old pair has one, or the rules demand one
+    #[arg(long, conflicts_with = "sign_keys")]
+    unsigned: bool,
+
     /// Agree to recipients that .envconf.toml adds to the old pair's
     #[arg(short, long)]
     yes: bool,
@@ -99,6 +108,12 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let services = target.services()?;
     let wanted = Wanted::of(&args.recipients, global, source.file(), &target.pair, &services)?;
     let old = wanted.trust_for_old(&target, global)?;
+    let sign_keys = signers::read(&args.sign_keys)?;
+    let demand = signers::demand(global, source.file(), &target.pair)?;
+    if !args.unsigned {
+        signers::require(demand.as_ref(), &sign_keys, &target.pair)?;
+    }
+    let signed_by: Vec<Id> = sign_keys.iter().map(|key| key.public().id()).collect();
     let content = source.read()?;
     refuse_sealed_content(&content).map_err(|error| source.name(error))?;
     let content_type = match args.content_type {
@@ -114,6 +129,8 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let before = target.pair.read_enc().ok().and_then(|bytes| EncFile::parse(&bytes).ok());
     let seal = seal.outline(outline.clone());
     let seal = wanted.keys.iter().cloned().fold(seal.trust_for_old(old), Seal::recipient);
+    let seal = sign_keys.into_iter().fold(seal, Seal::sign);
+    let seal = if args.unsigned { seal.unsigned() } else { seal };
     let sealed = seal
         .seal_if(&target.pair, &content, &services, |added| wanted.confirm(added, args.yes, "Seal", output))
         .map_err(|error| match error.kind() {
@@ -124,8 +141,9 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     if let (true, Source::File(file)) = (args.rm, &source) {
         std::fs::remove_file(file).map_err(|error| Error::write(file, error))?;
     }
-    report(&target, &sealed, args, output)?;
+    report(&target, &sealed, &signed_by, args, output)?;
     say_of_outline(&outline, before, &target, output)?;
+    signers::say_missing(demand.as_ref(), &signed_by, output);
     if content_type == ContentType::Dotenv
         && let Some(line) = first_quoted_value(&content)
     {
@@ -279,7 +297,14 @@ fn usage(message: &str) -> Error {
     Error::new(Kind::Usage, message)
 }
 
-fn report(target: &Target, sealed: &Sealed, args: &Args, output: &Output) -> Result<(), Error> {
+fn report(
+    target: &Target,
+    sealed: &Sealed,
+    signed_by: &[Id],
+    args: &Args,
+    output: &Output,
+) -> Result<(), Error> {
+    let texts = |ids: &[Id]| ids.iter().map(Id::to_string).collect::<Vec<_>>();
     let recipients: Vec<_> = sealed.recipients().iter().map(ToString::to_string).collect();
     if output.is_json() {
         return output.json(&json!({
@@ -299,6 +324,8 @@ fn report(target: &Target, sealed: &Sealed, args: &Args, output: &Output) -> Res
             },
             "check": if sealed.check() == Check::Whole { "whole" } else { "after-unwrap" },
             "removed": args.rm,
+            "signers": texts(signed_by),
+            "lost_signers": texts(sealed.lost_signers()),
         }));
     }
     let generation = sealed.generation();
@@ -310,6 +337,8 @@ fn report(target: &Target, sealed: &Sealed, args: &Args, output: &Output) -> Res
         }
     }
     recipients.iter().for_each(|key| output.say(format_args!("  for {key}")));
+    texts(signed_by).iter().for_each(|id| output.say(format_args!("  signed by {id}")));
+    texts(sealed.lost_signers()).iter().for_each(|id| output.say(format_args!("  no more signed by {id}")));
     if sealed.check() == Check::AfterUnwrap {
         output.say(AFTER_UNWRAP);
     }

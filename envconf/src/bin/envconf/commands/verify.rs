@@ -1,18 +1,19 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use envconf::{Depth, Error, KeyServices, Kind, Pair, Policy, Verified, parse_signers};
+use envconf::{Demand, Depth, Error, KeyServices, Kind, Pair, Policy, Verified, parse_signers};
 use serde_json::{Value, json};
 
 use crate::cli::{Global, one_of};
 use crate::output::{Output, shown};
 use crate::report;
+use crate::signers;
 use crate::target::Target;
 
 /// Check pairs without showing what is in them
 ///
 /// All pairs are checked and reported; the exit code is that of the first one
-/// that fails.
+/// that fails. A pair that lacks signatures which .envconf.toml demands fails too.
 #[derive(clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -89,6 +90,8 @@ struct Check {
     pair: Pair,
     policy: Policy,
     services: KeyServices,
+    /// What the rules demand of signatures.
+    demand: Option<Demand>,
 }
 
 impl Check {
@@ -98,11 +101,17 @@ impl Check {
         if let Some(list) = &args.signers {
             policy = policy.signers(parse_signers(list, "--signers")?, args.required_signatures)?;
         }
-        Ok(Self { policy, services: target.services()?, pair: target.pair })
+        let demand = signers::demand(global, None, &target.pair)?;
+        Ok(Self { policy, services: target.services()?, pair: target.pair, demand })
     }
 
     fn run(self, depth: Depth) -> Result<(Pair, Verified), Error> {
         let verified = envconf::verify(&self.pair, &self.policy, &self.services, depth)?;
+        // What the rules demand comes on top, and never into the policy: they lie in the repository.
+        if let Some(demand) = &self.demand {
+            let enc = self.pair.read_enc()?;
+            demand.check(&enc).map_err(|error| error.at(self.pair.enc()))?;
+        }
         Ok((self.pair, verified))
     }
 }

@@ -222,7 +222,7 @@ fn secret(text: &str) -> Zeroizing<String> {
 fn read(path: &std::path::Path, place: &str) -> Result<Option<SecretBytes>, KmsError> {
     use std::io::{ErrorKind, Read as _};
     let unreadable = |_| broken(place, "cannot be read");
-    let mut file = match crate::kms::local::open_without_waiting(path) {
+    let mut file = match crate::key_file::open_without_waiting(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(None);
         }

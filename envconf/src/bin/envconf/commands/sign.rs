@@ -1,0 +1,91 @@
+use std::path::PathBuf;
+
+use envconf::{Error, Id, Sign, Signed, SigningKey};
+use serde_json::json;
+
+use crate::cli::Global;
+use crate::output::{Output, shown};
+use crate::signers;
+use crate::target::Target;
+
+/// Sign a pair as it is
+///
+/// Adds a signature to the .enc; those of others stay. A signer vouches for the
+/// content: look at it first (envconf open). The pair is opened and its content
+/// parsed before it is signed.
+///
+/// Sealing anew takes signatures away: sign after that, or seal with --sign-key.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf sign app --environment prod --sign-key ~/keys/release.signer
+  envconf verify app --environment prod --signers 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+)]
+pub(crate) struct Args {
+    /// The path of an .enc or .key, or a bare name such as app
+    #[arg(value_name = "PAIR")]
+    pair: PathBuf,
+
+    /// Sign with the key in this file; repeatable
+    #[arg(long = "sign-key", value_name = "FILE", required = true)]
+    keys: Vec<PathBuf>,
+
+    /// Sign without opening: vouch for what this signer cannot read
+    #[arg(long)]
+    blind: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    let target = Target::resolve(&args.pair, global)?;
+    let keys = signers::read(&args.keys)?;
+    let demand = signers::demand(global, None, &target.pair)?;
+    let own: Vec<Id> = keys.iter().map(|key| key.public().id()).collect();
+    let strangers: Vec<_> = match &demand {
+        Some(demand) => {
+            keys.iter().map(SigningKey::public).filter(|key| !demand.signers().contains(key)).collect()
+        }
+        None => Vec::new(),
+    };
+    let sign = keys.into_iter().fold(Sign::new(target.policy(global)?), Sign::key);
+    let sign = if args.blind { sign.blind() } else { sign };
+    let signed = sign.sign(&target.pair, &target.services()?)?;
+    report(&target, &signed, &own, output)?;
+    for key in strangers {
+        output.say(format_args!("note: the rules do not name {key} among the signers"));
+    }
+    signers::say_missing(demand.as_ref(), signed.signers(), output);
+    Ok(())
+}
+
+fn report(target: &Target, signed: &Signed, own: &[Id], output: &Output) -> Result<(), Error> {
+    let header = signed.header();
+    let enc = target.pair.enc();
+    if output.is_json() {
+        return output.json(&json!({
+            "enc": enc.to_string_lossy(),
+            "name": target.name.as_str(),
+            "environment": target.environment.as_str(),
+            "generation": header.generation,
+            "signers": signed.signers().iter().map(Id::to_string).collect::<Vec<_>>(),
+            "opened": signed.is_opened(),
+            "written": signed.is_written(),
+        }));
+    }
+    let enc = shown(enc);
+    if !signed.is_written() {
+        output.say(format_args!("{enc}: it is signed so already; nothing was written"));
+        return Ok(());
+    }
+    let how = if signed.is_opened() { "" } else { ", without having been opened" };
+    output.say(format_args!(
+        "signed {enc}: {} for {}, generation {}{how}",
+        header.name, header.environment, header.generation
+    ));
+    for id in signed.signers() {
+        let before = if own.contains(id) { "" } else { ", from before" };
+        output.say(format_args!("  by {id}{before}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use envconf::{Error, SigningKey};
+use serde_json::json;
+
+use crate::output::{Output, shown};
+
+/// Make a signer's key, or show its public half
+///
+/// A signer vouches for what a program may load, apart from whoever may seal. The
+/// public key is no secret: it is what the attribute signers, ENVCONF_SIGNERS and
+/// --signers take.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf signer new ~/keys/release.signer
+  envconf signer show ~/keys/release.signer
+  envconf sign app --environment prod --sign-key ~/keys/release.signer"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Make a new key and print its public half
+    New {
+        /// The file to make, with mode 0600; never one that is there
+        file: PathBuf,
+    },
+    /// Print public key and id of the key in a file
+    Show {
+        /// A file that `signer new` made
+        file: PathBuf,
+    },
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
+    let (file, key) = match &args.verb {
+        Verb::New { file } => {
+            let key = SigningKey::generate()?;
+            key.create(file).map_err(|error| match file.symlink_metadata() {
+                Ok(_) => error.advise("a key is never written over; choose another name"),
+                Err(_) => error,
+            })?;
+            output.say(format_args!("{}: made, mode 0600; keep it where only the signer reads", shown(file)));
+            (file, key)
+        }
+        Verb::Show { file } => (file, SigningKey::read(file)?),
+    };
+    let public = key.public();
+    if output.is_json() {
+        return output.json(&json!({
+            "file": file.to_string_lossy(),
+            "public_key": public.to_string(),
+            "id": public.id().to_string(),
+        }));
+    }
+    output.line(&public)?;
+    output.say(format_args!("id {}, as `envconf inspect` shows it", public.id()));
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Files that hold one key, for its owner's eyes only: the local key and the signer's (format.md §6).
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+use crate::error::{Error, Kind};
+use crate::secret::SecretBytes;
+
+/// Writes a new file that only its owner can read.
+///
+/// # Errors
+/// [`Kind::Io`], also where there is a file already: a key is never written over.
+pub(crate) fn create(path: &Path, text: &[u8]) -> Result<(), Error> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let failed = |error| Error::write(path, error);
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(text).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+/// Opens for reading without waiting for the other end, should it be a pipe.
+#[cfg(unix)]
+pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Reads to the end, or until `buffer` is full: a buffer with room for one byte more than is allowed tells a text that
+/// is too long, and nothing grows and leaves copies.
+pub(crate) fn fill(mut file: File, buffer: &mut SecretBytes) -> io::Result<usize> {
+    let mut len = 0;
+    loop {
+        match file.read(&mut buffer.expose_mut()[len..])? {
+            0 => return Ok(len),
+            read => len += read,
+        }
+    }
+}
+
+/// Looks at the open file, not at its path: it is regular, the user's or root's, and has none of the mode bits 0037.
+///
+/// # Errors
+/// [`Kind::InsecureKeyFile`]; `what` names the key.
+#[cfg(unix)]
+pub(crate) fn check(file: &File, path: &Path, what: &str) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt as _;
+    let insecure = |message: String| Error::new(Kind::InsecureKeyFile, message).at(path);
+    let metadata = file.metadata().map_err(|error| Error::read(path, error))?;
+    if !metadata.is_file() {
+        return Err(insecure(format!("the {what} is no regular file"))
+            .advise("put the key into a regular file of mode 0600"));
+    }
+    let user = rustix::process::geteuid().as_raw();
+    if ![0, user].contains(&metadata.uid()) {
+        return Err(insecure(format!(
+            "the {what} belongs to user {}, neither root nor user {user}",
+            metadata.uid()
+        ))
+        .advise("take the file over with chown, or use another key"));
+    }
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o037 != 0 {
+        return Err(insecure(format!("the {what} has mode {mode:04o}: others can read or change it"))
+            .advise("run chmod 600 on it; if others may have read it, make a new key and seal again"));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn check(file: &File, path: &Path, what: &str) -> Result<(), Error> {
+    let metadata = file.metadata().map_err(|error| Error::read(path, error))?;
+    if metadata.is_file() {
+        Ok(())
+    } else {
+        Err(Error::new(Kind::InsecureKeyFile, format!("the {what} is no regular file")).at(path))
+    }
+}

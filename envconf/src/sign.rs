@@ -1,0 +1,189 @@
+//! sign: a signer vouches for a pair as it is; only the `sig` lines of the `.enc` change (format.md §4).
+//!
+//! What is signed is the `.enc` through its body, so signatures come one after the other, from people who share no key.
+
+use crate::error::{Error, Kind};
+use crate::format::{self, EncFile, Header, Id, MAX_SIGNATURES, Signature};
+use crate::kms::services::KeyServices;
+use crate::lock::Lock;
+use crate::open;
+use crate::pair::Pair;
+use crate::policy::Policy;
+use crate::seal;
+use crate::signer::{self, SigningKey};
+
+/// With which keys to sign a pair, and what it must be.
+///
+/// ```no_run
+/// use envconf::{KeyServices, Pair, Policy, Sign, SigningKey};
+///
+/// # fn main() -> Result<(), envconf::Error> {
+/// let (name, environment) = ("app".parse()?, "prod".parse()?);
+/// let pair = Pair::new("config", &name, &environment);
+/// let key = SigningKey::read("release.signer".as_ref())?;
+/// let policy = Policy::from_environment(name, environment)?;
+/// let signed = Sign::new(policy).key(key).sign(&pair, &KeyServices::from_environment("config")?)?;
+/// println!("generation {} is signed by {:?}", signed.header().generation, signed.signers());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sign {
+    policy: Policy,
+    keys: Vec<SigningKey>,
+    blind: bool,
+}
+
+/// What signing did.
+#[derive(Debug)]
+pub struct Signed {
+    header: Header,
+    signers: Vec<Id>,
+    opened: bool,
+    written: bool,
+}
+
+impl Signed {
+    /// The header of the `.enc` that was signed; authenticated unless it was signed blind.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The ids of everybody whose signature the `.enc` now has, those of before included, ascending.
+    pub fn signers(&self) -> &[Id] {
+        &self.signers
+    }
+
+    /// Whether the pair was opened before it was signed.
+    pub fn is_opened(&self) -> bool {
+        self.opened
+    }
+
+    /// Whether the `.enc` was replaced; not where it had these signatures already.
+    pub fn is_written(&self) -> bool {
+        self.written
+    }
+}
+
+impl Sign {
+    /// Opens the pair with this policy before it is signed; add keys. Signatures that the policy requires are not
+    /// required here, they may be what is being added; one of a trusted signer that does not verify is still an error.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, keys: Vec::new(), blind: false }
+    }
+
+    /// Signs with this key too.
+    #[must_use]
+    pub fn key(mut self, key: SigningKey) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// Signs without opening: the signer then vouches for bytes that it cannot read. Identity, generation and form are
+    /// checked all the same.
+    #[must_use]
+    pub fn blind(mut self) -> Self {
+        self.blind = true;
+        self
+    }
+
+    /// Signs `pair`. Blocks; works before, inside and without any async runtime.
+    ///
+    /// Signatures of others stay. The pair is opened, and its content parsed, before it is signed; after any error it is
+    /// as it was.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] without keys, or where there would be more than 8 signatures; as for [`open`](crate::open()) and
+    /// [`verify`](crate::verify); [`Kind::Io`] for a file that cannot be written.
+    pub fn sign(&self, pair: &Pair, services: &KeyServices) -> Result<Signed, Error> {
+        let _lock = Lock::of(pair)?;
+        let (enc, key) = (pair.read_enc()?, pair.read_key()?);
+        let added = self.add(&enc).map_err(|error| error.at(pair.enc()))?;
+        self.check(&added, &key, services).map_err(|error| open::in_file(error, pair))?;
+        let (enc, signed) = self.signed(&enc, added);
+        if signed.written {
+            pair.replace_enc(&enc)?;
+        }
+        Ok(signed)
+    }
+
+    /// The bytes of the signed `.enc` of a pair that is given as the bytes of its two files.
+    ///
+    /// # Errors
+    /// As for [`Sign::sign`], without [`Kind::Io`].
+    pub fn sign_bytes(
+        &self,
+        enc: &[u8],
+        key: &[u8],
+        services: &KeyServices,
+    ) -> Result<(Vec<u8>, Signed), Error> {
+        let added = self.add(enc)?;
+        self.check(&added, key, services)?;
+        Ok(self.signed(enc, added))
+    }
+
+    /// The new file, as a reader meets it who pins the signers of the policy and these.
+    fn add(&self, enc: &[u8]) -> Result<Added, Error> {
+        if self.keys.is_empty() {
+            return Err(Error::new(Kind::Usage, "no signer's key is given")
+                .advise("name at least one key to sign with"));
+        }
+        let mut policy = self.policy.clone();
+        policy.signers = Vec::new();
+        let enc = self.add_to(&open::check_enc(enc, &policy)?, enc)?;
+        policy.signers = self.policy.signers.clone();
+        for own in self.keys.iter().map(SigningKey::public) {
+            if !policy.signers.contains(&own) {
+                policy.signers.push(own);
+            }
+        }
+        policy.required_signatures = 1;
+        let file = open::check_enc(&enc, &policy)?;
+        Ok(Added { enc, file, policy })
+    }
+
+    /// The pair opens, or, where it is signed blind, its files belong together.
+    fn check(&self, added: &Added, key: &[u8], services: &KeyServices) -> Result<(), Error> {
+        if self.blind {
+            return open::check_key(&added.file, key).map(drop);
+        }
+        let opened = open::open_bytes(&added.enc, key, &added.policy, services)?;
+        seal::check_content(opened.content(), opened.header.content_type)
+    }
+
+    fn signed(&self, old: &[u8], Added { enc, file, .. }: Added) -> (Vec<u8>, Signed) {
+        let signers = file.signatures.iter().map(|signature| signature.signer).collect();
+        let written = enc != old;
+        (enc, Signed { header: file.header, signers, opened: !self.blind, written })
+    }
+
+    /// The file with these signatures among those that it has.
+    fn add_to(&self, file: &EncFile, enc: &[u8]) -> Result<Vec<u8>, Error> {
+        let message = signer::message(&enc[..file.m]);
+        let mut signatures: Vec<Signature> = self.keys.iter().map(|key| key.sign(&message)).collect();
+        let others =
+            file.signatures.iter().filter(|old| signatures.iter().all(|new| new.signer != old.signer));
+        let others: Vec<Signature> = others.cloned().collect();
+        signatures.extend(others);
+        signatures.sort_by_key(|signature| signature.signer);
+        signatures.dedup_by_key(|signature| signature.signer);
+        if signatures.len() > MAX_SIGNATURES {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("a file has at most {MAX_SIGNATURES} signatures, and others fill it"),
+            )
+            .advise("seal it again, signed by those who count"));
+        }
+        let mut new = Vec::with_capacity(enc.len());
+        new.extend_from_slice(&enc[..file.m]);
+        format::write_signatures(&mut new, &signatures);
+        Ok(new)
+    }
+}
+
+/// A file with its new signatures, and the policy that it passed.
+struct Added {
+    enc: Vec<u8>,
+    file: EncFile,
+    policy: Policy,
+}

@@ -1,0 +1,231 @@
+//! What a pinned signer is for (format.md §9): whoever may only wrap can make a pair that opens, and none that a
+//! program accepts which pins one.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use common::{TencentProject, variables_of};
+use envconf::{
+    Check, ContentType, EncryptedConfig, Error, KeyServices, Kind, Policy, Seal, Sign, SigningKey, Trusted,
+};
+use envconf_test_support::Credential;
+
+#[derive(EncryptedConfig, Debug)]
+#[envconf(name = "app")]
+struct App {
+    admin: String,
+}
+
+/// A service whose pair was signed by `signer`, and somebody else who may wrap for its key and do nothing else with it.
+struct Scene {
+    service: TencentProject,
+    signer: SigningKey,
+    forger: KeyServices,
+}
+
+const GENUINE: &str = "admin = 'alice'\n";
+const FORGED: &str = "admin = 'mallory'\n";
+
+impl Scene {
+    fn new() -> Self {
+        let service = TencentProject::toml(GENUINE);
+        let signer = SigningKey::generate().unwrap();
+        let own = KeyServices::from_given(variables_of(&service.kms, &service.project.sandbox)).unwrap();
+        let scene = Self { forger: may(&service, &["GenerateDataKey", "Encrypt"]), service, signer };
+        let signed = Sign::new(scene.policy()).key(scene.signer.clone());
+        assert!(signed.sign(&scene.service.project.pair("default"), &own).unwrap().is_written());
+        scene
+    }
+
+    fn policy(&self) -> Policy {
+        let policy = Policy::new("app".parse().unwrap(), "default".parse().unwrap());
+        policy.trust([Trusted::Key(self.service.key.clone())])
+    }
+
+    fn files(&self) -> (Vec<u8>, Vec<u8>) {
+        let sandbox = &self.service.project.sandbox;
+        (sandbox.read("config/app.conf.enc"), sandbox.read("config/app.conf.key"))
+    }
+
+    fn put(&self, enc: impl AsRef<[u8]>, key: impl AsRef<[u8]>) {
+        let sandbox = &self.service.project.sandbox;
+        sandbox.write("config/app.conf.enc", enc);
+        sandbox.write("config/app.conf.key", key);
+    }
+
+    /// A pair of the forger's, for the service's name, environment and key.
+    fn forge(&self, seal: impl FnOnce(Seal) -> Seal) -> (Vec<u8>, Vec<u8>) {
+        let new = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Toml);
+        seal(new.recipient(self.service.key.clone())).seal_bytes(FORGED.as_bytes(), &self.forger).unwrap()
+    }
+
+    /// The service as it starts, pinning the signer or not.
+    fn load(&self, pins: bool) -> Result<String, Error> {
+        let public = self.signer.public().to_string();
+        let variables: &[_] = if pins { &[("ENVCONF_SIGNERS", public.as_str())] } else { &[] };
+        self.service.loader::<App>(variables).load().map(|app| app.admin.clone())
+    }
+
+    /// The kind of the refusal, which came before anything was asked of the key service.
+    #[track_caller]
+    fn refused(&self) -> Kind {
+        let before = self.service.kms.requests().len();
+        let error = self.load(true).unwrap_err();
+        assert_eq!(error.exit_code(), 33, "{error}");
+        assert_eq!(self.service.kms.requests().len(), before, "the key service was asked");
+        error.kind()
+    }
+}
+
+/// Services with a credential that may do these actions only.
+fn may(service: &TencentProject, actions: &[&str]) -> KeyServices {
+    let credential = Credential::fake();
+    service.kms.add_credential(credential.clone(), actions);
+    let mut variables = service.kms.variables();
+    variables.retain(|(name, _)| !name.starts_with("TENCENTCLOUD_SECRET"));
+    variables.push(("TENCENTCLOUD_SECRET_ID".into(), credential.secret_id));
+    variables.push(("TENCENTCLOUD_SECRET_KEY".into(), credential.secret_key));
+    KeyServices::from_given(variables).unwrap()
+}
+
+/// The lines of a file that begin so, and its other lines.
+fn part(enc: &[u8], start: &str) -> (String, String) {
+    let text = std::str::from_utf8(enc).unwrap();
+    let (with, without): (Vec<&str>, Vec<&str>) =
+        text.split_inclusive('\n').partition(|line| line.starts_with(start));
+    (with.concat(), without.concat())
+}
+
+/// A file with these lines before its end.
+fn with_signatures(enc: &str, signatures: &str) -> String {
+    format!("{}{signatures}end\n", enc.strip_suffix("end\n").unwrap())
+}
+
+#[test]
+fn the_genuine_pair_is_accepted_with_and_without_a_pin() {
+    let scene = Scene::new();
+    assert_eq!(scene.load(false).unwrap(), "alice");
+    assert_eq!(scene.load(true).unwrap(), "alice");
+}
+
+#[test]
+fn a_sealer_with_wrap_rights_only_configures_a_service_that_pins_nobody() {
+    let scene = Scene::new();
+    let (enc, key) = scene.files();
+    let refused = envconf::open_bytes(&enc, &key, &scene.policy(), &scene.forger).unwrap_err();
+    assert_eq!(refused.exit_code(), 42, "the forger can open: {refused}");
+    let (enc, key) = scene.forge(|seal| seal);
+    scene.put(enc, key);
+    // Attacker T3 of format.md §9: without a pin the right to wrap is the right to configure.
+    assert_eq!(scene.load(false).unwrap(), "mallory");
+    assert_eq!(scene.refused(), Kind::SignatureRequired);
+}
+
+#[test]
+fn no_signature_that_a_sealer_can_come_by_makes_its_pair_accepted() {
+    let scene = Scene::new();
+    let (genuine, genuine_key) = scene.files();
+    let (genuine_signature, _) = part(&genuine, "sig: ");
+    let (enc, key) = scene.forge(|seal| seal);
+    let (_, enc) = part(&enc, "sig: ");
+
+    // The genuine pair's signature on the forged one.
+    scene.put(with_signatures(&enc, &genuine_signature), &key);
+    assert_eq!(scene.refused(), Kind::BadSignature);
+
+    // The forger's own signature, under his id and under the pinned one.
+    let forger = SigningKey::generate().unwrap();
+    let (own, own_key) = scene.forge(|seal| seal.sign(forger.clone()));
+    scene.put(&own, &own_key);
+    assert_eq!(scene.refused(), Kind::SignatureRequired);
+    let id = |key: &SigningKey| key.public().id().to_string();
+    let own = String::from_utf8(own).unwrap().replace(&id(&forger), &id(&scene.signer));
+    scene.put(own, own_key);
+    assert_eq!(scene.refused(), Kind::BadSignature);
+
+    // A signature of zeros, which the weakest keys would verify.
+    let zeros = format!("sig: {} {}\n", id(&scene.signer), STANDARD.encode([0; 64]));
+    scene.put(with_signatures(&enc, &zeros), &key);
+    assert_eq!(scene.refused(), Kind::BadSignature);
+
+    // The genuine body under a header that was changed, and without its signature.
+    let text = String::from_utf8(genuine.clone()).unwrap();
+    scene.put(text.replace("generation: 1\n", "generation: 2\n"), &genuine_key);
+    assert_eq!(scene.refused(), Kind::BadSignature);
+    scene.put(part(&genuine, "sig: ").1, &genuine_key);
+    assert_eq!(scene.refused(), Kind::SignatureRequired);
+
+    // The signed .enc beside the forger's .key: his data key is another one.
+    scene.put(&genuine, &key);
+    assert_eq!(scene.load(true).unwrap_err().kind(), Kind::DekNotFound);
+    // And under the genuine data key's id, his section does not give the key that the header commits to.
+    let dek = |enc: &[u8]| part(enc, "dek: ").0;
+    let renamed = String::from_utf8(key).unwrap().replace(&dek(enc.as_bytes()), &dek(&genuine));
+    scene.put(&genuine, renamed);
+    let error = scene.load(true).unwrap_err();
+    assert!(error.exit_code() == 30 || error.exit_code() == 40, "{error}");
+
+    scene.put(genuine, genuine_key);
+    assert_eq!(scene.load(true).unwrap(), "alice");
+}
+
+#[test]
+fn a_signature_for_another_environment_is_none_for_this_one() {
+    let scene = Scene::new();
+    let own =
+        KeyServices::from_given(variables_of(&scene.service.kms, &scene.service.project.sandbox)).unwrap();
+    let seal = Seal::new("app".parse().unwrap(), "staging".parse().unwrap(), ContentType::Toml)
+        .recipient(scene.service.key.clone())
+        .sign(scene.signer.clone());
+    let (staging, key) = seal.seal_bytes(FORGED.as_bytes(), &own).unwrap();
+    scene.put(&staging, &key);
+    assert_eq!(scene.load(true).unwrap_err().kind(), Kind::IdentityMismatch);
+    let text = String::from_utf8(staging).unwrap().replace("env: staging\n", "env: default\n");
+    scene.put(text, key);
+    assert_eq!(scene.refused(), Kind::BadSignature);
+}
+
+#[test]
+fn several_signers_are_counted_and_a_ninth_has_no_room() {
+    let scene = Scene::new();
+    let pair = scene.service.project.pair("default");
+    let own =
+        KeyServices::from_given(variables_of(&scene.service.kms, &scene.service.project.sandbox)).unwrap();
+    let second = SigningKey::generate().unwrap();
+    let pins = [scene.signer.public(), second.public()];
+    let policy = scene.policy().signers(pins.to_vec(), 2).unwrap();
+    let error = envconf::open(&pair, &policy, &own).unwrap_err();
+    assert_eq!(error.kind(), Kind::SignatureRequired);
+    // The second signer's own policy demands two signatures, one of which is being made.
+    let signed = Sign::new(policy.clone()).key(second).sign(&pair, &own).unwrap();
+    assert_eq!((signed.signers().len(), signed.is_opened()), (2, true));
+    envconf::open(&pair, &policy, &own).unwrap();
+
+    let fill = (0..6).fold(Sign::new(policy.clone()), |sign, at| sign.key(SigningKey::from_seed(&[at; 32])));
+    assert_eq!(fill.blind().sign(&pair, &own).unwrap().signers().len(), 8);
+    let before = scene.files();
+    let ninth = Sign::new(policy).key(SigningKey::from_seed(&[9; 32])).blind();
+    assert_eq!(ninth.sign(&pair, &own).unwrap_err().kind(), Kind::Usage);
+    assert_eq!(scene.files(), before);
+}
+
+/// A signer needs the right to unwrap, to see what it vouches for; who may wrap only can sign what he makes.
+#[test]
+fn a_sealer_that_signs_what_it_makes_needs_no_right_to_unwrap() {
+    let scene = Scene::new();
+    let pair = scene.service.project.pair("default");
+    let seal = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Toml)
+        .recipient(scene.service.key.clone());
+    let error = seal.seal(&pair, b"admin = 'bob'\n", &scene.forger).unwrap_err();
+    assert_eq!(error.kind(), Kind::SignatureRequired, "a signed pair became an unsigned one");
+    let sealed =
+        seal.clone().sign(scene.signer.clone()).seal(&pair, b"admin = 'bob'\n", &scene.forger).unwrap();
+    assert_eq!((sealed.check(), sealed.lost_signers()), (Check::AfterUnwrap, &[][..]));
+    assert_eq!(scene.load(true).unwrap(), "bob");
+    let sealed = seal.unsigned().seal(&pair, b"admin = 'eve'\n", &scene.forger).unwrap();
+    assert_eq!(sealed.lost_signers(), [scene.signer.public().id()]);
+    assert_eq!(scene.refused(), Kind::SignatureRequired);
+}
