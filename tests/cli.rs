@@ -54,6 +54,8 @@ fn every_verb_explains_itself_with_examples() {
         "scan",
         "hook",
         "explain",
+        "exec",
+        "export",
         "doctor",
         "rotate",
         "recipients",
@@ -66,7 +68,7 @@ fn every_verb_explains_itself_with_examples() {
         "template",
         "completion",
     ];
-    for verb in verbs.into_iter().chain(["encrypt", "decrypt", "validate", "updatekeys"]) {
+    for verb in verbs.into_iter().chain(["encrypt", "decrypt", "validate", "updatekeys", "run"]) {
         let output = sandbox
             .command(ENVCONF)
             .args([verb, "--help"])

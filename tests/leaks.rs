@@ -642,6 +642,10 @@ fn the_commands_streams() {
     let b64 = text.rsplit(':').next().unwrap();
     sandbox.write_mode(".envconf/local-key", text.as_str(), 0o600);
     sandbox.write_mode("cut-key", &text[..text.len() - 1], 0o600);
+    let signer = SigningKey::generate().unwrap().expose_text();
+    let seed = signer.rsplit(':').next().unwrap();
+    sandbox.write_mode("signer", signer.as_str(), 0o600);
+    sandbox.write_mode("cut-signer", &signer[..signer.len() - 1], 0o600);
     sandbox.write("broken.toml", format!("password = \"{c}\n"));
     sandbox.write("broken.json", format!("{{\"password\": {c}}}"));
     sandbox.write("broken.env", format!("export PASSWORD={c}\n"));
@@ -651,6 +655,8 @@ fn the_commands_streams() {
     sandbox.write("config/app.defaults.toml", format!("token = \"{c}\"\n[nested]\ndeep = [\"{c}\"]\n"));
     project.seal_as("plain", ContentType::Dotenv, format!("PASSWORD={c}\n").as_bytes());
     project.seal_as("broken", ContentType::Toml, b"a = 1\n");
+    project.seal_as("names", ContentType::Dotenv, format!("A='{c}'\nLD_PRELOAD={c}\n").as_bytes());
+    project.seal_as("lines", ContentType::Toml, format!("a = \"{c}\\n\"\nb = '\"{c}'\n").as_bytes());
     sandbox.write("config/broken.defaults.toml", format!("a = \"{c}\nb = {c}"));
     let enc = sandbox.read("config/app.conf.enc");
     let mut torn = enc.clone();
@@ -676,6 +682,20 @@ fn the_commands_streams() {
         (&["explain", "app"], &[]),
         (&["explain", "plain"], &[]),
         (&["explain", "broken"], &[]),
+        (&["exec", "app", "--", "true"], &[("TOKEN", "other")]),
+        (&["exec", "app", "--file", "--", "true", "{}"], &[]),
+        (&["exec", "broken", "--", "true"], &[]),
+        (&["exec", "names", "--", "true"], &[]),
+        (&["export", "names"], &[]),
+        (&["export", "lines"], &[]),
+        (&["export", "app", "-o", "exported"], &[]),
+        (&["seal", "good.toml", "--sign-key", "signer"], &[]),
+        (&["sign", "app", "--sign-key", "signer"], &[]),
+        (&["sign", "app", "--sign-key", "cut-signer"], &[]),
+        (&["sign", "app", "--sign-key", "cut-key"], &[]),
+        (&["signer", "show", "signer"], &[]),
+        (&["signer", "show", signer.as_str()], &[]),
+        (&["verify", "app", "--signers", signer.as_str()], &[]),
         (&torn, &[]),
         (&["open", "app", "-o", "copy"], &[]),
         (&["open", "app", "--trust", "tencent:ap-x:1"], &[]),
@@ -696,6 +716,7 @@ fn the_commands_streams() {
                 let shown = String::from_utf8_lossy(stream);
                 assert_silent(&format!("{args:?}"), &shown, c);
                 assert_silent(&format!("{args:?}"), &shown, b64);
+                assert_silent(&format!("{args:?}"), &shown, seed);
             }
         }
     }

@@ -100,6 +100,7 @@ pub mod testing;
 mod watch;
 mod load;
 mod explain;
+mod export;
 mod diagnose;
 mod compare;
 mod open;
@@ -179,6 +180,7 @@ pub use compare::{
 pub use diagnose::{Diagnose, Diagnosis};
 pub use envelope::DataKey;
 pub use explain::{Explained, explain, explain_by};
+pub use export::{Exported, ExportedVariable, export};
 pub use format::{ContentType, Id, Name, Outline, Suite};
 pub use harden::{Hardened, Measure, harden};
 pub use kms::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};

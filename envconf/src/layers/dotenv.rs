@@ -35,7 +35,7 @@ fn entry(line: &str, offset: usize) -> Result<Entry<'_>, Broken> {
 }
 
 /// `[A-Za-z_][A-Za-z0-9_]*`
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

@@ -30,7 +30,7 @@ impl<'a> Document<'a> {
     }
 
     /// dotenv content is no tree: its names are those of variables.
-    fn is_flat(&self) -> bool {
+    pub(crate) fn is_flat(&self) -> bool {
         self.layer.content_type == ContentType::Dotenv
     }
 

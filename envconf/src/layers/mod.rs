@@ -10,6 +10,7 @@ pub(crate) mod dotenv;
 pub(crate) mod env;
 pub(crate) mod fields;
 pub(crate) mod json;
+pub(crate) mod named;
 pub(crate) mod report;
 pub(crate) mod suggest;
 pub(crate) mod toml;

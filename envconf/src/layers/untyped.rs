@@ -4,34 +4,59 @@ use super::fields::Document;
 use super::report::Provenance;
 use super::tree::{Node, Table, Value, segment};
 
+/// A value of the merged layers: its keys from the root, and where the strongest layer that has it says it.
+pub(crate) struct Leaf<'t, 'a> {
+    pub(crate) keys: Vec<&'t str>,
+    pub(crate) document: &'t Document<'a>,
+    pub(crate) node: &'t Node<'a>,
+}
+
+impl Leaf<'_, '_> {
+    /// The dotted path.
+    pub(crate) fn path(&self) -> String {
+        self.keys.iter().map(|key| segment(key)).collect::<Vec<_>>().join(".")
+    }
+}
+
 /// Path and origin of every leaf of `documents` (the weakest first), by path. What lies sealed counts as secret.
 pub(crate) fn origins(documents: &[Document<'_>]) -> Vec<Provenance> {
-    let mut origins = Vec::new();
-    let roots: Vec<_> = documents.iter().rev().map(|document| (document, document.root())).collect();
-    collect("", &roots, &mut origins);
-    origins
+    let documents: Vec<_> = documents.iter().collect();
+    let leaves = leaves(&documents).into_iter();
+    leaves
+        .map(|leaf| {
+            Provenance::new(leaf.path(), leaf.document.origin(leaf.node.place), leaf.document.is_sealed())
+        })
+        .collect()
+}
+
+/// Every leaf of `documents` (the weakest first), by path.
+pub(crate) fn leaves<'t, 'a>(documents: &[&'t Document<'a>]) -> Vec<Leaf<'t, 'a>> {
+    let mut leaves = Vec::new();
+    let roots: Vec<_> = documents.iter().rev().map(|document| (*document, document.root())).collect();
+    collect(&[], &roots, &mut leaves);
+    leaves
 }
 
 /// The tables of one path, the strongest first, with the documents that they are from.
 type Tables<'t, 'a> = [(&'t Document<'a>, &'t Table<'a>)];
 
-fn collect(path: &str, tables: &Tables<'_, '_>, origins: &mut Vec<Provenance>) {
-    let mut keys: Vec<&str> =
+fn collect<'t, 'a>(parents: &[&'t str], tables: &Tables<'t, 'a>, leaves: &mut Vec<Leaf<'t, 'a>>) {
+    let mut keys: Vec<&'t str> =
         tables.iter().flat_map(|(_, table)| table.iter()).map(|(key, _)| &**key).collect();
     keys.sort_unstable();
     keys.dedup();
     for key in keys {
-        let path = format!("{path}{}", segment(key));
         let given: Vec<_> =
             tables.iter().filter_map(|(document, table)| Some((*document, &table.get(key)?.node))).collect();
+        let keys = [parents, &[key]].concat();
         // Tables are merged down to the first value that is none; that one hides what is below it.
         let merged: Vec<_> =
             given.iter().map_while(|(document, node)| Some((*document, table(node)?))).collect();
         match given.first() {
             Some((document, node)) if merged.iter().all(|(_, table)| table.entries().is_empty()) => {
-                origins.push(Provenance::new(path, document.origin(node.place), !document.is_plain()));
+                leaves.push(Leaf { keys, document, node });
             }
-            _ => collect(&format!("{path}."), &merged, origins),
+            _ => collect(&keys, &merged, leaves),
         }
     }
 }

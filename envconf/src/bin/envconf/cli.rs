@@ -51,6 +51,9 @@ pub(crate) enum Verb {
     Rotate(commands::rotate::Args),
     Recipients(commands::recipients::Args),
     Status(commands::status::Args),
+    #[command(visible_alias = "run")]
+    Exec(commands::exec::Args),
+    Export(commands::export::Args),
     #[command(visible_alias = "updatekeys")]
     Rewrap(commands::rewrap::Args),
     Sign(commands::sign::Args),

@@ -6,6 +6,9 @@ mod many;
 mod difference;
 mod git;
 mod lines;
+mod formats;
+mod memory_file;
+mod named;
 mod output;
 mod plain;
 mod pre_commit;
@@ -56,6 +59,8 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Recipients(args) => commands::recipients::run(args, global, output).map(done),
         Verb::Status(args) => commands::status::run(args, global, output).map(done),
         Verb::Rewrap(args) => commands::rewrap::run(args, global, output),
+        Verb::Exec(args) => commands::exec::run(args, global, output).map(|never| match never {}),
+        Verb::Export(args) => commands::export::run(args, global, output).map(done),
         Verb::Sign(args) => commands::sign::run(args, global, output).map(done),
         Verb::Signer(args) => commands::signer::run(args, output).map(done),
         Verb::Keys(args) => commands::keys::run(args, output).map(done),

@@ -1,6 +1,7 @@
 //! Lays an error out, as text or as JSON, and picks the exit code.
 
 use std::error::Error as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -56,9 +57,16 @@ pub(crate) fn as_json(error: &Error) -> Value {
         "exit": error.exit_code(),
         "message": error.message(),
         "advice": error.advice(),
-        "path": error.path().map(|path| path.to_string_lossy()),
+        "path": error.path().map(path),
         "causes": causes(error),
     })
+}
+
+/// The path as it is, for programs; but not a key that was given where a path belongs.
+fn path(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let shown = escape(&text).to_string();
+    if shown.contains("[REDACTED]") { shown } else { text.into_owned() }
 }
 
 fn causes(error: &Error) -> Vec<Value> {

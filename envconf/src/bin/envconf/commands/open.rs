@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     Ok(())
 }
 
-fn refuse_pair(file: &Path, pair: &Pair) -> Result<(), Error> {
+pub(super) fn refuse_pair(file: &Path, pair: &Pair) -> Result<(), Error> {
     if [pair.enc(), pair.key()].into_iter().any(|sealed| plain::same_file(file, sealed)) {
         return Err(Error::new(Kind::Usage, "that would write over the pair itself")
             .at(file)

@@ -1,0 +1,202 @@
+use std::convert::Infallible;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use envconf::{Error, Exported, Kind};
+
+use crate::cli::Global;
+use crate::memory_file::MemoryFile;
+use crate::named;
+use crate::output::Output;
+use crate::target::Target;
+
+/// Run a command with the configuration in its environment
+///
+/// Each value of the pair, and of the plain layers beside it, becomes a variable:
+/// the path in upper snake case, joined by __, after --env-prefix; a line of dotenv
+/// content keeps its name. A variable that is set already stays, as when a program
+/// loads the pair itself.
+///
+/// envconf becomes the command: signals reach it, and its exit code is what comes
+/// back. ENVCONF_KEY, ENVCONF_KEY_FILE and ENVCONF_KEY_CMD are not handed on.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf exec app -- ./server
+  envconf exec app --environment prod --env-prefix APP -- ./server --port 80
+  envconf exec app --pristine -- /usr/bin/env
+  envconf exec app --file -- nginx -c {}"
+)]
+pub(crate) struct Args {
+    /// The path of an .enc or .key, or a bare name such as app
+    #[arg(value_name = "PAIR")]
+    pair: PathBuf,
+
+    /// Begin every name with PREFIX and __
+    #[arg(long, value_name = "PREFIX")]
+    env_prefix: Option<String>,
+
+    /// Let the configuration replace variables that are set already
+    #[arg(long = "override")]
+    overrides: bool,
+
+    /// Hand on no variable of this environment
+    #[arg(long)]
+    pristine: bool,
+
+    /// Allow this name although programs obey it, such as LD_PRELOAD; repeatable
+    #[arg(long, value_name = "NAME")]
+    allow: Vec<String>,
+
+    /// Set no variables; {} in CMD's arguments becomes the path of a file in memory
+    ///
+    /// It holds what was sealed, byte for byte, and can only be read (Linux).
+    #[arg(long, verbatim_doc_comment, conflicts_with_all = ["env_prefix", "overrides", "allow"])]
+    file: bool,
+
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// What of envconf's own is never handed on.
+const KEYS: [&str; 3] = ["ENVCONF_KEY", "ENVCONF_KEY_FILE", "ENVCONF_KEY_CMD"];
+
+/// What stands for the file's path.
+const PLACE: &str = "{}";
+
+/// Comes back only if the command was not started.
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<Infallible, Error> {
+    // Whatever is wrong with the command is met before a key service is asked.
+    let (name, arguments) =
+        args.command.split_first().ok_or_else(|| Error::new(Kind::Usage, "no command"))?;
+    if args.file && !arguments.iter().any(|argument| has_place(argument)) {
+        return Err(Error::new(Kind::Usage, "no argument of the command holds {}")
+            .advise("put {} where the file's path belongs"));
+    }
+    let program = find(name)?;
+    let target = Target::resolve(&args.pair, global)?;
+    let mut command = Command::new(&program);
+    if args.pristine {
+        command.env_clear();
+    }
+    let _file; // open until the command has taken over
+    if args.file {
+        let opened = envconf::open(&target.pair, &target.policy(global)?, &target.services()?)?;
+        let file = MemoryFile::of(opened.content())?;
+        let path = file.hand_over()?;
+        command.args(arguments.iter().map(|argument| replaced(argument, &path)));
+        _file = file;
+    } else {
+        let exported = named::variables(&target, global, args.env_prefix.as_deref(), &args.allow)?;
+        set(&mut command, &exported, args, output);
+        command.args(arguments);
+    }
+    for key in KEYS {
+        command.env_remove(key);
+    }
+    become_it(command, name, &program)
+}
+
+/// Sets the variables, but for those that are set already.
+fn set(command: &mut Command, exported: &Exported, args: &Args, output: &Output) {
+    let mut kept = Vec::new();
+    for variable in exported.variables() {
+        let (name, value) = (variable.name(), variable.expose_value().as_str());
+        match std::env::var_os(name).filter(|_| !args.pristine && !args.overrides) {
+            Some(set) if set == value => {}
+            Some(_) => kept.push(name),
+            None => {
+                command.env(name, value);
+            }
+        }
+    }
+    if !kept.is_empty() {
+        output.say(format_args!("set already, and kept (--override replaces them): {}", kept.join(" ")));
+    }
+}
+
+#[cfg(unix)]
+fn become_it(mut command: Command, name: &OsStr, program: &Path) -> Result<Infallible, Error> {
+    use std::os::unix::process::CommandExt as _;
+    Err(not_run(program, command.arg0(name).exec()))
+}
+
+#[cfg(not(unix))]
+fn become_it(_: Command, _: &OsStr, _: &Path) -> Result<Infallible, Error> {
+    Err(Error::new(Kind::Usage, "this system cannot run a command in envconf's place")
+        .advise("write the variables with `envconf export`"))
+}
+
+/// Not through [`Command`], which would look along the command's own `PATH`, and tells of nothing before a key is asked.
+fn find(name: &OsStr) -> Result<PathBuf, Error> {
+    let path = Path::new(name);
+    if path.components().count() != 1 || name.as_encoded_bytes().contains(&b'/') {
+        return match path.metadata() {
+            Ok(_) => Ok(path.to_owned()),
+            Err(error) => Err(not_run(path, error)),
+        };
+    }
+    let places = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    // An empty place would be the working folder, where anybody may have put something.
+    let places = std::env::split_paths(&places).filter(|place| *place != Path::new(""));
+    let found = places.map(|place| place.join(path)).find(|file| is_executable(file));
+    found.ok_or_else(|| not_run(path, std::io::ErrorKind::NotFound.into()).advise("it is nowhere along PATH"))
+}
+
+#[cfg(unix)]
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(file: &Path) -> bool {
+    file.is_file()
+}
+
+fn not_run(program: &Path, error: std::io::Error) -> Error {
+    Error::read(program, error).advise("it is the command to run")
+}
+
+fn has_place(argument: &OsStr) -> bool {
+    argument.as_encoded_bytes().windows(PLACE.len()).any(|window| window == PLACE.as_bytes())
+}
+
+/// The argument with the path in its places.
+fn replaced(argument: &OsStr, path: &OsStr) -> OsString {
+    if !has_place(argument) {
+        return argument.to_owned();
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+        let mut out = Vec::new();
+        let mut rest = argument.as_bytes();
+        while let Some(at) = rest.windows(PLACE.len()).position(|window| window == PLACE.as_bytes()) {
+            out.extend_from_slice(&rest[..at]);
+            out.extend_from_slice(path.as_bytes());
+            rest = &rest[at + PLACE.len()..];
+        }
+        out.extend_from_slice(rest);
+        OsString::from_vec(out)
+    }
+    #[cfg(not(unix))]
+    argument.to_string_lossy().replace(PLACE, &path.to_string_lossy()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_is_replaced() {
+        let replaced = |argument: &str| replaced(argument.as_ref(), "/p".as_ref());
+        assert_eq!(replaced("--config={}:{}"), "--config=/p:/p");
+        assert_eq!(replaced("{{}}"), "{/p}");
+        assert_eq!(replaced("{ }"), "{ }");
+    }
+}

@@ -1,0 +1,99 @@
+use std::path::PathBuf;
+
+use envconf::Error;
+use serde_json::json;
+
+use super::open::refuse_pair;
+use crate::cli::{Global, one_of};
+use crate::formats::{self, Format, SecretName};
+use crate::named;
+use crate::output::{Output, shown};
+use crate::plain;
+use crate::target::Target;
+
+/// Print the configuration as variables, for other programs
+///
+/// The names are those of `envconf exec`. What is printed is plain text: it is for a
+/// pipe, not for a file that stays. A program is better served by loading the pair,
+/// or by `envconf exec`.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf export app
+  eval \"$(envconf export app --format shell)\"
+  envconf export app --environment prod --format kubernetes | kubectl apply -f -"
+)]
+pub(crate) struct Args {
+    /// The path of an .enc or .key, or a bare name such as app
+    #[arg(value_name = "PAIR")]
+    pair: PathBuf,
+
+    /// What to print
+    ///
+    /// dotenv: lines of NAME=value, the value as it is. json: an object of strings.
+    /// shell: lines of export NAME='value', for eval. kubernetes: the manifest of a
+    /// Secret.
+    #[arg(long, short, verbatim_doc_comment, default_value = "dotenv",
+        value_parser = one_of(Format::WORDS.map(|(word, _)| word), Format::of))]
+    format: Format,
+
+    /// Begin every name with PREFIX and __
+    #[arg(long, value_name = "PREFIX")]
+    env_prefix: Option<String>,
+
+    /// Allow this name although programs obey it, such as LD_PRELOAD; repeatable
+    #[arg(long, value_name = "NAME")]
+    allow: Vec<String>,
+
+    /// The Secret's name; else that of the configuration, and its environment
+    #[arg(long, value_name = "NAME")]
+    secret_name: Option<String>,
+
+    /// The Secret's namespace
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+
+    /// Write to this file instead, with mode 0600
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Replace the file of -o if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    let target = Target::resolve(&args.pair, global)?;
+    if let Some(file) = &args.output {
+        refuse_pair(file, &target.pair)?;
+    }
+    let secret = secret(args, &target)?;
+    let exported = named::variables(&target, global, args.env_prefix.as_deref(), &args.allow)?;
+    let text =
+        formats::write(&exported, args.format, &secret).map_err(|error| error.at(target.pair.enc()))?;
+    let Some(file) = &args.output else { return output.data(text.as_bytes()) };
+    plain::write(file, text.as_bytes(), args.force)?;
+    if output.is_json() {
+        let names = exported.variables().iter().map(|variable| variable.name());
+        return output.json(&json!({
+            "file": file.to_string_lossy(),
+            "generation": exported.header().generation,
+            "names": names.collect::<Vec<_>>(),
+        }));
+    }
+    output.say(format_args!("{}: written, generation {}", shown(file), exported.header().generation));
+    Ok(())
+}
+
+fn secret(args: &Args, target: &Target) -> Result<SecretName, Error> {
+    if let Some(name) = &args.secret_name {
+        formats::check_name(name, "--secret-name", true, 253)?;
+    }
+    if let Some(namespace) = &args.namespace {
+        formats::check_name(namespace, "--namespace", false, 63)?;
+    }
+    let own = || formats::secret_name(target.name.as_str(), target.environment.as_str());
+    Ok(SecretName { name: args.secret_name.clone().unwrap_or_else(own), namespace: args.namespace.clone() })
+}

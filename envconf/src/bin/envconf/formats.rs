@@ -1,0 +1,202 @@
+//! Variables as texts that other programs read: dotenv, JSON, shell, Kubernetes. All by hand, into a buffer of its exact
+//! size: a serialiser would leave copies of the values behind.
+
+use std::fmt::{self, Write};
+
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use envconf::{Error, Exported, ExportedVariable, Kind, escape};
+use zeroize::Zeroizing;
+
+/// The most that a Secret holds, by the API server's rules.
+const MAX_SECRET: usize = 1 << 20;
+
+/// How to write variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Dotenv,
+    Json,
+    Shell,
+    Kubernetes,
+}
+
+impl Format {
+    pub(crate) const WORDS: [(&'static str, Self); 4] = [
+        ("dotenv", Self::Dotenv),
+        ("json", Self::Json),
+        ("shell", Self::Shell),
+        ("kubernetes", Self::Kubernetes),
+    ];
+
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        Self::WORDS.into_iter().find(|(known, _)| *known == word).map(|(_, format)| format)
+    }
+}
+
+/// What a Secret is called.
+pub(crate) struct SecretName {
+    pub(crate) name: String,
+    pub(crate) namespace: Option<String>,
+}
+
+/// The variables as a text; `secret` counts for Kubernetes only.
+///
+/// # Errors
+/// [`Kind::DoesNotFit`] for values that the format cannot hold, each named by its path; [`Kind::TooLarge`] for a Secret
+/// beyond what a cluster takes.
+pub(crate) fn write(
+    exported: &Exported,
+    format: Format,
+    secret: &SecretName,
+) -> Result<Zeroizing<String>, Error> {
+    let variables = exported.variables();
+    match format {
+        Format::Dotenv => {
+            refuse(variables, |value| value.contains('\n'), "a line feed, which a line cannot hold")?;
+            let is_quoted = |value: &str| value.starts_with(['"', '\'', '`']);
+            refuse(variables, is_quoted, "a quote at its beginning, which other readers take away")?;
+            Ok(exactly(|out| dotenv(variables, out)))
+        }
+        Format::Json => Ok(exactly(|out| json(variables, out))),
+        Format::Shell => Ok(exactly(|out| shell(variables, out))),
+        Format::Kubernetes => {
+            let size: usize = variables.iter().map(|variable| variable.expose_value().len()).sum();
+            if size > MAX_SECRET {
+                return Err(Error::new(
+                    Kind::TooLarge,
+                    format!("a Secret holds at most {MAX_SECRET} bytes of values"),
+                )
+                .advise("let the program load the pair itself"));
+            }
+            Ok(exactly(|out| kubernetes(variables, secret, out)))
+        }
+    }
+}
+
+fn refuse(variables: &[ExportedVariable], is_bad: impl Fn(&str) -> bool, what: &str) -> Result<(), Error> {
+    let bad = variables.iter().filter(|variable| is_bad(variable.expose_value()));
+    let bad: Vec<_> = bad.map(|variable| escape(variable.path()).to_string()).collect();
+    if bad.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::DoesNotFit, format!("values with {what}: {}", bad.join(" ")))
+        .advise("choose another --format: json, shell or kubernetes"))
+}
+
+/// A text written into a buffer that never grows.
+fn exactly(write: impl Fn(&mut dyn Write) -> fmt::Result) -> Zeroizing<String> {
+    struct Count(usize);
+    impl Write for Count {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 += text.len();
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Neither a count nor a string refuses what is written.
+    let _ = write(&mut count);
+    let mut text = Zeroizing::new(String::with_capacity(count.0));
+    let _ = write(&mut *text);
+    text
+}
+
+/// As this project reads it: the value is the rest of the line.
+fn dotenv(variables: &[ExportedVariable], out: &mut dyn Write) -> fmt::Result {
+    variables.iter().try_for_each(|v| writeln!(out, "{}={}", v.name(), v.expose_value().as_str()))
+}
+
+/// For `eval`: within single quotes a shell obeys nothing, and only the quote itself has to be left out of them.
+fn shell(variables: &[ExportedVariable], out: &mut dyn Write) -> fmt::Result {
+    for variable in variables {
+        write!(out, "export {}='", variable.name())?;
+        for (at, part) in variable.expose_value().split('\'').enumerate() {
+            out.write_str(if at == 0 { "" } else { "'\\''" })?;
+            out.write_str(part)?;
+        }
+        out.write_str("'\n")?;
+    }
+    Ok(())
+}
+
+/// One object of strings.
+fn json(variables: &[ExportedVariable], out: &mut dyn Write) -> fmt::Result {
+    out.write_str("{")?;
+    for (at, variable) in variables.iter().enumerate() {
+        out.write_str(if at == 0 { "\n  " } else { ",\n  " })?;
+        write!(out, "\"{}\": ", variable.name())?;
+        quoted(variable.expose_value(), out)?;
+    }
+    out.write_str(if variables.is_empty() { "}\n" } else { "\n}\n" })
+}
+
+fn quoted(text: &str, out: &mut dyn Write) -> fmt::Result {
+    out.write_char('"')?;
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => write!(out, "\\{c}")?,
+            c if c.is_control() => write!(out, "\\u{:04x}", u32::from(c))?,
+            c => out.write_char(c)?,
+        }
+    }
+    out.write_char('"')
+}
+
+/// A manifest. Everything that is not ours is in quotes: `NO` and `1e3` are no texts in YAML.
+fn kubernetes(variables: &[ExportedVariable], secret: &SecretName, out: &mut dyn Write) -> fmt::Result {
+    write!(out, "apiVersion: v1\nkind: Secret\nmetadata:\n  name: \"{}\"\n", secret.name)?;
+    if let Some(namespace) = &secret.namespace {
+        writeln!(out, "  namespace: \"{namespace}\"")?;
+    }
+    out.write_str(if variables.is_empty() { "type: Opaque\ndata: {}\n" } else { "type: Opaque\ndata:\n" })?;
+    for variable in variables {
+        let value = Base64Display::new(variable.expose_value().as_bytes(), &STANDARD);
+        writeln!(out, "  \"{}\": \"{value}\"", variable.name())?;
+    }
+    Ok(())
+}
+
+/// A name of a configuration as one that Kubernetes takes (RFC 1123): lower case, `-` for everything else.
+pub(crate) fn secret_name(name: &str, environment: &str) -> String {
+    let both = if environment == "default" { name.to_owned() } else { format!("{name}-{environment}") };
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let text: String = both.to_ascii_lowercase().chars().map(|c| if fits(c) { c } else { '-' }).collect();
+    text.trim_matches('-').to_owned()
+}
+
+/// Accepts what Kubernetes takes as the name of a Secret (`dots`) or a namespace.
+pub(crate) fn check_name(text: &str, option: &str, dots: bool, longest: usize) -> Result<(), Error> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let part = |part: &str| {
+        let bytes = part.as_bytes();
+        bytes.iter().all(|b| fits(*b) || *b == b'-')
+            && bytes.first().is_some_and(|b| fits(*b))
+            && bytes.last().is_some_and(|b| fits(*b))
+    };
+    let is_name = text.len() <= longest && if dots { text.split('.').all(part) } else { part(text) };
+    if is_name {
+        return Ok(());
+    }
+    let message = format!("{option}: `{}` is no name in Kubernetes", escape(text));
+    Err(Error::new(Kind::Usage, message)
+        .advise("use lower-case letters, digits and `-`, the first and last no `-`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secrets_name_is_one_for_kubernetes() {
+        assert_eq!(secret_name("App", "default"), "app");
+        assert_eq!(secret_name("my_app.x-", "prod"), "my-app-x--prod");
+        let longest = "a".repeat(64);
+        for (name, environment) in [("a-", "default"), ("0_", "b_"), (&*longest, &*longest)] {
+            check_name(&secret_name(name, environment), "x", true, 253).unwrap();
+        }
+        for bad in ["", "A", "-a", "a-", "a..b", "a_b"] {
+            assert_eq!(check_name(bad, "--secret-name", true, 253).unwrap_err().kind(), Kind::Usage);
+        }
+        check_name("a.b", "--secret-name", true, 253).unwrap();
+        assert!(check_name("a.b", "--namespace", false, 63).is_err());
+    }
+}

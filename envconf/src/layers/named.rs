@@ -1,0 +1,320 @@
+//! Layers as variables: a name and a text for each leaf, such that loading these variables gives what loading the
+//! layers gives (api.md §3, "The application's variables"). Without the type a table is taken for a struct: a field that
+//! is a map finds no variable of its own.
+
+use std::fmt::{self, Write};
+
+use zeroize::Zeroizing;
+
+use super::dotenv::is_name;
+use super::fields::Document;
+use super::tree::{Node, Value};
+use super::untyped::leaves;
+use super::{Layer, parse_all};
+use crate::error::{Complaint, Error, Origin, Problem};
+
+/// A leaf as a variable.
+pub(crate) struct Named {
+    pub(crate) path: String,
+    pub(crate) name: String,
+    pub(crate) value: Zeroizing<String>,
+    pub(crate) origin: Origin,
+}
+
+/// Every leaf of `layers` (the weakest first) as a variable under `prefix`, by name. Lines of dotenv content keep their
+/// names; a null is no variable.
+///
+/// # Errors
+/// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with everything that does not parse or makes no variable.
+pub(crate) fn variables(what: &str, layers: &[Layer<'_>], prefix: Option<&str>) -> Result<Vec<Named>, Error> {
+    let documents = parse_all(what, layers)?;
+    let mut problems = Vec::new();
+    let mut found = Vec::new();
+    let trees: Vec<&Document<'_>> = documents.iter().filter(|document| !document.is_flat()).collect();
+    for leaf in leaves(&trees) {
+        let origin = leaf.document.origin(leaf.node.place);
+        let value = text_of(leaf.node);
+        match (name_of(prefix, &leaf.keys), value) {
+            (_, Ok(None)) => {}
+            (Some(name), Ok(Some(value))) => found.push(Named { path: leaf.path(), name, value, origin }),
+            (None, _) => problems.push(rule(leaf.path(), &origin, "its path makes no name of a variable")),
+            (_, Err(what)) => problems.push(rule(leaf.path(), &origin, what)),
+        }
+    }
+    refuse_collisions(&mut found, &mut problems);
+    for document in documents.iter().filter(|document| document.is_flat()) {
+        for (name, node) in document.root().iter() {
+            let origin = document.origin(node.place);
+            match &node.value {
+                Value::String(text) if !text.starts_with(['"', '\'', '`']) => {
+                    // A line is the stronger, with the prefix or without, as when it is loaded.
+                    let full = prefix.map(|prefix| format!("{prefix}__{}", &**name));
+                    found.retain(|other| other.name != **name && Some(&other.name) != full.as_ref());
+                    let value = exactly(|out| out.write_str(text));
+                    let name = (**name).to_owned();
+                    found.push(Named { path: name.clone(), name, value, origin });
+                }
+                _ => problems.push(rule(
+                    (**name).to_owned(),
+                    &origin,
+                    "the value begins with a quote, and dotenv content knows none",
+                )),
+            }
+        }
+    }
+    for named in found.iter().filter(|named| named.value.contains('\0')) {
+        problems.push(rule(named.path.clone(), &named.origin, "no variable can hold its zero byte"));
+    }
+    if !problems.is_empty() {
+        return Err(Error::does_not_fit(what, problems));
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+fn rule(path: String, origin: &Origin, what: &str) -> Problem {
+    Problem::new(path, Some(origin.clone()), Complaint::Rule(what.to_owned()))
+}
+
+/// No two paths may make one name.
+fn refuse_collisions(found: &mut [Named], problems: &mut Vec<Problem>) {
+    found.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
+    for pair in found.windows(2).filter(|pair| pair[0].name == pair[1].name) {
+        let first = crate::error::escape(&pair[0].path);
+        let what = format!("it makes the same name as {first}: {}", pair[1].name);
+        problems.push(rule(pair[1].path.clone(), &pair[1].origin, &what));
+    }
+}
+
+/// Prefix and keys in upper snake case, joined by `__`; `None` where that is no name.
+fn name_of(prefix: Option<&str>, keys: &[&str]) -> Option<String> {
+    let keys = keys.iter().map(|key| upper_snake(key)).collect::<Option<Vec<_>>>()?;
+    let name = prefix.map(str::to_owned).into_iter().chain(keys).collect::<Vec<_>>().join("__");
+    is_name(&name).then_some(name)
+}
+
+/// `pool_size`, `pool-size` and `poolSize` as `POOL_SIZE`.
+fn upper_snake(key: &str) -> Option<String> {
+    let has_lower_case = key.bytes().any(|byte| byte.is_ascii_lowercase());
+    let mut out = String::with_capacity(key.len() + 4);
+    let mut before = b'_';
+    for byte in key.bytes() {
+        match byte {
+            b'_' | b'-' => out.push('_'),
+            byte if byte.is_ascii_alphanumeric() => {
+                let is_hump = has_lower_case && byte.is_ascii_uppercase();
+                if is_hump && (before.is_ascii_lowercase() || before.is_ascii_digit()) {
+                    out.push('_');
+                }
+                out.push(char::from(byte.to_ascii_uppercase()));
+            }
+            _ => return None,
+        }
+        before = byte;
+    }
+    (!out.is_empty()).then_some(out)
+}
+
+/// A value as variables are read; `None` for a null.
+fn text_of(node: &Node<'_>) -> Result<Option<Zeroizing<String>>, &'static str> {
+    let text = match &node.value {
+        Value::Null => return Ok(None),
+        Value::String(text) => exactly(|out| out.write_str(text)),
+        Value::Bool(value) => exactly(|out| write!(out, "{value}")),
+        Value::Integer(value) => exactly(|out| write!(out, "{value}")),
+        Value::Float(value) => exactly(|out| write!(out, "{value:?}")),
+        Value::Datetime(value) => exactly(|out| write!(out, "{value}")),
+        Value::Array(_) | Value::Table(_) if !is_json(node) => {
+            return Err("JSON, as which a list or table becomes a variable, has no such number");
+        }
+        Value::Array(_) | Value::Table(_) => exactly(|out| json(node, out)),
+    };
+    Ok(Some(text))
+}
+
+/// A text written into a buffer of its exact size, which never grows and leaves no copy.
+fn exactly(write: impl Fn(&mut dyn Write) -> fmt::Result) -> Zeroizing<String> {
+    struct Count(usize);
+    impl Write for Count {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 += text.len();
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Neither a count nor a string refuses what is written.
+    let _ = write(&mut count);
+    let mut text = Zeroizing::new(String::with_capacity(count.0));
+    let _ = write(&mut *text);
+    text
+}
+
+/// Whether every number of it is one in JSON.
+fn is_json(node: &Node<'_>) -> bool {
+    match &node.value {
+        Value::Float(value) => value.is_finite(),
+        Value::Array(items) => items.iter().all(is_json),
+        Value::Table(table) => table.iter().all(|(_, node)| is_json(node)),
+        _ => true,
+    }
+}
+
+fn json(node: &Node<'_>, out: &mut dyn Write) -> fmt::Result {
+    match &node.value {
+        Value::Null => out.write_str("null"),
+        Value::Bool(value) => write!(out, "{value}"),
+        Value::Integer(value) => write!(out, "{value}"),
+        Value::Float(value) => write!(out, "{value:?}"),
+        Value::Datetime(value) => write!(out, "\"{value}\""),
+        Value::String(text) => json_string(text, out),
+        Value::Array(items) => {
+            out.write_char('[')?;
+            for (at, item) in items.iter().enumerate() {
+                out.write_str(if at == 0 { "" } else { "," })?;
+                json(item, out)?;
+            }
+            out.write_char(']')
+        }
+        Value::Table(table) => {
+            out.write_char('{')?;
+            for (at, (key, node)) in table.iter().enumerate() {
+                out.write_str(if at == 0 { "" } else { "," })?;
+                json_string(key, out)?;
+                out.write_char(':')?;
+                json(node, out)?;
+            }
+            out.write_char('}')
+        }
+    }
+}
+
+fn json_string(text: &str, out: &mut dyn Write) -> fmt::Result {
+    out.write_char('"')?;
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => write!(out, "\\{c}")?,
+            c if c.is_control() => write!(out, "\\u{:04x}", u32::from(c))?,
+            c => out.write_char(c)?,
+        }
+    }
+    out.write_char('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::format::ContentType;
+    use crate::layers::build;
+    use crate::variables::Variables;
+    use crate::{EncryptedConfig, Kind};
+
+    fn layer<'a>(content_type: ContentType, name: &str, text: &'a str) -> Layer<'a> {
+        Layer { file: Some(Arc::from(Path::new(name))), sealed: name.ends_with(".enc"), content_type, text }
+    }
+
+    fn told(layers: &[Layer<'_>], prefix: Option<&str>) -> Vec<String> {
+        let named = variables("app", layers, prefix).unwrap();
+        named.iter().map(|named| format!("{}={}", named.name, *named.value)).collect()
+    }
+
+    #[test]
+    fn names_come_from_paths_and_texts_are_those_that_variables_have() {
+        let text = "port = 1\npool-size = 2\nmaxWait = 1.0\n[database]\nurl = 'x y'\nS3KEY = true\nhosts = ['a\"', 1, {b = 1979-05-27}]\nnone = {}\nat = 07:32:00";
+        let toml = [layer(ContentType::Toml, "app.conf.enc", text)];
+        let expected = [
+            "APP__DATABASE__AT=07:32:00",
+            "APP__DATABASE__HOSTS=[\"a\\\"\",1,{\"b\":\"1979-05-27\"}]",
+            "APP__DATABASE__NONE={}",
+            "APP__DATABASE__S3KEY=true",
+            "APP__DATABASE__URL=x y",
+            "APP__MAX_WAIT=1.0",
+            "APP__POOL_SIZE=2",
+            "APP__PORT=1",
+        ];
+        assert_eq!(told(&toml, Some("APP")), expected);
+        let json = [
+            layer(ContentType::Toml, "app.defaults.toml", "a = 1\nb = 1"),
+            layer(ContentType::Json, "app.conf.enc", r#"{"a":null,"c":"\u0001","d":["\u0000\n"]}"#),
+        ];
+        assert_eq!(told(&json, None), ["B=1", "C=\u{1}", "D=[\"\\u0000\\u000a\"]"]);
+    }
+
+    #[test]
+    fn a_line_of_dotenv_keeps_its_name_and_hides_a_plain_layer() {
+        let layers = [
+            layer(ContentType::Toml, "app.defaults.toml", "port = 1\n[database]\nurl = 'a'\nsize = 1"),
+            layer(ContentType::Dotenv, "app.conf.enc", "DATABASE__URL=b\nAPP__PORT=2\nother=3"),
+        ];
+        let expected = ["APP__DATABASE__SIZE=1", "APP__PORT=2", "DATABASE__URL=b", "other=3"];
+        assert_eq!(told(&layers, Some("APP")), expected);
+    }
+
+    #[test]
+    fn what_makes_no_variable_is_told_by_its_path() {
+        let text = "a.b = 1\na__b = 2\n\"x y\" = 3\n1 = 4\nlist = [nan]\nzero = \"canary\\u0000\"";
+        let error = variables("app", &[layer(ContentType::Toml, "c.enc", text)], None).err().unwrap();
+        assert_eq!(error.kind(), Kind::DoesNotFit);
+        let told: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
+        let at = |line: usize, column: usize| {
+            format!(", at c.enc line {line}, column {column} of the sealed text")
+        };
+        let expected = [
+            format!("1: its path makes no name of a variable{}", at(4, 5)),
+            format!(
+                "list: JSON, as which a list or table becomes a variable, has no such number{}",
+                at(5, 8)
+            ),
+            format!("\"x y\": its path makes no name of a variable{}", at(3, 9)),
+            format!("a__b: it makes the same name as a.b: A__B{}", at(2, 8)),
+            format!("zero: no variable can hold its zero byte{}", at(6, 8)),
+        ];
+        assert_eq!(told, expected);
+        let quoted = layer(ContentType::Dotenv, "c.enc", "A='canary'");
+        let error = variables("app", &[quoted], None).err().unwrap().to_string();
+        assert!(error.contains("A: the value begins with a quote") && !error.contains("canary"), "{error}");
+    }
+
+    #[derive(EncryptedConfig, Debug, PartialEq)]
+    #[envconf(env_prefix = "APP")]
+    struct App {
+        level: u8,
+        ratio: f64,
+        text: String,
+        list: Vec<String>,
+        #[envconf(nested)]
+        inner: Inner,
+    }
+
+    #[derive(EncryptedConfig, Debug, PartialEq)]
+    struct Inner {
+        on: bool,
+        sizes: Vec<(i64, u64)>,
+    }
+
+    proptest::proptest! {
+        /// Loading the variables gives what loading the layers gives.
+        #[test]
+        fn variables_load_as_the_layers_do(
+            level: u8,
+            ratio in proptest::num::f64::NORMAL | proptest::num::f64::ZERO,
+            text in "[^\\x00]*",
+            list in proptest::collection::vec(".*", 0..4),
+            on: bool,
+            sizes: Vec<(i64, u64)>,
+        ) {
+            let content = serde_json::json!({
+                "level": level, "ratio": ratio, "text": text, "list": list, "inner": { "on": on, "sizes": sizes },
+            })
+            .to_string();
+            let layers = [layer(ContentType::Json, "app.conf.enc", &content)];
+            let direct = build::<App>("app", &layers, &Variables::Given(Vec::new())).unwrap();
+            let named = variables("app", &layers, Some("APP")).unwrap();
+            let given = named.iter().map(|named| (named.name.clone().into(), named.value.as_str().into()));
+            let by_variables = build::<App>("app", &[], &Variables::Given(given.collect())).unwrap();
+            proptest::prop_assert_eq!(direct, by_variables);
+        }
+    }
+}
