@@ -650,6 +650,9 @@ fn the_commands_streams() {
     sandbox.write("broken.json", format!("{{\"password\": {c}}}"));
     sandbox.write("broken.env", format!("export PASSWORD={c}\n"));
     sandbox.write("broken.prod.toml", [format!("a = \"{c}").as_bytes(), &[0xff]].concat());
+    sandbox.write("foreign.env", format!("export A='{c}' # {c}\nB=\"{c}$\"\n"));
+    sandbox.write("odd.env", format!("A={c}#x\nB='{c}\\\\'\n{c}\nC=\"{c}\\q\"\nD=\"{c}\n"));
+    sandbox.write("odd2.env", format!("A=\"{c}\\n{c}\"\nB='\"{c}'\n"));
     sandbox.write("good.toml", format!("password = \"{c}\"\n"));
     sandbox.write(".envconf.toml", "[[rule]]\nfiles = \"good.*\"\nrecipients = [\"local\"]\n");
     sandbox.write("config/app.defaults.toml", format!("token = \"{c}\"\n[nested]\ndeep = [\"{c}\"]\n"));
@@ -690,6 +693,10 @@ fn the_commands_streams() {
         (&["export", "lines"], &[]),
         (&["export", "app", "-o", "exported"], &[]),
         (&["seal", "good.toml", "--sign-key", "signer"], &[]),
+        (&["import", "--dotenv", "foreign.env", "-r", "local"], &[]),
+        (&["import", "--dotenv", "foreign.env", "-r", "local", "--yes"], &[]),
+        (&["import", "--dotenv", "odd.env", "-r", "local"], &[]),
+        (&["import", "--dotenv", "odd2.env", "-r", "local", "--name", "odd2"], &[]),
         (&["sign", "app", "--sign-key", "signer"], &[]),
         (&["sign", "app", "--sign-key", "cut-signer"], &[]),
         (&["sign", "app", "--sign-key", "cut-key"], &[]),

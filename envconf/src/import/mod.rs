@@ -1,8 +1,8 @@
-//! import: what other programs encrypted, taken over once, to be sealed under a new data key (format.md §10).
+//! import: what other programs wrote, taken over once, to be sealed under a new data key (format.md §10).
 //!
-//! Today that is what Tencent's own guides produce: two files of its envelope guide (the wrapped key, and text in
-//! AES-ECB), or the one file of its guide for small files. Nothing authenticates these; so the loader refuses them, and
-//! a person has to look at what was found before it is sealed.
+//! That is what Tencent's own guides produce: two files of its envelope guide (the wrapped key, and text in AES-ECB), or
+//! the one file of its guide for small files. Nothing authenticates these; so the loader refuses them, and a person has
+//! to look at what was found before it is sealed. And, not encrypted at all, the dotenv of other tools ([`Dotenv`]).
 //!
 //! ```no_run
 //! use envconf::import::{Blob, GuideData, BlobPlace};
@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod dotenv;
 mod ecb;
 mod found;
 mod guide;
@@ -33,6 +34,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Instant;
 
+pub use self::dotenv::Dotenv;
 pub use self::found::{Encoding, Guide, Imported, KeyForm, Remark};
 pub use self::guide::GuideData;
 use crate::error::{Error, Fault, Kind, escape};

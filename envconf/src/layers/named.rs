@@ -133,7 +133,7 @@ fn text_of(node: &Node<'_>) -> Result<Option<Zeroizing<String>>, &'static str> {
 }
 
 /// A text written into a buffer of its exact size, which never grows and leaves no copy.
-fn exactly(write: impl Fn(&mut dyn Write) -> fmt::Result) -> Zeroizing<String> {
+pub(crate) fn exactly(write: impl Fn(&mut dyn Write) -> fmt::Result) -> Zeroizing<String> {
     struct Count(usize);
     impl Write for Count {
         fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -188,7 +188,8 @@ fn json(node: &Node<'_>, out: &mut dyn Write) -> fmt::Result {
     }
 }
 
-fn json_string(text: &str, out: &mut dyn Write) -> fmt::Result {
+/// A string of JSON: every control character as `\uxxxx`, which TOML reads too.
+pub(crate) fn json_string(text: &str, out: &mut dyn Write) -> fmt::Result {
     out.write_char('"')?;
     for c in text.chars() {
         match c {

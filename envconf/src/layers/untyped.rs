@@ -24,7 +24,7 @@ pub(crate) fn origins(documents: &[Document<'_>]) -> Vec<Provenance> {
     let leaves = leaves(&documents).into_iter();
     leaves
         .map(|leaf| {
-            Provenance::new(leaf.path(), leaf.document.origin(leaf.node.place), leaf.document.is_sealed())
+            Provenance::new(leaf.path(), leaf.document.origin(leaf.node.place), !leaf.document.is_plain())
         })
         .collect()
 }

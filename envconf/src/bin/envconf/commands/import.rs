@@ -1,8 +1,10 @@
+mod dotenv;
+
 use std::path::{Path, PathBuf};
 
 use envconf::import::{Blob, BlobPlace, Encoding, GuideData, Imported};
 use envconf::{
-    Check, ContentType, Error, KeyServices, Kind, Pair, Seal, Sealed, Trusted, check_content,
+    Check, ContentType, Error, KeyServices, Kind, Name, Pair, Seal, Sealed, Trusted, check_content,
     content_type_of, setting,
 };
 use serde_json::json;
@@ -15,7 +17,7 @@ use crate::recipients::{self, Wanted};
 use crate::signers;
 use crate::target::{self, Target};
 
-/// Take over what Tencent's own guides encrypted
+/// Take over what Tencent's own guides encrypted, or a dotenv file
 ///
 /// Of the envelope guide give both files; of the guide for small files, whose one
 /// file holds three base64 texts joined by -k-, give that one as --data alone. The
@@ -25,6 +27,10 @@ use crate::target::{self, Target};
 /// Nothing authenticates such files. What was found in them, and what cannot be
 /// known, is shown without their content and has to be agreed to. A pair that is
 /// there already is not replaced; the old files stay as they are.
+///
+/// A dotenv file (--dotenv) may have what other tools know: quotes, export, comments,
+/// escapes. It becomes dotenv content, whose values are the rest of their lines, or
+/// with --type TOML or JSON. What tools read differently is refused with its line.
 #[derive(clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -33,16 +39,25 @@ Examples:
   envconf import --key test_encode_256.key --data test_encode_text.conf --from tencent:ap-guangzhou
   envconf import --data test_encry.dat --from tencent:ap-guangzhou --name app -o config
   envconf import --key old.key --data old.conf --name app --environment prod -o config \\
-    --from tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --type dotenv --yes"
+    --from tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --type dotenv --yes
+  envconf import --dotenv .env --name app -o config"
 )]
 pub(crate) struct Args {
     /// The file with the encrypted text; its name says whose it is unless --name does
-    #[arg(long, value_name = "FILE")]
-    data: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "dotenv")]
+    data: Option<PathBuf>,
 
     /// The file with the wrapped data key (CiphertextBlob); none for a small file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "data")]
     key: Option<PathBuf>,
+
+    /// The dotenv file of another tool, which is plain text
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "key", "from"])]
+    dotenv: Option<PathBuf>,
+
+    /// Take PREFIX and __ off the names of --dotenv that become TOML or JSON
+    #[arg(long, value_name = "PREFIX", requires = "dotenv")]
+    env_prefix: Option<String>,
 
     /// Where to decrypt: provider:region
     ///
@@ -73,13 +88,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
-    let target = target(args, global)?;
+    if let Some(file) = &args.dotenv {
+        return dotenv::run(file, args, global, output);
+    }
+    let Some(data_file) = &args.data else { return Err(Error::new(Kind::Usage, "no --data is given")) };
+    let target = target(data_file, target::identity(data_file, global)?, args)?;
     let from = place(args)?;
     let services = target.services()?;
     let wanted = Wanted::of(&args.recipients, global, None, &target.pair, &services)?;
-    let imported = read(args, &from, &services)?;
-    let content_type = content_type(args, &imported).map_err(|error| error.at(&args.data))?;
-    agree(&report(args, &target, &wanted, &imported, content_type), args.yes, output)?;
+    let imported = read(data_file, args, &from, &services)?;
+    let content_type = content_type(data_file, args, &imported).map_err(|error| error.at(data_file))?;
+    agree(&report(data_file, args, &target, &wanted, &imported, content_type), args.yes, output)?;
     let outline = recipients::outline(global, None, &target.pair, content_type, output)?;
     let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).outline(outline);
     let seal = wanted.keys.into_iter().fold(seal, Seal::recipient);
@@ -90,9 +109,8 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
 }
 
 /// The pair to write. What is there already is not replaced: it is a configuration of its own, with its own history.
-fn target(args: &Args, global: &Global) -> Result<Target, Error> {
-    let (name, environment) = target::identity(&args.data, global)?;
-    let beside = args.data.parent().unwrap_or(Path::new(""));
+fn target(file: &Path, (name, environment): (Name, Name), args: &Args) -> Result<Target, Error> {
+    let beside = file.parent().unwrap_or(Path::new(""));
     let folder = args.output.as_deref().unwrap_or(beside);
     if folder != Path::new("") && !folder.is_dir() {
         return Err(Error::write(folder, std::io::ErrorKind::NotFound.into()).advise("make the folder first"));
@@ -134,8 +152,7 @@ fn region_of_recipients(args: &Args) -> Option<String> {
 }
 
 /// Reads the files, whose forms are checked before anything is asked, and has them decrypted.
-fn read(args: &Args, from: &BlobPlace, services: &KeyServices) -> Result<Imported, Error> {
-    let data_file = args.data.as_path();
+fn read(data_file: &Path, args: &Args, from: &BlobPlace, services: &KeyServices) -> Result<Imported, Error> {
     let data = plain::read(data_file)?;
     let Some(key_file) = &args.key else {
         let blob = Blob::parse(&data).map_err(|error| error.at(data_file))?;
@@ -149,10 +166,10 @@ fn read(args: &Args, from: &BlobPlace, services: &KeyServices) -> Result<Importe
 }
 
 /// What the content is: as the option says, else as the name says, which counts as `.conf` where it says nothing.
-fn content_type(args: &Args, imported: &Imported) -> Result<ContentType, Error> {
+fn content_type(data_file: &Path, args: &Args, imported: &Imported) -> Result<ContentType, Error> {
     let content = imported.expose();
     let guess =
-        || content_type_of(&args.data, content).or_else(|_| content_type_of(Path::new("-.conf"), content));
+        || content_type_of(data_file, content).or_else(|_| content_type_of(Path::new("-.conf"), content));
     let content_type = args.content_type.map_or_else(guess, Ok)?;
     if imported.encoding() != Encoding::Utf8 && content_type != ContentType::Raw {
         let message = format!("the content is {}", imported.encoding());
@@ -172,13 +189,14 @@ fn content_type(args: &Args, imported: &Imported) -> Result<ContentType, Error> 
 
 /// What was found, what cannot be known, and what will be done; nothing of the content.
 fn report(
+    data_file: &Path,
     args: &Args,
     target: &Target,
     wanted: &Wanted,
     imported: &Imported,
     content_type: ContentType,
 ) -> Vec<String> {
-    let mut lines = vec![format!("{}: {}", shown(&args.data), imported.guide())];
+    let mut lines = vec![format!("{}: {}", shown(data_file), imported.guide())];
     let mut found = |what: &str, text: String| lines.push(format!("  {what}: {text}"));
     found("encrypted under", imported.key().to_string());
     if let Some(form) = imported.key_form() {

@@ -1,0 +1,92 @@
+//! A dotenv file of another tool.
+
+use std::path::Path;
+
+use envconf::import::Dotenv;
+use envconf::{ContentType, Error, Kind, Name, Seal};
+use serde_json::json;
+
+use super::{Args, agree, target};
+use crate::cli::Global;
+use crate::output::{Output, shown};
+use crate::plain;
+use crate::recipients::Wanted;
+use crate::signers;
+use crate::target::identity as whose;
+
+pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    let content_type = args.content_type.unwrap_or(ContentType::Dotenv);
+    if !matches!(content_type, ContentType::Dotenv | ContentType::Toml | ContentType::Json) {
+        return Err(Error::new(Kind::Usage, format!("dotenv does not become {}", content_type.name()))
+            .advise("give --type dotenv, toml or json"));
+    }
+    let target = target(file, identity(file, global)?, args)?;
+    let services = target.services()?;
+    let wanted = Wanted::of(&args.recipients, global, None, &target.pair, &services)?;
+    let read = Dotenv::parse(&plain::read(file)?).map_err(|error| error.at(file))?;
+    let content = read.content(content_type, args.env_prefix.as_deref()).map_err(|error| error.at(file))?;
+
+    let names: Vec<&str> = read.names().collect();
+    let dollars: Vec<&str> = read.with_dollars().collect();
+    let mut report = vec![format!("{}: dotenv, variables: {}", shown(file), names.len())];
+    if !names.is_empty() {
+        report.push(format!("  names: {}", names.join(" ")));
+    }
+    if !dollars.is_empty() {
+        let dollars = dollars.join(" ");
+        report.push(format!("  note: a $ in a value stays, and nothing is put in its place: {dollars}"));
+    }
+    if content_type != ContentType::Dotenv {
+        let ty = content_type.name();
+        report.push(format!(
+            "  note: in {ty} all of them are texts; a field that is a number has to be edited"
+        ));
+    }
+    report.push(format!(
+        "to be sealed as {} for {}, into {}, as {}",
+        target.name,
+        target.environment,
+        shown(target.pair.enc()),
+        content_type.name()
+    ));
+    report.extend(wanted.keys.iter().map(|key| format!("  for {key}")));
+    agree(&report, args.yes, output)?;
+
+    let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type);
+    let seal = wanted.keys.into_iter().fold(seal, Seal::recipient);
+    let sealed = seal.seal(&target.pair, content.as_bytes(), &services)?;
+    let (enc, key) = (target.pair.enc(), target.pair.key());
+    if output.is_json() {
+        return output.json(&json!({
+            "enc": enc.to_string_lossy(),
+            "key": key.to_string_lossy(),
+            "name": target.name.as_str(),
+            "environment": target.environment.as_str(),
+            "type": content_type.name(),
+            "generation": sealed.generation(),
+            "recipients": sealed.recipients().iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "names": names,
+            "with_dollars": dollars,
+        }));
+    }
+    output.say(format_args!("wrote {} and {}: new data key", shown(enc), shown(key)));
+    output.say(format_args!(
+        "next: compare it with what you expect (envconf open), then delete {}; what was committed is known",
+        shown(file)
+    ));
+    signers::say_missing(signers::demand(global, None, &target.pair)?.as_ref(), &[], output);
+    Ok(())
+}
+
+/// `.env` and `.env.production` say no name; the second part of the latter is the environment.
+fn identity(file: &Path, global: &Global) -> Result<(Name, Name), Error> {
+    let file_name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let (Some(rest), Some(name)) = (file_name.strip_prefix(".env"), &global.name) else {
+        return whose(file, global);
+    };
+    let environment = match (&global.environment, rest.strip_prefix('.')) {
+        (None, Some(environment)) => environment.parse()?,
+        _ => global.environment_or_default()?,
+    };
+    Ok((name.clone(), environment))
+}

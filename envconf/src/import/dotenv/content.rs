@@ -1,0 +1,181 @@
+//! What was read as content of a pair: the project's own dotenv, or TOML or JSON by the paths that the names stand for.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+
+use zeroize::Zeroizing;
+
+use super::{Dotenv, Variable, problem};
+use crate::error::{Error, Kind};
+use crate::format::ContentType;
+use crate::layers::named::{exactly, json_string};
+
+impl Dotenv {
+    /// The content to seal. As dotenv the names stay, and a value is the rest of its line. As TOML or JSON a name is a
+    /// path: without `prefix` and its `__` where it begins so, in lower case, with a table for every `__`; all values are
+    /// texts, so that a field which is none has to be edited.
+    ///
+    /// # Errors
+    /// [`Kind::DoesNotFit`] for values that a line cannot hold, and names that make no path or one twice;
+    /// [`Kind::Usage`] for another type.
+    pub fn content(
+        &self,
+        content_type: ContentType,
+        prefix: Option<&str>,
+    ) -> Result<Zeroizing<String>, Error> {
+        match content_type {
+            ContentType::Dotenv => self.as_dotenv(),
+            ContentType::Toml => {
+                let paths = self.paths(prefix)?;
+                Ok(exactly(|out| toml(&paths, out)))
+            }
+            ContentType::Json => {
+                let paths = self.paths(prefix)?;
+                let tree = Tree::of(&paths);
+                Ok(exactly(|out| {
+                    tree.json(0, out)?;
+                    out.write_char('\n')
+                }))
+            }
+            _ => Err(Error::new(Kind::Usage, "dotenv becomes dotenv, toml or json")),
+        }
+    }
+
+    fn as_dotenv(&self) -> Result<Zeroizing<String>, Error> {
+        let mut problems = Vec::new();
+        for Variable { name, value, line } in &self.variables {
+            if value.contains('\n') {
+                problems.push(problem(
+                    name,
+                    *line,
+                    "the value has several lines, and dotenv content none".into(),
+                ));
+            } else if value.starts_with(['"', '\'', '`']) {
+                problems.push(problem(
+                    name,
+                    *line,
+                    "the value itself begins with a quote, and dotenv content knows none".into(),
+                ));
+            }
+        }
+        if problems.is_empty() {
+            let lines = |out: &mut dyn Write| {
+                self.variables.iter().try_for_each(|v| writeln!(out, "{}={}", v.name, v.value.as_str()))
+            };
+            return Ok(exactly(lines));
+        }
+        Err(Error::does_not_fit("dotenv", problems)
+            .advise("import it as another type: --type toml or --type json"))
+    }
+
+    /// The path of each variable, in the order of the file.
+    fn paths(&self, prefix: Option<&str>) -> Result<Vec<(Vec<String>, &str)>, Error> {
+        let mut paths: Vec<(Vec<String>, &str)> = Vec::new();
+        let mut problems = Vec::new();
+        let start = prefix.map(|prefix| format!("{prefix}__"));
+        for Variable { name, value, line } in &self.variables {
+            let rest = start.as_deref().and_then(|start| name.strip_prefix(start)).unwrap_or(name);
+            let path: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
+            let is_within = |a: &[String], b: &[String]| b.starts_with(a);
+            if path.iter().any(String::is_empty) {
+                problems.push(problem(name, *line, "it makes no path: nothing stands beside a `__`".into()));
+            } else if paths.iter().any(|(other, _)| is_within(other, &path) || is_within(&path, other)) {
+                let what = format!("another name makes the path {} or one within it", path.join("."));
+                problems.push(problem(name, *line, what));
+            } else {
+                paths.push((path, value));
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(paths),
+            false => Err(Error::does_not_fit("dotenv", problems)),
+        }
+    }
+}
+
+/// One line for each path, in the order of the file.
+fn toml(paths: &[(Vec<String>, &str)], out: &mut dyn Write) -> fmt::Result {
+    for (path, value) in paths {
+        write!(out, "{} = ", path.join("."))?;
+        // TOML's basic strings are JSON's, as far as this writes them.
+        json_string(value, out)?;
+        out.write_char('\n')?;
+    }
+    Ok(())
+}
+
+enum Tree<'a> {
+    Text(&'a str),
+    Table(BTreeMap<&'a str, Tree<'a>>),
+}
+
+impl<'a> Tree<'a> {
+    /// No path is within another one.
+    fn of(paths: &'a [(Vec<String>, &'a str)]) -> Self {
+        let mut root = BTreeMap::new();
+        for (path, value) in paths {
+            let mut table = &mut root;
+            for (at, key) in path.iter().enumerate() {
+                let is_last = at + 1 == path.len();
+                let new = if is_last { Tree::Text(value) } else { Tree::Table(BTreeMap::new()) };
+                match table.entry(key.as_str()).or_insert(new) {
+                    Tree::Table(inner) => table = inner,
+                    Tree::Text(_) => break,
+                }
+            }
+        }
+        Self::Table(root)
+    }
+
+    fn json(&self, depth: usize, out: &mut dyn Write) -> fmt::Result {
+        let table = match self {
+            Self::Text(text) => return json_string(text, out),
+            Self::Table(table) if table.is_empty() => return out.write_str("{}"),
+            Self::Table(table) => table,
+        };
+        let indent = 2 * (depth + 1);
+        out.write_char('{')?;
+        for (at, (key, tree)) in table.iter().enumerate() {
+            out.write_str(if at == 0 { "\n" } else { ",\n" })?;
+            write!(out, "{:indent$}\"{key}\": ", "")?;
+            tree.json(depth + 1, out)?;
+        }
+        write!(out, "\n{:width$}}}", "", width = 2 * depth)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str, content_type: ContentType, prefix: Option<&str>) -> Result<String, Error> {
+        Dotenv::parse(text.as_bytes()).unwrap().content(content_type, prefix).map(|text| text.to_string())
+    }
+
+    #[test]
+    fn each_type_holds_the_same() {
+        let text = "APP__DB__URL='x\"y'\nAPP__DB__SIZE=1\nOTHER=\"a\tb\"\n";
+        let dotenv = "APP__DB__URL=x\"y\nAPP__DB__SIZE=1\nOTHER=a\tb\n";
+        assert_eq!(written(text, ContentType::Dotenv, Some("APP")).unwrap(), dotenv);
+        let toml = "db.url = \"x\\\"y\"\ndb.size = \"1\"\nother = \"a\\u0009b\"\n";
+        assert_eq!(written(text, ContentType::Toml, Some("APP")).unwrap(), toml);
+        let json = "{\n  \"db\": {\n    \"size\": \"1\",\n    \"url\": \"x\\\"y\"\n  },\n  \"other\": \"a\\u0009b\"\n}\n";
+        assert_eq!(written(text, ContentType::Json, Some("APP")).unwrap(), json);
+        assert!(written(text, ContentType::Toml, None).unwrap().starts_with("app.db.url = "));
+        assert_eq!(written("", ContentType::Json, None).unwrap(), "{}\n");
+        assert_eq!(written("", ContentType::Raw, None).unwrap_err().kind(), Kind::Usage);
+    }
+
+    #[test]
+    fn what_a_type_cannot_hold_is_told_by_name_and_line() {
+        let error = written("A=1\nB='canary\n'\nC=\"'canary\"\n", ContentType::Dotenv, None).unwrap_err();
+        assert_eq!(error.problems().len(), 2);
+        let told = error.to_string();
+        assert!(told.contains("B: ") && told.contains("line 4") && told.contains("--type toml"), "{told}");
+        assert!(!told.contains("canary"), "{told}");
+        for bad in ["A=1\na=2", "A=1\nA__B=2", "A__B=1\nA=2", "A=1\n__B=2", "A=1\nB____C=2"] {
+            let error = written(bad, ContentType::Toml, None).unwrap_err();
+            assert!(error.to_string().contains("at line 2"), "{bad}: {error}");
+        }
+    }
+}
