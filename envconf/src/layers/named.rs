@@ -208,12 +208,13 @@ mod tests {
 
     use super::*;
     use crate::format::ContentType;
-    use crate::layers::build;
+    use crate::layers::{LayerKind, build};
     use crate::variables::Variables;
     use crate::{EncryptedConfig, Kind};
 
     fn layer<'a>(content_type: ContentType, name: &str, text: &'a str) -> Layer<'a> {
-        Layer { file: Some(Arc::from(Path::new(name))), sealed: name.ends_with(".enc"), content_type, text }
+        let kind = if name.ends_with(".enc") { LayerKind::Sealed } else { LayerKind::Plain };
+        Layer { file: Some(Arc::from(Path::new(name))), kind, content_type, text }
     }
 
     fn told(layers: &[Layer<'_>], prefix: Option<&str>) -> Vec<String> {
@@ -311,10 +312,10 @@ mod tests {
             })
             .to_string();
             let layers = [layer(ContentType::Json, "app.conf.enc", &content)];
-            let direct = build::<App>("app", &layers, &Variables::Given(Vec::new())).unwrap();
+            let direct = build::<App>("app", &layers, &Variables::given::<&str, &str>([])).unwrap();
             let named = variables("app", &layers, Some("APP")).unwrap();
-            let given = named.iter().map(|named| (named.name.clone().into(), named.value.as_str().into()));
-            let by_variables = build::<App>("app", &[], &Variables::Given(given.collect())).unwrap();
+            let given = named.iter().map(|named| (named.name.clone(), named.value.as_str()));
+            let by_variables = build::<App>("app", &[], &Variables::given(given)).unwrap();
             proptest::prop_assert_eq!(direct, by_variables);
         }
     }

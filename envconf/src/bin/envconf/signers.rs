@@ -2,19 +2,70 @@
 
 use std::path::{Path, PathBuf};
 
-use envconf::{Demand, Error, Id, Kind, Pair, Rules, SignerKey, SigningKey};
+use envconf::{Demand, Error, Id, Kind, Pair, Seal, SignerKey, SigningKey};
 
 use crate::cli::Global;
 use crate::output::Output;
+use crate::recipients::rules;
 
 /// What the rules demand of a pair; nothing where there are none, or none matches.
 pub(crate) fn demand(global: &Global, file: Option<&Path>, pair: &Pair) -> Result<Option<Demand>, Error> {
-    let rules = match &global.config {
-        Some(file) => Some(Rules::read(file)?),
-        None => Rules::find(pair.folder())?,
-    };
     let files: Vec<&Path> = file.into_iter().chain([pair.enc()]).collect();
-    Ok(rules.and_then(|rules| rules.demand(&files).cloned()))
+    Ok(rules(global, pair)?.and_then(|rules| rules.demand(&files).cloned()))
+}
+
+/// How a verb that makes a new `.enc` signs it.
+#[derive(clap::Args)]
+pub(crate) struct SigningArgs {
+    /// Sign the pair with the key in this file; repeatable
+    #[arg(long = "sign-key", value_name = "FILE")]
+    sign_keys: Vec<PathBuf>,
+
+    /// Seal without a signature although the old pair has one, or the rules demand one
+    #[arg(long, conflicts_with = "sign_keys")]
+    unsigned: bool,
+}
+
+/// What signs the new `.enc` of a pair, and what the rules demand of it.
+pub(crate) struct Signing {
+    keys: Vec<SigningKey>,
+    unsigned: bool,
+    demand: Option<Demand>,
+}
+
+impl SigningArgs {
+    /// Reads the keys, and holds them to the rules' demand.
+    ///
+    /// # Errors
+    /// Those of the key files; [`Kind::SignatureRequired`] where nobody whom the rules name would sign.
+    pub(crate) fn read(&self, global: &Global, file: Option<&Path>, pair: &Pair) -> Result<Signing, Error> {
+        let signing = Signing {
+            keys: read(&self.sign_keys)?,
+            unsigned: self.unsigned,
+            demand: demand(global, file, pair)?,
+        };
+        if !signing.unsigned {
+            require(signing.demand.as_ref(), &signing.keys, pair)?;
+        }
+        Ok(signing)
+    }
+}
+
+impl Signing {
+    pub(crate) fn apply(&self, seal: Seal) -> Seal {
+        let seal = self.keys.iter().cloned().fold(seal, Seal::sign);
+        if self.unsigned { seal.unsigned() } else { seal }
+    }
+
+    /// Who signs.
+    pub(crate) fn ids(&self) -> Vec<Id> {
+        self.keys.iter().map(|key| key.public().id()).collect()
+    }
+
+    /// Says how many signatures the rules still demand.
+    pub(crate) fn say_missing(&self, output: &Output) {
+        say_missing(self.demand.as_ref(), &self.ids(), output);
+    }
 }
 
 /// The keys in these files.
@@ -24,7 +75,7 @@ pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<SigningKey>, Error> {
 
 /// Refuses to make a pair that nobody whom the rules name has signed. With some of several it goes on: the others sign
 /// what it made.
-pub(crate) fn require(demand: Option<&Demand>, keys: &[SigningKey], pair: &Pair) -> Result<(), Error> {
+fn require(demand: Option<&Demand>, keys: &[SigningKey], pair: &Pair) -> Result<(), Error> {
     let Some(demand) = demand else { return Ok(()) };
     if keys.iter().any(|key| demand.signers().contains(&key.public())) {
         return Ok(());

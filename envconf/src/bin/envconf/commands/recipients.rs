@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::cli::Global;
 use crate::output::{Output, shown};
 use crate::recipients::{refuse_drift, resolve};
+use crate::signers::{Signing, SigningArgs};
 use crate::target::Target;
 
 /// Show, add or remove those who can open a pair
@@ -64,6 +65,9 @@ struct Change {
     /// Show what would be done; opens the pair, and writes nothing
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    signing: SigningArgs,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
@@ -95,6 +99,8 @@ struct Plan<'a> {
     global: &'a Global,
     opened: &'a Opened,
     recipients: Vec<KeyRef>,
+    /// Of a new `.enc`.
+    signing: Signing,
 }
 
 type Carry = fn(&Plan<'_>, &[KeyRef], bool) -> Result<Told, Error>;
@@ -112,7 +118,8 @@ fn change(args: &Change, global: &Global, output: &Output, carry: Carry) -> Resu
     let named = resolve(&args.recipients, &services)?;
     let opened = envconf::open(&target.pair, &target.policy(global)?, &services)?;
     let recipients = opened.recipients().cloned().collect();
-    let plan = Plan { target: &target, services: &services, global, opened: &opened, recipients };
+    let signing = args.signing.read(global, None, &target.pair)?;
+    let plan = Plan { target: &target, services: &services, global, opened: &opened, recipients, signing };
     let told = carry(&plan, &named, args.dry_run)?;
     if output.is_json() {
         return output.json(&json!({
@@ -127,6 +134,9 @@ fn change(args: &Change, global: &Global, output: &Output, carry: Carry) -> Resu
         output.say("nothing is written; this would be done:");
     }
     told.lines.iter().for_each(|line| output.say(line));
+    if told.new_data_key {
+        plan.signing.say_missing(output);
+    }
     Ok(())
 }
 
@@ -160,7 +170,7 @@ fn remove(plan: &Plan<'_>, named: &[KeyRef], dry_run: bool) -> Result<Told, Erro
     }
     refuse_drift(&recipients, &plan.target.pair, plan.global, plan.services)?;
     if !dry_run {
-        let seal = Seal::again(plan.opened).recipients(recipients.clone());
+        let seal = plan.signing.apply(Seal::again(plan.opened).recipients(recipients.clone()));
         seal.seal_over(&plan.target.pair, plan.opened, plan.opened.content(), plan.services)?;
     }
     let mut lines = vec![format!("{}: new data key", shown(plan.target.pair.enc()))];

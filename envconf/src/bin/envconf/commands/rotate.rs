@@ -9,6 +9,7 @@ use crate::cli::Global;
 use crate::many::{self, Subject, Work};
 use crate::output::{Output, shown};
 use crate::recipients::refuse_drift;
+use crate::signers::SigningArgs;
 
 /// Seal pairs under new data keys, for the same recipients
 ///
@@ -35,15 +36,19 @@ pub(crate) struct Args {
     /// Show what would be done; opens the pairs, and writes nothing
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    signing: SigningArgs,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Error> {
-    many::run(&Rotate { dry_run: args.dry_run, global }, &args.pairs, global, output)
+    many::run(&Rotate { args, global, output }, &args.pairs, global, output)
 }
 
 struct Rotate<'a> {
-    dry_run: bool,
+    args: &'a Args,
     global: &'a Global,
+    output: &'a Output,
 }
 
 /// What was done, or would be.
@@ -60,19 +65,23 @@ impl Work for Rotate<'_> {
         let opened = envconf::open(&target.pair, &target.policy(self.global)?, services)?;
         let recipients: Vec<KeyRef> = opened.recipients().cloned().collect();
         refuse_drift(&recipients, &target.pair, self.global, services)?;
-        let seal = Seal::again(&opened).new_data_key();
-        let sealed = match self.dry_run {
+        let signing = self.args.signing.read(self.global, None, &target.pair)?;
+        let seal = signing.apply(Seal::again(&opened).new_data_key());
+        let sealed = match self.args.dry_run {
             true => None,
             false => Some(seal.seal_over(&target.pair, &opened, opened.content(), services)?),
         };
+        signing.say_missing(self.output);
         Ok(Rotated { recipients, generation: opened.header().generation + 1, sealed })
     }
 
     fn as_text(&self, subject: &Subject, done: &Rotated) -> Vec<String> {
         let (enc, generation) = (shown(subject.target.pair.enc()), done.generation);
-        let verb = if self.dry_run { "would bring" } else { "wrote" };
+        let verb = if self.args.dry_run { "would bring" } else { "wrote" };
         let mut lines = vec![format!("{enc}: {verb} a new data key, generation {generation}")];
         lines.extend(done.recipients.iter().map(|key| format!("  for {key}")));
+        let lost = done.sealed.iter().flat_map(Sealed::lost_signers);
+        lines.extend(lost.map(|id| format!("  no more signed by {id}")));
         if done.sealed.as_ref().is_some_and(|sealed| sealed.check() == Check::AfterUnwrap) {
             lines.push(AFTER_UNWRAP.to_owned());
         }

@@ -13,7 +13,7 @@ use crate::output::{Output, shown};
 use crate::plain;
 use crate::recipients::{self, Wanted};
 use crate::schema::SchemaArgs;
-use crate::signers;
+use crate::signers::SigningArgs;
 use crate::target::{self, Target};
 
 /// Seal a plain file into a pair
@@ -84,13 +84,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH", requires = "outline")]
     outline_hide: Vec<String>,
 
-    /// Sign the pair with the key in this file; repeatable
-    #[arg(long = "sign-key", value_name = "FILE")]
-    sign_keys: Vec<PathBuf>,
-
-    /// Seal without a signature although the old pair has one, or the rules demand one
-    #[arg(long, conflicts_with = "sign_keys")]
-    unsigned: bool,
+    #[command(flatten)]
+    signing: SigningArgs,
 
     /// Agree to recipients that .envconf.toml adds to the old pair's
     #[arg(short, long)]
@@ -108,12 +103,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let services = target.services()?;
     let wanted = Wanted::of(&args.recipients, global, source.file(), &target.pair, &services)?;
     let old = wanted.trust_for_old(&target, global)?;
-    let sign_keys = signers::read(&args.sign_keys)?;
-    let demand = signers::demand(global, source.file(), &target.pair)?;
-    if !args.unsigned {
-        signers::require(demand.as_ref(), &sign_keys, &target.pair)?;
-    }
-    let signed_by: Vec<Id> = sign_keys.iter().map(|key| key.public().id()).collect();
+    let signing = args.signing.read(global, source.file(), &target.pair)?;
     let content = source.read()?;
     refuse_sealed_content(&content).map_err(|error| source.name(error))?;
     let content_type = match args.content_type {
@@ -129,9 +119,8 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let before = target.pair.read_enc().ok().and_then(|bytes| EncFile::parse(&bytes).ok());
     let seal = seal.outline(outline.clone());
     let seal = wanted.keys.iter().cloned().fold(seal.trust_for_old(old), Seal::recipient);
-    let seal = sign_keys.into_iter().fold(seal, Seal::sign);
-    let seal = if args.unsigned { seal.unsigned() } else { seal };
-    let sealed = seal
+    let sealed = signing
+        .apply(seal)
         .seal_if(&target.pair, &content, &services, |added| wanted.confirm(added, args.yes, "Seal", output))
         .map_err(|error| match error.kind() {
             // Errors of the old pair name its files already.
@@ -141,9 +130,9 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     if let (true, Source::File(file)) = (args.rm, &source) {
         std::fs::remove_file(file).map_err(|error| Error::write(file, error))?;
     }
-    report(&target, &sealed, &signed_by, args, output)?;
+    report(&target, &sealed, &signing.ids(), args, output)?;
     say_of_outline(&outline, before, &target, output)?;
-    signers::say_missing(demand.as_ref(), &signed_by, output);
+    signing.say_missing(output);
     if content_type == ContentType::Dotenv
         && let Some(line) = first_quoted_value(&content)
     {
