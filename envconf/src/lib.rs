@@ -108,6 +108,8 @@ mod seal;
 mod sign;
 mod rewrap;
 mod manage;
+#[cfg(feature = "cli")]
+pub mod change;
 pub mod import;
 #[doc(hidden)]
 pub mod private;

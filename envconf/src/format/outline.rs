@@ -230,6 +230,12 @@ pub(crate) fn verify(header: &Header, content: &[u8], dek: &DataKey) -> Result<(
         .advise("whoever sealed this file showed reviewers something else than was sealed; ask them, and do not deploy it"))
 }
 
+/// The paths of the leaves of `content`, ascending.
+#[cfg(test)]
+pub(crate) fn paths(content_type: ContentType, content: &[u8]) -> Option<Vec<String>> {
+    with_leaves(content_type, content, |leaves| leaves.iter().map(|(path, _)| path.clone()).collect())
+}
+
 /// Calls `with` on the leaves of `content`, ascending by path; `None` if it cannot carry an outline.
 pub(crate) fn with_leaves<T>(
     content_type: ContentType,
@@ -362,7 +368,7 @@ fn encoded_len(value: &Value<'_>) -> usize {
 }
 
 /// `d`, then date, time and offset as far as they are there; times to the millisecond (format.md §7).
-fn datetime_text(datetime: &toml::value::Datetime) -> String {
+pub(crate) fn datetime_text(datetime: &toml::value::Datetime) -> String {
     let mut text = String::from("d");
     if let Some(date) = &datetime.date {
         text += &format!("{:04}-{:02}-{:02}", date.year, date.month, date.day);

@@ -1,0 +1,50 @@
+//! Changes of dotenv: whole lines (format.md §7).
+
+use super::path::{KeyPath, Step};
+use super::{Edit, by_hand, unexpected};
+use crate::error::Error;
+use crate::layers::dotenv::is_name;
+
+/// Puts `value` after the name's `=`, or a new line at the end.
+pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, Error> {
+    let Some(name) = name(path).filter(|name| is_name(name)) else {
+        return Err(by_hand(
+            path,
+            "dotenv has names of A-Z, a-z, 0-9 and _ only, such as DATABASE__PASSWORD",
+        ));
+    };
+    if let Some(line) = line_of(text, name) {
+        let start = line.start + name.len() + 1;
+        let end = start + text[start..line.end].trim_end_matches('\n').len();
+        return Ok(vec![Edit::replace(start..end, value)]);
+    }
+    let before = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    Ok(vec![Edit::insert(text.len(), &[before, name, "=", value, "\n"])])
+}
+
+/// Takes the line out.
+pub(super) fn unset(text: &str, path: &KeyPath) -> Result<Vec<Edit>, Error> {
+    name(path)
+        .and_then(|name| line_of(text, name))
+        .map(|line| vec![Edit::delete(line)])
+        .ok_or_else(unexpected)
+}
+
+fn name(path: &KeyPath) -> Option<&str> {
+    match path.steps() {
+        [Step::Key(name)] => Some(name),
+        _ => None,
+    }
+}
+
+/// The line of `name`, its line feed included.
+fn line_of(text: &str, name: &str) -> Option<std::ops::Range<usize>> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if line.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')) {
+            return Some(start..start + line.len());
+        }
+        start += line.len();
+    }
+    None
+}

@@ -1,0 +1,221 @@
+//! What is at a path, or why there is nothing.
+
+use std::fmt::Write as _;
+
+use zeroize::Zeroizing;
+
+use super::path::{KeyPath, Step};
+use super::value::quote;
+use super::{by_hand, kind_of};
+use crate::error::{Error, Kind, escape};
+use crate::format::outline::datetime_text;
+use crate::layers::suggest::nearest;
+use crate::layers::tree::{Node, Value};
+
+/// A value, as text in wiped buffers; `Debug` shows none of it.
+pub struct Found {
+    shape: Shape,
+    text: Zeroizing<String>,
+}
+
+/// Of what sort a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shape {
+    /// JSON's null.
+    Null,
+    /// True or false.
+    Bool,
+    /// A whole number.
+    Integer,
+    /// Any other number, TOML's `inf` and `nan` among them.
+    Float,
+    /// Text.
+    String,
+    /// TOML's dates and times.
+    Datetime,
+    /// A list.
+    List,
+    /// Keys and their values.
+    Table,
+}
+
+impl Shape {
+    /// Its name in documents and in `--json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool => "bool",
+            Self::Integer => "integer",
+            Self::Float => "float",
+            Self::String => "string",
+            Self::Datetime => "datetime",
+            Self::List => "list",
+            Self::Table => "table",
+        }
+    }
+}
+
+impl Found {
+    pub(super) fn of(value: &Value<'_>) -> Self {
+        let text = match value {
+            Value::String(text) => Zeroizing::new(text.to_string()),
+            Value::Float(float) if !float.is_finite() => Zeroizing::new(word(*float).to_owned()),
+            Value::Datetime(datetime) => Zeroizing::new(datetime_text(datetime)[1..].to_owned()),
+            other => json(other),
+        };
+        Self { shape: shape(value), text }
+    }
+
+    /// Of what sort it is.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// A string, date or time as it is; anything else as JSON on one line, with dates, `inf` and `nan` in it as
+    /// strings.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The same with strings, dates, `inf` and `nan` as JSON strings: always one value of JSON.
+    pub fn json(&self) -> Zeroizing<String> {
+        match self.shape {
+            Shape::String | Shape::Datetime => quote(&self.text),
+            Shape::Float if self.text.contains('n') => quote(&self.text),
+            _ => self.text.clone(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Found").field("shape", &self.shape).finish_non_exhaustive()
+    }
+}
+
+fn shape(value: &Value<'_>) -> Shape {
+    match value {
+        Value::Null => Shape::Null,
+        Value::Bool(_) => Shape::Bool,
+        Value::Integer(_) => Shape::Integer,
+        Value::Float(_) => Shape::Float,
+        Value::String(_) => Shape::String,
+        Value::Datetime(_) => Shape::Datetime,
+        Value::Array(_) => Shape::List,
+        Value::Table(_) => Shape::Table,
+    }
+}
+
+fn word(float: f64) -> &'static str {
+    match float {
+        f if f.is_nan() => "nan",
+        f if f > 0.0 => "inf",
+        _ => "-inf",
+    }
+}
+
+/// `value` as JSON on one line. The parts are joined once per level, so no buffer grows.
+fn json(value: &Value<'_>) -> Zeroizing<String> {
+    let short = |text: String| Zeroizing::new(text);
+    match value {
+        Value::Null => short("null".into()),
+        Value::Bool(bool) => short(bool.to_string()),
+        Value::Integer(integer) => short(integer.to_string()),
+        Value::Float(float) if float.is_finite() => short(format!("{float:?}")),
+        Value::Float(float) => quote(word(*float)),
+        Value::String(text) => quote(text),
+        Value::Datetime(datetime) => quote(&datetime_text(datetime)[1..]),
+        Value::Array(items) => {
+            let parts: Vec<_> = items.iter().map(|item| json(&item.value)).collect();
+            joined(b"[]", &parts)
+        }
+        Value::Table(table) => {
+            let pair = |(key, node): (&_, &Node<'_>)| {
+                let (key, value) = (quote(key), json(&node.value));
+                let mut pair = Zeroizing::new(String::with_capacity(key.len() + 1 + value.len()));
+                // Writing into a string cannot fail.
+                let _ = write!(*pair, "{}:{}", *key, *value);
+                pair
+            };
+            let parts: Vec<_> = table.iter().map(|(key, node)| pair((&**key, node))).collect();
+            joined(b"{}", &parts)
+        }
+    }
+}
+
+fn joined(brackets: &[u8; 2], parts: &[Zeroizing<String>]) -> Zeroizing<String> {
+    let len = parts.iter().map(|part| part.len() + 1).sum::<usize>() + 2;
+    let mut out = Zeroizing::new(String::with_capacity(len));
+    out.push(char::from(brackets[0]));
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        out.push_str(part);
+    }
+    out.push(char::from(brackets[1]));
+    out
+}
+
+/// Why there is nothing at a path.
+pub(super) enum Missing {
+    /// A table has no such key; the number of steps up to it, and the nearest key that it has.
+    Key(usize, Option<String>),
+    /// A list is not that long.
+    Item(usize),
+    /// What the steps so far lead to is neither table nor list, or the other of the two.
+    No(usize, &'static str),
+}
+
+impl Missing {
+    /// Whether the value could be put there.
+    pub(super) fn can_be_made(&self) -> bool {
+        matches!(self, Self::Key(..))
+    }
+
+    pub(super) fn error(&self, path: &KeyPath) -> Error {
+        let no = |steps, what| Error::new(Kind::DoesNotFit, format!("{}: {what}", path.prefix(steps)));
+        match self {
+            Self::Key(steps, Some(near)) => {
+                no(*steps, "no such key").advise(format!("did you mean {}?", escape(near)))
+            }
+            Self::Key(steps, None) => no(*steps, "no such key"),
+            Self::Item(steps) => by_hand(path, &format!("the list ends before {}", path.prefix(*steps))),
+            Self::No(steps, what) => no(*steps, what),
+        }
+    }
+}
+
+/// The node at `path`.
+pub(super) fn at<'n, 'a>(root: &'n Node<'a>, path: &KeyPath) -> Result<&'n Node<'a>, Missing> {
+    let mut node = root;
+    for (before, step) in path.steps().iter().enumerate() {
+        node = match step {
+            Step::Key(key) => by_key(node, key, before)?,
+            Step::Index(index) => match &node.value {
+                Value::Array(items) => items.get(*index).ok_or(Missing::Item(before + 1))?,
+                _ => return Err(Missing::No(before, "it is no list")),
+            },
+        };
+    }
+    Ok(node)
+}
+
+fn by_key<'n, 'a>(node: &'n Node<'a>, key: &str, before: usize) -> Result<&'n Node<'a>, Missing> {
+    let Value::Table(table) = &node.value else {
+        let what = if kind_of(&node.value) == "a list" {
+            "it is a list; name an item of it, such as [0]"
+        } else {
+            "it is no table"
+        };
+        return Err(Missing::No(before, what));
+    };
+    match table.get(key) {
+        Some(entry) => Ok(&entry.node),
+        None => {
+            let near = nearest(key, table.iter().map(|(key, _)| &**key)).map(str::to_owned);
+            Err(Missing::Key(before + 1, near))
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! change: one value of a content by its path, with every other byte of it left alone.
+//!
+//! Each syntax finds where in the text something has to be replaced, put in or taken out; nothing is printed anew. What
+//! comes of it is read again and compared: it may differ from what was there at that path and nowhere else.
+//!
+//! | content | `get` | `set`, `unset` |
+//! |---|---|---|
+//! | `toml`, `json`, `dotenv` | yes | yes |
+//! | `yaml` | with the feature `yaml` | no |
+//! | `raw` | no | no |
+
+mod dotenv;
+mod found;
+mod json;
+mod path;
+mod proof;
+mod toml;
+mod value;
+
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+use self::path::Step;
+use crate::error::{Error, Kind};
+use crate::format::ContentType;
+use crate::layers::tree::{Node, Value};
+use crate::layers::{self, Layer};
+
+pub use found::{Found, Shape};
+pub use path::KeyPath;
+pub use value::NewValue;
+
+/// The value at `path` of `content`.
+///
+/// # Errors
+/// [`Kind::DoesNotFit`] where there is none, naming the nearest key there is, and for content that does not parse;
+/// [`Kind::Usage`] for content of a type that has no values.
+pub fn get(content_type: ContentType, content: &[u8], path: &KeyPath) -> Result<Found, Error> {
+    let root = parse(content_type, text(content_type, content)?)?;
+    match found::at(&root, path) {
+        Ok(node) => Ok(Found::of(&node.value)),
+        Err(missing) => Err(missing.error(path)),
+    }
+}
+
+/// `content` with `value` at `path`, in a wiped buffer; `None` where this very value is there already.
+///
+/// Of a TOML table that has a header of its own, or dotted keys, only the values in it can be set.
+///
+/// # Errors
+/// [`Kind::DoesNotFit`] for a value that is not of the type of the one that is there, or that its syntax cannot spell,
+/// and for a path that leads through what is no table; [`Kind::Usage`] for content of another type than TOML, JSON
+/// and dotenv.
+pub fn set(
+    content_type: ContentType,
+    content: &[u8],
+    path: &KeyPath,
+    value: &NewValue<'_>,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    let text = changeable(content_type, content)?;
+    let root = parse(content_type, text)?;
+    let old = match found::at(&root, path) {
+        Ok(node) => Some(&node.value),
+        Err(missing) if missing.can_be_made() => None,
+        Err(missing) => return Err(missing.error(path)),
+    };
+    let spelled = value.spelled(content_type, old).map_err(|complaint| value::refused(path, complaint))?;
+    if let (Some(old), Some(new)) = (old, spelled.parse(content_type))
+        && proof::same(old, &new.value)
+    {
+        return Ok(None);
+    }
+    let edits = match content_type {
+        ContentType::Toml => toml::set(text, path, spelled.as_str())?,
+        ContentType::Json => json::set(text, path, spelled.as_str())?,
+        _ => dotenv::set(text, path, spelled.as_str())?,
+    };
+    let new = splice(text, edits)?;
+    proof::differs_only_at(content_type, &root, &new, path, Some(&spelled))?;
+    Ok(Some(new))
+}
+
+/// `content` without what is at `path`, in a wiped buffer; `None` where nothing is there.
+///
+/// In TOML a comment at the end of the value's line goes with it, one above it stays.
+///
+/// # Errors
+/// [`Kind::DoesNotFit`] for a path that leads through what is no table, and for an item of a list; [`Kind::Usage`] as
+/// for [`set`].
+pub fn unset(
+    content_type: ContentType,
+    content: &[u8],
+    path: &KeyPath,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    let text = changeable(content_type, content)?;
+    let root = parse(content_type, text)?;
+    match found::at(&root, path) {
+        Ok(_) if matches!(path.steps(), [.., Step::Index(_)]) => {
+            return Err(by_hand(path, "an item of a list cannot be taken out"));
+        }
+        Ok(_) => {}
+        Err(missing) if missing.can_be_made() => return Ok(None),
+        Err(missing) => return Err(missing.error(path)),
+    }
+    let edits = match content_type {
+        ContentType::Toml => toml::unset(text, path)?,
+        ContentType::Json => json::unset(text, path)?,
+        _ => dotenv::unset(text, path)?,
+    };
+    let new = splice(text, edits)?;
+    proof::differs_only_at(content_type, &root, &new, path, None)?;
+    Ok(Some(new))
+}
+
+/// A piece of the text, and what stands there instead.
+struct Edit {
+    range: Range<usize>,
+    text: Zeroizing<String>,
+}
+
+impl Edit {
+    fn replace(range: Range<usize>, text: &str) -> Self {
+        Self { range, text: Zeroizing::new(text.to_owned()) }
+    }
+
+    /// `parts` in one buffer of exact size.
+    fn insert(at: usize, parts: &[&str]) -> Self {
+        let mut text = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
+        parts.iter().for_each(|part| text.push_str(part));
+        Self { range: at..at, text }
+    }
+
+    fn delete(range: Range<usize>) -> Self {
+        Self { range, text: Zeroizing::new(String::new()) }
+    }
+}
+
+/// `text` with `edits` made, in a buffer of exact size.
+fn splice(text: &str, mut edits: Vec<Edit>) -> Result<Zeroizing<Vec<u8>>, Error> {
+    edits.sort_by_key(|edit| edit.range.start);
+    let added: usize = edits.iter().map(|edit| edit.text.len()).sum();
+    let mut out = Zeroizing::new(Vec::with_capacity(text.len() + added));
+    let mut at = 0;
+    for edit in &edits {
+        let before = text.get(at..edit.range.start).ok_or_else(unexpected)?;
+        out.extend_from_slice(before.as_bytes());
+        out.extend_from_slice(edit.text.as_bytes());
+        at = edit.range.end;
+    }
+    out.extend_from_slice(text.get(at..).ok_or_else(unexpected)?.as_bytes());
+    Ok(out)
+}
+
+/// The text of content that can be changed by a path.
+fn changeable(content_type: ContentType, content: &[u8]) -> Result<&str, Error> {
+    match content_type {
+        ContentType::Toml | ContentType::Json | ContentType::Dotenv => text(content_type, content),
+        other => Err(Error::new(
+            Kind::Usage,
+            format!("content of type {} cannot be changed by a path", other.name()),
+        )
+        .advise("change it with `envconf edit`")),
+    }
+}
+
+fn text(content_type: ContentType, content: &[u8]) -> Result<&str, Error> {
+    if content_type == ContentType::Raw {
+        return Err(Error::new(Kind::Usage, "content of type raw has no values")
+            .advise("`envconf open` gives it as a whole, `envconf edit` changes it"));
+    }
+    crate::seal::check_content(content, content_type)?;
+    std::str::from_utf8(content).map_err(|_| unexpected())
+}
+
+fn parse(content_type: ContentType, text: &str) -> Result<Node<'_>, Error> {
+    let layer = Layer { file: None, sealed: true, content_type, text };
+    layers::parse(content_type, text)
+        .map_err(|broken| Error::does_not_fit("the content", vec![broken.problem(&layer)]))
+}
+
+/// What a path cannot do, and the editor can.
+fn by_hand(path: &KeyPath, message: &str) -> Error {
+    Error::new(Kind::DoesNotFit, format!("{path}: {message}")).advise("change it with `envconf edit`")
+}
+
+fn unexpected() -> Error {
+    Error::new(Kind::Unexpected, "the change could not be made; nothing was written")
+        .advise("make it with `envconf edit`")
+}
+
+/// What `value` is, as messages say it.
+fn kind_of(value: &Value<'_>) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Integer(_) => "an integer",
+        Value::Float(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Datetime(_) => "a date or time",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Where a value is: keys joined by `.`, quoted where they are not bare (format.md §7), and items of lists by `[n]`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Kind, escape};
+use crate::format::outline::push_key;
+use crate::layers::json::unescape;
+
+/// Deeper than anything that carries an outline.
+const MAX_STEPS: usize = 64;
+
+/// A path such as `database.password`, `hosts[0].name` or `"a.b".c`.
+///
+/// A bare key consists of ASCII letters, digits, `-` and `_`. Any other stands in double quotes, with the escapes of
+/// JSON. `[0]` is the first item of a list. `Display` spells it as an outline does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPath(Vec<Step>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Key(String),
+    Index(usize),
+}
+
+impl KeyPath {
+    /// The way from the root; the first step is a key.
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    /// The path of the first `len` steps.
+    pub(super) fn prefix(&self, len: usize) -> Self {
+        Self(self.0[..len.min(self.0.len())].to_vec())
+    }
+
+    /// Its keys, where it has nothing else.
+    pub(super) fn keys(&self) -> Option<Vec<&str>> {
+        let key = |step| match step {
+            &Step::Key(ref key) => Some(key.as_str()),
+            &Step::Index(_) => None,
+        };
+        self.0.iter().map(key).collect()
+    }
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut path = String::new();
+        for step in &self.0 {
+            match step {
+                Step::Key(key) => push_key(&mut path, key),
+                Step::Index(index) => path += &format!("[{index}]"),
+            }
+        }
+        // A key may be a local key that was pasted into the wrong place.
+        write!(f, "{}", escape(&path))
+    }
+}
+
+impl FromStr for KeyPath {
+    type Err = Error;
+
+    /// # Errors
+    /// [`Kind::Usage`] for what is no path. It is not repeated: it may be a value at the wrong place.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse(text).ok_or_else(|| {
+            Error::new(Kind::Usage, "PATH is no path of a value")
+                .advise("join keys by dots, such as database.password; put other keys than A-Za-z0-9_- in double quotes; an item of a list is hosts[0]")
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<KeyPath> {
+    let (first, mut text) = key(text)?;
+    let mut steps = vec![Step::Key(first)];
+    while !text.is_empty() {
+        let (step, after) = match text.strip_prefix('.') {
+            Some(text) => key(text).map(|(key, after)| (Step::Key(key), after))?,
+            None => index(text)?,
+        };
+        steps.push(step);
+        text = after;
+    }
+    (steps.len() <= MAX_STEPS).then_some(KeyPath(steps))
+}
+
+/// The key that `text` begins with, and what follows.
+fn key(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let is_bare = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        let end = text.bytes().position(|b| !is_bare(b)).unwrap_or(text.len());
+        return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
+    };
+    let mut escaped = false;
+    let end = quoted.find(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })?;
+    Some((unescape(&quoted[..end])?.to_string(), &quoted[end + 1..]))
+}
+
+fn index(text: &str) -> Option<(Step, &str)> {
+    let (digits, after) = text.strip_prefix('[')?.split_once(']')?;
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    Some((Step::Index(plain.then(|| digits.parse().ok())??), after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_printed_as_it_is_read() {
+        for (text, printed) in [
+            ("a", "a"),
+            ("a.b-1._c", "a.b-1._c"),
+            ("a[0][12].b", "a[0][12].b"),
+            (r#""a.b".c"#, r#""a.b".c"#),
+            (r#""q\"\\".x"#, r#""q\u0022\u005c".x"#),
+            ("\"na\u{ef}ve\u{1f600}\"", r#""na\u00efve\ud83d\ude00""#),
+            (r#""""#, r#""""#),
+        ] {
+            let path: KeyPath = text.parse().unwrap();
+            assert_eq!(path.to_string(), printed);
+            assert_eq!(printed.parse::<KeyPath>().unwrap(), path);
+        }
+    }
+
+    #[test]
+    fn what_is_no_path_is_not_repeated() {
+        let deep = "a.".repeat(MAX_STEPS) + "a";
+        for bad in [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "a b",
+            "password=canary",
+            "\"a",
+            "a[",
+            "a[x]",
+            "a[-1]",
+            "[0]",
+            &deep,
+        ] {
+            let error = bad.parse::<KeyPath>().unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{bad}");
+            assert!(!error.to_string().contains("canary"));
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! That a changed text differs where it should, and nowhere else.
+
+use super::path::{KeyPath, Step};
+use super::value::Spelled;
+use super::{parse, unexpected};
+use crate::error::Error;
+use crate::format::ContentType;
+use crate::format::outline;
+use crate::layers::tree::{Node, Text, Value};
+use crate::secret;
+
+/// Reads `new` and compares it with `old`: at `path` it has `value`, or nothing, and all else is the same. Tables on
+/// the way may come into being, or end with their last value.
+///
+/// # Errors
+/// [`Kind::Unexpected`](crate::Kind::Unexpected) otherwise.
+pub(super) fn differs_only_at(
+    content_type: ContentType,
+    old: &Node<'_>,
+    new: &[u8],
+    path: &KeyPath,
+    value: Option<&Spelled>,
+) -> Result<(), Error> {
+    let text = std::str::from_utf8(new).map_err(|_| unexpected())?;
+    let new = parse(content_type, text).map_err(|_| unexpected())?;
+    let value = match value {
+        Some(value) => Some(value.parse(content_type).ok_or_else(unexpected)?),
+        None => None,
+    };
+    let value = value.as_ref().map(|node| &node.value);
+    match differs(Some(&old.value), Some(&new.value), path.steps(), value) {
+        true => Ok(()),
+        false => Err(unexpected()),
+    }
+}
+
+/// Whether `new` is `old` but for what `steps` lead to, which is `value`.
+fn differs(
+    old: Option<&Value<'_>>,
+    new: Option<&Value<'_>>,
+    steps: &[Step],
+    value: Option<&Value<'_>>,
+) -> bool {
+    let Some((step, rest)) = steps.split_first() else {
+        return match (new, value) {
+            (None, None) => true,
+            (Some(new), Some(value)) => same(new, value),
+            _ => false,
+        };
+    };
+    match (old, new, step) {
+        // A table that has ended with its last value: nothing else was in it.
+        (Some(Value::Table(old)), None, Step::Key(key)) => {
+            value.is_none()
+                && old.iter().all(|(other, _)| **other == **key)
+                && differs(old.get(key).map(|entry| &entry.node.value), None, rest, value)
+        }
+        // One that has come into being: nothing else is in it.
+        (None, Some(Value::Table(new)), Step::Key(key)) => {
+            new.iter().all(|(other, _)| **other == **key)
+                && differs(None, new.get(key).map(|entry| &entry.node.value), rest, value)
+        }
+        (Some(Value::Table(old)), Some(Value::Table(new)), Step::Key(key)) => {
+            let (was, is) = (old.get(key).is_some(), new.get(key).is_some());
+            let kept = |(other, node): (&Text<'_>, &Node<'_>)| {
+                **other == **key || new.get(other).is_some_and(|entry| same(&entry.node.value, &node.value))
+            };
+            old.entries().len() - usize::from(was) == new.entries().len() - usize::from(is)
+                && old.iter().all(kept)
+                && (was || is || value.is_none())
+                && differs(
+                    old.get(key).map(|entry| &entry.node.value),
+                    new.get(key).map(|entry| &entry.node.value),
+                    rest,
+                    value,
+                )
+        }
+        (Some(Value::Array(old)), Some(Value::Array(new)), Step::Index(index)) => {
+            let kept = |(at, (old, new)): (usize, (&Node<'_>, &Node<'_>))| {
+                at == *index || same(&old.value, &new.value)
+            };
+            let item = |items: &[Node<'_>]| items.get(*index).is_some();
+            old.len() == new.len()
+                && item(old)
+                && old.iter().zip(new).enumerate().all(kept)
+                && differs(Some(&old[*index].value), Some(&new[*index].value), rest, value)
+        }
+        _ => false,
+    }
+}
+
+/// Whether two values are the same, type included; the order of keys does not count.
+pub(super) fn same(a: &Value<'_>, b: &Value<'_>) -> bool {
+    secret::same(&outline::encode(a), &outline::encode(b))
+}

@@ -1,0 +1,128 @@
+//! Changes of TOML. `toml_edit` tells what kind of table everything is in and where it stands; the text itself is
+//! changed there only, so that comments, order and layout stay, line ends included.
+//!
+//! What is parsed here holds copies of the strings, which are not wiped (format.md §12): for a command that ends soon
+//! after.
+
+mod place;
+mod take;
+
+use std::ops::Range;
+
+use toml_edit::{Document, InlineTable, Table};
+
+use self::place::{Block, Part, Place};
+use super::path::KeyPath;
+use super::{Edit, by_hand, unexpected};
+use crate::error::Error;
+use crate::format::outline::push_key;
+
+/// Puts `value` in place of the one at `path`; a new key into the last table that the path reaches: on a line of its
+/// own after its last value, behind the last value of an inline table, or under a new header at the end of the text.
+pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, Error> {
+    let document = parse(text)?;
+    let place = Place::of(document.as_table(), path).ok_or_else(unexpected)?;
+    let Place { block, dotted, group, found, missing } = place;
+    match found {
+        Some(Part::Value(old)) => {
+            let span = old.span().ok_or_else(unexpected)?;
+            return Ok(vec![Edit::replace(span, value)]);
+        }
+        Some(_) => return Err(by_hand(path, "it is a table: set the values in it")),
+        None => {}
+    }
+    let key = spell(dotted.iter().chain(&missing).copied());
+    let header_would_do = path.keys().is_some();
+    match block {
+        Block::Inline(table) => inline(text, table, &key, value).ok_or_else(unexpected),
+        Block::Own(_) if dotted.is_empty() && missing.len() > 1 && header_would_do => {
+            section(text, path, value)
+        }
+        // After the dotted keys of the same table, where there are some.
+        Block::Own(table) => {
+            let header = if std::ptr::eq(table, document.as_table()) { None } else { table.span() };
+            line(text, table, header, group.unwrap_or(table), &key, value).ok_or_else(unexpected)
+        }
+        Block::Implicit if header_would_do => section(text, path, value),
+        Block::Implicit => Err(by_hand(path, "its table has no header of its own")),
+    }
+}
+
+/// Takes out the lines of what is at `path`, the headers of a table included, or an entry of an inline table.
+pub(super) fn unset(text: &str, path: &KeyPath) -> Result<Vec<Edit>, Error> {
+    let document = parse(text)?;
+    take::out(text, document.as_table(), path)
+}
+
+fn parse(text: &str) -> Result<Document<&str>, Error> {
+    Document::parse(text).map_err(|_| unexpected())
+}
+
+/// A new entry of an inline table.
+fn inline(text: &str, table: &InlineTable, key: &str, value: &str) -> Option<Vec<Edit>> {
+    if let Some(last) = place::entries(table).last() {
+        return Some(vec![Edit::insert(last.end, &[", ", key, " = ", value])]);
+    }
+    let span = table.span()?;
+    let is_tight = text.get(span.start + 1..span.end - 1)?.is_empty();
+    Some(vec![Edit::insert(span.start + 1, &[" ", key, " = ", value, if is_tight { " " } else { "" }])])
+}
+
+/// A new line of `table`, after the last one of `group`, which is the table or dotted keys in it. The root has no
+/// header.
+fn line(
+    text: &str,
+    table: &Table,
+    header: Option<Range<usize>>,
+    group: &Table,
+    key: &str,
+    value: &str,
+) -> Option<Vec<Edit>> {
+    let feed = line_feed(text);
+    let last = place::lines(group).into_iter().max_by_key(|line| line.end);
+    let (indent, at) = match (last, header) {
+        (Some(last), _) => {
+            // Before the last key of a dotted one there are others.
+            let lead = text.get(place::line_start(text, last.start)..last.start)?;
+            let indent = &lead[..lead.len() - lead.trim_start_matches([' ', '\t']).len()];
+            (indent, place::line_end(text, last.end))
+        }
+        (None, Some(header)) => ("", place::line_end(text, header.end)),
+        // The root, with nothing of its own: before the first header, or after the comments.
+        (None, None) => ("", if table.is_empty() { text.len() } else { 0 }),
+    };
+    let before = if at == 0 || text[..at].ends_with('\n') { "" } else { feed };
+    Some(vec![Edit::insert(at, &[before, indent, key, " = ", value, feed])])
+}
+
+/// A new header at the end of the text, with one value below it.
+fn section(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, Error> {
+    let keys = path.keys().ok_or_else(unexpected)?;
+    let (last, header) = keys.split_last().ok_or_else(unexpected)?;
+    let feed = line_feed(text);
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { feed };
+    let blank = if text.is_empty() { "" } else { feed };
+    let (header, key) = (spell(header.iter().copied()), spell([*last]));
+    Ok(vec![Edit::insert(text.len(), &[end, blank, "[", &header, "]", feed, &key, " = ", value, feed])])
+}
+
+/// Keys as TOML spells them: as an outline does, but for characters beyond the first plane, whose escape is another.
+fn spell<'k>(keys: impl IntoIterator<Item = &'k str>) -> String {
+    let mut path = String::new();
+    for key in keys {
+        if key.chars().all(|c| u32::from(c) <= 0xffff) {
+            push_key(&mut path, key);
+        } else {
+            if !path.is_empty() {
+                path.push('.');
+            }
+            path.push_str(&super::value::quote(key));
+        }
+    }
+    path
+}
+
+/// What ends the lines of this text.
+fn line_feed(text: &str) -> &'static str {
+    if text.split_inclusive('\n').next().is_some_and(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" }
+}

@@ -1,0 +1,182 @@
+//! Where a path leads in a TOML document, and where its lines are.
+
+use std::ops::Range;
+
+use toml_edit::{ArrayOfTables, InlineTable, Item, Table, Value};
+
+use crate::change::path::{KeyPath, Step};
+
+/// Where a path leads.
+pub(super) struct Place<'d, 'p> {
+    /// The last table on the way that new keys can be written into.
+    pub(super) block: Block<'d>,
+    /// The dotted keys in it that the path follows.
+    pub(super) dotted: Vec<&'p str>,
+    /// What these dotted keys lead to.
+    pub(super) group: Option<&'d Table>,
+    /// What is at the path.
+    pub(super) found: Option<Part<'d>>,
+    /// The keys at its end that are not there.
+    pub(super) missing: Vec<&'p str>,
+}
+
+/// What new keys are written into.
+#[derive(Clone, Copy)]
+pub(super) enum Block<'d> {
+    /// The root, or a table with a header.
+    Own(&'d Table),
+    /// A table that is there only because another header names it.
+    Implicit,
+    /// An inline table.
+    Inline(&'d InlineTable),
+}
+
+/// A part of a document.
+#[derive(Clone, Copy)]
+pub(super) enum Part<'d> {
+    /// A table of lines: with a header, without one, or of dotted keys.
+    Table(&'d Table),
+    /// Tables with headers in double brackets.
+    Tables(&'d ArrayOfTables),
+    /// Dotted keys within an inline table.
+    Dotted(&'d InlineTable),
+    /// A value that stands in one piece.
+    Value(&'d Value),
+}
+
+impl<'d> Part<'d> {
+    fn of_item(item: &'d Item) -> Option<Self> {
+        match item {
+            Item::Table(table) => Some(Self::Table(table)),
+            Item::ArrayOfTables(tables) => Some(Self::Tables(tables)),
+            Item::Value(value) => Some(Self::of_value(value)),
+            Item::None => None,
+        }
+    }
+
+    pub(super) fn of_value(value: &'d Value) -> Self {
+        match value {
+            Value::InlineTable(table) if table.is_dotted() => Self::Dotted(table),
+            value => Self::Value(value),
+        }
+    }
+
+    /// The part that `key` of this table leads to.
+    fn key(self, key: &str) -> Option<Self> {
+        match self {
+            Self::Table(table) => table.get(key).and_then(Self::of_item),
+            Self::Dotted(table) | Self::Value(Value::InlineTable(table)) => {
+                table.get(key).map(Self::of_value)
+            }
+            _ => None,
+        }
+    }
+
+    fn index(self, index: usize) -> Option<Self> {
+        match self {
+            Self::Tables(tables) => tables.get(index).map(Self::Table),
+            Self::Value(Value::Array(items)) => items.get(index).map(Self::of_value),
+            _ => None,
+        }
+    }
+}
+
+impl<'d, 'p> Place<'d, 'p> {
+    /// Follows `path`, which leads through tables and lists that are long enough; `None` where it does not.
+    pub(super) fn of(root: &'d Table, path: &'p KeyPath) -> Option<Self> {
+        let mut place = Self {
+            block: Block::Own(root),
+            dotted: Vec::new(),
+            group: None,
+            found: None,
+            missing: Vec::new(),
+        };
+        let mut part = Part::Table(root);
+        let mut steps = path.steps().iter();
+        while let Some(step) = steps.next() {
+            let next = match step {
+                Step::Index(index) => Some(part.index(*index)?),
+                Step::Key(key) => part.key(key),
+            };
+            let Some(next) = next else {
+                for step in std::iter::once(step).chain(steps) {
+                    let Step::Key(key) = step else { return None };
+                    place.missing.push(key);
+                }
+                return Some(place);
+            };
+            place.enter(step, next);
+            part = next;
+        }
+        place.found = Some(part);
+        Some(place)
+    }
+
+    fn enter(&mut self, step: &'p Step, part: Part<'d>) {
+        let key = match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Index(_) => None,
+        };
+        match part {
+            Part::Table(table) if table.is_dotted() => {
+                self.dotted.extend(key);
+                self.group = Some(table);
+                return;
+            }
+            Part::Dotted(_) => return self.dotted.extend(key),
+            Part::Table(table) if table.is_implicit() => self.block = Block::Implicit,
+            Part::Table(table) => self.block = Block::Own(table),
+            Part::Value(Value::InlineTable(table)) => self.block = Block::Inline(table),
+            Part::Value(_) | Part::Tables(_) => {}
+        }
+        self.dotted.clear();
+        self.group = None;
+    }
+}
+
+/// The values of `table` on lines of its own, dotted keys included: where the last key of each begins and the value
+/// ends.
+pub(super) fn lines(table: &Table) -> Vec<Range<usize>> {
+    let mut lines = Vec::new();
+    for (key, item) in table {
+        match item {
+            Item::Table(inner) if inner.is_dotted() => lines.extend(self::lines(inner)),
+            Item::Value(value) => {
+                let key = table.key(key).and_then(toml_edit::Key::span);
+                if let (Some(key), Some(value)) = (key, value.span()) {
+                    lines.push(key.start..value.end);
+                }
+            }
+            _ => {}
+        }
+    }
+    lines
+}
+
+/// The entries of an inline table, as [`lines`].
+pub(super) fn entries(table: &InlineTable) -> Vec<Range<usize>> {
+    let mut entries = Vec::new();
+    for (key, value) in table {
+        match value {
+            Value::InlineTable(inner) if inner.is_dotted() => entries.extend(self::entries(inner)),
+            value => {
+                let key = table.key(key).and_then(toml_edit::Key::span);
+                if let (Some(key), Some(value)) = (key, value.span()) {
+                    entries.push(key.start..value.end);
+                }
+            }
+        }
+    }
+    entries.sort_by_key(|entry| entry.start);
+    entries
+}
+
+/// Where the line of `at` begins.
+pub(super) fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |feed| feed + 1)
+}
+
+/// Where the line of `at` ends, its line feed included.
+pub(super) fn line_end(text: &str, at: usize) -> usize {
+    text[at..].find('\n').map_or(text.len(), |feed| at + feed + 1)
+}

@@ -1,0 +1,110 @@
+//! What has to go when something is taken out of a TOML text.
+
+use std::ops::Range;
+
+use toml_edit::{InlineTable, Item, Table};
+
+use super::place::{self, Block, Part, Place};
+use crate::change::path::KeyPath;
+use crate::change::{Edit, by_hand, unexpected};
+use crate::error::Error;
+
+/// The lines of what is at `path`, or the entry of an inline table.
+pub(super) fn out(text: &str, root: &Table, path: &KeyPath) -> Result<Vec<Edit>, Error> {
+    let place = Place::of(root, path).ok_or_else(unexpected)?;
+    let parent = path.prefix(path.steps().len() - 1);
+    let parent = Place::of(root, &parent).ok_or_else(unexpected)?;
+    let ranges = match place.found.ok_or_else(unexpected)? {
+        Part::Value(value) => {
+            let end = value.span().ok_or_else(unexpected)?.end;
+            let range = match parent.block {
+                Block::Inline(table) => entry(text, table, end),
+                Block::Own(table) => {
+                    place::lines(table).into_iter().find(|line| line.end == end).map(|own| line(text, &own))
+                }
+                Block::Implicit => None,
+            };
+            vec![range.ok_or_else(unexpected)?]
+        }
+        Part::Table(table) => of_table(text, table),
+        Part::Tables(tables) => tables.iter().flat_map(|table| of_table(text, table)).collect(),
+        Part::Dotted(_) => return Err(by_hand(path, "it is spread over an inline table")),
+    };
+    Ok(ranges.into_iter().map(Edit::delete).collect())
+}
+
+/// The whole line, or lines, of a value or header, with the comment at its end.
+fn line(text: &str, own: &Range<usize>) -> Range<usize> {
+    place::line_start(text, own.start)..place::line_end(text, own.end)
+}
+
+/// The header of `table`, where it has one, its lines, and those of the tables in it.
+fn of_table(text: &str, table: &Table) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    if let (false, Some(header)) = (table.is_implicit(), table.span()) {
+        ranges.push(line(text, &header));
+    }
+    ranges.extend(place::lines(table).iter().map(|own| line(text, own)));
+    for (_, item) in table {
+        match item {
+            // The lines of dotted keys are there already.
+            Item::Table(inner) if inner.is_dotted() => ranges.extend(headed_in(text, inner)),
+            Item::Table(inner) => ranges.extend(of_table(text, inner)),
+            Item::ArrayOfTables(tables) => {
+                ranges.extend(tables.iter().flat_map(|inner| of_table(text, inner)))
+            }
+            _ => {}
+        }
+    }
+    ranges
+}
+
+/// Tables with headers below dotted keys.
+fn headed_in(text: &str, dotted: &Table) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    for (_, item) in dotted {
+        match item {
+            Item::Table(inner) if inner.is_dotted() => ranges.extend(headed_in(text, inner)),
+            Item::Table(inner) => ranges.extend(of_table(text, inner)),
+            Item::ArrayOfTables(tables) => {
+                ranges.extend(tables.iter().flat_map(|inner| of_table(text, inner)))
+            }
+            _ => {}
+        }
+    }
+    ranges
+}
+
+/// The entry of an inline table whose value ends at `end`, with one comma; comments beside it stay.
+fn entry(text: &str, table: &InlineTable, end: usize) -> Option<Range<usize>> {
+    let entries = place::entries(table);
+    let at = entries.iter().position(|entry| entry.end == end)?;
+    let before = at.checked_sub(1).map(|before| entries[before].end);
+    let after_before = before.unwrap_or(table.span()?.start + 1);
+    // The keys before the last one of a dotted key belong to it.
+    let start = skip(text, after_before, &[',']);
+    let comma = skip(text, end, &[]);
+    let after = text[comma..].starts_with(',').then_some(comma + 1);
+    let is_last = at + 1 == entries.len();
+    let alone = |gap: &str| !gap.contains('#');
+    Some(match (before, after) {
+        (Some(before), _) if is_last && alone(text.get(before..start)?) => before..end,
+        (_, Some(after)) if alone(text.get(end..after)?) => {
+            let blanks = text[after..].len() - text[after..].trim_start_matches([' ', '\t']).len();
+            start..after + if is_last { 0 } else { blanks }
+        }
+        _ => start..end,
+    })
+}
+
+/// The first place from `at` on that is neither blank, comment, nor one of `others`.
+fn skip(text: &str, at: usize, others: &[char]) -> usize {
+    let mut rest = &text[at..];
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || others.contains(&c));
+        match rest.strip_prefix('#') {
+            Some(comment) => rest = comment.find('\n').map_or("", |feed| &comment[feed..]),
+            None => return text.len() - rest.len(),
+        }
+    }
+}

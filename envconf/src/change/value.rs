@@ -1,0 +1,169 @@
+//! A value to be set, and how each syntax spells it.
+
+use zeroize::Zeroizing;
+
+use super::kind_of;
+use super::path::KeyPath;
+use crate::error::{Complaint, Error, Problem};
+use crate::format::ContentType;
+use crate::layers::tree::{Node, Value};
+use crate::layers::{json, toml};
+
+/// A value to be set. `Debug` shows none of it.
+pub enum NewValue<'a> {
+    /// Text. Where a string is, or nothing yet, it becomes a string; where a number, a list or anything else is, it
+    /// has to be one too, as the content's syntax spells it.
+    Text(&'a str),
+    /// A value of any type, as the content's syntax spells it, such as `8080`, `["a"]` or `{ a = 1 }`.
+    Literal(&'a str),
+}
+
+impl std::fmt::Debug for NewValue<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewValue([REDACTED])")
+    }
+}
+
+/// A value as it will stand in the text.
+pub(super) struct Spelled(Zeroizing<String>);
+
+impl Spelled {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The value that it spells.
+    pub(super) fn parse(&self, content_type: ContentType) -> Option<Node<'_>> {
+        parse(content_type, &self.0)
+    }
+}
+
+impl NewValue<'_> {
+    /// How it will stand in the text, `old` being what is there.
+    pub(super) fn spelled(
+        &self,
+        content_type: ContentType,
+        old: Option<&Value<'_>>,
+    ) -> Result<Spelled, Complaint> {
+        let is_dotenv = content_type == ContentType::Dotenv;
+        match (self, old) {
+            (Self::Text(text) | Self::Literal(text), _) if is_dotenv => match text.contains('\n') {
+                true => Err(rule("a value of dotenv is one line")),
+                false => Ok(own(text)),
+            },
+            (Self::Text(text), None | Some(Value::String(_) | Value::Null)) => Ok(Spelled(quote(text))),
+            (Self::Text(text), Some(old)) => of_kind(content_type, text.trim(), old),
+            (Self::Literal(text), _) => match parse(content_type, text.trim()) {
+                Some(_) => Ok(own(text.trim())),
+                None => Err(rule(match content_type {
+                    ContentType::Json => "expected a value as JSON spells it",
+                    _ => "expected a value as TOML spells it",
+                })),
+            },
+        }
+    }
+}
+
+/// The text of a value of the same kind as `old`; an integer will do for a float.
+fn of_kind(content_type: ContentType, text: &str, old: &Value<'_>) -> Result<Spelled, Complaint> {
+    let is_kind =
+        |text: &str| parse(content_type, text).is_some_and(|new| kind_of(&new.value) == kind_of(old));
+    if is_kind(text) {
+        return Ok(own(text));
+    }
+    if let Value::Float(_) = old {
+        let float = Spelled(Zeroizing::new([text, ".0"].concat()));
+        if is_kind(float.as_str()) {
+            return Ok(float);
+        }
+    }
+    Err(Complaint::WrongType { expected: kind_of(old).to_owned() })
+}
+
+fn own(text: &str) -> Spelled {
+    Spelled(Zeroizing::new(text.to_owned()))
+}
+
+fn rule(rule: &str) -> Complaint {
+    Complaint::Rule(rule.to_owned())
+}
+
+/// The report of a value that cannot be at `path`; nothing of the value is in it.
+pub(super) fn refused(path: &KeyPath, complaint: Complaint) -> Error {
+    let is_type = matches!(complaint, Complaint::WrongType { .. });
+    let error = Error::does_not_fit("the value", vec![Problem::new(path.to_string(), None, complaint)]);
+    match is_type {
+        true => error.advise("give one of this type, or one of any type with --literal"),
+        false => error,
+    }
+}
+
+fn parse(content_type: ContentType, text: &str) -> Option<Node<'_>> {
+    match content_type {
+        ContentType::Toml => toml::parse_value(text).ok(),
+        ContentType::Json => json::parse(text).ok(),
+        _ => {
+            let text = crate::layers::tree::Text::Borrowed(text);
+            Some(Node { value: Value::String(text), place: crate::layers::tree::Place(0) })
+        }
+    }
+}
+
+/// `text` in double quotes, escaped so that both JSON and TOML read it.
+pub(super) fn quote(text: &str) -> Zeroizing<String> {
+    let escape = |c: char| match c {
+        '"' => Some("\\\""),
+        '\\' => Some("\\\\"),
+        '\n' => Some("\\n"),
+        '\r' => Some("\\r"),
+        '\t' => Some("\\t"),
+        _ => None,
+    };
+    let is_control = |c: char| c.is_ascii_control();
+    let len = |c| match escape(c) {
+        Some(escaped) => escaped.len(),
+        None if is_control(c) => 6,
+        None => c.len_utf8(),
+    };
+    let mut out = Zeroizing::new(String::with_capacity(2 + text.chars().map(len).sum::<usize>()));
+    out.push('"');
+    for c in text.chars() {
+        match escape(c) {
+            Some(escaped) => out.push_str(escaped),
+            None if is_control(c) => {
+                out.push_str("\\u00");
+                let digit = |value: u32| char::from_digit(value, 16).unwrap_or('0');
+                out.push(digit(c as u32 >> 4));
+                out.push(digit(c as u32 & 0xf));
+            }
+            None => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn both_syntaxes_read_what_is_quoted(text in any::<String>()) {
+            let quoted = quote(&text);
+            prop_assert_eq!(quoted.capacity(), quoted.len(), "of exact size");
+            for content_type in [ContentType::Toml, ContentType::Json] {
+                let node = parse(content_type, &quoted);
+                let Some(Node { value: Value::String(read), .. }) = node else { panic!() };
+                prop_assert_eq!(&*read, &text);
+            }
+        }
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(&*quote("\u{0}\u{1b}\u{7f}\t"), r#""\u0000\u001b\u007f\t""#);
+    }
+}
