@@ -25,7 +25,7 @@ use self::path::Step;
 use crate::error::{Error, Kind};
 use crate::format::ContentType;
 use crate::layers::tree::{Node, Value};
-use crate::layers::{self, Layer};
+use crate::layers::{self, Layer, LayerKind};
 
 pub use found::{Found, Shape};
 pub use path::KeyPath;
@@ -174,7 +174,7 @@ fn text(content_type: ContentType, content: &[u8]) -> Result<&str, Error> {
 }
 
 fn parse(content_type: ContentType, text: &str) -> Result<Node<'_>, Error> {
-    let layer = Layer { file: None, sealed: true, content_type, text };
+    let layer = Layer { file: None, kind: LayerKind::Sealed, content_type, text };
     layers::parse(content_type, text)
         .map_err(|broken| Error::does_not_fit("the content", vec![broken.problem(&layer)]))
 }

@@ -39,6 +39,12 @@ pub(crate) enum Verb {
     Seal(commands::seal::Args),
     #[command(visible_alias = "decrypt")]
     Open(commands::open::Args),
+    #[cfg(unix)]
+    Edit(commands::edit::Args),
+    Get(commands::get::Args),
+    Set(commands::set::Args),
+    #[command(visible_alias = "del")]
+    Unset(commands::unset::Args),
     Inspect(commands::inspect::Args),
     #[command(visible_alias = "validate")]
     Verify(commands::verify::Args),
@@ -62,6 +68,10 @@ pub(crate) enum Verb {
     Import(commands::import::Args),
     Doctor(commands::doctor::Args),
     Template(commands::template::Args),
+    /// Started by `edit`, to clear up after it whatever becomes of it.
+    #[cfg(unix)]
+    #[command(hide = true)]
+    Guard(crate::scratch::Guard),
     Completion(commands::completion::Args),
 }
 

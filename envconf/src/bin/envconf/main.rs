@@ -1,5 +1,6 @@
 //! The `envconf` command: parse, run, report, end with a code that says what happened.
 
+mod change;
 mod cli;
 mod commands;
 mod many;
@@ -9,6 +10,8 @@ mod lines;
 mod formats;
 mod memory_file;
 mod named;
+#[cfg(unix)]
+mod editor;
 mod output;
 mod plain;
 mod pre_commit;
@@ -17,7 +20,12 @@ mod report;
 mod schema;
 mod scan;
 mod signers;
+#[cfg(unix)]
+mod scratch;
 mod target;
+#[cfg(unix)]
+mod terminal;
+mod value;
 
 use std::process::ExitCode;
 
@@ -48,6 +56,11 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Keygen(args) => commands::keygen::run(args, output).map(done),
         Verb::Seal(args) => commands::seal::run(args, global, output).map(done),
         Verb::Open(args) => commands::open::run(args, global, output).map(done),
+        #[cfg(unix)]
+        Verb::Edit(args) => commands::edit::run(args, global, output).map(done),
+        Verb::Get(args) => commands::get::run(args, global, output).map(done),
+        Verb::Set(args) => commands::set::run(args, global, output).map(done),
+        Verb::Unset(args) => commands::unset::run(args, global, output).map(done),
         Verb::Inspect(args) => commands::inspect::run(args, global, output).map(done),
         Verb::Verify(args) => commands::verify::run(args, global, output),
         Verb::Diff(args) => commands::diff::run(args, global, output),
@@ -67,6 +80,8 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Import(args) => commands::import::run(args, global, output).map(done),
         Verb::Doctor(args) => commands::doctor::run(args, global, output),
         Verb::Template(args) => commands::template::run(args, output).map(done),
+        #[cfg(unix)]
+        Verb::Guard(args) => scratch::guard(&args.folder).map(done),
         Verb::Completion(args) => commands::completion::run(args, output).map(done),
     }
 }

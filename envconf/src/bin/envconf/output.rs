@@ -28,6 +28,12 @@ impl Output {
         unbuffered_stdout().and_then(|mut stdout| stdout.write_all(bytes)).or_else(tolerate)
     }
 
+    /// A value as it is, and on a terminal on a line of its own.
+    pub(crate) fn value(&self, value: &str) -> Result<(), Error> {
+        self.data(value.as_bytes())?;
+        if io::stdout().is_terminal() { self.data(b"\n") } else { Ok(()) }
+    }
+
     /// A line of a result.
     pub(crate) fn line(&self, line: impl Display) -> Result<(), Error> {
         writeln!(io::stdout(), "{line}").or_else(tolerate)

@@ -8,6 +8,9 @@ pub(crate) mod explain;
 pub(crate) mod git_diff;
 pub(crate) mod hook;
 pub(crate) mod export;
+#[cfg(unix)]
+pub(crate) mod edit;
+pub(crate) mod get;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
@@ -23,4 +26,6 @@ pub(crate) mod status;
 pub(crate) mod template;
 pub(crate) mod sign;
 pub(crate) mod signer;
+pub(crate) mod set;
+pub(crate) mod unset;
 pub(crate) mod verify;

@@ -133,14 +133,19 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     report(&target, &sealed, &signing.ids(), args, output)?;
     say_of_outline(&outline, before, &target, output)?;
     signing.say_missing(output);
+    note_quotes(content_type, &content, output);
+    Ok(())
+}
+
+/// Says which value of dotenv begins with a quote.
+pub(crate) fn note_quotes(content_type: ContentType, content: &[u8], output: &Output) {
     if content_type == ContentType::Dotenv
-        && let Some(line) = first_quoted_value(&content)
+        && let Some(line) = first_quoted_value(content)
     {
         output.say(format_args!(
             "note: the value on line {line} begins with a quote, which would be part of it: programs refuse to load it"
         ));
     }
-    Ok(())
 }
 
 impl Args {

@@ -1,0 +1,159 @@
+use std::io::{IsTerminal as _, stderr, stdin};
+use std::path::PathBuf;
+
+use envconf::{ContentType, Error, Kind};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::change::Change;
+use crate::cli::Global;
+use crate::editor::{Editor, Watch};
+use crate::output::Output;
+use crate::plain;
+use crate::scratch::Scratch;
+use crate::signers::SigningArgs;
+
+/// Edit what was sealed, and seal it again
+///
+/// The plain file lies in memory only, in a folder of its own that is removed
+/// afterwards, whatever becomes of the command. The editor is that of
+/// ENVCONF_EDITOR, VISUAL or EDITOR, else vim, nano or vi; known ones are told to
+/// write no swap, undo, backup and history files.
+///
+/// Left unchanged, nothing is written. What cannot be sealed is opened again, with
+/// the errors as comments on top.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf edit app
+  ENVCONF_EDITOR='code --wait' envconf edit app --environment prod"
+)]
+pub(crate) struct Args {
+    /// The path of an .enc or .key, or a bare name such as app
+    #[arg(value_name = "PAIR")]
+    pair: PathBuf,
+
+    /// Let the plain file lie on a disk where no file system in memory is found
+    #[arg(long)]
+    allow_disk: bool,
+
+    #[command(flatten)]
+    signing: SigningArgs,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    let has_terminal = stdin().is_terminal() && stderr().is_terminal();
+    let editor = Editor::find(has_terminal)?;
+    let change = Change::begin(&args.pair, &args.signing, global)?;
+    let scratch = Scratch::new(args.allow_disk, output)?;
+    let watch = Watch::begin(scratch.folder())?;
+    let file = scratch.folder().join(format!("{}.{}", change.label(), extension(change.content_type())));
+    let mut notes = Notes::none();
+    let mut before = Zeroizing::new(change.content().to_vec());
+    loop {
+        plain::write(&file, &notes.above(&before), true)?;
+        editor.edit(&file, &watch)?;
+        let text = notes.strip(&plain::read(&file)?);
+        if *text == *change.content() {
+            return change.leave(json!({ "changed": false }), output);
+        }
+        let wrong = match change.seal(&text, json!({ "changed": true }), output) {
+            Err(error) if matches!(error.kind(), Kind::DoesNotFit | Kind::TooLarge) => error,
+            done => return done,
+        };
+        let is_same_again = !notes.is_empty() && *text == *before;
+        if !has_terminal || is_same_again {
+            return Err(change.name(wrong).advise("nothing was written"));
+        }
+        notes = match comment(change.content_type()) {
+            Some(mark) => Notes::of(&wrong, mark),
+            None if output.ask(&format!("{wrong}\nEdit it again?"))? => Notes::none(),
+            None => return Err(Error::new(Kind::Interrupted, "not edited again; nothing was written")),
+        };
+        before = text;
+    }
+}
+
+/// What editors know the content's syntax by.
+fn extension(content_type: ContentType) -> &'static str {
+    match content_type {
+        ContentType::Toml => "toml",
+        ContentType::Json => "json",
+        ContentType::Yaml => "yaml",
+        ContentType::Dotenv => "env",
+        _ => "txt",
+    }
+}
+
+/// What begins a comment, where the syntax has any.
+fn comment(content_type: ContentType) -> Option<&'static str> {
+    match content_type {
+        ContentType::Toml | ContentType::Yaml | ContentType::Dotenv => Some("#"),
+        _ => None,
+    }
+}
+
+/// Lines above the text, that say what is wrong with it; they are not sealed.
+struct Notes(Vec<String>);
+
+impl Notes {
+    fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    fn of(error: &Error, mark: &str) -> Self {
+        let head = "this cannot be sealed yet; close it unchanged to give up (these lines do not count)";
+        let error = error.to_string();
+        let lines = std::iter::once(head).chain(error.lines());
+        Self(lines.map(|line| format!("{mark} envconf: {line}")).collect())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The lines, and `text` below them.
+    fn above(&self, text: &[u8]) -> Zeroizing<Vec<u8>> {
+        let len: usize = self.0.iter().map(|line| line.len() + 1).sum();
+        let mut all = Zeroizing::new(Vec::with_capacity(len + text.len()));
+        for line in &self.0 {
+            all.extend_from_slice(line.as_bytes());
+            all.push(b'\n');
+        }
+        all.extend_from_slice(text);
+        all
+    }
+
+    /// `text` without such lines at its beginning.
+    fn strip(&self, text: &[u8]) -> Zeroizing<Vec<u8>> {
+        let mut rest = text;
+        while let Some(line) = rest.split_inclusive(|byte| *byte == b'\n').next() {
+            let bare = line.strip_suffix(b"\n").unwrap_or(line);
+            let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
+            if !self.0.iter().any(|note| note.as_bytes() == bare) {
+                break;
+            }
+            rest = &rest[line.len()..];
+        }
+        Zeroizing::new(rest.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_come_off_again_and_nothing_else_does() {
+        let notes = Notes::of(&Error::new(Kind::DoesNotFit, "bad").advise("mend it"), "#");
+        let text = b"# envconf: mine\na = 1";
+        let above = notes.above(text);
+        assert_eq!(above.split(|b| *b == b'\n').count(), 5);
+        assert_eq!(*notes.strip(&above), text);
+        let cut = &above[above.iter().position(|b| *b == b'\n').unwrap() + 1..];
+        assert_eq!(*notes.strip(cut), text, "one of them deleted");
+        assert_eq!(*Notes::none().strip(&above), *above);
+    }
+}

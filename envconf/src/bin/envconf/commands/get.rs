@@ -1,0 +1,50 @@
+use std::path::PathBuf;
+
+use envconf::change::{self, KeyPath};
+use envconf::{Error, open};
+use zeroize::Zeroizing;
+
+use crate::cli::Global;
+use crate::output::Output;
+use crate::target::Target;
+
+/// Print one value of what was sealed
+///
+/// A string or date is printed as it is, byte for byte, and without a line feed
+/// unless stdout is a terminal; anything else as JSON on one line.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf get app database.password
+  envconf get app 'hosts[0]'
+  envconf get app '\"key.with.dots\".x' --json"
+)]
+pub(crate) struct Args {
+    /// The path of an .enc or .key, or a bare name such as app
+    #[arg(value_name = "PAIR")]
+    pair: PathBuf,
+
+    /// Keys joined by dots, quoted where they are not of A-Z a-z 0-9 _ -; [n] for an item
+    #[arg(value_name = "PATH")]
+    path: String,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    let path: KeyPath = args.path.parse()?;
+    let target = Target::resolve(&args.pair, global)?;
+    let opened = open(&target.pair, &target.policy(global)?, &target.services()?)?;
+    let found = change::get(opened.header().content_type, opened.content(), &path)
+        .map_err(|error| error.at(target.pair.enc()))?;
+    if !output.is_json() {
+        return output.value(found.text());
+    }
+    // Not through a JSON value, which would keep copies.
+    let path = serde_json::Value::from(path.to_string()).to_string();
+    let (shape, value) = (found.shape().name(), found.json());
+    let parts = ["{\"path\":", &path, ",\"type\":\"", shape, "\",\"value\":", &value, "}\n"];
+    let mut report = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    parts.iter().for_each(|part| report.push_str(part));
+    output.data(report.as_bytes())
+}

@@ -1,0 +1,71 @@
+use std::path::PathBuf;
+
+use envconf::Error;
+use envconf::change::{self, KeyPath, NewValue};
+use serde_json::json;
+
+use crate::change::Change;
+use crate::cli::Global;
+use crate::output::Output;
+use crate::signers::SigningArgs;
+use crate::value::Source;
+
+/// Set one value and seal again
+///
+/// The value comes from standard input, from --value-file, or from a prompt that
+/// does not show it; never from an argument.
+///
+/// Where a string is, or nothing yet, it becomes a string, as it is. Where a number
+/// or anything else is, it must be one too, spelled as the content's syntax spells
+/// it. The rest of the content stays byte for byte.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf set app database.password
+  pwgen 32 1 | envconf set app database.password
+  envconf set app tls.key --value-file key.pem --exact
+  echo '[\"a\", \"b\"]' | envconf set app hosts --literal"
+)]
+pub(crate) struct Args {
+    /// The path of an .enc or .key, or a bare name such as app
+    #[arg(value_name = "PAIR")]
+    pair: PathBuf,
+
+    /// Keys joined by dots, quoted where they are not of A-Z a-z 0-9 _ -; [n] for an item
+    #[arg(value_name = "PATH")]
+    path: String,
+
+    #[command(flatten)]
+    value: Source,
+
+    /// The value is of any type, spelled as TOML or JSON
+    #[arg(long)]
+    literal: bool,
+
+    /// Write nothing if this very value is there already
+    #[arg(long)]
+    idempotent: bool,
+
+    #[command(flatten)]
+    signing: SigningArgs,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    args.value.refuse_surplus()?;
+    let path: KeyPath = args.path.parse()?;
+    let change = Change::begin(&args.pair, &args.signing, global)?;
+    let value = args.value.read(&format!("value of {path}"))?;
+    // It has been found to be text.
+    let text = std::str::from_utf8(&value).unwrap_or_default();
+    let value = if args.literal { NewValue::Literal(text) } else { NewValue::Text(text) };
+    let new = change::set(change.content_type(), change.content(), &path, &value)
+        .map_err(|error| change.name(error))?;
+    let more = json!({ "path": path.to_string(), "changed": new.is_some() });
+    match new {
+        Some(new) => change.seal(&new, more, output),
+        None if args.idempotent => change.leave(more, output),
+        None => change.seal(change.content(), more, output),
+    }
+}

@@ -1,0 +1,53 @@
+use std::path::PathBuf;
+
+use envconf::Error;
+use envconf::change::{self, KeyPath};
+use serde_json::json;
+
+use crate::change::Change;
+use crate::cli::Global;
+use crate::output::Output;
+use crate::signers::SigningArgs;
+
+/// Take one value out and seal again
+///
+/// A table goes with all that is in it. The rest of the content stays byte for
+/// byte; in TOML a comment at the end of the value's line goes with it.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf unset app database.password
+  envconf unset app database.password --idempotent"
+)]
+pub(crate) struct Args {
+    /// The path of an .enc or .key, or a bare name such as app
+    #[arg(value_name = "PAIR")]
+    pair: PathBuf,
+
+    /// Keys joined by dots, quoted where they are not of A-Z a-z 0-9 _ -
+    #[arg(value_name = "PATH")]
+    path: String,
+
+    /// Nothing at that path is no error; nothing is written then
+    #[arg(long)]
+    idempotent: bool,
+
+    #[command(flatten)]
+    signing: SigningArgs,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
+    let path: KeyPath = args.path.parse()?;
+    let change = Change::begin(&args.pair, &args.signing, global)?;
+    let (content_type, content) = (change.content_type(), change.content());
+    let new = change::unset(content_type, content, &path).map_err(|error| change.name(error))?;
+    let more = json!({ "path": path.to_string(), "changed": new.is_some() });
+    match new {
+        Some(new) => change.seal(&new, more, output),
+        None if args.idempotent => change.leave(more, output),
+        // The same words as when it is looked for in vain.
+        None => change::get(content_type, content, &path).map(drop).map_err(|error| change.name(error)),
+    }
+}

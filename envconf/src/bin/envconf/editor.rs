@@ -1,0 +1,231 @@
+//! The user's editor: which it is, what keeps it from writing copies elsewhere, and how it is waited for.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+use envconf::{Error, Kind, setting};
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::scratch;
+
+/// Where an editor is named, the first one first.
+const VARIABLES: [&str; 3] = ["ENVCONF_EDITOR", "VISUAL", "EDITOR"];
+/// What is looked for where none is named.
+const USUAL: [&str; 3] = ["vim", "nano", "vi"];
+/// Stands for the folder that is removed afterwards.
+const FOLDER: &str = "{folder}";
+
+/// What keeps editors from leaving swap, undo, backup and history files anywhere but beside the file, whose folder is
+/// removed. Editors that write none (helix, kakoune, ed) need nothing.
+const PRESETS: [(&[&str], &[&str]); 6] = [
+    (
+        &["vim", "gvim", "view"],
+        &["-n", "-i", "NONE", "-c", "silent! set nobackup nowritebackup noundofile noswapfile viminfo="],
+    ),
+    (
+        &["nvim"],
+        &["-n", "-i", "NONE", "-c", "silent! set nobackup nowritebackup noundofile noswapfile shada="],
+    ),
+    // Backups, positions and search history are only ever switched on by its rc files.
+    (&["nano", "rnano"], &["--ignorercfiles"]),
+    (
+        &["emacs"],
+        &[
+            "--eval",
+            "(setq make-backup-files nil auto-save-default nil auto-save-list-file-prefix nil create-lockfiles nil)",
+        ],
+    ),
+    (
+        &["micro"],
+        &[
+            "-backup",
+            "false",
+            "-permbackup",
+            "false",
+            "-savehistory",
+            "false",
+            "-saveundo",
+            "false",
+            "-savecursor",
+            "false",
+        ],
+    ),
+    // A profile of its own: unsaved text, local history and recent files go with it.
+    (
+        &["code", "code-insiders", "codium", "vscodium"],
+        &["--wait", "--disable-extensions", "--user-data-dir", FOLDER],
+    ),
+];
+
+/// The user's editor.
+pub(crate) struct Editor {
+    /// As a shell reads it.
+    command: String,
+    preset: &'static [&'static str],
+}
+
+impl Editor {
+    /// The editor that the environment names, else one of the usual ones.
+    ///
+    /// # Errors
+    /// [`Kind::NeedsTerminal`] where none is named and there is no terminal for a usual one; [`Kind::Usage`] where
+    /// there is none of these either.
+    pub(crate) fn find(has_terminal: bool) -> Result<Self, Error> {
+        let [own, others @ ..] = VARIABLES;
+        let other = |name: &&str| std::env::var(name).ok().filter(|command| !command.trim().is_empty());
+        let named = setting(own)?.or_else(|| others.iter().find_map(other));
+        let command = match named {
+            Some(command) => command,
+            None if !has_terminal => {
+                return Err(Error::new(Kind::NeedsTerminal, "there is no terminal to edit on")
+                    .advise("name an editor that needs none with ENVCONF_EDITOR, or use `envconf set`"));
+            }
+            None => {
+                let usual = USUAL.iter().find(|program| in_path(program).is_some());
+                (*usual.ok_or_else(not_found)?).to_owned()
+            }
+        };
+        let program = program_of(&command);
+        let preset = PRESETS.iter().find(|(programs, _)| programs.contains(&program.as_str()));
+        Ok(Self { command, preset: preset.map_or(&[], |(_, arguments)| arguments) })
+    }
+
+    /// Has `file` edited; its folder is the only one for temporary files.
+    ///
+    /// # Errors
+    /// [`Kind::Interrupted`] where the editor ends with another status than 0; [`Kind::Usage`] where it cannot be
+    /// started.
+    pub(crate) fn edit(&self, file: &Path, watch: &Watch) -> Result<(), Error> {
+        let folder = file.parent().unwrap_or(Path::new("/"));
+        let plain = |c: char| c.is_ascii_alphanumeric() || " /._-+,:".contains(c);
+        // So that a signal meant for the editor meets no shell in between.
+        let exec = if self.command.chars().all(plain) { "exec " } else { "" };
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{exec}{} \"$@\"", self.command)).arg("envconf-editor");
+        for argument in self.preset {
+            if *argument == FOLDER {
+                command.arg(folder)
+            } else {
+                command.arg(argument)
+            };
+        }
+        command.arg(file).env("TMPDIR", folder);
+        for secret in ["ENVCONF_KEY", "ENVCONF_KEY_FILE", "ENVCONF_KEY_CMD"] {
+            command.env_remove(secret);
+        }
+        let status = watch.run(&mut command).map_err(|_| not_found())?;
+        match status.code() {
+            Some(0) => Ok(()),
+            Some(126 | 127) => Err(not_found()),
+            _ => Err(ended(status)),
+        }
+    }
+}
+
+fn not_found() -> Error {
+    Error::new(Kind::Usage, "the editor cannot be started; nothing was written")
+        .advise("name one with ENVCONF_EDITOR, VISUAL or EDITOR")
+}
+
+fn ended(status: ExitStatus) -> Error {
+    let how = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("with status {code}"),
+        (None, signal) => format!("by signal {}", signal.unwrap_or_default()),
+    };
+    Error::new(Kind::Interrupted, format!("the editor ended {how}; nothing was written"))
+}
+
+/// The name of the program that `command` runs, links such as `vi` and `editor` followed.
+fn program_of(command: &str) -> String {
+    let mut words = command.split_whitespace().skip_while(|word| word.contains('='));
+    let word = Path::new(words.next().unwrap_or_default());
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let known = |name: &str| PRESETS.iter().any(|(programs, _)| programs.contains(&name));
+    if known(&name(word)) {
+        return name(word);
+    }
+    let program = if word.components().count() > 1 { Some(word.to_owned()) } else { in_path(&name(word)) };
+    let real = program.and_then(|program| program.canonicalize().ok()).unwrap_or_else(|| word.to_owned());
+    // Such as vim.basic, vim.tiny and emacs-gtk.
+    name(&real).split(['.', '-']).next().unwrap_or_default().to_owned()
+}
+
+fn in_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// What signals do while something is edited: those of the keyboard are the editor's; to be ended, or interrupted
+/// while no editor runs, removes the folder and ends the process with 130.
+pub(crate) struct Watch {
+    /// The editor's process, 0 while there is none.
+    editor: Arc<AtomicI32>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Watch {
+    /// Begins; `folder` is what must not stay.
+    ///
+    /// # Errors
+    /// [`Kind::Unexpected`] where the signals cannot be had.
+    pub(crate) fn begin(folder: &Path) -> Result<Self, Error> {
+        let failed = |_| Error::new(Kind::Unexpected, "signals cannot be handled");
+        let mut signals = Signals::new([SIGINT, SIGQUIT, SIGTERM, SIGHUP]).map_err(failed)?;
+        let this = Self { editor: Arc::default(), stopped: Arc::default() };
+        let (editor, stopped, folder) = (this.editor.clone(), this.stopped.clone(), folder.to_owned());
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                let editor = Pid::from_raw(editor.load(Ordering::SeqCst));
+                match editor {
+                    Some(_) if matches!(signal, SIGINT | SIGQUIT) => continue,
+                    Some(editor) => {
+                        stopped.store(true, Ordering::SeqCst);
+                        let _ = kill_process(editor, Signal::TERM); // it may have ended on its own
+                    }
+                    None => {}
+                }
+                scratch::remove(&folder);
+                std::process::exit(Error::new(Kind::Interrupted, "").exit_code().into());
+            }
+        });
+        Ok(this)
+    }
+
+    fn run(&self, command: &mut Command) -> std::io::Result<ExitStatus> {
+        let mut child = command.spawn()?;
+        self.editor.store(i32::try_from(child.id()).unwrap_or_default(), Ordering::SeqCst);
+        let status = child.wait();
+        self.editor.store(0, Ordering::SeqCst);
+        if self.stopped.load(Ordering::SeqCst) {
+            // The other thread ends the process; nothing may be written meanwhile.
+            loop {
+                std::thread::park();
+            }
+        }
+        status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_of_a_command_is_found() {
+        for (command, program) in [
+            ("vim", "vim"),
+            ("/opt/bin/nvim -u NONE", "nvim"),
+            ("A=1 B=2 code --wait", "code"),
+            ("/no/such/emacs-gtk", "emacs"),
+            ("hx", "hx"),
+            ("", ""),
+        ] {
+            assert_eq!(program_of(command), program, "{command}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! A folder for a plain file that must not be left behind: in memory, for its owner only, and gone whatever becomes of
+//! the command.
+//!
+//! A second process guards it: it holds the reading end of a pipe whose other end only the command has, so that it is
+//! told of the command's end in whatever way that comes, and removes the folder then.
+
+use std::fs::DirBuilder;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use envconf::{Error, Kind, setting};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+use crate::output::{Output, shown};
+
+/// How the folders' names begin: the guard removes no other.
+const PREFIX: &str = "envconf-edit-";
+/// The variable that says where to make them.
+const PLACE: &str = "ENVCONF_EDIT_DIR";
+
+/// What `edit` starts to clear up after it.
+#[derive(clap::Args)]
+pub(crate) struct Guard {
+    pub(crate) folder: PathBuf,
+}
+
+/// A folder of mode 0700, which is removed when this is dropped, and by its guard if it is not.
+pub(crate) struct Scratch {
+    folder: PathBuf,
+    guard: Child,
+}
+
+impl Scratch {
+    /// Makes one in `ENVCONF_EDIT_DIR`, else in `XDG_RUNTIME_DIR` or `/dev/shm`, where that is a file system in memory.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] where there is none and `allow_disk` does not say that a disk will do.
+    pub(crate) fn new(allow_disk: bool, output: &Output) -> Result<Self, Error> {
+        let place = place(allow_disk, output)?;
+        let mut random = [0; 8];
+        getrandom::fill(&mut random)
+            .map_err(|_| Error::new(Kind::Unexpected, "the operating system gives no randomness"))?;
+        let name = format!("{PREFIX}{:016x}", u64::from_ne_bytes(random));
+        let folder = std::path::absolute(place.join(name)).map_err(|error| Error::write(&place, error))?;
+        DirBuilder::new().mode(0o700).create(&folder).map_err(|error| Error::write(&folder, error))?;
+        match start_guard(&folder) {
+            Ok(guard) => Ok(Self { folder, guard }),
+            Err(error) => {
+                let _ = std::fs::remove_dir(&folder); // it is empty, and the error counts
+                Err(Error::new(Kind::Unexpected, format!("the guard does not start: {}", error.kind())))
+            }
+        }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        remove(&self.folder);
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait(); // it has nothing left to do
+    }
+}
+
+/// Removes a folder, in which an editor that is being ended may still make files.
+pub(crate) fn remove(folder: &Path) {
+    for _ in 0..50 {
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            _ => return,
+        }
+    }
+}
+
+fn place(allow_disk: bool, output: &Output) -> Result<PathBuf, Error> {
+    let chosen = setting(PLACE)?.map(PathBuf::from);
+    let own = setting("XDG_RUNTIME_DIR").ok().flatten().map(PathBuf::from);
+    let candidates = match &chosen {
+        Some(chosen) => vec![chosen.clone()],
+        None => own.into_iter().chain([PathBuf::from("/dev/shm")]).collect(),
+    };
+    if let Some(place) = candidates.iter().find(|place| is_in_memory(place)) {
+        return Ok(place.clone());
+    }
+    let place = chosen.unwrap_or_else(std::env::temp_dir);
+    if allow_disk {
+        output.say(format_args!(
+            "note: the plain file lies on a disk meanwhile, in {}; what is deleted there can be recovered",
+            shown(&place)
+        ));
+        return Ok(place);
+    }
+    let first = candidates.first().map_or(place.as_path(), PathBuf::as_path);
+    Err(Error::write(first, io::ErrorKind::Unsupported.into()).advise(format!(
+        "the plain file must not touch a disk, and this is no file system in memory; name one with {PLACE}, or allow a disk with --allow-disk"
+    )))
+}
+
+#[cfg(target_os = "linux")]
+fn is_in_memory(folder: &Path) -> bool {
+    const TMPFS: u32 = 0x0102_1994;
+    const RAMFS: u32 = 0x8584_58f6;
+    // The low 32 bits count; the field's type differs from machine to machine.
+    rustix::fs::statfs(folder).is_ok_and(|found| matches!(found.f_type as u32, TMPFS | RAMFS))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_in_memory(_: &Path) -> bool {
+    false
+}
+
+/// Starts the guard, and waits until it is on its post.
+fn start_guard(folder: &Path) -> io::Result<Child> {
+    // The running program, even where its file has been replaced meanwhile.
+    let own = Path::new("/proc/self/exe");
+    let program = if own.exists() { own.to_owned() } else { std::env::current_exe()? };
+    let mut guard = Command::new(program)
+        .arg("guard")
+        .arg(folder)
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut ready = [0];
+    match guard.stdout.take().map(|mut stdout| stdout.read_exact(&mut ready)) {
+        Some(Ok(())) => Ok(guard),
+        _ => {
+            drop(guard.stdin.take());
+            guard.wait()?;
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+}
+
+/// The guard: waits for the end of its input, then removes the folder. Signals to a terminal's processes do not reach
+/// it, and those that would end it do not.
+///
+/// # Errors
+/// [`Kind::Usage`] for a folder that `edit` has not made.
+pub(crate) fn guard(folder: &Path) -> Result<(), Error> {
+    let is_ours = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+    if !is_ours || !folder.is_absolute() || !folder.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        return Err(Error::new(Kind::Usage, "it is no folder of `envconf edit`").at(folder));
+    }
+    let failed = |error: io::Error| Error::read(Path::new("standard input"), error);
+    rustix::process::setsid().map_err(|error| failed(error.into()))?;
+    let noted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&noted)).map_err(failed)?;
+    }
+    let mut stdout = io::stdout();
+    stdout.write_all(b"\n").and_then(|()| stdout.flush()).map_err(failed)?;
+    let mut byte = [0];
+    loop {
+        match io::stdin().read(&mut byte) {
+            Ok(0) => break,
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => break,
+            _ => {}
+        }
+    }
+    remove(folder);
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! A line typed at a terminal that does not show it.
+
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
+
+use envconf::{Error, Kind};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+use zeroize::Zeroizing;
+
+/// A terminal gives no longer lines.
+const LONGEST: usize = 4095;
+
+/// Asks for a line on the terminal, and does not show what is typed.
+///
+/// # Errors
+/// [`Kind::NeedsTerminal`] where stdin or stderr is none; [`Kind::Interrupted`] at the end of input;
+/// [`Kind::DoesNotFit`] for what is too long to be typed, or no UTF-8. At Ctrl-C the process ends, with 130.
+pub(crate) fn secret(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Error::new(Kind::NeedsTerminal, "there is no terminal to ask on")
+            .advise("give the value on standard input or with --value-file"));
+    }
+    let _silence = Silence::begin().map_err(failed)?;
+    let _ = write!(io::stderr(), "{prompt}: ");
+    let line = read_line().map_err(failed);
+    // The line feed that was typed does not show either.
+    let _ = writeln!(io::stderr());
+    let line =
+        line?.ok_or_else(|| Error::new(Kind::Interrupted, "no value was given; nothing was written"))?;
+    if line.len() >= LONGEST {
+        return Err(Error::new(Kind::DoesNotFit, "the value is too long to be typed: it was cut off")
+            .advise("give it on standard input or with --value-file"));
+    }
+    match std::str::from_utf8(&line) {
+        Ok(_) => Ok(line),
+        Err(_) => Err(Error::new(Kind::DoesNotFit, "the value is no UTF-8 text")),
+    }
+}
+
+fn failed(error: io::Error) -> Error {
+    Error::read(Path::new("the terminal"), error)
+}
+
+/// A line without its line feed; `None` where the input ends before one.
+fn read_line() -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    use std::os::fd::AsFd as _;
+    // Not through the standard library's buffer, which would keep a copy.
+    let mut stdin = std::fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut line = Zeroizing::new(vec![0; LONGEST + 1]);
+    let mut filled = 0;
+    while filled < line.len() {
+        match stdin.read(&mut line[filled..]) {
+            Ok(0) => return Ok(None),
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        if line[..filled].ends_with(b"\n") {
+            filled -= 1;
+            break;
+        }
+    }
+    line.truncate(filled);
+    Ok(Some(line))
+}
+
+/// While it lives, the terminal does not show what is typed; it is set back also when a signal ends the process.
+struct Silence {
+    before: Termios,
+    signals: Handle,
+}
+
+impl Silence {
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let handle = signals.handle();
+        let at_signal = before.clone();
+        std::thread::spawn(move || {
+            if signals.forever().next().is_some() {
+                set(&at_signal);
+                let _ = writeln!(io::stderr());
+                std::process::exit(Error::new(Kind::Interrupted, "").exit_code().into());
+            }
+        });
+        let mut silent = before.clone();
+        silent.local_modes -= LocalModes::ECHO;
+        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
+        Ok(Self { before, signals: handle })
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        set(&self.before);
+        self.signals.close();
+    }
+}
+
+fn set(modes: &Termios) {
+    // A terminal that is gone needs nothing set back.
+    let _ = tcsetattr(io::stdin(), OptionalActions::Now, modes);
+}
