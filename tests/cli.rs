@@ -48,6 +48,10 @@ fn every_verb_explains_itself_with_examples() {
         "keygen",
         "seal",
         "open",
+        "edit",
+        "get",
+        "set",
+        "unset",
         "inspect",
         "verify",
         "diff",
@@ -68,7 +72,7 @@ fn every_verb_explains_itself_with_examples() {
         "template",
         "completion",
     ];
-    for verb in verbs.into_iter().chain(["encrypt", "decrypt", "validate", "updatekeys", "run"]) {
+    for verb in verbs.into_iter().chain(["encrypt", "decrypt", "validate", "updatekeys", "run", "del"]) {
         let output = sandbox
             .command(ENVCONF)
             .args([verb, "--help"])

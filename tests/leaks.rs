@@ -667,6 +667,12 @@ fn the_commands_streams() {
     sandbox.write("torn.conf.enc", torn);
     sandbox.write("torn.conf.key", sandbox.read("config/app.conf.key"));
     let torn = ["verify", "torn.conf.enc", "--name", "app"];
+    sandbox.write("all.toml", "[[rule]]\nfiles = \"**\"\nrecipients = [\"local\"]\n");
+    let argument = format!("token={c}");
+    let option = format!("--{c}");
+    let set = |more: [&'static str; 2]| {
+        ["set", "app", more[0], "--config", "all.toml", "--value-file", "broken.toml", more[1]]
+    };
     type Run<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
     let runs: &[Run<'_>] = &[
         (&["seal", "broken.toml", "-r", "local"], &[]),
@@ -704,6 +710,18 @@ fn the_commands_streams() {
         (&["signer", "show", signer.as_str()], &[]),
         (&["verify", "app", "--signers", signer.as_str()], &[]),
         (&torn, &[]),
+        (&["get", "app", "token.x"], &[]),
+        (&["get", "app", "tokn"], &[]),
+        (&["unset", "app", "token.x", "--config", "all.toml"], &[]),
+        (&["unset", "app", "token", "--config", "all.toml", "--trust", "tencent:ap-x:1"], &[]),
+        (&set(["token", "--literal"]), &[]),
+        (&set(["token.x", "--exact"]), &[]),
+        (&set(["number", "--idempotent"]), &[]),
+        (&["set", "app", "token", c], &[]),
+        (&["set", "app", "token", &option], &[]),
+        (&["set", "app", &argument], &[]),
+        (&["edit", "app", "--config", "all.toml"], &[("ENVCONF_EDITOR", "cp broken.toml")]),
+        (&["edit", "app", "--config", "all.toml"], &[("ENVCONF_EDITOR", "cat good.toml > \"$1\"; true")]),
         (&["open", "app", "-o", "copy"], &[]),
         (&["open", "app", "--trust", "tencent:ap-x:1"], &[]),
         (&["open", "app"], &[("ENVCONF_KEY", c)]),

@@ -1,15 +1,20 @@
 """Runs a command on a terminal of its own: `terminal.py ANSWER COMMAND ARGUMENT…`.
 
 Types ANSWER and a line feed at the first question, prints what the terminal showed, and ends with the command's status.
+A question ends in `[y/N] `, or in what the variable QUESTION says. The answer `^C` is that key. With QUESTION the last
+line says whether the terminal shows what is typed.
 """
 
 import os
 import pty
 import sys
+import termios
 
 
 def main():
     answer, command = sys.argv[1], sys.argv[2:]
+    question = os.environ.pop("QUESTION", None)
+    typed = b"\x03" if answer == "^C" else answer.encode() + b"\n"
     child, terminal = pty.fork()
     if child == 0:
         os.execv(command[0], command)
@@ -23,10 +28,13 @@ def main():
         if not read:
             break
         shown += read
-        if b"[y/N] " in shown and not asked:
+        if (question or "[y/N] ").encode() in shown and not asked:
             asked = True
-            os.write(terminal, answer.encode() + b"\n")
+            os.write(terminal, typed)
     _, status = os.waitpid(child, 0)
+    if question:
+        echoes = termios.tcgetattr(terminal)[3] & termios.ECHO
+        shown += b"echo on" if echoes else b"echo off"
     sys.stdout.buffer.write(shown)
     sys.stdout.flush()
     sys.exit(os.waitstatus_to_exitcode(status))

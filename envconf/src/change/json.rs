@@ -38,8 +38,7 @@ fn set_at(text: &str, path: &KeyPath, value: &str) -> Option<Vec<Edit>> {
         }
         let mut missing = vec![key.as_str()];
         for step in steps.by_ref() {
-            let Step::Key(key) = step else { return None };
-            missing.push(key);
+            missing.push(step.key()?);
         }
         return Some(vec![insert(text, range.start, &entries, &missing, value)?]);
     }

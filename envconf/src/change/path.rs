@@ -36,11 +36,17 @@ impl KeyPath {
 
     /// Its keys, where it has nothing else.
     pub(super) fn keys(&self) -> Option<Vec<&str>> {
-        let key = |step| match step {
-            &Step::Key(ref key) => Some(key.as_str()),
-            &Step::Index(_) => None,
-        };
-        self.0.iter().map(key).collect()
+        self.0.iter().map(Step::key).collect()
+    }
+}
+
+impl Step {
+    /// The key, where it is one.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Index(_) => None,
+        }
     }
 }
 

@@ -100,8 +100,7 @@ impl<'d, 'p> Place<'d, 'p> {
             };
             let Some(next) = next else {
                 for step in std::iter::once(step).chain(steps) {
-                    let Step::Key(key) = step else { return None };
-                    place.missing.push(key);
+                    place.missing.push(step.key()?);
                 }
                 return Some(place);
             };
@@ -113,10 +112,7 @@ impl<'d, 'p> Place<'d, 'p> {
     }
 
     fn enter(&mut self, step: &'p Step, part: Part<'d>) {
-        let key = match step {
-            Step::Key(key) => Some(key.as_str()),
-            Step::Index(_) => None,
-        };
+        let key = step.key();
         match part {
             Part::Table(table) if table.is_dotted() => {
                 self.dotted.extend(key);

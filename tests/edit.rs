@@ -1,0 +1,321 @@
+//! `edit` with editors that are scripts, and the prompt of `set`, on a terminal where that matters: what they see, what
+//! is sealed, and what is left behind, which is nothing.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use envconf_test_support::Sandbox;
+use tempfile::TempDir;
+
+const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
+const TERMINAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sdk/terminal.py");
+const KEY: &str = "envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=\n";
+const TOML: &str = "# head\npassword = \"kanarienvogel\" # why\nport = 1\n";
+
+/// A sealed pair, and a place in memory for plain files.
+struct Case {
+    sandbox: Sandbox,
+    memory: TempDir,
+}
+
+impl Case {
+    fn new(file: &str, content: &str) -> Self {
+        let sandbox = Sandbox::new();
+        sandbox.write_mode(".envconf/local-key", KEY, 0o600);
+        sandbox.write(file, content);
+        let sealed = sandbox.command(ENVCONF).args(["seal", file, "--rm"]).output().unwrap();
+        assert!(sealed.status.success(), "{}", text(&sealed.stderr));
+        Self { sandbox, memory: TempDir::new_in("/dev/shm").unwrap() }
+    }
+
+    /// The command with an editor, which is a script whose first argument is the file; its `$here` is the sandbox.
+    fn command(&self, program: &str, arguments: &[&str], editor: &str) -> Command {
+        let script = format!("#!/bin/sh\nhere='{}'\n{editor}\n", self.sandbox.root().display());
+        // Run by its shell, not by itself: a file that some other thread's child still holds open cannot be executed.
+        let script = self.sandbox.write("editor", script);
+        let mut command = self.sandbox.command(program);
+        let editor = format!("sh {}", script.display());
+        command.args(arguments).env("ENVCONF_EDITOR", editor).env("ENVCONF_EDIT_DIR", self.memory.path());
+        command
+    }
+
+    fn edit(&self, editor: &str) -> Output {
+        self.command(ENVCONF, &["edit", "app"], editor).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// The same on a terminal, where `answer` is typed at `question`; stdout has what the terminal showed.
+    fn on_terminal(&self, arguments: &[&str], editor: &str, question: &str, answer: &str) -> Output {
+        let arguments = [&[TERMINAL, answer, ENVCONF], arguments].concat();
+        self.command("python3", &arguments, editor).env("QUESTION", question).output().unwrap()
+    }
+
+    fn opened(&self) -> String {
+        text(&self.sandbox.command(ENVCONF).args(["open", "app"]).output().unwrap().stdout)
+    }
+
+    fn pair(&self) -> (Vec<u8>, Vec<u8>) {
+        (self.sandbox.read("app.conf.enc"), self.sandbox.read("app.conf.key"))
+    }
+
+    /// What is left in memory.
+    fn left(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.memory.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    fn read(&self, file: &str) -> String {
+        text(&self.sandbox.read(file))
+    }
+
+    /// Waits, with much room, until something holds.
+    #[track_caller]
+    fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !holds() {
+            assert!(started.elapsed() < Duration::from_secs(60), "{what}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn is_running(pid: &str) -> bool {
+    // A process that has ended and that nobody has waited for is no more.
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.trim().starts_with('Z'))
+}
+
+#[test]
+fn what_was_edited_is_sealed_and_the_plain_file_was_in_memory_only() {
+    let case = Case::new("app.toml", TOML);
+    let output = case
+        .command(
+            ENVCONF,
+            &["edit", "app"],
+            "cp $1 $here/seen; stat -c '%a %n' $1 $(dirname $1) >$here/modes; stat -f -c %T $1 >$here/system
+             echo $TMPDIR $ENVCONF_KEY. >$here/variables; echo x >$TMPDIR/backup~; echo x >$1.swp
+             sed 's/port = 1/port = 2/' $1 >$1.new; mv $1.new $1",
+        )
+        .env("ENVCONF_KEY", KEY.trim())
+        .output()
+        .unwrap();
+    assert_eq!(text(&output.stderr), "wrote app.conf.enc: generation 2\n");
+    assert_eq!(case.opened(), TOML.replace("port = 1", "port = 2"));
+    assert_eq!(case.read("seen"), TOML);
+    assert_eq!(case.read("system").trim(), "tmpfs");
+    let modes = case.read("modes");
+    let words: Vec<_> = modes.split_whitespace().collect();
+    assert_eq!((words[0], words[2]), ("600", "700"));
+    assert!(
+        words[1].ends_with("/app.default.toml") && words[1].starts_with(case.memory.path().to_str().unwrap())
+    );
+    assert_eq!(case.read("variables").trim(), format!("{} .", words[3]), "temporary files there, and no key");
+    assert!(case.left().is_empty());
+}
+
+#[test]
+fn left_unchanged_nothing_is_written() {
+    let case = Case::new("app.toml", TOML);
+    let before = case.pair();
+    let output = case.edit("touch $1");
+    assert_eq!(text(&output.stderr), "app.conf.enc: unchanged; nothing was written\n");
+    assert!(output.status.success() && case.pair() == before && case.left().is_empty());
+}
+
+#[test]
+fn what_is_wrong_is_said_and_nothing_is_written() {
+    let case = Case::new("app.toml", TOML);
+    let before = case.pair();
+    for (editor, status, part) in [
+        ("echo 'password = kanarienvogel]' >$1", 20, "not valid TOML, at line 1, column"),
+        ("echo 'a = 2' >$1; exit 3", 130, "the editor ended with status 3"),
+        ("echo 'a = 2' >$1; kill -9 $$", 130, "the editor ended by signal 9"),
+        ("rm $1", 10, "no such file"),
+        ("cd $here; env -u ENVCONF_EDITOR envconf-is-not-in-path; exit 127", 2, "cannot be started"),
+    ] {
+        let output = case.edit(editor);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        assert!(said.contains(part) && !said.contains("kanarienvogel"), "{said}");
+        assert!(output.stdout.is_empty() && case.pair() == before && case.left().is_empty(), "{editor}");
+    }
+}
+
+#[test]
+fn who_seals_meanwhile_is_not_overwritten() {
+    let case = Case::new("app.toml", TOML);
+    let output = case.edit(&format!("cd $here; echo 3 | {ENVCONF} set app port; echo 'a = 1' >$1"));
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(50), "{said}");
+    assert!(said.contains("somebody else sealed it meanwhile"), "{said}");
+    assert_eq!(case.opened(), TOML.replace("port = 1", "port = 3"));
+}
+
+#[test]
+fn on_a_terminal_what_is_wrong_is_opened_again_with_the_errors_on_top() {
+    let case = Case::new("app.toml", TOML);
+    let mend = "if [ -e $here/seen ]; then cp $1 $here/again; sed -i 's/^]$//' $1; else touch $here/seen; echo ] >>$1; fi";
+    let output = case.on_terminal(&["edit", "app"], mend, "none", "");
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    let again = case.read("again");
+    assert!(again.starts_with("# envconf: this cannot be sealed yet"), "{again}");
+    assert!(again.contains("\n# envconf:   not valid TOML, at line 4, column 1\n# head\n"), "{again}");
+    assert_eq!(case.opened(), format!("{TOML}\n"), "without these lines");
+    assert!(case.left().is_empty());
+
+    fs::remove_file(case.sandbox.path("seen")).unwrap();
+    let before = case.pair();
+    let output = case.on_terminal(&["edit", "app"], "grep -q envconf: $1 || echo ] >>$1", "none", "");
+    assert_eq!(output.status.code(), Some(20), "left as it was: {}", text(&output.stdout));
+    assert!(case.pair() == before && case.left().is_empty());
+}
+
+#[test]
+fn where_there_are_no_comments_it_is_asked() {
+    let case = Case::new("app.json", "{}\n");
+    let mend = "if [ -e $here/seen ]; then echo '{\"a\":1}' >$1; else touch $here/seen; echo ] >>$1; fi";
+    let output = case.on_terminal(&["edit", "app"], mend, "Edit it again? [y/N] ", "y");
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    assert_eq!(case.opened(), "{\"a\":1}\n");
+    let output = case.on_terminal(&["edit", "app"], "echo ] >>$1", "Edit it again? [y/N] ", "n");
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stdout));
+    assert!(case.opened() == "{\"a\":1}\n" && case.left().is_empty());
+}
+
+#[test]
+fn nothing_is_left_after_ctrl_c() {
+    let case = Case::new("app.toml", TOML);
+    let before = case.pair();
+    let output = case.on_terminal(&["edit", "app"], "echo x >>$1; echo editing; sleep 600", "editing", "^C");
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stdout));
+    assert!(case.pair() == before && case.left().is_empty());
+
+    // An editor that takes the key for itself goes on.
+    let editor = "trap 'echo \"port = 4\" >$1; exit 0' INT; echo editing; while :; do sleep 0.1; done";
+    let output = case.on_terminal(&["edit", "app"], editor, "editing", "^C");
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    assert_eq!(case.opened(), "port = 4\n");
+
+    // At a question nobody else takes it.
+    let case = Case::new("app.json", "{}\n");
+    let output = case.on_terminal(&["edit", "app"], "echo ] >>$1", "Edit it again? [y/N] ", "^C");
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stdout));
+    assert!(case.opened() == "{}\n" && case.left().is_empty());
+}
+
+#[test]
+fn nothing_is_left_after_any_signal() {
+    for (signal, status) in [("TERM", Some(130)), ("HUP", Some(130)), ("KILL", None)] {
+        let case = Case::new("app.toml", TOML);
+        let before = case.pair();
+        let editor = "echo x >>$1; echo $$ >$here/pid.new; mv $here/pid.new $here/pid; exec sleep 600";
+        let mut child = case.command(ENVCONF, &["edit", "app"], editor).stdin(Stdio::null()).spawn().unwrap();
+        case.until("the editor runs", || case.sandbox.exists("pid"));
+        assert_eq!(case.left().len(), 1);
+        let kill = |signal: &str, pid: &str| {
+            Command::new("kill").args([&format!("-{signal}"), pid.trim()]).status().unwrap();
+        };
+        kill(signal, &child.id().to_string());
+        assert_eq!(child.wait().unwrap().code(), status, "{signal}");
+        case.until("the folder goes", || case.left().is_empty());
+        let editor = case.read("pid");
+        if signal == "KILL" {
+            kill("KILL", &editor);
+        }
+        case.until("the editor ends", || !is_running(&editor));
+        assert!(case.pair() == before, "{signal}");
+    }
+}
+
+#[test]
+fn a_disk_will_do_only_where_that_is_allowed() {
+    let case = Case::new("app.toml", TOML);
+    let editor = "echo 'a = 1' >$1";
+    // It is in memory, and no file system for files.
+    let refused =
+        case.command(ENVCONF, &["edit", "app"], editor).env("ENVCONF_EDIT_DIR", "/proc").output().unwrap();
+    assert_eq!(refused.status.code(), Some(11));
+    assert!(text(&refused.stderr).contains("--allow-disk"), "{}", text(&refused.stderr));
+    let disk = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let allowed = case
+        .command(ENVCONF, &["edit", "app", "--allow-disk"], editor)
+        .env("ENVCONF_EDIT_DIR", disk.path())
+        .output()
+        .unwrap();
+    assert!(allowed.status.success(), "{}", text(&allowed.stderr));
+    assert_eq!((case.opened().as_str(), fs::read_dir(disk.path()).unwrap().count()), ("a = 1\n", 0));
+}
+
+#[test]
+fn known_editors_are_told_to_write_no_copies() {
+    let case = Case::new("app.toml", TOML);
+    let script = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >{}\n", case.sandbox.path("arguments").display());
+    for (name, argument) in
+        [("vim", "-n"), ("nvim", "-n"), ("nano", "--ignorercfiles"), ("code", "--user-data-dir")]
+    {
+        let file = case.sandbox.write("script", &script);
+        let install = ["-D", "-m", "700", file.to_str().unwrap(), &format!("bin/{name}")];
+        let installed = case.sandbox.command("install").args(install).status().unwrap();
+        assert!(installed.success());
+        let path = format!("{}:{}", case.sandbox.path("bin").display(), std::env::var("PATH").unwrap());
+        let output = case
+            .command(ENVCONF, &["edit", "app"], "")
+            .env_remove("ENVCONF_EDITOR")
+            .env("EDITOR", format!("{name} --own"))
+            .env("PATH", path)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let arguments = case.read("arguments");
+        let arguments: Vec<_> = arguments.lines().collect();
+        assert_eq!(arguments[0], "--own");
+        assert!(
+            arguments.contains(&argument) && arguments.last().unwrap().ends_with("/app.default.toml"),
+            "{arguments:?}"
+        );
+        if name == "code" {
+            let profile = arguments[arguments.iter().position(|own| *own == argument).unwrap() + 1];
+            assert!(arguments.last().unwrap().starts_with(profile), "{arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn a_value_is_asked_for_and_not_shown() {
+    let case = Case::new("app.toml", TOML);
+    let set = ["set", "app", "password"];
+    let output = case.on_terminal(&set, "", "value of password: ", "kanarie it's");
+    let shown = text(&output.stdout);
+    assert!(output.status.success() && !shown.contains("kanarie"), "{shown}");
+    assert!(shown.contains("wrote app.conf.enc: generation 2") && shown.ends_with("echo on"), "{shown}");
+    assert_eq!(case.opened(), TOML.replace("kanarienvogel", "kanarie it's"));
+
+    let before = case.pair();
+    let output = case.on_terminal(&set, "", "value of password: ", "^C");
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(130), "{shown}");
+    assert!(shown.ends_with("echo on"), "{shown}");
+    let output = case.on_terminal(&set, "", "value of password: ", &"kanarie".repeat(800));
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(20), "{shown}");
+    assert!(shown.contains("too long to be typed") && !shown.contains("kanarie"), "{shown}");
+    assert!(case.pair() == before);
+}
+
+#[test]
+fn the_guard_removes_no_other_folder() {
+    let case = Case::new("app.toml", TOML);
+    let folder = case.memory.path().join("other");
+    fs::create_dir(&folder).unwrap();
+    let output =
+        case.command(ENVCONF, &["guard", folder.to_str().unwrap()], "").stdin(Stdio::null()).output();
+    assert_eq!(output.unwrap().status.code(), Some(2));
+    assert!(folder.exists());
+}
