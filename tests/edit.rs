@@ -121,6 +121,17 @@ fn what_was_edited_is_sealed_and_the_plain_file_was_in_memory_only() {
 }
 
 #[test]
+fn what_was_written_is_what_open_prints() {
+    for content in ["", "\n", "a = 1\r\n# \u{e9}\r\nb = 2", "\n\na = 1  \n\n", "# envconf: mine\n"] {
+        let case = Case::new("app.toml", TOML);
+        case.sandbox.write("new", content);
+        let output = case.edit("cat $here/new >$1");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(case.opened(), content);
+    }
+}
+
+#[test]
 fn left_unchanged_nothing_is_written() {
     let case = Case::new("app.toml", TOML);
     let before = case.pair();
@@ -310,12 +321,23 @@ fn a_value_is_asked_for_and_not_shown() {
 }
 
 #[test]
-fn the_guard_removes_no_other_folder() {
+fn the_guard_removes_only_what_it_has_made() {
     let case = Case::new("app.toml", TOML);
     let folder = case.memory.path().join("other");
     fs::create_dir(&folder).unwrap();
     let output =
         case.command(ENVCONF, &["guard", folder.to_str().unwrap()], "").stdin(Stdio::null()).output();
-    assert_eq!(output.unwrap().status.code(), Some(2));
+    assert_eq!(output.unwrap().status.code(), Some(11));
     assert!(folder.exists());
+    let output = case
+        .command(ENVCONF, &["edit", "app", "--allow-disk"], "true")
+        .env("ENVCONF_EDIT_DIR", "nowhere")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(11), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("cannot write it: no such file or folder"),
+        "{}",
+        text(&output.stderr)
+    );
 }

@@ -1,12 +1,13 @@
 //! A folder for a plain file that must not be left behind: in memory, for its owner only, and gone whatever becomes of
 //! the command.
 //!
-//! A second process guards it: it holds the reading end of a pipe whose other end only the command has, so that it is
-//! told of the command's end in whatever way that comes, and removes the folder then.
+//! A second process guards it: it makes the folder, holds the reading end of a pipe whose other end only the command
+//! has, so that it is told of the command's end in whatever way that comes, and removes the folder then.
 
 use std::fs::DirBuilder;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -18,8 +19,6 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::output::{Output, shown};
 
-/// How the folders' names begin: the guard removes no other.
-const PREFIX: &str = "envconf-edit-";
 /// The variable that says where to make them.
 const PLACE: &str = "ENVCONF_EDIT_DIR";
 
@@ -39,22 +38,16 @@ impl Scratch {
     /// Makes one in `ENVCONF_EDIT_DIR`, else in `XDG_RUNTIME_DIR` or `/dev/shm`, where that is a file system in memory.
     ///
     /// # Errors
-    /// [`Kind::Io`] where there is none and `allow_disk` does not say that a disk will do.
+    /// [`Kind::Io`](envconf::Kind::Io) where there is none and `allow_disk` does not say that a disk will do.
     pub(crate) fn new(allow_disk: bool, output: &Output) -> Result<Self, Error> {
         let place = place(allow_disk, output)?;
         let mut random = [0; 8];
         getrandom::fill(&mut random)
             .map_err(|_| Error::new(Kind::Unexpected, "the operating system gives no randomness"))?;
-        let name = format!("{PREFIX}{:016x}", u64::from_ne_bytes(random));
+        let name = format!("envconf-edit-{:016x}", u64::from_ne_bytes(random));
         let folder = std::path::absolute(place.join(name)).map_err(|error| Error::write(&place, error))?;
-        DirBuilder::new().mode(0o700).create(&folder).map_err(|error| Error::write(&folder, error))?;
-        match start_guard(&folder) {
-            Ok(guard) => Ok(Self { folder, guard }),
-            Err(error) => {
-                let _ = std::fs::remove_dir(&folder); // it is empty, and the error counts
-                Err(Error::new(Kind::Unexpected, format!("the guard does not start: {}", error.kind())))
-            }
-        }
+        let guard = start_guard(&folder).map_err(|error| Error::write(&folder, error))?;
+        Ok(Self { folder, guard })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -119,48 +112,57 @@ fn is_in_memory(_: &Path) -> bool {
     false
 }
 
-/// Starts the guard, and waits until it is on its post.
+/// Starts the guard, and waits until it has made the folder.
 fn start_guard(folder: &Path) -> io::Result<Child> {
     // The running program, even where its file has been replaced meanwhile.
     let own = Path::new("/proc/self/exe");
     let program = if own.exists() { own.to_owned() } else { std::env::current_exe()? };
     let mut guard = Command::new(program)
+        .arg0("envconf")
         .arg("guard")
         .arg(folder)
+        .env_clear()
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
-    let mut ready = [0];
-    match guard.stdout.take().map(|mut stdout| stdout.read_exact(&mut ready)) {
-        Some(Ok(())) => Ok(guard),
-        _ => {
-            drop(guard.stdin.take());
-            guard.wait()?;
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
+    let mut answer = String::new();
+    if let Some(stdout) = guard.stdout.take() {
+        io::BufReader::new(stdout).read_line(&mut answer)?;
     }
+    match answer.trim_end().parse() {
+        Ok(MADE) => return Ok(guard),
+        Ok(reason) => Err(io::Error::from_raw_os_error(reason)),
+        Err(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+    .inspect_err(|_| {
+        drop(guard.stdin.take());
+        let _ = guard.wait(); // it has given up
+    })
 }
 
-/// The guard: waits for the end of its input, then removes the folder. Signals to a terminal's processes do not reach
-/// it, and those that would end it do not.
+/// What the guard says once it has made the folder; else it says the operating system's number of the reason.
+const MADE: i32 = 0;
+
+/// The guard: makes the folder, waits for the end of its input, and removes it. Signals to a terminal's processes do
+/// not reach it, and those that would end it do not.
 ///
 /// # Errors
-/// [`Kind::Usage`] for a folder that `edit` has not made.
+/// [`Kind::Io`](envconf::Kind::Io) where the folder cannot be made, such as for one that is there.
 pub(crate) fn guard(folder: &Path) -> Result<(), Error> {
-    let is_ours = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
-    if !is_ours || !folder.is_absolute() || !folder.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-        return Err(Error::new(Kind::Usage, "it is no folder of `envconf edit`").at(folder));
-    }
-    let failed = |error: io::Error| Error::read(Path::new("standard input"), error);
-    rustix::process::setsid().map_err(|error| failed(error.into()))?;
+    let failed = |error: io::Error| Error::write(folder, error);
+    // A group of its own already where it was started by hand.
+    let _ = rustix::process::setsid();
     let noted = Arc::new(AtomicBool::new(false));
     for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&noted)).map_err(failed)?;
     }
-    let mut stdout = io::stdout();
-    stdout.write_all(b"\n").and_then(|()| stdout.flush()).map_err(failed)?;
+    let made = DirBuilder::new().mode(0o700).create(folder);
+    let answer = made.as_ref().err().map_or(MADE, |error| error.raw_os_error().unwrap_or(-1));
+    // Where nobody reads it, the input is at its end too.
+    let _ = writeln!(io::stdout(), "{answer}");
+    made.map_err(failed)?;
     let mut byte = [0];
     loop {
         match io::stdin().read(&mut byte) {

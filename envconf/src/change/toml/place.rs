@@ -54,7 +54,7 @@ impl<'d> Part<'d> {
         }
     }
 
-    pub(super) fn of_value(value: &'d Value) -> Self {
+    fn of_value(value: &'d Value) -> Self {
         match value {
             Value::InlineTable(table) if table.is_dotted() => Self::Dotted(table),
             value => Self::Value(value),
