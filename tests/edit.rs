@@ -204,7 +204,8 @@ fn where_there_are_no_comments_it_is_asked() {
 fn nothing_is_left_after_ctrl_c() {
     let case = Case::new("app.toml", TOML);
     let before = case.pair();
-    let output = case.on_terminal(&["edit", "app"], "echo x >>$1; echo editing; sleep 600", "editing", "^C");
+    let output =
+        case.on_terminal(&["edit", "app"], "echo x >>$1; echo editing; exec sleep 60", "editing", "^C");
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stdout));
     assert!(case.pair() == before && case.left().is_empty());
 
@@ -226,7 +227,7 @@ fn nothing_is_left_after_any_signal() {
     for (signal, status) in [("TERM", Some(130)), ("HUP", Some(130)), ("KILL", None)] {
         let case = Case::new("app.toml", TOML);
         let before = case.pair();
-        let editor = "echo x >>$1; echo $$ >$here/pid.new; mv $here/pid.new $here/pid; exec sleep 600";
+        let editor = "echo x >>$1; echo $$ >$here/pid.new; mv $here/pid.new $here/pid; exec sleep 60";
         let mut child = case.command(ENVCONF, &["edit", "app"], editor).stdin(Stdio::null()).spawn().unwrap();
         case.until("the editor runs", || case.sandbox.exists("pid"));
         assert_eq!(case.left().len(), 1);

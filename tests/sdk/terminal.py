@@ -9,6 +9,7 @@ import os
 import pty
 import sys
 import termios
+import time
 
 
 def main():
@@ -30,6 +31,7 @@ def main():
         shown += read
         if (question or "[y/N] ").encode() in shown and not asked:
             asked = True
+            time.sleep(0.3)  # whoever has asked begins to listen
             os.write(terminal, typed)
     _, status = os.waitpid(child, 0)
     if question:

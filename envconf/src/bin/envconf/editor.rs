@@ -163,7 +163,9 @@ fn in_path(program: &str) -> Option<PathBuf> {
 /// What signals do while something is edited: those of the keyboard are the editor's; to be ended, or interrupted
 /// while no editor runs, removes the folder and ends the process with 130.
 pub(crate) struct Watch {
-    /// The editor's process, 0 while there is none.
+    /// Whether an editor runs, or is about to.
+    editing: Arc<AtomicBool>,
+    /// Its process, 0 while that is not known.
     editor: Arc<AtomicI32>,
     stopped: Arc<AtomicBool>,
 }
@@ -176,18 +178,17 @@ impl Watch {
     pub(crate) fn begin(folder: &Path) -> Result<Self, Error> {
         let failed = |_| Error::new(Kind::Unexpected, "signals cannot be handled");
         let mut signals = Signals::new([SIGINT, SIGQUIT, SIGTERM, SIGHUP]).map_err(failed)?;
-        let this = Self { editor: Arc::default(), stopped: Arc::default() };
-        let (editor, stopped, folder) = (this.editor.clone(), this.stopped.clone(), folder.to_owned());
+        let this = Self { editing: Arc::default(), editor: Arc::default(), stopped: Arc::default() };
+        let (editing, editor) = (Arc::clone(&this.editing), Arc::clone(&this.editor));
+        let (stopped, folder) = (Arc::clone(&this.stopped), folder.to_owned());
         std::thread::spawn(move || {
             for signal in signals.forever() {
-                let editor = Pid::from_raw(editor.load(Ordering::SeqCst));
-                match editor {
-                    Some(_) if matches!(signal, SIGINT | SIGQUIT) => continue,
-                    Some(editor) => {
-                        stopped.store(true, Ordering::SeqCst);
-                        let _ = kill_process(editor, Signal::TERM); // it may have ended on its own
-                    }
-                    None => {}
+                if editing.load(Ordering::SeqCst) && matches!(signal, SIGINT | SIGQUIT) {
+                    continue;
+                }
+                stopped.store(true, Ordering::SeqCst);
+                if let Some(editor) = Pid::from_raw(editor.load(Ordering::SeqCst)) {
+                    let _ = kill_process(editor, Signal::TERM); // it may have ended on its own
                 }
                 scratch::remove(&folder);
                 std::process::exit(Error::new(Kind::Interrupted, "").exit_code().into());
@@ -197,10 +198,14 @@ impl Watch {
     }
 
     fn run(&self, command: &mut Command) -> std::io::Result<ExitStatus> {
-        let mut child = command.spawn()?;
-        self.editor.store(i32::try_from(child.id()).unwrap_or_default(), Ordering::SeqCst);
-        let status = child.wait();
+        // Before the editor is there: it may have the keyboard sooner than its number is known here.
+        self.editing.store(true, Ordering::SeqCst);
+        let status = command.spawn().and_then(|mut child| {
+            self.editor.store(i32::try_from(child.id()).unwrap_or_default(), Ordering::SeqCst);
+            child.wait()
+        });
         self.editor.store(0, Ordering::SeqCst);
+        self.editing.store(false, Ordering::SeqCst);
         if self.stopped.load(Ordering::SeqCst) {
             // The other thread ends the process; nothing may be written meanwhile.
             loop {
