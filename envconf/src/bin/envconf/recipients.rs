@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use envconf::format::EncFile;
 use envconf::{
     ContentType, Error, KeyRef, KeyServices, Kind, Outline, Pair, Policy, Rules, Trusted, setting,
 };
@@ -41,8 +42,7 @@ impl Wanted {
         let Some(rules) = rules(global, pair)? else {
             return Ok(Self { keys: resolve(&[Trusted::Local], services)?, by: By::Default });
         };
-        let files: Vec<&Path> = file.into_iter().chain([pair.enc()]).collect();
-        let keys = resolve(rules.recipients(&files)?, services)?;
+        let keys = resolve(rules.recipients(&borrowed(&files(file, pair)))?, services)?;
         Ok(Self { keys, by: By::Rules(rules.path().to_owned()) })
     }
 
@@ -96,8 +96,9 @@ pub(crate) fn outline(
     content_type: ContentType,
     output: &Output,
 ) -> Result<Outline, Error> {
-    let files: Vec<&Path> = file.into_iter().chain([pair.enc()]).collect();
-    let outline = rules(global, pair)?.and_then(|rules| rules.outline(&files).cloned()).unwrap_or_default();
+    let files = files(file, pair);
+    let outline = rules(global, pair)?.and_then(|rules| rules.outline(&borrowed(&files)).cloned());
+    let outline = outline.unwrap_or_default();
     if outline == Outline::None || content_type.has_outline() {
         return Ok(outline);
     }
@@ -119,7 +120,7 @@ pub(crate) fn refuse_drift(
     services: &KeyServices,
 ) -> Result<(), Error> {
     let Some(rules) = rules(global, pair)? else { return Ok(()) };
-    let wanted = resolve(rules.recipients(&[pair.enc()])?, services)?;
+    let wanted = resolve(rules.recipients(&borrowed(&files(None, pair)))?, services)?;
     let differences = differences(recipients, &wanted);
     if differences.is_empty() {
         return Ok(());
@@ -135,6 +136,32 @@ pub(crate) fn differences(there: &[KeyRef], wanted: &[KeyRef]) -> Vec<String> {
     let added = wanted.iter().filter(|key| !there.contains(key)).map(|key| format!("not yet {key}"));
     let dropped = there.iter().filter(|key| !wanted.contains(key)).map(|key| format!("no more {key}"));
     added.chain(dropped).collect()
+}
+
+/// What a rule for `pair` may match: the plain file, and the pair. Where no plain file is given those count that it may
+/// have been sealed from, by what the pair says its content is.
+pub(crate) fn files(file: Option<&Path>, pair: &Pair) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = file.into_iter().map(Path::to_owned).collect();
+    files.push(pair.enc().to_owned());
+    let header = || EncFile::parse(&pair.read_enc().ok()?).ok().map(|enc| enc.header);
+    if file.is_none()
+        && let Some(header) = header()
+        && let Some(stem) = pair.enc().file_name().and_then(|name| name.to_str()?.strip_suffix(".conf.enc"))
+    {
+        let extensions: &[&str] = match header.content_type {
+            ContentType::Toml => &["toml", "conf"],
+            ContentType::Json => &["json", "conf"],
+            ContentType::Yaml => &["yaml", "yml"],
+            ContentType::Dotenv => &["env"],
+            _ => &[],
+        };
+        files.extend(extensions.iter().map(|end| pair.enc().with_file_name(format!("{stem}.{end}"))));
+    }
+    files
+}
+
+pub(crate) fn borrowed(files: &[PathBuf]) -> Vec<&Path> {
+    files.iter().map(PathBuf::as_path).collect()
 }
 
 /// The rules that apply to `pair`, where there are some.

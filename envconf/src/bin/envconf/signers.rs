@@ -6,12 +6,12 @@ use envconf::{Demand, Error, Id, Kind, Pair, Seal, SignerKey, SigningKey};
 
 use crate::cli::Global;
 use crate::output::Output;
-use crate::recipients::rules;
+use crate::recipients::{borrowed, files, rules};
 
 /// What the rules demand of a pair; nothing where there are none, or none matches.
 pub(crate) fn demand(global: &Global, file: Option<&Path>, pair: &Pair) -> Result<Option<Demand>, Error> {
-    let files: Vec<&Path> = file.into_iter().chain([pair.enc()]).collect();
-    Ok(rules(global, pair)?.and_then(|rules| rules.demand(&files).cloned()))
+    let files = files(file, pair);
+    Ok(rules(global, pair)?.and_then(|rules| rules.demand(&borrowed(&files)).cloned()))
 }
 
 /// How a verb that makes a new `.enc` signs it.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Global;
 use crate::output::{Output, shown};
-use crate::recipients::{differences, rules};
+use crate::recipients::{borrowed, differences, files, rules};
 
 /// Compare the pairs of a folder and those below it with the rules
 ///
@@ -227,7 +227,7 @@ impl Found {
 }
 
 fn wanted(rules: &Rules, pair: &Pair) -> Result<Vec<Trusted>, Error> {
-    rules.recipients(&[pair.enc()]).map(<[Trusted]>::to_vec)
+    rules.recipients(&borrowed(&files(None, pair))).map(<[Trusted]>::to_vec)
 }
 
 /// What is wrong with a file, and what to do.
