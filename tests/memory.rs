@@ -179,7 +179,6 @@ mod what_remains {
 
 /// The process that the tests above look into: does nothing unless they start it.
 #[test]
-#[ignore = "started by the other tests"]
 fn child() {
     child::run();
 }

@@ -296,7 +296,7 @@ fn content(pair: &Pair, checked: Checked, dek: &DataKey) -> Step {
     let content_type = file.header.content_type;
     let opened = open::open_with(file, &enc, &key, &section, dek).map_err(|error| open::in_file(error, pair));
     let fits = opened.and_then(|(_, plaintext)| {
-        crate::seal::check_content(plaintext.expose(), content_type).map_err(|error| error.at(pair.enc()))
+        crate::content::check_content(plaintext.expose(), content_type).map_err(|error| error.at(pair.enc()))
     });
     match fits {
         Ok(()) => Step::new("content", State::Ok, format!("it opens, and is {}", content_type.name())),

@@ -120,6 +120,7 @@ mod template;
 mod schema;
 pub mod meta;
 mod plain;
+mod content;
 mod layers;
 mod rules;
 mod policy;
@@ -179,6 +180,7 @@ pub use compare::{
     Comparison, ContentChanges, Exchange, FieldChange, KeyChanges, ValueChange, compare_contents,
     compare_recipients,
 };
+pub use content::check_content;
 pub use diagnose::{Diagnose, Diagnosis};
 pub use envelope::DataKey;
 pub use explain::{Explained, explain, explain_by};
@@ -197,7 +199,7 @@ pub use policy::{Policy, Trusted, parse_signers, parse_trust};
 pub use rewrap::{HowWrapped, Rewrap, Rewrapped};
 pub use rules::{Demand, Rule, Rules};
 pub use schema::Schema;
-pub use seal::{Check, DataKeyUse, Seal, Sealed, check_content};
+pub use seal::{Check, DataKeyUse, Seal, Sealed};
 pub use sign::{Sign, Signed};
 pub use signer::{SignerKey, SigningKey};
 pub use step::{State, Step};

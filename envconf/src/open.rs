@@ -129,7 +129,7 @@ impl Verified {
 pub fn verify(pair: &Pair, policy: &Policy, services: &KeyServices, depth: Depth) -> Result<Verified, Error> {
     if depth == Depth::Full {
         let opened = open(pair, policy, services)?;
-        crate::seal::check_content(opened.content(), opened.header.content_type)
+        crate::content::check_content(opened.content(), opened.header.content_type)
             .map_err(|error| error.at(pair.enc()))?;
         let recipients = opened.recipients().cloned().collect();
         return Ok(Verified { header: opened.header, recipients, unwrapped_by: Some(opened.unwrapped_by) });

@@ -1,9 +1,17 @@
 //! seal: the mirror of open. Plaintext, a data key and its recipients give a pair (format.md §4; api.md §4).
 
+mod old;
+mod planned;
+mod sealed;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use self::old::{Known, Old, section_of};
+use self::planned::{Files, Planned};
+pub use self::sealed::{Check, DataKeyUse, Sealed};
+use crate::content::{check_content, not_utf8};
 use crate::envelope::{self, DataKey};
-use crate::error::{Complaint, Error, Kind, Origin, Problem};
+use crate::error::{Error, Kind};
 use crate::format::outline::{self, Outline};
 use crate::format::{
     ContentType, EncFile, Header, Id, KeyFile, MAX_GENERATION, MAX_RECIPIENTS, Name, Recipient, Section,
@@ -12,7 +20,7 @@ use crate::format::{
 use crate::kms::local::LocalKey;
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, KeyRef, worker};
-use crate::layers::{self, Layer, LayerKind};
+use crate::layers::{Layer, LayerKind};
 use crate::lock::{self, Lock};
 use crate::open::{self, Opened, Wait};
 use crate::pair::Pair;
@@ -53,71 +61,6 @@ pub struct Seal {
     new_data_key: bool,
     schema: Option<Schema>,
     unsigned: bool,
-}
-
-/// What sealing did.
-#[derive(Debug)]
-pub struct Sealed {
-    generation: u64,
-    recipients: Vec<KeyRef>,
-    data_key: DataKeyUse,
-    check: Check,
-    lost: Vec<Id>,
-}
-
-/// Whether a seal has a data key of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DataKeyUse {
-    /// The first seal of this pair.
-    First,
-    /// The same data key as before: the recipients are the same, and the old pair opened.
-    Kept,
-    /// A new data key: the recipients changed.
-    RecipientsChanged,
-    /// A new data key: the recipients are the same, the suite changed.
-    SuiteChanged,
-    /// A new data key: it was asked for ([`Seal::new_data_key`]).
-    Asked,
-    /// A new data key: the old pair could not be unwrapped with the keys that are trusted here.
-    OldPairNotOpened,
-}
-
-/// How far a new pair was proved to open before it replaced anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Check {
-    /// From the wrapped key on, as a reader does it.
-    Whole,
-    /// From the data key on: the sealer may wrap and not unwrap.
-    AfterUnwrap,
-}
-
-impl Sealed {
-    /// The pair's generation.
-    pub fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// Who can unwrap its data key.
-    pub fn recipients(&self) -> &[KeyRef] {
-        &self.recipients
-    }
-
-    /// Whether it has a new data key.
-    pub fn data_key(&self) -> DataKeyUse {
-        self.data_key
-    }
-
-    /// How far it was proved to open.
-    pub fn check(&self) -> Check {
-        self.check
-    }
-
-    /// The ids of those who had signed the old pair and have not signed the new one.
-    pub fn lost_signers(&self) -> &[Id] {
-        &self.lost
-    }
 }
 
 impl Seal {
@@ -552,110 +495,11 @@ impl Seal {
     }
 }
 
-/// A new pair that opens, not yet in its place.
-struct Planned {
-    files: Files,
-    sealed: Sealed,
-}
-
-enum Files {
-    /// The data key stays; so does the `.key`, unless something in it is left over.
-    SameKey { enc: Vec<u8>, trimmed: Option<Vec<u8>> },
-    /// A new data key; `both` is a `.key` that has the old one too.
-    NewKey { both: Option<Vec<u8>>, enc: Vec<u8>, key: Vec<u8> },
-}
-
-impl Planned {
-    /// Replaces what is there.
-    fn put(self, pair: &Pair) -> Result<Sealed, Error> {
-        match self.files {
-            Files::SameKey { enc, trimmed } => {
-                pair.replace_enc(&enc)?;
-                trimmed.map_or(Ok(()), |key| pair.replace_key(&key))?;
-            }
-            Files::NewKey { both, enc, key } => pair.replace_both(both.as_deref(), &enc, &key)?,
-        }
-        Ok(self.sealed)
-    }
-}
-
 struct Made {
     enc: Vec<u8>,
     key: Vec<u8>,
     section: Vec<u8>,
     check: Check,
-}
-
-/// The pair that is to be replaced.
-enum Old {
-    None,
-    /// It opened: its recipients are authentic.
-    Verified(Box<Known>),
-    /// It is well formed and ours, and was not unwrapped.
-    Closed {
-        generation: u64,
-        section: Vec<u8>,
-    },
-}
-
-/// What counts of a pair that opened.
-struct Known {
-    suite: Suite,
-    generation: u64,
-    section: Section,
-    dek: DataKey,
-    /// The `.key` holds sections of other data keys: a sealer was cut off before it could remove them.
-    has_leftovers: bool,
-}
-
-impl Known {
-    fn of(opened: &Opened, key: &KeyFile) -> Self {
-        Self {
-            suite: opened.header.suite,
-            generation: opened.header.generation,
-            section: opened.section.clone(),
-            dek: opened.dek.clone(),
-            has_leftovers: key.sections.len() > 1,
-        }
-    }
-
-    fn has(&self, key: &KeyRef) -> bool {
-        self.section.recipients.iter().any(|recipient| recipient.key == *key)
-    }
-}
-
-/// The section of a known pair, verbatim.
-fn section_of(known: &Known) -> Vec<u8> {
-    let Section { dek, recipients, mac, .. } = &known.section;
-    Section::emit(&Section::emit_recipients(*dek, recipients), mac)
-}
-
-impl Old {
-    fn closed(file: &EncFile, key: &KeyFile, section: &Section) -> Self {
-        Self::Closed { generation: file.header.generation, section: key.verbatim(section).to_vec() }
-    }
-
-    fn generation(&self) -> Option<u64> {
-        match self {
-            Self::None => None,
-            Self::Verified(known) => Some(known.generation),
-            Self::Closed { generation, .. } => Some(*generation),
-        }
-    }
-
-    /// The section of its data key, verbatim.
-    fn section(&self) -> Option<Vec<u8>> {
-        match self {
-            Self::None => None,
-            Self::Verified(known) => Some(section_of(known)),
-            Self::Closed { section, .. } => Some(section.clone()),
-        }
-    }
-
-    /// Whether `key` is an authentic recipient of it.
-    fn has(&self, key: &KeyRef) -> bool {
-        matches!(self, Self::Verified(known) if known.has(key))
-    }
 }
 
 /// The local keys at hand for these recipients: those given, those of the command, and the one that is found.
@@ -688,44 +532,6 @@ pub(crate) fn section(
     let lines = Section::emit_recipients(id, recipients);
     let mac = dek.section_mac(&[&KeyFile::prefix_of(name, environment), &lines]);
     Section::emit(&lines, &mac)
-}
-
-/// Refuses content that is not what its type says: no UTF-8, a byte order mark, or text that does not parse. YAML
-/// and raw content are never parsed.
-///
-/// # Errors
-/// [`Kind::DoesNotFit`] with line and column; [`Kind::TooLarge`] above 64 MiB.
-pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Error> {
-    if content.len() > crate::format::MAX_CONTENT {
-        return Err(Error::new(
-            Kind::TooLarge,
-            format!("the content is larger than {} bytes", crate::format::MAX_CONTENT),
-        ));
-    }
-    let broken = |problem: Problem| Error::does_not_fit("the content", vec![problem]);
-    if content_type == ContentType::Raw {
-        return Ok(());
-    }
-    let text =
-        std::str::from_utf8(content).map_err(|error| broken(not_utf8(content, error.valid_up_to())))?;
-    if text.starts_with('\u{feff}') {
-        return Err(Error::new(Kind::DoesNotFit, "the content begins with a byte order mark")
-            .advise("save it without one"));
-    }
-    if content_type == ContentType::Yaml {
-        return Ok(());
-    }
-    let layer = Layer { file: None, kind: LayerKind::ToSeal, content_type, text };
-    layers::parse(content_type, text).map(|_| ()).map_err(|syntax| broken(syntax.problem(&layer)))
-}
-
-fn not_utf8(content: &[u8], at: usize) -> Problem {
-    let before = &content[..at];
-    let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
-    let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-    let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
-    let origin = Origin::Text { file: None, sealed: false, line, column };
-    Problem::new("", Some(origin), Complaint::Syntax { expected: "UTF-8" })
 }
 
 fn same_content(opened: &[u8], content: &[u8]) -> Result<(), Error> {

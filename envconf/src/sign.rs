@@ -9,7 +9,6 @@ use crate::lock::Lock;
 use crate::open;
 use crate::pair::Pair;
 use crate::policy::Policy;
-use crate::seal;
 use crate::signer::{self, SigningKey};
 
 /// With which keys to sign a pair, and what it must be.
@@ -148,7 +147,7 @@ impl Sign {
             return open::check_key(&added.file, key).map(drop);
         }
         let opened = open::open_bytes(&added.enc, key, &added.policy, services)?;
-        seal::check_content(opened.content(), opened.header.content_type)
+        crate::content::check_content(opened.content(), opened.header.content_type)
     }
 
     fn signed(&self, old: &[u8], Added { enc, file, .. }: Added) -> (Vec<u8>, Signed) {
