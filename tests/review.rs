@@ -386,3 +386,16 @@ fn without_git_it_is_said() {
         assert!(all(&output).contains("needs the program git"));
     }
 }
+
+#[test]
+fn status_tells_a_pair_that_was_put_back_to_an_older_generation() {
+    let repository = Repository::new();
+    let older = fs::read(repository.0.path("config/app.conf.enc")).unwrap();
+    repository.seal("port = 2\ntoken = \"canary\"\n");
+    repository.commit_all("second");
+    fs::remove_file(repository.0.path("config/app.toml")).unwrap();
+    assert!(repository.envconf(&["status", "--check"]).contains("ok, generation 2"));
+    fs::write(repository.0.path("config/app.conf.enc"), older).unwrap();
+    let told = repository.envconf_ends(50, &["status", "--check"]);
+    assert!(told.contains("generation 1 is older than 2, which git has"), "{told}");
+}

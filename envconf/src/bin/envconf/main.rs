@@ -6,6 +6,7 @@ mod commands;
 mod many;
 mod difference;
 mod git;
+mod indexed;
 mod lines;
 mod formats;
 mod memory_file;

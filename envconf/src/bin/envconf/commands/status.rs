@@ -8,6 +8,7 @@ use envconf::{
 use serde_json::{Value, json};
 
 use crate::cli::Global;
+use crate::indexed::Indexed;
 use crate::output::{Output, shown};
 use crate::recipients::{borrowed, differences, files, rules};
 
@@ -15,10 +16,10 @@ use crate::recipients::{borrowed, differences, files, rules};
 ///
 /// Of every pair: whether its files are well formed and belong together, whether
 /// its recipients are those that .envconf.toml wants, whether a plain file lies
-/// beside it, whether its generation is below ENVCONF_MIN_GENERATION, and whether
-/// its .key holds data keys that are no longer used. Needs no key and asks nobody:
-/// recipients are shown as the files have them. Folders whose names begin with a
-/// dot, links, and target and node_modules are left out.
+/// beside it, whether its generation is below ENVCONF_MIN_GENERATION or the one in
+/// git's index, and whether its .key holds data keys that are no longer used. Needs
+/// no key and asks nobody: recipients are shown as the files have them. Folders
+/// whose names begin with a dot, links, and target and node_modules are left out.
 #[derive(clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -44,8 +45,12 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     collect(&args.folder, &mut pairs)?;
     pairs.sort_by(|a, b| a.enc().cmp(b.enc()));
     pairs.dedup();
-    let found: Vec<Found> =
-        pairs.into_iter().map(|pair| Found::look(pair, minimum, global)).collect::<Result<_, _>>()?;
+    let mut indexed = Indexed::around(&args.folder);
+    let mut found = Vec::new();
+    for pair in pairs {
+        let newest = indexed.as_mut().and_then(|indexed| indexed.generation(pair.enc()));
+        found.push(Found::look(pair, minimum, newest, global)?);
+    }
     if output.is_json() {
         output.json(&json!({ "pairs": found.iter().map(Found::as_json).collect::<Vec<_>>() }))?;
     } else {
@@ -106,9 +111,9 @@ struct Difference {
 impl Found {
     /// # Errors
     /// Those of the rules; what is wrong with the pair is a difference.
-    fn look(pair: Pair, minimum: u64, global: &Global) -> Result<Self, Error> {
+    fn look(pair: Pair, minimum: u64, newest: Option<u64>, global: &Global) -> Result<Self, Error> {
         let mut found = Self { pair, generation: None, recipients: Vec::new(), differences: Vec::new() };
-        found.look_at_files(minimum);
+        found.look_at_files(minimum, newest.unwrap_or(0));
         found.look_at_rules(global)?;
         found.look_for_plain_files();
         Ok(found)
@@ -118,7 +123,7 @@ impl Found {
         self.differences.push(Difference { name, text: text.into() });
     }
 
-    fn look_at_files(&mut self, minimum: u64) {
+    fn look_at_files(&mut self, minimum: u64, newest: u64) {
         let files = self.pair.read_enc().and_then(|enc| EncFile::parse(&enc));
         let files = files.and_then(|enc| Ok((enc, KeyFile::parse(&self.pair.read_key()?)?)));
         let (enc, key) = match files {
@@ -146,6 +151,10 @@ impl Found {
         if enc.header.generation < minimum {
             let text = format!("generation {} is below ENVCONF_MIN_GENERATION", enc.header.generation);
             self.differs("stale", format!("{text}: put back the newest one"));
+        }
+        if enc.header.generation < newest {
+            let text = format!("generation {} is older than {newest}, which git has", enc.header.generation);
+            self.differs("stale", format!("{text}: put back the newest one, or seal again on top of it"));
         }
     }
 
