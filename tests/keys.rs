@@ -12,7 +12,7 @@ use envconf::{
     Rewrap, Rotation, Seal, Trusted,
 };
 use envconf_test_support::tencent::KeyState;
-use envconf_test_support::{Credential, Reply, Sandbox, StandIn};
+use envconf_test_support::{Credential, Python, Reply, Sandbox, StandIn};
 use serde_json::{Value, json};
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
@@ -519,4 +519,33 @@ fn a_reply_that_is_an_error_leaks_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn what_takes_long_shows_on_a_terminal_how_far_it_is() {
+    let project = Project::sealed();
+    let key = project.key.to_string();
+    project.sandbox.write("other.toml", "port = 2\n");
+    project.told(&["seal", "other.toml", "-r", &key]);
+    (0..2).for_each(|_| project.kms.next(Reply::Delay(Duration::from_millis(1800))));
+    let python = Python::with_requirements(
+        env!("CARGO_TARGET_TMPDIR"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sdk/requirements.txt"),
+    );
+    let output = python
+        .command(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sdk/terminal.py"))
+        .args(["", ENVCONF, "rotate", "app", "other", "--trust", &key])
+        .current_dir(project.sandbox.root())
+        .env("HOME", project.sandbox.root())
+        .envs(project.kms.variables())
+        .output()
+        .unwrap();
+    let terminal = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{terminal}");
+    assert!(terminal.contains("\r[") && terminal.contains("] 0 of 2"), "{terminal}");
+    assert_eq!(terminal.matches("wrote a new data key, generation 2").count(), 2, "{terminal}");
+    // Not where nobody watches.
+    (0..2).for_each(|_| project.kms.next(Reply::Delay(Duration::from_millis(1800))));
+    let output = project.run(&["rotate", "app", "other", "--trust", &key]);
+    assert!(!String::from_utf8(output.stderr).unwrap().contains(" of 2"));
 }
