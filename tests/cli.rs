@@ -71,6 +71,7 @@ fn every_verb_explains_itself_with_examples() {
         "import",
         "template",
         "completion",
+        "man",
     ];
     for verb in verbs.into_iter().chain(["encrypt", "decrypt", "validate", "updatekeys", "run", "del"]) {
         let output = sandbox

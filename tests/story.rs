@@ -27,8 +27,7 @@ fn it_goes_as_told() {
         .envs([("GIT_COMMITTER_NAME", "Anna"), ("GIT_COMMITTER_EMAIL", "anna@example.com")])
         .output()
         .unwrap();
-    let (told, said) =
-        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let (told, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success(), "{told}{said}");
     for line in [
         "  changed      token",
@@ -45,6 +44,9 @@ fn it_goes_as_told() {
 
 #[test]
 fn the_docs_print_the_script_that_runs() {
-    assert!(CHAPTER.contains(&format!("```sh\n{SCRIPT}```\n")), "docs/story.md differs from examples/story.sh");
+    assert!(
+        CHAPTER.contains(&format!("```sh\n{SCRIPT}```\n")),
+        "docs/story.md differs from examples/story.sh"
+    );
     assert!(SCRIPT.lines().count() < 40, "a story is short");
 }

@@ -73,6 +73,7 @@ pub(crate) enum Verb {
     #[command(hide = true)]
     Guard(crate::scratch::Guard),
     Completion(commands::completion::Args),
+    Man(commands::man::Args),
 }
 
 #[derive(Args)]

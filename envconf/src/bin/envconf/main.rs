@@ -84,5 +84,6 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         #[cfg(unix)]
         Verb::Guard(args) => scratch::guard(&args.folder).map(done),
         Verb::Completion(args) => commands::completion::run(args, output).map(done),
+        Verb::Man(args) => commands::man::run(args, output).map(done),
     }
 }

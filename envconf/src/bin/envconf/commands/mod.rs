@@ -16,6 +16,7 @@ pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod keys;
+pub(crate) mod man;
 pub(crate) mod open;
 pub(crate) mod recipients;
 pub(crate) mod rewrap;

@@ -28,11 +28,13 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Verb {
     /// Make a new key and print its public half
+    #[command(after_help = "Examples:\n  envconf signer new ~/keys/release.signer")]
     New {
         /// The file to make, with mode 0600; never one that is there
         file: PathBuf,
     },
     /// Print public key and id of the key in a file
+    #[command(after_help = "Examples:\n  envconf signer show ~/keys/release.signer --json")]
     Show {
         /// A file that `signer new` made
         file: PathBuf,

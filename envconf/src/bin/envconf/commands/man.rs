@@ -1,0 +1,100 @@
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use clap::{Command, CommandFactory as _};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, roman};
+use envconf::Error;
+use serde_json::json;
+
+use crate::cli::Cli;
+use crate::output::{Output, shown};
+
+/// Write the manual pages
+///
+/// Without DIR the page of envconf itself goes to stdout, for a look at it. With DIR
+/// there is one for each verb too; those that are there already are replaced.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  envconf man ~/.local/share/man/man1
+  envconf man | man -l -"
+)]
+pub(crate) struct Args {
+    /// Where to write them; made if it is not there
+    #[arg(value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
+    // No page tells of `help`: the pages are that.
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    let Some(folder) = &args.folder else {
+        return output.data(&page(&command)?.1);
+    };
+    let mut pages = Vec::new();
+    collect(&command, &mut pages)?;
+    fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
+    let mut written = Vec::new();
+    for (name, text) in pages {
+        let path = folder.join(name);
+        fs::write(&path, text).map_err(|error| Error::write(&path, error))?;
+        written.push(shown(&path));
+    }
+    if output.is_json() {
+        return output.json(&json!({ "written": written }));
+    }
+    output.say(format_args!("wrote {} pages to {}", written.len(), shown(folder)));
+    Ok(())
+}
+
+/// The pages of a command and of all below it.
+fn collect(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+    pages.push(page(command)?);
+    visible(command).try_for_each(|verb| collect(verb, pages))
+}
+
+/// A page: the name of its file, and its text.
+fn page(command: &Command) -> Result<(String, Vec<u8>), Error> {
+    let source = concat!("envconf ", env!("CARGO_PKG_VERSION"));
+    let man = Man::new(command.clone()).manual("envconf").source(source);
+    let mut text = Vec::new();
+    write(command, &man, &mut text).map_err(|error| Error::write(Path::new("the manual page"), error))?;
+    Ok((man.get_filename(), text))
+}
+
+fn write(command: &Command, man: &Man, text: &mut Vec<u8>) -> io::Result<()> {
+    man.render_title(text)?;
+    man.render_name_section(text)?;
+    man.render_synopsis_section(text)?;
+    man.render_description_section(text)?;
+    man.render_options_section(text)?;
+    if visible(command).next().is_some() {
+        man.render_subcommands_section(text)?;
+    }
+    match command.get_after_help() {
+        Some(examples) => last_section(&examples.to_string()).to_writer(text),
+        None => Ok(()),
+    }
+}
+
+/// The verbs below that users are to know.
+fn visible(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|verb| !verb.is_hide_set())
+}
+
+/// What stands below the help, under its first line as a heading. Not by the crate, which would fill its lines.
+fn last_section(text: &str) -> Roff {
+    let (heading, lines) = text.split_once('\n').unwrap_or((text, ""));
+    let mut roff = Roff::new();
+    roff.control("SH", [heading.trim_end_matches(':').to_uppercase().as_str()]);
+    roff.control("nf", []);
+    for line in lines.lines() {
+        roff.text([roman(line)]);
+    }
+    roff.control("fi", []);
+    roff
+}
