@@ -18,6 +18,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests: trouble with their own files is a failure")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,21 @@ fn every_case_goes_as_written() {
     assert!(files.len() > 20, "the cases are missing");
     let failures: Vec<_> = files.iter().filter_map(|file| run(file).err()).collect();
     assert!(failures.is_empty(), "{} of {} cases:\n\n{}", failures.len(), files.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_documented_exit_code_has_a_case_and_no_case_another() {
+    let docs = include_str!("../envconf/docs/command.md");
+    let table = docs.split_once("\n## Exit codes\n").unwrap().1;
+    let first_cell = |row: &str| row.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok();
+    let documented: BTreeSet<_> = table.lines().filter_map(first_cell).collect();
+    let mut files = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cmd"), &mut files);
+    let texts: Vec<_> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let steps = texts.iter().flat_map(|text| Step::all(text));
+    let seen: BTreeSet<_> =
+        steps.filter(|step| step.head.starts_with('$')).map(|step| step.status().0).collect();
+    assert_eq!(seen, documented);
 }
 
 #[test]
@@ -272,11 +288,8 @@ impl<'a> Step<'a> {
 
         let before = sandbox.snapshot();
         let output = feed(&mut command, &self.text('<'));
-        let status = self.text('?');
-        let mut status = status.split_whitespace();
-        let (status, is_partly) =
-            (status.next().map_or(0, |status| status.parse().unwrap()), status.next() == Some("partly"));
-        if output.status.code() != Some(status) {
+        let (status, is_partly) = self.status();
+        if output.status.code() != Some(status.into()) {
             return Err(format!("ended with {}, not {status}:\n{}", output.status, text(&output.stderr)));
         }
         if status != 0 && (sandbox.snapshot() != before) != is_partly {
@@ -284,6 +297,13 @@ impl<'a> Step<'a> {
         }
         compare("stdout", &self.lines('>'), &text(&output.stdout))?;
         compare("stderr", &self.lines('!'), &text(&output.stderr))
+    }
+
+    /// The status that a command is to end with, and whether it may have changed files although it fails.
+    fn status(&self) -> (u8, bool) {
+        let text = self.text('?');
+        let mut words = text.split_whitespace();
+        (words.next().map_or(0, |status| status.parse().unwrap()), words.next() == Some("partly"))
     }
 
     fn edit(&self, sandbox: &Sandbox, path: &str) {
