@@ -20,6 +20,24 @@ const REGION: &str = "ap-guangzhou";
 /// For requests that are to fail in the end.
 const SHORT: Duration = Duration::from_millis(500);
 
+/// Runs a command on a terminal of a given width, and prints what that shows.
+const TERMINAL: &str = "
+import fcntl, os, pty, struct, sys, termios
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack('HHHH', 24, int(sys.argv[1]), 0, 0))
+    os.execv(sys.argv[2], sys.argv[2:])
+while True:
+    try:
+        shown = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not shown:
+        break
+    sys.stdout.buffer.write(shown)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+";
+
 /// A folder, a stand-in, and a pair sealed for its first key.
 struct Project {
     sandbox: Sandbox,
@@ -91,6 +109,18 @@ impl Project {
         self.sandbox.command(ENVCONF).args(arguments).envs(self.kms.variables()).output().unwrap()
     }
 
+    /// What a terminal of so many columns shows.
+    fn on_terminal(&self, columns: u16, arguments: &[&str]) -> String {
+        let mut command = self.sandbox.command("python3");
+        command
+            .args(["-c", TERMINAL, &columns.to_string(), ENVCONF])
+            .args(arguments)
+            .envs(self.kms.variables());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n")
+    }
+
     /// Standard output of a run that succeeds.
     fn told(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
@@ -141,6 +171,11 @@ fn a_key_is_made_listed_described_and_rotated_by_the_command() {
     assert!(lines[0].starts_with("KEY  ") && lines[0].ends_with("CREATED"), "{listed}");
     assert!(lines[1].starts_with(&format!("{key}  app-prod      enabled  every 90 days  20")), "{listed}");
     assert_eq!(lines.len(), 3, "{listed}");
+    // On a terminal where that is too wide nothing is cut off.
+    let shown = project.on_terminal(80, &["keys", "list", "tencent:ap-guangzhou"]);
+    assert!(shown.contains(&format!("{key}\n  alias     app-prod\n  state     enabled\n")), "{shown}");
+    assert!(shown.lines().all(|line| line.len() <= 80), "{shown}");
+    assert_eq!(project.on_terminal(200, &["keys", "list", "tencent:ap-guangzhou"]), listed);
 
     let described = project.told(&["keys", "describe", "tencent:ap-guangzhou:alias/app-prod"]);
     assert!(described.starts_with(&format!("{key}\n  alias        app-prod\n")), "{described}");

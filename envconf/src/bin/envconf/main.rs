@@ -7,6 +7,7 @@ mod many;
 mod difference;
 mod git;
 mod indexed;
+mod layout;
 mod lines;
 mod formats;
 mod memory_file;

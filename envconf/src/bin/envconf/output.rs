@@ -7,6 +7,8 @@ use std::path::Path;
 use envconf::{Error, Kind, escape};
 use serde_json::Value;
 
+use crate::layout;
+
 /// Where the command's words go.
 pub(crate) struct Output {
     json: bool,
@@ -39,20 +41,18 @@ impl Output {
         writeln!(io::stdout(), "{line}").or_else(tolerate)
     }
 
-    /// Rows of a result under their heads, in columns as wide as they need to be.
+    /// Rows of a result under their heads.
     pub(crate) fn table<const N: usize>(
         &self,
         heads: [&str; N],
         rows: impl IntoIterator<Item = [String; N]>,
     ) -> Result<(), Error> {
-        let rows: Vec<[String; N]> = std::iter::once(heads.map(str::to_owned)).chain(rows).collect();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: [usize; N] = std::array::from_fn(width);
-        for row in &rows {
-            let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-            self.line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
-        }
-        Ok(())
+        layout::table(heads, rows, columns()).iter().try_for_each(|line| self.line(line))
+    }
+
+    /// A text of a result after its lead; what does not fit the terminal goes on below the text's beginning.
+    pub(crate) fn paragraph(&self, lead: &str, text: &str) -> Result<(), Error> {
+        layout::paragraph(lead, text, columns()).iter().try_for_each(|line| self.line(line))
     }
 
     /// A result as one JSON document.
@@ -106,6 +106,18 @@ impl Output {
         stdin.read_line(&mut answer).map_err(|error| Error::read(Path::new("standard input"), error))?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
+}
+
+/// The width of the terminal that shows results; `None` where none does, or it does not say.
+#[cfg(unix)]
+fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+#[cfg(not(unix))]
+fn columns() -> Option<usize> {
+    None
 }
 
 /// A path, safe to print.

@@ -97,9 +97,9 @@ fn print(steps: &[Step], output: &Output) -> Result<(), Error> {
             }
         }
         let name = format!("{}{}", if key.is_some() { "  " } else { "" }, step.name());
-        output.line(format_args!("{name:<14}{:<9}{}", step.state().name(), step.message()))?;
+        output.paragraph(&format!("{name:<14}{:<9}", step.state().name()), step.message())?;
         if let Some(advice) = step.advice() {
-            output.line(format_args!("{:<23}{advice}", ""))?;
+            output.paragraph(&" ".repeat(23), advice)?;
         }
     }
     Ok(())

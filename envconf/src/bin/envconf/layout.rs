@@ -1,0 +1,93 @@
+//! Results laid out for people. Where a width is given, that of their terminal, lines are broken to fit it, between
+//! words only: a reference or a path can always be copied whole.
+
+/// Rows under their heads, in columns as wide as they need to be. Where these do not fit, a paragraph for each row: its
+/// first cell, and below it the others with their heads.
+pub(crate) fn table<const N: usize>(
+    heads: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+    width: Option<usize>,
+) -> Vec<String> {
+    let rows: Vec<[String; N]> = rows.into_iter().collect();
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        rows.iter().map(|row| len(&row[column])).chain([len(heads[column])]).max().unwrap_or(0)
+    });
+    let needed = widths.iter().sum::<usize>() + 2 * N.saturating_sub(1);
+    if width.is_some_and(|width| needed > width) {
+        return rows.iter().flat_map(|row| block(heads, row, width)).collect();
+    }
+    let line = |cells: &[String; N]| {
+        let cells: Vec<_> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    std::iter::once(&heads.map(str::to_owned)).chain(&rows).map(line).collect()
+}
+
+fn block<const N: usize>(heads: [&str; N], row: &[String; N], width: Option<usize>) -> Vec<String> {
+    let widest = heads.iter().skip(1).map(|head| len(head)).max().unwrap_or(0);
+    let fields = heads.iter().zip(row).skip(1).filter(|(_, cell)| !cell.is_empty());
+    let fields = fields
+        .flat_map(|(head, cell)| paragraph(&format!("  {:widest$}  ", head.to_lowercase()), cell, width));
+    row.iter().take(1).cloned().chain(fields).collect()
+}
+
+/// A text after its lead, and further lines as far to the right.
+pub(crate) fn paragraph(lead: &str, text: &str, width: Option<usize>) -> Vec<String> {
+    // So narrow a rest would be a column of single words.
+    const NARROWEST: usize = 20;
+    let room = width.map(|width| width.saturating_sub(len(lead)));
+    let Some(room) = room.filter(|room| *room >= NARROWEST) else {
+        return vec![format!("{lead}{text}")];
+    };
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut().filter(|line| len(line) + 1 + len(word) <= room) {
+            Some(line) => *line = format!("{line} {word}"),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    let indent = " ".repeat(len(lead));
+    let lead_of = |at: usize| if at == 0 { lead } else { &indent };
+    lines.iter().enumerate().map(|(at, line)| format!("{}{line}", lead_of(at))).collect()
+}
+
+fn len(text: &str) -> usize {
+    text.chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> [[String; 3]; 2] {
+        [["tencent:r:1", "app", ""], ["tencent:r:22", "", "on"]].map(|row| row.map(str::to_owned))
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_they_need_to_be() {
+        let lines = ["KEY           ALIAS  ROTATION", "tencent:r:1   app", "tencent:r:22         on"];
+        for width in [None, Some(29), Some(200)] {
+            assert_eq!(table(["KEY", "ALIAS", "ROTATION"], rows(), width), lines, "{width:?}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_does_not_fit_becomes_paragraphs() {
+        let lines = ["tencent:r:1", "  alias     app", "tencent:r:22", "  rotation  on"];
+        for width in [28, 10, 1] {
+            assert_eq!(table(["KEY", "ALIAS", "ROTATION"], rows(), Some(width)), lines, "{width}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_broken_between_words_only() {
+        let text = "see https://example.com/a/very/long/address first, then go on";
+        assert_eq!(paragraph("ok  ", text, None), [format!("ok  {text}")]);
+        assert_eq!(paragraph("ok  ", text, Some(80)), [format!("ok  {text}")]);
+        assert_eq!(
+            paragraph("ok  ", text, Some(28)),
+            ["ok  see", "    https://example.com/a/very/long/address", "    first, then go on"]
+        );
+        assert_eq!(paragraph("ok  ", text, Some(20)), [format!("ok  {text}")], "too narrow to be worth it");
+    }
+}
