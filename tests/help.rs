@@ -162,6 +162,46 @@ fn every_example_runs_as_it_stands() {
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), examples.len(), failures.join("\n"));
 }
 
+#[test]
+fn no_option_skips_a_check() {
+    for help in Help::all() {
+        for word in ["ignore", "insecure", "no-verify", "skip", "lenient", "force-"] {
+            assert!(!help.text.contains(&format!("--{word}")), "{:?} has --{word}", help.words);
+        }
+    }
+}
+
+#[test]
+fn what_needs_no_key_asks_nobody() {
+    let place = Place::new();
+    let before = place.kms.requests().len();
+    for arguments in [
+        "--version",
+        "--help",
+        "inspect app.prod",
+        "verify app.prod --depth structure",
+        "diff app.staging app.prod",
+        "status",
+        "scan",
+        "doctor",
+        "completion bash",
+        "man",
+    ] {
+        let output = place.shell("plan", &format!("envconf {arguments}"), "");
+        assert!(!output.stdout.is_empty() || !output.stderr.is_empty(), "{arguments}");
+        assert_eq!(place.kms.requests().len(), before, "{arguments}");
+    }
+    // Who needs one does ask: the variables are heard.
+    place.shell(
+        "plan",
+        "ENVCONF_TRUST=tencent:ap-guangzhou:<KEY> envconf verify app.prod"
+            .replace("<KEY>", place.kms.key_id())
+            .as_str(),
+        "",
+    );
+    assert!(place.kms.requests().len() > before);
+}
+
 /// A repository as the examples take it for granted, and programs that they name.
 struct Place {
     sandbox: Sandbox,
