@@ -163,6 +163,29 @@ fn every_example_runs_as_it_stands() {
 }
 
 #[test]
+fn completions_offer_every_verb_that_users_are_to_know() {
+    let sandbox = Sandbox::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = sandbox.command(ENVCONF).args(["completion", shell]).output().unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        for verb in Help::all().iter().flat_map(|help| help.words.clone()) {
+            assert!(script.contains(&verb), "{shell} lacks {verb}");
+        }
+        for hidden in ["git-diff", "guard"] {
+            assert!(!script.contains(hidden), "{shell} has {hidden}");
+        }
+        for option in ["json", "outline-hide", "version"] {
+            assert!(script.contains(option), "{shell} lacks --{option}");
+        }
+    }
+    let shell = Command::new("bash")
+        .args(["-c", "source <(\"$0\" completion bash) && complete -p envconf"])
+        .arg(ENVCONF)
+        .output();
+    assert!(shell.unwrap().status.success(), "bash does not take it");
+}
+
+#[test]
 fn no_option_skips_a_check() {
     for help in Help::all() {
         for word in ["ignore", "insecure", "no-verify", "skip", "lenient", "force-"] {

@@ -116,9 +116,13 @@ impl Project {
             .args(["-c", TERMINAL, &columns.to_string(), ENVCONF])
             .args(arguments)
             .envs(self.kms.variables());
+        // Neither is heeded.
+        command.env("TERM", "xterm-256color").env("CLICOLOR_FORCE", "1");
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n")
+        let shown = String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n");
+        assert!(!shown.contains('\u{1b}'), "it is coloured: {shown:?}");
+        shown
     }
 
     /// Standard output of a run that succeeds.

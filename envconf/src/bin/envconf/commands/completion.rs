@@ -1,8 +1,8 @@
-use clap::CommandFactory as _;
+use clap::{Args as _, Command, CommandFactory as _};
 use clap_complete::Shell;
 use envconf::Error;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Global};
 use crate::output::Output;
 
 /// Print a shell's completion script
@@ -20,6 +20,14 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "envconf", &mut script);
+    clap_complete::generate(args.shell, &mut visible(), "envconf", &mut script);
     output.data(&script)
+}
+
+/// The command without the verbs that it and git start: the scripts would offer these too.
+fn visible() -> Command {
+    let whole = Cli::command();
+    let verbs = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned();
+    let alone = Command::new("envconf").version(env!("CARGO_PKG_VERSION"));
+    Global::augment_args(alone).subcommands(verbs)
 }

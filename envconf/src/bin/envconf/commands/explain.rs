@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     for (path, value) in paths.iter().zip(values) {
         // Without a schema it is the same of all that is sealed.
         let secret = if value.secret() && schema.is_some() { " (secret)" } else { "" };
-        output.line(format_args!("{path:width$}  {}{secret}", value.origin()))?;
+        output.paragraph(&format!("{path:width$}  "), &format!("{}{secret}", value.origin()))?;
     }
     Ok(())
 }
