@@ -1,5 +1,5 @@
 //! What envconf's tests share: a sandbox for files and environment, the Tencent KMS stand-in, a launcher for
-//! programs from PyPI.
+//! programs from PyPI, and a tracer that kills a command at its system calls.
 //!
 //! Nothing here uses an envconf crate. What checks envconf must not inherit its mistakes.
 //!
@@ -9,6 +9,8 @@
 pub mod python;
 pub mod sandbox;
 pub mod tencent;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub mod tracer;
 
 pub use python::Python;
 pub use sandbox::Sandbox;
