@@ -184,6 +184,13 @@ impl Error {
         this
     }
 
+    /// A file that must not be replaced, and what speaks against it.
+    pub(crate) fn not_replaced(path: &Path, reason: &str) -> Self {
+        let mut this = Self::new(Kind::Io, format!("cannot write it: {reason}")).at(path);
+        this.0.writing = true;
+        this
+    }
+
     /// Every problem of a configuration at once.
     pub(crate) fn does_not_fit(what: impl fmt::Display, problems: Vec<Problem>) -> Self {
         let noun = if problems.len() == 1 { "problem" } else { "problems" };

@@ -85,6 +85,18 @@ impl Pair {
         })
     }
 
+    /// Refuses to replace a link: what it points to would stay as it is, and whoever reads it there miss the change.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] where either file is a link, be it to nothing.
+    pub(crate) fn refuse_links(&self) -> Result<(), Error> {
+        let is_link =
+            |file: &&PathBuf| file.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink());
+        let Some(link) = [&self.enc, &self.key].into_iter().find(is_link) else { return Ok(()) };
+        Err(Error::not_replaced(link, "it is a link")
+            .advise("name the pair in the folder where its files lie, or put the files in the links' place"))
+    }
+
     /// Removes what a sealer that was killed had written beside the two files. Only while no other is at work.
     pub(crate) fn sweep(&self) {
         let Ok(entries) = std::fs::read_dir(self.folder()) else { return };
@@ -97,9 +109,13 @@ impl Pair {
         }
     }
 
-    /// Replaces the `.enc`, its data key staying the same.
-    pub(crate) fn replace_enc(&self, enc: &[u8]) -> Result<(), Error> {
-        Staged::write(&self.enc, enc)?.replace()
+    /// Replaces the `.enc`, its data key staying the same, and then the `.key` by `trimmed`, where that is given: one
+    /// that holds no data key but this. Both are written out before the first replaces anything.
+    pub(crate) fn replace_enc(&self, enc: &[u8], trimmed: Option<&[u8]>) -> Result<(), Error> {
+        let enc = Staged::write(&self.enc, enc)?;
+        let trimmed = trimmed.map(|key| Staged::write(&self.key, key)).transpose()?;
+        enc.replace()?;
+        trimmed.map_or(Ok(()), Staged::replace)
     }
 
     /// Replaces the `.key`, by one that holds the data key of the `.enc` too.
@@ -341,7 +357,7 @@ mod tests {
             assert_eq!(error.kind(), Kind::Io);
             assert_eq!(files(folder.path()), before, "{in_the_way}");
             if in_the_way == "app.conf.enc" {
-                assert_eq!(pair.replace_enc(b"new").unwrap_err().exit_code(), 11);
+                assert_eq!(pair.replace_enc(b"new", None).unwrap_err().exit_code(), 11);
                 assert_eq!(files(folder.path()), before);
             }
         }
@@ -363,7 +379,7 @@ mod tests {
         let pair = Pair::new(folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         std::fs::write(pair.enc(), "old").unwrap();
         std::fs::set_permissions(pair.enc(), std::fs::Permissions::from_mode(0o640)).unwrap();
-        pair.replace_enc(b"new").unwrap();
+        pair.replace_enc(b"new", None).unwrap();
         assert_eq!(std::fs::metadata(pair.enc()).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(files(folder.path()).len(), 1);
     }

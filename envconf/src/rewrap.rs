@@ -111,7 +111,7 @@ impl Rewrap {
     /// # Errors
     /// [`Kind::Usage`] without recipients, and for an alias; what [`verify`](crate::verify) gives for the old pair;
     /// [`Kind::UnwrapFailed`] where a key service does not answer or wrap; [`Kind::Io`] for a file that cannot be
-    /// read or written.
+    /// read or written, and for a link in the place of either.
     pub fn rewrap(&self, pair: &Pair, services: &KeyServices) -> Result<Rewrapped, Error> {
         self.rewrap_if(pair, services, |_| Ok(()))
     }
@@ -128,6 +128,7 @@ impl Rewrap {
         confirm: impl FnOnce(&[KeyRef]) -> Result<(), Error>,
     ) -> Result<Rewrapped, Error> {
         self.check()?;
+        pair.refuse_links()?;
         let old = open::unlock(pair, &self.policy, services)?;
         let added = self.added(&old);
         if !added.is_empty() {

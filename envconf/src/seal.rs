@@ -186,7 +186,7 @@ impl Seal {
     /// refuses, with every problem there is and before anything is asked or written;
     /// [`Kind::SignatureRequired`] without a signer where the old pair is signed;
     /// [`Kind::UnwrapFailed`] where a key service does not answer; whatever is wrong with the old pair;
-    /// [`Kind::Io`] for a file that cannot be read or written.
+    /// [`Kind::Io`] for a file that cannot be read or written, and for a link in the place of either.
     pub fn seal(&self, pair: &Pair, content: &[u8], services: &KeyServices) -> Result<Sealed, Error> {
         self.seal_if(pair, content, services, |_| Ok(()))
     }
@@ -207,6 +207,7 @@ impl Seal {
         if self.schema.is_some() {
             self.check_by_schema(content, &Plain::beside(pair, &self.name, &self.environment)?)?;
         }
+        pair.refuse_links()?;
         let _lock = Lock::of(pair)?;
         let (old, lost) = self.read_old(pair, services)?;
         if let Old::Verified(_) | Old::Closed { .. } = old {
@@ -234,6 +235,7 @@ impl Seal {
         if self.schema.is_some() {
             self.check_by_schema(content, &Plain::beside(pair, &self.name, &self.environment)?)?;
         }
+        pair.refuse_links()?;
         let (enc, key) = (pair.read_enc()?, pair.read_key()?);
         let file = EncFile::parse(&enc).map_err(|error| error.at(pair.enc()))?;
         let (key_file, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;

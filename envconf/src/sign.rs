@@ -93,15 +93,16 @@ impl Sign {
     ///
     /// # Errors
     /// [`Kind::Usage`] without keys, or where there would be more than 8 signatures; as for [`open`](crate::open()) and
-    /// [`verify`](crate::verify); [`Kind::Io`] for a file that cannot be written.
+    /// [`verify`](crate::verify); [`Kind::Io`] for a file that cannot be written, and for a link in the place of either.
     pub fn sign(&self, pair: &Pair, services: &KeyServices) -> Result<Signed, Error> {
+        pair.refuse_links()?;
         let _lock = Lock::of(pair)?;
         let (enc, key) = (pair.read_enc()?, pair.read_key()?);
         let added = self.add(&enc).map_err(|error| error.at(pair.enc()))?;
         self.check(&added, &key, services).map_err(|error| open::in_file(error, pair))?;
         let (enc, signed) = self.signed(&enc, added);
         if signed.written {
-            pair.replace_enc(&enc)?;
+            pair.replace_enc(&enc, None)?;
         }
         Ok(signed)
     }

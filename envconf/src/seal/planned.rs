@@ -21,10 +21,7 @@ impl Planned {
     /// Replaces what is there.
     pub(super) fn put(self, pair: &Pair) -> Result<Sealed, Error> {
         match self.files {
-            Files::SameKey { enc, trimmed } => {
-                pair.replace_enc(&enc)?;
-                trimmed.map_or(Ok(()), |key| pair.replace_key(&key))?;
-            }
+            Files::SameKey { enc, trimmed } => pair.replace_enc(&enc, trimmed.as_deref())?,
             Files::NewKey { both, enc, key } => pair.replace_both(both.as_deref(), &enc, &key)?,
         }
         Ok(self.sealed)
