@@ -5,13 +5,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
-use std::process::{Command, Output};
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use envconf::format::KeyFile;
 use envconf::{ContentType, Error, KeyRef, KeyServices, Kind, LocalKey, Pair, Policy, Seal, Trusted, open};
 use envconf_test_support::Sandbox;
 use envconf_test_support::tracer::{End, held, kill_at};
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const OLD: &str = "name = \"old\"\n";
@@ -50,6 +53,18 @@ impl Project {
             .recipients(project.refs())
             .seal(&project.pair, OLD.as_bytes(), &project.services())
             .unwrap();
+        project
+    }
+
+    /// With a data key in the `.key` that the pair does not need any more, as after a rotation that was cut off.
+    fn cut_off() -> Self {
+        let project = Self::sealed();
+        let old = std::fs::read_to_string(project.pair.key()).unwrap();
+        assert!(project.command(ROTATE.command).output().unwrap().status.success());
+        let new = std::fs::read_to_string(project.pair.key()).unwrap();
+        let (_, section) = new.split_once("env: default\n").unwrap();
+        std::fs::write(project.pair.key(), old.strip_suffix("end\n").unwrap().to_owned() + section).unwrap();
+        assert_eq!(project.data_keys(), 2);
         project
     }
 
@@ -124,6 +139,11 @@ const SET: Case = Case {
     start: Project::sealed,
     new: |project| State { content: NEW.into(), generation: 2, recipients: project.refs() },
     repeated: 0,
+};
+const SET_AFTER_CRASH: Case = Case {
+    start: Project::cut_off,
+    new: |project| State { content: NEW.into(), generation: 3, recipients: project.refs() },
+    ..SET
 };
 const ROTATE: Case = Case {
     command: "rotate app",
@@ -213,6 +233,11 @@ fn set_can_be_killed_anywhere() {
 }
 
 #[test]
+fn set_after_a_crash_can_be_killed_anywhere() {
+    killed_anywhere(&SET_AFTER_CRASH);
+}
+
+#[test]
 fn rotate_can_be_killed_anywhere() {
     killed_anywhere(&ROTATE);
 }
@@ -225,4 +250,126 @@ fn rewrap_can_be_killed_anywhere() {
 #[test]
 fn recipients_remove_can_be_killed_anywhere() {
     killed_anywhere(&REMOVE);
+}
+
+const ALL: [&Case; 7] = [&FIRST_SEAL, &SEAL, &SET, &SET_AFTER_CRASH, &ROTATE, &REWRAP, &REMOVE];
+
+/// Runs what cannot be done, and must end with 11 and leave every file as it was.
+fn refused(project: &Project, command: &mut Command, why: &str) {
+    let before = project.sandbox.snapshot();
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(11), "{command:?}: {output:?}");
+    assert!(said(&output).contains(why), "{}", said(&output));
+    assert!(project.sandbox.snapshot() == before, "{command:?} left {:?}", project.files());
+}
+
+/// A limit of the size of files stands for a full disk: either way a write takes less than it is given, or nothing.
+#[test]
+fn a_full_disk_leaves_all_as_it_was() {
+    for case in ALL {
+        // In blocks of 512 bytes: nothing at all, or a `.key` and not an `.enc` of this length.
+        for blocks in [0, 4] {
+            let project = (case.start)();
+            if blocks > 0 {
+                if case.command == REWRAP.command {
+                    continue;
+                }
+                let long = format!("name = \"new\" # {}\n", "long ".repeat(2000));
+                project.sandbox.write("app.toml", &long);
+                project.sandbox.write("value", &long);
+                if project.pair.enc().exists() {
+                    let sealed = project.command(SEAL.command).output().unwrap();
+                    assert!(sealed.status.success(), "{}", said(&sealed));
+                }
+            }
+            let mut shell = project.sandbox.command("sh");
+            let script = format!(r#"trap '' XFSZ; ulimit -f {blocks} && exec "$@""#);
+            shell.args(["-c", &script, "sh", ENVCONF]);
+            refused(&project, &mut project.complete(shell, case.command), "cannot write it: file too large");
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_takes_no_files_leaves_all_as_it_was() {
+    let mode = |project: &Project, mode| {
+        std::fs::set_permissions(project.sandbox.root(), Permissions::from_mode(mode)).unwrap();
+    };
+    // A thread of its own: what root may not do in it, nor what it starts, is settled for good.
+    let checks = std::thread::spawn(move || {
+        if rustix::process::geteuid().is_root() {
+            remove_capability_from_bounding_set(CapabilitySet::DAC_OVERRIDE).unwrap();
+        }
+        for case in ALL {
+            let project = (case.start)();
+            mode(&project, 0o555);
+            refused(&project, &mut project.command(case.command), "cannot write it: permission denied");
+            mode(&project, 0o755);
+        }
+    });
+    checks.join().unwrap();
+}
+
+#[test]
+fn a_link_in_the_way_is_not_replaced() {
+    for case in ALL {
+        for file in ["app.conf.enc", "app.conf.key"] {
+            let project = (case.start)();
+            let path = project.sandbox.path(file);
+            let elsewhere = project.sandbox.path("elsewhere");
+            if path.exists() {
+                std::fs::rename(&path, &elsewhere).unwrap();
+            }
+            // To a file, and in front of a first seal to nothing and to a folder.
+            symlink(&elsewhere, &path).unwrap();
+            refused(
+                &project,
+                &mut project.command(case.command),
+                &format!("{file}: cannot write it: it is a link"),
+            );
+            if case.command == FIRST_SEAL.command && !elsewhere.exists() {
+                std::fs::create_dir(&elsewhere).unwrap();
+                refused(&project, &mut project.command(case.command), "it is a link");
+            }
+        }
+    }
+}
+
+/// Every one of several commands at once is done, or says that somebody else was faster and does nothing.
+#[test]
+fn of_several_commands_at_once_each_is_done_or_says_that_it_is_not() {
+    for seals in [false, true] {
+        let project = Project::sealed();
+        let arguments = |n: usize| match (seals, n % 4) {
+            (true, 0) => "seal app.toml -r FIRST".to_owned(),
+            (true, _) => SEAL.command.to_owned(),
+            (false, 3) => ROTATE.command.to_owned(),
+            (false, _) => format!("set app name-{n} --value-file value"),
+        };
+        let start =
+            |n| project.command(&arguments(n)).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let running: Vec<Child> = (0..8).map(start).collect();
+        let mut done = Vec::new();
+        for (n, child) in running.into_iter().enumerate() {
+            let output = child.wait_with_output().unwrap();
+            match output.status.code() {
+                Some(0) => done.push(n),
+                Some(50) if !seals => {
+                    assert!(said(&output).contains("somebody else sealed it meanwhile; nothing was written"));
+                }
+                code => panic!("{}: {code:?}: {}", arguments(n), said(&output)),
+            }
+        }
+        assert!(!done.is_empty() && (!seals || done.len() == 8), "{done:?}");
+        let state = project.open().unwrap();
+        assert_eq!(state.generation, 1 + done.len() as u64);
+        // What each of them set is there, and nothing else.
+        if !seals {
+            let set = |n: &usize| state.content.contains(&format!("name-{n} = \"new\""));
+            let expected: Vec<usize> = done.into_iter().filter(|n| n % 4 != 3).collect();
+            assert_eq!((0..8).filter(set).collect::<Vec<_>>(), expected, "{}", state.content);
+        }
+        assert!(project.files().iter().eq(FILES), "{:?}", project.files());
+        assert_eq!(project.data_keys(), 1);
+    }
 }
