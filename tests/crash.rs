@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, TryRecvError};
 
 use envconf::format::KeyFile;
 use envconf::{ContentType, Error, KeyRef, KeyServices, Kind, LocalKey, Pair, Policy, Seal, Trusted, open};
@@ -178,11 +178,14 @@ fn killed_anywhere(case: &Case) {
                 assert!(state == old || state.as_ref() == Some(&new), "{state:?}");
             }
         };
+        let before = project.sandbox.snapshot();
         let mut held = project.complete(held(&project.sandbox, ENVCONF), case.command);
         let end = beside(read, || kill_at(&mut held, stop));
         let left = project.files();
         let at = format!("`{}`, {end:?} at stop {stop}, left {left:?}", case.command);
         read();
+        // The lock comes before anything is written.
+        assert!(stop > 0 || project.sandbox.snapshot() == before, "{at}");
         if let End::Exited(code) = end {
             assert_eq!((code, project.open().ok()), (0, Some(new)), "{at}");
             // Two stops for each call: a lock, a file made, written, synchronised and renamed, its folder synchronised.
@@ -203,15 +206,17 @@ fn killed_anywhere(case: &Case) {
 
 /// Does `work` while another thread does `check` again and again.
 fn beside<T>(check: impl Fn() + Sync, work: impl FnOnce() -> T) -> T {
-    let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let checks = scope.spawn(|| {
-            while !done.load(Ordering::SeqCst) {
+        // The other end is gone too when `work` fails.
+        let (working, done) = mpsc::channel::<()>();
+        let check = &check;
+        let checks = scope.spawn(move || {
+            while done.try_recv() == Err(TryRecvError::Empty) {
                 check();
             }
         });
         let result = work();
-        done.store(true, Ordering::SeqCst);
+        drop(working);
         checks.join().unwrap();
         result
     })

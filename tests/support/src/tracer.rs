@@ -90,7 +90,12 @@ fn next() -> WaitStatus {
 /// Kills it, and waits until it is gone with all its threads.
 fn end(leader: Pid) {
     kill(leader, Signal::SIGKILL).expect("it has not ended");
-    while !matches!(next(), WaitStatus::Signaled(pid, ..) if pid == leader) {}
+    // One of its threads may have begun to end it just then.
+    let is_gone = |status| match status {
+        WaitStatus::Signaled(pid, ..) | WaitStatus::Exited(pid, _) => pid == leader,
+        _ => false,
+    };
+    while !is_gone(next()) {}
 }
 
 /// The number of the system call that a stopped thread enters or leaves.
