@@ -278,6 +278,30 @@ fn git_diff_shows_keys_and_recipients() {
     assert!(text.contains("sealed file config/app.conf.enc: in conflict"), "{text}");
 }
 
+/// Whoever can write the repository says by attributes which files the driver gets, and how they are called.
+#[test]
+fn no_file_name_is_an_option_of_the_diff_driver() {
+    let repository = Repository::new();
+    repository.envconf(&["hook", "install"]);
+    repository.0.write(".gitattributes", "* diff=envconf\n");
+    let names = ["--", "--config", "--config=x", "--help", "--json", "--trust", "-V", "-h", "-q"];
+    let write = |content| {
+        for name in names {
+            repository.0.write(name, content);
+        }
+    };
+    write("old\n");
+    repository.commit_all("old");
+    write("new\n");
+    let text = repository.git(&["diff"]);
+    for name in names {
+        assert!(
+            text.contains(&format!("sealed file {name}\n  the old file is no sealed file")),
+            "{name}: {text}"
+        );
+    }
+}
+
 #[test]
 fn other_hooks_stay_and_run() {
     let repository = Repository::new();

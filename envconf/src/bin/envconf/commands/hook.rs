@@ -38,6 +38,8 @@ enum Verb {
 
 /// The name under which `.gitattributes` and git's configuration know the driver.
 const DRIVER: &str = "diff.envconf.command";
+/// What it runs. Git adds a path of the repository, which may begin as an option does.
+const DRIVER_ARGUMENTS: &str = "git-diff --";
 const DRIVER_ATTRIBUTES: &[&str] = &["*.conf.enc diff=envconf", "*.conf.key diff=envconf"];
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
@@ -75,7 +77,7 @@ fn install(repository: &Repository, output: &Output) -> Result<(), Error> {
     match driver {
         Some(_) => kept.push(DRIVER.to_owned()),
         None => {
-            repository.set(DRIVER, Some(&format!("{program} git-diff")))?;
+            repository.set(DRIVER, Some(&format!("{program} {DRIVER_ARGUMENTS}")))?;
             done.push(DRIVER.to_owned());
         }
     }
@@ -90,7 +92,8 @@ fn uninstall(repository: &Repository, output: &Output) -> Result<(), Error> {
     let (mut done, mut kept) = (Vec::new(), Vec::new());
     let was_there = hook.remove_check()?;
     if was_there { &mut done } else { &mut kept }.push(shown(hook.path()));
-    let ours = repository.setting(DRIVER)?.is_some_and(|command| command.ends_with(" git-diff"));
+    let ours =
+        repository.setting(DRIVER)?.is_some_and(|command| command.ends_with(&format!(" {DRIVER_ARGUMENTS}")));
     if ours {
         repository.set(DRIVER, None)?;
     }
