@@ -81,12 +81,23 @@ impl Reader<'_> {
         let (mut given, mut known) = (Vec::new(), 0);
         let (mut fields, mut slots) = (Vec::new(), Vec::new());
         let mut needed: BTreeMap<&str, Place> = required.into_iter().collect();
+        // What is not there cannot be equal: of the rules that are due no more are made than the text has.
+        let mut room = match rules {
+            Some(Node { value: Value::Array(items), .. }) => items.len(),
+            _ => 0,
+        };
         for entry in entries {
             let at = pointer(here, &entry.key);
             let aliases =
                 references.iter().filter(|alias| reference(alias).is_some_and(|target| *target == at));
             let aliases: Vec<&'static str> = aliases.map(|alias| keep_text(&alias.key)).collect();
             known += aliases.len();
+            let pairs = aliases.len() * (aliases.len() + 1) / 2;
+            room = room.checked_sub(pairs).ok_or_else(|| match rules {
+                Some(Node { value: Value::Array(_), place }) => self.refuse(*place, UNRULED),
+                Some(node) => self.refuse(node.place, RULES_ARE_A_LIST),
+                None => keywords.refuse(UNRULED),
+            })?;
             let required = if aliases.is_empty() {
                 needed.remove(&*entry.key).is_some()
             } else {
@@ -126,7 +137,7 @@ impl Reader<'_> {
             return if due.is_empty() { Ok(()) } else { Err(keywords.refuse(UNRULED)) };
         };
         let Value::Array(items) = &node.value else {
-            return Err(self.refuse(node.place, "`allOf` is a list"));
+            return Err(self.refuse(node.place, RULES_ARE_A_LIST));
         };
         if let Some(item) = items.iter().find(|item| !due.iter().any(|rule| equals(item, rule))) {
             return Err(self.refuse(
@@ -231,6 +242,8 @@ fn written(keywords: &mut Keywords<'_>) -> Result<Option<&'static str>, Error> {
 }
 
 const UNRULED: &str = "a property has an alias, and no `allOf` rules out that both are given";
+
+const RULES_ARE_A_LIST: &str = "`allOf` is a list";
 
 const NO_FIELD: Field = Field {
     key: "",
