@@ -6,8 +6,8 @@ use std::fs;
 
 use envconf::format::{EncFile, KeyFile};
 use envconf::{
-    ContentType, DataKeyUse, Kind, Opened, Outline, Pair, Policy, Seal, Suite, Trusted, open,
-    testing::MemoryKms,
+    ContentType, DataKeyUse, Kind, LocalKey, Opened, Outline, Pair, Policy, Rewrap, Seal, Suite, Trusted,
+    open, testing::MemoryKms,
 };
 use envconf_test_support::Sandbox;
 
@@ -28,9 +28,13 @@ impl Project {
         Self { sandbox, kms, pair }
     }
 
-    fn open(&self) -> Opened {
+    fn policy(&self) -> Policy {
         let policy = Policy::new("app".parse().unwrap(), "default".parse().unwrap());
-        open(&self.pair, &policy.trust([Trusted::Key(self.kms.key().clone())]), &self.kms.services()).unwrap()
+        policy.trust([Trusted::Key(self.kms.key().clone())])
+    }
+
+    fn open(&self) -> Opened {
+        open(&self.pair, &self.policy(), &self.kms.services()).unwrap()
     }
 
     fn files(&self) -> (Vec<u8>, Vec<u8>) {
@@ -87,6 +91,31 @@ fn what_somebody_else_sealed_meanwhile_is_not_overwritten() {
         .unwrap_err();
     assert_eq!((error.kind(), error.exit_code()), (Kind::Differences, 50));
     assert_eq!(project.files(), before);
+}
+
+#[test]
+fn recipients_that_somebody_else_changed_meanwhile_do_not_come_back() {
+    let project = Project::sealed(b"a = 1\n", |seal| seal);
+    let new = LocalKey::generate().unwrap();
+    let services = project.kms.services().local_key(new.clone());
+    let both =
+        Rewrap::new(project.policy()).recipient(project.kms.key().clone()).recipient(new.key_ref().clone());
+
+    let opened = project.open();
+    Seal::again(&opened).new_data_key().seal(&project.pair, b"a = 1\n", &services).unwrap();
+    let before = project.files();
+    let error = both.rewrap_over(&project.pair, &opened, &services).unwrap_err();
+    assert_eq!((error.kind(), error.exit_code()), (Kind::Differences, 50));
+    assert_eq!(project.files(), before);
+
+    let opened = project.open();
+    let asked = project.kms.requests();
+    let done = both.rewrap_over(&project.pair, &opened, &services).unwrap();
+    assert!(done.is_written() && done.unproved().is_empty() && done.recipients().len() == 2);
+    assert_eq!(project.kms.requests(), asked, "the data key was at hand");
+    let error = both.rewrap_over(&project.pair, &opened, &services).unwrap_err();
+    assert_eq!(error.kind(), Kind::Differences, "the recipients are not those that were opened");
+    assert_eq!(project.open().recipients().count(), 2);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::format::{EncFile, KeyFile, MAX_RECIPIENTS, Recipient, Section};
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, KeyRef, WrappedKey, worker};
 use crate::lock::{self, Lock};
-use crate::open::{self, Unlocked};
+use crate::open::{self, Opened, Unlocked};
 use crate::pair::Pair;
 use crate::policy::{Policy, Trusted};
 use crate::recipients;
@@ -134,7 +134,34 @@ impl Rewrap {
         if !added.is_empty() {
             confirm(&added)?;
         }
-        let (key, done) = worker::block_on(self.around(&old, services))?;
+        self.replace(pair, &old, services)
+    }
+
+    /// As [`Rewrap::rewrap`], over a pair that was opened before: no key is asked for the old one again.
+    ///
+    /// # Errors
+    /// As for [`Rewrap::rewrap`], and [`Kind::Differences`] where somebody else has sealed or rewrapped the pair since
+    /// it was opened.
+    pub fn rewrap_over(
+        &self,
+        pair: &Pair,
+        opened: &Opened,
+        services: &KeyServices,
+    ) -> Result<Rewrapped, Error> {
+        self.check()?;
+        let file = EncFile::parse(&pair.read_enc()?).map_err(|error| error.at(pair.enc()))?;
+        let (key, section) =
+            open::check_key(&file, &pair.read_key()?).map_err(|error| error.at(pair.key()))?;
+        if file.commit != opened.commit || file.header != opened.header || section != opened.section {
+            return Err(lock::overtaken(pair));
+        }
+        let (dek, unwrapped_by) = (opened.dek.clone(), opened.unwrapped_by.clone());
+        self.replace(pair, &Unlocked { file, key, section, dek, unwrapped_by }, services)
+    }
+
+    /// Replaces the `.key`, if the pair is still the one that was unlocked.
+    fn replace(&self, pair: &Pair, old: &Unlocked, services: &KeyServices) -> Result<Rewrapped, Error> {
+        let (key, done) = worker::block_on(self.around(old, services))?;
         if done.written {
             // Key services have answered: only now are others kept out.
             let _lock = Lock::of(pair)?;

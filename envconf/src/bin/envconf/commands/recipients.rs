@@ -151,7 +151,8 @@ fn add(plan: &Plan<'_>, named: &[KeyRef], dry_run: bool) -> Result<Told, Error> 
     if !dry_run {
         let rewrap = Rewrap::new(plan.target.policy(plan.global)?);
         let rewrap = recipients.iter().cloned().fold(rewrap, Rewrap::recipient);
-        rewrap.rewrap(&plan.target.pair, plan.services)?;
+        // Over what was opened: a recipient that somebody has removed since must not come back with it.
+        rewrap.rewrap_over(&plan.target.pair, plan.opened, plan.services)?;
     }
     let mut lines = vec![format!("{}: same data key", shown(plan.target.pair.key()))];
     lines.extend(new.iter().map(|key| format!("  now for {key} too")));
