@@ -601,18 +601,22 @@ pub fn escape(text: &str) -> impl fmt::Display + '_ {
     struct Escaped<'a>(&'a str);
     impl fmt::Display for Escaped<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            let first = |prefix| self.0.find(prefix).map(|at| (at, prefix));
-            let prefixes = [local::PREFIX, signer::PREFIX];
-            let Some((at, prefix)) = prefixes.into_iter().filter_map(first).min() else {
-                return plainly(self.0, f);
-            };
-            let (before, key) = (&self.0[..at], &self.0[at + prefix.len()..]);
-            let after = key.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=:".contains(c));
-            // Of a text that was escaped before, nothing more is left out.
-            let after = after.strip_prefix("[REDACTED]").unwrap_or(after);
-            plainly(before, f)?;
-            write!(f, "{prefix}[REDACTED]{}", escape(after))
+            let mut rest = self.0;
+            while let Some((at, prefix)) = rest.char_indices().find_map(|(at, _)| key_at(rest, at)) {
+                let (before, key) = (&rest[..at], &rest[at + prefix.len()..]);
+                let after = key.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=:".contains(c));
+                plainly(before, f)?;
+                write!(f, "{prefix}[REDACTED]")?;
+                // Of a text that was escaped before, nothing more is left out.
+                rest = after.strip_prefix("[REDACTED]").unwrap_or(after);
+            }
+            plainly(rest, f)
         }
+    }
+    fn key_at(text: &str, at: usize) -> Option<(usize, &'static str)> {
+        let prefix =
+            [local::PREFIX, signer::PREFIX].into_iter().find(|prefix| text[at..].starts_with(prefix));
+        prefix.map(|prefix| (at, prefix))
     }
     fn plainly(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
@@ -636,6 +640,14 @@ fn is_deceptive(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn however_often_a_key_stands_in_a_text_it_is_left_out() {
+        let key = format!("{}canary ", local::PREFIX);
+        let all = escape(&key.repeat(100_000)).to_string();
+        assert!(!all.contains("canary") && all.matches("[REDACTED]").count() == 100_000);
+        assert_eq!(escape(&all).to_string(), all, "nothing changes when it is escaped again");
+    }
 
     fn attempt(fault: Fault) -> Attempt {
         Attempt {
