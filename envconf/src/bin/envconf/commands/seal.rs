@@ -128,13 +128,24 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
             _ => error,
         })?;
     if let (true, Source::File(file)) = (args.rm, &source) {
-        std::fs::remove_file(file).map_err(|error| Error::write(file, error))?;
+        remove(file, &content, &target)?;
     }
     report(&target, &sealed, &signing.ids(), args, output)?;
     say_of_outline(&outline, before, &target, output)?;
     signing.say_missing(output);
     note_quotes(content_type, &content, output);
     Ok(())
+}
+
+/// Deletes the plain file, unless it holds something else by now than what was sealed: keys and questions take their time.
+fn remove(file: &Path, sealed: &[u8], target: &Target) -> Result<(), Error> {
+    if *plain::read(file)? != *sealed {
+        let message = "it was changed while it was sealed, and is not deleted";
+        return Err(Error::new(Kind::Differences, message)
+            .at(file)
+            .advise(format!("{} holds what it was before; seal it again", shown(target.pair.enc()))));
+    }
+    std::fs::remove_file(file).map_err(|error| Error::write(file, error))
 }
 
 /// Says which value of dotenv begins with a quote.
