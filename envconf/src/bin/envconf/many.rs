@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use envconf::{Error, KeyServices, Kind};
+use envconf::{Error, KeyServices, Kind, Pair};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
 use crate::output::Output;
+use crate::plain::same_file;
 use crate::report;
 use crate::target::Target;
 
@@ -100,7 +101,8 @@ fn subjects<'a>(pairs: &'a [PathBuf], global: &Global) -> Result<Vec<Named<'a>>,
             }
             Ok(target) => target,
         };
-        let is_known = |known: &Named<'_>| matches!(&known.1, Ok(other) if other.target.pair == target.pair);
+        let is_same = |other: &Pair| *other == target.pair || same_file(other.enc(), target.pair.enc());
+        let is_known = |known: &Named<'_>| matches!(&known.1, Ok(other) if is_same(&other.target.pair));
         if subjects.iter().any(is_known) {
             continue;
         }
