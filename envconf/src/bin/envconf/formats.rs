@@ -52,9 +52,7 @@ pub(crate) fn write(
     let variables = exported.variables();
     match format {
         Format::Dotenv => {
-            refuse(variables, |value| value.contains('\n'), "a line feed, which a line cannot hold")?;
-            let is_quoted = |value: &str| value.starts_with(['"', '\'', '`']);
-            refuse(variables, is_quoted, "a quote at its beginning, which other readers take away")?;
+            refuse_no_line(variables)?;
             Ok(exactly(|out| dotenv(variables, out)))
         }
         Format::Json => Ok(exactly(|out| json(variables, out))),
@@ -73,14 +71,27 @@ pub(crate) fn write(
     }
 }
 
-fn refuse(variables: &[ExportedVariable], is_bad: impl Fn(&str) -> bool, what: &str) -> Result<(), Error> {
-    let bad = variables.iter().filter(|variable| is_bad(variable.expose_value()));
-    let bad: Vec<_> = bad.map(|variable| escape(variable.path()).to_string()).collect();
+/// Values that a line of dotenv cannot hold: all of them in one error.
+fn refuse_no_line(variables: &[ExportedVariable]) -> Result<(), Error> {
+    let has_line_feed = |value: &str| value.contains('\n');
+    let is_quoted = |value: &str| !has_line_feed(value) && value.starts_with(['"', '\'', '`']);
+    let bad = [
+        with(variables, has_line_feed, "a line feed, which a line cannot hold"),
+        with(variables, is_quoted, "a quote at its beginning, which other readers take away"),
+    ];
+    let bad: Vec<_> = bad.into_iter().flatten().collect();
     if bad.is_empty() {
         return Ok(());
     }
-    Err(Error::new(Kind::DoesNotFit, format!("values with {what}: {}", bad.join(" ")))
+    Err(Error::new(Kind::DoesNotFit, bad.join("; "))
         .advise("choose another --format: json, shell or kubernetes"))
+}
+
+/// In words, the paths of values with `what`; `None` where there are none.
+fn with(variables: &[ExportedVariable], is_bad: impl Fn(&str) -> bool, what: &str) -> Option<String> {
+    let bad = variables.iter().filter(|variable| is_bad(variable.expose_value()));
+    let bad: Vec<_> = bad.map(|variable| escape(variable.path()).to_string()).collect();
+    (!bad.is_empty()).then(|| format!("values with {what}: {}", bad.join(" ")))
 }
 
 /// A text written into a buffer that never grows.
