@@ -7,8 +7,15 @@ use crate::target::Target;
 
 /// Who sets one of these chooses what code a program runs. docs/command.md has the same table.
 const NAMES: &[&str] = &[
+    // Where most programs look for files that say what they run.
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_CONFIG_DIRS",
+    "XDG_DATA_HOME",
+    "XDG_DATA_DIRS",
     // Shells.
     "PATH",
+    "SHELL",
     "IFS",
     "ENV",
     "BASH_ENV",
@@ -37,9 +44,13 @@ const NAMES: &[&str] = &[
     "PYTHONBREAKPOINT",
     "PYTHONUSERBASE",
     "PYTHONINSPECT",
+    "PYTHONWARNINGS",
+    "PYTHONPLATLIBDIR",
+    "PYTHONEXECUTABLE",
     "PERL5LIB",
     "PERL5OPT",
     "PERL5DB",
+    "PERL5SHELL",
     "PERLLIB",
     "RUBYLIB",
     "RUBYOPT",
@@ -52,16 +63,23 @@ const NAMES: &[&str] = &[
     "_JAVA_OPTIONS",
     "JDK_JAVA_OPTIONS",
     "CLASSPATH",
+    "JAVA_HOME",
+    "JAVA_OPTS",
     "PHPRC",
     "PHP_INI_SCAN_DIR",
     "LUA_INIT",
     "LUA_PATH",
     "LUA_CPATH",
+    "ERL_FLAGS",
+    "ERL_AFLAGS",
+    "ERL_ZFLAGS",
+    "ELIXIR_ERL_OPTIONS",
+    "DOTNET_ROOT",
     "DOTNET_STARTUP_HOOKS",
-    "CORECLR_ENABLE_PROFILING",
-    "CORECLR_PROFILER",
-    "CORECLR_PROFILER_PATH",
+    "DOTNET_ADDITIONAL_DEPS",
+    "DOTNET_SHARED_STORE",
     "GOFLAGS",
+    "CARGO_HOME",
     "RUSTC",
     "RUSTC_WRAPPER",
     "RUSTC_WORKSPACE_WRAPPER",
@@ -80,8 +98,20 @@ const NAMES: &[&str] = &[
 ];
 
 /// The same for all names that begin so; envconf's own settings among them.
-const BEGINNINGS: &[&str] =
-    &["LD_", "DYLD_", "MALLOC_", "BASH_FUNC_", "GIT_", "NPM_CONFIG_", "npm_config_", "ENVCONF_"];
+const BEGINNINGS: &[&str] = &[
+    "LD_",
+    "DYLD_",
+    "MALLOC_",
+    "BASH_FUNC_",
+    "GIT_",
+    "NPM_CONFIG_",
+    "npm_config_",
+    "CORECLR_",
+    "CARGO_BUILD_",
+    "CARGO_TARGET_",
+    "RUSTUP_",
+    "ENVCONF_",
+];
 
 fn is_obeyed(name: &str) -> bool {
     NAMES.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
@@ -116,10 +146,22 @@ mod tests {
 
     #[test]
     fn what_is_obeyed_is_told_from_what_is_not() {
-        for name in ["PATH", "LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "GIT_SSH_COMMAND", "ENVCONF_TRUST"] {
+        for name in [
+            "PATH",
+            "LD_PRELOAD",
+            "DYLD_INSERT_LIBRARIES",
+            "GIT_SSH_COMMAND",
+            "ENVCONF_TRUST",
+            "HOME",
+            "PYTHONWARNINGS",
+            "CORECLR_PROFILER_PATH_64",
+            "ERL_AFLAGS",
+        ] {
             assert!(is_obeyed(name), "{name}");
         }
-        for name in ["APP__PATH", "DATABASE_URL", "ld_preload", "LDAP_URL", "GITHUB_TOKEN"] {
+        for name in
+            ["APP__PATH", "DATABASE_URL", "ld_preload", "LDAP_URL", "GITHUB_TOKEN", "CARGO_REGISTRY_TOKEN"]
+        {
             assert!(!is_obeyed(name), "{name}");
         }
     }
