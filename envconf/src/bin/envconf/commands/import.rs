@@ -102,6 +102,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let outline = recipients::outline(global, None, &target.pair, content_type, output)?;
     let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).outline(outline);
     let seal = wanted.keys.into_iter().fold(seal, Seal::recipient);
+    refuse_existing(&target.pair)?;
     let sealed = seal.seal(&target.pair, imported.expose(), &services)?;
     written(&target, &imported, content_type, &sealed, output)?;
     signers::say_missing(signers::demand(global, None, &target.pair)?.as_ref(), &[], output);
@@ -116,6 +117,12 @@ fn target(file: &Path, (name, environment): (Name, Name), args: &Args) -> Result
         return Err(Error::write(folder, std::io::ErrorKind::NotFound.into()).advise("make the folder first"));
     }
     let pair = Pair::new(folder, &name, &environment);
+    refuse_existing(&pair)?;
+    Ok(Target { pair, name, environment })
+}
+
+/// Once more before it is sealed: the question may have waited for long.
+fn refuse_existing(pair: &Pair) -> Result<(), Error> {
     for file in [pair.enc(), pair.key()] {
         if file.symlink_metadata().is_ok() {
             return Err(Error::write(file, std::io::ErrorKind::AlreadyExists.into()).advise(
@@ -123,7 +130,7 @@ fn target(file: &Path, (name, environment): (Name, Name), args: &Args) -> Result
             ));
         }
     }
-    Ok(Target { pair, name, environment })
+    Ok(())
 }
 
 /// Where the blob is decrypted. Never from a file: whoever could write it would choose who is asked.

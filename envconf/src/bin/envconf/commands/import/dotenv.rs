@@ -6,7 +6,7 @@ use envconf::import::Dotenv;
 use envconf::{ContentType, Error, Kind, Name, Seal};
 use serde_json::json;
 
-use super::{Args, agree, target};
+use super::{Args, agree, refuse_existing, target};
 use crate::cli::Global;
 use crate::output::{Output, shown};
 use crate::plain;
@@ -54,6 +54,7 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
 
     let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type);
     let seal = wanted.keys.into_iter().fold(seal, Seal::recipient);
+    refuse_existing(&target.pair)?;
     let sealed = seal.seal(&target.pair, content.as_bytes(), &services)?;
     let (enc, key) = (target.pair.enc(), target.pair.key());
     if output.is_json() {
