@@ -330,6 +330,28 @@ fn other_hooks_stay_and_run() {
     );
 }
 
+/// With `core.hooksPath` in the work tree the hook is a file of the repository.
+#[test]
+fn marks_without_the_check_are_not_taken_for_it() {
+    let repository = Repository::new();
+    repository.git(&["config", "core.hooksPath", "hooks"]);
+    let marks = |check: &str| {
+        format!(
+            "#!/bin/sh\n# >>> envconf: checks what is staged >>>\n{check}\n# <<< envconf <<<\necho mine\n"
+        )
+    };
+    repository.0.write_mode("hooks/pre-commit", marks("# envconf scan --staged"), 0o755);
+    repository.envconf(&["hook", "install"]);
+    let text = String::from_utf8(repository.0.read("hooks/pre-commit")).unwrap();
+    assert!(text.contains(" scan --staged || exit 1\n") && text.ends_with("echo mine\n"), "{text}");
+    assert_eq!(text.matches(">>> envconf").count(), 1, "{text}");
+
+    let own = marks("envconf scan --staged --exclude 'tests/**' || exit 1");
+    repository.0.write_mode("hooks/pre-commit", &own, 0o755);
+    assert!(repository.envconf(&["hook", "install"]).contains("kept"));
+    assert_eq!(repository.0.read("hooks/pre-commit"), own.as_bytes());
+}
+
 #[test]
 fn a_hook_that_cannot_be_extended_is_left_alone() {
     let repository = Repository::new();

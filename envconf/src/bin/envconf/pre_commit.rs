@@ -52,9 +52,13 @@ impl Hook {
     pub(crate) fn with_check(&self, program: &str) -> Result<Option<Vec<u8>>, Error> {
         let check = format!("{BEGIN}\n{program} scan --staged || exit 1\n{END}\n");
         let Some(bytes) = &self.bytes else { return Ok(Some([HEAD, &check].concat().into_bytes())) };
-        if self.block().is_some() {
-            return Ok(None);
-        }
+        // A hook may come with the repository, and marks with nothing between them.
+        let rest = match self.block() {
+            Some(block) if checks(&bytes[block.clone()]) => return Ok(None),
+            Some(block) => [&bytes[..block.start], &bytes[block.end..]].concat(),
+            None => bytes.clone(),
+        };
+        let bytes = &rest;
         let first = bytes.iter().position(|b| *b == b'\n').map_or(bytes.as_slice(), |at| &bytes[..=at]);
         if !is_shell(first) || !first.ends_with(b"\n") {
             return Err(not_ours(&self.path, "it is no shell script"));
@@ -109,6 +113,12 @@ impl Hook {
         let end = find(END, start)? + END.len();
         Some(start..end + usize::from(bytes.get(end) == Some(&b'\n')))
     }
+}
+
+/// Whether a line runs the check, be it with more options than ours.
+fn checks(block: &[u8]) -> bool {
+    let block = String::from_utf8_lossy(block);
+    block.lines().any(|line| !line.trim_start().starts_with('#') && line.contains(" scan --staged"))
 }
 
 /// `#!/bin/sh`, `#!/usr/bin/env bash`, and the like.
