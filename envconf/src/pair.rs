@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::envelope::random_id;
 use crate::error::{Error, Kind, escape};
 use crate::format::{MAX_ENC, MAX_KEY, Name};
+use crate::key_file;
 
 const ENC: &str = ".conf.enc";
 const KEY: &str = ".conf.key";
@@ -182,8 +183,13 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
         }
         error
     };
-    let file = File::open(path).map_err(failed)?;
-    let len = file.metadata().map_err(failed)?.len();
+    // A pipe or a terminal by this name, which a repository can bring as a link, must not hold up whoever looks.
+    let file = key_file::open_without_waiting(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(Error::new(Kind::Io, "it is no regular file").at(path).advise("restore it from git"));
+    }
+    let len = metadata.len();
     let too_large = || Error::new(Kind::TooLarge, format!("larger than {limit} bytes")).at(path);
     let capacity = usize::try_from(len).ok().filter(|len| *len <= limit).ok_or_else(too_large)?;
     let mut bytes = Vec::with_capacity(capacity + 1);
@@ -369,6 +375,17 @@ mod tests {
         let pair =
             Pair::new(folder.path().join("gone"), &"app".parse().unwrap(), &"default".parse().unwrap());
         assert_eq!(pair.replace_both(None, b"new", b"new").unwrap_err().exit_code(), 11);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_holds_up_nobody() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let pair = Pair::new(folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        mknodat(CWD, pair.enc(), FileType::Fifo, Mode::RUSR, 0).unwrap();
+        let error = pair.read_enc().unwrap_err();
+        assert_eq!((error.kind(), error.exit_code()), (Kind::Io, 10));
     }
 
     #[cfg(unix)]
