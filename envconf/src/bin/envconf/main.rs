@@ -3,27 +3,27 @@
 mod change;
 mod cli;
 mod commands;
-mod many;
 mod difference;
+#[cfg(unix)]
+mod editor;
+mod formats;
 mod git;
 mod indexed;
 mod layout;
 mod lines;
-mod formats;
+mod many;
 mod memory_file;
 mod named;
-#[cfg(unix)]
-mod editor;
 mod output;
 mod plain;
 mod pre_commit;
 mod recipients;
 mod report;
-mod schema;
 mod scan;
-mod signers;
+mod schema;
 #[cfg(unix)]
 mod scratch;
+mod signers;
 mod target;
 #[cfg(unix)]
 mod terminal;
