@@ -25,7 +25,7 @@ pub enum DataKeyUse {
     RecipientsChanged,
     /// A new data key: the recipients are the same, the suite changed.
     SuiteChanged,
-    /// A new data key: it was asked for ([`Seal::new_data_key`]).
+    /// A new data key: it was asked for ([`Seal::new_data_key`](crate::Seal::new_data_key)).
     Asked,
     /// A new data key: the old pair could not be unwrapped with the keys that are trusted here.
     OldPairNotOpened,
