@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Duration;
 
 use envconf::{Error, Kind, setting};
 use rustix::process::{Pid, Signal, kill_process};
@@ -160,6 +161,9 @@ fn in_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
+/// So late a signal of the keyboard may be seen that an editor has taken before it ended.
+const LATE_KEY: Duration = Duration::from_millis(150);
+
 /// What signals do while something is edited: those of the keyboard are the editor's; to be ended, or interrupted
 /// while no editor runs, removes the folder and ends the process with 130.
 pub(crate) struct Watch {
@@ -205,6 +209,8 @@ impl Watch {
             child.wait()
         });
         self.editor.store(0, Ordering::SeqCst);
+        // A key that the editor took reached this process too, perhaps in this moment, and was meant for the editor.
+        std::thread::sleep(LATE_KEY);
         self.editing.store(false, Ordering::SeqCst);
         if self.stopped.load(Ordering::SeqCst) {
             // The other thread ends the process; nothing may be written meanwhile.
