@@ -6,10 +6,10 @@ use std::fmt::{self, Write};
 
 use secrecy::SecretString;
 
-use crate::error::escape;
+use crate::base::error::escape;
+use crate::base::key_ref::KeyRef;
 use crate::format::outline::{self, encode};
 use crate::format::{EncFile, Id, OutlineLine};
-use crate::kms::KeyRef;
 use crate::layers::tree::{Node, Value};
 use crate::open::Opened;
 

@@ -1,6 +1,7 @@
 //! The trait that the derive implements.
 
-use crate::error::Error;
+use crate::base::error::Error;
+use crate::base::stack_wipe;
 use crate::global;
 use crate::kms::worker;
 use crate::layers;
@@ -9,7 +10,6 @@ use crate::meta::Meta;
 use crate::open::Wait;
 use crate::private::Fields;
 use crate::schema;
-use crate::stack;
 use crate::template::{Format, template};
 
 /// A struct that is loaded from an encrypted configuration; implemented by `#[derive(EncryptedConfig)]`.
@@ -200,7 +200,7 @@ pub trait EncryptedConfig: Sized {
     /// # Errors
     /// As for [`Loader::load`].
     fn load_async() -> impl Future<Output = Result<Self, Error>> + Send {
-        stack::wiped(Self::loader().load_value(Wait::Beside))
+        stack_wipe::wiped(Self::loader().load_value(Wait::Beside))
     }
 
     /// The process's one instance: loaded as [`load`](Self::load) does by whoever asks first, while others wait. A

@@ -10,11 +10,12 @@ mod settings;
 use std::path::PathBuf;
 
 use self::settings::Settings;
+use crate::base::error::Error;
+use crate::base::key_ref::{self, KeyRef};
 use crate::envelope::DataKey;
-use crate::error::Error;
 use crate::format::Name;
 use crate::kms::services::KeyServices;
-use crate::kms::{Context, KeyRef, local as local_kms, worker};
+use crate::kms::{Context, worker};
 use crate::open::{self, Checked};
 use crate::pair::Pair;
 use crate::policy::{Policy, Trusted};
@@ -176,7 +177,7 @@ impl Diagnose {
             }
             _ => {
                 let keys = if trusted.is_empty() { &sealed_for } else { &trusted };
-                for key in keys.iter().filter(|key| key.provider() != local_kms::PROVIDER) {
+                for key in keys.iter().filter(|key| key.provider() != key_ref::LOCAL_PROVIDER) {
                     steps.extend(service::way(services.provider(key.provider()), key).await);
                     asked.push(key.clone());
                 }

@@ -8,13 +8,13 @@ use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Kind};
+use crate::base::error::{Error, Kind};
+use crate::base::secret::{Plaintext, SecretBytes, same};
+use crate::base::stack_wipe;
 use crate::format::{
     ContentType, EncFile, Header, Id, MAX_CONTENT, PADDING, Suite, TAG, reserve_rest, write_body,
 };
-use crate::secret::{Plaintext, SecretBytes, same};
 use crate::signer::{self, SigningKey};
-use crate::stack;
 
 const NONCE: usize = 12;
 /// The plaintext begins with the content's length, `u32` big-endian (format.md §3).
@@ -135,7 +135,7 @@ pub(crate) fn encrypt<C: KeyInit + AeadInOut>(
     aad: &[u8],
     buffer: &mut [u8],
 ) -> Option<[u8; TAG]> {
-    stack::wiped_after::<CIPHER_STACK, _>(|| {
+    stack_wipe::wiped_after::<CIPHER_STACK, _>(|| {
         let cipher = C::new_from_slice(key).ok()?;
         let nonce = <&Nonce<C>>::try_from(nonce).ok()?;
         let tag = cipher.encrypt_inout_detached(nonce, aad, buffer.into()).ok()?;
@@ -151,7 +151,7 @@ pub(crate) fn decrypt<C: KeyInit + AeadInOut>(
     buffer: &mut [u8],
 ) -> bool {
     let Some((text, tag)) = buffer.split_last_chunk_mut::<TAG>() else { return false };
-    stack::wiped_after::<CIPHER_STACK, _>(|| {
+    stack_wipe::wiped_after::<CIPHER_STACK, _>(|| {
         let (Ok(cipher), Ok(nonce), Ok(tag)) =
             (C::new_from_slice(key), <&Nonce<C>>::try_from(nonce), <&Tag<C>>::try_from(&tag[..]))
         else {
@@ -300,13 +300,15 @@ pub(crate) fn no_randomness(error: getrandom::Error) -> Error {
 
 /// HKDF with SHA-256 (RFC 5869); an empty salt means 32 zero bytes. `out` is at most 64 bytes here.
 pub(crate) fn hkdf(ikm: &[u8], salt: &[u8], info: &[&[u8]], out: &mut [u8]) {
-    stack::wiped_after::<HASH_STACK, _>(|| Hkdf::<Sha256>::new(Some(salt), ikm).expand_multi_info(info, out))
-        .expect("HKDF-SHA-256 gives up to 8160 bytes, and none of ours is longer than 64");
+    stack_wipe::wiped_after::<HASH_STACK, _>(|| {
+        Hkdf::<Sha256>::new(Some(salt), ikm).expand_multi_info(info, out)
+    })
+    .expect("HKDF-SHA-256 gives up to 8160 bytes, and none of ours is longer than 64");
 }
 
 /// HMAC-SHA-256 over the concatenation of `parts`.
 pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    stack::wiped_after::<HASH_STACK, _>(|| {
+    stack_wipe::wiped_after::<HASH_STACK, _>(|| {
         let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
         parts.iter().for_each(|part| mac.update(part));
         mac.finalize().into_bytes().into()

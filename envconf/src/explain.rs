@@ -1,6 +1,7 @@
 //! explain: where each value of a configuration comes from, without the program that loads it.
 
-use crate::error::Error;
+use crate::base::error::Error;
+use crate::base::variables::Variables;
 use crate::format::Header;
 use crate::kms::services::KeyServices;
 use crate::layers::report::Provenance;
@@ -10,7 +11,6 @@ use crate::pair::Pair;
 use crate::plain::Plain;
 use crate::policy::Policy;
 use crate::schema::Schema;
-use crate::variables::Variables;
 
 /// What [`explain`] found.
 #[derive(Debug)]

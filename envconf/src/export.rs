@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Kind, Origin, escape};
+use crate::base::error::{Error, Kind, Origin, escape};
 use crate::format::Header;
 use crate::kms::services::KeyServices;
 use crate::layers::Layer;

@@ -115,7 +115,6 @@ pub mod import;
 pub mod private;
 mod config;
 mod global;
-mod harden;
 mod template;
 mod schema;
 pub mod meta;
@@ -129,7 +128,6 @@ mod pair;
 pub mod format;
 mod recipients;
 mod kms;
-mod search;
 #[cfg(feature = "tencent")]
 mod http;
 #[cfg(feature = "tencent")]
@@ -138,13 +136,8 @@ mod proxy;
 mod retry;
 mod envelope;
 mod signer;
-mod key_file;
-mod variables;
 mod step;
-mod secret;
-mod mlock;
-mod stack;
-mod error;
+mod base;
 #[cfg(feature = "__vectors")]
 #[doc(hidden)]
 #[path = "vectors.rs"]
@@ -171,11 +164,14 @@ mod schema_chapter {}
 #[doc = include_str!("../docs/memory.md")]
 mod memory_chapter {}
 
+pub use base::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
 pub use config::EncryptedConfig;
 pub use envconf_derive::EncryptedConfig;
-pub use error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
 pub use secrecy::{self, ExposeSecret, SecretString};
 
+pub use base::harden::{Hardened, Measure, harden};
+pub use base::key_ref::KeyRef;
+pub use base::variables::setting;
 pub use compare::{
     Comparison, ContentChanges, Exchange, FieldChange, KeyChanges, ValueChange, compare_contents,
     compare_recipients,
@@ -186,11 +182,10 @@ pub use envelope::DataKey;
 pub use explain::{Explained, explain, explain_by};
 pub use export::{Exported, ExportedVariable, export};
 pub use format::{ContentType, Id, Name, Outline, Suite};
-pub use harden::{Hardened, Measure, harden};
 pub use kms::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
 pub use kms::local::LocalKey;
 pub use kms::services::KeyServices;
-pub use kms::{BoxFuture, Context, Decrypted, KeyRef, Kms, KmsError, WrappedKey};
+pub use kms::{BoxFuture, Context, Decrypted, Kms, KmsError, WrappedKey};
 pub use layers::report::Provenance;
 pub use load::{Loaded, Loader};
 pub use open::{Depth, Opened, Verified, open, open_bytes, verify};
@@ -204,6 +199,5 @@ pub use sign::{Sign, Signed};
 pub use signer::{SignerKey, SigningKey};
 pub use step::{State, Step};
 pub use template::{Format, template};
-pub use variables::setting;
 #[cfg(feature = "watch")]
 pub use watch::{Status, Watch, WatchOptions};

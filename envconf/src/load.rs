@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::error::{Error, Kind, Origin};
+use crate::base::stack_wipe;
+use crate::base::variables::Variables;
 use crate::config::EncryptedConfig;
-use crate::error::{Error, Kind, Origin};
 use crate::format::Name;
 use crate::kms::local::LocalKey;
 use crate::kms::services::{KeyServices, working_folder};
@@ -19,8 +21,6 @@ use crate::open::{self, Opened, Wait};
 use crate::pair::Pair;
 use crate::plain::Plain;
 use crate::policy::{self, Policy, PolicyVariables};
-use crate::stack;
-use crate::variables::Variables;
 
 const DEFAULT_DIR: &str = "config";
 const DEFAULT_ENVIRONMENT: &str = "default";
@@ -177,7 +177,7 @@ impl<T: EncryptedConfig> Loader<T> {
     /// # Errors
     /// As for [`Loader::load`].
     pub async fn load_async(self) -> Result<Loaded<T>, Error> {
-        stack::wiped(self.load_traced(Wait::Beside)).await
+        stack_wipe::wiped(self.load_traced(Wait::Beside)).await
     }
 
     async fn load_traced(self, wait: Wait) -> Result<Loaded<T>, Error> {

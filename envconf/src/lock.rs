@@ -4,7 +4,7 @@
 use std::fs::{File, TryLockError};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Kind};
+use crate::base::error::{Error, Kind};
 use crate::pair::Pair;
 
 /// How long to wait for another sealer: longer than one takes that waits for its key service.

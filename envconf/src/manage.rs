@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::error::{Error, Kind};
+use crate::base::error::{Error, Kind};
+use crate::base::key_ref::KeyRef;
 use crate::kms::keys::{KeyInfo, KeyPlace, Keys, NewKey, Rotation};
 use crate::kms::services::KeyServices;
-use crate::kms::{BoxFuture, KeyRef, Kms, KmsError, worker};
+use crate::kms::{BoxFuture, Kms, KmsError, worker};
 use crate::recipients::{service_of, timed};
 
 /// The keys themselves, for tools. All of these block, and work before, inside and without any async runtime.

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::error::{Error, Kind};
+use crate::base::key_ref::KeyRef;
+use crate::base::secret::{Plaintext, same};
 use crate::envelope::{self, DataKey};
-use crate::error::{Error, Kind};
 use crate::format::{self, EncFile, Header, KeyFile, Section, Suite};
 use crate::kms::services::KeyServices;
-use crate::kms::{Context, KeyRef, worker};
+use crate::kms::{Context, worker};
 use crate::layers::{Layer, LayerKind};
 use crate::pair::Pair;
 use crate::policy::Policy;
 use crate::recipients;
-use crate::secret::{Plaintext, same};
 use crate::signer;
 
 /// A sealer may be between two of its writes: `.enc` and `.key` are then read again, so often and so far apart

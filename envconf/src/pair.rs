@@ -5,10 +5,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::base::error::{Error, Kind, escape};
+use crate::base::private_file;
 use crate::envelope::random_id;
-use crate::error::{Error, Kind, escape};
 use crate::format::{MAX_ENC, MAX_KEY, Name};
-use crate::key_file;
 
 const ENC: &str = ".conf.enc";
 const KEY: &str = ".conf.key";
@@ -184,7 +184,7 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
         error
     };
     // A pipe or a terminal by this name, which a repository can bring as a link, must not hold up whoever looks.
-    let file = key_file::open_without_waiting(path).map_err(failed)?;
+    let file = private_file::open_without_waiting(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() && !metadata.is_dir() {
         return Err(Error::new(Kind::Io, "it is no regular file").at(path).advise("restore it from git"));

@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::{Complaint, Error, Kind, Origin, Problem};
+use crate::base::error::{Complaint, Error, Kind, Origin, Problem};
 use crate::format::{ContentType, Name};
 use crate::layers::{Layer, LayerKind};
 use crate::pair::Pair;

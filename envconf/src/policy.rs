@@ -5,11 +5,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, Kind, escape};
+use crate::base::error::{Error, Kind, escape};
+use crate::base::key_ref;
+use crate::base::key_ref::KeyRef;
+use crate::base::variables::Variables;
 use crate::format::{MAX_GENERATION, Name};
-use crate::kms::{KeyRef, local};
 use crate::signer::SignerKey;
-use crate::variables::Variables;
 
 /// One entry of a list of trusted keys: a key, or `local` for the local keys at hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +36,14 @@ impl FromStr for Trusted {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        if text == local::PROVIDER { Ok(Self::Local) } else { text.parse().map(Self::Key) }
+        if text == key_ref::LOCAL_PROVIDER { Ok(Self::Local) } else { text.parse().map(Self::Key) }
     }
 }
 
 impl fmt::Display for Trusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Local => f.write_str(local::PROVIDER),
+            Self::Local => f.write_str(key_ref::LOCAL_PROVIDER),
             Self::Key(key) => key.fmt(f),
         }
     }

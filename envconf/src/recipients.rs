@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use crate::base::error::{Attempt, Error, Fault, Kind};
+use crate::base::key_ref;
+use crate::base::key_ref::KeyRef;
 use crate::envelope::DataKey;
-use crate::error::{Attempt, Error, Fault, Kind};
 use crate::format::{Recipient, Section, Suite};
 use crate::kms::deadline::{Deadline, Patience};
-use crate::kms::local::{self, LocalKey};
+use crate::kms::local::LocalKey;
 use crate::kms::services::KeyServices;
-use crate::kms::{Context, KeyRef, Kms, KmsError, WrappedKey, worker};
+use crate::kms::{Context, Kms, KmsError, WrappedKey, worker};
 use crate::policy::{Policy, Trusted};
 
 /// A recipient of a section that is trusted, and how to ask it.
@@ -87,7 +89,8 @@ pub(crate) async fn candidates(
     policy: &Policy,
     services: &KeyServices,
 ) -> Result<Vec<Candidate>, Error> {
-    let lists_local = section.recipients.iter().any(|recipient| recipient.key.provider() == local::PROVIDER);
+    let lists_local =
+        section.recipients.iter().any(|recipient| recipient.key.provider() == key_ref::LOCAL_PROVIDER);
     let (pins, keys, missing) = pins(policy, services, lists_local).await?;
     let mut candidates: Vec<Candidate> = Vec::new();
     for pin in pins {
@@ -98,7 +101,7 @@ pub(crate) async fn candidates(
         };
         let Some(wrapped) = WrappedKey::new(recipient.blob.clone()) else { continue };
         let ask = match pin.provider() {
-            local::PROVIDER => match keys.iter().find(|key| *key.key_ref() == pin) {
+            key_ref::LOCAL_PROVIDER => match keys.iter().find(|key| *key.key_ref() == pin) {
                 Some(key) => Ask::Local(key.clone()),
                 None => Ask::Nobody(KmsError::refused("this local key is trusted and not at hand").advise(
                     "set ENVCONF_KEY, ENVCONF_KEY_FILE or ENVCONF_KEY_CMD, or put the key into .envconf/local-key",
@@ -122,7 +125,7 @@ pub(crate) async fn candidates(
         });
     }
     let is_missing = |candidate: &Candidate| {
-        candidate.key.provider() == local::PROVIDER && matches!(candidate.ask, Ask::Nobody(_))
+        candidate.key.provider() == key_ref::LOCAL_PROVIDER && matches!(candidate.ask, Ask::Nobody(_))
     };
     if candidates.iter().all(is_missing) {
         return Err(local_key_missing(section));
@@ -153,7 +156,7 @@ async fn pins(
     let given = services.are_given();
     let names_local = |trusted: &Trusted| match trusted {
         Trusted::Local => true,
-        Trusted::Key(key) => key.provider() == local::PROVIDER,
+        Trusted::Key(key) => key.provider() == key_ref::LOCAL_PROVIDER,
     };
     let asks_for_local = policy.trust.as_ref().is_none_or(|list| list.iter().any(names_local));
     if lists_local && asks_for_local {
@@ -321,7 +324,7 @@ fn not_wrapped(attempt: Attempt) -> Error {
 
 /// The service of a key; `None` for a local key.
 pub(crate) fn service_of(key: &KeyRef, services: &KeyServices) -> Result<Option<Arc<dyn Kms>>, Error> {
-    if key.provider() == local::PROVIDER {
+    if key.provider() == key_ref::LOCAL_PROVIDER {
         return Ok(None);
     }
     services.provider(key.provider()).map(Some).ok_or_else(|| {

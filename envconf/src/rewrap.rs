@@ -5,18 +5,19 @@
 
 use std::time::Instant;
 
+use crate::base::error::{Error, Fault, Kind};
+use crate::base::key_ref::KeyRef;
+use crate::base::secret::same;
 use crate::envelope::DataKey;
-use crate::error::{Error, Fault, Kind};
 use crate::format::{EncFile, KeyFile, MAX_RECIPIENTS, Recipient, Section};
 use crate::kms::services::KeyServices;
-use crate::kms::{Context, KeyRef, WrappedKey, worker};
+use crate::kms::{Context, WrappedKey, worker};
 use crate::lock::{self, Lock};
 use crate::open::{self, Opened, Unlocked};
 use crate::pair::Pair;
 use crate::policy::{Policy, Trusted};
 use crate::recipients;
 use crate::seal;
-use crate::secret::same;
 
 /// For whom to wrap the data key of a pair anew.
 ///

@@ -4,13 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Kind, escape};
+use crate::base::error::{Error, Kind, escape};
+use crate::base::upward_search;
 use crate::format::outline::{self, Outline};
 use crate::format::{ContentType, EncFile, Id, markers};
 use crate::layers;
 use crate::layers::tree::{Node, Value};
 use crate::policy::Trusted;
-use crate::search;
 use crate::signer::{self, SignerKey};
 
 /// The file's name, searched upwards from the pair's folder.
@@ -93,7 +93,7 @@ impl Rules {
     /// # Errors
     /// As for [`Rules::read`].
     pub fn find(folder: &Path) -> Result<Option<Self>, Error> {
-        search::upwards(folder, FILE).map(|path| Self::read(&path)).transpose()
+        upward_search::upwards(folder, FILE).map(|path| Self::read(&path)).transpose()
     }
 
     /// The rules of this file.

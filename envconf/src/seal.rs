@@ -9,9 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use self::old::{Known, Old, section_of};
 use self::planned::{Files, Planned};
 pub use self::sealed::{Check, DataKeyUse, Sealed};
+use crate::base::error::{Error, Kind};
+use crate::base::key_ref::KeyRef;
 use crate::content::{check_content, not_utf8};
 use crate::envelope::{self, DataKey};
-use crate::error::{Error, Kind};
 use crate::format::outline::{self, Outline};
 use crate::format::{
     ContentType, EncFile, Header, Id, KeyFile, MAX_GENERATION, MAX_RECIPIENTS, Name, Recipient, Section,
@@ -19,7 +20,7 @@ use crate::format::{
 };
 use crate::kms::local::LocalKey;
 use crate::kms::services::KeyServices;
-use crate::kms::{Context, KeyRef, worker};
+use crate::kms::{Context, worker};
 use crate::layers::{Layer, LayerKind};
 use crate::lock::{self, Lock};
 use crate::open::{self, Opened, Wait};
@@ -511,7 +512,7 @@ pub(crate) async fn local_keys(
 ) -> Result<Vec<LocalKey>, Error> {
     let mut keys = services.given().to_vec();
     let missing = |keys: &[LocalKey]| {
-        let is_local = |key: &&KeyRef| key.provider() == crate::kms::local::PROVIDER;
+        let is_local = |key: &&KeyRef| key.provider() == crate::base::key_ref::LOCAL_PROVIDER;
         recipients.iter().filter(is_local).any(|key| keys.iter().all(|held| held.key_ref() != key))
     };
     if missing(&keys) {

@@ -2,7 +2,7 @@
 //!
 //! What is signed is the `.enc` through its body, so signatures come one after the other, from people who share no key.
 
-use crate::error::{Error, Kind};
+use crate::base::error::{Error, Kind};
 use crate::format::{self, EncFile, Header, Id, MAX_SIGNATURES, Signature};
 use crate::kms::services::KeyServices;
 use crate::lock::Lock;

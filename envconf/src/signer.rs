@@ -10,19 +10,18 @@ use ed25519_dalek::Signer as _;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::base::error::{Error, Kind};
+use crate::base::key_ref::SIGNER_PREFIX;
+use crate::base::private_file;
+use crate::base::secret::SecretBytes;
 use crate::envelope;
-use crate::error::{Error, Kind};
 use crate::format::{EncFile, Id, Signature};
-use crate::key_file;
-use crate::secret::SecretBytes;
 
-/// What a signer's key begins with as text.
-pub(crate) const PREFIX: &str = "envconf-signer-v1:";
 const SEED: usize = 32;
 const SEED_B64: usize = SEED.div_ceil(3) * 4;
 const ID_HEX: usize = 16;
 /// Prefix, id, colon, base64 of the seed.
-const TEXT: usize = PREFIX.len() + ID_HEX + 1 + SEED_B64;
+const TEXT: usize = SIGNER_PREFIX.len() + ID_HEX + 1 + SEED_B64;
 
 /// The public half of a signer's key: Ed25519 (RFC 8032), written as base64 of 32 bytes.
 #[derive(Clone, PartialEq, Eq)]
@@ -97,7 +96,7 @@ impl SigningKey {
     /// The key as text: the raw secret, to be stored where only the signer reads.
     pub fn expose_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(TEXT + 1)); // and a line feed
-        text.push_str(PREFIX);
+        text.push_str(SIGNER_PREFIX);
         text.push_str(&self.public().id().to_string());
         text.push(':');
         STANDARD.encode_string(self.0.as_bytes(), &mut text);
@@ -111,7 +110,7 @@ impl SigningKey {
     pub fn create(&self, path: &Path) -> Result<(), Error> {
         let mut text = self.expose_text();
         text.push('\n'); // within its capacity, see `expose_text`
-        key_file::create(path, text.as_bytes())
+        private_file::create(path, text.as_bytes())
     }
 
     /// Reads a key from a file that nobody but its owner can change and nobody but owner and group can read.
@@ -125,16 +124,16 @@ impl SigningKey {
             let error = Error::read(path, error);
             if is_missing { error.advise("make a signer's key with `envconf signer new`") } else { error }
         };
-        let file = key_file::open_without_waiting(path).map_err(unreadable)?;
-        key_file::check(&file, path, "signer's key")?;
+        let file = private_file::open_without_waiting(path).map_err(unreadable)?;
+        private_file::check(&file, path, "signer's key")?;
         // Room for a key with its line feed, and a byte more.
         let mut buffer = SecretBytes::zeroed(TEXT + 2);
-        let len = key_file::fill(file, &mut buffer).map_err(unreadable)?;
+        let len = private_file::fill(file, &mut buffer).map_err(unreadable)?;
         Self::parse(&buffer.expose()[..len]).ok_or_else(|| malformed().at(path))
     }
 
     fn parse(text: &[u8]) -> Option<Self> {
-        let rest = text.strip_suffix(b"\n").unwrap_or(text).strip_prefix(PREFIX.as_bytes())?;
+        let rest = text.strip_suffix(b"\n").unwrap_or(text).strip_prefix(SIGNER_PREFIX.as_bytes())?;
         let (id, b64) = rest.split_at_checked(ID_HEX)?;
         let b64 = b64.strip_prefix(b":").filter(|b64| b64.len() == SEED_B64)?;
         let mut seed = SecretBytes::zeroed(SEED);

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::error::{Error, Fault, escape};
-use crate::kms::{KeyRef, KmsError};
+use crate::base::error::{Error, Fault, escape};
+use crate::base::key_ref::KeyRef;
+use crate::kms::KmsError;
 
 /// What came of a [`Step`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -160,7 +161,7 @@ fn exit_code(fault: Fault) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::base::error::Kind;
 
     #[test]
     fn a_step_is_one_line_whatever_it_is_told() {

@@ -38,13 +38,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::base::error::Error;
+use crate::base::key_ref::KeyRef;
 use crate::config::EncryptedConfig;
 use crate::envelope::DataKey;
-use crate::error::Error;
 use crate::format::{ContentType, Name};
 use crate::kms::local::LocalKey;
 use crate::kms::services::KeyServices;
-use crate::kms::{BoxFuture, Context, KeyRef, Kms, KmsError, WrappedKey};
+use crate::kms::{BoxFuture, Context, Kms, KmsError, WrappedKey};
 use crate::load::Loader;
 use crate::pair::Pair;
 use crate::seal::Seal;

@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::base::error::Error;
 use crate::envelope::{self, DataKey};
-use crate::error::Error;
 use crate::format::outline;
 use crate::format::{ContentType, Header, KeyFile, Recipient, Suite};
 use crate::kms::{Context, local::LocalKey};

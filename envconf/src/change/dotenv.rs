@@ -2,7 +2,7 @@
 
 use super::path::{KeyPath, Step};
 use super::{Edit, by_hand, unexpected};
-use crate::error::Error;
+use crate::base::error::Error;
 use crate::layers::dotenv::is_name;
 
 /// Puts `value` after the name's `=`, or a new line at the end.

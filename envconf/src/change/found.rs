@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 use super::path::{KeyPath, Step};
 use super::value::quote;
 use super::{by_hand, kind_of};
-use crate::error::{Error, Kind, escape};
+use crate::base::error::{Error, Kind, escape};
+use crate::base::suggest::nearest;
 use crate::format::outline::datetime_text;
-use crate::layers::suggest::nearest;
 use crate::layers::tree::{Node, Value};
 
 /// A value, as text in wiped buffers; `Debug` shows none of it.

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::path::{KeyPath, Step};
 use super::value::quote;
 use super::{Edit, unexpected};
-use crate::error::Error;
+use crate::base::error::Error;
 use crate::layers::json::unescape;
 
 /// Puts `value` in place of the one at `path`, or into the last object that the path reaches.

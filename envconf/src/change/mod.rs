@@ -22,7 +22,7 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use self::path::Step;
-use crate::error::{Error, Kind};
+use crate::base::error::{Error, Kind};
 use crate::format::ContentType;
 use crate::layers::tree::{Node, Value};
 use crate::layers::{self, Layer, LayerKind};

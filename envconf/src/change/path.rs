@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, Kind, escape};
+use crate::base::error::{Error, Kind, escape};
 use crate::format::outline::push_key;
 use crate::layers::json::unescape;
 

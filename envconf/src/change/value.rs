@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::kind_of;
 use super::path::KeyPath;
-use crate::error::{Complaint, Error, Problem};
+use crate::base::error::{Complaint, Error, Problem};
 use crate::format::ContentType;
 use crate::layers::tree::{Node, Value};
 use crate::layers::{json, toml};

@@ -1,12 +1,14 @@
 //! The local key: whether one is at hand, where it is from, and whether it unwraps.
 
 use super::settings::Settings;
+use crate::base::key_ref;
+use crate::base::key_ref::KeyRef;
+use crate::base::variables::Variables;
 use crate::envelope::DataKey;
-use crate::kms::local::{self, LocalKey};
-use crate::kms::{Context, KeyRef, WrappedKey};
+use crate::kms::local::LocalKey;
+use crate::kms::{Context, WrappedKey};
 use crate::policy::Trusted;
 use crate::step::{State, Step};
-use crate::variables::Variables;
 
 const NAME: &str = "local-key";
 /// The exit code of a local key that is asked for and missing (api.md §4).
@@ -35,7 +37,8 @@ pub(super) fn key(settings: &Settings, rules: Option<&[Trusted]>, listed: Option
             "ENVCONF_KEY_CMD prints it; it is run where a pair lists a local key, and that is trusted";
         return Step::new(NAME, State::Ok, message);
     }
-    let is_listed = listed.is_none_or(|keys| keys.iter().any(|key| key.provider() == local::PROVIDER));
+    let is_listed =
+        listed.is_none_or(|keys| keys.iter().any(|key| key.provider() == key_ref::LOCAL_PROVIDER));
     let would_be_used = is_listed && settings.asks_for_local();
     match services.search_from().map_or(Ok(None), LocalKey::find) {
         Ok(Some((path, key))) => {

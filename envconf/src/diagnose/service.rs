@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::base::key_ref;
+use crate::base::key_ref::KeyRef;
 use crate::envelope::DataKey;
 use crate::format::{Id, Suite};
 use crate::kms::deadline::{Deadline, Patience};
 use crate::kms::heard::{self, Heard};
 use crate::kms::services::KeyServices;
-use crate::kms::{Context, KeyRef, Kms, KmsError, WrappedKey, local};
+use crate::kms::{Context, Kms, KmsError, WrappedKey};
 use crate::policy::Policy;
 use crate::recipients::on_worker;
 use crate::step::{State, Step};
@@ -80,7 +82,7 @@ pub(super) async fn wrap(
 ) -> Vec<Step> {
     let context = Context::new(&policy.name, &policy.environment, Id::new([0; 8]));
     let mut steps = Vec::new();
-    let remote = keys.iter().filter(|key| key.provider() != local::PROVIDER);
+    let remote = keys.iter().filter(|key| key.provider() != key_ref::LOCAL_PROVIDER);
     for (number, key) in remote.enumerate() {
         let kms = services.provider(key.provider());
         let known = asked.contains(key);

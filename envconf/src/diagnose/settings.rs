@@ -1,13 +1,13 @@
 //! What variables and options say: whom to trust, which services, which local keys.
 
 use super::{Diagnose, Subject};
-use crate::error::Error;
+use crate::base::error::Error;
+use crate::base::key_ref;
+use crate::base::variables::Variables;
 use crate::format::Name;
-use crate::kms::local;
 use crate::kms::services::KeyServices;
 use crate::policy::{Policy, PolicyVariables, Trusted};
 use crate::step::{State, Step};
-use crate::variables::Variables;
 
 /// What variables and options say.
 pub(super) struct Settings {
@@ -77,7 +77,7 @@ impl Settings {
     pub(super) fn asks_for_local(&self) -> bool {
         let is_local = |trusted: &Trusted| match trusted {
             Trusted::Local => true,
-            Trusted::Key(key) => key.provider() == local::PROVIDER,
+            Trusted::Key(key) => key.provider() == key_ref::LOCAL_PROVIDER,
         };
         self.policy.trust.as_ref().is_none_or(|list| list.iter().any(is_local))
     }

@@ -7,8 +7,8 @@ use super::lines::{FileKind, Lines, checked};
 use super::outline::{self, OutlineLine};
 use super::values::{self, Id, Name, Timestamp};
 use super::{ContentType, MAX_CONTENT, MAX_ENC, PADDING, Suite, TAG};
-use crate::error::{Error, Kind};
-use crate::secret::SecretBytes;
+use crate::base::error::{Error, Kind};
+use crate::base::secret::SecretBytes;
 
 /// Largest body, decoded: ciphertext and tag.
 const MAX_BODY: usize = MAX_CONTENT + PADDING + TAG;

@@ -9,8 +9,8 @@ use super::MAX_KEY;
 use super::enc::name_field;
 use super::lines::{FileKind, Lines, checked};
 use super::values::{self, Id, Name};
-use crate::error::{Error, Kind};
-use crate::kms::KeyRef;
+use crate::base::error::{Error, Kind};
+use crate::base::key_ref::KeyRef;
 
 const MAX_SECTIONS: usize = 4;
 /// Most recipients of one data key (format.md §8).

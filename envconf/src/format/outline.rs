@@ -4,13 +4,13 @@ use std::fmt;
 
 use super::values::decode_hex;
 use super::{ContentType, Header};
+use crate::base::error::{Error, Kind, escape};
+use crate::base::secret::same;
 use crate::envelope::{DataKey, hmac};
-use crate::error::{Error, Kind, escape};
 use crate::layers::{
     self,
     tree::{Node, Value},
 };
-use crate::secret::same;
 use zeroize::Zeroizing;
 
 const MAX_PATH: usize = 512;

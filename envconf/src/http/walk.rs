@@ -288,8 +288,8 @@ impl ServerCertVerifier for Watching {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::variables::Variables;
     use crate::proxy::Proxies;
-    use crate::variables::Variables;
 
     fn route(pairs: &[(&str, &str)]) -> Route {
         Route { ca_file: None, proxies: Proxies::from_variables(&Variables::given(pairs.iter().copied())) }

@@ -11,10 +11,10 @@ use super::ecb::{self, BLOCK};
 use super::found::{Guide, Imported, KeyForm, Remark};
 use super::refuse_sealed;
 use super::text::{Looks, Text};
-use crate::error::{Error, Kind};
+use crate::base::error::{Error, Kind};
+use crate::base::secret::SecretBytes;
 use crate::format::{MAX_CONTENT, foreign};
 use crate::kms::Decrypted;
-use crate::secret::SecretBytes;
 
 /// Characters of a line as MIME has it, and as the guide of 2019 writes it.
 const MIME_LINE: usize = 76;

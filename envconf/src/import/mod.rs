@@ -37,10 +37,11 @@ use std::time::Instant;
 pub use self::dotenv::Dotenv;
 pub use self::found::{Encoding, Guide, Imported, KeyForm, Remark};
 pub use self::guide::GuideData;
-use crate::error::{Error, Fault, Kind, escape};
+use crate::base::error::{Error, Fault, Kind, escape};
+use crate::base::key_ref::KeyRef;
 use crate::format::foreign;
 use crate::kms::services::KeyServices;
-use crate::kms::{Decrypted, KeyRef, KmsError, WrappedKey, worker};
+use crate::kms::{Decrypted, KmsError, WrappedKey, worker};
 use crate::recipients::timed;
 
 /// Where a blob is to be decrypted: `provider:region`, or `provider:region:key-id` where only this key may have made it.

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{BoxFuture, KeyRef, KmsError};
-use crate::error::{Error, Kind, escape};
+use super::{BoxFuture, KmsError};
+use crate::base::error::{Error, Kind, escape};
+use crate::base::key_ref::KeyRef;
 
 /// What a key service that manages its keys offers; a part of [`Kms`](super::Kms) for those that have it.
 pub trait Keys: Send + Sync {
@@ -68,7 +69,7 @@ impl KeyPlace {
     /// The place where this key lives.
     pub fn of(key: &KeyRef) -> Self {
         // Stands for all keys there, in reports about the place.
-        Self(KeyRef { key_id: "*".to_owned(), ..key.clone() })
+        Self(key.with_any_id())
     }
 
     /// The key of this id there; `None` for what is no id.

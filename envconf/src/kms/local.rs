@@ -11,24 +11,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::{Context, KeyRef, KmsError, WrappedKey};
+use super::{Context, KmsError, WrappedKey};
+use crate::base::error::{Error, Kind};
+use crate::base::key_ref::{KeyRef, LOCAL_PREFIX, LOCAL_PROVIDER};
+use crate::base::private_file;
+use crate::base::secret::{SecretBytes, same};
+use crate::base::upward_search;
 use crate::envelope::{self, DataKey};
-use crate::error::{Error, Kind};
-use crate::key_file;
-use crate::search;
-use crate::secret::{SecretBytes, same};
 
-/// The provider's name in key references.
-pub(crate) const PROVIDER: &str = "local";
 /// Where a local key lies, relative to a folder of the project (api.md §1).
 const FILE: &str = ".envconf/local-key";
-pub(crate) const PREFIX: &str = "envconf-local-v1:";
 const KEK: usize = 32;
 const KID_HEX: usize = 16;
 const SALT: usize = 32;
 const NONCE: usize = 12;
 /// Prefix, kid, colon, base64 of the key.
-const TEXT: usize = PREFIX.len() + KID_HEX + 1 + KEK.div_ceil(3) * 4;
+const TEXT: usize = LOCAL_PREFIX.len() + KID_HEX + 1 + KEK.div_ceil(3) * 4;
 
 /// A local key: 32 random bytes that wrap data keys. Wiped on drop; `Debug` shows only its id.
 #[derive(Clone)]
@@ -50,7 +48,7 @@ impl LocalKey {
         let mut kid = [0; KID_HEX / 2];
         envelope::hkdf(kek.expose(), b"", &[b"envconf/v1 kid"], &mut kid);
         let kid = crate::format::Id::new(kid).to_string();
-        let key = KeyRef::new(PROVIDER, "-", &kid).expect("16 hex digits are a key id");
+        let key = KeyRef::new(LOCAL_PROVIDER, "-", &kid).expect("16 hex digits are a key id");
         Self { kek, key }
     }
 
@@ -62,7 +60,7 @@ impl LocalKey {
     /// The key as text, `envconf-local-v1:<kid>:<base64>`: the raw secret, to be stored where only its users read.
     pub fn expose_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(TEXT + 1)); // and a line feed
-        text.push_str(PREFIX);
+        text.push_str(LOCAL_PREFIX);
         text.push_str(self.key.key_id());
         text.push(':');
         STANDARD.encode_string(self.kek.expose(), &mut text);
@@ -76,11 +74,11 @@ impl LocalKey {
     pub fn create(&self, path: &Path) -> Result<(), Error> {
         let mut text = self.expose_text();
         text.push('\n'); // within its capacity, see `expose_text`
-        key_file::create(path, text.as_bytes())
+        private_file::create(path, text.as_bytes())
     }
 
     fn parse(text: &[u8]) -> Option<Self> {
-        let rest = text.strip_suffix(b"\n").unwrap_or(text).strip_prefix(PREFIX.as_bytes())?;
+        let rest = text.strip_suffix(b"\n").unwrap_or(text).strip_prefix(LOCAL_PREFIX.as_bytes())?;
         let (kid, b64) = rest.split_at_checked(KID_HEX)?;
         let b64 = b64.strip_prefix(b":").filter(|b64| b64.len() == KEK.div_ceil(3) * 4)?;
         let mut kek = SecretBytes::zeroed(KEK);
@@ -105,17 +103,17 @@ impl LocalKey {
             };
             Error::new(
                 Kind::BadLocalKey,
-                format!("cannot read the local key: {}", crate::error::reason(&error)),
+                format!("cannot read the local key: {}", crate::base::error::reason(&error)),
             )
             .at(path)
             .caused_by(error)
             .advise(advice)
         };
-        let file = key_file::open_without_waiting(path).map_err(unreadable)?;
-        key_file::check(&file, path, "local key")?;
+        let file = private_file::open_without_waiting(path).map_err(unreadable)?;
+        private_file::check(&file, path, "local key")?;
         // Room for the longest key and a byte more.
         let mut buffer = SecretBytes::zeroed(TEXT + 2);
-        let len = key_file::fill(file, &mut buffer).map_err(unreadable)?;
+        let len = private_file::fill(file, &mut buffer).map_err(unreadable)?;
         Self::parse(&buffer.expose()[..len]).ok_or_else(|| malformed().at(path))
     }
 
@@ -124,7 +122,7 @@ impl LocalKey {
     /// # Errors
     /// As for [`LocalKey::read`].
     pub fn find(folder: &Path) -> Result<Option<(PathBuf, Self)>, Error> {
-        let Some(path) = search::upwards(folder, FILE) else { return Ok(None) };
+        let Some(path) = upward_search::upwards(folder, FILE) else { return Ok(None) };
         Self::read(&path).map(|key| Some((path, key)))
     }
 
@@ -275,6 +273,6 @@ mod tests {
         let key = LocalKey::generate().unwrap();
         let shown = format!("{key:?}");
         assert!(shown.contains(key.key_ref().key_id()));
-        assert!(!shown.contains(&key.expose_text()[PREFIX.len() + KID_HEX + 1..]));
+        assert!(!shown.contains(&key.expose_text()[LOCAL_PREFIX.len() + KID_HEX + 1..]));
     }
 }

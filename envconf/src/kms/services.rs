@@ -11,9 +11,9 @@ use zeroize::Zeroizing;
 
 use super::Kms;
 use super::local::{self, LocalKey};
-use crate::error::{Error, Kind, escape};
-use crate::stack;
-use crate::variables::Variables;
+use crate::base::error::{Error, Kind, escape};
+use crate::base::stack_wipe;
+use crate::base::variables::Variables;
 
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 /// Longer deadlines are cut to this: as good as none, and no clock overflows by adding it.
@@ -201,7 +201,7 @@ impl KeyServices {
             let keys = run_command(&runs.words);
             // The keys are kept there, and no longer than by the caller.
             drop(runs);
-            stack::wipe_deep();
+            stack_wipe::wipe_deep();
             // The caller may have gone; then nobody wants the result.
             let _ = done.send(keys);
         });

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 use super::KmsError;
 use super::deadline::{Deadline, Patience};
+use crate::base::stack_wipe;
 use crate::envelope::DataKey;
-use crate::stack;
 
 /// How long the thread outlives its last job.
 const IDLE: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ pub(crate) async fn run<T: Send + 'static>(job: impl Future<Output = T> + Send +
     let started = start(async move {
         let abandoned = std::future::poll_fn(|cx| done.poll_canceled(cx));
         // Before the caller goes on: it may look for what is left.
-        let job = std::pin::pin!(stack::wiped(job));
+        let job = std::pin::pin!(stack_wipe::wiped(job));
         let abandoned = std::pin::pin!(abandoned);
         if let Some(result) = first_of(job, abandoned).await {
             // The caller may have gone in this very moment; then nobody wants the result.
@@ -168,7 +168,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
     let signal = Arc::new(Signal(Mutex::new(false), Condvar::new()));
     let waker = Waker::from(signal.clone());
-    let mut future = std::pin::pin!(stack::wiped(future));
+    let mut future = std::pin::pin!(stack_wipe::wiped(future));
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut TaskContext::from_waker(&waker)) {
             return output;
@@ -261,7 +261,7 @@ where
     let deadline = Deadline::at(patience);
     let request = deadline.clone().scope(unwrap());
     let task = tokio::spawn(async move {
-        let result = stack::wiped(request).await;
+        let result = stack_wipe::wiped(request).await;
         sender.send_replace(Some(result));
     });
     let flight = Arc::new(Flight { id, deadline, outcome, task: task.abort_handle() });

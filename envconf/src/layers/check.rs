@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use super::env::{Environment, file_form};
 use super::fields;
 use super::report::Report;
+use crate::base::error::{Complaint, Error, Problem};
+use crate::base::variables::Variables;
 use crate::config::EncryptedConfig;
-use crate::error::{Complaint, Error, Problem};
 use crate::meta::{Field, Leaf, Meta, path_of_key};
-use crate::variables::Variables;
 
 /// Everything that is wrong with `T`.
 ///

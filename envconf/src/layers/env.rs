@@ -9,10 +9,10 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::suggest;
-use crate::error::{Complaint, Origin, Problem};
+use crate::base::error::{Complaint, Origin, Problem};
+use crate::base::suggest;
+use crate::base::variables::{Variables, wipe};
 use crate::meta::{Leaf, Meta, Variable};
-use crate::variables::{Variables, wipe};
 
 /// A file that a variable names may be as large as this.
 const MAX_FILE: usize = 1 << 20;
@@ -194,8 +194,9 @@ fn read_file(file: &std::path::Path) -> Result<Zeroizing<String>, Complaint> {
 
 /// The content of `file` in one buffer that never grows, so that no unwiped copy of it stays behind.
 pub(crate) fn read_bounded(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, Complaint> {
-    let cannot =
-        |error: std::io::Error| Complaint::Rule(format!("cannot read it: {}", crate::error::reason(&error)));
+    let cannot = |error: std::io::Error| {
+        Complaint::Rule(format!("cannot read it: {}", crate::base::error::reason(&error)))
+    };
     let file = File::open(file).map_err(cannot)?;
     let len = file.metadata().map_err(cannot)?.len();
     if len > MAX_FILE as u64 {

@@ -11,8 +11,8 @@ use super::env::Environment;
 use super::report::{Provenance, Report};
 use super::tree::{Lines, Node, Place, Table, Text, Value};
 use super::{Layer, LayerKind};
+use crate::base::error::{Complaint, Origin, Problem};
 use crate::config::EncryptedConfig;
-use crate::error::{Complaint, Origin, Problem};
 use crate::format::ContentType;
 use crate::meta::{self, Fallback, Field, Leaf, Literal, Meta, Shape};
 

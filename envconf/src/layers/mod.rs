@@ -12,7 +12,6 @@ pub(crate) mod fields;
 pub(crate) mod json;
 pub(crate) mod named;
 pub(crate) mod report;
-pub(crate) mod suggest;
 pub(crate) mod toml;
 pub(crate) mod tree;
 mod untyped;
@@ -26,11 +25,11 @@ use self::env::Environment;
 use self::fields::{Document, Fields};
 use self::report::{Provenance, Report};
 use self::tree::{Lines, Node, Place, Value};
+use crate::base::error::{Complaint, Error, Origin, Problem};
+use crate::base::variables::Variables;
 use crate::config::EncryptedConfig;
-use crate::error::{Complaint, Error, Origin, Problem};
 use crate::format::{ContentType, markers};
 use crate::meta::Meta;
-use crate::variables::Variables;
 
 /// One text of a configuration: the sealed one, or a plain layer.
 pub(crate) struct Layer<'a> {

@@ -11,7 +11,7 @@ use super::fields::Document;
 use super::tree::{Node, Value};
 use super::untyped::leaves;
 use super::{Layer, parse_all};
-use crate::error::{Complaint, Error, Origin, Problem};
+use crate::base::error::{Complaint, Error, Origin, Problem};
 
 /// A leaf as a variable.
 pub(crate) struct Named {
@@ -80,7 +80,7 @@ fn rule(path: String, origin: &Origin, what: &str) -> Problem {
 fn refuse_collisions(found: &mut [Named], problems: &mut Vec<Problem>) {
     found.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
     for pair in found.windows(2).filter(|pair| pair[0].name == pair[1].name) {
-        let first = crate::error::escape(&pair[0].path);
+        let first = crate::base::error::escape(&pair[0].path);
         let what = format!("it makes the same name as {first}: {}", pair[1].name);
         problems.push(rule(pair[1].path.clone(), &pair[1].origin, &what));
     }
@@ -207,9 +207,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::base::variables::Variables;
     use crate::format::ContentType;
     use crate::layers::{LayerKind, build};
-    use crate::variables::Variables;
     use crate::{EncryptedConfig, Kind};
 
     fn layer<'a>(content_type: ContentType, name: &str, text: &'a str) -> Layer<'a> {

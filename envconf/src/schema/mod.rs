@@ -17,13 +17,14 @@ use std::path::Path;
 use serde::de::DeserializeSeed as _;
 
 use self::types::Type;
-use crate::error::{Complaint, Error, Kind, escape};
+use crate::base::error::{Complaint, Error, Kind, escape};
+use crate::base::suggest;
+use crate::base::variables::Variables;
 use crate::layers::env::{Environment, file_form};
 use crate::layers::fields::Fields;
 use crate::layers::report::{Provenance, Report};
-use crate::layers::{self, Layer, suggest};
+use crate::layers::{self, Layer};
 use crate::meta::{Fallback, Meta, Shape};
-use crate::variables::Variables;
 
 pub(crate) use self::json::{Json, quoted};
 pub(crate) use self::write::literal;

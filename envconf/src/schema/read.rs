@@ -13,7 +13,7 @@ use super::json::Json;
 use super::types::Type;
 use super::write::{alias_rules, needs_values};
 use super::{DRAFT, Object, Slot, pointer};
-use crate::error::{Error, Kind, escape};
+use crate::base::error::{Error, Kind, escape};
 use crate::layers::json;
 use crate::layers::tree::{Entry, Node, Place, Table, Value};
 use crate::meta::{Fallback, Field, Literal, Meta, Shape, Variable};

@@ -1,8 +1,8 @@
 //! The pair that is to be replaced, as far as it is known.
 
+use crate::base::key_ref::KeyRef;
 use crate::envelope::DataKey;
 use crate::format::{EncFile, KeyFile, Section, Suite};
-use crate::kms::KeyRef;
 use crate::open::Opened;
 
 /// The pair that is to be replaced.

@@ -1,7 +1,7 @@
 //! A new pair before it is in its place.
 
 use super::Sealed;
-use crate::error::Error;
+use crate::base::error::Error;
 use crate::pair::Pair;
 
 /// A new pair that opens, not yet in its place.

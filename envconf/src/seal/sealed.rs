@@ -1,7 +1,7 @@
 //! What sealing did.
 
+use crate::base::key_ref::KeyRef;
 use crate::format::Id;
-use crate::kms::KeyRef;
 
 /// What sealing did.
 #[derive(Debug)]

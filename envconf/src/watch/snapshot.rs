@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::base::error::{Error, Kind};
+use crate::base::variables::Variables;
 use crate::config::EncryptedConfig;
-use crate::error::{Error, Kind};
 use crate::layers::env::{self, Environment};
 use crate::load::{Loaded, Loader, Plan, Texts};
 use crate::open;
 use crate::pair::Pair;
 use crate::plain::Plain;
-use crate::variables::Variables;
 
 /// What tells one version of the files from another: a hash of all their bytes, or of why they cannot be read.
 pub(super) type Print = [u8; 32];

@@ -5,9 +5,9 @@ use std::ops::Range;
 use toml_edit::{InlineTable, Item, Table};
 
 use super::place::{self, Block, Part, Place};
+use crate::base::error::Error;
 use crate::change::path::KeyPath;
 use crate::change::{Edit, by_hand, unexpected};
-use crate::error::Error;
 
 /// The lines of what is at `path`, or the entry of an inline table.
 pub(super) fn out(text: &str, root: &Table, path: &KeyPath) -> Result<Vec<Edit>, Error> {

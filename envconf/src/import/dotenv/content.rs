@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use zeroize::Zeroizing;
 
 use super::{Dotenv, Variable, problem};
-use crate::error::{Error, Kind};
+use crate::base::error::{Error, Kind};
 use crate::format::ContentType;
 use crate::layers::named::{exactly, json_string};
 

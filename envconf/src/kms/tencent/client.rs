@@ -15,15 +15,16 @@ use super::codes::fault_of;
 use super::credentials::Credential;
 use super::endpoint::Endpoint;
 use super::sign::{self, sign};
+use crate::base::key_ref::KeyRef;
+use crate::base::secret::SecretBytes;
 use crate::envelope::DataKey;
 use crate::format::ContentType;
 use crate::http::{self, Method, Reply, Request, Route};
-use crate::kms::{KeyRef, KmsError, WrappedKey, heard, is_uuid};
+use crate::kms::{KmsError, WrappedKey, heard, is_uuid};
 use crate::layers::{
     self,
     tree::{Table, Value},
 };
-use crate::secret::SecretBytes;
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -429,7 +430,7 @@ pub(super) fn integer(table: &Table<'_>, name: &str) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Fault;
+    use crate::base::error::Fault;
 
     fn read(status: u16, body: &str) -> Result<Answer, KmsError> {
         let reply = Reply { status, date: None, body: SecretBytes::copy_of(body.as_bytes()) };

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::credentials::Credential;
 use super::endpoint::Endpoint;
 use super::{Tencent, clock};
+use crate::base::key_ref::KeyRef;
 use crate::http::walk::Walk;
-use crate::kms::KeyRef;
 use crate::step::{State, Step};
 
 /// Addresses of a name that are shown.

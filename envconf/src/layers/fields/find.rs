@@ -1,7 +1,7 @@
 //! Where a leaf's value is found: variables before texts, the stronger text before the weaker.
 
 use super::{Document, Fields, Reported};
-use crate::error::{Complaint, Origin};
+use crate::base::error::{Complaint, Origin};
 use crate::layers::de::{self, Given, Misfit};
 use crate::layers::env::{Setting, Unusable};
 use crate::layers::tree::{Entry, Node, Place, Value, segment};

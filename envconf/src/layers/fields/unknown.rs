@@ -1,8 +1,8 @@
 //! Keys and lines that no field has.
 
 use super::{Document, Fields};
-use crate::error::{Complaint, Problem};
-use crate::layers::suggest;
+use crate::base::error::{Complaint, Problem};
+use crate::base::suggest;
 use crate::layers::tree::{Entry, Table};
 use crate::meta::{self, Field};
 

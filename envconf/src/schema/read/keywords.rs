@@ -1,7 +1,7 @@
 //! The keywords of one object of a schema: each is taken by who understands it, and none may be left.
 
 use super::Reader;
-use crate::error::{Error, escape};
+use crate::base::error::{Error, escape};
 use crate::layers::tree::{Node, Place, Table, Value};
 
 /// Keywords that refuse no value.

@@ -2,7 +2,7 @@
 
 use super::Reader;
 use super::keywords::Keywords;
-use crate::error::Error;
+use crate::base::error::Error;
 use crate::layers::tree::{Node, Value};
 use crate::schema::types::{Format, Text, Type};
 

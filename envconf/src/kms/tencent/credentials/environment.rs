@@ -3,8 +3,8 @@
 use zeroize::Zeroizing;
 
 use super::{Credential, MISFIT, broken, fits};
+use crate::base::variables::Variables;
 use crate::kms::KmsError;
-use crate::variables::Variables;
 
 pub(super) const ID: &str = "TENCENTCLOUD_SECRET_ID";
 pub(super) const KEY: &str = "TENCENTCLOUD_SECRET_KEY";
@@ -87,7 +87,7 @@ mod tests {
         ] {
             let error = find_in(pairs).unwrap_err();
             assert!(error.message.contains(name), "{}", error.message);
-            assert_eq!((error.fault, error.tries), (crate::error::Fault::Refused, 0));
+            assert_eq!((error.fault, error.tries), (crate::base::error::Fault::Refused, 0));
         }
     }
 }

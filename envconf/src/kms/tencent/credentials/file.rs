@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{Credential, MISFIT, broken, fits, read, secret};
+use crate::base::variables::Variables;
 use crate::kms::KmsError;
-use crate::variables::Variables;
 
 pub(super) const FILE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
 pub(super) const PROFILE: &str = "TENCENTCLOUD_PROFILE";

@@ -10,7 +10,7 @@ use super::super::client::{field, integer, string};
 use super::super::clock;
 use super::super::endpoint::Endpoint;
 use super::{Credential, Fetched, fits, secret};
-use crate::error::Fault;
+use crate::base::error::Fault;
 use crate::format::ContentType;
 use crate::http::{self, Method, Reply, Request, Route};
 use crate::kms::KmsError;

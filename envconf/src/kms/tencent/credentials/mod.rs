@@ -22,11 +22,11 @@ pub(super) use self::cache::{Fetched, generation};
 use self::role::Role;
 use super::endpoint::Endpoint;
 use super::{clock, codes};
-use crate::error::{Error, Fault};
+use crate::base::error::{Error, Fault};
+use crate::base::secret::SecretBytes;
+use crate::base::variables::Variables;
 use crate::http::Route;
 use crate::kms::KmsError;
-use crate::secret::SecretBytes;
-use crate::variables::Variables;
 
 /// Every variable that says where credentials come from.
 pub(super) const VARIABLES: [&str; 18] = [
@@ -222,7 +222,7 @@ fn secret(text: &str) -> Zeroizing<String> {
 fn read(path: &std::path::Path, place: &str) -> Result<Option<SecretBytes>, KmsError> {
     use std::io::{ErrorKind, Read as _};
     let unreadable = |_| broken(place, "cannot be read");
-    let mut file = match crate::key_file::open_without_waiting(path) {
+    let mut file = match crate::base::private_file::open_without_waiting(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(None);
         }

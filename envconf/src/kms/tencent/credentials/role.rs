@@ -5,10 +5,10 @@ use super::super::client::Call;
 use super::super::endpoint::Endpoint;
 use super::super::sts;
 use super::{Credential, Fetched};
-use crate::error::{Error, Kind};
+use crate::base::error::{Error, Kind};
+use crate::base::variables::Variables;
 use crate::http::{Method, Route};
 use crate::kms::KmsError;
-use crate::variables::Variables;
 
 pub(super) const ARN: &str = "TENCENTCLOUD_ROLE_ARN";
 pub(super) const SESSION_NAME: &str = "TENCENTCLOUD_ROLE_SESSION_NAME";

@@ -8,13 +8,13 @@ use zeroize::Zeroizing;
 use super::super::client::{field, integer, string};
 use super::super::clock;
 use super::{Credential, MISFIT, broken, file, fits, read, secret};
+use crate::base::variables::Variables;
 use crate::format::ContentType;
 use crate::kms::KmsError;
 use crate::layers::{
     self,
     tree::{Table, Value},
 };
-use crate::variables::Variables;
 
 pub(super) const PROFILE: &str = "TCCLI_PROFILE";
 const PLACE: &str = "tccli's file ~/.tccli/<profile>.credential";

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::OnceLock;
 
-use crate::mlock;
+use super::mlock;
 
 /// Protects what is secret in this process's memory from core dumps, other processes and swap space, as far as the
 /// system lets it. To be called first thing in `main`: keys that were there before are not locked.

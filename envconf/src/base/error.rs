@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::kms::{KeyRef, local};
-use crate::signer;
+use super::key_ref::KeyRef;
+use crate::base::key_ref;
 
 /// What went wrong, in one word: the closed list of format.md §8, and what can happen around the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -614,8 +614,9 @@ pub fn escape(text: &str) -> impl fmt::Display + '_ {
         }
     }
     fn key_at(text: &str, at: usize) -> Option<(usize, &'static str)> {
-        let prefix =
-            [local::PREFIX, signer::PREFIX].into_iter().find(|prefix| text[at..].starts_with(prefix));
+        let prefix = [key_ref::LOCAL_PREFIX, key_ref::SIGNER_PREFIX]
+            .into_iter()
+            .find(|prefix| text[at..].starts_with(prefix));
         prefix.map(|prefix| (at, prefix))
     }
     fn plainly(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -643,7 +644,7 @@ mod tests {
 
     #[test]
     fn however_often_a_key_stands_in_a_text_it_is_left_out() {
-        let key = format!("{}canary ", local::PREFIX);
+        let key = format!("{}canary ", key_ref::LOCAL_PREFIX);
         let all = escape(&key.repeat(100_000)).to_string();
         assert!(!all.contains("canary") && all.matches("[REDACTED]").count() == 100_000);
         assert_eq!(escape(&all).to_string(), all, "nothing changes when it is escaped again");

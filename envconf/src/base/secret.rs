@@ -9,7 +9,7 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
-use crate::mlock;
+use super::mlock;
 
 /// Secret bytes in one buffer of exact size, wiped on drop; `Debug` shows nothing, not even the length.
 pub(crate) struct SecretBytes(Box<[u8]>);

@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
-use crate::error::{Error, Kind};
-use crate::secret::SecretBytes;
+use super::error::{Error, Kind};
+use super::secret::SecretBytes;
 
 /// Writes a new file that only its owner can read.
 ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Kind, escape};
+use super::error::{Error, Kind, escape};
 
 /// The variables that this library reads: settings, credentials and the application's own.
 ///

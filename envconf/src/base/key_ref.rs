@@ -1,0 +1,146 @@
+//! The reference that names one key of one service, and the prefixes by which a secret key is known.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::error::{Error, Kind, escape};
+
+/// The provider of local keys.
+pub(crate) const LOCAL_PROVIDER: &str = "local";
+/// What a local key begins with, as text.
+pub(crate) const LOCAL_PREFIX: &str = "envconf-local-v1:";
+/// What a signer's secret key begins with, as text.
+pub(crate) const SIGNER_PREFIX: &str = "envconf-signer-v1:";
+
+/// One key of one key service: `provider:region:key-id`, exactly the triplet of format.md §5.
+///
+/// Parsed once, at the edge; the parts keep to the grammar of format.md §5.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyRef {
+    provider: String,
+    region: String,
+    key_id: String,
+}
+
+impl KeyRef {
+    /// The key of these parts, each within its grammar: provider `[a-z][a-z0-9-]{0,31}`, region `-` or
+    /// `[a-z0-9][a-z0-9-]{0,31}`, key id 1–512 bytes of 0x21–0x7E.
+    pub(crate) fn new(provider: &str, region: &str, key_id: &str) -> Option<Self> {
+        let word = |text: &str| {
+            text.len() <= 32
+                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        let provider_fits = word(provider) && provider.starts_with(|c: char| c.is_ascii_lowercase());
+        let region_fits = region == "-" || word(region) && !region.is_empty() && !region.starts_with('-');
+        let key_id_fits = (1..=512).contains(&key_id.len()) && key_id.bytes().all(|b| b.is_ascii_graphic());
+        (provider_fits && region_fits && key_id_fits).then(|| Self {
+            provider: provider.to_owned(),
+            region: region.to_owned(),
+            key_id: key_id.to_owned(),
+        })
+    }
+
+    /// The key service's name: `local`, `tencent`, …
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// The service's region, or `-` where it has none.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The key's immutable id within service and region.
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// The same service and region, with `*` in place of the key's id.
+    pub(crate) fn with_any_id(&self) -> Self {
+        Self { key_id: "*".to_owned(), ..self.clone() }
+    }
+
+    /// The alias, where one stands in place of the id: `tencent:ap-guangzhou:alias/NAME`. Tools resolve it
+    /// ([`KeyServices::resolve`](crate::KeyServices::resolve)); it is never written into a file and never trusted,
+    /// because it can be moved to another key.
+    pub fn alias(&self) -> Option<&str> {
+        // Other services may use these letters in ids.
+        let id = (self.provider == "tencent").then_some(self.key_id.as_str())?;
+        id.strip_prefix("alias/")
+    }
+
+    /// # Errors
+    /// [`Kind::Usage`] for an alias, where `what` says what it was given for.
+    pub(crate) fn refuse_alias(&self, what: &str) -> Result<(), Error> {
+        if self.alias().is_none() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Usage,
+            format!("{what} `{}` is an alias, which can be moved to another key", escape(&self.to_string())),
+        )
+        .advise(format!(
+            "name the key by its id: `envconf keys describe {}` tells it",
+            escape(&self.to_string())
+        )))
+    }
+}
+
+impl FromStr for KeyRef {
+    type Err = Error;
+
+    /// Splits at the first two colons: the key id may hold more of them.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if text.starts_with(LOCAL_PREFIX) {
+            return Err(Error::new(Kind::Usage, "this is a local key itself, not a reference to one")
+                .advise(
+                    "write local:-:<id of the key>, or `local`; the key goes into ENVCONF_KEY or a file",
+                ));
+        }
+        let mut parts = text.splitn(3, ':');
+        let (provider, region, key_id) =
+            (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+        Self::new(provider, region, key_id).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("`{}` is no key reference", escape(text)))
+                .advise("write it as provider:region:key-id, such as tencent:ap-guangzhou:<id of the CMK>")
+        })
+    }
+}
+
+impl fmt::Display for KeyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.provider, self.region, self.key_id)
+    }
+}
+
+impl fmt::Debug for KeyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyRef({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_splits_at_the_first_two_colons() {
+        let key: KeyRef = "aws:us-east-1:arn:aws:kms:us-east-1:1:key/2".parse().unwrap();
+        assert_eq!(
+            (key.provider(), key.region(), key.key_id()),
+            ("aws", "us-east-1", "arn:aws:kms:us-east-1:1:key/2")
+        );
+        assert_eq!(key.to_string().parse::<KeyRef>().unwrap(), key);
+    }
+
+    #[test]
+    fn parts_outside_their_grammar_are_refused() {
+        for bad in
+            ["", "local", "local:-", "local:-:", "Local:-:x", "1a:-:x", "a:_:x", "a:--:x", "a:-:b c", "a::x"]
+        {
+            assert_eq!(bad.parse::<KeyRef>().unwrap_err().kind(), Kind::Usage, "{bad:?}");
+        }
+        assert!(KeyRef::new("a", "-", &"k".repeat(512)).is_some());
+        assert!(KeyRef::new("a", "-", &"k".repeat(513)).is_none());
+    }
+}
