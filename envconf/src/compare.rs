@@ -10,8 +10,8 @@ use crate::base::error::escape;
 use crate::base::key_ref::KeyRef;
 use crate::format::outline::{self, encode};
 use crate::format::{EncFile, Id, OutlineLine};
-use crate::layers::tree::{Node, Value};
 use crate::open::Opened;
+use crate::syntax::tree::{Node, Value};
 
 /// What differs between two `.enc`, as their headers say it; nothing of it is authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -297,7 +297,8 @@ fn write_text(out: &mut impl Write, text: &str) -> fmt::Result {
 mod tests {
     use super::*;
     use crate::format::Outline;
-    use crate::layers;
+    use crate::syntax;
+
     use crate::{ContentType, ExposeSecret, KeyServices, LocalKey, Pair, Seal};
 
     struct Sealer {
@@ -394,7 +395,7 @@ mod tests {
     #[test]
     fn values_are_shown_on_one_line_that_moves_nothing() {
         let json = r#"{"a":[1,-2.5,null,{"k":true},{},"q\"\\\n\u001b[2J\u202e"]}"#;
-        let root = layers::parse(ContentType::Json, json).unwrap();
+        let root = syntax::parse(ContentType::Json, json).unwrap();
         let Value::Table(table) = &root.value else { panic!() };
         let text = shown(&table.get("a").unwrap().node.value);
         assert_eq!(

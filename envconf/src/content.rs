@@ -2,7 +2,8 @@
 
 use crate::base::error::{Complaint, Error, Kind, Origin, Problem};
 use crate::format::ContentType;
-use crate::layers::{self, Layer, LayerKind};
+use crate::layers::{Layer, LayerKind};
+use crate::syntax;
 
 /// Refuses content that is not what its type says: no UTF-8, a byte order mark, or text that does not parse. YAML
 /// and raw content are never parsed.
@@ -30,7 +31,7 @@ pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Er
         return Ok(());
     }
     let layer = Layer { file: None, kind: LayerKind::ToSeal, content_type, text };
-    layers::parse(content_type, text).map(|_| ()).map_err(|syntax| broken(syntax.problem(&layer)))
+    syntax::parse(content_type, text).map(|_| ()).map_err(|syntax| broken(syntax.problem(&layer)))
 }
 
 pub(crate) fn not_utf8(content: &[u8], at: usize) -> Problem {

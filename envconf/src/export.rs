@@ -6,12 +6,12 @@ use crate::base::error::{Error, Kind, Origin, escape};
 use crate::format::Header;
 use crate::kms::services::KeyServices;
 use crate::layers::Layer;
-use crate::layers::dotenv::is_name;
-use crate::layers::named::{self, Named};
+use crate::layers::as_variables::{self, Named};
 use crate::open::open;
 use crate::pair::Pair;
 use crate::plain::Plain;
 use crate::policy::Policy;
+use crate::syntax::dotenv::is_name;
 
 /// A configuration as variables; values are wiped on drop.
 #[derive(Debug)]
@@ -102,6 +102,6 @@ pub fn export(
     let opened = open(pair, policy, services)?;
     let mut layers: Vec<Layer<'_>> = plain.iter().map(Plain::layer).collect();
     layers.push(opened.layer(pair)?);
-    let variables = named::variables(&policy.what(), &layers, prefix)?;
+    let variables = as_variables::variables(&policy.what(), &layers, prefix)?;
     Ok(Exported { variables: variables.into_iter().map(ExportedVariable).collect(), header: opened.header })
 }

@@ -113,7 +113,6 @@ pub mod change;
 pub mod import;
 #[doc(hidden)]
 pub mod private;
-mod config;
 mod global;
 mod template;
 mod schema;
@@ -121,6 +120,7 @@ pub mod meta;
 mod plain;
 mod content;
 mod layers;
+mod syntax;
 mod rules;
 mod policy;
 mod lock;
@@ -165,8 +165,8 @@ mod schema_chapter {}
 mod memory_chapter {}
 
 pub use base::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
-pub use config::EncryptedConfig;
 pub use envconf_derive::EncryptedConfig;
+pub use layers::config::EncryptedConfig;
 pub use secrecy::{self, ExposeSecret, SecretString};
 
 pub use base::harden::{Hardened, Measure, harden};

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::layers::tree::segment;
+use crate::syntax::tree::segment;
 
 /// What `#[derive(EncryptedConfig)]` knows of a struct.
 ///

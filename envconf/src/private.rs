@@ -5,11 +5,11 @@
 
 pub use serde::de::DeserializeOwned;
 
-use crate::config::EncryptedConfig;
-pub use crate::layers::de::Given;
-use crate::layers::de::Misfit;
+use crate::layers::config::EncryptedConfig;
 pub use crate::layers::fields::Fields;
 use crate::meta::Meta;
+pub use crate::syntax::de::Given;
+use crate::syntax::de::Misfit;
 
 /// What the derive puts in place of `META` beside its errors.
 pub const NO_META: Meta = Meta::EMPTY;

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::base::error::{Error, Kind, escape};
 use crate::base::upward_search;
 use crate::format::outline::{self, Outline};
-use crate::format::{ContentType, EncFile, Id, markers};
-use crate::layers;
-use crate::layers::tree::{Node, Value};
+use crate::format::{ContentType, EncFile, Id, conflict_markers};
 use crate::policy::Trusted;
 use crate::signer::{self, SignerKey};
+use crate::syntax;
+use crate::syntax::tree::{Node, Value};
 
 /// The file's name, searched upwards from the pair's folder.
 const FILE: &str = ".envconf.toml";
@@ -124,8 +124,8 @@ impl Rules {
 
     fn parse(text: &str) -> Result<Vec<Rule>, Error> {
         let at = |node: &Node<'_>| node.place.in_text(text).0;
-        let root = layers::parse(ContentType::Toml, text).map_err(|broken| {
-            if let Some(line) = markers::first_whole(text.as_bytes()) {
+        let root = syntax::parse(ContentType::Toml, text).map_err(|broken| {
+            if let Some(line) = conflict_markers::first_whole(text.as_bytes()) {
                 return usage(format!("line {line}: a conflict marker of git"));
             }
             let (line, column) = broken.place.in_text(text);

@@ -40,12 +40,12 @@ use std::time::Duration;
 
 use crate::base::error::Error;
 use crate::base::key_ref::KeyRef;
-use crate::config::EncryptedConfig;
 use crate::envelope::DataKey;
 use crate::format::{ContentType, Name};
 use crate::kms::local::LocalKey;
 use crate::kms::services::KeyServices;
 use crate::kms::{BoxFuture, Context, Kms, KmsError, WrappedKey};
+use crate::layers::config::EncryptedConfig;
 use crate::load::Loader;
 use crate::pair::Pair;
 use crate::seal::Seal;

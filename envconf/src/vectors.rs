@@ -8,9 +8,9 @@ use crate::envelope::{self, DataKey};
 use crate::format::outline;
 use crate::format::{ContentType, Header, KeyFile, Recipient, Suite};
 use crate::kms::{Context, local::LocalKey};
-use crate::layers;
 use crate::policy::Policy;
 use crate::signer::{SignerKey, SigningKey};
+use crate::syntax;
 use aes_gcm::{Aes128Gcm, Aes256Gcm};
 
 /// Key, nonce and commitment of a seal.
@@ -88,8 +88,8 @@ pub fn outline_value(key: &[u8], path: &str, text: &str) -> Option<(Vec<u8>, [u8
     let json = format!("{{\"v\":{text}}}");
     let toml = format!("v = {text}\n");
     let root =
-        layers::parse(ContentType::Json, &json).or_else(|_| layers::parse(ContentType::Toml, &toml)).ok()?;
-    let layers::tree::Value::Table(root) = &root.value else { return None };
+        syntax::parse(ContentType::Json, &json).or_else(|_| syntax::parse(ContentType::Toml, &toml)).ok()?;
+    let syntax::tree::Value::Table(root) = &root.value else { return None };
     let (_, node) = root.iter().next()?;
     Some((outline::encode(&node.value).to_vec(), outline::tag(key, path, node)))
 }

@@ -3,7 +3,7 @@
 use super::path::{KeyPath, Step};
 use super::{Edit, by_hand, unexpected};
 use crate::base::error::Error;
-use crate::layers::dotenv::is_name;
+use crate::syntax::dotenv::is_name;
 
 /// Puts `value` after the name's `=`, or a new line at the end.
 pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, Error> {

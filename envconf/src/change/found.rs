@@ -10,7 +10,7 @@ use super::{by_hand, kind_of};
 use crate::base::error::{Error, Kind, escape};
 use crate::base::suggest::nearest;
 use crate::format::outline::datetime_text;
-use crate::layers::tree::{Node, Value};
+use crate::syntax::tree::{Node, Value};
 
 /// A value, as text in wiped buffers; `Debug` shows none of it.
 pub struct Found {

@@ -8,7 +8,7 @@ use super::path::{KeyPath, Step};
 use super::value::quote;
 use super::{Edit, unexpected};
 use crate::base::error::Error;
-use crate::layers::json::unescape;
+use crate::syntax::json::unescape;
 
 /// Puts `value` in place of the one at `path`, or into the last object that the path reaches.
 pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, Error> {

@@ -24,8 +24,9 @@ use zeroize::Zeroizing;
 use self::path::Step;
 use crate::base::error::{Error, Kind};
 use crate::format::ContentType;
-use crate::layers::tree::{Node, Value};
-use crate::layers::{self, Layer, LayerKind};
+use crate::layers::{Layer, LayerKind};
+use crate::syntax;
+use crate::syntax::tree::{Node, Value};
 
 pub use found::{Found, Shape};
 pub use path::KeyPath;
@@ -175,7 +176,7 @@ fn text(content_type: ContentType, content: &[u8]) -> Result<&str, Error> {
 
 fn parse(content_type: ContentType, text: &str) -> Result<Node<'_>, Error> {
     let layer = Layer { file: None, kind: LayerKind::Sealed, content_type, text };
-    layers::parse(content_type, text)
+    syntax::parse(content_type, text)
         .map_err(|broken| Error::does_not_fit("the content", vec![broken.problem(&layer)]))
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::base::error::{Error, Kind, escape};
 use crate::format::outline::push_key;
-use crate::layers::json::unescape;
+use crate::syntax::json::unescape;
 
 /// Deeper than anything that carries an outline.
 const MAX_STEPS: usize = 64;

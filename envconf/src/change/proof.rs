@@ -7,7 +7,7 @@ use crate::base::error::Error;
 use crate::base::secret;
 use crate::format::ContentType;
 use crate::format::outline;
-use crate::layers::tree::{Node, Text, Value};
+use crate::syntax::tree::{Node, Text, Value};
 
 /// Reads `new` and compares it with `old`: at `path` it has `value`, or nothing, and all else is the same. Tables on
 /// the way may come into being, or end with their last value.

@@ -6,8 +6,8 @@ use super::kind_of;
 use super::path::KeyPath;
 use crate::base::error::{Complaint, Error, Problem};
 use crate::format::ContentType;
-use crate::layers::tree::{Node, Value};
-use crate::layers::{json, toml};
+use crate::syntax::tree::{Node, Value};
+use crate::syntax::{json, toml};
 
 /// A value to be set. `Debug` shows none of it.
 pub enum NewValue<'a> {
@@ -103,8 +103,8 @@ fn parse(content_type: ContentType, text: &str) -> Option<Node<'_>> {
         ContentType::Toml => toml::parse_value(text).ok(),
         ContentType::Json => json::parse(text).ok(),
         _ => {
-            let text = crate::layers::tree::Text::Borrowed(text);
-            Some(Node { value: Value::String(text), place: crate::layers::tree::Place(0) })
+            let text = crate::syntax::tree::Text::Borrowed(text);
+            Some(Node { value: Value::String(text), place: crate::syntax::tree::Place(0) })
         }
     }
 }

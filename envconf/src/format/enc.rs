@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::lines::{FileKind, Lines, checked};
+use super::line_reader::{FileKind, LineReader, checked};
 use super::outline::{self, OutlineLine};
 use super::values::{self, Id, Name, Timestamp};
 use super::{ContentType, MAX_CONTENT, MAX_ENC, PADDING, Suite, TAG};
@@ -106,7 +106,7 @@ impl EncFile {
         checked(bytes, MAX_ENC, FileKind::Enc, Self::parse_lines)
     }
 
-    fn parse_lines(mut lines: Lines<'_>) -> Result<Self, Error> {
+    fn parse_lines(mut lines: LineReader<'_>) -> Result<Self, Error> {
         let header = parse_header(&mut lines)?;
         let salt = lines.field("salt")?;
         let salt = values::b64(salt).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
@@ -143,7 +143,7 @@ impl EncFile {
     }
 }
 
-fn parse_header(lines: &mut Lines<'_>) -> Result<Header, Error> {
+fn parse_header(lines: &mut LineReader<'_>) -> Result<Header, Error> {
     let name = name_field(lines, "name")?;
     let environment = name_field(lines, "env")?;
     let content_type = std::str::from_utf8(lines.field("type")?).ok().and_then(ContentType::from_name);
@@ -168,12 +168,12 @@ fn parse_header(lines: &mut Lines<'_>) -> Result<Header, Error> {
 }
 
 /// A field that holds a name: `name` and `env`, the second and third line of both files.
-pub(super) fn name_field(lines: &mut Lines<'_>, field: &str) -> Result<Name, Error> {
+pub(super) fn name_field(lines: &mut LineReader<'_>, field: &str) -> Result<Name, Error> {
     Name::from_bytes(lines.field(field)?)
         .ok_or_else(|| lines.bad_value("1 to 64 letters, digits, `.`, `_`, `-`, the first a letter or digit"))
 }
 
-fn parse_outline(lines: &mut Lines<'_>, content_type: ContentType) -> Result<Vec<OutlineLine>, Error> {
+fn parse_outline(lines: &mut LineReader<'_>, content_type: ContentType) -> Result<Vec<OutlineLine>, Error> {
     let mut outline: Vec<OutlineLine> = Vec::new();
     while let Some(value) = lines.optional("outline")? {
         if !content_type.has_outline() {
@@ -192,7 +192,7 @@ fn parse_outline(lines: &mut Lines<'_>, content_type: ContentType) -> Result<Vec
     Ok(outline)
 }
 
-fn parse_signatures(lines: &mut Lines<'_>) -> Result<Vec<Signature>, Error> {
+fn parse_signatures(lines: &mut LineReader<'_>) -> Result<Vec<Signature>, Error> {
     let mut signatures: Vec<Signature> = Vec::new();
     while let Some(value) = lines.optional("sig")? {
         if signatures.len() == MAX_SIGNATURES {
@@ -215,7 +215,7 @@ fn parse_signatures(lines: &mut Lines<'_>) -> Result<Vec<Signature>, Error> {
 /// Where a body line has a character that is no base64, that line is the error, before anything that follows it;
 /// wrong padding and length are errors of the whole body, at its end (format.md §3). Decoding finds both at once,
 /// so the line is looked for only after decoding has failed.
-fn parse_body(lines: &mut Lines<'_>) -> Result<SecretBytes, Error> {
+fn parse_body(lines: &mut LineReader<'_>) -> Result<SecretBytes, Error> {
     let start = lines.clone();
     let (full_lines, last) = match measure_body(lines) {
         Ok(measured) => measured,
@@ -227,7 +227,7 @@ fn parse_body(lines: &mut Lines<'_>) -> Result<SecretBytes, Error> {
 
 /// Goes over the body's lines and checks their lengths; gives the number of full lines and the length of a last,
 /// shorter one, or 0.
-fn measure_body(lines: &mut Lines<'_>) -> Result<(usize, usize), Error> {
+fn measure_body(lines: &mut LineReader<'_>) -> Result<(usize, usize), Error> {
     let mut full = 0;
     loop {
         while starts_with_full_line(lines.rest()) {
@@ -318,7 +318,7 @@ fn decode_lines(full: &[u8], last: &[u8], mut out: &mut [u8]) -> bool {
 }
 
 /// The first body line with a character that is neither base64 nor padding, among the lines up to `end`.
-fn foreign_character(mut lines: Lines<'_>, end: usize) -> Option<Error> {
+fn foreign_character(mut lines: LineReader<'_>, end: usize) -> Option<Error> {
     while lines.position() < end {
         let line = lines.next().ok()?;
         if ends_body(line) {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::MAX_KEY;
 use super::enc::name_field;
-use super::lines::{FileKind, Lines, checked};
+use super::line_reader::{FileKind, LineReader, checked};
 use super::values::{self, Id, Name};
 use crate::base::error::{Error, Kind};
 use crate::base::key_ref::KeyRef;
@@ -64,7 +64,7 @@ impl KeyFile {
         checked(bytes, MAX_KEY, FileKind::Key, |lines| Self::parse_lines(bytes, lines))
     }
 
-    fn parse_lines(bytes: &[u8], mut lines: Lines<'_>) -> Result<Self, Error> {
+    fn parse_lines(bytes: &[u8], mut lines: LineReader<'_>) -> Result<Self, Error> {
         let name = name_field(&mut lines, "name")?;
         let environment = name_field(&mut lines, "env")?;
         let prefix = lines.position();
@@ -147,7 +147,7 @@ impl Section {
     }
 }
 
-fn parse_section(lines: &mut Lines<'_>, dek: Id, start: usize) -> Result<Section, Error> {
+fn parse_section(lines: &mut LineReader<'_>, dek: Id, start: usize) -> Result<Section, Error> {
     let mut recipients: Vec<Recipient> = Vec::new();
     let mut mac_at = lines.position();
     while let Some(value) = lines.optional("recipient")? {

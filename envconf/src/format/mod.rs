@@ -6,10 +6,10 @@
 mod enc;
 pub(crate) mod foreign;
 mod key;
-mod lines;
-pub(crate) mod markers;
 pub(crate) mod outline;
 mod values;
+pub(crate) mod line_reader;
+pub(crate) mod conflict_markers;
 
 pub use enc::{EncFile, Header, Signature};
 pub(crate) use enc::{MAX_SIGNATURES, reserve_rest, write_body, write_signatures};
@@ -42,7 +42,7 @@ pub enum ContentType {
     Json,
     /// YAML; sealed and opened as it is.
     Yaml,
-    /// Lines of `NAME=value` (format.md §7).
+    /// LineReader of `NAME=value` (format.md §7).
     Dotenv,
     /// Any bytes.
     Raw,

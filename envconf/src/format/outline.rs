@@ -7,10 +7,8 @@ use super::{ContentType, Header};
 use crate::base::error::{Error, Kind, escape};
 use crate::base::secret::same;
 use crate::envelope::{DataKey, hmac};
-use crate::layers::{
-    self,
-    tree::{Node, Value},
-};
+use crate::syntax;
+use crate::syntax::tree::{Node, Value};
 use zeroize::Zeroizing;
 
 const MAX_PATH: usize = 512;
@@ -243,7 +241,7 @@ pub(crate) fn with_leaves<T>(
     with: impl FnOnce(&[(String, &Node<'_>)]) -> T,
 ) -> Option<T> {
     let text = std::str::from_utf8(content).ok()?;
-    let root = layers::parse(content_type, text).ok()?;
+    let root = syntax::parse(content_type, text).ok()?;
     let mut leaves = Vec::new();
     collect_leaves(&root, &mut String::new(), 1, &mut leaves)?;
     leaves.sort_by(|(a, _), (b, _)| a.as_bytes().cmp(b.as_bytes()));
@@ -448,10 +446,10 @@ mod tests {
     #[test]
     fn encoded_lengths_are_exact() {
         let json = r#"{"a":[null,true,0,-17,18446744073709551615,1.5,"é",[],{}],"b":{"c":{"d":-9223372036854775808}}}"#;
-        let root = layers::parse(ContentType::Json, json).unwrap();
+        let root = syntax::parse(ContentType::Json, json).unwrap();
         assert_eq!(encode(&root.value).len(), encoded_len(&root.value));
         let toml = "a = 1979-05-27T00:32:00.999999-07:00\nb = 07:32:00\nc = 1979-05-27\nd = 07:32:00.120\n";
-        let root = layers::parse(ContentType::Toml, toml).unwrap();
+        let root = syntax::parse(ContentType::Toml, toml).unwrap();
         assert_eq!(encode(&root.value).len(), encoded_len(&root.value));
     }
 }

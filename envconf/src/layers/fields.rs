@@ -6,15 +6,15 @@ mod unknown;
 use std::cell::OnceCell;
 
 use self::find::Found;
-use super::de::{self, Given, Misfit};
+use super::config::EncryptedConfig;
 use super::env::Environment;
 use super::report::{Provenance, Report};
-use super::tree::{Lines, Node, Place, Table, Text, Value};
 use super::{Layer, LayerKind};
 use crate::base::error::{Complaint, Origin, Problem};
-use crate::config::EncryptedConfig;
 use crate::format::ContentType;
 use crate::meta::{self, Fallback, Field, Leaf, Literal, Meta, Shape};
+use crate::syntax::de::{self, Given, Misfit};
+use crate::syntax::tree::{Lines, Node, Place, Table, Text, Value};
 
 /// A layer's text as a tree.
 pub(crate) struct Document<'a> {

@@ -5,31 +5,26 @@
 //! attribute's default. Whatever is wrong is collected, so that one report tells all of it.
 
 pub(crate) mod check;
-pub(crate) mod de;
-pub(crate) mod dotenv;
 pub(crate) mod env;
 pub(crate) mod fields;
-pub(crate) mod json;
-pub(crate) mod named;
 pub(crate) mod report;
-pub(crate) mod toml;
-pub(crate) mod tree;
 mod untyped;
-#[cfg(feature = "yaml")]
-mod yaml;
+pub(crate) mod as_variables;
+pub(crate) mod config;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use self::config::EncryptedConfig;
 use self::env::Environment;
 use self::fields::{Document, Fields};
 use self::report::{Provenance, Report};
-use self::tree::{Lines, Node, Place, Value};
 use crate::base::error::{Complaint, Error, Origin, Problem};
 use crate::base::variables::Variables;
-use crate::config::EncryptedConfig;
-use crate::format::{ContentType, markers};
+use crate::format::{ContentType, conflict_markers};
 use crate::meta::Meta;
+use crate::syntax::tree::{Lines, Node, Place, Value};
+use crate::syntax::{Broken, no_table, parse};
 
 /// One text of a configuration: the sealed one, or a plain layer.
 pub(crate) struct Layer<'a> {
@@ -59,19 +54,12 @@ impl Layer<'_> {
     }
 }
 
-/// A text that does not follow its syntax, is too deep, repeats a key, or has a root that is no table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Broken {
-    pub(crate) syntax: &'static str,
-    pub(crate) place: Place,
-}
-
 impl Broken {
     /// The problem to report, with line and column of `layer`.
     ///
     /// Where git left a conflict in the text, that is the problem, at the line where it begins.
     pub(crate) fn problem(self, layer: &Layer<'_>) -> Problem {
-        if let Some(line) = markers::first_whole(layer.text.as_bytes()) {
+        if let Some(line) = conflict_markers::first_whole(layer.text.as_bytes()) {
             let (file, sealed) = (layer.file.clone(), layer.kind == LayerKind::Sealed);
             let origin = Origin::Text { file, sealed, line, column: 1 };
             let rule = "a conflict marker of git; resolve the conflict first".to_owned();
@@ -82,24 +70,6 @@ impl Broken {
             Some(layer.origin(self.place, &Lines::of(layer.text))),
             Complaint::Syntax { expected: self.syntax },
         )
-    }
-}
-
-/// The tree of `text`, whose root is a table. Raw content has none, and YAML only with the feature `yaml`.
-pub(crate) fn parse(content_type: ContentType, text: &str) -> Result<Node<'_>, Broken> {
-    let root = match content_type {
-        ContentType::Toml => toml::parse(text)?,
-        ContentType::Json => json::parse(text)?,
-        ContentType::Dotenv => dotenv::parse(text)?,
-        #[cfg(feature = "yaml")]
-        ContentType::Yaml => yaml::parse(text)?,
-        _ => {
-            return Err(Broken { syntax: "TOML, JSON or dotenv", place: Place(0) });
-        }
-    };
-    match root.value {
-        Value::Table(_) => Ok(root),
-        _ => Err(no_table(root.place)),
     }
 }
 
@@ -200,11 +170,6 @@ fn not_loaded(content_type: ContentType) -> Option<&'static str> {
         }
         _ => None,
     }
-}
-
-/// Only JSON can have a root that is no table.
-fn no_table(place: Place) -> Broken {
-    Broken { syntax: "JSON with an object at its root", place }
 }
 
 #[cfg(test)]

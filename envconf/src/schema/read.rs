@@ -14,9 +14,9 @@ use super::types::Type;
 use super::write::{alias_rules, needs_values};
 use super::{DRAFT, Object, Slot, pointer};
 use crate::base::error::{Error, Kind, escape};
-use crate::layers::json;
-use crate::layers::tree::{Entry, Node, Place, Table, Value};
 use crate::meta::{Fallback, Field, Literal, Meta, Shape, Variable};
+use crate::syntax::json;
+use crate::syntax::tree::{Entry, Node, Place, Table, Value};
 
 /// The schema `text`.
 ///

@@ -10,8 +10,8 @@ use super::latest::Latest;
 use super::notices::Notices;
 use super::snapshot::{Files, Print, Snapshot, may_be_half_done, may_pass};
 use crate::base::error::{Error, Kind};
-use crate::config::EncryptedConfig;
 use crate::kms::worker;
+use crate::layers::config::EncryptedConfig;
 use crate::load::{Loaded, Loader, Plan};
 use crate::open::{ReadAgain, Wait};
 

@@ -22,8 +22,8 @@ use self::bell::Bell;
 use self::keeper::Keeper;
 use self::latest::Latest;
 use crate::base::error::Error;
-use crate::config::EncryptedConfig;
 use crate::kms::worker;
+use crate::layers::config::EncryptedConfig;
 use crate::load::{Loaded, Loader};
 use crate::open::Wait;
 

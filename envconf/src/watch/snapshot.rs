@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::base::error::{Error, Kind};
 use crate::base::variables::Variables;
-use crate::config::EncryptedConfig;
+use crate::layers::config::EncryptedConfig;
 use crate::layers::env::{self, Environment};
 use crate::load::{Loaded, Loader, Plan, Texts};
 use crate::open;

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{Dotenv, Variable, problem};
 use crate::base::error::{Error, Kind};
 use crate::format::ContentType;
-use crate::layers::named::{exactly, json_string};
+use crate::layers::as_variables::{exactly, json_string};
 
 impl Dotenv {
     /// The content to seal. As dotenv the names stay, and a value is the rest of its line. As TOML or JSON a name is a

@@ -21,10 +21,8 @@ use crate::envelope::DataKey;
 use crate::format::ContentType;
 use crate::http::{self, Method, Reply, Request, Route};
 use crate::kms::{KmsError, WrappedKey, heard, is_uuid};
-use crate::layers::{
-    self,
-    tree::{Table, Value},
-};
+use crate::syntax;
+use crate::syntax::tree::{Table, Value};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -244,7 +242,7 @@ impl Response<'_> {
         };
         let text = std::str::from_utf8(reply.body.expose()).map_err(|_| senseless("the reply is no JSON"))?;
         let root =
-            layers::parse(ContentType::Json, text).map_err(|_| senseless("the reply is cut, or no JSON"))?;
+            syntax::parse(ContentType::Json, text).map_err(|_| senseless("the reply is cut, or no JSON"))?;
         let Value::Table(root) = &root.value else { return Err(senseless("the reply is no JSON object")) };
         let Some(Value::Table(fields)) = field(root, "Response") else {
             return Err(senseless("the reply has no Response"));

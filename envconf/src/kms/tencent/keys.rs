@@ -7,7 +7,7 @@ use crate::base::error::Fault;
 use crate::base::key_ref::KeyRef;
 use crate::kms::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
 use crate::kms::{BoxFuture, KmsError};
-use crate::layers::tree::Table;
+use crate::syntax::tree::Table;
 
 /// The usage of keys that wrap data keys.
 const WRAPS: &str = "ENCRYPT_DECRYPT";

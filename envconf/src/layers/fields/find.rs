@@ -2,10 +2,10 @@
 
 use super::{Document, Fields, Reported};
 use crate::base::error::{Complaint, Origin};
-use crate::layers::de::{self, Given, Misfit};
 use crate::layers::env::{Setting, Unusable};
-use crate::layers::tree::{Entry, Node, Place, Value, segment};
 use crate::meta::{Field, Leaf};
+use crate::syntax::de::{self, Given, Misfit};
+use crate::syntax::tree::{Entry, Node, Place, Value, segment};
 
 /// A value that some source gives for a leaf.
 pub(super) enum Found<'a> {

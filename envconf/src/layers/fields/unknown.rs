@@ -3,8 +3,8 @@
 use super::{Document, Fields};
 use crate::base::error::{Complaint, Problem};
 use crate::base::suggest;
-use crate::layers::tree::{Entry, Table};
 use crate::meta::{self, Field};
+use crate::syntax::tree::{Entry, Table};
 
 impl Fields<'_> {
     /// Reports the keys of this struct's tables that no field has.

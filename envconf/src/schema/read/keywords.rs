@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::base::error::{Error, escape};
-use crate::layers::tree::{Node, Place, Table, Value};
+use crate::syntax::tree::{Node, Place, Table, Value};
 
 /// Keywords that refuse no value.
 const ANNOTATIONS: [&str; 16] = [

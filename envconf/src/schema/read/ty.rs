@@ -3,8 +3,8 @@
 use super::Reader;
 use super::keywords::Keywords;
 use crate::base::error::Error;
-use crate::layers::tree::{Node, Value};
 use crate::schema::types::{Format, Text, Type};
+use crate::syntax::tree::{Node, Value};
 
 impl Reader<'_> {
     /// The type that the keywords tell; those that they do not tell it by are left to others.

@@ -14,7 +14,8 @@ use crate::base::error::Fault;
 use crate::format::ContentType;
 use crate::http::{self, Method, Reply, Request, Route};
 use crate::kms::KmsError;
-use crate::layers::{self, tree::Value};
+use crate::syntax;
+use crate::syntax::tree::Value;
 
 const PATH: &str = "latest/meta-data/cam/security-credentials/";
 const LIMIT: Duration = Duration::from_secs(1);
@@ -75,7 +76,7 @@ fn parse(reply: &Reply) -> Result<Fetched, KmsError> {
     let garbled =
         || KmsError::transient("the metadata service's reply is cut, or no JSON").status(reply.status);
     let text = std::str::from_utf8(reply.body.expose()).map_err(|_| garbled())?;
-    let root = layers::parse(ContentType::Json, text).map_err(|_| garbled())?;
+    let root = syntax::parse(ContentType::Json, text).map_err(|_| garbled())?;
     let Value::Table(root) = &root.value else { return Err(garbled()) };
     if field(root, "Code").is_some() && string(root, "Code") != Some("Success") {
         return Err(wrong("the metadata service gave no credentials"));

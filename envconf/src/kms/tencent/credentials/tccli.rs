@@ -11,10 +11,8 @@ use super::{Credential, MISFIT, broken, file, fits, read, secret};
 use crate::base::variables::Variables;
 use crate::format::ContentType;
 use crate::kms::KmsError;
-use crate::layers::{
-    self,
-    tree::{Table, Value},
-};
+use crate::syntax;
+use crate::syntax::tree::{Table, Value};
 
 pub(super) const PROFILE: &str = "TCCLI_PROFILE";
 const PLACE: &str = "tccli's file ~/.tccli/<profile>.credential";
@@ -31,7 +29,7 @@ pub(super) fn find(variables: &Variables, home: Option<&Path>) -> Result<Option<
 fn parse(text: &[u8]) -> Result<Credential, KmsError> {
     let no_object = || broken(PLACE, "is no JSON object");
     let text = std::str::from_utf8(text).map_err(|_| no_object())?;
-    let root = layers::parse(ContentType::Json, text).map_err(|_| no_object())?;
+    let root = syntax::parse(ContentType::Json, text).map_err(|_| no_object())?;
     let Value::Table(root) = &root.value else { return Err(no_object()) };
     let expires = integer(root, "expiresAt");
     if let Some(until) = expires

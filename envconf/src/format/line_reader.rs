@@ -4,7 +4,7 @@
 //! when something else is wrong ([`checked`]): every accepted line has matched a grammar that admits printable
 //! ASCII only, so a file that is accepted has passed it, and a body of 64 MiB is not read twice.
 
-use super::{foreign, markers};
+use super::{conflict_markers, foreign};
 use crate::base::error::{Error, Kind};
 
 /// Longest line, its LF included.
@@ -39,7 +39,7 @@ pub(super) fn checked<'a, T>(
     bytes: &'a [u8],
     limit: usize,
     kind: FileKind,
-    parse: impl FnOnce(Lines<'a>) -> Result<T, Error>,
+    parse: impl FnOnce(LineReader<'a>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     if bytes.len() > limit {
         return Err(Error::new(Kind::TooLarge, format!("larger than {limit} bytes")));
@@ -47,7 +47,7 @@ pub(super) fn checked<'a, T>(
     if !bytes.starts_with(MAGIC) {
         return Err(not_envconf(bytes, kind));
     }
-    let lines = Lines { bytes, at: 0, number: 0 };
+    let lines = LineReader { bytes, at: 0, number: 0 };
     lines.first(kind).and_then(parse).map_err(|error| {
         let error = match bytes.iter().position(|b| !is_allowed(*b)) {
             None => error,
@@ -59,11 +59,10 @@ pub(super) fn checked<'a, T>(
 
 /// The kind stays that of the first violation; what is said is what happened to the file.
 fn name_conflict(error: Error, bytes: &[u8]) -> Error {
-    match markers::first(bytes) {
+    match conflict_markers::first(bytes) {
         None => error,
-        Some(line) => {
-            Error::new(error.kind(), format!("line {line}: a conflict marker of git")).advise(markers::ADVICE)
-        }
+        Some(line) => Error::new(error.kind(), format!("line {line}: a conflict marker of git"))
+            .advise(conflict_markers::ADVICE),
     }
 }
 
@@ -72,7 +71,7 @@ fn is_allowed(byte: u8) -> bool {
 }
 
 fn not_envconf(bytes: &[u8], kind: FileKind) -> Error {
-    if markers::first(bytes) == Some(1) {
+    if conflict_markers::first(bytes) == Some(1) {
         return name_conflict(Error::new(Kind::NotEnvconf, ""), bytes);
     }
     let error = Error::new(Kind::NotEnvconf, "not a sealed file: it does not begin with `envconf/`");
@@ -105,14 +104,14 @@ fn bad_encoding(bytes: &[u8], at: usize) -> Error {
 
 /// A cursor over lines, each ended by one LF.
 #[derive(Clone)]
-pub(super) struct Lines<'a> {
+pub(super) struct LineReader<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Number of the line last read, from 1.
     number: usize,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> LineReader<'a> {
     fn first(mut self, kind: FileKind) -> Result<Self, Error> {
         let line = self.next()?;
         if line == kind.first_line().as_bytes() {

@@ -6,12 +6,12 @@ use std::fmt::{self, Write};
 
 use zeroize::Zeroizing;
 
-use super::dotenv::is_name;
 use super::fields::Document;
-use super::tree::{Node, Value};
 use super::untyped::leaves;
 use super::{Layer, parse_all};
 use crate::base::error::{Complaint, Error, Origin, Problem};
+use crate::syntax::dotenv::is_name;
+use crate::syntax::tree::{Node, Value};
 
 /// A leaf as a variable.
 pub(crate) struct Named {

@@ -6,8 +6,8 @@ use toml_parser::parser::{self, EventReceiver, RecursionGuard, ValidateWhitespac
 use toml_parser::{ErrorSink, ParseError, Source, Span};
 use zeroize::Zeroizing;
 
-use crate::layers::Broken;
-use crate::layers::tree::{MAX_DEPTH, Place};
+use crate::syntax::Broken;
+use crate::syntax::tree::{MAX_DEPTH, Place};
 
 /// Stands for every byte of a string or comment.
 const BLANK: u8 = b'x';

@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 use serde::de::{self, Deserializer as _, Visitor};
 
 use super::{DATETIME, DatetimeAccess, Misfit, NodeDeserializer, VariantAccess};
-use crate::layers::tree::Node;
-use crate::layers::{json, toml};
+use crate::syntax::tree::Node;
+use crate::syntax::{json, toml};
 
 /// Reads a text as whatever its type asks for.
 ///

@@ -380,7 +380,7 @@ mod tests {
 
     use super::*;
     use crate::format::ContentType;
-    use crate::layers::parse;
+    use crate::syntax::parse;
 
     fn from_node<T: DeserializeOwned>(node: &Node<'_>) -> Result<T, Misfit> {
         super::from_node(node, |given| T::deserialize(given))
@@ -391,7 +391,7 @@ mod tests {
     }
 
     fn read<T: DeserializeOwned>(json: &str) -> Result<T, Misfit> {
-        from_node(&crate::layers::json::parse(json).ok().unwrap())
+        from_node(&crate::syntax::json::parse(json).ok().unwrap())
     }
 
     /// What is wrong, and the text from there on.
@@ -507,7 +507,7 @@ mod tests {
         #[test]
         fn toml_comes_back_as_toml_reads_it(text in "([a-c.]{1,3} = [0-9'\\[\\]{}\",a.e-]{0,6}\n|\\[[a-c.]{1,3}\\]\n){0,4}") {
             let theirs = toml::from_str::<toml::Table>(&text);
-            match crate::layers::toml::parse(&text) {
+            match crate::syntax::toml::parse(&text) {
                 Ok(node) => prop_assert_eq!(from_node::<toml::Table>(&node).unwrap(), theirs.unwrap()),
                 Err(_) => prop_assert!(theirs.is_err(), "{}", text),
             }

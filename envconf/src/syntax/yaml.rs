@@ -275,7 +275,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::layers::de;
+    use crate::syntax::de;
 
     fn as_json(text: &str) -> Option<Json> {
         let node = parse(text).ok()?;
