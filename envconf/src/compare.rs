@@ -8,7 +8,8 @@ use secrecy::SecretString;
 
 use crate::base::error::escape;
 use crate::base::key_ref::KeyRef;
-use crate::format::outline::{self, encode};
+use crate::envelope::outline;
+use crate::envelope::outline::encode;
 use crate::format::{EncFile, Id, OutlineLine};
 use crate::open::Opened;
 use crate::syntax::tree::{Node, Value};

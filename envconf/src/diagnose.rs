@@ -13,6 +13,7 @@ use self::settings::Settings;
 use crate::base::error::Error;
 use crate::base::key_ref::{self, KeyRef};
 use crate::envelope::DataKey;
+use crate::envelope::signing_key::SignerKey;
 use crate::format::Name;
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, worker};
@@ -21,7 +22,6 @@ use crate::pair::Pair;
 use crate::policy::{Policy, Trusted};
 use crate::recipients::{self, Ask};
 use crate::rules::Rules;
-use crate::signer::SignerKey;
 use crate::step::{State, Step};
 
 /// Extensions of the plain file that a pair is sealed from (api.md §1).

@@ -134,9 +134,8 @@ mod http;
 mod proxy;
 #[cfg(feature = "tencent")]
 mod retry;
-mod envelope;
-mod signer;
 mod step;
+mod envelope;
 mod base;
 #[cfg(feature = "__vectors")]
 #[doc(hidden)]
@@ -179,6 +178,7 @@ pub use compare::{
 pub use content::check_content;
 pub use diagnose::{Diagnose, Diagnosis};
 pub use envelope::DataKey;
+pub use envelope::signing_key::{SignerKey, SigningKey};
 pub use explain::{Explained, explain, explain_by};
 pub use export::{Exported, ExportedVariable, export};
 pub use format::{ContentType, Id, Name, Outline, Suite};
@@ -196,7 +196,6 @@ pub use rules::{Demand, Rule, Rules};
 pub use schema::Schema;
 pub use seal::{Check, DataKeyUse, Seal, Sealed};
 pub use sign::{Sign, Signed};
-pub use signer::{SignerKey, SigningKey};
 pub use step::{State, Step};
 pub use template::{Format, template};
 #[cfg(feature = "watch")]

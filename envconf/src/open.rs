@@ -6,15 +6,15 @@ use std::time::Duration;
 use crate::base::error::{Error, Kind};
 use crate::base::key_ref::KeyRef;
 use crate::base::secret::{Plaintext, same};
+use crate::envelope::signing_key;
 use crate::envelope::{self, DataKey};
-use crate::format::{self, EncFile, Header, KeyFile, Section, Suite};
+use crate::format::{EncFile, Header, KeyFile, Section, Suite};
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, worker};
 use crate::layers::{Layer, LayerKind};
 use crate::pair::Pair;
 use crate::policy::Policy;
 use crate::recipients;
-use crate::signer;
 
 /// A sealer may be between two of its writes: `.enc` and `.key` are then read again, so often and so far apart
 /// (format.md §4, "Writing").
@@ -303,7 +303,7 @@ fn check_signatures(file: &EncFile, enc: &[u8], policy: &Policy) -> Result<(), E
     if policy.signers.is_empty() {
         return Ok(());
     }
-    let valid = signer::valid_signatures(file, enc, &policy.signers)?;
+    let valid = signing_key::valid_signatures(file, enc, &policy.signers)?;
     if valid >= policy.required_signatures {
         return Ok(());
     }
@@ -360,7 +360,7 @@ pub(crate) fn open_with(
     check_section(key, section, dek, file.header.suite)?;
     let header = file.header.clone();
     let plaintext = envelope::open(file, enc, dek)?;
-    format::outline::verify(&header, plaintext.expose(), dek)?;
+    envelope::outline::verify(&header, plaintext.expose(), dek)?;
     Ok((header, plaintext))
 }
 

@@ -9,8 +9,8 @@ use crate::base::error::{Error, Kind, escape};
 use crate::base::key_ref;
 use crate::base::key_ref::KeyRef;
 use crate::base::variables::Variables;
+use crate::envelope::signing_key::SignerKey;
 use crate::format::{MAX_GENERATION, Name};
-use crate::signer::SignerKey;
 
 /// One entry of a list of trusted keys: a key, or `local` for the local keys at hand.
 #[derive(Clone, Debug, PartialEq, Eq)]

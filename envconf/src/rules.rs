@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::base::error::{Error, Kind, escape};
 use crate::base::upward_search;
+use crate::envelope::signing_key::{self, SignerKey};
 use crate::format::outline::{self, Outline};
 use crate::format::{ContentType, EncFile, Id, conflict_markers};
 use crate::policy::Trusted;
-use crate::signer::{self, SignerKey};
 use crate::syntax;
 use crate::syntax::tree::{Node, Value};
 
@@ -77,7 +77,7 @@ impl Demand {
     /// where there are too few; and as for [`EncFile::parse`].
     pub fn check(&self, enc: &[u8]) -> Result<(), Error> {
         let file = EncFile::parse(enc)?;
-        let valid = signer::valid_signatures(&file, enc, &self.signers)?;
+        let valid = signing_key::valid_signatures(&file, enc, &self.signers)?;
         if valid >= self.required {
             return Ok(());
         }

@@ -12,8 +12,10 @@ pub use self::sealed::{Check, DataKeyUse, Sealed};
 use crate::base::error::{Error, Kind};
 use crate::base::key_ref::KeyRef;
 use crate::content::{check_content, not_utf8};
+use crate::envelope::outline;
+use crate::envelope::signing_key::SigningKey;
 use crate::envelope::{self, DataKey};
-use crate::format::outline::{self, Outline};
+use crate::format::outline::Outline;
 use crate::format::{
     ContentType, EncFile, Header, Id, KeyFile, MAX_GENERATION, MAX_RECIPIENTS, Name, Recipient, Section,
     Suite, Timestamp,
@@ -29,7 +31,6 @@ use crate::plain::Plain;
 use crate::policy::{Policy, Trusted};
 use crate::recipients;
 use crate::schema::Schema;
-use crate::signer::SigningKey;
 
 /// What to seal, for whom, and how.
 ///

@@ -3,13 +3,13 @@
 //! What is signed is the `.enc` through its body, so signatures come one after the other, from people who share no key.
 
 use crate::base::error::{Error, Kind};
+use crate::envelope::signing_key::{self, SigningKey};
 use crate::format::{self, EncFile, Header, Id, MAX_SIGNATURES, Signature};
 use crate::kms::services::KeyServices;
 use crate::lock::Lock;
 use crate::open;
 use crate::pair::Pair;
 use crate::policy::Policy;
-use crate::signer::{self, SigningKey};
 
 /// With which keys to sign a pair, and what it must be.
 ///
@@ -159,7 +159,7 @@ impl Sign {
 
     /// The file with these signatures among those that it has.
     fn add_to(&self, file: &EncFile, enc: &[u8]) -> Result<Vec<u8>, Error> {
-        let message = signer::message(&enc[..file.m]);
+        let message = signing_key::message(&enc[..file.m]);
         let mut signatures: Vec<Signature> = self.keys.iter().map(|key| key.sign(&message)).collect();
         let others =
             file.signatures.iter().filter(|old| signatures.iter().all(|new| new.signer != old.signer));

@@ -41,6 +41,7 @@ use std::time::Duration;
 use crate::base::error::Error;
 use crate::base::key_ref::KeyRef;
 use crate::envelope::DataKey;
+use crate::envelope::signing_key::SigningKey;
 use crate::format::{ContentType, Name};
 use crate::kms::local::LocalKey;
 use crate::kms::services::KeyServices;
@@ -49,7 +50,6 @@ use crate::layers::config::EncryptedConfig;
 use crate::load::Loader;
 use crate::pair::Pair;
 use crate::seal::Seal;
-use crate::signer::SigningKey;
 
 /// A key service in memory, with one key. Clones are the same service.
 #[derive(Clone)]

@@ -4,12 +4,13 @@
 use std::fmt::Write as _;
 
 use crate::base::error::Error;
+use crate::envelope::outline;
+use crate::envelope::signing_key::{SignerKey, SigningKey};
 use crate::envelope::{self, DataKey};
-use crate::format::outline;
+use crate::format::outline::push_key;
 use crate::format::{ContentType, Header, KeyFile, Recipient, Suite};
 use crate::kms::{Context, local::LocalKey};
 use crate::policy::Policy;
-use crate::signer::{SignerKey, SigningKey};
 use crate::syntax;
 use aes_gcm::{Aes128Gcm, Aes256Gcm};
 
@@ -97,7 +98,7 @@ pub fn outline_value(key: &[u8], path: &str, text: &str) -> Option<(Vec<u8>, [u8
 /// A key as an element of an outline path.
 pub fn path_element(key: &str) -> String {
     let mut path = String::new();
-    outline::push_key(&mut path, key);
+    push_key(&mut path, key);
     path
 }
 

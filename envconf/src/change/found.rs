@@ -9,7 +9,7 @@ use super::value::quote;
 use super::{by_hand, kind_of};
 use crate::base::error::{Error, Kind, escape};
 use crate::base::suggest::nearest;
-use crate::format::outline::datetime_text;
+use crate::envelope::outline::datetime_text;
 use crate::syntax::tree::{Node, Value};
 
 /// A value, as text in wiped buffers; `Debug` shows none of it.

@@ -5,8 +5,8 @@ use super::value::Spelled;
 use super::{parse, unexpected};
 use crate::base::error::Error;
 use crate::base::secret;
+use crate::envelope::outline;
 use crate::format::ContentType;
-use crate::format::outline;
 use crate::syntax::tree::{Node, Text, Value};
 
 /// Reads `new` and compares it with `old`: at `path` it has `value`, or nothing, and all else is the same. Tables on

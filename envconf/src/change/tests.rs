@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::ContentType::{Dotenv, Json, Toml};
 use super::NewValue::{Literal, Text};
 use super::*;
-use crate::format::outline;
+use crate::envelope::outline;
+use crate::format::outline::push_key;
 
 const TOML: &str = "\
 # head
@@ -310,7 +311,7 @@ fn scalar() -> impl Strategy<Value = String> {
 fn key() -> impl Strategy<Value = String> {
     prop_oneof!["[abc]", "[ab ]{1,2}", "\u{e9}"].prop_map(|key| {
         let mut path = String::new();
-        outline::push_key(&mut path, &key);
+        push_key(&mut path, &key);
         path
     })
 }

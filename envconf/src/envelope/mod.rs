@@ -1,5 +1,8 @@
 //! The data key, and the envelope it seals: derivations, commitment, AEAD and MACs (format.md §§2, 4, 5).
 
+pub(crate) mod outline;
+pub(crate) mod signing_key;
+
 use std::fmt;
 
 use aes_gcm::aead::{AeadInOut, Nonce, Tag};
@@ -8,13 +11,13 @@ use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
+use self::signing_key::SigningKey;
 use crate::base::error::{Error, Kind};
 use crate::base::secret::{Plaintext, SecretBytes, same};
 use crate::base::stack_wipe;
 use crate::format::{
     ContentType, EncFile, Header, Id, MAX_CONTENT, PADDING, Suite, TAG, reserve_rest, write_body,
 };
-use crate::signer::{self, SigningKey};
 
 const NONCE: usize = 12;
 /// The plaintext begins with the content's length, `u32` big-endian (format.md §3).
@@ -196,7 +199,7 @@ pub(crate) fn seal(
 
     let mut signatures = Vec::new();
     if !signers.is_empty() {
-        let message = signer::message(&file);
+        let message = signing_key::message(&file);
         signatures.extend(signers.iter().map(|signer| signer.sign(&message)));
     }
     signatures.sort_by_key(|signature| signature.signer);
