@@ -16,13 +16,13 @@ use crate::envelope::DataKey;
 use crate::envelope::signing_key::SignerKey;
 use crate::format::Name;
 use crate::kms::services::KeyServices;
+use crate::kms::step::{State, Step};
 use crate::kms::{Context, worker};
 use crate::open::{self, Checked};
 use crate::pair::Pair;
 use crate::policy::{Policy, Trusted};
 use crate::recipients::{self, Ask};
 use crate::rules::Rules;
-use crate::step::{State, Step};
 
 /// Extensions of the plain file that a pair is sealed from (api.md §1).
 const PLAIN: [&str; 6] = ["toml", "json", "yaml", "yml", "env", "conf"];

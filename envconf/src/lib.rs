@@ -128,13 +128,6 @@ mod pair;
 pub mod format;
 mod recipients;
 mod kms;
-#[cfg(feature = "tencent")]
-mod http;
-#[cfg(feature = "tencent")]
-mod proxy;
-#[cfg(feature = "tencent")]
-mod retry;
-mod step;
 mod envelope;
 mod base;
 #[cfg(feature = "__vectors")]
@@ -185,6 +178,7 @@ pub use format::{ContentType, Id, Name, Outline, Suite};
 pub use kms::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
 pub use kms::local::LocalKey;
 pub use kms::services::KeyServices;
+pub use kms::step::{State, Step};
 pub use kms::{BoxFuture, Context, Decrypted, Kms, KmsError, WrappedKey};
 pub use layers::report::Provenance;
 pub use load::{Loaded, Loader};
@@ -196,7 +190,6 @@ pub use rules::{Demand, Rule, Rules};
 pub use schema::Schema;
 pub use seal::{Check, DataKeyUse, Seal, Sealed};
 pub use sign::{Sign, Signed};
-pub use step::{State, Step};
 pub use template::{Format, template};
 #[cfg(feature = "watch")]
 pub use watch::{Status, Watch, WatchOptions};

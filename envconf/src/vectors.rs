@@ -154,7 +154,7 @@ pub fn with_signers(mut policy: Policy, signers: Vec<SignerKey>, required: usize
 /// The policy of tries: what a simulation of a fleet drives with its own time and randomness.
 #[cfg(feature = "tencent")]
 pub mod retry {
-    pub use crate::retry::{Again, Backoff, FEW, LAST_TRY, Retries, THROTTLED_PART};
+    pub use crate::kms::retry::{Again, Backoff, FEW, LAST_TRY, Retries, THROTTLED_PART};
 }
 
 /// Every string of a TC3 signature.

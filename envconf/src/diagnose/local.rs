@@ -6,9 +6,9 @@ use crate::base::key_ref::KeyRef;
 use crate::base::variables::Variables;
 use crate::envelope::DataKey;
 use crate::kms::local::LocalKey;
+use crate::kms::step::{State, Step};
 use crate::kms::{Context, WrappedKey};
 use crate::policy::Trusted;
-use crate::step::{State, Step};
 
 const NAME: &str = "local-key";
 /// The exit code of a local key that is asked for and missing (api.md §4).

@@ -8,12 +8,12 @@ use crate::base::key_ref::KeyRef;
 use crate::envelope::DataKey;
 use crate::format::{Id, Suite};
 use crate::kms::deadline::{Deadline, Patience};
-use crate::kms::heard::{self, Heard};
+use crate::kms::last_reply::{self, LastReply};
 use crate::kms::services::KeyServices;
+use crate::kms::step::{State, Step};
 use crate::kms::{Context, Kms, KmsError, WrappedKey};
 use crate::policy::Policy;
 use crate::recipients::on_worker;
-use crate::step::{State, Step};
 
 const RIGHTS: &str = "rights";
 /// For the way to a service, which has limits of its own at every step.
@@ -117,10 +117,10 @@ async fn wrap_once(kms: &dyn Kms, key: &KeyRef, context: &Context, makes: bool) 
 async fn ask<T: Send + 'static>(
     limit: Duration,
     job: impl Future<Output = Result<T, KmsError>> + Send + 'static,
-) -> (Result<T, KmsError>, Option<Heard>) {
+) -> (Result<T, KmsError>, Option<LastReply>) {
     let until = Instant::now() + limit;
     let listened =
-        on_worker(async move { Ok(heard::listen(Deadline::at(Patience::until(until)).run(job)).await) });
+        on_worker(async move { Ok(last_reply::listen(Deadline::at(Patience::until(until)).run(job)).await) });
     listened.await.unwrap_or_else(|error| (Err(error), None))
 }
 
@@ -130,10 +130,10 @@ fn skipped(way: &[Step]) -> Option<Step> {
     Some(Step::new(RIGHTS, State::Skipped, format!("nothing was asked, since {} failed", failed.name())))
 }
 
-fn rights(error: Option<&KmsError>, heard: Option<&Heard>, else_say: &str) -> Step {
+fn rights(error: Option<&KmsError>, heard: Option<&LastReply>, else_say: &str) -> Step {
     match (error, heard) {
         (Some(error), _) => Step::fault(RIGHTS, error),
-        (None, Some(Heard { action, request_id: Some(id), .. })) => {
+        (None, Some(LastReply { action, request_id: Some(id), .. })) => {
             Step::new(RIGHTS, State::Ok, format!("{action} is granted (request {id})"))
         }
         (None, Some(heard)) => Step::new(RIGHTS, State::Ok, format!("{} is granted", heard.action)),
@@ -160,7 +160,7 @@ fn clock(ahead: Option<i64>) -> Step {
     }
 }
 
-fn latency(way: &[Step], heard: &Heard) -> Step {
+fn latency(way: &[Step], heard: &LastReply) -> Step {
     let took = |name| way.iter().find(|step| step.name() == name).and_then(Step::duration);
     let millis = |duration: Duration| duration.as_millis();
     let mut message = format!("{} ms for the whole request", millis(heard.took));
@@ -209,7 +209,7 @@ mod tests {
         let id = "7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab";
         let took = Duration::from_millis(40);
         let mut heard =
-            Heard { action: "Decrypt", request_id: Some(id.into()), clock: None, took, answers: 1 };
+            LastReply { action: "Decrypt", request_id: Some(id.into()), clock: None, took, answers: 1 };
         assert_eq!(rights(None, Some(&heard), "").message(), format!("Decrypt is granted (request {id})"));
         let way =
             [Step::new("resolution", State::Ok, "x").took(took), Step::new("tls", State::Ok, "x").took(took)];

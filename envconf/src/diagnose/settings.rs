@@ -6,8 +6,8 @@ use crate::base::key_ref;
 use crate::base::variables::Variables;
 use crate::format::Name;
 use crate::kms::services::KeyServices;
+use crate::kms::step::{State, Step};
 use crate::policy::{Policy, PolicyVariables, Trusted};
-use crate::step::{State, Step};
 
 /// What variables and options say.
 pub(super) struct Settings {

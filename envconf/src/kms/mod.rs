@@ -1,24 +1,31 @@
 //! Key services: the [`Kms`] trait, the reference that names one key of one service, and what passes between.
 
 pub(crate) mod deadline;
-pub(crate) mod heard;
 pub(crate) mod keys;
-pub(crate) mod local;
 pub(crate) mod services;
 #[cfg(feature = "tencent")]
 pub(crate) mod tencent;
 pub(crate) mod worker;
+#[cfg(feature = "tencent")]
+pub(crate) mod http;
+#[cfg(feature = "tencent")]
+pub(crate) mod proxy;
+#[cfg(feature = "tencent")]
+pub(crate) mod retry;
+pub(crate) mod step;
+pub(crate) mod last_reply;
+pub(crate) mod local;
 
 use std::borrow::Cow;
 use std::pin::Pin;
 
 use self::keys::Keys;
+use self::step::Step;
 use crate::base::error::Fault;
 use crate::base::key_ref::KeyRef;
 use crate::base::secret::SecretBytes;
 use crate::envelope::DataKey;
 use crate::format::{Id, Name, Suite};
-use crate::step::Step;
 
 /// A future in a box, as the methods of [`Kms`] return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -19,8 +19,8 @@ use crate::base::key_ref::KeyRef;
 use crate::base::secret::SecretBytes;
 use crate::envelope::DataKey;
 use crate::format::ContentType;
-use crate::http::{self, Method, Reply, Request, Route};
-use crate::kms::{KmsError, WrappedKey, heard, is_uuid};
+use crate::kms::http::{self, Method, Reply, Request, Route};
+use crate::kms::{KmsError, WrappedKey, is_uuid, last_reply};
 use crate::syntax;
 use crate::syntax::tree::{Table, Value};
 
@@ -106,7 +106,7 @@ pub(super) async fn send<T>(
                 request_id = response.request_id.map(str::to_owned);
                 read(response)
             });
-            heard::tell(call.action, request_id.as_deref(), date.and_then(clock::ahead), took);
+            last_reply::tell(call.action, request_id.as_deref(), date.and_then(clock::ahead), took);
             result.map_err(|error| clock::consult(error, host, timestamp, date))
         }
         Err(error) => Err(error),

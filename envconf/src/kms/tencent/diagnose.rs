@@ -9,8 +9,8 @@ use super::credentials::Credential;
 use super::endpoint::Endpoint;
 use super::{Tencent, clock};
 use crate::base::key_ref::KeyRef;
-use crate::http::walk::Walk;
-use crate::step::{State, Step};
+use crate::kms::http::walk::Walk;
+use crate::kms::step::{State, Step};
 
 /// Addresses of a name that are shown.
 const SHOWN: usize = 3;

@@ -3,7 +3,7 @@
 use super::codes::stands_for;
 use crate::base::error::Fault;
 use crate::kms::KmsError;
-use crate::retry::Again;
+use crate::kms::retry::Again;
 
 /// What came of a try, as far as it matters here.
 enum Outcome {
@@ -92,7 +92,7 @@ mod tests {
         let document = include_str!("../../../docs/tencent.md");
         let table = format!("| outcome | tried again |\n|---|---|\n{}", markdown());
         assert!(document.contains(&table), "docs/tencent.md does not hold:\n{table}");
-        assert_eq!(crate::retry::FEW, 4);
+        assert_eq!(crate::kms::retry::FEW, 4);
     }
 
     #[test]

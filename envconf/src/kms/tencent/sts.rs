@@ -3,8 +3,8 @@
 use super::client::{self, Call, Response};
 use super::clock;
 use super::credentials::{Credential, Fetched, fits};
-use crate::http::Route;
 use crate::kms::KmsError;
+use crate::kms::http::Route;
 
 pub(super) const SERVICE: &str = "sts";
 pub(super) const VERSION: &str = "2018-08-13";

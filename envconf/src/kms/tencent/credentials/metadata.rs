@@ -12,8 +12,8 @@ use super::super::endpoint::Endpoint;
 use super::{Credential, Fetched, fits, secret};
 use crate::base::error::Fault;
 use crate::format::ContentType;
-use crate::http::{self, Method, Reply, Request, Route};
 use crate::kms::KmsError;
+use crate::kms::http::{self, Method, Reply, Request, Route};
 use crate::syntax;
 use crate::syntax::tree::Value;
 

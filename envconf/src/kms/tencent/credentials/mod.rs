@@ -25,8 +25,8 @@ use super::{clock, codes};
 use crate::base::error::{Error, Fault};
 use crate::base::secret::SecretBytes;
 use crate::base::variables::Variables;
-use crate::http::Route;
 use crate::kms::KmsError;
+use crate::kms::http::Route;
 
 /// Every variable that says where credentials come from.
 pub(super) const VARIABLES: [&str; 18] = [

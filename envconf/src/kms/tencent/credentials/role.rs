@@ -7,8 +7,8 @@ use super::super::sts;
 use super::{Credential, Fetched};
 use crate::base::error::{Error, Kind};
 use crate::base::variables::Variables;
-use crate::http::{Method, Route};
 use crate::kms::KmsError;
+use crate::kms::http::{Method, Route};
 
 pub(super) const ARN: &str = "TENCENTCLOUD_ROLE_ARN";
 pub(super) const SESSION_NAME: &str = "TENCENTCLOUD_ROLE_SESSION_NAME";

@@ -9,8 +9,8 @@ use super::super::endpoint::Endpoint;
 use super::super::sts;
 use super::{Fetched, MISFIT, broken, fits, read, secret};
 use crate::base::variables::Variables;
-use crate::http::{Method, Route};
 use crate::kms::KmsError;
+use crate::kms::http::{Method, Route};
 
 /// All four are needed; some are set in pods without a role.
 pub(super) const VARIABLES: [&str; 4] =

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The last answer that was heard.
 #[derive(Clone, Debug)]
-pub(crate) struct Heard {
+pub(crate) struct LastReply {
     /// What the service calls that which it was asked for.
     pub(crate) action: &'static str,
     /// Of a request that was granted; of one that was not, the error has it.
@@ -19,11 +19,11 @@ pub(crate) struct Heard {
 }
 
 tokio::task_local! {
-    static LAST: RefCell<Option<Heard>>;
+    static LAST: RefCell<Option<LastReply>>;
 }
 
 /// Runs `job`, and gives what was heard last meanwhile.
-pub(crate) async fn listen<T>(job: impl Future<Output = T>) -> (T, Option<Heard>) {
+pub(crate) async fn listen<T>(job: impl Future<Output = T>) -> (T, Option<LastReply>) {
     let listening = async {
         let result = job.await;
         (result, LAST.with(RefCell::take))
@@ -35,9 +35,9 @@ pub(crate) async fn listen<T>(job: impl Future<Output = T>) -> (T, Option<Heard>
 #[cfg(feature = "tencent")]
 pub(crate) fn tell(action: &'static str, request_id: Option<&str>, clock: Option<i64>, took: Duration) {
     let request_id = request_id.filter(|id| super::is_uuid(id)).map(str::to_owned);
-    let replace = |last: &RefCell<Option<Heard>>| {
+    let replace = |last: &RefCell<Option<LastReply>>| {
         let answers = last.borrow().as_ref().map_or(0, |last| last.answers) + 1;
-        last.replace(Some(Heard { action, request_id, clock, took, answers }));
+        last.replace(Some(LastReply { action, request_id, clock, took, answers }));
     };
     // Without a listener there is nobody to tell.
     let _ = LAST.try_with(replace);

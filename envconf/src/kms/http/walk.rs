@@ -119,7 +119,7 @@ impl<'a> Walk<'a> {
         (result, names)
     }
 
-    fn plan(&self, addresses: Vec<SocketAddr>, seen: &Seen) -> Result<Plan, KmsError> {
+    fn plan(&self, addresses: Vec<SocketAddr>, seen: &Seen) -> Result<Handshake, KmsError> {
         let failed = || KmsError::other("TLS could not be set up");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = Arc::new(roots(self.ca_file)?);
@@ -137,7 +137,7 @@ impl<'a> Walk<'a> {
         let name = ServerName::try_from(host).map_err(|_| failed())?;
         let tunnel = self.tunnel();
         let to = To::of(&self.url, tunnel.is_some());
-        Ok(Plan { addresses, to, tunnel, name, config: Arc::new(config) })
+        Ok(Handshake { addresses, to, tunnel, name, config: Arc::new(config) })
     }
 
     /// What asks the proxy for a tunnel.
@@ -166,7 +166,7 @@ fn host_and_port(url: &Url) -> (&str, u16) {
 }
 
 /// All that the handshake needs, for a thread where it may block.
-struct Plan {
+struct Handshake {
     addresses: Vec<SocketAddr>,
     to: To,
     tunnel: Option<Zeroizing<String>>,
@@ -174,7 +174,7 @@ struct Plan {
     config: Arc<ClientConfig>,
 }
 
-impl Plan {
+impl Handshake {
     fn carry_out(self) -> Result<Secured, KmsError> {
         let (mut stream, address) = self.connect()?;
         if let Some(request) = &self.tunnel {
@@ -289,7 +289,7 @@ impl ServerCertVerifier for Watching {
 mod tests {
     use super::*;
     use crate::base::variables::Variables;
-    use crate::proxy::Proxies;
+    use crate::kms::proxy::Proxies;
 
     fn route(pairs: &[(&str, &str)]) -> Route {
         Route { ca_file: None, proxies: Proxies::from_variables(&Variables::given(pairs.iter().copied())) }

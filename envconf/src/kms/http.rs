@@ -25,10 +25,10 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 pub(crate) use reqwest::Method;
 
+use super::proxy::{Proxies, Proxy};
 use crate::base::error::Fault;
 use crate::base::secret::SecretBytes;
 use crate::kms::KmsError;
-use crate::proxy::{Proxies, Proxy};
 
 const CONNECT: Duration = Duration::from_secs(2);
 /// So long a reply's buffers are waited for, which the transport lets go of when it has closed the connection: most
