@@ -114,7 +114,6 @@ pub mod import;
 #[doc(hidden)]
 pub mod private;
 mod global;
-mod template;
 mod schema;
 pub mod meta;
 mod plain;
@@ -188,8 +187,8 @@ pub use policy::{Policy, Trusted, parse_signers, parse_trust};
 pub use rewrap::{HowWrapped, Rewrap, Rewrapped};
 pub use rules::{Demand, Rule, Rules};
 pub use schema::Schema;
+pub use schema::template::{Format, template};
 pub use seal::{Check, DataKeyUse, Seal, Sealed};
 pub use sign::{Sign, Signed};
-pub use template::{Format, template};
 #[cfg(feature = "watch")]
 pub use watch::{Status, Watch, WatchOptions};

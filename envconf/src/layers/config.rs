@@ -4,13 +4,12 @@ use crate::base::error::Error;
 use crate::base::stack_wipe;
 use crate::global;
 use crate::kms::worker;
-use crate::layers;
 use crate::load::Loader;
 use crate::meta::Meta;
 use crate::open::Wait;
 use crate::private::Fields;
 use crate::schema;
-use crate::template::{Format, template};
+use crate::schema::template::{Format, template};
 
 /// A struct that is loaded from an encrypted configuration; implemented by `#[derive(EncryptedConfig)]`.
 ///
@@ -260,7 +259,7 @@ pub trait EncryptedConfig: Sized {
     /// # Errors
     /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with everything that is wrong.
     fn check() -> Result<(), Error> {
-        layers::check::check::<Self>()
+        schema::check::check::<Self>()
     }
 
     /// The schema of the content, for editors and for `envconf seal --schema`: JSON Schema, draft 2020-12, as the text of

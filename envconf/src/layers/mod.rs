@@ -4,7 +4,6 @@
 //! leaf by leaf, each looked up from the strongest source down (api.md §3): variables, then the texts, then the
 //! attribute's default. Whatever is wrong is collected, so that one report tells all of it.
 
-pub(crate) mod check;
 pub(crate) mod env;
 pub(crate) mod fields;
 pub(crate) mod report;

@@ -9,6 +9,8 @@ mod read;
 pub(crate) mod types;
 mod value;
 mod write;
+pub(crate) mod template;
+pub(crate) mod check;
 
 use std::fs::File;
 use std::io::Read as _;

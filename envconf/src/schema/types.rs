@@ -39,14 +39,14 @@ pub(crate) enum Type {
 /// What a text must be. Lengths are in characters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Text {
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Option<TextFormat>,
     pub(crate) min: Option<usize>,
     pub(crate) max: Option<usize>,
 }
 
 /// What a text must parse as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum TextFormat {
     Ipv4,
     Ipv6,
     Ip,
@@ -55,7 +55,7 @@ pub(crate) enum Format {
     Socket,
 }
 
-impl Format {
+impl TextFormat {
     const ALL: [Self; 6] = [Self::Ipv4, Self::Ipv6, Self::Ip, Self::SocketV4, Self::SocketV6, Self::Socket];
 
     /// As the keyword `format` has it: JSON Schema's own name where it has one.
@@ -133,12 +133,12 @@ impl Type {
             ("f32" | "f64", []) => Self::Number,
             ("String" | "PathBuf" | "SecretString", []) => Self::Text(Text::default()),
             ("char", []) => Self::Text(Text { min: Some(1), max: Some(1), format: None }),
-            ("Ipv4Addr", []) => Self::format(Format::Ipv4),
-            ("Ipv6Addr", []) => Self::format(Format::Ipv6),
-            ("IpAddr", []) => Self::format(Format::Ip),
-            ("SocketAddrV4", []) => Self::format(Format::SocketV4),
-            ("SocketAddrV6", []) => Self::format(Format::SocketV6),
-            ("SocketAddr", []) => Self::format(Format::Socket),
+            ("Ipv4Addr", []) => Self::format(TextFormat::Ipv4),
+            ("Ipv6Addr", []) => Self::format(TextFormat::Ipv6),
+            ("IpAddr", []) => Self::format(TextFormat::Ip),
+            ("SocketAddrV4", []) => Self::format(TextFormat::SocketV4),
+            ("SocketAddrV6", []) => Self::format(TextFormat::SocketV6),
+            ("SocketAddr", []) => Self::format(TextFormat::Socket),
             ("Option", [inner]) => Self::of(inner).or_null(),
             ("Box" | "Rc" | "Arc" | "SecretBox", [inner]) => Self::owned(inner),
             // `Cow<'static, str>`
@@ -167,7 +167,7 @@ impl Type {
         }
     }
 
-    fn format(format: Format) -> Self {
+    fn format(format: TextFormat) -> Self {
         Self::Text(Text { format: Some(format), ..Text::default() })
     }
 
@@ -278,7 +278,7 @@ mod tests {
             ("Box<std::path::Path>", text()),
             ("std::option::Option<u8>", Type::Nullable(Box::new(byte()))),
             ("u128", Type::Integer { min: Some(0), max: None }),
-            ("std::net::SocketAddr", Type::format(Format::Socket)),
+            ("std::net::SocketAddr", Type::format(TextFormat::Socket)),
             ("::std::string::String", text()),
             ("envconf::SecretString", text()),
             ("SecretBox<str>", text()),

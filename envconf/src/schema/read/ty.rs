@@ -3,7 +3,7 @@
 use super::Reader;
 use super::keywords::Keywords;
 use crate::base::error::Error;
-use crate::schema::types::{Format, Text, Type};
+use crate::schema::types::{Text, TextFormat, Type};
 use crate::syntax::tree::{Node, Value};
 
 impl Reader<'_> {
@@ -75,7 +75,7 @@ impl Reader<'_> {
 
 /// A format that is not ours is an annotation, as in the draft.
 fn text(keywords: &mut Keywords<'_>) -> Result<Text, Error> {
-    let format = keywords.text("format")?.and_then(|(name, _)| Format::from_name(name));
+    let format = keywords.text("format")?.and_then(|(name, _)| TextFormat::from_name(name));
     Ok(Text { format, min: keywords.length("minLength")?, max: keywords.length("maxLength")? })
 }
 

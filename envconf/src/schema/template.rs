@@ -1,9 +1,9 @@
 //! Templates: a type's META as a text to fill in.
 
-mod lines;
 mod skeleton;
+pub(crate) mod with_comments;
 
-use self::lines::Lines;
+use self::with_comments::WithComments;
 use crate::meta::Meta;
 
 /// A syntax to write a template in.
@@ -14,7 +14,7 @@ pub enum Format {
     Toml,
     /// JSON, which knows no comments: `null` stands where something is to be filled in.
     Json,
-    /// Lines of `NAME=value`, with comments.
+    /// WithComments of `NAME=value`, with comments.
     Dotenv,
 }
 
@@ -22,8 +22,8 @@ pub enum Format {
 /// only, such as those of a [`Schema`](crate::Schema).
 pub fn template(meta: &'static Meta, format: Format) -> String {
     match format {
-        Format::Toml => Lines::toml(meta),
+        Format::Toml => WithComments::toml(meta),
         Format::Json => skeleton::of(meta),
-        Format::Dotenv => Lines::dotenv(meta),
+        Format::Dotenv => WithComments::dotenv(meta),
     }
 }

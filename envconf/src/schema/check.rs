@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
-use super::config::EncryptedConfig;
-use super::env::{Environment, file_form};
-use super::fields;
-use super::report::Report;
 use crate::base::error::{Complaint, Error, Problem};
 use crate::base::variables::Variables;
+use crate::layers::config::EncryptedConfig;
+use crate::layers::env::{Environment, file_form};
+use crate::layers::fields;
+use crate::layers::report::Report;
 use crate::meta::{Field, Leaf, Meta, path_of_key};
 
 /// Everything that is wrong with `T`.

@@ -8,13 +8,13 @@ use crate::schema::types::Type;
 use crate::schema::{Json, literal, quoted};
 
 /// A template as it grows.
-pub(super) struct Lines {
+pub(super) struct WithComments {
     out: String,
     prefix: Option<&'static str>,
     parents: Vec<&'static Field>,
 }
 
-impl Lines {
+impl WithComments {
     /// `meta` as TOML: the values of each table first, then the tables in it.
     pub(super) fn toml(meta: &'static Meta) -> String {
         let mut lines = Self::of(meta);
