@@ -11,7 +11,7 @@ use crate::base::key_ref::KeyRef;
 use crate::envelope::outline;
 use crate::envelope::outline::encode;
 use crate::format::{EncFile, Id, OutlineLine};
-use crate::open::Opened;
+use crate::pair::open::Opened;
 use crate::syntax::tree::{Node, Value};
 
 /// What differs between two `.enc`, as their headers say it; nothing of it is authenticated.

@@ -18,10 +18,10 @@ use crate::format::Name;
 use crate::kms::services::KeyServices;
 use crate::kms::step::{State, Step};
 use crate::kms::{Context, worker};
-use crate::open::{self, Checked};
-use crate::pair::Pair;
-use crate::policy::{Policy, Trusted};
-use crate::recipients::{self, Ask};
+use crate::pair::files::Pair;
+use crate::pair::open::{self, Checked};
+use crate::pair::policy::{Policy, Trusted};
+use crate::pair::wrapping::{self, Ask};
 use crate::rules::Rules;
 
 /// Extensions of the plain file that a pair is sealed from (api.md §1).
@@ -257,7 +257,7 @@ impl Opening<'_> {
     /// `is_hindered`: a local key that would be used has been found broken.
     async fn steps(self, trusted_by: &str, is_hindered: bool, steps: &mut Vec<Step>) -> Vec<KeyRef> {
         let section = &self.checked.section;
-        let candidates = match recipients::candidates(section, self.policy, self.services).await {
+        let candidates = match wrapping::candidates(section, self.policy, self.services).await {
             Ok(candidates) => candidates,
             Err(error) => {
                 steps.push(match is_hindered {
@@ -297,7 +297,8 @@ fn content(pair: &Pair, checked: Checked, dek: &DataKey) -> Step {
     let content_type = file.header.content_type;
     let opened = open::open_with(file, &enc, &key, &section, dek).map_err(|error| open::in_file(error, pair));
     let fits = opened.and_then(|(_, plaintext)| {
-        crate::content::check_content(plaintext.expose(), content_type).map_err(|error| error.at(pair.enc()))
+        crate::pair::content::check_content(plaintext.expose(), content_type)
+            .map_err(|error| error.at(pair.enc()))
     });
     match fits {
         Ok(()) => Step::new("content", State::Ok, format!("it opens, and is {}", content_type.name())),

@@ -6,10 +6,10 @@ use crate::format::Header;
 use crate::kms::services::KeyServices;
 use crate::layers::report::Provenance;
 use crate::layers::{self, Layer};
-use crate::open::open;
-use crate::pair::Pair;
-use crate::plain::Plain;
-use crate::policy::Policy;
+use crate::pair::files::Pair;
+use crate::pair::open::open;
+use crate::pair::plain_layer::Plain;
+use crate::pair::policy::Policy;
 use crate::schema::Schema;
 
 /// What [`explain`] found.

@@ -7,10 +7,10 @@ use crate::format::Header;
 use crate::kms::services::KeyServices;
 use crate::layers::Layer;
 use crate::layers::as_variables::{self, Named};
-use crate::open::open;
-use crate::pair::Pair;
-use crate::plain::Plain;
-use crate::policy::Policy;
+use crate::pair::files::Pair;
+use crate::pair::open::open;
+use crate::pair::plain_layer::Plain;
+use crate::pair::policy::Policy;
 use crate::syntax::dotenv::is_name;
 
 /// A configuration as variables; values are wiped on drop.

@@ -103,10 +103,6 @@ mod explain;
 mod export;
 mod diagnose;
 mod compare;
-mod open;
-mod seal;
-mod sign;
-mod rewrap;
 mod manage;
 #[cfg(feature = "cli")]
 pub mod change;
@@ -116,16 +112,11 @@ pub mod private;
 mod global;
 mod schema;
 pub mod meta;
-mod plain;
-mod content;
 mod layers;
 mod syntax;
 mod rules;
-mod policy;
-mod lock;
 mod pair;
 pub mod format;
-mod recipients;
 mod kms;
 mod envelope;
 mod base;
@@ -167,7 +158,6 @@ pub use compare::{
     Comparison, ContentChanges, Exchange, FieldChange, KeyChanges, ValueChange, compare_contents,
     compare_recipients,
 };
-pub use content::check_content;
 pub use diagnose::{Diagnose, Diagnosis};
 pub use envelope::DataKey;
 pub use envelope::signing_key::{SignerKey, SigningKey};
@@ -181,14 +171,15 @@ pub use kms::step::{State, Step};
 pub use kms::{BoxFuture, Context, Decrypted, Kms, KmsError, WrappedKey};
 pub use layers::report::Provenance;
 pub use load::{Loaded, Loader};
-pub use open::{Depth, Opened, Verified, open, open_bytes, verify};
-pub use pair::{Pair, content_type_of, identity_of};
-pub use policy::{Policy, Trusted, parse_signers, parse_trust};
-pub use rewrap::{HowWrapped, Rewrap, Rewrapped};
+pub use pair::content::check_content;
+pub use pair::files::{Pair, content_type_of, identity_of};
+pub use pair::open::{Depth, Opened, Verified, open, open_bytes, verify};
+pub use pair::policy::{Policy, Trusted, parse_signers, parse_trust};
+pub use pair::rewrap::{HowWrapped, Rewrap, Rewrapped};
+pub use pair::seal::{Check, DataKeyUse, Seal, Sealed};
+pub use pair::sign::{Sign, Signed};
 pub use rules::{Demand, Rule, Rules};
 pub use schema::Schema;
 pub use schema::template::{Format, template};
-pub use seal::{Check, DataKeyUse, Seal, Sealed};
-pub use sign::{Sign, Signed};
 #[cfg(feature = "watch")]
 pub use watch::{Status, Watch, WatchOptions};

@@ -17,10 +17,10 @@ use crate::kms::{Kms, worker};
 use crate::layers::config::EncryptedConfig;
 use crate::layers::{self, Layer, report::Provenance};
 use crate::meta::Meta;
-use crate::open::{self, Opened, Wait};
-use crate::pair::Pair;
-use crate::plain::Plain;
-use crate::policy::{self, Policy, PolicyVariables};
+use crate::pair::files::Pair;
+use crate::pair::open::{self, Opened, Wait};
+use crate::pair::plain_layer::Plain;
+use crate::pair::policy::{self, Policy, PolicyVariables};
 
 const DEFAULT_DIR: &str = "config";
 const DEFAULT_ENVIRONMENT: &str = "default";

@@ -9,7 +9,7 @@ use crate::base::key_ref::KeyRef;
 use crate::kms::keys::{KeyInfo, KeyPlace, Keys, NewKey, Rotation};
 use crate::kms::services::KeyServices;
 use crate::kms::{BoxFuture, Kms, KmsError, worker};
-use crate::recipients::{service_of, timed};
+use crate::pair::wrapping::{service_of, timed};
 
 /// The keys themselves, for tools. All of these block, and work before, inside and without any async runtime.
 impl KeyServices {

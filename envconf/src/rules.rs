@@ -9,7 +9,7 @@ use crate::base::upward_search;
 use crate::envelope::signing_key::{self, SignerKey};
 use crate::format::outline::{self, Outline};
 use crate::format::{ContentType, EncFile, Id, conflict_markers};
-use crate::policy::Trusted;
+use crate::pair::policy::Trusted;
 use crate::syntax;
 use crate::syntax::tree::{Node, Value};
 

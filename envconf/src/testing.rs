@@ -48,8 +48,8 @@ use crate::kms::services::KeyServices;
 use crate::kms::{BoxFuture, Context, Kms, KmsError, WrappedKey};
 use crate::layers::config::EncryptedConfig;
 use crate::load::Loader;
-use crate::pair::Pair;
-use crate::seal::Seal;
+use crate::pair::files::Pair;
+use crate::pair::seal::Seal;
 
 /// A key service in memory, with one key. Clones are the same service.
 #[derive(Clone)]

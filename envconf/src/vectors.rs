@@ -10,7 +10,7 @@ use crate::envelope::{self, DataKey};
 use crate::format::outline::push_key;
 use crate::format::{ContentType, Header, KeyFile, Recipient, Suite};
 use crate::kms::{Context, local::LocalKey};
-use crate::policy::Policy;
+use crate::pair::policy::Policy;
 use crate::syntax;
 use aes_gcm::{Aes128Gcm, Aes256Gcm};
 
@@ -139,7 +139,7 @@ pub fn key_file(
     let sections: Vec<_> = sections
         .iter()
         .map(|(id, dek, recipients)| {
-            crate::seal::section(&name, &environment, *id, recipients, &DataKey::from_bytes(dek))
+            crate::pair::seal::section(&name, &environment, *id, recipients, &DataKey::from_bytes(dek))
         })
         .collect();
     Ok(KeyFile::assemble(&name, &environment, &sections))

@@ -170,7 +170,7 @@ fn text(content_type: ContentType, content: &[u8]) -> Result<&str, Error> {
         return Err(Error::new(Kind::Usage, "content of type raw has no values")
             .advise("`envconf open` gives it as a whole, `envconf edit` changes it"));
     }
-    crate::content::check_content(content, content_type)?;
+    crate::pair::content::check_content(content, content_type)?;
     std::str::from_utf8(content).map_err(|_| unexpected())
 }
 

@@ -8,7 +8,7 @@ use crate::envelope::DataKey;
 use crate::kms::local::LocalKey;
 use crate::kms::step::{State, Step};
 use crate::kms::{Context, WrappedKey};
-use crate::policy::Trusted;
+use crate::pair::policy::Trusted;
 
 const NAME: &str = "local-key";
 /// The exit code of a local key that is asked for and missing (api.md §4).

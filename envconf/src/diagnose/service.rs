@@ -12,8 +12,8 @@ use crate::kms::last_reply::{self, LastReply};
 use crate::kms::services::KeyServices;
 use crate::kms::step::{State, Step};
 use crate::kms::{Context, Kms, KmsError, WrappedKey};
-use crate::policy::Policy;
-use crate::recipients::on_worker;
+use crate::pair::policy::Policy;
+use crate::pair::wrapping::on_worker;
 
 const RIGHTS: &str = "rights";
 /// For the way to a service, which has limits of its own at every step.

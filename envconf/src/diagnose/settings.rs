@@ -7,7 +7,7 @@ use crate::base::variables::Variables;
 use crate::format::Name;
 use crate::kms::services::KeyServices;
 use crate::kms::step::{State, Step};
-use crate::policy::{Policy, PolicyVariables, Trusted};
+use crate::pair::policy::{Policy, PolicyVariables, Trusted};
 
 /// What variables and options say.
 pub(super) struct Settings {

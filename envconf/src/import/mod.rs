@@ -42,7 +42,7 @@ use crate::base::key_ref::KeyRef;
 use crate::format::foreign;
 use crate::kms::services::KeyServices;
 use crate::kms::{Decrypted, KmsError, WrappedKey, worker};
-use crate::recipients::timed;
+use crate::pair::wrapping::timed;
 
 /// Where a blob is to be decrypted: `provider:region`, or `provider:region:key-id` where only this key may have made it.
 ///

@@ -6,7 +6,7 @@ use crate::global;
 use crate::kms::worker;
 use crate::load::Loader;
 use crate::meta::Meta;
-use crate::open::Wait;
+use crate::pair::open::Wait;
 use crate::private::Fields;
 use crate::schema;
 use crate::schema::template::{Format, template};

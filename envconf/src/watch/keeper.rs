@@ -13,7 +13,7 @@ use crate::base::error::{Error, Kind};
 use crate::kms::worker;
 use crate::layers::config::EncryptedConfig;
 use crate::load::{Loaded, Loader, Plan};
-use crate::open::{ReadAgain, Wait};
+use crate::pair::open::{ReadAgain, Wait};
 
 /// What was refused and may pass is tried again after the first of these, then each time twice as long, up to the
 /// last.

@@ -25,7 +25,7 @@ use crate::base::error::Error;
 use crate::kms::worker;
 use crate::layers::config::EncryptedConfig;
 use crate::load::{Loaded, Loader};
-use crate::open::Wait;
+use crate::pair::open::Wait;
 
 pub use self::latest::Status;
 pub use self::options::WatchOptions;

@@ -10,9 +10,9 @@ use crate::base::variables::Variables;
 use crate::layers::config::EncryptedConfig;
 use crate::layers::env::{self, Environment};
 use crate::load::{Loaded, Loader, Plan, Texts};
-use crate::open;
-use crate::pair::Pair;
-use crate::plain::Plain;
+use crate::pair::files::Pair;
+use crate::pair::open;
+use crate::pair::plain_layer::Plain;
 
 /// What tells one version of the files from another: a hash of all their bytes, or of why they cannot be read.
 pub(super) type Print = [u8; 32];

@@ -9,9 +9,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use self::old::{Known, Old, section_of};
 use self::planned::{Files, Planned};
 pub use self::sealed::{Check, DataKeyUse, Sealed};
+use super::content::{check_content, not_utf8};
+use super::files::Pair;
+use super::lock::{self, Lock};
+use super::open::{self, Opened, Wait};
+use super::plain_layer::Plain;
+use super::policy::{Policy, Trusted};
+use super::wrapping;
 use crate::base::error::{Error, Kind};
 use crate::base::key_ref::KeyRef;
-use crate::content::{check_content, not_utf8};
 use crate::envelope::outline;
 use crate::envelope::signing_key::SigningKey;
 use crate::envelope::{self, DataKey};
@@ -24,12 +30,6 @@ use crate::kms::local::LocalKey;
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, worker};
 use crate::layers::{Layer, LayerKind};
-use crate::lock::{self, Lock};
-use crate::open::{self, Opened, Wait};
-use crate::pair::Pair;
-use crate::plain::Plain;
-use crate::policy::{Policy, Trusted};
-use crate::recipients;
 use crate::schema::Schema;
 
 /// What to seal, for whom, and how.
@@ -342,7 +342,7 @@ impl Seal {
         match worker::block_on(open::open_pair(pair, &policy, services, Wait::Here)) {
             Ok(opened) => Ok((Old::Verified(Box::new(Known::of(&opened, &key))), lost)),
             Err(error) => match error.kind() {
-                Kind::UnwrapFailed if recipients::is_final(&error) => {
+                Kind::UnwrapFailed if wrapping::is_final(&error) => {
                     Ok((Old::closed(&file, &key, &section), lost))
                 }
                 Kind::NoTrustedRecipient | Kind::BadLocalKey | Kind::SignatureRequired => {
@@ -434,7 +434,7 @@ impl Seal {
         let context = Context::new(&self.name, &self.environment, id);
         let local_keys = local_keys(&self.recipients, services).await?;
         let (dek, recipients) =
-            recipients::wrap_for_all(&self.recipients, &local_keys, self.suite, &context, services).await?;
+            wrapping::wrap_for_all(&self.recipients, &local_keys, self.suite, &context, services).await?;
         let section = section(&self.name, &self.environment, id, &recipients, &dek);
         let key = KeyFile::assemble(&self.name, &self.environment, std::slice::from_ref(&section));
         let enc = self.envelope(content, id, generation, &dek)?;
@@ -478,7 +478,7 @@ impl Seal {
         // Class P recipients are refused without a pinned signer; here it is the sealer's own word that counts.
         policy.signers = self.signers.iter().map(SigningKey::public).collect();
         let context = Context::new(&self.name, &self.environment, section.dek);
-        let (unwrapped, check) = match recipients::unwrap(&section, &context, &policy, services).await {
+        let (unwrapped, check) = match wrapping::unwrap(&section, &context, &policy, services).await {
             Ok((unwrapped, _)) => (unwrapped, Check::Whole),
             Err(error) if error.kind() == Kind::SignatureRequired => (dek.clone(), Check::AfterUnwrap),
             Err(error) if error.exit_code() == 42 => (dek.clone(), Check::AfterUnwrap),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use super::policy::{Policy, Trusted};
 use crate::base::error::{Attempt, Error, Fault, Kind};
 use crate::base::key_ref;
 use crate::base::key_ref::KeyRef;
@@ -14,7 +15,6 @@ use crate::kms::deadline::{Deadline, Patience};
 use crate::kms::local::LocalKey;
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, Kms, KmsError, WrappedKey, worker};
-use crate::policy::{Policy, Trusted};
 
 /// A recipient of a section that is trusted, and how to ask it.
 pub(crate) struct Candidate {

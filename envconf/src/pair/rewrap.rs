@@ -5,6 +5,12 @@
 
 use std::time::Instant;
 
+use super::files::Pair;
+use super::lock::{self, Lock};
+use super::open::{self, Opened, Unlocked};
+use super::policy::{Policy, Trusted};
+use super::seal;
+use super::wrapping;
 use crate::base::error::{Error, Fault, Kind};
 use crate::base::key_ref::KeyRef;
 use crate::base::secret::same;
@@ -12,12 +18,6 @@ use crate::envelope::DataKey;
 use crate::format::{EncFile, KeyFile, MAX_RECIPIENTS, Recipient, Section};
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, WrappedKey, worker};
-use crate::lock::{self, Lock};
-use crate::open::{self, Opened, Unlocked};
-use crate::pair::Pair;
-use crate::policy::{Policy, Trusted};
-use crate::recipients;
-use crate::seal;
 
 /// For whom to wrap the data key of a pair anew.
 ///
@@ -244,7 +244,7 @@ impl Rewrap {
                     Some(wrapped) => (wrapped.as_str().to_owned(), HowWrapped::Moved),
                     None => {
                         let wrapped =
-                            recipients::wrap(key, &local_keys, &old.dek, &context, services, until).await?;
+                            wrapping::wrap(key, &local_keys, &old.dek, &context, services, until).await?;
                         (wrapped.as_str().to_owned(), HowWrapped::Wrapped)
                     }
                 },
@@ -287,7 +287,7 @@ impl Rewrap {
         services: &KeyServices,
     ) -> Result<bool, Error> {
         let policy = Policy { trust: Some(vec![Trusted::Key(key.clone())]), ..self.policy.clone() };
-        match recipients::unwrap(section, context, &policy, services).await {
+        match wrapping::unwrap(section, context, &policy, services).await {
             Ok((unwrapped, _)) if same(unwrapped.expose(), dek.expose()) => Ok(true),
             Ok(_) => Err(Error::new(
                 Kind::Unexpected,
@@ -311,13 +311,13 @@ async fn moved(
     services: &KeyServices,
     until: Instant,
 ) -> Result<Option<WrappedKey>, Error> {
-    let Some(kms) = recipients::service_of(key, services)? else { return Ok(None) };
+    let Some(kms) = wrapping::service_of(key, services)? else { return Ok(None) };
     let candidates = old.recipients.iter().filter(|old| old.key.provider() == key.provider());
     for from in candidates {
         let Some(wrapped) = WrappedKey::new(from.blob.clone()) else { continue };
         let (kms, from, to, context) = (kms.clone(), from.key.clone(), key.clone(), context.clone());
         let job = async move { kms.rewrap(&from, &wrapped, &to, &context).await };
-        match recipients::timed(key, until, job).await {
+        match wrapping::timed(key, until, job).await {
             Ok(Some(moved)) => return Ok(Some(moved)),
             Ok(None) => {}
             // Without the right to move it there is still the way through this process.

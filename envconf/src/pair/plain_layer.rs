@@ -8,10 +8,10 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::files::Pair;
 use crate::base::error::{Complaint, Error, Kind, Origin, Problem};
 use crate::format::{ContentType, Name};
 use crate::layers::{Layer, LayerKind};
-use crate::pair::Pair;
 
 const LIMIT: u64 = 1 << 20;
 

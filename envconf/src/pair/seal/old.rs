@@ -3,7 +3,7 @@
 use crate::base::key_ref::KeyRef;
 use crate::envelope::DataKey;
 use crate::format::{EncFile, KeyFile, Section, Suite};
-use crate::open::Opened;
+use crate::pair::open::Opened;
 
 /// The pair that is to be replaced.
 pub(super) enum Old {

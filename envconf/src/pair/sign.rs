@@ -2,14 +2,14 @@
 //!
 //! What is signed is the `.enc` through its body, so signatures come one after the other, from people who share no key.
 
+use super::files::Pair;
+use super::lock::Lock;
+use super::open;
+use super::policy::Policy;
 use crate::base::error::{Error, Kind};
 use crate::envelope::signing_key::{self, SigningKey};
 use crate::format::{self, EncFile, Header, Id, MAX_SIGNATURES, Signature};
 use crate::kms::services::KeyServices;
-use crate::lock::Lock;
-use crate::open;
-use crate::pair::Pair;
-use crate::policy::Policy;
 
 /// With which keys to sign a pair, and what it must be.
 ///
@@ -148,7 +148,7 @@ impl Sign {
             return open::check_key(&added.file, key).map(drop);
         }
         let opened = open::open_bytes(&added.enc, key, &added.policy, services)?;
-        crate::content::check_content(opened.content(), opened.header.content_type)
+        super::content::check_content(opened.content(), opened.header.content_type)
     }
 
     fn signed(&self, old: &[u8], Added { enc, file, .. }: Added) -> (Vec<u8>, Signed) {

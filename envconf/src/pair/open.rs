@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::files::Pair;
+use super::policy::Policy;
+use super::wrapping;
 use crate::base::error::{Error, Kind};
 use crate::base::key_ref::KeyRef;
 use crate::base::secret::{Plaintext, same};
@@ -12,9 +15,6 @@ use crate::format::{EncFile, Header, KeyFile, Section, Suite};
 use crate::kms::services::KeyServices;
 use crate::kms::{Context, worker};
 use crate::layers::{Layer, LayerKind};
-use crate::pair::Pair;
-use crate::policy::Policy;
-use crate::recipients;
 
 /// A sealer may be between two of its writes: `.enc` and `.key` are then read again, so often and so far apart
 /// (format.md §4, "Writing").
@@ -130,7 +130,7 @@ impl Verified {
 pub fn verify(pair: &Pair, policy: &Policy, services: &KeyServices, depth: Depth) -> Result<Verified, Error> {
     if depth == Depth::Full {
         let opened = open(pair, policy, services)?;
-        crate::content::check_content(opened.content(), opened.header.content_type)
+        super::content::check_content(opened.content(), opened.header.content_type)
             .map_err(|error| error.at(pair.enc()))?;
         let recipients = opened.recipients().cloned().collect();
         return Ok(Verified { header: opened.header, recipients, unwrapped_by: Some(opened.unwrapped_by) });
@@ -176,7 +176,7 @@ pub(crate) fn unlock_bytes(
 fn unlock_checked(checked: Checked, policy: &Policy, services: &KeyServices) -> Result<Unlocked, Error> {
     let Checked { enc, file, key, section } = checked;
     let context = Context::new(&policy.name, &policy.environment, section.dek);
-    let (dek, unwrapped_by) = worker::block_on(recipients::unwrap(&section, &context, policy, services))?;
+    let (dek, unwrapped_by) = worker::block_on(wrapping::unwrap(&section, &context, policy, services))?;
     check_section(&key, &section, &dek, file.header.suite)?;
     envelope::check_commit(&file, &enc, &dek)?;
     Ok(Unlocked { file, key, section, dek, unwrapped_by })
@@ -343,7 +343,7 @@ async fn open_checked(
 ) -> Result<Opened, Error> {
     let (key, section) = check_key(&file, key)?;
     let context = Context::new(&policy.name, &policy.environment, section.dek);
-    let (dek, unwrapped_by) = recipients::unwrap(&section, &context, policy, services).await?;
+    let (dek, unwrapped_by) = wrapping::unwrap(&section, &context, policy, services).await?;
     let commit = file.commit;
     let (header, plaintext) = open_with(file, enc, &key, &section, &dek)?;
     Ok(Opened { plaintext, header, commit, section, dek, unwrapped_by })

@@ -2,7 +2,7 @@
 
 use super::Sealed;
 use crate::base::error::Error;
-use crate::pair::Pair;
+use crate::pair::files::Pair;
 
 /// A new pair that opens, not yet in its place.
 pub(super) struct Planned {
