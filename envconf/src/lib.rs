@@ -99,14 +99,7 @@ pub mod testing;
 #[cfg(feature = "watch")]
 mod watch;
 mod load;
-mod explain;
-mod export;
-mod diagnose;
-mod compare;
-mod manage;
-#[cfg(feature = "cli")]
-pub mod change;
-pub mod import;
+mod tools;
 #[doc(hidden)]
 pub mod private;
 mod global;
@@ -114,7 +107,6 @@ mod schema;
 pub mod meta;
 mod layers;
 mod syntax;
-mod rules;
 mod pair;
 pub mod format;
 mod kms;
@@ -150,19 +142,15 @@ pub use base::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, e
 pub use envconf_derive::EncryptedConfig;
 pub use layers::config::EncryptedConfig;
 pub use secrecy::{self, ExposeSecret, SecretString};
+#[cfg(feature = "cli")]
+pub use tools::change;
+pub use tools::import;
 
 pub use base::harden::{Hardened, Measure, harden};
 pub use base::key_ref::KeyRef;
 pub use base::variables::setting;
-pub use compare::{
-    Comparison, ContentChanges, Exchange, FieldChange, KeyChanges, ValueChange, compare_contents,
-    compare_recipients,
-};
-pub use diagnose::{Diagnose, Diagnosis};
 pub use envelope::DataKey;
 pub use envelope::signing_key::{SignerKey, SigningKey};
-pub use explain::{Explained, explain, explain_by};
-pub use export::{Exported, ExportedVariable, export};
 pub use format::{ContentType, Id, Name, Outline, Suite};
 pub use kms::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
 pub use kms::local::LocalKey;
@@ -178,8 +166,15 @@ pub use pair::policy::{Policy, Trusted, parse_signers, parse_trust};
 pub use pair::rewrap::{HowWrapped, Rewrap, Rewrapped};
 pub use pair::seal::{Check, DataKeyUse, Seal, Sealed};
 pub use pair::sign::{Sign, Signed};
-pub use rules::{Demand, Rule, Rules};
 pub use schema::Schema;
 pub use schema::template::{Format, template};
+pub use tools::compare::{
+    Comparison, ContentChanges, Exchange, FieldChange, KeyChanges, ValueChange, compare_contents,
+    compare_recipients,
+};
+pub use tools::doctor::{Diagnose, Diagnosis};
+pub use tools::explain::{Explained, explain, explain_by};
+pub use tools::export::{Exported, ExportedVariable, export};
+pub use tools::rules::{Demand, Rule, Rules};
 #[cfg(feature = "watch")]
 pub use watch::{Status, Watch, WatchOptions};

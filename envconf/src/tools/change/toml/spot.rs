@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use toml_edit::{ArrayOfTables, InlineTable, Item, Table, Value};
 
-use crate::change::path::{KeyPath, Step};
+use crate::tools::change::path::{KeyPath, PathStep};
 
 /// Where a path leads.
-pub(super) struct Place<'d, 'p> {
+pub(super) struct Spot<'d, 'p> {
     /// The last table on the way that new keys can be written into.
     pub(super) block: Block<'d>,
     /// The dotted keys in it that the path follows.
@@ -81,7 +81,7 @@ impl<'d> Part<'d> {
     }
 }
 
-impl<'d, 'p> Place<'d, 'p> {
+impl<'d, 'p> Spot<'d, 'p> {
     /// Follows `path`, which leads through tables and lists that are long enough; `None` where it does not.
     pub(super) fn of(root: &'d Table, path: &'p KeyPath) -> Option<Self> {
         let mut place = Self {
@@ -95,8 +95,8 @@ impl<'d, 'p> Place<'d, 'p> {
         let mut steps = path.steps().iter();
         while let Some(step) = steps.next() {
             let next = match step {
-                Step::Index(index) => Some(part.index(*index)?),
-                Step::Key(key) => part.key(key),
+                PathStep::Index(index) => Some(part.index(*index)?),
+                PathStep::Key(key) => part.key(key),
             };
             let Some(next) = next else {
                 for step in std::iter::once(step).chain(steps) {
@@ -111,7 +111,7 @@ impl<'d, 'p> Place<'d, 'p> {
         Some(place)
     }
 
-    fn enter(&mut self, step: &'p Step, part: Part<'d>) {
+    fn enter(&mut self, step: &'p PathStep, part: Part<'d>) {
         let key = step.key();
         match part {
             Part::Table(table) if table.is_dotted() => {

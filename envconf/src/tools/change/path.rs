@@ -15,17 +15,17 @@ const MAX_STEPS: usize = 64;
 /// A bare key consists of ASCII letters, digits, `-` and `_`. Any other stands in double quotes, with the escapes of
 /// JSON. `[0]` is the first item of a list. `Display` spells it as an outline does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyPath(Vec<Step>);
+pub struct KeyPath(Vec<PathStep>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum PathStep {
     Key(String),
     Index(usize),
 }
 
 impl KeyPath {
     /// The way from the root; the first step is a key.
-    pub(super) fn steps(&self) -> &[Step] {
+    pub(super) fn steps(&self) -> &[PathStep] {
         &self.0
     }
 
@@ -36,11 +36,11 @@ impl KeyPath {
 
     /// Its keys, where it has nothing else.
     pub(super) fn keys(&self) -> Option<Vec<&str>> {
-        self.0.iter().map(Step::key).collect()
+        self.0.iter().map(PathStep::key).collect()
     }
 }
 
-impl Step {
+impl PathStep {
     /// The key, where it is one.
     pub(super) fn key(&self) -> Option<&str> {
         match self {
@@ -55,8 +55,8 @@ impl fmt::Display for KeyPath {
         let mut path = String::new();
         for step in &self.0 {
             match step {
-                Step::Key(key) => push_key(&mut path, key),
-                Step::Index(index) => path += &format!("[{index}]"),
+                PathStep::Key(key) => push_key(&mut path, key),
+                PathStep::Index(index) => path += &format!("[{index}]"),
             }
         }
         // A key may be a local key that was pasted into the wrong place.
@@ -79,10 +79,10 @@ impl FromStr for KeyPath {
 
 fn parse(text: &str) -> Option<KeyPath> {
     let (first, mut text) = key(text)?;
-    let mut steps = vec![Step::Key(first)];
+    let mut steps = vec![PathStep::Key(first)];
     while !text.is_empty() {
         let (step, after) = match text.strip_prefix('.') {
-            Some(text) => key(text).map(|(key, after)| (Step::Key(key), after))?,
+            Some(text) => key(text).map(|(key, after)| (PathStep::Key(key), after))?,
             None => index(text)?,
         };
         steps.push(step);
@@ -107,10 +107,10 @@ fn key(text: &str) -> Option<(String, &str)> {
     Some((unescape(&quoted[..end])?.to_string(), &quoted[end + 1..]))
 }
 
-fn index(text: &str) -> Option<(Step, &str)> {
+fn index(text: &str) -> Option<(PathStep, &str)> {
     let (digits, after) = text.strip_prefix('[')?.split_once(']')?;
     let plain = digits.bytes().all(|b| b.is_ascii_digit());
-    Some((Step::Index(plain.then(|| digits.parse().ok())??), after))
+    Some((PathStep::Index(plain.then(|| digits.parse().ok())??), after))
 }
 
 #[cfg(test)]

@@ -4,23 +4,23 @@ use std::ops::Range;
 
 use toml_edit::{InlineTable, Item, Table};
 
-use super::place::{self, Block, Part, Place};
+use super::spot::{self, Block, Part, Spot};
 use crate::base::error::Error;
-use crate::change::path::KeyPath;
-use crate::change::{Edit, by_hand, unexpected};
+use crate::tools::change::path::KeyPath;
+use crate::tools::change::{Edit, by_hand, unexpected};
 
 /// The lines of what is at `path`, or the entry of an inline table.
 pub(super) fn out(text: &str, root: &Table, path: &KeyPath) -> Result<Vec<Edit>, Error> {
-    let place = Place::of(root, path).ok_or_else(unexpected)?;
+    let place = Spot::of(root, path).ok_or_else(unexpected)?;
     let parent = path.prefix(path.steps().len() - 1);
-    let parent = Place::of(root, &parent).ok_or_else(unexpected)?;
+    let parent = Spot::of(root, &parent).ok_or_else(unexpected)?;
     let ranges = match place.found.ok_or_else(unexpected)? {
         Part::Value(value) => {
             let end = value.span().ok_or_else(unexpected)?.end;
             let range = match parent.block {
                 Block::Inline(table) => entry(text, table, end),
                 Block::Own(table) => {
-                    place::lines(table).into_iter().find(|line| line.end == end).map(|own| line(text, &own))
+                    spot::lines(table).into_iter().find(|line| line.end == end).map(|own| line(text, &own))
                 }
                 Block::Implicit => None,
             };
@@ -35,7 +35,7 @@ pub(super) fn out(text: &str, root: &Table, path: &KeyPath) -> Result<Vec<Edit>,
 
 /// The whole line, or lines, of a value or header, with the comment at its end.
 fn line(text: &str, own: &Range<usize>) -> Range<usize> {
-    place::line_start(text, own.start)..place::line_end(text, own.end)
+    spot::line_start(text, own.start)..spot::line_end(text, own.end)
 }
 
 /// The header of `table`, where it has one, its lines, and those of the tables in it.
@@ -44,7 +44,7 @@ fn of_table(text: &str, table: &Table) -> Vec<Range<usize>> {
     if let (false, Some(header)) = (table.is_implicit(), table.span()) {
         ranges.push(line(text, &header));
     }
-    ranges.extend(place::lines(table).iter().map(|own| line(text, own)));
+    ranges.extend(spot::lines(table).iter().map(|own| line(text, own)));
     for (_, item) in table {
         match item {
             // The lines of dotted keys are there already.
@@ -77,7 +77,7 @@ fn headed_in(text: &str, dotted: &Table) -> Vec<Range<usize>> {
 
 /// The entry of an inline table whose value ends at `end`, with one comma; comments beside it stay.
 fn entry(text: &str, table: &InlineTable, end: usize) -> Option<Range<usize>> {
-    let entries = place::entries(table);
+    let entries = spot::entries(table);
     let at = entries.iter().position(|entry| entry.end == end)?;
     let before = at.checked_sub(1).map(|before| entries[before].end);
     let after_before = before.unwrap_or(table.span()?.start + 1);

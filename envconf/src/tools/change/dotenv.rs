@@ -1,6 +1,6 @@
 //! Changes of dotenv: whole lines (format.md §7).
 
-use super::path::{KeyPath, Step};
+use super::path::{KeyPath, PathStep};
 use super::{Edit, by_hand, unexpected};
 use crate::base::error::Error;
 use crate::syntax::dotenv::is_name;
@@ -32,7 +32,7 @@ pub(super) fn unset(text: &str, path: &KeyPath) -> Result<Vec<Edit>, Error> {
 
 fn name(path: &KeyPath) -> Option<&str> {
     match path.steps() {
-        [Step::Key(name)] => Some(name),
+        [PathStep::Key(name)] => Some(name),
         _ => None,
     }
 }

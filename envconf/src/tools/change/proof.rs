@@ -1,6 +1,6 @@
 //! That a changed text differs where it should, and nowhere else.
 
-use super::path::{KeyPath, Step};
+use super::path::{KeyPath, PathStep};
 use super::value::Spelled;
 use super::{parse, unexpected};
 use crate::base::error::Error;
@@ -38,7 +38,7 @@ pub(super) fn differs_only_at(
 fn differs(
     old: Option<&Value<'_>>,
     new: Option<&Value<'_>>,
-    steps: &[Step],
+    steps: &[PathStep],
     value: Option<&Value<'_>>,
 ) -> bool {
     let Some((step, rest)) = steps.split_first() else {
@@ -50,17 +50,17 @@ fn differs(
     };
     match (old, new, step) {
         // A table that has ended with its last value: nothing else was in it.
-        (Some(Value::Table(old)), None, Step::Key(key)) => {
+        (Some(Value::Table(old)), None, PathStep::Key(key)) => {
             value.is_none()
                 && old.iter().all(|(other, _)| **other == **key)
                 && differs(old.get(key).map(|entry| &entry.node.value), None, rest, value)
         }
         // One that has come into being: nothing else is in it.
-        (None, Some(Value::Table(new)), Step::Key(key)) => {
+        (None, Some(Value::Table(new)), PathStep::Key(key)) => {
             new.iter().all(|(other, _)| **other == **key)
                 && differs(None, new.get(key).map(|entry| &entry.node.value), rest, value)
         }
-        (Some(Value::Table(old)), Some(Value::Table(new)), Step::Key(key)) => {
+        (Some(Value::Table(old)), Some(Value::Table(new)), PathStep::Key(key)) => {
             let (was, is) = (old.get(key).is_some(), new.get(key).is_some());
             let kept = |(other, node): (&Text<'_>, &Node<'_>)| {
                 **other == **key || new.get(other).is_some_and(|entry| same(&entry.node.value, &node.value))
@@ -75,7 +75,7 @@ fn differs(
                     value,
                 )
         }
-        (Some(Value::Array(old)), Some(Value::Array(new)), Step::Index(index)) => {
+        (Some(Value::Array(old)), Some(Value::Array(new)), PathStep::Index(index)) => {
             let kept = |(at, (old, new)): (usize, (&Node<'_>, &Node<'_>))| {
                 at == *index || same(&old.value, &new.value)
             };

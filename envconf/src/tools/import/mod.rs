@@ -26,17 +26,17 @@
 
 mod dotenv;
 mod ecb;
-mod found;
 mod guide;
 mod text;
+pub(crate) mod imported;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Instant;
 
 pub use self::dotenv::Dotenv;
-pub use self::found::{Encoding, Guide, Imported, KeyForm, Remark};
 pub use self::guide::GuideData;
+pub use self::imported::{Encoding, Guide, Imported, KeyForm, Remark};
 use crate::base::error::{Error, Fault, Kind, escape};
 use crate::base::key_ref::KeyRef;
 use crate::format::foreign;

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::path::{KeyPath, Step};
+use super::path::{KeyPath, PathStep};
 use super::value::quote;
 use super::{Edit, unexpected};
 use crate::base::error::Error;
@@ -25,11 +25,11 @@ fn set_at(text: &str, path: &KeyPath, value: &str) -> Option<Vec<Edit>> {
     let mut steps = path.steps().iter();
     while let Some(step) = steps.next() {
         let key = match step {
-            Step::Index(index) => {
+            PathStep::Index(index) => {
                 range = items(text, range.start)?.get(*index)?.value.clone();
                 continue;
             }
-            Step::Key(key) => key,
+            PathStep::Key(key) => key,
         };
         let entries = items(text, range.start)?;
         if let Some(entry) = entries.iter().find(|entry| entry.has_key(text, key)) {
@@ -81,11 +81,11 @@ fn unset_at(text: &str, path: &KeyPath) -> Option<Edit> {
     for step in way {
         let entries = items(text, object.start)?;
         object = match step {
-            Step::Index(index) => entries.get(*index)?.value.clone(),
-            Step::Key(key) => entries.iter().find(|entry| entry.has_key(text, key))?.value.clone(),
+            PathStep::Index(index) => entries.get(*index)?.value.clone(),
+            PathStep::Key(key) => entries.iter().find(|entry| entry.has_key(text, key))?.value.clone(),
         };
     }
-    let Step::Key(key) = last else { return None };
+    let PathStep::Key(key) = last else { return None };
     let entries = items(text, object.start)?;
     let at = entries.iter().position(|entry| entry.has_key(text, key))?;
     Some(Edit::delete(match (at.checked_sub(1), entries.get(at + 1)) {

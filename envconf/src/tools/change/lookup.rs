@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use zeroize::Zeroizing;
 
-use super::path::{KeyPath, Step};
+use super::path::{KeyPath, PathStep};
 use super::value::quote;
 use super::{by_hand, kind_of};
 use crate::base::error::{Error, Kind, escape};
@@ -192,8 +192,8 @@ pub(super) fn at<'n, 'a>(root: &'n Node<'a>, path: &KeyPath) -> Result<&'n Node<
     let mut node = root;
     for (before, step) in path.steps().iter().enumerate() {
         node = match step {
-            Step::Key(key) => by_key(node, key, before)?,
-            Step::Index(index) => match &node.value {
+            PathStep::Key(key) => by_key(node, key, before)?,
+            PathStep::Index(index) => match &node.value {
                 Value::Array(items) => items.get(*index).ok_or(Missing::Item(before + 1))?,
                 _ => return Err(Missing::No(before, "it is no list")),
             },

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::ecb::{self, BLOCK};
-use super::found::{Guide, Imported, KeyForm, Remark};
+use super::imported::{Guide, Imported, KeyForm, Remark};
 use super::refuse_sealed;
 use super::text::{Looks, Text};
 use crate::base::error::{Error, Kind};
@@ -152,7 +152,7 @@ fn guide_of(text: &[u8]) -> Guide {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::Encoding;
+    use crate::tools::import::Encoding;
 
     fn key(bytes: &[u8]) -> Decrypted {
         Decrypted::new("tencent:ap-guangzhou:a".parse().unwrap(), bytes)

@@ -10,6 +10,7 @@ mod settings;
 use std::path::PathBuf;
 
 use self::settings::Settings;
+use super::rules::Rules;
 use crate::base::error::Error;
 use crate::base::key_ref::{self, KeyRef};
 use crate::envelope::DataKey;
@@ -22,7 +23,6 @@ use crate::pair::files::Pair;
 use crate::pair::open::{self, Checked};
 use crate::pair::policy::{Policy, Trusted};
 use crate::pair::wrapping::{self, Ask};
-use crate::rules::Rules;
 
 /// Extensions of the plain file that a pair is sealed from (api.md §1).
 const PLAIN: [&str; 6] = ["toml", "json", "yaml", "yml", "env", "conf"];

@@ -4,14 +4,14 @@
 //! What is parsed here holds copies of the strings, which are not wiped (format.md §12): for a command that ends soon
 //! after.
 
-mod place;
+mod spot;
 mod take;
 
 use std::ops::Range;
 
 use toml_edit::{Document, InlineTable, Table};
 
-use self::place::{Block, Part, Place};
+use self::spot::{Block, Part, Spot};
 use super::path::KeyPath;
 use super::{Edit, by_hand, unexpected};
 use crate::base::error::Error;
@@ -21,8 +21,8 @@ use crate::format::outline::push_key;
 /// own after its last value, behind the last value of an inline table, or under a new header at the end of the text.
 pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, Error> {
     let document = parse(text)?;
-    let place = Place::of(document.as_table(), path).ok_or_else(unexpected)?;
-    let Place { block, dotted, group, found, missing } = place;
+    let place = Spot::of(document.as_table(), path).ok_or_else(unexpected)?;
+    let Spot { block, dotted, group, found, missing } = place;
     match found {
         Some(Part::Value(old)) => {
             let span = old.span().ok_or_else(unexpected)?;
@@ -60,7 +60,7 @@ fn parse(text: &str) -> Result<Document<&str>, Error> {
 
 /// A new entry of an inline table.
 fn inline(text: &str, table: &InlineTable, key: &str, value: &str) -> Option<Vec<Edit>> {
-    if let Some(last) = place::entries(table).last() {
+    if let Some(last) = spot::entries(table).last() {
         return Some(vec![Edit::insert(last.end, &[", ", key, " = ", value])]);
     }
     let span = table.span()?;
@@ -79,15 +79,15 @@ fn line(
     value: &str,
 ) -> Option<Vec<Edit>> {
     let feed = line_feed(text);
-    let last = place::lines(group).into_iter().max_by_key(|line| line.end);
+    let last = spot::lines(group).into_iter().max_by_key(|line| line.end);
     let (indent, at) = match (last, header) {
         (Some(last), _) => {
             // Before the last key of a dotted one there are others.
-            let lead = text.get(place::line_start(text, last.start)..last.start)?;
+            let lead = text.get(spot::line_start(text, last.start)..last.start)?;
             let indent = &lead[..lead.len() - lead.trim_start_matches([' ', '\t']).len()];
-            (indent, place::line_end(text, last.end))
+            (indent, spot::line_end(text, last.end))
         }
-        (None, Some(header)) => ("", place::line_end(text, header.end)),
+        (None, Some(header)) => ("", spot::line_end(text, header.end)),
         // The root, with nothing of its own: before the first header, or after the comments.
         (None, None) => ("", if table.is_empty() { text.len() } else { 0 }),
     };

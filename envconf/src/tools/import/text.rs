@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::ecb::BLOCK;
-use super::found::Remark;
+use super::imported::Remark;
 
 /// How much bytes look like a text, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

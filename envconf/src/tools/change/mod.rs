@@ -10,7 +10,6 @@
 //! | `raw` | no | no |
 
 mod dotenv;
-mod found;
 mod json;
 mod path;
 mod proof;
@@ -21,14 +20,14 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use self::path::Step;
+use self::path::PathStep;
 use crate::base::error::{Error, Kind};
 use crate::format::ContentType;
 use crate::layers::{Layer, LayerKind};
 use crate::syntax;
 use crate::syntax::tree::{Node, Value};
 
-pub use found::{Found, Shape};
+pub use lookup::{Found, Shape};
 pub use path::KeyPath;
 pub use value::NewValue;
 
@@ -39,7 +38,7 @@ pub use value::NewValue;
 /// [`Kind::Usage`] for content of a type that has no values.
 pub fn get(content_type: ContentType, content: &[u8], path: &KeyPath) -> Result<Found, Error> {
     let root = parse(content_type, text(content_type, content)?)?;
-    match found::at(&root, path) {
+    match lookup::at(&root, path) {
         Ok(node) => Ok(Found::of(&node.value)),
         Err(missing) => Err(missing.error(path)),
     }
@@ -61,7 +60,7 @@ pub fn set(
 ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     let text = changeable(content_type, content)?;
     let root = parse(content_type, text)?;
-    let old = match found::at(&root, path) {
+    let old = match lookup::at(&root, path) {
         Ok(node) => Some(&node.value),
         Err(missing) if missing.can_be_made() => None,
         Err(missing) => return Err(missing.error(path)),
@@ -96,8 +95,8 @@ pub fn unset(
 ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     let text = changeable(content_type, content)?;
     let root = parse(content_type, text)?;
-    match found::at(&root, path) {
-        Ok(_) if matches!(path.steps(), [.., Step::Index(_)]) => {
+    match lookup::at(&root, path) {
+        Ok(_) if matches!(path.steps(), [.., PathStep::Index(_)]) => {
             return Err(by_hand(path, "an item of a list cannot be taken out"));
         }
         Ok(_) => {}
@@ -206,3 +205,4 @@ fn kind_of(value: &Value<'_>) -> &'static str {
 
 #[cfg(test)]
 mod tests;
+pub(crate) mod lookup;
