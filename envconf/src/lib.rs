@@ -96,13 +96,8 @@ extern crate self as envconf;
 
 // In reading order: the verbs, then the nouns, each knowing those below it.
 pub mod testing;
-#[cfg(feature = "watch")]
-mod watch;
 mod load;
 mod tools;
-#[doc(hidden)]
-pub mod private;
-mod global;
 mod schema;
 pub mod meta;
 mod layers;
@@ -141,6 +136,8 @@ mod memory_chapter {}
 pub use base::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
 pub use envconf_derive::EncryptedConfig;
 pub use layers::config::EncryptedConfig;
+#[doc(hidden)]
+pub use load::private;
 pub use secrecy::{self, ExposeSecret, SecretString};
 #[cfg(feature = "cli")]
 pub use tools::change;
@@ -158,7 +155,9 @@ pub use kms::services::KeyServices;
 pub use kms::step::{State, Step};
 pub use kms::{BoxFuture, Context, Decrypted, Kms, KmsError, WrappedKey};
 pub use layers::report::Provenance;
-pub use load::{Loaded, Loader};
+pub use load::loader::{Loaded, Loader};
+#[cfg(feature = "watch")]
+pub use load::watch::{Status, Watch, WatchOptions};
 pub use pair::content::check_content;
 pub use pair::files::{Pair, content_type_of, identity_of};
 pub use pair::open::{Depth, Opened, Verified, open, open_bytes, verify};
@@ -176,5 +175,3 @@ pub use tools::doctor::{Diagnose, Diagnosis};
 pub use tools::explain::{Explained, explain, explain_by};
 pub use tools::export::{Exported, ExportedVariable, export};
 pub use tools::rules::{Demand, Rule, Rules};
-#[cfg(feature = "watch")]
-pub use watch::{Status, Watch, WatchOptions};

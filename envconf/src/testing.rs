@@ -47,7 +47,7 @@ use crate::kms::local::LocalKey;
 use crate::kms::services::KeyServices;
 use crate::kms::{BoxFuture, Context, Kms, KmsError, WrappedKey};
 use crate::layers::config::EncryptedConfig;
-use crate::load::Loader;
+use crate::load::loader::Loader;
 use crate::pair::files::Pair;
 use crate::pair::seal::Seal;
 

@@ -2,12 +2,12 @@
 
 use crate::base::error::Error;
 use crate::base::stack_wipe;
-use crate::global;
 use crate::kms::worker;
-use crate::load::Loader;
+use crate::load::global;
+use crate::load::loader::Loader;
+use crate::load::private::Fields;
 use crate::meta::Meta;
 use crate::pair::open::Wait;
-use crate::private::Fields;
 use crate::schema;
 use crate::schema::template::{Format, template};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use signal_hook::consts::SIGHUP;
 use signal_hook::iterator::{Handle, Signals};
 
-use super::bell::Bell;
+use super::wakeup::Wakeup;
 use crate::base::error::{Error, Kind};
 
 /// While it lives, SIGHUP makes the watch look.
@@ -14,7 +14,7 @@ pub(super) struct Hangup(Handle);
 impl Hangup {
     /// # Errors
     /// [`Kind::Unexpected`] where the signal or a thread for it cannot be had.
-    pub(super) fn start(bell: Arc<Bell>) -> Result<Self, Error> {
+    pub(super) fn start(wakeup: Arc<Wakeup>) -> Result<Self, Error> {
         let failed = |error| {
             Error::new(Kind::Unexpected, "SIGHUP cannot be followed")
                 .caused_by(error)
@@ -22,7 +22,7 @@ impl Hangup {
         };
         let mut signals = Signals::new([SIGHUP]).map_err(failed)?;
         let this = Self(signals.handle());
-        let listen = move || signals.forever().for_each(|_| bell.ask());
+        let listen = move || signals.forever().for_each(|_| wakeup.ask());
         std::thread::Builder::new().name("envconf-sighup".into()).spawn(listen).map_err(failed)?;
         Ok(this)
     }

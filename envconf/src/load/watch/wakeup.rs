@@ -11,15 +11,15 @@ use tokio::sync::Notify;
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Default)]
-pub(super) struct Bell {
-    heard: Mutex<Heard>,
+pub(super) struct Wakeup {
+    reasons: Mutex<WakeReasons>,
     rung: Condvar,
     stopped: Notify,
 }
 
 /// What was heard since the last time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct WakeReasons {
     /// A file may have changed.
     pub(super) changed: bool,
     /// Somebody wants the files to be looked at, and what was refused to be tried again.
@@ -28,41 +28,41 @@ pub(super) struct Heard {
     pub(super) stop: bool,
 }
 
-impl Bell {
+impl Wakeup {
     pub(super) fn changed(&self) {
-        self.ring(|heard| heard.changed = true);
+        self.ring(|reasons| reasons.changed = true);
     }
 
     #[cfg(any(unix, test))]
     pub(super) fn ask(&self) {
-        self.ring(|heard| heard.asked = true);
+        self.ring(|reasons| reasons.asked = true);
     }
 
     pub(super) fn stop(&self) {
-        self.ring(|heard| heard.stop = true);
+        self.ring(|reasons| reasons.stop = true);
         self.stopped.notify_waiters();
     }
 
     /// Waits for anything, at most so long, and takes it; that it shall stop stays.
-    pub(super) fn wait(&self, at_most: Duration) -> Heard {
-        let quiet = |heard: &mut Heard| *heard == Heard::default();
+    pub(super) fn wait(&self, at_most: Duration) -> WakeReasons {
+        let quiet = |reasons: &mut WakeReasons| *reasons == WakeReasons::default();
         let waited = self.rung.wait_timeout_while(self.lock(), at_most.min(LONGEST), quiet);
-        let (mut heard, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let taken = *heard;
-        *heard = Heard { stop: taken.stop, ..Heard::default() };
+        let (mut reasons, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let taken = *reasons;
+        *reasons = WakeReasons { stop: taken.stop, ..WakeReasons::default() };
         taken
     }
 
     /// Lets time pass; what is heard meanwhile is kept. Whether it shall go on.
     pub(super) fn pass(&self, time: Duration) -> bool {
         let until = Instant::now() + time.min(LONGEST);
-        let mut heard = self.lock();
+        let mut reasons = self.lock();
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            if heard.stop || left.is_zero() {
-                return !heard.stop;
+            if reasons.stop || left.is_zero() {
+                return !reasons.stop;
             }
-            (heard, _) = self.rung.wait_timeout(heard, left).unwrap_or_else(PoisonError::into_inner);
+            (reasons, _) = self.rung.wait_timeout(reasons, left).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -74,13 +74,13 @@ impl Bell {
         }
     }
 
-    fn ring(&self, change: impl FnOnce(&mut Heard)) {
+    fn ring(&self, change: impl FnOnce(&mut WakeReasons)) {
         change(&mut self.lock());
         self.rung.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Heard> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, WakeReasons> {
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,15 +92,15 @@ mod tests {
 
     #[test]
     fn what_is_rung_is_heard_once_and_the_end_for_ever() {
-        let bell = Bell::default();
-        (0..9).for_each(|_| bell.changed());
-        assert!(bell.pass(Duration::from_millis(1)));
-        assert_eq!(bell.wait(LONG), Heard { changed: true, ..Heard::default() });
-        assert_eq!(bell.wait(Duration::ZERO), Heard::default());
-        bell.ask();
-        bell.stop();
-        assert_eq!(bell.wait(LONG), Heard { asked: true, stop: true, ..Heard::default() });
-        assert!(bell.wait(LONG).stop && !bell.pass(LONG));
-        crate::kms::worker::block_on(bell.stopped());
+        let wakeup = Wakeup::default();
+        (0..9).for_each(|_| wakeup.changed());
+        assert!(wakeup.pass(Duration::from_millis(1)));
+        assert_eq!(wakeup.wait(LONG), WakeReasons { changed: true, ..WakeReasons::default() });
+        assert_eq!(wakeup.wait(Duration::ZERO), WakeReasons::default());
+        wakeup.ask();
+        wakeup.stop();
+        assert_eq!(wakeup.wait(LONG), WakeReasons { asked: true, stop: true, ..WakeReasons::default() });
+        assert!(wakeup.wait(LONG).stop && !wakeup.pass(LONG));
+        crate::kms::worker::block_on(wakeup.stopped());
     }
 }

@@ -13,15 +13,15 @@ const MAX_LINKS: usize = 40;
 
 /// Folders, and the names in them that matter.
 #[derive(Debug, Default)]
-pub(super) struct Trail {
+pub(super) struct WatchedDirectories {
     folders: BTreeMap<PathBuf, BTreeSet<OsString>>,
 }
 
-impl Trail {
+impl WatchedDirectories {
     pub(super) fn to<'a>(files: impl Iterator<Item = &'a Path>) -> Self {
-        let mut trail = Self::default();
-        files.for_each(|file| trail.follow(file, MAX_LINKS));
-        trail
+        let mut watched = Self::default();
+        files.for_each(|file| watched.follow(file, MAX_LINKS));
+        watched
     }
 
     pub(super) fn folders(&self) -> impl Iterator<Item = &Path> {
@@ -70,10 +70,10 @@ mod tests {
     use super::*;
 
     /// Folder and name of each step, below the root.
-    fn trail(root: &Path, file: &str) -> Vec<String> {
-        let trail = Trail::to([root.join(file).as_path()].into_iter());
+    fn watched(root: &Path, file: &str) -> Vec<String> {
+        let watched = WatchedDirectories::to([root.join(file).as_path()].into_iter());
         let steps =
-            trail.folders.iter().flat_map(|(folder, names)| names.iter().map(|name| folder.join(name)));
+            watched.folders.iter().flat_map(|(folder, names)| names.iter().map(|name| folder.join(name)));
         let below = steps.filter_map(|step| Some(step.strip_prefix(root).ok()?.display().to_string()));
         below.collect()
     }
@@ -81,8 +81,8 @@ mod tests {
     #[test]
     fn a_file_is_reached_through_its_folder() {
         let root = tempfile::tempdir().unwrap();
-        assert_eq!(trail(root.path(), "config/app.conf.enc"), ["config", "config/app.conf.enc"]);
-        let relative = Trail::to([Path::new("app.conf.enc")].into_iter());
+        assert_eq!(watched(root.path(), "config/app.conf.enc"), ["config", "config/app.conf.enc"]);
+        let relative = WatchedDirectories::to([Path::new("app.conf.enc")].into_iter());
         assert_eq!(relative.folders().collect::<Vec<_>>(), [Path::new(".")]);
     }
 
@@ -96,10 +96,10 @@ mod tests {
         symlink("..data/app.conf.enc", path("mount/app.conf.enc")).unwrap();
         symlink("mount", path("config")).unwrap();
         assert_eq!(
-            trail(root.path(), "config/app.conf.enc"),
+            watched(root.path(), "config/app.conf.enc"),
             ["config", "mount/..2026_1", "mount/..data", "mount/app.conf.enc", "mount/..2026_1/app.conf.enc"]
         );
         symlink("round", path("round")).unwrap();
-        assert_eq!(trail(root.path(), "round/app.conf.enc"), ["round"]);
+        assert_eq!(watched(root.path(), "round/app.conf.enc"), ["round"]);
     }
 }

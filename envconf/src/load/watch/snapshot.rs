@@ -9,7 +9,7 @@ use crate::base::error::{Error, Kind};
 use crate::base::variables::Variables;
 use crate::layers::config::EncryptedConfig;
 use crate::layers::env::{self, Environment};
-use crate::load::{Loaded, Loader, Plan, Texts};
+use crate::load::loader::{LoadPlan, Loaded, Loader, Texts};
 use crate::pair::files::Pair;
 use crate::pair::open;
 use crate::pair::plain_layer::Plain;
@@ -26,7 +26,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn of<T: EncryptedConfig>(plan: &Plan, variables: &Variables) -> Self {
+    pub(super) fn of<T: EncryptedConfig>(plan: &LoadPlan, variables: &Variables) -> Self {
         let meta = const { &T::META };
         let values = Environment::new(variables, meta.env_prefix).files(meta);
         Self { pair: plan.pair.clone(), plain: plan.plain_files(), values }
@@ -38,7 +38,7 @@ impl Files {
     }
 
     /// Reads them. What cannot be read is part of the picture.
-    pub(super) fn read(&self, plan: &Plan) -> Snapshot {
+    pub(super) fn read(&self, plan: &LoadPlan) -> Snapshot {
         let plain = Plain::beside(&self.pair, &plan.policy.name, &plan.policy.environment);
         let (enc, key) = (self.pair.read_enc(), self.pair.read_key());
         let mut print = Sha256::new();
@@ -93,7 +93,7 @@ impl Snapshot {
     pub(super) async fn load<T: EncryptedConfig>(
         self,
         loader: &Loader<T>,
-        plan: &Plan,
+        plan: &LoadPlan,
     ) -> Result<(Loaded<T>, u64), Error> {
         let (plain, enc) = (self.plain?, self.enc?);
         let opened = open::open_read(&plan.pair, &enc, || self.key, &plan.policy, &plan.services).await?;

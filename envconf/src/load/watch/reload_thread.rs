@@ -5,14 +5,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::bell::Bell;
 use super::latest::Latest;
 use super::notices::Notices;
 use super::snapshot::{Files, Print, Snapshot, may_be_half_done, may_pass};
+use super::wakeup::Wakeup;
 use crate::base::error::{Error, Kind};
 use crate::kms::worker;
 use crate::layers::config::EncryptedConfig;
-use crate::load::{Loaded, Loader, Plan};
+use crate::load::loader::{LoadPlan, Loaded, Loader};
 use crate::pair::open::{ReadAgain, Wait};
 
 /// What was refused and may pass is tried again after the first of these, then each time twice as long, up to the
@@ -23,14 +23,14 @@ const PATIENCE: u32 = 2;
 /// Files that never rest are loaded after so many times the quiet time.
 const RESTLESS: u32 = 10;
 
-pub(super) struct Keeper<T> {
+pub(super) struct ReloadThread<T> {
     loader: Loader<T>,
-    plan: Plan,
+    plan: LoadPlan,
     files: Files,
     in_use: Print,
     refused: Option<Refused>,
     latest: Arc<Latest<T>>,
-    bell: Arc<Bell>,
+    wakeup: Arc<Wakeup>,
 }
 
 /// A version of the files that is not used.
@@ -44,14 +44,14 @@ struct Refused {
     told: bool,
 }
 
-impl<T: EncryptedConfig + Send + Sync + 'static> Keeper<T> {
+impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
     /// The first load.
     ///
     /// # Errors
     /// As for [`Loader::load`].
     pub(super) async fn load(
         loader: Loader<T>,
-        bell: Arc<Bell>,
+        wakeup: Arc<Wakeup>,
         wait: Wait,
     ) -> Result<(Self, Arc<Latest<T>>), Error> {
         let plan = loader.plan()?;
@@ -66,7 +66,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Keeper<T> {
             }
         };
         let latest = Arc::new(Latest::new(config, generation));
-        Ok((Self { loader, plan, files, in_use, refused: None, latest: latest.clone(), bell }, latest))
+        Ok((Self { loader, plan, files, in_use, refused: None, latest: latest.clone(), wakeup }, latest))
     }
 
     /// # Errors
@@ -74,7 +74,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Keeper<T> {
     pub(super) fn start(mut self) -> Result<(), Error> {
         #[cfg(unix)]
         let hangup = match self.loader.watch_options.wants_sighup() {
-            true => Some(super::hangup::Hangup::start(self.bell.clone())?),
+            true => Some(super::hangup::Hangup::start(self.wakeup.clone())?),
             false => None,
         };
         let keep = move || {
@@ -92,7 +92,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Keeper<T> {
 
     fn keep(&mut self) {
         let wants_notices = self.loader.watch_options.wants_notices();
-        let mut notices = wants_notices.then(|| Notices::start(self.bell.clone())).flatten();
+        let mut notices = wants_notices.then(|| Notices::start(self.wakeup.clone())).flatten();
         let mut asked = false;
         loop {
             // First have notice given, then look: what changes after the look is told.
@@ -102,11 +102,11 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Keeper<T> {
             let interval = self.loader.watch_options.interval(by_notices);
             let again = self.refused.as_ref().and_then(|refused| refused.again);
             let due = again.map(|again| again.saturating_duration_since(Instant::now()));
-            let heard = self.bell.wait(due.map_or(interval, |due| due.min(interval)));
-            if heard.stop {
+            let reasons = self.wakeup.wait(due.map_or(interval, |due| due.min(interval)));
+            if reasons.stop {
                 return;
             }
-            asked = heard.asked;
+            asked = reasons.asked;
         }
     }
 
@@ -142,7 +142,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Keeper<T> {
             if snapshot.print == self.in_use {
                 return Some(snapshot);
             }
-            if !self.bell.pass(quiet) {
+            if !self.wakeup.pass(quiet) {
                 return None;
             }
             let next = self.files.read(&self.plan);
@@ -174,9 +174,9 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Keeper<T> {
         let generation = self.latest.status().generation();
         let policy = plan.policy.min_generation(generation);
         let services = plan.services.remembering(&self.plan.services);
-        self.plan = Plan { pair: self.plan.pair.clone(), policy, services };
+        self.plan = LoadPlan { pair: self.plan.pair.clone(), policy, services };
         let load = pin!(snapshot.load(&self.loader, &self.plan));
-        let stopped = pin!(self.bell.stopped());
+        let stopped = pin!(self.wakeup.stopped());
         // The code of the type runs in there: its `Deserialize`, its `validate`.
         let result = catch_unwind(AssertUnwindSafe(|| worker::block_on(worker::first_of(load, stopped))));
         match result {

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use super::bell::Bell;
-use super::trail::Trail;
+use super::wakeup::Wakeup;
+use super::watched_directories::WatchedDirectories;
 
 pub(super) struct Notices {
     watcher: RecommendedWatcher,
@@ -22,14 +22,14 @@ pub(super) struct Notices {
 
 impl Notices {
     /// `None` where the system has none to give.
-    pub(super) fn start(bell: Arc<Bell>) -> Option<Self> {
+    pub(super) fn start(wakeup: Arc<Wakeup>) -> Option<Self> {
         let names: Arc<Mutex<BTreeSet<OsString>>> = Arc::default();
         let matter = names.clone();
         let ring = move |event: notify::Result<Event>| {
             let names = matter.lock().unwrap_or_else(PoisonError::into_inner);
             // An error may hide any change.
             if event.map_or(true, |event| concerns(&event, &names)) {
-                bell.changed();
+                wakeup.changed();
             }
         };
         let watcher = notify::recommended_watcher(ring).ok()?;
@@ -38,10 +38,10 @@ impl Notices {
 
     /// Has notice given of all that leads to `files`; whether there is nothing of it without notice.
     pub(super) fn follow<'a>(&mut self, files: impl Iterator<Item = &'a Path>) -> bool {
-        let trail = Trail::to(files);
-        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = trail.names();
+        let watched = WatchedDirectories::to(files);
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = watched.names();
         let wanted: BTreeMap<&Path, FolderId> =
-            trail.folders().map(|folder| (folder, folder_id(folder))).collect();
+            watched.folders().map(|folder| (folder, folder_id(folder))).collect();
         let gone = |(folder, id): (&PathBuf, &FolderId)| wanted.get(folder.as_path()) != Some(id);
         let gone: Vec<PathBuf> =
             self.folders.iter().filter(|entry| gone(*entry)).map(|(folder, _)| folder.clone()).collect();

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use crate::base::error::Error;
-use crate::load::Loaded;
+use crate::load::loader::Loaded;
 
 /// Longer waits are cut to this, so that no clock overflows.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -1,30 +1,30 @@
 //! watch: load, then follow the files; the newest valid configuration is always at hand.
 //!
-//! One thread per watch looks (`keeper`), when the operating system gives notice (`notices`), a signal comes
+//! One thread per watch looks (`reload_thread`), when the operating system gives notice (`notices`), a signal comes
 //! (`hangup`) or time has passed. What it sees is a `snapshot` of all files that count; what comes of it is in
 //! `latest`, where readers find it without a lock.
 
-mod bell;
 #[cfg(unix)]
 mod hangup;
-mod keeper;
 mod latest;
 mod notices;
 mod options;
 mod snapshot;
-mod trail;
+pub(crate) mod wakeup;
+pub(crate) mod reload_thread;
+pub(crate) mod watched_directories;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use self::bell::Bell;
-use self::keeper::Keeper;
 use self::latest::Latest;
+use self::reload_thread::ReloadThread;
+use self::wakeup::Wakeup;
+use super::loader::{Loaded, Loader};
 use crate::base::error::Error;
 use crate::kms::worker;
 use crate::layers::config::EncryptedConfig;
-use crate::load::{Loaded, Loader};
 use crate::pair::open::Wait;
 
 pub use self::latest::Status;
@@ -63,7 +63,7 @@ pub struct Watch<T> {
 }
 
 /// What all handles of a watch share; the watch ends with it.
-struct Alive(Arc<Bell>);
+struct Alive(Arc<Wakeup>);
 
 impl Drop for Alive {
     fn drop(&mut self) {
@@ -147,10 +147,10 @@ async fn start<T: EncryptedConfig + Send + Sync + 'static>(
     loader: Loader<T>,
     wait: Wait,
 ) -> Result<Watch<T>, Error> {
-    let bell = Arc::new(Bell::default());
-    let (keeper, latest) = Keeper::load(loader, bell.clone(), wait).await?;
-    // Whatever happens from here on, the keeper's thread ends with this.
-    let alive = Arc::new(Alive(bell));
-    keeper.start()?;
+    let wakeup = Arc::new(Wakeup::default());
+    let (reload_thread, latest) = ReloadThread::load(loader, wakeup.clone(), wait).await?;
+    // Whatever happens from here on, the reload thread ends with this.
+    let alive = Arc::new(Alive(wakeup));
+    reload_thread.start()?;
     Ok(Watch { latest, seen: AtomicU64::new(0), alive })
 }

@@ -52,7 +52,7 @@ pub struct Loader<T> {
     pub(crate) variables: Variables,
     deadline: Option<Duration>,
     #[cfg(feature = "watch")]
-    pub(crate) watch_options: crate::watch::WatchOptions,
+    pub(crate) watch_options: super::watch::WatchOptions,
     loads: PhantomData<fn() -> T>,
 }
 
@@ -71,7 +71,7 @@ impl<T: EncryptedConfig> Loader<T> {
             variables: Variables::Process,
             deadline: None,
             #[cfg(feature = "watch")]
-            watch_options: crate::watch::WatchOptions::default(),
+            watch_options: super::watch::WatchOptions::default(),
             loads: PhantomData,
         }
     }
@@ -186,7 +186,7 @@ impl<T: EncryptedConfig> Loader<T> {
         self.build_traced(&plan, &texts)
     }
 
-    pub(crate) fn build_traced(&self, plan: &Plan, texts: &Texts) -> Result<Loaded<T>, Error> {
+    pub(crate) fn build_traced(&self, plan: &LoadPlan, texts: &Texts) -> Result<Loaded<T>, Error> {
         let layers = texts.layers(&plan.pair)?;
         let (value, origins) = layers::build_traced(&plan.policy.what(), &layers, &self.variables)?;
         Ok(Loaded { value, origins })
@@ -200,7 +200,7 @@ impl<T: EncryptedConfig> Loader<T> {
     }
 
     /// Every setting, read and checked before anything is tried.
-    pub(crate) fn plan(&self) -> Result<Plan, Error> {
+    pub(crate) fn plan(&self) -> Result<LoadPlan, Error> {
         let meta = const { &T::META };
         let variables = &self.variables;
         let name: Name = meta.name.parse()?;
@@ -218,7 +218,7 @@ impl<T: EncryptedConfig> Loader<T> {
             None => Pair::new(dir, &name, &environment),
         };
         let policy = self.policy(meta, name, environment)?;
-        Ok(Plan { pair, policy, services: self.services(meta)? })
+        Ok(LoadPlan { pair, policy, services: self.services(meta)? })
     }
 
     /// Method, then variable, then attribute, each replacing the weaker ones (api.md §2).
@@ -291,13 +291,13 @@ impl<T> std::fmt::Debug for Loader<T> {
 }
 
 /// What one load does: which pair, whom to trust, how to reach keys.
-pub(crate) struct Plan {
+pub(crate) struct LoadPlan {
     pub(crate) pair: Pair,
     pub(crate) policy: Policy,
     pub(crate) services: KeyServices,
 }
 
-impl Plan {
+impl LoadPlan {
     /// The plain layers come first: that they are readable is found out before a key service is asked.
     async fn read(&self, wait: Wait) -> Result<Texts, Error> {
         let plain = Plain::beside(&self.pair, &self.policy.name, &self.policy.environment)?;
