@@ -5,7 +5,7 @@ mod unknown;
 
 use std::cell::OnceCell;
 
-use self::find::Found;
+use self::find::Lookup;
 use super::config::EncryptedConfig;
 use super::env::Environment;
 use super::report::{Provenance, Report};
@@ -133,7 +133,7 @@ impl<'a> Fields<'a> {
     fn read<T>(
         &mut self,
         field: &'static Field,
-        found: &Found<'_>,
+        found: &Lookup<'_>,
         read: impl FnOnce(Given<'_, '_>) -> Result<T, Misfit>,
     ) -> Option<T> {
         match found.read(read) {

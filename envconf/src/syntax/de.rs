@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[derive(Deserialize, Debug, PartialEq)]
-    enum Shape {
+    enum Figure {
         Unit,
         Newtype(u8),
         Tuple(u8, String),
@@ -436,22 +436,22 @@ mod tests {
         assert_eq!(misfit::<Vec<Server>>(r#"[{"host":"a"},3]"#), path("[0]", r#"{"host":"a"},3]"#));
         assert_eq!(misfit::<HashMap<u8, u8>>(r#"{"1":1,"a.b":2}"#), path(".\"a.b\"", r#""a.b":2}"#));
         assert_eq!(misfit::<(u8, u8)>("[1,2,3]"), path("", "[1,2,3]"));
-        assert_eq!(misfit::<Shape>(r#"{"Struct":{"side":"x"}}"#), path(".Struct.side", r#""x"}}"#));
+        assert_eq!(misfit::<Figure>(r#"{"Struct":{"side":"x"}}"#), path(".Struct.side", r#""x"}}"#));
         assert_eq!(misfit::<Option<Vec<u8>>>("[1,null]"), path("[1]", "null]"));
     }
 
     #[test]
     fn every_form_of_an_enum_is_read() {
-        assert_eq!(read(r#""Unit""#), Ok(Shape::Unit));
-        assert_eq!(read(r#"{"Unit":null}"#), Ok(Shape::Unit));
-        assert_eq!(read(r#"{"Newtype":1}"#), Ok(Shape::Newtype(1)));
-        assert_eq!(read(r#"{"Tuple":[1,"a"]}"#), Ok(Shape::Tuple(1, "a".into())));
-        assert_eq!(read(r#"{"Struct":{"side":1}}"#), Ok(Shape::Struct { side: 1 }));
+        assert_eq!(read(r#""Unit""#), Ok(Figure::Unit));
+        assert_eq!(read(r#"{"Unit":null}"#), Ok(Figure::Unit));
+        assert_eq!(read(r#"{"Newtype":1}"#), Ok(Figure::Newtype(1)));
+        assert_eq!(read(r#"{"Tuple":[1,"a"]}"#), Ok(Figure::Tuple(1, "a".into())));
+        assert_eq!(read(r#"{"Struct":{"side":1}}"#), Ok(Figure::Struct { side: 1 }));
         assert_eq!(read(r#"{"kind":"Newtype","of":1}"#), Ok(Adjacent::Newtype(1)));
         assert_eq!(read(r#"{"kind":"Unit"}"#), Ok(Adjacent::Unit));
         for wrong in [r#""Newtype""#, r#"{"Unit":1}"#, r#"{"Unit":null,"Newtype":1}"#, "{}", "1", r#""unit""#]
         {
-            assert!(read::<Shape>(wrong).is_err(), "{wrong}");
+            assert!(read::<Figure>(wrong).is_err(), "{wrong}");
         }
     }
 
@@ -522,7 +522,7 @@ mod tests {
                     }
                 }
                 let _ = from_text::<Vec<Json>>(text);
-                let _ = from_text::<Shape>(text);
+                let _ = from_text::<Figure>(text);
             }
         }
     }

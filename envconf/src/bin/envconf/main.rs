@@ -1,52 +1,30 @@
 //! The `envconf` command: parse, run, report, end with a code that says what happened.
 
-mod change;
 mod cli;
 mod commands;
-mod difference;
-#[cfg(unix)]
-mod editor;
-mod formats;
-mod git;
-mod indexed;
-mod layout;
-mod lines;
-mod many;
-mod memory_file;
-mod named;
+mod options;
 mod output;
-mod plain;
-mod pre_commit;
-mod recipients;
-mod report;
-mod scan;
-mod schema;
-#[cfg(unix)]
-mod scratch;
-mod signers;
-mod target;
-#[cfg(unix)]
-mod terminal;
-mod value;
+mod git;
+mod editor;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use cli::{Cli, Verb};
-use output::Output;
+use output::{Output, error_report};
 
 fn main() -> ExitCode {
     // Where the system refuses it the command does its work all the same, and nobody could do anything about it here.
     envconf::harden();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(stopped) => return report::not_parsed(&stopped),
+        Err(stopped) => return error_report::not_parsed(&stopped),
     };
     let output = Output::new(cli.global.json, cli.global.quiet);
     match run(&cli, &output) {
         Ok(code) => code,
-        Err(error) => report::failed(&error, &output),
+        Err(error) => error_report::failed(&error, &output),
     }
 }
 
@@ -83,7 +61,7 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Doctor(args) => commands::doctor::run(args, global, output),
         Verb::Template(args) => commands::template::run(args, output).map(done),
         #[cfg(unix)]
-        Verb::Guard(args) => scratch::guard(&args.folder).map(done),
+        Verb::Guard(args) => editor::scratch::guard(&args.folder).map(done),
         Verb::Completion(args) => commands::completion::run(args, output).map(done),
         Verb::Man(args) => commands::man::run(args, output).map(done),
     }

@@ -8,7 +8,7 @@ use crate::syntax::de::{self, Given, Misfit};
 use crate::syntax::tree::{Entry, Node, Place, Value, segment};
 
 /// A value that some source gives for a leaf.
-pub(super) enum Found<'a> {
+pub(super) enum Lookup<'a> {
     /// A value of a tree.
     Node(&'a Node<'a>, &'a Document<'a>),
     /// A line of dotenv content.
@@ -17,7 +17,7 @@ pub(super) enum Found<'a> {
     Variable(Setting),
 }
 
-impl Found<'_> {
+impl Lookup<'_> {
     pub(super) fn read<T>(&self, read: impl FnOnce(Given<'_, '_>) -> Result<T, Misfit>) -> Result<T, Misfit> {
         match self {
             Self::Node(node, _) => de::from_node(node, read),
@@ -41,7 +41,7 @@ impl<'a> Fields<'a> {
     /// The strongest source's value for the leaf `field`.
     ///
     /// Weaker ones are looked at too: their keys are known, and what is wrong with them is wrong.
-    pub(super) fn find(&mut self, field: &'static Field) -> Result<Option<Found<'a>>, Reported> {
+    pub(super) fn find(&mut self, field: &'static Field) -> Result<Option<Lookup<'a>>, Reported> {
         let mut found = None;
         for index in 0..self.documents.len() {
             let documents: &'a [Document<'a>] = self.documents;
@@ -52,11 +52,11 @@ impl<'a> Fields<'a> {
                 }
             } else if let Some(entry) = self.entry(index, field)? {
                 self.refuse_plain_secret(field, entry, document)?;
-                found = Some(Found::Node(&entry.node, document));
+                found = Some(Lookup::Node(&entry.node, document));
             }
         }
         match self.variable(field)? {
-            Some(setting) => Ok(Some(Found::Variable(setting))),
+            Some(setting) => Ok(Some(Lookup::Variable(setting))),
             None => Ok(found),
         }
     }
@@ -143,10 +143,10 @@ impl<'a> Fields<'a> {
         field: &'static Field,
         entry: &'a Entry<'a>,
         document: &'a Document<'a>,
-    ) -> Result<Found<'a>, Reported> {
+    ) -> Result<Lookup<'a>, Reported> {
         match &entry.node.value {
             Value::String(text) if !text.starts_with(['"', '\'', '`']) => {
-                Ok(Found::Line(text, &entry.node, document))
+                Ok(Lookup::Line(text, &entry.node, document))
             }
             _ => {
                 let rule = "the value begins with a quote, and dotenv content knows none".to_owned();

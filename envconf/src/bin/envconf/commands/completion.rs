@@ -2,7 +2,8 @@ use clap::{Args as _, Command, CommandFactory as _};
 use clap_complete::Shell;
 use envconf::Error;
 
-use crate::cli::{Cli, Global};
+use crate::cli::Cli;
+use crate::options::global::Global;
 use crate::output::Output;
 
 /// Print a shell's completion script

@@ -9,10 +9,10 @@ use envconf::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::cli::Global;
-use crate::difference::{Difference, Side};
+use crate::options::global::Global;
+use crate::options::target::{self, Target};
+use crate::output::pair_difference::{Difference, Side};
 use crate::output::{Output, shown};
-use crate::target::{self, Target};
 
 /// Show what differs between two pairs; needs no key
 ///

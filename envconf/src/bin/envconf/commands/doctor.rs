@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use envconf::{Diagnose, Error, Kind, Step, parse_signers, setting};
 use serde_json::{Value, json};
 
-use crate::cli::Global;
+use crate::options::global::Global;
+use crate::options::target::Target;
 use crate::output::Output;
-use crate::target::Target;
 
 /// Look step by step at what it takes to open a pair, and say what is wrong
 ///

@@ -5,13 +5,13 @@ use envconf::{ContentType, Error, Kind};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::change::Change;
-use crate::cli::Global;
-use crate::editor::{Editor, Watch};
+use crate::editor::program::{Editor, Watch};
+use crate::editor::scratch::Scratch;
+use crate::options::global::Global;
+use crate::options::pair_change::Change;
+use crate::options::plain_file;
+use crate::options::signing::SigningArgs;
 use crate::output::Output;
-use crate::plain;
-use crate::scratch::Scratch;
-use crate::signers::SigningArgs;
 
 /// Edit what was sealed, and seal it again
 ///
@@ -53,9 +53,9 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let mut notes = Notes::none();
     let mut before = Zeroizing::new(change.content().to_vec());
     loop {
-        plain::write(&file, &notes.above(&before), true)?;
+        plain_file::write(&file, &notes.above(&before), true)?;
         editor.edit(&file, &watch)?;
-        let text = notes.strip(&plain::read(&file)?);
+        let text = notes.strip(&plain_file::read(&file)?);
         if *text == *change.content() {
             return change.leave(json!({ "changed": false }), output);
         }

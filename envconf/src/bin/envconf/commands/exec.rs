@@ -5,11 +5,11 @@ use std::process::Command;
 
 use envconf::{Error, Exported, Kind};
 
-use crate::cli::Global;
-use crate::memory_file::MemoryFile;
-use crate::named;
+use crate::editor::memory_file::MemoryFile;
+use crate::options::global::Global;
+use crate::options::target::Target;
+use crate::options::variable_names;
 use crate::output::Output;
-use crate::target::Target;
 
 /// Run a command with the configuration in its environment
 ///
@@ -91,7 +91,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<Infal
         command.args(arguments.iter().map(|argument| replaced(argument, &path)));
         _file = file;
     } else {
-        let exported = named::variables(&target, global, args.env_prefix.as_deref(), &args.allow)?;
+        let exported = variable_names::variables(&target, global, args.env_prefix.as_deref(), &args.allow)?;
         set(&mut command, &exported, args, output);
         command.args(arguments);
     }

@@ -3,10 +3,10 @@ use std::path::PathBuf;
 use envconf::{Error, Origin, Provenance, escape, explain, explain_by};
 use serde_json::{Value, json};
 
-use crate::cli::Global;
+use crate::options::global::Global;
+use crate::options::schema::SchemaArgs;
+use crate::options::target::Target;
 use crate::output::Output;
-use crate::schema::SchemaArgs;
-use crate::target::Target;
 
 /// Show where each value comes from, and never the value
 ///

@@ -4,12 +4,12 @@ use envconf::Error;
 use serde_json::json;
 
 use super::open::refuse_pair;
-use crate::cli::{Global, one_of};
-use crate::formats::{self, Format, SecretName};
-use crate::named;
+use crate::options::global::{Global, one_of};
+use crate::options::plain_file;
+use crate::options::target::Target;
+use crate::options::variable_names;
+use crate::output::variable_formats::{self, ExportFormat, SecretName};
 use crate::output::{Output, shown};
-use crate::plain;
-use crate::target::Target;
 
 /// Print the configuration as variables, for other programs
 ///
@@ -36,8 +36,8 @@ pub(crate) struct Args {
     /// shell: lines of export NAME='value', for eval. kubernetes: the manifest of a
     /// Secret.
     #[arg(long, short, verbatim_doc_comment, default_value = "dotenv",
-        value_parser = one_of(Format::WORDS.map(|(word, _)| word), Format::of))]
-    format: Format,
+        value_parser = one_of(ExportFormat::WORDS.map(|(word, _)| word), ExportFormat::of))]
+    format: ExportFormat,
 
     /// Begin every name with PREFIX and __
     #[arg(long, value_name = "PREFIX")]
@@ -70,11 +70,11 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         refuse_pair(file, &target.pair)?;
     }
     let secret = secret(args, &target)?;
-    let exported = named::variables(&target, global, args.env_prefix.as_deref(), &args.allow)?;
-    let text =
-        formats::write(&exported, args.format, &secret).map_err(|error| error.at(target.pair.enc()))?;
+    let exported = variable_names::variables(&target, global, args.env_prefix.as_deref(), &args.allow)?;
+    let text = variable_formats::write(&exported, args.format, &secret)
+        .map_err(|error| error.at(target.pair.enc()))?;
     let Some(file) = &args.output else { return output.data(text.as_bytes()) };
-    plain::write(file, text.as_bytes(), args.force)?;
+    plain_file::write(file, text.as_bytes(), args.force)?;
     if output.is_json() {
         let names = exported.variables().iter().map(|variable| variable.name());
         return output.json(&json!({
@@ -89,11 +89,11 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
 
 fn secret(args: &Args, target: &Target) -> Result<SecretName, Error> {
     if let Some(name) = &args.secret_name {
-        formats::check_name(name, "--secret-name", true, 253)?;
+        variable_formats::check_name(name, "--secret-name", true, 253)?;
     }
     if let Some(namespace) = &args.namespace {
-        formats::check_name(namespace, "--namespace", false, 63)?;
+        variable_formats::check_name(namespace, "--namespace", false, 63)?;
     }
-    let own = || formats::secret_name(target.name.as_str(), target.environment.as_str());
+    let own = || variable_formats::secret_name(target.name.as_str(), target.environment.as_str());
     Ok(SecretName { name: args.secret_name.clone().unwrap_or_else(own), namespace: args.namespace.clone() })
 }

@@ -4,9 +4,9 @@ use envconf::change::{self, KeyPath};
 use envconf::{Error, open};
 use zeroize::Zeroizing;
 
-use crate::cli::Global;
+use crate::options::global::Global;
+use crate::options::target::Target;
 use crate::output::Output;
-use crate::target::Target;
 
 /// Print one value of what was sealed
 ///

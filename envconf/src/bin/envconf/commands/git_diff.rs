@@ -6,8 +6,8 @@ use std::path::Path;
 use envconf::format::{EncFile, KeyFile, MAX_ENC};
 use envconf::{Error, Kind, escape};
 
-use crate::difference::{Difference, Side};
 use crate::output::Output;
+use crate::output::pair_difference::{Difference, Side};
 
 /// Git's external diff driver, which `envconf hook install` sets up
 ///

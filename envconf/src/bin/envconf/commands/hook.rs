@@ -4,9 +4,9 @@ use envconf::{Error, Kind};
 use serde_json::json;
 
 use crate::git::Repository;
-use crate::lines::{ATTRIBUTES, Lines};
+use crate::git::appended_lines::{ATTRIBUTES, AppendedLines};
+use crate::git::pre_commit::Hook;
 use crate::output::{Output, shown};
-use crate::pre_commit::Hook;
 
 /// Have git check every commit, and show differences of sealed files
 #[derive(clap::Args)]
@@ -60,7 +60,7 @@ fn install(repository: &Repository, output: &Output) -> Result<(), Error> {
     let hook = Hook::read(&repository.hooks()?)?;
     let planned = hook.with_check(&program)?;
     let wanted: Vec<&str> = ATTRIBUTES.iter().chain(DRIVER_ATTRIBUTES).copied().collect();
-    let attributes = Lines::missing_in(&repository.root().join(".gitattributes"), &wanted)?;
+    let attributes = AppendedLines::missing_in(&repository.root().join(".gitattributes"), &wanted)?;
     let driver = repository.setting(DRIVER)?;
 
     let (mut done, mut kept) = (Vec::new(), Vec::new());

@@ -10,12 +10,12 @@ use envconf::{
 use serde_json::json;
 
 use super::seal::AFTER_UNWRAP;
-use crate::cli::{Global, one_of};
+use crate::options::global::{Global, one_of};
+use crate::options::plain_file;
+use crate::options::signing;
+use crate::options::target::{self, Target};
+use crate::options::wanted_recipients::{self, Wanted};
 use crate::output::{Output, shown};
-use crate::plain;
-use crate::recipients::{self, Wanted};
-use crate::signers;
-use crate::target::{self, Target};
 
 /// Take over what Tencent's own guides encrypted, or a dotenv file
 ///
@@ -99,13 +99,13 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let imported = read(data_file, args, &from, &services)?;
     let content_type = content_type(data_file, args, &imported).map_err(|error| error.at(data_file))?;
     agree(&report(data_file, args, &target, &wanted, &imported, content_type), args.yes, output)?;
-    let outline = recipients::outline(global, None, &target.pair, content_type, output)?;
+    let outline = wanted_recipients::outline(global, None, &target.pair, content_type, output)?;
     let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).outline(outline);
     let seal = wanted.keys.into_iter().fold(seal, Seal::recipient);
     refuse_existing(&target.pair)?;
     let sealed = seal.seal(&target.pair, imported.expose(), &services)?;
     written(&target, &imported, content_type, &sealed, output)?;
-    signers::say_missing(signers::demand(global, None, &target.pair)?.as_ref(), &[], output);
+    signing::say_missing(signing::demand(global, None, &target.pair)?.as_ref(), &[], output);
     Ok(())
 }
 
@@ -160,13 +160,13 @@ fn region_of_recipients(args: &Args) -> Option<String> {
 
 /// Reads the files, whose forms are checked before anything is asked, and has them decrypted.
 fn read(data_file: &Path, args: &Args, from: &BlobPlace, services: &KeyServices) -> Result<Imported, Error> {
-    let data = plain::read(data_file)?;
+    let data = plain_file::read(data_file)?;
     let Some(key_file) = &args.key else {
         let blob = Blob::parse(&data).map_err(|error| error.at(data_file))?;
         let decrypted = blob.decrypt(from, services).map_err(|error| error.at(data_file))?;
         return Ok(Imported::small(&decrypted));
     };
-    let blob = Blob::parse(&plain::read(key_file)?).map_err(|error| error.at(key_file))?;
+    let blob = Blob::parse(&plain_file::read(key_file)?).map_err(|error| error.at(key_file))?;
     let data = GuideData::parse(&data).map_err(|error| error.at(data_file))?;
     let data_key = blob.decrypt(from, services).map_err(|error| error.at(key_file))?;
     data.open(&data_key).map_err(|error| error.at(data_file))

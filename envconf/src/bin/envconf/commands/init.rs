@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use envconf::{Error, LocalKey, Rules, setting};
 use serde_json::json;
 
-use crate::lines::{ATTRIBUTES, Lines};
+use crate::git::appended_lines::{ATTRIBUTES, AppendedLines};
+use crate::options::plain_file;
 use crate::output::{Output, shown};
-use crate::plain;
 
 /// Prepare this folder: a local key, rules, ignore lines and a sample
 ///
@@ -64,9 +64,9 @@ pub(crate) fn run(_: &Args, output: &Output) -> Result<(), Error> {
     let key = LocalKey::find(here)?;
     let given = given_by_variable()?;
     let rules = Rules::find(here)?;
-    let attributes = Lines::missing_in(Path::new(".gitattributes"), ATTRIBUTES)?;
-    let ignored = Lines::missing_in(Path::new(".gitignore"), IGNORED)?;
-    let key_ignored = Lines::missing_in(Path::new(".envconf/.gitignore"), &["*"])?;
+    let attributes = AppendedLines::missing_in(Path::new(".gitattributes"), ATTRIBUTES)?;
+    let ignored = AppendedLines::missing_in(Path::new(".gitignore"), IGNORED)?;
+    let key_ignored = AppendedLines::missing_in(Path::new(".envconf/.gitignore"), &["*"])?;
 
     let mut done = Done::default();
     let reference = match (key, given) {
@@ -98,7 +98,7 @@ pub(crate) fn run(_: &Args, output: &Output) -> Result<(), Error> {
         }
         None => {
             make_folder(Path::new("config"), 0o777)?;
-            done.make(SAMPLE, plain::write(Path::new(SAMPLE), SAMPLE_TEXT.as_bytes(), false))?;
+            done.make(SAMPLE, plain_file::write(Path::new(SAMPLE), SAMPLE_TEXT.as_bytes(), false))?;
             Some(SAMPLE.to_owned())
         }
     };
@@ -124,7 +124,7 @@ impl Done {
         made
     }
 
-    fn lines(&mut self, lines: &Lines) -> Result<(), Error> {
+    fn lines(&mut self, lines: &AppendedLines) -> Result<(), Error> {
         let list = match (lines.is_empty(), lines.exists()) {
             (true, _) => &mut self.kept,
             (false, true) => &mut self.extended,
@@ -168,7 +168,7 @@ fn given_by_variable() -> Result<Option<&'static str>, Error> {
 }
 
 /// A new local key, in a folder that git ignores before the key is in it.
-fn make_key(ignored: &Lines, done: &mut Done) -> Result<String, Error> {
+fn make_key(ignored: &AppendedLines, done: &mut Done) -> Result<String, Error> {
     make_folder(Path::new(KEY_FOLDER), 0o700)?;
     done.lines(ignored)?;
     let key = LocalKey::generate()?;

@@ -4,9 +4,9 @@ use envconf::format::{EncFile, KeyFile, Recipient};
 use envconf::{Depth, Error, KeyServices, Pair, Policy};
 use serde_json::{Value, json};
 
-use crate::cli::Global;
+use crate::options::global::Global;
+use crate::options::target;
 use crate::output::{Output, shown};
-use crate::target;
 
 /// Show what a pair says of itself; needs no key
 ///
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let pair = target::locate(&args.pair, global)?;
     let (enc_bytes, key_bytes) = (pair.read_enc()?, pair.read_key()?);
-    let found = Found {
+    let found = Inspection {
         enc: EncFile::parse(&enc_bytes).map_err(|error| error.at(pair.enc()))?,
         key: KeyFile::parse(&key_bytes).map_err(|error| error.at(pair.key()))?,
         enc_size: enc_bytes.len(),
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     envconf::verify(&pair, &itself, &KeyServices::none(), Depth::Structure).map(drop)
 }
 
-struct Found<'a> {
+struct Inspection<'a> {
     enc: EncFile,
     key: KeyFile,
     enc_size: usize,
@@ -57,7 +57,7 @@ struct Found<'a> {
     pair: &'a Pair,
 }
 
-impl Found<'_> {
+impl Inspection<'_> {
     fn as_text(&self) -> String {
         let (header, key) = (&self.enc.header, &self.key);
         let mut lines = vec![shown(self.pair.enc())];

@@ -3,10 +3,10 @@ use std::path::{Path, PathBuf};
 use envconf::{Error, Kind, Pair};
 use serde_json::json;
 
-use crate::cli::Global;
+use crate::options::global::Global;
+use crate::options::plain_file;
+use crate::options::target::Target;
 use crate::output::{Output, shown};
-use crate::plain;
-use crate::target::Target;
 
 /// Print what was sealed, byte for byte
 ///
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let Some(file) = &args.output else {
         return output.data(opened.content());
     };
-    plain::write(file, opened.content(), args.force)?;
+    plain_file::write(file, opened.content(), args.force)?;
     if output.is_json() {
         return output.json(&json!({
             "file": file.to_string_lossy(),
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
 }
 
 pub(super) fn refuse_pair(file: &Path, pair: &Pair) -> Result<(), Error> {
-    if [pair.enc(), pair.key()].into_iter().any(|sealed| plain::same_file(file, sealed)) {
+    if [pair.enc(), pair.key()].into_iter().any(|sealed| plain_file::same_file(file, sealed)) {
         return Err(Error::new(Kind::Usage, "that would write over the pair itself")
             .at(file)
             .advise("choose another file for -o"));

@@ -4,11 +4,11 @@ use envconf::format::KeyFile;
 use envconf::{Error, KeyRef, KeyServices, Kind, Opened, Rewrap, Seal, Trusted};
 use serde_json::json;
 
-use crate::cli::Global;
+use crate::options::global::Global;
+use crate::options::signing::{Signing, SigningArgs};
+use crate::options::target::Target;
+use crate::options::wanted_recipients::{refuse_drift, resolve};
 use crate::output::{Output, shown};
-use crate::recipients::{refuse_drift, resolve};
-use crate::signers::{Signing, SigningArgs};
-use crate::target::Target;
 
 /// Show, add or remove those who can open a pair
 #[derive(clap::Args)]
@@ -25,8 +25,8 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum Verb {
     List(List),
-    Add(Change),
-    Remove(Change),
+    Add(RecipientChange),
+    Remove(RecipientChange),
 }
 
 /// List those who can open a pair, authenticated by its data key
@@ -54,7 +54,7 @@ Examples:
   envconf recipients add app tencent:ap-shanghai:71b03ac8-1e38-11e9-b129-5cb9019b4b01
   envconf recipients remove app local:-:02f673fde6952cdf --dry-run"
 )]
-struct Change {
+struct RecipientChange {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
@@ -94,7 +94,7 @@ fn list(args: &List, global: &Global, output: &Output) -> Result<(), Error> {
 }
 
 /// What is to become of a pair's recipients.
-struct Plan<'a> {
+struct RecipientPlan<'a> {
     target: &'a Target,
     services: &'a KeyServices,
     global: &'a Global,
@@ -104,7 +104,7 @@ struct Plan<'a> {
     signing: Signing,
 }
 
-type Carry = fn(&Plan<'_>, &[KeyRef], bool) -> Result<Told, Error>;
+type Carry = fn(&RecipientPlan<'_>, &[KeyRef], bool) -> Result<Told, Error>;
 
 /// What was done, or would be.
 struct Told {
@@ -113,14 +113,15 @@ struct Told {
     new_data_key: bool,
 }
 
-fn change(args: &Change, global: &Global, output: &Output, carry: Carry) -> Result<(), Error> {
+fn change(args: &RecipientChange, global: &Global, output: &Output, carry: Carry) -> Result<(), Error> {
     let target = Target::resolve(&args.pair, global)?;
     let services = target.services()?;
     let named = resolve(&args.recipients, &services)?;
     let opened = envconf::open(&target.pair, &target.policy(global)?, &services)?;
     let recipients = opened.recipients().cloned().collect();
     let signing = args.signing.read(global, None, &target.pair)?;
-    let plan = Plan { target: &target, services: &services, global, opened: &opened, recipients, signing };
+    let plan =
+        RecipientPlan { target: &target, services: &services, global, opened: &opened, recipients, signing };
     let told = carry(&plan, &named, args.dry_run)?;
     if output.is_json() {
         return output.json(&json!({
@@ -141,7 +142,7 @@ fn change(args: &Change, global: &Global, output: &Output, carry: Carry) -> Resu
     Ok(())
 }
 
-fn add(plan: &Plan<'_>, named: &[KeyRef], dry_run: bool) -> Result<Told, Error> {
+fn add(plan: &RecipientPlan<'_>, named: &[KeyRef], dry_run: bool) -> Result<Told, Error> {
     let new: Vec<_> = named.iter().filter(|key| !plan.recipients.contains(key)).cloned().collect();
     if new.is_empty() {
         return Err(Error::new(Kind::Usage, "all of these are recipients already").at(plan.target.pair.key()));
@@ -160,7 +161,7 @@ fn add(plan: &Plan<'_>, named: &[KeyRef], dry_run: bool) -> Result<Told, Error> 
     Ok(Told { lines, recipients, new_data_key: false })
 }
 
-fn remove(plan: &Plan<'_>, named: &[KeyRef], dry_run: bool) -> Result<Told, Error> {
+fn remove(plan: &RecipientPlan<'_>, named: &[KeyRef], dry_run: bool) -> Result<Told, Error> {
     let left_over = left_over(plan)?;
     let is_stranger = |key: &&KeyRef| !plan.recipients.contains(key) && !left_over.contains(key);
     if let Some(stranger) = named.iter().find(is_stranger) {
@@ -189,7 +190,7 @@ fn remove(plan: &Plan<'_>, named: &[KeyRef], dry_run: bool) -> Result<Told, Erro
 
 /// Who can unwrap a data key that the `.key` still holds and the `.enc` does not need: a sealer that removed them was
 /// cut off before its last write. Nothing vouches for this list; it only says that there is something to do.
-fn left_over(plan: &Plan<'_>) -> Result<Vec<KeyRef>, Error> {
+fn left_over(plan: &RecipientPlan<'_>) -> Result<Vec<KeyRef>, Error> {
     let pair = &plan.target.pair;
     let key = KeyFile::parse(&pair.read_key()?).map_err(|error| error.at(pair.key()))?;
     let unused = key.sections.into_iter().filter(|section| section.dek != plan.opened.header().dek);

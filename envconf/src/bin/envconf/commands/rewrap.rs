@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use envconf::{Error, HowWrapped, KeyRef, Rewrap, Rewrapped, Trusted};
 use serde_json::{Value, json};
 
-use crate::cli::Global;
-use crate::many::{self, Subject, Work};
+use crate::options::batch::{self, Subject, Work};
+use crate::options::global::Global;
+use crate::options::wanted_recipients::Wanted;
 use crate::output::{Output, shown};
-use crate::recipients::Wanted;
 
 /// Wrap the data keys of pairs for other recipients
 ///
@@ -53,7 +53,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Error> {
-    many::run(&Rewrapping { args, global, output }, &args.pairs, global, output)
+    batch::run(&Rewrapping { args, global, output }, &args.pairs, global, output)
 }
 
 struct Rewrapping<'a> {

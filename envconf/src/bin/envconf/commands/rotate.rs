@@ -5,11 +5,11 @@ use envconf::{Check, Error, KeyRef, Seal, Sealed};
 use serde_json::{Value, json};
 
 use super::seal::AFTER_UNWRAP;
-use crate::cli::Global;
-use crate::many::{self, Subject, Work};
+use crate::options::batch::{self, Subject, Work};
+use crate::options::global::Global;
+use crate::options::signing::SigningArgs;
+use crate::options::wanted_recipients::refuse_drift;
 use crate::output::{Output, shown};
-use crate::recipients::refuse_drift;
-use crate::signers::SigningArgs;
 
 /// Seal pairs under new data keys, for the same recipients
 ///
@@ -42,7 +42,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Error> {
-    many::run(&Rotate { args, global, output }, &args.pairs, global, output)
+    batch::run(&Rotate { args, global, output }, &args.pairs, global, output)
 }
 
 struct Rotate<'a> {

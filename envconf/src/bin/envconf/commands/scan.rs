@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use envconf::{Error, Kind, Rules, escape};
 use serde_json::json;
 
-use crate::cli::Global;
 use crate::git::Repository;
+use crate::git::scan::files::Files;
+use crate::git::scan::{Finding, Scan};
+use crate::options::global::Global;
 use crate::output::{Output, shown};
-use crate::scan::files::Files;
-use crate::scan::{Finding, Scan};
 
 /// Look for what must not be committed; needs no key
 ///

@@ -8,13 +8,13 @@ use envconf::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::cli::{Global, one_of};
+use crate::options::global::{Global, one_of};
+use crate::options::plain_file;
+use crate::options::schema::SchemaArgs;
+use crate::options::signing::SigningArgs;
+use crate::options::target::{self, Target};
+use crate::options::wanted_recipients::{self, Wanted};
 use crate::output::{Output, shown};
-use crate::plain;
-use crate::recipients::{self, Wanted};
-use crate::schema::SchemaArgs;
-use crate::signers::SigningArgs;
-use crate::target::{self, Target};
 
 /// Seal a plain file into a pair
 ///
@@ -114,7 +114,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let seal = schema.into_iter().fold(seal, Seal::schema);
     let outline = match args.outline()? {
         Some(outline) => outline,
-        None => recipients::outline(global, source.file(), &target.pair, content_type, output)?,
+        None => wanted_recipients::outline(global, source.file(), &target.pair, content_type, output)?,
     };
     let before = target.pair.read_enc().ok().and_then(|bytes| EncFile::parse(&bytes).ok());
     let seal = seal.outline(outline.clone());
@@ -139,7 +139,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
 
 /// Deletes the plain file, unless it holds something else by now than what was sealed: keys and questions take their time.
 fn remove(file: &Path, sealed: &[u8], target: &Target) -> Result<(), Error> {
-    if *plain::read(file)? != *sealed {
+    if *plain_file::read(file)? != *sealed {
         let message = "it was changed while it was sealed, and is not deleted";
         return Err(Error::new(Kind::Differences, message)
             .at(file)
@@ -251,7 +251,7 @@ impl<'a> Source<'a> {
         }
         let pair = Pair::new(folder, &name, &environment);
         if let Self::File(file) = self
-            && [pair.enc(), pair.key()].into_iter().any(|sealed| plain::same_file(file, sealed))
+            && [pair.enc(), pair.key()].into_iter().any(|sealed| plain_file::same_file(file, sealed))
         {
             return Err(usage("the pair would be written over it").at(file));
         }
@@ -267,8 +267,8 @@ impl<'a> Source<'a> {
 
     fn read(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         match self {
-            Self::File(file) => plain::read(file),
-            Self::Stdin => plain::read_stdin(),
+            Self::File(file) => plain_file::read(file),
+            Self::Stdin => plain_file::read_stdin(),
         }
     }
 

@@ -4,11 +4,11 @@ use envconf::Error;
 use envconf::change::{self, KeyPath, NewValue};
 use serde_json::json;
 
-use crate::change::Change;
-use crate::cli::Global;
+use crate::options::global::Global;
+use crate::options::pair_change::Change;
+use crate::options::secret_value::Source;
+use crate::options::signing::SigningArgs;
 use crate::output::Output;
-use crate::signers::SigningArgs;
-use crate::value::Source;
 
 /// Set one value and seal again
 ///

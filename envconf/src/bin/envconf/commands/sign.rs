@@ -3,10 +3,10 @@ use std::path::PathBuf;
 use envconf::{Error, Id, Sign, Signed, SigningKey};
 use serde_json::json;
 
-use crate::cli::Global;
+use crate::options::global::Global;
+use crate::options::signing;
+use crate::options::target::Target;
 use crate::output::{Output, shown};
-use crate::signers;
-use crate::target::Target;
 
 /// Sign a pair as it is
 ///
@@ -39,8 +39,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let target = Target::resolve(&args.pair, global)?;
-    let keys = signers::read(&args.keys)?;
-    let demand = signers::demand(global, None, &target.pair)?;
+    let keys = signing::read(&args.keys)?;
+    let demand = signing::demand(global, None, &target.pair)?;
     let own: Vec<Id> = keys.iter().map(|key| key.public().id()).collect();
     let strangers: Vec<_> = match &demand {
         Some(demand) => {
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     for key in strangers {
         output.say(format_args!("note: the rules do not name {key} among the signers"));
     }
-    signers::say_missing(demand.as_ref(), signed.signers(), output);
+    signing::say_missing(demand.as_ref(), signed.signers(), output);
     Ok(())
 }
 

@@ -7,10 +7,10 @@ use envconf::{
 };
 use serde_json::{Value, json};
 
-use crate::cli::Global;
-use crate::indexed::Indexed;
+use crate::git::index::Indexed;
+use crate::options::global::Global;
+use crate::options::wanted_recipients::{borrowed, differences, files, rules};
 use crate::output::{Output, shown};
-use crate::recipients::{borrowed, differences, files, rules};
 
 /// Compare the pairs of a folder and those below it with the rules
 ///
@@ -49,10 +49,10 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let mut found = Vec::new();
     for pair in pairs {
         let newest = indexed.as_mut().and_then(|indexed| indexed.generation(pair.enc()));
-        found.push(Found::look(pair, minimum, newest, global)?);
+        found.push(PairStatus::look(pair, minimum, newest, global)?);
     }
     if output.is_json() {
-        output.json(&json!({ "pairs": found.iter().map(Found::as_json).collect::<Vec<_>>() }))?;
+        output.json(&json!({ "pairs": found.iter().map(PairStatus::as_json).collect::<Vec<_>>() }))?;
     } else {
         found.iter().try_for_each(|found| found.print(output))?;
         if found.is_empty() {
@@ -95,7 +95,7 @@ fn collect(folder: &Path, pairs: &mut Vec<Pair>) -> Result<(), Error> {
 }
 
 /// A pair, and how it differs from what it should be.
-struct Found {
+struct PairStatus {
     pair: Pair,
     generation: Option<u64>,
     recipients: Vec<KeyRef>,
@@ -108,7 +108,7 @@ struct Difference {
     text: String,
 }
 
-impl Found {
+impl PairStatus {
     /// # Errors
     /// Those of the rules; what is wrong with the pair is a difference.
     fn look(pair: Pair, minimum: u64, newest: Option<u64>, global: &Global) -> Result<Self, Error> {

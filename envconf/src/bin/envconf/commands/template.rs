@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use envconf::{Error, Format, Kind, Schema, template};
 
-use crate::cli::one_of;
+use crate::options::global::one_of;
 use crate::output::Output;
 
 /// Print a plain file to fill in, by the program's schema

@@ -4,10 +4,10 @@ use envconf::Error;
 use envconf::change::{self, KeyPath};
 use serde_json::json;
 
-use crate::change::Change;
-use crate::cli::Global;
+use crate::options::global::Global;
+use crate::options::pair_change::Change;
+use crate::options::signing::SigningArgs;
 use crate::output::Output;
-use crate::signers::SigningArgs;
 
 /// Take one value out and seal again
 ///

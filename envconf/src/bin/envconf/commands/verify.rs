@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use envconf::{Demand, Depth, Error, KeyServices, Kind, Pair, Policy, Verified, parse_signers};
 use serde_json::{Value, json};
 
-use crate::cli::{Global, one_of};
+use crate::options::global::{Global, one_of};
+use crate::options::signing;
+use crate::options::target::Target;
+use crate::output::error_report;
 use crate::output::{Output, shown};
-use crate::report;
-use crate::signers;
-use crate::target::Target;
 
 /// Check pairs without showing what is in them
 ///
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
             Ok((pair, verified)) if !output.is_json() => output.line(passed(pair, verified, args.depth))?,
             Ok(_) => {}
             Err(error) => {
-                report::print(error, output);
+                error_report::print(error, output);
                 if code == ExitCode::SUCCESS {
                     code = ExitCode::from(error.exit_code());
                 }
@@ -101,7 +101,7 @@ impl Check {
         if let Some(list) = &args.signers {
             policy = policy.signers(parse_signers(list, "--signers")?, args.required_signatures)?;
         }
-        let demand = signers::demand(global, None, &target.pair)?;
+        let demand = signing::demand(global, None, &target.pair)?;
         Ok(Self { policy, services: target.services()?, pair: target.pair, demand })
     }
 
@@ -139,6 +139,8 @@ fn as_json(text: &Path, result: &Result<(Pair, Verified), Error>) -> Value {
             "recipients": verified.recipients().iter().map(ToString::to_string).collect::<Vec<_>>(),
             "unwrapped_by": verified.unwrapped_by().map(ToString::to_string),
         }),
-        Err(error) => json!({ "pair": text.to_string_lossy(), "ok": false, "error": report::as_json(error) }),
+        Err(error) => {
+            json!({ "pair": text.to_string_lossy(), "ok": false, "error": error_report::as_json(error) })
+        }
     }
 }

@@ -7,12 +7,12 @@ use envconf::{ContentType, Error, Kind, Name, Seal};
 use serde_json::json;
 
 use super::{Args, agree, refuse_existing, target};
-use crate::cli::Global;
+use crate::options::global::Global;
+use crate::options::plain_file;
+use crate::options::signing;
+use crate::options::target::identity as whose;
+use crate::options::wanted_recipients::Wanted;
 use crate::output::{Output, shown};
-use crate::plain;
-use crate::recipients::Wanted;
-use crate::signers;
-use crate::target::identity as whose;
 
 pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let content_type = args.content_type.unwrap_or(ContentType::Dotenv);
@@ -23,7 +23,7 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
     let target = target(file, identity(file, global)?, args)?;
     let services = target.services()?;
     let wanted = Wanted::of(&args.recipients, global, None, &target.pair, &services)?;
-    let read = Dotenv::parse(&plain::read(file)?).map_err(|error| error.at(file))?;
+    let read = Dotenv::parse(&plain_file::read(file)?).map_err(|error| error.at(file))?;
     let content = read.content(content_type, args.env_prefix.as_deref()).map_err(|error| error.at(file))?;
 
     let names: Vec<&str> = read.names().collect();
@@ -75,7 +75,7 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
         "next: compare it with what you expect (envconf open), then delete {}; what was committed is known",
         shown(file)
     ));
-    signers::say_missing(signers::demand(global, None, &target.pair)?.as_ref(), &[], output);
+    signing::say_missing(signing::demand(global, None, &target.pair)?.as_ref(), &[], output);
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 
 use envconf::{Error, Exported, Kind};
 
+use super::target::Target;
 use crate::output::shown;
-use crate::target::Target;
 
 /// Who sets one of these chooses what code a program runs. docs/command.md has the same table.
 const NAMES: &[&str] = &[
@@ -123,7 +123,7 @@ fn is_obeyed(name: &str) -> bool {
 /// As for [`envconf::export`]; [`Kind::DoesNotFit`] for names that are obeyed and not in `allowed`.
 pub(crate) fn variables(
     target: &Target,
-    global: &crate::cli::Global,
+    global: &super::global::Global,
     prefix: Option<&str>,
     allowed: &[String],
 ) -> Result<Exported, Error> {
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_documented_table_is_this_one() {
-        let page = include_str!("../../../docs/command.md");
+        let page = include_str!("../../../../docs/command.md");
         let start = page.find("Names that programs obey").unwrap();
         let section = &page[start..start + page[start..].find("\n### ").unwrap()];
         let documented: Vec<&str> = section.split('`').skip(1).step_by(2).collect();

@@ -1,13 +1,18 @@
 //! The only place that prints. Data goes to stdout, talk to stderr; no escape code is ever written.
 
+pub(crate) mod pair_difference;
+pub(crate) mod variable_formats;
+pub(crate) mod layout;
+pub(crate) mod error_report;
+#[cfg(unix)]
+pub(crate) mod terminal;
+
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::path::Path;
 
 use envconf::{Error, Kind, escape};
 use serde_json::Value;
-
-use crate::layout;
 
 /// Where the command's words go.
 pub(crate) struct Output {

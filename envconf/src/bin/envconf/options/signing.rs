@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use envconf::{Demand, Error, Id, Kind, Pair, Seal, SignerKey, SigningKey};
 
-use crate::cli::Global;
+use super::global::Global;
+use super::wanted_recipients::{borrowed, files, rules};
 use crate::output::Output;
-use crate::recipients::{borrowed, files, rules};
 
 /// What the rules demand of a pair; nothing where there are none, or none matches.
 pub(crate) fn demand(global: &Global, file: Option<&Path>, pair: &Pair) -> Result<Option<Demand>, Error> {

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use envconf::{Error, KeyServices, Kind, Pair};
 use serde_json::{Value, json};
 
-use crate::cli::Global;
+use super::global::Global;
+use super::plain_file::same_file;
+use super::target::Target;
 use crate::output::Output;
-use crate::plain::same_file;
-use crate::report;
-use crate::target::Target;
+use crate::output::error_report;
 
 /// So many at once: key services are waited for, hardly anything is computed.
 const AT_ONCE: usize = 8;
@@ -66,7 +66,7 @@ pub(crate) fn run<W: Work>(
         match &result {
             Ok((subject, done)) => work.as_text(subject, done).iter().for_each(|line| output.say(line)),
             Err(error) => {
-                report::print(error, output);
+                error_report::print(error, output);
                 if code == ExitCode::SUCCESS {
                     code = ExitCode::from(error.exit_code());
                 }
@@ -74,7 +74,7 @@ pub(crate) fn run<W: Work>(
         }
         let mut report = match &result {
             Ok((subject, done)) => work.as_json(subject, done),
-            Err(error) => json!({ "error": report::as_json(error) }),
+            Err(error) => json!({ "error": error_report::as_json(error) }),
         };
         report["pair"] = text.to_string_lossy().into();
         report["ok"] = result.is_ok().into();

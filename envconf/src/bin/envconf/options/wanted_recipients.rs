@@ -7,9 +7,9 @@ use envconf::{
     ContentType, Error, KeyRef, KeyServices, Kind, Outline, Pair, Policy, Rules, Trusted, setting,
 };
 
-use crate::cli::Global;
+use super::global::Global;
+use super::target::Target;
 use crate::output::{Output, shown};
-use crate::target::Target;
 
 /// For whom to seal.
 pub(crate) struct Wanted {

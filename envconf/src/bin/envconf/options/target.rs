@@ -4,7 +4,7 @@ use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use envconf::{Error, KeyServices, Kind, Name, Pair, Policy, escape, identity_of, setting};
 
-use crate::cli::Global;
+use super::global::Global;
 use crate::output::shown;
 
 /// A pair, and whose it is expected to be.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use envconf::{Error, Kind};
 use zeroize::Zeroizing;
 
-use crate::plain;
+use super::plain_file;
 
 /// Options of a verb that takes a value.
 #[derive(clap::Args)]
@@ -52,9 +52,9 @@ impl Source {
     pub(crate) fn read(&self, prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
         let stdin_name = Path::new("standard input");
         let (mut value, name) = match &self.value_file {
-            Some(file) if file != Path::new("-") => (plain::read(file)?, file.as_path()),
+            Some(file) if file != Path::new("-") => (plain_file::read(file)?, file.as_path()),
             None if !self.value_stdin && stdin().is_terminal() => return ask(prompt),
-            _ => (plain::read_stdin()?, stdin_name),
+            _ => (plain_file::read_stdin()?, stdin_name),
         };
         if value.is_empty() && !self.exact && name == stdin_name {
             return Err(Error::new(Kind::Usage, "it is empty")
@@ -75,7 +75,7 @@ impl Source {
 
 #[cfg(unix)]
 fn ask(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
-    crate::terminal::secret(prompt)
+    crate::output::terminal::secret(prompt)
 }
 
 #[cfg(not(unix))]

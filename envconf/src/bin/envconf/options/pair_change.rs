@@ -5,12 +5,12 @@ use std::path::Path;
 use envconf::{ContentType, Error, KeyServices, Opened, Seal, Sealed, open};
 use serde_json::{Value, json};
 
-use crate::cli::Global;
+use super::global::Global;
+use super::signing::{Signing, SigningArgs};
+use super::target::Target;
+use super::wanted_recipients::refuse_drift;
 use crate::commands::seal::note_quotes;
 use crate::output::{Output, shown};
-use crate::recipients::refuse_drift;
-use crate::signers::{Signing, SigningArgs};
-use crate::target::Target;
 
 /// A pair that was opened to be changed.
 pub(crate) struct Change {

@@ -1,4 +1,4 @@
-//! Lines that belong into a text file of the user's: `.gitattributes`, `.gitignore`.
+//! AppendedLines that belong into a text file of the user's: `.gitattributes`, `.gitignore`.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,14 +10,14 @@ use envconf::{Error, Kind};
 pub(crate) const ATTRIBUTES: &[&str] = &["*.enc -text", "*.key -text"];
 
 /// The lines that a file lacks.
-pub(crate) struct Lines {
+pub(crate) struct AppendedLines {
     file: PathBuf,
     exists: bool,
     /// What to append.
     text: String,
 }
 
-impl Lines {
+impl AppendedLines {
     /// Those of `wanted` that `file` does not have.
     ///
     /// # Errors

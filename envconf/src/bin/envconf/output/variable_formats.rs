@@ -13,14 +13,14 @@ const MAX_SECRET: usize = 1 << 20;
 
 /// How to write variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum ExportFormat {
     Dotenv,
     Json,
     Shell,
     Kubernetes,
 }
 
-impl Format {
+impl ExportFormat {
     pub(crate) const WORDS: [(&'static str, Self); 4] = [
         ("dotenv", Self::Dotenv),
         ("json", Self::Json),
@@ -46,18 +46,18 @@ pub(crate) struct SecretName {
 /// beyond what a cluster takes.
 pub(crate) fn write(
     exported: &Exported,
-    format: Format,
+    format: ExportFormat,
     secret: &SecretName,
 ) -> Result<Zeroizing<String>, Error> {
     let variables = exported.variables();
     match format {
-        Format::Dotenv => {
+        ExportFormat::Dotenv => {
             refuse_no_line(variables)?;
             Ok(exactly(|out| dotenv(variables, out)))
         }
-        Format::Json => Ok(exactly(|out| json(variables, out))),
-        Format::Shell => Ok(exactly(|out| shell(variables, out))),
-        Format::Kubernetes => {
+        ExportFormat::Json => Ok(exactly(|out| json(variables, out))),
+        ExportFormat::Shell => Ok(exactly(|out| shell(variables, out))),
+        ExportFormat::Kubernetes => {
             let size: usize = variables.iter().map(|variable| variable.expose_value().len()).sum();
             if size > MAX_SECRET {
                 return Err(Error::new(

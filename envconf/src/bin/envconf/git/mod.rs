@@ -4,6 +4,11 @@
 //! what could start one is switched off, and nothing is fetched. The variables that git sets for a hook stay: they say
 //! which index is about to be committed.
 
+pub(crate) mod index;
+pub(crate) mod appended_lines;
+pub(crate) mod pre_commit;
+pub(crate) mod scan;
+
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

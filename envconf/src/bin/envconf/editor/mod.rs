@@ -1,0 +1,7 @@
+//! The editor of `edit`, and places for plaintext that leave nothing behind.
+
+#[cfg(unix)]
+pub(crate) mod program;
+pub(crate) mod memory_file;
+#[cfg(unix)]
+pub(crate) mod scratch;

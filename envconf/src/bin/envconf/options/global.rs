@@ -1,0 +1,63 @@
+//! Options that every verb takes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use envconf::{Error, Kind, Name, Trusted, setting};
+
+#[derive(Args)]
+#[command(next_help_heading = "Options of every verb")]
+pub(crate) struct Global {
+    /// Report as JSON: results on stdout, errors on stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+
+    /// The rules of whom to seal for, in place of .envconf.toml
+    ///
+    /// That one is looked for in the pair's folder and above.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Trust this key, in place of ENVCONF_TRUST; repeatable
+    ///
+    /// provider:region:key-id, or local for the local keys at hand. Several are
+    /// tried in their order; they may be separated by commas.
+    #[arg(long, value_name = "REF", verbatim_doc_comment, value_delimiter = ',', global = true)]
+    pub(crate) trust: Vec<Trusted>,
+
+    /// The configuration's name, in place of what a file's name says
+    #[arg(long, global = true)]
+    pub(crate) name: Option<Name>,
+
+    /// Its environment, in place of ENVCONF_ENV or what a file's name says
+    #[arg(long, global = true)]
+    pub(crate) environment: Option<Name>,
+}
+
+impl Global {
+    /// The environment where no file's name says one: the option, `ENVCONF_ENV`, or `default`.
+    pub(crate) fn environment_or_default(&self) -> Result<Name, Error> {
+        if let Some(environment) = &self.environment {
+            return Ok(environment.clone());
+        }
+        let set = setting("ENVCONF_ENV")?;
+        set.as_deref()
+            .unwrap_or("default")
+            .parse()
+            .map_err(|error: Error| Error::new(Kind::Usage, format!("ENVCONF_ENV: {}", error.message())))
+    }
+}
+
+/// Accepts exactly these words, lists them in the help, and gives what `parse` makes of them.
+pub(crate) fn one_of<T: Clone + Send + Sync + 'static>(
+    words: impl IntoIterator<Item = &'static str>,
+    parse: fn(&str) -> Option<T>,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(words.into_iter().collect::<Vec<_>>())
+        .try_map(move |word| parse(&word).ok_or("not one of the words listed"))
+}

@@ -1,0 +1,12 @@
+//! Options that several verbs share, and what they mean.
+
+pub(crate) mod global;
+pub(crate) mod pair_change;
+pub(crate) mod batch;
+pub(crate) mod variable_names;
+pub(crate) mod plain_file;
+pub(crate) mod wanted_recipients;
+pub(crate) mod schema;
+pub(crate) mod signing;
+pub(crate) mod target;
+pub(crate) mod secret_value;
