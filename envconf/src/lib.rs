@@ -94,18 +94,18 @@
 #[cfg(test)]
 extern crate self as envconf;
 
-// In reading order: the verbs, then the nouns, each knowing those below it.
+// One room per concept, from top to bottom: a room uses those below it.
 pub mod testing;
 mod load;
 mod tools;
-mod schema;
-pub mod meta;
-mod layers;
-mod syntax;
 mod pair;
-pub mod format;
 mod kms;
 mod envelope;
+mod schema;
+mod layers;
+pub mod meta;
+mod syntax;
+pub mod format;
 mod base;
 #[cfg(feature = "__vectors")]
 #[doc(hidden)]
@@ -133,9 +133,9 @@ mod schema_chapter {}
 #[doc = include_str!("../docs/memory.md")]
 mod memory_chapter {}
 
-pub use base::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
+pub use base::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
 pub use envconf_derive::EncryptedConfig;
-pub use layers::config::EncryptedConfig;
+pub use layers::EncryptedConfig;
 #[doc(hidden)]
 pub use load::private;
 pub use secrecy::{self, ExposeSecret, SecretString};
@@ -143,35 +143,25 @@ pub use secrecy::{self, ExposeSecret, SecretString};
 pub use tools::change;
 pub use tools::import;
 
-pub use base::harden::{Hardened, Measure, harden};
-pub use base::key_ref::KeyRef;
-pub use base::variables::setting;
-pub use envelope::DataKey;
-pub use envelope::signing_key::{SignerKey, SigningKey};
+pub use base::{Hardened, KeyRef, Measure, harden, setting};
+pub use envelope::{DataKey, SignerKey, SigningKey};
 pub use format::{ContentType, Id, Name, Outline, Suite};
-pub use kms::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
-pub use kms::local::LocalKey;
-pub use kms::services::KeyServices;
-pub use kms::step::{State, Step};
-pub use kms::{BoxFuture, Context, Decrypted, Kms, KmsError, WrappedKey};
-pub use layers::report::Provenance;
-pub use load::loader::{Loaded, Loader};
-#[cfg(feature = "watch")]
-pub use load::watch::{Status, Watch, WatchOptions};
-pub use pair::content::check_content;
-pub use pair::files::{Pair, content_type_of, identity_of};
-pub use pair::open::{Depth, Opened, Verified, open, open_bytes, verify};
-pub use pair::policy::{Policy, Trusted, parse_signers, parse_trust};
-pub use pair::rewrap::{HowWrapped, Rewrap, Rewrapped};
-pub use pair::seal::{Check, DataKeyUse, Seal, Sealed};
-pub use pair::sign::{Sign, Signed};
-pub use schema::Schema;
-pub use schema::template::{Format, template};
-pub use tools::compare::{
-    Comparison, ContentChanges, Exchange, FieldChange, KeyChanges, ValueChange, compare_contents,
-    compare_recipients,
+pub use kms::{
+    BoxFuture, Context, Decrypted, KeyInfo, KeyPlace, KeyServices, KeyState, Keys, Kms, KmsError, LocalKey,
+    NewKey, Rotation, State, Step, WrappedKey,
 };
-pub use tools::doctor::{Diagnose, Diagnosis};
-pub use tools::explain::{Explained, explain, explain_by};
-pub use tools::export::{Exported, ExportedVariable, export};
-pub use tools::rules::{Demand, Rule, Rules};
+pub use layers::Provenance;
+pub use load::{Loaded, Loader};
+#[cfg(feature = "watch")]
+pub use load::{Status, Watch, WatchOptions};
+pub use pair::{
+    Check, DataKeyUse, Depth, HowWrapped, Opened, Pair, Policy, Rewrap, Rewrapped, Seal, Sealed, Sign,
+    Signed, Trusted, Verified, check_content, content_type_of, identity_of, open, open_bytes, parse_signers,
+    parse_trust, verify,
+};
+pub use schema::{Format, Schema, template};
+pub use tools::{
+    Comparison, ContentChanges, Demand, Diagnose, Diagnosis, Exchange, Explained, Exported, ExportedVariable,
+    FieldChange, KeyChanges, Rule, Rules, ValueChange, compare_contents, compare_recipients, explain,
+    explain_by, export,
+};

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::syntax::tree::segment;
+use crate::syntax::segment;
 
 /// What `#[derive(EncryptedConfig)]` knows of a struct.
 ///

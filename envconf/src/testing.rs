@@ -38,18 +38,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::base::error::Error;
-use crate::base::key_ref::KeyRef;
-use crate::envelope::DataKey;
-use crate::envelope::signing_key::SigningKey;
+use crate::base::{Error, KeyRef};
+use crate::envelope::{DataKey, SigningKey};
 use crate::format::{ContentType, Name};
-use crate::kms::local::LocalKey;
-use crate::kms::services::KeyServices;
-use crate::kms::{BoxFuture, Context, Kms, KmsError, WrappedKey};
-use crate::layers::config::EncryptedConfig;
-use crate::load::loader::Loader;
-use crate::pair::files::Pair;
-use crate::pair::seal::Seal;
+use crate::kms::{BoxFuture, Context, KeyServices, Kms, KmsError, LocalKey, WrappedKey};
+use crate::layers::EncryptedConfig;
+use crate::load::Loader;
+use crate::pair::{Pair, Seal};
 
 /// A key service in memory, with one key. Clones are the same service.
 #[derive(Clone)]

@@ -3,14 +3,12 @@
 
 use std::fmt::Write as _;
 
-use crate::base::error::Error;
-use crate::envelope::outline;
-use crate::envelope::signing_key::{SignerKey, SigningKey};
-use crate::envelope::{self, DataKey};
+use crate::base::Error;
+use crate::envelope::{self, DataKey, SignerKey, SigningKey, outline};
 use crate::format::outline::push_key;
 use crate::format::{ContentType, Header, KeyFile, Recipient, Suite};
-use crate::kms::{Context, local::LocalKey};
-use crate::pair::policy::Policy;
+use crate::kms::{Context, LocalKey};
+use crate::pair::Policy;
 use crate::syntax;
 use aes_gcm::{Aes128Gcm, Aes256Gcm};
 

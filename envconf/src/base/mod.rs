@@ -3,10 +3,17 @@
 pub(crate) mod error;
 pub(crate) mod key_ref;
 pub(crate) mod secret;
-pub(crate) mod mlock;
+mod mlock;
 pub(crate) mod stack_wipe;
 pub(crate) mod variables;
 pub(crate) mod upward_search;
 pub(crate) mod private_file;
 pub(crate) mod harden;
 pub(crate) mod suggest;
+
+pub use self::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
+pub use self::harden::{Hardened, Measure, harden};
+pub use self::key_ref::KeyRef;
+pub(crate) use self::secret::{Plaintext, SecretBytes, same};
+pub(crate) use self::variables::Variables;
+pub use self::variables::setting;

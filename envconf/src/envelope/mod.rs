@@ -3,6 +3,8 @@
 pub(crate) mod outline;
 pub(crate) mod signing_key;
 
+pub use self::signing_key::{SignerKey, SigningKey};
+
 use std::fmt;
 
 use aes_gcm::aead::{AeadInOut, Nonce, Tag};
@@ -11,10 +13,7 @@ use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-use self::signing_key::SigningKey;
-use crate::base::error::{Error, Kind};
-use crate::base::secret::{Plaintext, SecretBytes, same};
-use crate::base::stack_wipe;
+use crate::base::{Error, Kind, Plaintext, SecretBytes, same, stack_wipe};
 use crate::format::{
     ContentType, EncFile, Header, Id, MAX_CONTENT, PADDING, Suite, TAG, reserve_rest, write_body,
 };

@@ -3,12 +3,11 @@
 use zeroize::Zeroizing;
 
 use super::{DataKey, hmac};
-use crate::base::error::{Error, Kind};
-use crate::base::secret::same;
-use crate::format::outline::{MAX_PATH, Outline, OutlineLine, covers, push_key};
-use crate::format::{ContentType, Header};
+use crate::base::{Error, Kind, same};
+use crate::format::outline::{MAX_PATH, covers, push_key};
+use crate::format::{ContentType, Header, Outline, OutlineLine};
 use crate::syntax;
-use crate::syntax::tree::{Node, Value};
+use crate::syntax::{Node, Value};
 
 const MAX_LEAVES: usize = 4096;
 const MAX_DEPTH: usize = 64;

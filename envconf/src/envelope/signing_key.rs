@@ -10,10 +10,8 @@ use ed25519_dalek::Signer as _;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::base::error::{Error, Kind};
 use crate::base::key_ref::SIGNER_PREFIX;
-use crate::base::private_file;
-use crate::base::secret::SecretBytes;
+use crate::base::{Error, Kind, SecretBytes, private_file};
 use crate::envelope;
 use crate::format::{EncFile, Id, Signature};
 

@@ -7,8 +7,7 @@ use super::line_reader::{FileKind, LineReader, checked};
 use super::outline::{self, OutlineLine};
 use super::values::{self, Id, Name, Timestamp};
 use super::{ContentType, MAX_CONTENT, MAX_ENC, PADDING, Suite, TAG};
-use crate::base::error::{Error, Kind};
-use crate::base::secret::SecretBytes;
+use crate::base::{Error, Kind, SecretBytes};
 
 /// Largest body, decoded: ciphertext and tag.
 const MAX_BODY: usize = MAX_CONTENT + PADDING + TAG;

@@ -9,8 +9,7 @@ use super::MAX_KEY;
 use super::enc::name_field;
 use super::line_reader::{FileKind, LineReader, checked};
 use super::values::{self, Id, Name};
-use crate::base::error::{Error, Kind};
-use crate::base::key_ref::KeyRef;
+use crate::base::{Error, KeyRef, Kind};
 
 const MAX_SECTIONS: usize = 4;
 /// Most recipients of one data key (format.md §8).

@@ -5,7 +5,7 @@
 //! ASCII only, so a file that is accepted has passed it, and a body of 64 MiB is not read twice.
 
 use super::{conflict_markers, foreign};
-use crate::base::error::{Error, Kind};
+use crate::base::{Error, Kind};
 
 /// Longest line, its LF included.
 const MAX_LINE: usize = 8192;

@@ -8,7 +8,7 @@ pub(crate) mod foreign;
 mod key;
 pub(crate) mod outline;
 mod values;
-pub(crate) mod line_reader;
+mod line_reader;
 pub(crate) mod conflict_markers;
 
 pub use enc::{EncFile, Header, Signature};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::values::decode_hex;
-use crate::base::error::{Error, Kind, escape};
+use crate::base::{Error, Kind, escape};
 
 pub(crate) const MAX_PATH: usize = 512;
 

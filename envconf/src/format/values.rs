@@ -6,7 +6,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::base::error::{Error, Kind, escape};
+use crate::base::{Error, Kind, escape};
 
 /// A configuration's name or environment: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}` (format.md §1).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -26,8 +26,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 pub(crate) use reqwest::Method;
 
 use super::proxy::{Proxies, Proxy};
-use crate::base::error::Fault;
-use crate::base::secret::SecretBytes;
+use crate::base::{Fault, SecretBytes};
 use crate::kms::KmsError;
 
 const CONNECT: Duration = Duration::from_secs(2);

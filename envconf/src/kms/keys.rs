@@ -4,8 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{BoxFuture, KmsError};
-use crate::base::error::{Error, Kind, escape};
-use crate::base::key_ref::KeyRef;
+use crate::base::{Error, KeyRef, Kind, escape};
 
 /// What a key service that manages its keys offers; a part of [`Kms`](super::Kms) for those that have it.
 pub trait Keys: Send + Sync {

@@ -1,29 +1,32 @@
 //! Key services: the [`Kms`] trait, the reference that names one key of one service, and what passes between.
 
-pub(crate) mod deadline;
-pub(crate) mod keys;
+mod deadline;
+mod keys;
 pub(crate) mod services;
 #[cfg(feature = "tencent")]
 pub(crate) mod tencent;
 pub(crate) mod worker;
 #[cfg(feature = "tencent")]
-pub(crate) mod http;
+mod http;
 #[cfg(feature = "tencent")]
-pub(crate) mod proxy;
+mod proxy;
 #[cfg(feature = "tencent")]
 pub(crate) mod retry;
-pub(crate) mod step;
+mod step;
 pub(crate) mod last_reply;
-pub(crate) mod local;
+mod local;
+
+pub(crate) use self::deadline::{Deadline, Patience};
+pub use self::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
+pub(crate) use self::last_reply::LastReply;
+pub use self::local::LocalKey;
+pub use self::services::KeyServices;
+pub use self::step::{State, Step};
 
 use std::borrow::Cow;
 use std::pin::Pin;
 
-use self::keys::Keys;
-use self::step::Step;
-use crate::base::error::Fault;
-use crate::base::key_ref::KeyRef;
-use crate::base::secret::SecretBytes;
+use crate::base::{Fault, KeyRef, SecretBytes};
 use crate::envelope::DataKey;
 use crate::format::{Id, Name, Suite};
 

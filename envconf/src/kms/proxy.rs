@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-use crate::base::variables::Variables;
+use crate::base::Variables;
 
 const PROXY: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];

@@ -11,9 +11,7 @@ use zeroize::Zeroizing;
 
 use super::Kms;
 use super::local::{self, LocalKey};
-use crate::base::error::{Error, Kind, escape};
-use crate::base::stack_wipe;
-use crate::base::variables::Variables;
+use crate::base::{Error, Kind, Variables, escape, stack_wipe};
 
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 /// Longer deadlines are cut to this: as good as none, and no clock overflows by adding it.

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::base::error::{Error, Fault, escape};
-use crate::base::key_ref::KeyRef;
+use crate::base::{Error, Fault, KeyRef, escape};
 use crate::kms::KmsError;
 
 /// What came of a [`Step`].
@@ -161,7 +160,7 @@ fn exit_code(fault: Fault) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::error::Kind;
+    use crate::base::Kind;
 
     #[test]
     fn a_step_is_one_line_whatever_it_is_told() {

@@ -9,9 +9,9 @@ use zeroize::Zeroizing;
 use super::fields::Document;
 use super::untyped::leaves;
 use super::{Layer, parse_all};
-use crate::base::error::{Complaint, Error, Origin, Problem};
+use crate::base::{Complaint, Error, Origin, Problem};
 use crate::syntax::dotenv::is_name;
-use crate::syntax::tree::{Node, Value};
+use crate::syntax::{Node, Value};
 
 /// A leaf as a variable.
 pub(crate) struct Named {
@@ -207,7 +207,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::base::variables::Variables;
+    use crate::base::Variables;
     use crate::format::ContentType;
     use crate::layers::{LayerKind, build};
     use crate::{EncryptedConfig, Kind};

@@ -1,15 +1,13 @@
 //! The trait that the derive implements.
 
-use crate::base::error::Error;
-use crate::base::stack_wipe;
+use super::fields::Fields;
+use crate::base::{Error, stack_wipe};
 use crate::kms::worker;
-use crate::load::global;
-use crate::load::loader::Loader;
-use crate::load::private::Fields;
+use crate::load::{Loader, global};
 use crate::meta::Meta;
-use crate::pair::open::Wait;
+use crate::pair::Wait;
 use crate::schema;
-use crate::schema::template::{Format, template};
+use crate::schema::{Format, template};
 
 /// A struct that is loaded from an encrypted configuration; implemented by `#[derive(EncryptedConfig)]`.
 ///

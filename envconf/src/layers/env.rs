@@ -9,9 +9,8 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::base::error::{Complaint, Origin, Problem};
-use crate::base::suggest;
-use crate::base::variables::{Variables, wipe};
+use crate::base::variables::wipe;
+use crate::base::{Complaint, Origin, Problem, Variables, suggest};
 use crate::meta::{Leaf, Meta, Variable};
 
 /// A file that a variable names may be as large as this.

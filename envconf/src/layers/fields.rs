@@ -10,11 +10,10 @@ use super::config::EncryptedConfig;
 use super::env::Environment;
 use super::report::{Provenance, Report};
 use super::{Layer, LayerKind};
-use crate::base::error::{Complaint, Origin, Problem};
+use crate::base::{Complaint, Origin, Problem};
 use crate::format::ContentType;
 use crate::meta::{self, Fallback, Field, Leaf, Literal, Meta, Shape};
-use crate::syntax::de::{self, Given, Misfit};
-use crate::syntax::tree::{Lines, Node, Place, Table, Text, Value};
+use crate::syntax::{Given, Lines, Misfit, Node, Place, Table, Text, Value, de};
 
 /// A layer's text as a tree.
 pub(crate) struct Document<'a> {

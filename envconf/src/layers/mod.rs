@@ -6,24 +6,26 @@
 
 pub(crate) mod env;
 pub(crate) mod fields;
-pub(crate) mod report;
+mod report;
 mod untyped;
 pub(crate) mod as_variables;
-pub(crate) mod config;
+mod config;
+
+pub(crate) use self::as_variables::Named;
+pub use self::config::EncryptedConfig;
+pub(crate) use self::env::Environment;
+pub use self::fields::Fields;
+pub use self::report::Provenance;
+pub(crate) use self::report::Report;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use self::config::EncryptedConfig;
-use self::env::Environment;
-use self::fields::{Document, Fields};
-use self::report::{Provenance, Report};
-use crate::base::error::{Complaint, Error, Origin, Problem};
-use crate::base::variables::Variables;
+use self::fields::Document;
+use crate::base::{Complaint, Error, Origin, Problem, Variables};
 use crate::format::{ContentType, conflict_markers};
 use crate::meta::Meta;
-use crate::syntax::tree::{Lines, Node, Place, Value};
-use crate::syntax::{Broken, no_table, parse};
+use crate::syntax::{Broken, Lines, Node, Place, Value, no_table, parse};
 
 /// One text of a configuration: the sealed one, or a plain layer.
 pub(crate) struct Layer<'a> {

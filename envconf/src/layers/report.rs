@@ -1,6 +1,6 @@
 //! What is found out while a struct is built: the problems, and where values came from.
 
-use crate::base::error::{Complaint, Error, Kind, Origin, Problem};
+use crate::base::{Complaint, Error, Kind, Origin, Problem};
 use crate::meta::{self, Field};
 
 /// More problems than this are counted, not listed.

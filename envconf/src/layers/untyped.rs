@@ -2,7 +2,7 @@
 
 use super::fields::Document;
 use super::report::Provenance;
-use crate::syntax::tree::{Node, Table, Value, segment};
+use crate::syntax::{Node, Table, Value, segment};
 
 /// A value of the merged layers: its keys from the root, and where the strongest layer that has it says it.
 pub(crate) struct Leaf<'t, 'a> {

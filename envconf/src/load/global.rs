@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use once_cell::sync::OnceCell;
 
-use crate::base::error::Error;
+use crate::base::Error;
 
 /// By type, so that generic ones have an instance for each of their parameters. A cell is made once, never removed.
 static CELLS: Mutex<Option<HashMap<TypeId, &'static (dyn Any + Send + Sync)>>> = Mutex::new(None);

@@ -7,20 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::error::{Error, Kind, Origin};
-use crate::base::stack_wipe;
-use crate::base::variables::Variables;
+use crate::base::{Error, Kind, Origin, Variables, stack_wipe};
 use crate::format::Name;
-use crate::kms::local::LocalKey;
-use crate::kms::services::{KeyServices, working_folder};
-use crate::kms::{Kms, worker};
-use crate::layers::config::EncryptedConfig;
-use crate::layers::{self, Layer, report::Provenance};
+use crate::kms::services::working_folder;
+use crate::kms::{KeyServices, Kms, LocalKey, worker};
+use crate::layers::{self, EncryptedConfig, Layer, Provenance};
 use crate::meta::Meta;
-use crate::pair::files::Pair;
-use crate::pair::open::{self, Opened, Wait};
-use crate::pair::plain_layer::Plain;
-use crate::pair::policy::{self, Policy, PolicyVariables};
+use crate::pair::{Opened, Pair, Plain, Policy, PolicyVariables, Wait, open, policy};
 
 const DEFAULT_DIR: &str = "config";
 const DEFAULT_ENVIRONMENT: &str = "default";

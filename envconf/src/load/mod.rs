@@ -1,8 +1,12 @@
 //! From the files to your struct: the loader, the one instance of a process, reload.
 
-pub(crate) mod loader;
+mod loader;
 pub(crate) mod global;
 #[doc(hidden)]
 pub mod private;
 #[cfg(feature = "watch")]
-pub(crate) mod watch;
+mod watch;
+
+pub use self::loader::{Loaded, Loader};
+#[cfg(feature = "watch")]
+pub use self::watch::{Status, Watch, WatchOptions};

@@ -5,11 +5,11 @@
 
 pub use serde::de::DeserializeOwned;
 
-use crate::layers::config::EncryptedConfig;
-pub use crate::layers::fields::Fields;
+use crate::layers::EncryptedConfig;
+pub use crate::layers::Fields;
 use crate::meta::Meta;
-pub use crate::syntax::de::Given;
-use crate::syntax::de::Misfit;
+pub use crate::syntax::Given;
+use crate::syntax::Misfit;
 
 /// What the derive puts in place of `META` beside its errors.
 pub const NO_META: Meta = Meta::EMPTY;

@@ -1,6 +1,6 @@
 //! What may be sealed: content that is what its type says (format.md §3).
 
-use crate::base::error::{Complaint, Error, Kind, Origin, Problem};
+use crate::base::{Complaint, Error, Kind, Origin, Problem};
 use crate::format::ContentType;
 use crate::layers::{Layer, LayerKind};
 use crate::syntax;

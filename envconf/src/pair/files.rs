@@ -5,8 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::base::error::{Error, Kind, escape};
-use crate::base::private_file;
+use crate::base::{Error, Kind, escape, private_file};
 use crate::envelope::random_id;
 use crate::format::{MAX_ENC, MAX_KEY, Name};
 

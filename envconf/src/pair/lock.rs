@@ -5,7 +5,7 @@ use std::fs::{File, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::files::Pair;
-use crate::base::error::{Error, Kind};
+use crate::base::{Error, Kind};
 
 /// How long to wait for another sealer: longer than one takes that waits for its key service.
 const PATIENCE: Duration = Duration::from_secs(30);

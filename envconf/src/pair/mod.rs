@@ -1,12 +1,26 @@
 //! A pair: its two files on disk, and what seals, opens, rewraps and signs them.
 
-pub(crate) mod files;
+mod files;
 pub(crate) mod seal;
 pub(crate) mod open;
-pub(crate) mod rewrap;
-pub(crate) mod sign;
-pub(crate) mod lock;
-pub(crate) mod plain_layer;
+mod rewrap;
+mod sign;
+mod lock;
+mod plain_layer;
 pub(crate) mod policy;
 pub(crate) mod wrapping;
 pub(crate) mod content;
+
+pub use self::content::check_content;
+pub use self::files::{Pair, content_type_of, identity_of};
+#[cfg(feature = "watch")]
+pub(crate) use self::open::ReadAgain;
+pub(crate) use self::open::{Checked, Wait};
+pub use self::open::{Depth, Opened, Verified, open, open_bytes, verify};
+pub(crate) use self::plain_layer::Plain;
+pub(crate) use self::policy::PolicyVariables;
+pub use self::policy::{Policy, Trusted, parse_signers, parse_trust};
+pub use self::rewrap::{HowWrapped, Rewrap, Rewrapped};
+pub use self::seal::{Check, DataKeyUse, Seal, Sealed};
+pub use self::sign::{Sign, Signed};
+pub(crate) use self::wrapping::Ask;

@@ -6,14 +6,10 @@ use std::time::Duration;
 use super::files::Pair;
 use super::policy::Policy;
 use super::wrapping;
-use crate::base::error::{Error, Kind};
-use crate::base::key_ref::KeyRef;
-use crate::base::secret::{Plaintext, same};
-use crate::envelope::signing_key;
-use crate::envelope::{self, DataKey};
+use crate::base::{Error, KeyRef, Kind, Plaintext, same};
+use crate::envelope::{self, DataKey, signing_key};
 use crate::format::{EncFile, Header, KeyFile, Section, Suite};
-use crate::kms::services::KeyServices;
-use crate::kms::{Context, worker};
+use crate::kms::{Context, KeyServices, worker};
 use crate::layers::{Layer, LayerKind};
 
 /// A sealer may be between two of its writes: `.enc` and `.key` are then read again, so often and so far apart

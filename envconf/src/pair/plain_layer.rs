@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::Pair;
-use crate::base::error::{Complaint, Error, Kind, Origin, Problem};
+use crate::base::{Complaint, Error, Kind, Origin, Problem};
 use crate::format::{ContentType, Name};
 use crate::layers::{Layer, LayerKind};
 

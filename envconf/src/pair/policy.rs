@@ -5,11 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::error::{Error, Kind, escape};
-use crate::base::key_ref;
-use crate::base::key_ref::KeyRef;
-use crate::base::variables::Variables;
-use crate::envelope::signing_key::SignerKey;
+use crate::base::{Error, KeyRef, Kind, Variables, escape, key_ref};
+use crate::envelope::SignerKey;
 use crate::format::{MAX_GENERATION, Name};
 
 /// One entry of a list of trusted keys: a key, or `local` for the local keys at hand.

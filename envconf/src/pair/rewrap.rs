@@ -9,15 +9,11 @@ use super::files::Pair;
 use super::lock::{self, Lock};
 use super::open::{self, Opened, Unlocked};
 use super::policy::{Policy, Trusted};
-use super::seal;
-use super::wrapping;
-use crate::base::error::{Error, Fault, Kind};
-use crate::base::key_ref::KeyRef;
-use crate::base::secret::same;
+use super::{seal, wrapping};
+use crate::base::{Error, Fault, KeyRef, Kind, same};
 use crate::envelope::DataKey;
 use crate::format::{EncFile, KeyFile, MAX_RECIPIENTS, Recipient, Section};
-use crate::kms::services::KeyServices;
-use crate::kms::{Context, WrappedKey, worker};
+use crate::kms::{Context, KeyServices, WrappedKey, worker};
 
 /// For whom to wrap the data key of a pair anew.
 ///

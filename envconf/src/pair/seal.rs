@@ -16,19 +16,14 @@ use super::open::{self, Opened, Wait};
 use super::plain_layer::Plain;
 use super::policy::{Policy, Trusted};
 use super::wrapping;
-use crate::base::error::{Error, Kind};
-use crate::base::key_ref::KeyRef;
-use crate::envelope::outline;
-use crate::envelope::signing_key::SigningKey;
-use crate::envelope::{self, DataKey};
-use crate::format::outline::Outline;
+use crate::base::{Error, KeyRef, Kind};
+use crate::envelope::{self, DataKey, SigningKey, outline};
+use crate::format::Outline;
 use crate::format::{
     ContentType, EncFile, Header, Id, KeyFile, MAX_GENERATION, MAX_RECIPIENTS, Name, Recipient, Section,
     Suite, Timestamp,
 };
-use crate::kms::local::LocalKey;
-use crate::kms::services::KeyServices;
-use crate::kms::{Context, worker};
+use crate::kms::{Context, KeyServices, LocalKey, worker};
 use crate::layers::{Layer, LayerKind};
 use crate::schema::Schema;
 

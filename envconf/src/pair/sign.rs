@@ -6,10 +6,10 @@ use super::files::Pair;
 use super::lock::Lock;
 use super::open;
 use super::policy::Policy;
-use crate::base::error::{Error, Kind};
-use crate::envelope::signing_key::{self, SigningKey};
+use crate::base::{Error, Kind};
+use crate::envelope::{SigningKey, signing_key};
 use crate::format::{self, EncFile, Header, Id, MAX_SIGNATURES, Signature};
-use crate::kms::services::KeyServices;
+use crate::kms::KeyServices;
 
 /// With which keys to sign a pair, and what it must be.
 ///

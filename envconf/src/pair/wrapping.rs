@@ -6,15 +6,10 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::policy::{Policy, Trusted};
-use crate::base::error::{Attempt, Error, Fault, Kind};
-use crate::base::key_ref;
-use crate::base::key_ref::KeyRef;
+use crate::base::{Attempt, Error, Fault, KeyRef, Kind, key_ref};
 use crate::envelope::DataKey;
 use crate::format::{Recipient, Section, Suite};
-use crate::kms::deadline::{Deadline, Patience};
-use crate::kms::local::LocalKey;
-use crate::kms::services::KeyServices;
-use crate::kms::{Context, Kms, KmsError, WrappedKey, worker};
+use crate::kms::{Context, Deadline, KeyServices, Kms, KmsError, LocalKey, Patience, WrappedKey, worker};
 
 /// A recipient of a section that is trusted, and how to ask it.
 pub(crate) struct Candidate {

@@ -3,12 +3,9 @@
 
 use std::collections::HashMap;
 
-use crate::base::error::{Complaint, Error, Problem};
-use crate::base::variables::Variables;
-use crate::layers::config::EncryptedConfig;
-use crate::layers::env::{Environment, file_form};
-use crate::layers::fields;
-use crate::layers::report::Report;
+use crate::base::{Complaint, Error, Problem, Variables};
+use crate::layers::env::file_form;
+use crate::layers::{EncryptedConfig, Environment, Report, fields};
 use crate::meta::{Field, Leaf, Meta, path_of_key};
 
 /// Everything that is wrong with `T`.

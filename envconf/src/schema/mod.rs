@@ -6,11 +6,13 @@
 
 mod json;
 mod read;
-pub(crate) mod types;
+mod types;
 mod value;
 mod write;
 pub(crate) mod template;
 pub(crate) mod check;
+
+pub use self::template::{Format, template};
 
 use std::fs::File;
 use std::io::Read as _;
@@ -19,13 +21,9 @@ use std::path::Path;
 use serde::de::DeserializeSeed as _;
 
 use self::types::Type;
-use crate::base::error::{Complaint, Error, Kind, escape};
-use crate::base::suggest;
-use crate::base::variables::Variables;
-use crate::layers::env::{Environment, file_form};
-use crate::layers::fields::Fields;
-use crate::layers::report::{Provenance, Report};
-use crate::layers::{self, Layer};
+use crate::base::{Complaint, Error, Kind, Variables, escape, suggest};
+use crate::layers::env::file_form;
+use crate::layers::{self, Environment, Fields, Layer, Provenance, Report};
 use crate::meta::{Fallback, Meta, Shape};
 
 pub(crate) use self::json::{Json, quoted};

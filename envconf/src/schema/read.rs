@@ -13,10 +13,9 @@ use super::json::Json;
 use super::types::Type;
 use super::write::{alias_rules, needs_values};
 use super::{DRAFT, Object, Slot, pointer};
-use crate::base::error::{Error, Kind, escape};
+use crate::base::{Error, Kind, escape};
 use crate::meta::{Fallback, Field, Literal, Meta, Shape, Variable};
-use crate::syntax::json;
-use crate::syntax::tree::{Entry, Node, Place, Table, Value};
+use crate::syntax::{Entry, Node, Place, Table, Value, json};
 
 /// The schema `text`.
 ///

@@ -3,12 +3,15 @@
 pub(crate) mod toml;
 pub(crate) mod json;
 #[cfg(feature = "yaml")]
-pub(crate) mod yaml;
+mod yaml;
 pub(crate) mod dotenv;
 pub(crate) mod tree;
 pub(crate) mod de;
 
-use self::tree::{Node, Place, Value};
+pub use self::de::Given;
+pub(crate) use self::de::Misfit;
+pub(crate) use self::tree::{Entry, Lines, Node, Place, Table, Text, Value, segment};
+
 use crate::format::ContentType;
 
 /// A text that does not follow its syntax, is too deep, repeats a key, or has a root that is no table.

@@ -6,13 +6,12 @@ use std::fmt::{self, Write};
 
 use secrecy::SecretString;
 
-use crate::base::error::escape;
-use crate::base::key_ref::KeyRef;
+use crate::base::{KeyRef, escape};
 use crate::envelope::outline;
 use crate::envelope::outline::encode;
 use crate::format::{EncFile, Id, OutlineLine};
-use crate::pair::open::Opened;
-use crate::syntax::tree::{Node, Value};
+use crate::pair::Opened;
+use crate::syntax::{Node, Value};
 
 /// What differs between two `.enc`, as their headers say it; nothing of it is authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,10 @@
 //! explain: where each value of a configuration comes from, without the program that loads it.
 
-use crate::base::error::Error;
-use crate::base::variables::Variables;
+use crate::base::{Error, Variables};
 use crate::format::Header;
-use crate::kms::services::KeyServices;
-use crate::layers::report::Provenance;
-use crate::layers::{self, Layer};
-use crate::pair::files::Pair;
-use crate::pair::open::open;
-use crate::pair::plain_layer::Plain;
-use crate::pair::policy::Policy;
+use crate::kms::KeyServices;
+use crate::layers::{self, Layer, Provenance};
+use crate::pair::{Pair, Plain, Policy, open};
 use crate::schema::Schema;
 
 /// What [`explain`] found.

@@ -2,15 +2,11 @@
 
 use zeroize::Zeroizing;
 
-use crate::base::error::{Error, Kind, Origin, escape};
+use crate::base::{Error, Kind, Origin, escape};
 use crate::format::Header;
-use crate::kms::services::KeyServices;
-use crate::layers::Layer;
-use crate::layers::as_variables::{self, Named};
-use crate::pair::files::Pair;
-use crate::pair::open::open;
-use crate::pair::plain_layer::Plain;
-use crate::pair::policy::Policy;
+use crate::kms::KeyServices;
+use crate::layers::{Layer, Named, as_variables};
+use crate::pair::{Pair, Plain, Policy, open};
 use crate::syntax::dotenv::is_name;
 
 /// A configuration as variables; values are wiped on drop.

@@ -4,11 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::base::error::{Error, Kind};
-use crate::base::key_ref::KeyRef;
-use crate::kms::keys::{KeyInfo, KeyPlace, Keys, NewKey, Rotation};
-use crate::kms::services::KeyServices;
-use crate::kms::{BoxFuture, Kms, KmsError, worker};
+use crate::base::{Error, KeyRef, Kind};
+use crate::kms::{BoxFuture, KeyInfo, KeyPlace, KeyServices, Keys, Kms, KmsError, NewKey, Rotation, worker};
 use crate::pair::wrapping::{service_of, timed};
 
 /// The keys themselves, for tools. All of these block, and work before, inside and without any async runtime.

@@ -2,10 +2,19 @@
 
 #[cfg(feature = "cli")]
 pub mod change;
-pub(crate) mod compare;
+mod compare;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub mod import;
-pub(crate) mod doctor;
-pub(crate) mod rules;
-pub(crate) mod manage;
+mod doctor;
+mod rules;
+mod manage;
+
+pub use self::compare::{
+    Comparison, ContentChanges, Exchange, FieldChange, KeyChanges, ValueChange, compare_contents,
+    compare_recipients,
+};
+pub use self::doctor::{Diagnose, Diagnosis};
+pub use self::explain::{Explained, explain, explain_by};
+pub use self::export::{Exported, ExportedVariable, export};
+pub use self::rules::{Demand, Rule, Rules};

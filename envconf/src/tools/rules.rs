@@ -4,14 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::error::{Error, Kind, escape};
-use crate::base::upward_search;
-use crate::envelope::signing_key::{self, SignerKey};
-use crate::format::outline::{self, Outline};
-use crate::format::{ContentType, EncFile, Id, conflict_markers};
-use crate::pair::policy::Trusted;
+use crate::base::{Error, Kind, escape, upward_search};
+use crate::envelope::{SignerKey, signing_key};
+use crate::format::{ContentType, EncFile, Id, Outline, conflict_markers, outline};
+use crate::pair::Trusted;
 use crate::syntax;
-use crate::syntax::tree::{Node, Value};
+use crate::syntax::{Node, Value};
 
 /// The file's name, searched upwards from the pair's folder.
 const FILE: &str = ".envconf.toml";

@@ -288,7 +288,7 @@ impl ServerCertVerifier for Watching {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::variables::Variables;
+    use crate::base::Variables;
     use crate::kms::proxy::Proxies;
 
     fn route(pairs: &[(&str, &str)]) -> Route {

@@ -12,11 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::{Context, KmsError, WrappedKey};
-use crate::base::error::{Error, Kind};
-use crate::base::key_ref::{KeyRef, LOCAL_PREFIX, LOCAL_PROVIDER};
-use crate::base::private_file;
-use crate::base::secret::{SecretBytes, same};
-use crate::base::upward_search;
+use crate::base::key_ref::{LOCAL_PREFIX, LOCAL_PROVIDER};
+use crate::base::{Error, KeyRef, Kind, SecretBytes, private_file, same, upward_search};
 use crate::envelope::{self, DataKey};
 
 /// Where a local key lies, relative to a folder of the project (api.md §1).

@@ -15,14 +15,13 @@ use super::codes::fault_of;
 use super::credentials::Credential;
 use super::endpoint::Endpoint;
 use super::sign::{self, sign};
-use crate::base::key_ref::KeyRef;
-use crate::base::secret::SecretBytes;
+use crate::base::{KeyRef, SecretBytes};
 use crate::envelope::DataKey;
 use crate::format::ContentType;
 use crate::kms::http::{self, Method, Reply, Request, Route};
 use crate::kms::{KmsError, WrappedKey, is_uuid, last_reply};
 use crate::syntax;
-use crate::syntax::tree::{Table, Value};
+use crate::syntax::{Table, Value};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -428,7 +427,7 @@ pub(super) fn integer(table: &Table<'_>, name: &str) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::error::Fault;
+    use crate::base::Fault;
 
     fn read(status: u16, body: &str) -> Result<Answer, KmsError> {
         let reply = Reply { status, date: None, body: SecretBytes::copy_of(body.as_bytes()) };

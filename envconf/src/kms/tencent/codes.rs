@@ -2,7 +2,7 @@
 //!
 //! Whether they are tried again is said in [`super::retries`].
 
-use crate::base::error::Fault;
+use crate::base::Fault;
 use crate::kms::KmsError;
 
 /// A line of the table: what codes begin so, what they mean, and what to do.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::credentials::Credential;
 use super::endpoint::Endpoint;
 use super::{Tencent, clock};
-use crate::base::key_ref::KeyRef;
+use crate::base::KeyRef;
 use crate::kms::http::walk::Walk;
 use crate::kms::step::{State, Step};
 

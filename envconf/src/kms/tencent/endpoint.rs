@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::base::error::{Error, Kind};
+use crate::base::{Error, Kind};
 
 /// The cloud's metadata service, by name and by address: the one exception to https.
 const METADATA: [&str; 2] = ["metadata.tencentyun.com", "169.254.0.23"];

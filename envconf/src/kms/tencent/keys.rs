@@ -3,11 +3,10 @@
 use super::Tencent;
 use super::client::Argument::{Number, Text};
 use super::client::{Parameter, Response, boolean, integer, string};
-use crate::base::error::Fault;
-use crate::base::key_ref::KeyRef;
+use crate::base::{Fault, KeyRef};
 use crate::kms::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
 use crate::kms::{BoxFuture, KmsError};
-use crate::syntax::tree::Table;
+use crate::syntax::Table;
 
 /// The usage of keys that wrap data keys.
 const WRAPS: &str = "ENCRYPT_DECRYPT";

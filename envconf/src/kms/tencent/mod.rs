@@ -32,9 +32,7 @@ use super::proxy::{self, Proxies};
 use super::retry::{self, Again, Retries};
 use super::step::Step;
 use super::{BoxFuture, Context, Decrypted, Kms, KmsError, WrappedKey};
-use crate::base::error::{Error, Kind};
-use crate::base::key_ref::KeyRef;
-use crate::base::variables::Variables;
+use crate::base::{Error, KeyRef, Kind, Variables};
 use crate::envelope::DataKey;
 use crate::format::Suite;
 

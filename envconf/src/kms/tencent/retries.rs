@@ -1,7 +1,7 @@
 //! What is tried again: one table. docs/tencent.md shows the same, and a test holds the two together.
 
 use super::codes::stands_for;
-use crate::base::error::Fault;
+use crate::base::Fault;
 use crate::kms::KmsError;
 use crate::kms::retry::Again;
 

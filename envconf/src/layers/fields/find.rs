@@ -1,11 +1,10 @@
 //! Where a leaf's value is found: variables before texts, the stronger text before the weaker.
 
 use super::{Document, Fields, Reported};
-use crate::base::error::{Complaint, Origin};
+use crate::base::{Complaint, Origin};
 use crate::layers::env::{Setting, Unusable};
 use crate::meta::{Field, Leaf};
-use crate::syntax::de::{self, Given, Misfit};
-use crate::syntax::tree::{Entry, Node, Place, Value, segment};
+use crate::syntax::{Entry, Given, Misfit, Node, Place, Value, de, segment};
 
 /// A value that some source gives for a leaf.
 pub(super) enum Lookup<'a> {

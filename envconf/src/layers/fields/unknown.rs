@@ -1,10 +1,9 @@
 //! Keys and lines that no field has.
 
 use super::{Document, Fields};
-use crate::base::error::{Complaint, Problem};
-use crate::base::suggest;
+use crate::base::{Complaint, Problem, suggest};
 use crate::meta::{self, Field};
-use crate::syntax::tree::{Entry, Table};
+use crate::syntax::{Entry, Table};
 
 impl Fields<'_> {
     /// Reports the keys of this struct's tables that no field has.

@@ -6,7 +6,7 @@ use signal_hook::consts::SIGHUP;
 use signal_hook::iterator::{Handle, Signals};
 
 use super::wakeup::Wakeup;
-use crate::base::error::{Error, Kind};
+use crate::base::{Error, Kind};
 
 /// While it lives, SIGHUP makes the watch look.
 pub(super) struct Hangup(Handle);

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use crate::base::error::Error;
+use crate::base::Error;
 use crate::load::loader::Loaded;
 
 /// Longer waits are cut to this, so that no clock overflows.

@@ -22,10 +22,10 @@ use self::latest::Latest;
 use self::reload_thread::ReloadThread;
 use self::wakeup::Wakeup;
 use super::loader::{Loaded, Loader};
-use crate::base::error::Error;
+use crate::base::Error;
 use crate::kms::worker;
-use crate::layers::config::EncryptedConfig;
-use crate::pair::open::Wait;
+use crate::layers::EncryptedConfig;
+use crate::pair::Wait;
 
 pub use self::latest::Status;
 pub use self::options::WatchOptions;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::error::Error;
+use crate::base::Error;
 
 /// How long files must have been quiet.
 const DEBOUNCE: Duration = Duration::from_millis(200);

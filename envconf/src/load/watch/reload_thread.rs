@@ -9,11 +9,11 @@ use super::latest::Latest;
 use super::notices::Notices;
 use super::snapshot::{Files, Print, Snapshot, may_be_half_done, may_pass};
 use super::wakeup::Wakeup;
-use crate::base::error::{Error, Kind};
+use crate::base::{Error, Kind};
 use crate::kms::worker;
-use crate::layers::config::EncryptedConfig;
+use crate::layers::EncryptedConfig;
 use crate::load::loader::{LoadPlan, Loaded, Loader};
-use crate::pair::open::{ReadAgain, Wait};
+use crate::pair::{ReadAgain, Wait};
 
 /// What was refused and may pass is tried again after the first of these, then each time twice as long, up to the
 /// last.

@@ -5,14 +5,10 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::base::error::{Error, Kind};
-use crate::base::variables::Variables;
-use crate::layers::config::EncryptedConfig;
-use crate::layers::env::{self, Environment};
+use crate::base::{Error, Kind, Variables};
+use crate::layers::{EncryptedConfig, Environment, env};
 use crate::load::loader::{LoadPlan, Loaded, Loader, Texts};
-use crate::pair::files::Pair;
-use crate::pair::open;
-use crate::pair::plain_layer::Plain;
+use crate::pair::{Pair, Plain, open};
 
 /// What tells one version of the files from another: a hash of all their bytes, or of why they cannot be read.
 pub(super) type Print = [u8; 32];

@@ -1,6 +1,6 @@
 //! The pair that is to be replaced, as far as it is known.
 
-use crate::base::key_ref::KeyRef;
+use crate::base::KeyRef;
 use crate::envelope::DataKey;
 use crate::format::{EncFile, KeyFile, Section, Suite};
 use crate::pair::open::Opened;

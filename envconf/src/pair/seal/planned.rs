@@ -1,7 +1,7 @@
 //! A new pair before it is in its place.
 
 use super::Sealed;
-use crate::base::error::Error;
+use crate::base::Error;
 use crate::pair::files::Pair;
 
 /// A new pair that opens, not yet in its place.

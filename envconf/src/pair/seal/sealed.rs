@@ -1,6 +1,6 @@
 //! What sealing did.
 
-use crate::base::key_ref::KeyRef;
+use crate::base::KeyRef;
 use crate::format::Id;
 
 /// What sealing did.

@@ -1,8 +1,8 @@
 //! The keywords of one object of a schema: each is taken by who understands it, and none may be left.
 
 use super::Reader;
-use crate::base::error::{Error, escape};
-use crate::syntax::tree::{Node, Place, Table, Value};
+use crate::base::{Error, escape};
+use crate::syntax::{Node, Place, Table, Value};
 
 /// Keywords that refuse no value.
 const ANNOTATIONS: [&str; 16] = [

@@ -2,9 +2,9 @@
 
 use super::Reader;
 use super::keywords::Keywords;
-use crate::base::error::Error;
+use crate::base::Error;
 use crate::schema::types::{Text, TextFormat, Type};
-use crate::syntax::tree::{Node, Value};
+use crate::syntax::{Node, Value};
 
 impl Reader<'_> {
     /// The type that the keywords tell; those that they do not tell it by are left to others.

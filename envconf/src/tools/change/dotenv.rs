@@ -2,7 +2,7 @@
 
 use super::path::{KeyPath, PathStep};
 use super::{Edit, by_hand, unexpected};
-use crate::base::error::Error;
+use crate::base::Error;
 use crate::syntax::dotenv::is_name;
 
 /// Puts `value` after the name's `=`, or a new line at the end.

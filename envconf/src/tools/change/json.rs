@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::path::{KeyPath, PathStep};
 use super::value::quote;
 use super::{Edit, unexpected};
-use crate::base::error::Error;
+use crate::base::Error;
 use crate::syntax::json::unescape;
 
 /// Puts `value` in place of the one at `path`, or into the last object that the path reaches.

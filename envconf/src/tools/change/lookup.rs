@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 use super::path::{KeyPath, PathStep};
 use super::value::quote;
 use super::{by_hand, kind_of};
-use crate::base::error::{Error, Kind, escape};
 use crate::base::suggest::nearest;
+use crate::base::{Error, Kind, escape};
 use crate::envelope::outline::datetime_text;
-use crate::syntax::tree::{Node, Value};
+use crate::syntax::{Node, Value};
 
 /// A value, as text in wiped buffers; `Debug` shows none of it.
 pub struct Found {

@@ -21,11 +21,11 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use self::path::PathStep;
-use crate::base::error::{Error, Kind};
+use crate::base::{Error, Kind};
 use crate::format::ContentType;
 use crate::layers::{Layer, LayerKind};
 use crate::syntax;
-use crate::syntax::tree::{Node, Value};
+use crate::syntax::{Node, Value};
 
 pub use lookup::{Found, Shape};
 pub use path::KeyPath;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::error::{Error, Kind, escape};
+use crate::base::{Error, Kind, escape};
 use crate::format::outline::push_key;
 use crate::syntax::json::unescape;
 

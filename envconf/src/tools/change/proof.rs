@@ -3,11 +3,10 @@
 use super::path::{KeyPath, PathStep};
 use super::value::Spelled;
 use super::{parse, unexpected};
-use crate::base::error::Error;
-use crate::base::secret;
+use crate::base::{Error, secret};
 use crate::envelope::outline;
 use crate::format::ContentType;
-use crate::syntax::tree::{Node, Text, Value};
+use crate::syntax::{Node, Text, Value};
 
 /// Reads `new` and compares it with `old`: at `path` it has `value`, or nothing, and all else is the same. Tables on
 /// the way may come into being, or end with their last value.

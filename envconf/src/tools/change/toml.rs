@@ -14,7 +14,7 @@ use toml_edit::{Document, InlineTable, Table};
 use self::spot::{Block, Part, Spot};
 use super::path::KeyPath;
 use super::{Edit, by_hand, unexpected};
-use crate::base::error::Error;
+use crate::base::Error;
 use crate::format::outline::push_key;
 
 /// Puts `value` in place of the one at `path`; a new key into the last table that the path reaches: on a line of its

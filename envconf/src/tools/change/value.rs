@@ -4,10 +4,9 @@ use zeroize::Zeroizing;
 
 use super::kind_of;
 use super::path::KeyPath;
-use crate::base::error::{Complaint, Error, Problem};
+use crate::base::{Complaint, Error, Problem};
 use crate::format::ContentType;
-use crate::syntax::tree::{Node, Value};
-use crate::syntax::{json, toml};
+use crate::syntax::{Node, Value, json, toml};
 
 /// A value to be set. `Debug` shows none of it.
 pub enum NewValue<'a> {

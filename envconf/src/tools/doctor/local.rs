@@ -1,14 +1,10 @@
 //! The local key: whether one is at hand, where it is from, and whether it unwraps.
 
 use super::settings::Settings;
-use crate::base::key_ref;
-use crate::base::key_ref::KeyRef;
-use crate::base::variables::Variables;
+use crate::base::{KeyRef, Variables, key_ref};
 use crate::envelope::DataKey;
-use crate::kms::local::LocalKey;
-use crate::kms::step::{State, Step};
-use crate::kms::{Context, WrappedKey};
-use crate::pair::policy::Trusted;
+use crate::kms::{Context, LocalKey, State, Step, WrappedKey};
+use crate::pair::Trusted;
 
 const NAME: &str = "local-key";
 /// The exit code of a local key that is asked for and missing (api.md §4).

@@ -11,18 +11,11 @@ use std::path::PathBuf;
 
 use self::settings::Settings;
 use super::rules::Rules;
-use crate::base::error::Error;
-use crate::base::key_ref::{self, KeyRef};
-use crate::envelope::DataKey;
-use crate::envelope::signing_key::SignerKey;
+use crate::base::{Error, KeyRef, key_ref};
+use crate::envelope::{DataKey, SignerKey};
 use crate::format::Name;
-use crate::kms::services::KeyServices;
-use crate::kms::step::{State, Step};
-use crate::kms::{Context, worker};
-use crate::pair::files::Pair;
-use crate::pair::open::{self, Checked};
-use crate::pair::policy::{Policy, Trusted};
-use crate::pair::wrapping::{self, Ask};
+use crate::kms::{Context, KeyServices, State, Step, worker};
+use crate::pair::{Ask, Checked, Pair, Policy, Trusted, open, wrapping};
 
 /// Extensions of the plain file that a pair is sealed from (api.md §1).
 const PLAIN: [&str; 6] = ["toml", "json", "yaml", "yml", "env", "conf"];

@@ -3,16 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::key_ref;
-use crate::base::key_ref::KeyRef;
+use crate::base::{KeyRef, key_ref};
 use crate::envelope::DataKey;
 use crate::format::{Id, Suite};
-use crate::kms::deadline::{Deadline, Patience};
-use crate::kms::last_reply::{self, LastReply};
-use crate::kms::services::KeyServices;
-use crate::kms::step::{State, Step};
-use crate::kms::{Context, Kms, KmsError, WrappedKey};
-use crate::pair::policy::Policy;
+use crate::kms::{
+    Context, Deadline, KeyServices, Kms, KmsError, LastReply, Patience, State, Step, WrappedKey, last_reply,
+};
+use crate::pair::Policy;
 use crate::pair::wrapping::on_worker;
 
 const RIGHTS: &str = "rights";

@@ -1,13 +1,10 @@
 //! What variables and options say: whom to trust, which services, which local keys.
 
 use super::{Diagnose, Subject};
-use crate::base::error::Error;
-use crate::base::key_ref;
-use crate::base::variables::Variables;
+use crate::base::{Error, Variables, key_ref};
 use crate::format::Name;
-use crate::kms::services::KeyServices;
-use crate::kms::step::{State, Step};
-use crate::pair::policy::{Policy, PolicyVariables, Trusted};
+use crate::kms::{KeyServices, State, Step};
+use crate::pair::{Policy, PolicyVariables, Trusted};
 
 /// What variables and options say.
 pub(super) struct Settings {

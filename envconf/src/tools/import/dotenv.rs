@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use zeroize::Zeroizing;
 
-use crate::base::error::{Complaint, Error, Kind, Origin, Problem};
+use crate::base::{Complaint, Error, Kind, Origin, Problem};
 use crate::syntax::dotenv::is_name;
 
 /// A dotenv file of another tool; values are wiped on drop.

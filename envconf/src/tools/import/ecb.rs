@@ -3,7 +3,7 @@
 use aes::cipher::{Array, BlockCipherDecrypt, KeyInit};
 use aes::{Aes128, Aes192, Aes256};
 
-use crate::base::secret::SecretBytes;
+use crate::base::SecretBytes;
 
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 16;

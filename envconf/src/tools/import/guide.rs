@@ -11,8 +11,7 @@ use super::ecb::{self, BLOCK};
 use super::imported::{Guide, Imported, KeyForm, Remark};
 use super::refuse_sealed;
 use super::text::{Looks, Text};
-use crate::base::error::{Error, Kind};
-use crate::base::secret::SecretBytes;
+use crate::base::{Error, Kind, SecretBytes};
 use crate::format::{MAX_CONTENT, foreign};
 use crate::kms::Decrypted;
 

@@ -4,8 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::text::{Looks, Text};
-use crate::base::key_ref::KeyRef;
-use crate::base::secret::SecretBytes;
+use crate::base::{KeyRef, SecretBytes};
 use crate::kms::Decrypted;
 
 /// What was imported, in memory only. Unauthenticated: somebody who can tell has to agree to it before it is sealed.

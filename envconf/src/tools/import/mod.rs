@@ -37,11 +37,9 @@ use std::time::Instant;
 pub use self::dotenv::Dotenv;
 pub use self::guide::GuideData;
 pub use self::imported::{Encoding, Guide, Imported, KeyForm, Remark};
-use crate::base::error::{Error, Fault, Kind, escape};
-use crate::base::key_ref::KeyRef;
+use crate::base::{Error, Fault, KeyRef, Kind, escape};
 use crate::format::foreign;
-use crate::kms::services::KeyServices;
-use crate::kms::{Decrypted, KmsError, WrappedKey, worker};
+use crate::kms::{Decrypted, KeyServices, KmsError, WrappedKey, worker};
 use crate::pair::wrapping::timed;
 
 /// Where a blob is to be decrypted: `provider:region`, or `provider:region:key-id` where only this key may have made it.

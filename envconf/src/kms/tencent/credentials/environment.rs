@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::{Credential, MISFIT, broken, fits};
-use crate::base::variables::Variables;
+use crate::base::Variables;
 use crate::kms::KmsError;
 
 pub(super) const ID: &str = "TENCENTCLOUD_SECRET_ID";

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{Credential, MISFIT, broken, fits, read, secret};
-use crate::base::variables::Variables;
+use crate::base::Variables;
 use crate::kms::KmsError;
 
 pub(super) const FILE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";

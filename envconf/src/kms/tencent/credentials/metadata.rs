@@ -10,12 +10,12 @@ use super::super::client::{field, integer, string};
 use super::super::clock;
 use super::super::endpoint::Endpoint;
 use super::{Credential, Fetched, fits, secret};
-use crate::base::error::Fault;
+use crate::base::Fault;
 use crate::format::ContentType;
 use crate::kms::KmsError;
 use crate::kms::http::{self, Method, Reply, Request, Route};
 use crate::syntax;
-use crate::syntax::tree::Value;
+use crate::syntax::Value;
 
 const PATH: &str = "latest/meta-data/cam/security-credentials/";
 const LIMIT: Duration = Duration::from_secs(1);

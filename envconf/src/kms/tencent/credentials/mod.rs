@@ -22,9 +22,7 @@ pub(super) use self::cache::{Fetched, generation};
 use self::role::Role;
 use super::endpoint::Endpoint;
 use super::{clock, codes};
-use crate::base::error::{Error, Fault};
-use crate::base::secret::SecretBytes;
-use crate::base::variables::Variables;
+use crate::base::{Error, Fault, SecretBytes, Variables};
 use crate::kms::KmsError;
 use crate::kms::http::Route;
 

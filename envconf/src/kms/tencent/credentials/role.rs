@@ -5,8 +5,7 @@ use super::super::client::Call;
 use super::super::endpoint::Endpoint;
 use super::super::sts;
 use super::{Credential, Fetched};
-use crate::base::error::{Error, Kind};
-use crate::base::variables::Variables;
+use crate::base::{Error, Kind, Variables};
 use crate::kms::KmsError;
 use crate::kms::http::{Method, Route};
 

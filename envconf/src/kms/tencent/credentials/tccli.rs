@@ -8,11 +8,11 @@ use zeroize::Zeroizing;
 use super::super::client::{field, integer, string};
 use super::super::clock;
 use super::{Credential, MISFIT, broken, file, fits, read, secret};
-use crate::base::variables::Variables;
+use crate::base::Variables;
 use crate::format::ContentType;
 use crate::kms::KmsError;
 use crate::syntax;
-use crate::syntax::tree::{Table, Value};
+use crate::syntax::{Table, Value};
 
 pub(super) const PROFILE: &str = "TCCLI_PROFILE";
 const PLACE: &str = "tccli's file ~/.tccli/<profile>.credential";

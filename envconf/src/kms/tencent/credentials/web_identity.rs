@@ -8,7 +8,7 @@ use super::super::client::Call;
 use super::super::endpoint::Endpoint;
 use super::super::sts;
 use super::{Fetched, MISFIT, broken, fits, read, secret};
-use crate::base::variables::Variables;
+use crate::base::Variables;
 use crate::kms::KmsError;
 use crate::kms::http::{Method, Route};
 

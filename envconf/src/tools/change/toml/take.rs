@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml_edit::{InlineTable, Item, Table};
 
 use super::spot::{self, Block, Part, Spot};
-use crate::base::error::Error;
+use crate::base::Error;
 use crate::tools::change::path::KeyPath;
 use crate::tools::change::{Edit, by_hand, unexpected};
 

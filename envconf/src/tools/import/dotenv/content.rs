@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use zeroize::Zeroizing;
 
 use super::{Dotenv, Variable, problem};
-use crate::base::error::{Error, Kind};
+use crate::base::{Error, Kind};
 use crate::format::ContentType;
 use crate::layers::as_variables::{exactly, json_string};
 
