@@ -4,7 +4,7 @@
 //! practically always one. A client is built when the first request is due, and brings its own TLS configuration:
 //! nothing is read from the system's trust store, no crypto provider is installed for the process.
 //!
-//! A request is sent once: what is tried again, and when, is said in [`crate::retry`]. So is its connection used once:
+//! A request is sent once: what is tried again, and when, is said in [`super::retry`]. So is its connection used once:
 //! as long as it is open the transport keeps the buffer that replies were read into, and replies hold keys
 //! (docs/memory.md).
 
