@@ -42,7 +42,7 @@ pub enum ContentType {
     Json,
     /// YAML; sealed and opened as it is.
     Yaml,
-    /// LineReader of `NAME=value` (format.md §7).
+    /// Lines of `NAME=value` (format.md §7).
     Dotenv,
     /// Any bytes.
     Raw,

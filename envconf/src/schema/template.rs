@@ -14,7 +14,7 @@ pub enum Format {
     Toml,
     /// JSON, which knows no comments: `null` stands where something is to be filled in.
     Json,
-    /// WithComments of `NAME=value`, with comments.
+    /// Lines of `NAME=value`, with comments.
     Dotenv,
 }
 

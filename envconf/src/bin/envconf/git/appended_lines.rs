@@ -1,4 +1,4 @@
-//! AppendedLines that belong into a text file of the user's: `.gitattributes`, `.gitignore`.
+//! Lines that belong into a text file of the user's: `.gitattributes`, `.gitignore`.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
