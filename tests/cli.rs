@@ -4,6 +4,8 @@
 //!
 //! * `#`, or an empty one, is a comment;
 //! * `file PATH [MODE]` writes the `| ` lines below it; `key PATH a` (or `b`) writes a local key, the same in every run;
+//! * `own-key a [FOLDER]` puts that key into the key store, enabled for the folder; `key-mode a MODE` sets its mode;
+//!   `lose-keys` empties the store;
 //! * `copy A B`, `remove A`, `folder A`, `link A TARGET`, `mode A MODE` do what they say;
 //! * `edit PATH` replaces the text after `- ` by that after `+ `; `flip PATH LABEL` changes one character of the base64
 //!   after `LABEL`;
@@ -136,7 +138,7 @@ fn a_full_disk_behind_stdout_is_one() {
 #[test]
 fn content_comes_out_byte_for_byte() {
     let sandbox = Sandbox::new();
-    sandbox.write_mode(".envconf/local-key", KEY_A, 0o600);
+    sandbox.own_key(KEY_A);
     let bytes: Vec<u8> = (0..=255).collect();
     for content in [&b""[..], b"\n", b"no line feed", &bytes] {
         sandbox.write("app.toml", content);
@@ -150,7 +152,7 @@ fn content_comes_out_byte_for_byte() {
 
 fn with_large_pair() -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.write_mode(".envconf/local-key", KEY_A, 0o600);
+    sandbox.own_key(KEY_A);
     sandbox.write("large.conf", vec![b'x'; 1 << 20]);
     let output = sandbox.command(ENVCONF).args(["seal", "large.conf", "--type", "raw"]).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -222,9 +224,13 @@ impl<'a> Step<'a> {
         match *words {
             ["file", path] => drop(sandbox.write(path, self.text('|'))),
             ["file", path, mode] => drop(sandbox.write_mode(path, self.text('|'), octal(mode))),
-            ["key", path, which] => {
-                let key = if which == "a" { KEY_A } else { KEY_B };
-                sandbox.write_mode(path, format!("{key}\n"), 0o600);
+            ["key", path, which] => drop(sandbox.write_mode(path, format!("{}\n", key(which)), 0o600)),
+            ["own-key", which] => drop(sandbox.own_key(key(which))),
+            ["own-key", which, folder] => drop(sandbox.own_key_for(key(which), folder)),
+            ["lose-keys"] => sandbox.lose_keys(),
+            ["key-mode", which, mode] => {
+                let path = sandbox.own_key(key(which));
+                fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(octal(mode))).unwrap();
             }
             ["copy", from, to] => drop(sandbox.write(to, sandbox.read(from))),
             ["remove", path] => fs::remove_file(sandbox.path(path)).unwrap(),
@@ -286,13 +292,14 @@ impl<'a> Step<'a> {
             .args(arguments)
             .envs(variables.iter().filter_map(|variable| variable.split_once('=')));
 
-        let before = sandbox.snapshot();
+        let before = (sandbox.snapshot(), sandbox.store_snapshot());
         let output = feed(&mut command, &self.text('<'));
         let (status, is_partly) = self.status();
         if output.status.code() != Some(status.into()) {
             return Err(format!("ended with {}, not {status}:\n{}", output.status, text(&output.stderr)));
         }
-        if status != 0 && (sandbox.snapshot() != before) != is_partly {
+        let after = (sandbox.snapshot(), sandbox.store_snapshot());
+        if status != 0 && (after != before) != is_partly {
             return Err(format!("it failed and {} files", if is_partly { "changed no" } else { "changed" }));
         }
         compare("stdout", &self.lines('>'), &text(&output.stdout))?;
@@ -312,6 +319,10 @@ impl<'a> Step<'a> {
         assert!(old.contains(from), "{path} does not hold {from}");
         sandbox.write(path, old.replace(from, to));
     }
+}
+
+fn key(which: &str) -> &'static str {
+    if which == "a" { KEY_A } else { KEY_B }
 }
 
 /// Changes the first character of the base64 after `label`, whose bits all count.

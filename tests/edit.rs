@@ -26,7 +26,7 @@ struct Case {
 impl Case {
     fn new(file: &str, content: &str) -> Self {
         let sandbox = Sandbox::new();
-        sandbox.write_mode(".envconf/local-key", KEY, 0o600);
+        sandbox.own_key(KEY);
         sandbox.write(file, content);
         let sealed = sandbox.command(ENVCONF).args(["seal", file, "--rm"]).output().unwrap();
         assert!(sealed.status.success(), "{}", text(&sealed.stderr));

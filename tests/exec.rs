@@ -26,7 +26,7 @@ struct Project {
 impl Project {
     fn sealed(content_type: ContentType, content: &[u8]) -> Self {
         let project = Self { sandbox: Sandbox::new(), key: LocalKey::generate().unwrap() };
-        project.sandbox.write_mode(".envconf/local-key", project.key.expose_text().as_str(), 0o600);
+        project.sandbox.own_key(&project.key.expose_text());
         project.seal(content_type, content);
         project
     }

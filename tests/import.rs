@@ -68,7 +68,7 @@ struct Made(Sandbox);
 /// 2019, with the decoded key, on a machine with UTF-8: what `order` does not say.
 fn make(order: &Value, source: &[u8]) -> Result<Made, String> {
     let sandbox = Sandbox::new();
-    sandbox.write_mode(".envconf/local-key", LOCAL_KEY, 0o600);
+    sandbox.own_key(LOCAL_KEY);
     let source = sandbox.write("source", source);
     let mut whole = json!({
         "guide": "2019", "spec": "AES_256", "key": "decoded", "encoding": "utf-8", "pad": "\0",

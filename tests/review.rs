@@ -21,7 +21,7 @@ impl Repository {
     fn new() -> Self {
         let new = Self(Sandbox::new());
         new.git(&["init", "--quiet"]);
-        new.0.write_mode(".envconf/local-key", KEY, 0o600);
+        new.0.own_key(KEY);
         new.envconf(&["init", "--quiet"]);
         new.seal("port = 1\ntoken = \"canary\"\n");
         new.commit_all("first");

@@ -152,11 +152,12 @@ fn the_method_replaces_the_variable_and_the_variable_the_attribute() {
     assert_eq!(error.kind(), Kind::NoTrustedRecipient);
 }
 
-/// A program that works in `folder`: the one way to have a key found is to run where it lies.
+/// A program that works in `folder`, with the sandbox's key store.
 fn run_in(project: &Project, folder: &str, variables: &[(&str, &str)]) -> String {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "loads_in_its_working_folder", "--nocapture", "--test-threads", "1"]);
-    child.env_clear().env("RUN_IN_FOLDER", "1").envs(variables.iter().copied());
+    child.env_clear().env("RUN_IN_FOLDER", "1").env("ENVCONF_HOME", project.sandbox.store());
+    child.envs(variables.iter().copied());
     child.current_dir(project.sandbox.path(folder));
     let output = child.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -173,6 +174,9 @@ fn loads_in_its_working_folder() {
     }
     match App::load() {
         Ok(app) => println!("outcome: {}", app.port),
+        Err(error) if std::env::var_os("RUN_IN_FOLDER").is_some_and(|word| word == "text") => {
+            println!("outcome: {error}");
+        }
         Err(error) => println!("outcome: {}", error.kind()),
     }
 }
@@ -180,7 +184,7 @@ fn loads_in_its_working_folder() {
 #[test]
 fn a_found_key_is_trusted_only_when_nothing_else_sets_trust_or_trust_names_it() {
     let project = project();
-    project.sandbox.write_mode(".envconf/local-key", text(&project.key), 0o600);
+    let stored = project.sandbox.own_key(&text(&project.key));
     let pinned = project.key.key_ref().to_string();
     let other = LocalKey::generate().unwrap();
     let (other_ref, other_text) = (other.key_ref().to_string(), text(&other));
@@ -190,50 +194,49 @@ fn a_found_key_is_trusted_only_when_nothing_else_sets_trust_or_trust_names_it() 
         (&[("ENVCONF_TRUST", &pinned)], "8080"),
         (&[("ENVCONF_TRUST", TENCENT)], "NoTrustedRecipient"),
         (&[("ENVCONF_TRUST", &other_ref)], "NoTrustedRecipient"),
-        // Given keys are the local keys at hand; what lies around beside them is nobody's choice.
+        // Given keys are the local keys; the key store is not used beside them.
         (&[("ENVCONF_KEY", &other_text)], "NoTrustedRecipient"),
         (&[("ENVCONF_KEY", &other_text), ("ENVCONF_TRUST", "local")], "NoTrustedRecipient"),
         (&[("ENVCONF_KEY", &other_text), ("ENVCONF_TRUST", &pinned)], "8080"),
+        (&[("ENVCONF_HOME", "relative")], "Usage"),
+        (&[("ENVCONF_HOME", "")], "Usage"),
     ] {
         assert_eq!(run_in(&project, ".", variables), outcome, "{variables:?}");
     }
-    project.sandbox.write_mode(".envconf/local-key", text(&project.key), 0o644);
+    let chmod = |mode| {
+        std::fs::set_permissions(&stored, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    chmod(0o644);
     assert_eq!(run_in(&project, ".", &[]), "InsecureKeyFile");
     assert_eq!(run_in(&project, ".", &[("ENVCONF_TRUST", TENCENT)]), "NoTrustedRecipient");
 }
 
+/// The directory of the pair decides which keys serve, wherever the program works.
 #[test]
-fn the_search_goes_upwards_and_ends_where_the_repository_does() {
+fn a_found_key_serves_below_the_directories_that_it_is_enabled_for() {
     let project = project();
-    project.sandbox.write_mode(".envconf/local-key", text(&project.key), 0o600);
-    project.sandbox.write("service/src/main.rs", "");
+    project.sandbox.write("elsewhere/readme", "");
     let dir = project.sandbox.path("config").to_string_lossy().into_owned();
-    assert_eq!(run_in(&project, "service/src", &[("ENVCONF_DIR", &dir)]), "8080");
-    project.sandbox.write("service/.git", "gitdir: elsewhere");
-    assert_eq!(run_in(&project, "service/src", &[("ENVCONF_DIR", &dir)]), "NoTrustedRecipient");
+    for (enabled_for, outcome) in [("elsewhere", "NoTrustedRecipient"), ("", "8080"), ("config", "8080")] {
+        project.sandbox.own_key_for(&text(&project.key), enabled_for);
+        for folder in [".", "elsewhere"] {
+            let outcome_here = run_in(&project, folder, &[("ENVCONF_DIR", &dir)]);
+            assert_eq!(outcome_here, outcome, "enabled for {enabled_for:?}, working in {folder}");
+        }
+        project.sandbox.lose_keys();
+    }
 }
 
-/// A writer of the repository commits a key of his own and a pair made with it.
+/// Without a home directory there is no key store, and the error says so.
 #[test]
-fn a_committed_key_and_a_forged_pair_do_not_get_past_a_pin() {
+fn no_home_is_said() {
     let project = project();
-    let forger = LocalKey::generate().unwrap();
-    project.sandbox.write_mode(".envconf/local-key", text(&forger), 0o600);
-    let services = KeyServices::none().local_key(forger.clone());
-    std::fs::remove_file(project.pair("default").enc()).unwrap();
-    std::fs::remove_file(project.pair("default").key()).unwrap();
-    project.seal("default", ContentType::Toml, b"port = 666\n", &[forger.key_ref()], &services);
-
-    let genuine = project.key.key_ref().to_string();
-    let key = text(&project.key);
-    for variables in
-        [&[("ENVCONF_TRUST", genuine.as_str())][..], &[("ENVCONF_TRUST", TENCENT)], &[("ENVCONF_KEY", &key)]]
-    {
-        assert_eq!(run_in(&project, ".", variables), "NoTrustedRecipient", "{variables:?}");
-    }
-    // As git checks files out, the key is readable by others: not even then is it taken.
-    project.sandbox.write_mode(".envconf/local-key", text(&forger), 0o644);
-    assert_eq!(run_in(&project, ".", &[]), "InsecureKeyFile");
+    project.sandbox.own_key(&text(&project.key));
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "loads_in_its_working_folder", "--nocapture", "--test-threads", "1"]);
+    child.env_clear().env("RUN_IN_FOLDER", "text").current_dir(project.sandbox.root());
+    let output = String::from_utf8(child.output().unwrap().stdout).unwrap();
+    assert!(output.contains("HOME and ENVCONF_HOME are not set"), "{output}");
 }
 
 #[test]

@@ -222,7 +222,8 @@ fn the_command_seals_under_a_running_program() {
     run(&["init"]);
     sandbox.write("config/app.toml", "n = 0\n");
     run(&["seal", "config/app.toml"]);
-    let key = LocalKey::read(&sandbox.path(".envconf/local-key")).unwrap();
+    let stored = std::fs::read_dir(sandbox.store().join("keys")).unwrap().next().unwrap().unwrap();
+    let key = LocalKey::read(&stored.path()).unwrap();
     let loader = App::loader().dir(sandbox.path("config")).local_key(key).variables([("", ""); 0]);
     let watch = loader.watch_options(notified()).watch().unwrap();
     for n in 1..=5 {

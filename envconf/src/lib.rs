@@ -62,8 +62,9 @@
 //! # Trust
 //!
 //! What opens a pair is decided by the program and its deployment, never by the files ([`Policy`]): in the attribute
-//! `trust`, in `ENVCONF_TRUST`, or with [`Loader::trust`]. A local key that lies in `.envconf/` is trusted only where
-//! none of these is set, or they name it.
+//! `trust`, in `ENVCONF_TRUST`, or with [`Loader::trust`]. A local key of the user's
+//! [key store](key_store) is trusted only at or below a directory that it is enabled for, where none of these is set, or
+//! they name it.
 //!
 //! Whoever may wrap for a key that is trusted may choose the configuration; a signer that the program pins ([`Sign`],
 //! `ENVCONF_SIGNERS`, the attribute `signers`) takes that away from them. The chapter
@@ -152,12 +153,17 @@ pub use kms::{
 };
 pub use layers::Provenance;
 pub use load::{Loaded, Loader};
+/// The user's key store: local keys, enabled directory by directory, and what is known of pairs.
+pub mod key_store {
+    pub use crate::kms::{KeyStore, StoredKey, key_in_project};
+    pub use crate::pair::KnownPair;
+}
 #[cfg(feature = "watch")]
 pub use load::{Status, Watch, WatchOptions};
 pub use pair::{
-    Check, DataKeyUse, Depth, HowWrapped, Opened, Pair, Policy, Rewrap, Rewrapped, Seal, Sealed, Sign,
-    Signed, Trusted, Verified, check_content, content_type_of, identity_of, open, open_bytes, parse_signers,
-    parse_trust, verify,
+    Check, DataKeyUse, Depth, HowWrapped, OldPair, Opened, Pair, Policy, Rewrap, Rewrapped, Seal, Sealed,
+    Sign, Signed, Trusted, Verified, check_content, content_type_of, identity_of, open, open_bytes,
+    parse_signers, parse_trust, verify,
 };
 pub use schema::{Format, Schema, template};
 pub use tools::{

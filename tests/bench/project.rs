@@ -29,7 +29,7 @@ impl Project {
         // The search for a local key ends here, as it does in a repository.
         std::fs::create_dir_all(project.sandbox.path(".git")).unwrap();
         std::fs::create_dir_all(project.sandbox.path(".envconf")).unwrap();
-        project.key.create(&project.sandbox.path(".envconf/local-key")).unwrap();
+        project.sandbox.own_key(&project.key.expose_text());
         project
     }
 

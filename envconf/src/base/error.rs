@@ -263,6 +263,11 @@ impl Error {
         &self.0.attempts
     }
 
+    /// Whether no key service failed for a passing reason, so that trying again does not help.
+    pub fn is_permanent(&self) -> bool {
+        self.0.attempts.iter().all(|attempt| attempt.fault != Fault::Transient)
+    }
+
     /// The status with which a program should end, as the `envconf` command does (documented in `docs/command.md`).
     pub fn exit_code(&self) -> u8 {
         match self.0.kind {

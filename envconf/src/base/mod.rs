@@ -8,6 +8,7 @@ pub(crate) mod stack_wipe;
 pub(crate) mod variables;
 pub(crate) mod upward_search;
 pub(crate) mod private_file;
+pub(crate) mod data_directory;
 pub(crate) mod harden;
 pub(crate) mod suggest;
 

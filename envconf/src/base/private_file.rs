@@ -18,7 +18,51 @@ pub(crate) fn create(path: &Path, text: &[u8]) -> Result<(), Error> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let failed = |error| Error::write(path, error);
     let mut file = options.open(path).map_err(failed)?;
-    file.write_all(text).and_then(|()| file.sync_all()).map_err(failed)
+    let written = file.write_all(text).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a key would be in the way of the next try. If it cannot be removed, nothing else helps.
+        let _ = std::fs::remove_file(path);
+    }
+    written.map_err(failed)
+}
+
+/// Replaces `path`, or creates it, with mode 0600: as a whole or not at all.
+///
+/// # Errors
+/// [`Kind::Io`]; then the file is as it was.
+pub(crate) fn replace(path: &Path, text: &[u8]) -> Result<(), Error> {
+    let failed = |error| Error::write(path, error);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.tmp", random_suffix()?));
+    let written = create(&temporary, text).and_then(|()| std::fs::rename(&temporary, path).map_err(failed));
+    if written.is_err() {
+        // If it cannot be removed, nothing else helps.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written.map_err(|error| error.at(path))
+}
+
+fn random_suffix() -> Result<String, Error> {
+    let random = SecretBytes::random(8)
+        .map_err(|_| Error::new(Kind::Unexpected, "the operating system gave no random bytes"))?;
+    Ok(random.expose().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Reads text of at most `limit` bytes.
+pub(crate) fn read_text(file: File, limit: u64) -> io::Result<String> {
+    let mut text = String::new();
+    file.take(limit + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is too large"));
+    }
+    Ok(text)
+}
+
+/// Whether the user or root owns the file.
+#[cfg(unix)]
+pub(crate) fn is_ours(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid())
 }
 
 /// Opens for reading without waiting for the other end, should it be a pipe.

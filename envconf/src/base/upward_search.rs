@@ -1,4 +1,4 @@
-//! Searches upwards for a file: the local key, the sealer's rules (api.md §1).
+//! Searches upwards: for the sealer's rules, for the top of a repository (api.md §1).
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,11 @@ pub(crate) fn upwards(start: &Path, relative: &str) -> Option<PathBuf> {
         }
     }
     None
+}
+
+/// The nearest directory, `start` or above, that holds `.git`. `start` is canonical.
+pub(crate) fn repository_top(start: &Path) -> Option<PathBuf> {
+    start.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
 }
 
 #[cfg(unix)]

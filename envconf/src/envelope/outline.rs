@@ -13,6 +13,38 @@ const MAX_LEAVES: usize = 4096;
 const MAX_DEPTH: usize = 64;
 
 impl Outline {
+    /// Names what an outline of this kind shows of `content` that the outline of `old` does not; empty where it shows no
+    /// more. Keys that are new in `content` do not count.
+    ///
+    /// # Errors
+    /// [`Kind::DoesNotFit`] for content that cannot carry an outline.
+    pub fn reveals(
+        &self,
+        old: Option<&Header>,
+        content_type: ContentType,
+        content: &[u8],
+    ) -> Result<Vec<String>, Error> {
+        let old = old.map_or(&[][..], |old| &old.outline);
+        let names = || vec!["the names of all keys".to_owned()];
+        let tags = "a tag for each value, which shows when the value changes".to_owned();
+        match self {
+            Self::None => return Ok(Vec::new()),
+            Self::Keys if old.is_empty() => return Ok(names()),
+            Self::Keys => return Ok(Vec::new()),
+            Self::Tags { .. } if old.is_empty() => return Ok([names(), vec![tags]].concat()),
+            Self::Tags { .. } => {}
+        }
+        let is_shown =
+            |(path, node): &(String, &Node<'_>)| self.shows(path, &node.value).then(|| path.clone());
+        let shown = with_leaves(content_type, content, |leaves| leaves.iter().filter_map(is_shown).collect());
+        let shown: Vec<String> = shown.ok_or_else(cannot_carry)?;
+        if old.iter().all(|line| line.tag.is_none()) && !shown.is_empty() {
+            return Ok(vec![tags]);
+        }
+        let was_hidden = |path: &&String| old.iter().any(|line| line.path == **path && line.tag.is_none());
+        Ok(shown.iter().filter(was_hidden).map(|path| format!("a tag for the value of {path}")).collect())
+    }
+
     /// Whether the tag of `value` at `path` is shown; the defaults of format.md §7.
     pub(crate) fn shows(&self, path: &str, value: &Value<'_>) -> bool {
         match self {
@@ -45,10 +77,13 @@ pub(crate) fn make(
         tag: is_shown(path, &node.value).then(|| tag(key.expose(), path, node)),
     };
     let lines = with_leaves(header.content_type, content, |leaves| leaves.iter().map(line).collect());
-    lines.ok_or_else(|| {
-        Error::new(Kind::DoesNotFit, "the content cannot carry an outline")
-            .advise("it must parse, and have at most 4096 values, 64 levels and paths of 512 bytes (docs/format.md §7)")
-    })
+    lines.ok_or_else(cannot_carry)
+}
+
+fn cannot_carry() -> Error {
+    Error::new(Kind::DoesNotFit, "the content cannot carry an outline").advise(
+        "it must parse, and have at most 4096 values, 64 levels and paths of 512 bytes (docs/format.md §7)",
+    )
 }
 
 /// Step 15 of format.md §4: the outline describes the content.

@@ -19,7 +19,7 @@ mod local;
 pub(crate) use self::deadline::{Deadline, Patience};
 pub use self::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
 pub(crate) use self::last_reply::LastReply;
-pub use self::local::LocalKey;
+pub use self::local::{KeyStore, LocalKey, StoredKey, key_in_project};
 pub use self::services::KeyServices;
 pub use self::step::{State, Step};
 
@@ -233,7 +233,7 @@ impl Decrypted {
 pub struct KmsError {
     pub(crate) fault: Fault,
     pub(crate) message: Cow<'static, str>,
-    pub(crate) advice: Option<&'static str>,
+    pub(crate) advice: Option<Cow<'static, str>>,
     pub(crate) code: Option<String>,
     pub(crate) request_id: Option<String>,
     pub(crate) status: Option<u16>,
@@ -280,7 +280,14 @@ impl KmsError {
     /// What to do about it.
     #[must_use]
     pub fn advise(mut self, advice: &'static str) -> Self {
-        self.advice = Some(advice);
+        self.advice = Some(Cow::Borrowed(advice));
+        self
+    }
+
+    /// As [`KmsError::advise`], for advice that names paths and keys.
+    #[must_use]
+    pub(crate) fn advise_with(mut self, advice: String) -> Self {
+        self.advice = Some(Cow::Owned(advice));
         self
     }
 

@@ -10,8 +10,8 @@ use futures_channel::oneshot;
 use zeroize::Zeroizing;
 
 use super::Kms;
-use super::local::{self, LocalKey};
-use crate::base::{Error, Kind, Variables, escape, stack_wipe};
+use super::local::{self, KeyStore, LocalKey, key_in_project};
+use crate::base::{Error, KeyRef, Kind, Variables, escape, stack_wipe};
 
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 /// Longer deadlines are cut to this: as good as none, and no clock overflows by adding it.
@@ -27,7 +27,9 @@ const COMMAND_OUTPUT: u64 = 4096;
 pub struct KeyServices {
     given: Vec<LocalKey>,
     command: Option<Arc<KeyCommand>>,
-    search_from: Option<PathBuf>,
+    /// The user's key store, and the directory whose enabled keys are found in it.
+    found_for: Option<PathBuf>,
+    store: Option<KeyStore>,
     custom: Vec<Arc<dyn Kms>>,
     #[cfg(feature = "tencent")]
     tencent: Arc<dyn Kms>,
@@ -41,17 +43,17 @@ struct KeyCommand {
 }
 
 impl KeyServices {
-    /// The services that the process's environment variables describe (api.md §3), and a local key found from
-    /// `search_from` upwards.
+    /// The services that the process's environment variables describe (api.md §3), and the keys of the user's key store
+    /// that are enabled for `directory`: that of the pair.
     ///
     /// # Errors
     /// [`Kind::Usage`] for a setting that is empty or malformed; [`Kind::BadLocalKey`] and
     /// [`Kind::InsecureKeyFile`] for a local key that is given and cannot be used.
-    pub fn from_environment(search_from: impl Into<PathBuf>) -> Result<Self, Error> {
-        Self::from_variables(&Variables::Process, Some(search_from.into()))
+    pub fn from_environment(directory: impl Into<PathBuf>) -> Result<Self, Error> {
+        Self::from_variables(&Variables::Process, Some(directory.into()))
     }
 
-    /// The services that these variables describe, and nothing of the process; no local key is searched.
+    /// The services that these variables describe, and nothing of the process; the key store is not used.
     ///
     /// # Errors
     /// As for [`KeyServices::from_environment`].
@@ -69,9 +71,10 @@ impl KeyServices {
             .expect("without variables none is malformed")
     }
 
-    pub(crate) fn from_variables(variables: &Variables, search_from: Option<PathBuf>) -> Result<Self, Error> {
+    pub(crate) fn from_variables(variables: &Variables, found_for: Option<PathBuf>) -> Result<Self, Error> {
         let (given, command) = given_keys(variables)?;
-        Ok(Self { given, command, search_from, ..Self::without_local_keys(variables)? })
+        let store = if found_for.is_some() { KeyStore::from_variables(variables)? } else { None };
+        Ok(Self { given, command, found_for, store, ..Self::without_local_keys(variables)? })
     }
 
     /// Whether the local keys that these variables give can be used.
@@ -97,7 +100,8 @@ impl KeyServices {
         Ok(Self {
             given: Vec::new(),
             command: None,
-            search_from: None,
+            found_for: None,
+            store: None,
             custom: Vec::new(),
             #[cfg(feature = "tencent")]
             tencent: Arc::new(super::tencent::Tencent::from_variables(variables)?),
@@ -158,9 +162,14 @@ impl KeyServices {
         }
     }
 
-    /// Where the search for a local key begins, if there is one.
-    pub(crate) fn search_from(&self) -> Option<&Path> {
-        self.search_from.as_deref()
+    /// The directory whose enabled keys are found in the key store.
+    pub(crate) fn found_for(&self) -> Option<&Path> {
+        self.found_for.as_deref()
+    }
+
+    /// The user's key store; `None` without a home directory, or where none is to be used.
+    pub(crate) fn store(&self) -> Option<&KeyStore> {
+        self.store.as_ref()
     }
 
     /// The local keys that were given and are trusted as such.
@@ -168,12 +177,13 @@ impl KeyServices {
         &self.given
     }
 
-    /// Whether local keys were given, be it by a command that has not run yet.
-    pub(crate) fn are_given(&self) -> bool {
+    /// Whether local keys were given, be it by a command that has not run yet. Then the key store is not used.
+    pub fn are_given(&self) -> bool {
         !self.given.is_empty() || self.command.is_some()
     }
 
-    /// The local keys at hand: those that were given, or else the one that is found. Runs `ENVCONF_KEY_CMD`.
+    /// The local keys at hand: those that were given, or else those of the key store that are enabled for the
+    /// directory. Runs `ENVCONF_KEY_CMD`.
     ///
     /// # Errors
     /// [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for one that cannot be used.
@@ -181,7 +191,7 @@ impl KeyServices {
         let mut keys = self.given.clone();
         keys.extend(super::worker::block_on(self.of_command())?);
         if keys.is_empty() {
-            keys.extend(self.found()?);
+            keys.extend(self.found(|_| true)?);
         }
         Ok(keys)
     }
@@ -209,10 +219,58 @@ impl KeyServices {
         Ok(command.keys.get_or_init(|| keys).clone())
     }
 
-    /// The local key that lies in `.envconf/local-key`, here or above.
-    pub(crate) fn found(&self) -> Result<Option<LocalKey>, Error> {
-        let Some(start) = self.search_from.as_deref() else { return Ok(None) };
-        Ok(LocalKey::find(start)?.map(|(_, key)| key))
+    /// The references of the local keys at hand. Runs no command, and reads no key of the key store.
+    ///
+    /// # Errors
+    /// As for [`KeyStore::enabled_for`].
+    pub fn own_keys(&self) -> Result<Vec<KeyRef>, Error> {
+        let mut keys: Vec<KeyRef> = self.given.iter().map(|key| key.key_ref().clone()).collect();
+        if !self.are_given() {
+            keys.extend(self.enabled()?);
+        }
+        Ok(keys)
+    }
+
+    /// The keys of the key store that are enabled for the directory and `wanted`.
+    pub(crate) fn found(&self, wanted: impl Fn(&KeyRef) -> bool) -> Result<Vec<LocalKey>, Error> {
+        let Some(store) = &self.store else { return Ok(Vec::new()) };
+        self.enabled()?.iter().filter(|key| wanted(key)).map(|key| store.read(key)).collect()
+    }
+
+    /// The references of the keys of the key store that are enabled for the directory.
+    pub(crate) fn enabled(&self) -> Result<Vec<KeyRef>, Error> {
+        match (&self.store, &self.found_for) {
+            (Some(store), Some(directory)) => store.enabled_for(directory),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Says how to get at one of `wanted`, none of which is at hand.
+    pub(crate) fn missing_key_advice<'a>(&self, wanted: impl IntoIterator<Item = &'a KeyRef>) -> String {
+        if let (Some(store), Some(directory)) = (&self.store, &self.found_for) {
+            let stored = |key: &&KeyRef| store.path_of(key).is_ok_and(|path| path.is_file());
+            if let Some(key) = wanted.into_iter().find(stored) {
+                let directory = escape(&directory.to_string_lossy()).to_string();
+                return format!(
+                    "the key {key} is in your key store, but not enabled for {directory}: enable it with `envconf key enable {}`, if this project is the one it was made for",
+                    key.key_id()
+                );
+            }
+        }
+        let in_project = self.found_for.as_deref().and_then(key_in_project);
+        if let Some(path) = in_project {
+            return format!(
+                "{} is not used, because everybody who can write the project can put a key there: if it is yours, `envconf init` moves it into your key store; or set ENVCONF_KEY_FILE",
+                escape(&path.to_string_lossy())
+            );
+        }
+        let advice = "install a colleague's key with `envconf init --local-key FILE`, or set ENVCONF_KEY, ENVCONF_KEY_FILE or ENVCONF_KEY_CMD";
+        match (&self.store, &self.found_for) {
+            (None, Some(_)) => {
+                format!("{advice}; no key store was searched, because HOME and ENVCONF_HOME are not set")
+            }
+            _ => advice.to_owned(),
+        }
     }
 }
 
@@ -356,11 +414,6 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
         "m" => number.checked_mul(60).map(Duration::from_secs),
         _ => None,
     }
-}
-
-/// The folder from which a program searches its local key: the one it works in.
-pub(crate) fn working_folder() -> Option<PathBuf> {
-    std::env::current_dir().ok().or_else(|| Some(Path::new(".").to_owned()))
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ impl Step {
             let _ = write!(message, " ({})", circumstances.join(", "));
         }
         let step = Self { exit: exit_code(error.fault), ..Self::new(name, State::Failed, message) };
-        error.advice.into_iter().fold(step, Self::advise)
+        Self { advice: error.advice.clone().map(Into::into), ..step }
     }
 
     /// A step that fails with `error`.
@@ -90,6 +90,13 @@ impl Step {
     #[must_use]
     pub fn advise(mut self, advice: &'static str) -> Self {
         self.advice = Some(advice.to_owned());
+        self
+    }
+
+    /// As [`Step::advise`], for advice that names paths and keys.
+    #[must_use]
+    pub(crate) fn advise_with(mut self, advice: String) -> Self {
+        self.advice = Some(advice);
         self
     }
 

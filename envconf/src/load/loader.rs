@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::base::{Error, Kind, Origin, Variables, stack_wipe};
 use crate::format::Name;
-use crate::kms::services::working_folder;
 use crate::kms::{KeyServices, Kms, LocalKey, worker};
 use crate::layers::{self, EncryptedConfig, Layer, Provenance};
 use crate::meta::Meta;
@@ -211,7 +210,8 @@ impl<T: EncryptedConfig> Loader<T> {
             None => Pair::new(dir, &name, &environment),
         };
         let policy = self.policy(meta, name, environment)?;
-        Ok(LoadPlan { pair, policy, services: self.services(meta)? })
+        let services = self.services(meta, &pair)?;
+        Ok(LoadPlan { pair, policy, services })
     }
 
     /// Method, then variable, then attribute, each replacing the weaker ones (api.md §2).
@@ -242,8 +242,8 @@ impl<T: EncryptedConfig> Loader<T> {
     }
 
     /// The deadline: method, then variable, then attribute.
-    fn services(&self, meta: &Meta) -> Result<KeyServices, Error> {
-        let mut services = KeyServices::from_variables(&self.variables, working_folder())?;
+    fn services(&self, meta: &Meta, pair: &Pair) -> Result<KeyServices, Error> {
+        let mut services = KeyServices::from_variables(&self.variables, Some(pair.folder().to_owned()))?;
         for key in &self.local_keys {
             let key = key.as_ref().map_err(|error| {
                 Error::new(error.kind(), format!("Loader::local_key: {}", error.message()))

@@ -6,6 +6,7 @@ pub(crate) mod open;
 mod rewrap;
 mod sign;
 mod lock;
+mod known_pairs;
 mod plain_layer;
 pub(crate) mod policy;
 pub(crate) mod wrapping;
@@ -13,6 +14,7 @@ pub(crate) mod content;
 
 pub use self::content::check_content;
 pub use self::files::{Pair, content_type_of, identity_of};
+pub use self::known_pairs::KnownPair;
 #[cfg(feature = "watch")]
 pub(crate) use self::open::ReadAgain;
 pub(crate) use self::open::{Checked, Wait};
@@ -21,6 +23,6 @@ pub(crate) use self::plain_layer::Plain;
 pub(crate) use self::policy::PolicyVariables;
 pub use self::policy::{Policy, Trusted, parse_signers, parse_trust};
 pub use self::rewrap::{HowWrapped, Rewrap, Rewrapped};
-pub use self::seal::{Check, DataKeyUse, Seal, Sealed};
+pub use self::seal::{Check, DataKeyUse, OldPair, Seal, Sealed};
 pub use self::sign::{Sign, Signed};
 pub(crate) use self::wrapping::Ask;

@@ -3,12 +3,12 @@
 //! Nothing authenticates them: whoever can write the repository can write them. They give only what the sealed
 //! content is silent on, and no secret; see `layers::fields`.
 
-use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::Pair;
+use crate::base::private_file;
 use crate::base::{Complaint, Error, Kind, Origin, Problem};
 use crate::format::{ContentType, Name};
 use crate::layers::{Layer, LayerKind};
@@ -52,7 +52,13 @@ impl Plain {
 
     fn read(file: PathBuf) -> Result<Option<Self>, Error> {
         let mut bytes = Vec::new();
-        let read = File::open(&file).and_then(|open| open.take(LIMIT + 1).read_to_end(&mut bytes));
+        // Links are followed: Kubernetes mounts files as links.
+        let read = private_file::open_without_waiting(&file).and_then(|open| {
+            if !open.metadata()?.is_file() {
+                return Err(std::io::Error::other("it is not a regular file"));
+            }
+            open.take(LIMIT + 1).read_to_end(&mut bytes)
+        });
         match read {
             // A link that leads nowhere is not "no file".
             Err(error) if error.kind() == ErrorKind::NotFound && file.symlink_metadata().is_err() => {

@@ -130,6 +130,11 @@ impl Policy {
         &self.environment
     }
 
+    /// The trusted keys, in the order of tries; `None` where nothing sets trust.
+    pub fn trusted(&self) -> Option<&[Trusted]> {
+        self.trust.as_deref()
+    }
+
     /// Whose configuration it is, for reports.
     pub(crate) fn what(&self) -> String {
         format!("{} for {}", self.name, self.environment)

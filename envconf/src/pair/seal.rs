@@ -6,6 +6,7 @@ mod sealed;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub use self::old::OldPair;
 use self::old::{Known, Old, section_of};
 use self::planned::{Files, Planned};
 pub use self::sealed::{Check, DataKeyUse, Sealed};
@@ -33,10 +34,10 @@ use crate::schema::Schema;
 /// use envconf::{ContentType, KeyServices, LocalKey, Pair, Seal};
 ///
 /// # fn main() -> Result<(), envconf::Error> {
-/// let key = LocalKey::read(".envconf/local-key".as_ref())?;
+/// let key = LocalKey::read("/run/secrets/app.key".as_ref())?;
 /// let (name, environment) = ("app".parse()?, "default".parse()?);
 /// let pair = Pair::new("config", &name, &environment);
-/// let services = KeyServices::from_environment(".")?.local_key(key.clone());
+/// let services = KeyServices::from_environment("config")?.local_key(key.clone());
 /// let sealed = Seal::new(name, environment, ContentType::Toml)
 ///     .recipient(key.key_ref().clone())
 ///     .seal(&pair, b"port = 8080\n", &services)?;
@@ -58,6 +59,7 @@ pub struct Seal {
     new_data_key: bool,
     schema: Option<Schema>,
     unsigned: bool,
+    above_generation: Option<u64>,
 }
 
 impl Seal {
@@ -76,6 +78,7 @@ impl Seal {
             new_data_key: false,
             schema: None,
             unsigned: false,
+            above_generation: None,
         }
     }
 
@@ -157,6 +160,13 @@ impl Seal {
         self
     }
 
+    /// Seals with a generation above this one, also where there is no old pair, or an older one.
+    #[must_use]
+    pub fn above_generation(mut self, generation: u64) -> Self {
+        self.above_generation = Some(generation);
+        self
+    }
+
     /// Opens an old pair with this policy instead of trusting the recipients and local keys given here.
     #[must_use]
     pub fn trust_for_old(mut self, policy: Policy) -> Self {
@@ -185,11 +195,11 @@ impl Seal {
     /// [`Kind::UnwrapFailed`] where a key service does not answer; whatever is wrong with the old pair;
     /// [`Kind::Io`] for a file that cannot be read or written, and for a link in the place of either.
     pub fn seal(&self, pair: &Pair, content: &[u8], services: &KeyServices) -> Result<Sealed, Error> {
-        self.seal_if(pair, content, services, |_| Ok(()))
+        self.seal_if(pair, content, services, |_, _| Ok(()))
     }
 
-    /// As [`Seal::seal`], and asks `confirm` first whether the recipients in its argument, which the old verified
-    /// pair does not have, may be added. It is asked only where there is an old pair.
+    /// As [`Seal::seal`], and asks `confirm` first whether the recipients in its argument, for which the old pair does
+    /// not vouch, may be added. It is not asked where the old pair opened and has all of them.
     ///
     /// # Errors
     /// As for [`Seal::seal`], and what `confirm` gives.
@@ -198,7 +208,7 @@ impl Seal {
         pair: &Pair,
         content: &[u8],
         services: &KeyServices,
-        confirm: impl FnOnce(&[KeyRef]) -> Result<(), Error>,
+        confirm: impl FnOnce(&[KeyRef], OldPair) -> Result<(), Error>,
     ) -> Result<Sealed, Error> {
         self.check_content(content)?;
         if self.schema.is_some() {
@@ -207,11 +217,9 @@ impl Seal {
         pair.refuse_links()?;
         let _lock = Lock::of(pair)?;
         let (old, lost) = self.read_old(pair, services)?;
-        if let Old::Verified(_) | Old::Closed { .. } = old {
-            let added: Vec<KeyRef> = self.recipients.iter().filter(|key| !old.has(key)).cloned().collect();
-            if !added.is_empty() {
-                confirm(&added)?;
-            }
+        let added: Vec<KeyRef> = self.recipients.iter().filter(|key| !old.has(key)).cloned().collect();
+        if !added.is_empty() || old.state() != OldPair::Opened {
+            confirm(&added, old.state())?;
         }
         let planned = worker::block_on(self.plan(pair, content, services, old))?;
         planned.put(pair).map(|sealed| Sealed { lost, ..sealed })
@@ -337,9 +345,7 @@ impl Seal {
         match worker::block_on(open::open_pair(pair, &policy, services, Wait::Here)) {
             Ok(opened) => Ok((Old::Verified(Box::new(Known::of(&opened, &key))), lost)),
             Err(error) => match error.kind() {
-                Kind::UnwrapFailed if wrapping::is_final(&error) => {
-                    Ok((Old::closed(&file, &key, &section), lost))
-                }
+                Kind::UnwrapFailed if error.is_permanent() => Ok((Old::closed(&file, &key, &section), lost)),
                 Kind::NoTrustedRecipient | Kind::BadLocalKey | Kind::SignatureRequired => {
                     Ok((Old::closed(&file, &key, &section), lost))
                 }
@@ -374,7 +380,8 @@ impl Seal {
         services: &KeyServices,
         old: Old,
     ) -> Result<Planned, Error> {
-        let generation = old.generation().map_or(Ok(1), |generation| {
+        let above = old.generation().max(self.above_generation);
+        let generation = above.map_or(Ok(1), |generation| {
             if generation < MAX_GENERATION {
                 return Ok(generation + 1);
             }
@@ -501,7 +508,7 @@ struct Made {
     check: Check,
 }
 
-/// The local keys at hand for these recipients: those given, those of the command, and the one that is found.
+/// The local keys at hand for these recipients: those given, those of the command, and those found in the key store.
 pub(crate) async fn local_keys(
     recipients: &[KeyRef],
     services: &KeyServices,
@@ -515,7 +522,7 @@ pub(crate) async fn local_keys(
         keys.extend(services.of_command().await?);
     }
     if missing(&keys) {
-        keys.extend(services.found()?);
+        keys.extend(services.found(|key| recipients.contains(key))?);
     }
     Ok(keys)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::policy::{Policy, Trusted};
-use crate::base::{Attempt, Error, Fault, KeyRef, Kind, key_ref};
+use crate::base::{Attempt, Error, KeyRef, Kind, key_ref};
 use crate::envelope::DataKey;
 use crate::format::{Recipient, Section, Suite};
 use crate::kms::{Context, Deadline, KeyServices, Kms, KmsError, LocalKey, Patience, WrappedKey, worker};
@@ -86,7 +86,7 @@ pub(crate) async fn candidates(
 ) -> Result<Vec<Candidate>, Error> {
     let lists_local =
         section.recipients.iter().any(|recipient| recipient.key.provider() == key_ref::LOCAL_PROVIDER);
-    let (pins, keys, missing) = pins(policy, services, lists_local).await?;
+    let (pins, keys, missing) = pins(section, policy, services, lists_local).await?;
     let mut candidates: Vec<Candidate> = Vec::new();
     for pin in pins {
         let recipient = section.recipients.iter().find(|recipient| recipient.key == pin);
@@ -98,24 +98,28 @@ pub(crate) async fn candidates(
         let ask = match pin.provider() {
             key_ref::LOCAL_PROVIDER => match keys.iter().find(|key| *key.key_ref() == pin) {
                 Some(key) => Ask::Local(key.clone()),
-                None => Ask::Nobody(KmsError::refused("this local key is trusted and not at hand").advise(
-                    "set ENVCONF_KEY, ENVCONF_KEY_FILE or ENVCONF_KEY_CMD, or put the key into .envconf/local-key",
-                )),
+                None => Ask::Nobody(
+                    KmsError::refused("this local key is trusted, but was not found")
+                        .advise_with(services.missing_key_advice([&pin])),
+                ),
             },
             provider => match services.provider(provider) {
                 Some(kms) => Ask::Service(kms),
-                None => Ask::Nobody(KmsError::other("this build has no such key service")
-                    .advise("enable the crate feature of that provider, or give the Loader a Kms for it")),
+                None => Ask::Nobody(
+                    KmsError::other("this build has no such key service")
+                        .advise("enable the crate feature of that provider, or give the Loader a Kms for it"),
+                ),
             },
         };
         candidates.push(Candidate { key: pin, wrapped, ask });
     }
     if candidates.is_empty() {
         return Err(match () {
-            () if missing && lists_local => local_key_missing(section),
-            () if lists_local && policy.trust.is_none() => untrusted(section).advise(
-                "set ENVCONF_KEY, ENVCONF_KEY_FILE or ENVCONF_KEY_CMD, or copy a colleague's .envconf/local-key; or set ENVCONF_TRUST, or the attribute trust = \"…\", to those of them that you know to be yours",
-            ),
+            () if missing && lists_local => local_key_missing(section, services),
+            () if lists_local && policy.trust.is_none() => untrusted(section).advise(format!(
+                "{}; or set ENVCONF_TRUST, or the attribute trust = \"…\", to those recipients that you know to be yours",
+                services.missing_key_advice(keys_of(section))
+            )),
             () => untrusted(section),
         });
     }
@@ -123,7 +127,7 @@ pub(crate) async fn candidates(
         candidate.key.provider() == key_ref::LOCAL_PROVIDER && matches!(candidate.ask, Ask::Nobody(_))
     };
     if candidates.iter().all(is_missing) {
-        return Err(local_key_missing(section));
+        return Err(local_key_missing(section, services));
     }
     if policy.signers.is_empty() {
         candidates.retain(|candidate| services.authenticates(candidate.key.provider()));
@@ -143,6 +147,7 @@ pub(crate) async fn candidates(
 /// Given local keys are trusted as such, before the list unless the list places them. A found one is looked for
 /// only where nothing is given, and where the section could be opened with it (api.md §2).
 async fn pins(
+    section: &Section,
     policy: &Policy,
     services: &KeyServices,
     lists_local: bool,
@@ -159,8 +164,11 @@ async fn pins(
     }
     let given_pins: Vec<KeyRef> = keys.iter().map(|key| key.key_ref().clone()).collect();
     let by_id_only = policy.trust.as_ref().is_some_and(|list| !list.contains(&Trusted::Local));
+    let mut any_found = false;
     if lists_local && asks_for_local && (!given || by_id_only) {
-        keys.extend(services.found()?);
+        any_found = !services.enabled()?.is_empty();
+        let is_listed = |key: &KeyRef| section.recipients.iter().any(|recipient| recipient.key == *key);
+        keys.extend(services.found(is_listed)?);
     }
     let all: Vec<KeyRef> = keys.iter().map(|key| key.key_ref().clone()).collect();
     let Some(list) = &policy.trust else {
@@ -176,7 +184,7 @@ async fn pins(
             Trusted::Key(key) => pins.push(key.clone()),
         }
     }
-    Ok((pins, keys, list.contains(&Trusted::Local) && all.is_empty()))
+    Ok((pins, keys, list.contains(&Trusted::Local) && all.is_empty() && !any_found))
 }
 
 /// Names every recipient, unbroken, and what to set; nothing has been sent.
@@ -187,10 +195,16 @@ fn untrusted(section: &Section) -> Error {
         )
 }
 
-fn local_key_missing(section: &Section) -> Error {
-    Error::new(Kind::BadLocalKey, format!("no local key is at hand; its recipients are {}", list(section))).advise(
-        "set ENVCONF_KEY, ENVCONF_KEY_FILE or ENVCONF_KEY_CMD, or copy a colleague's .envconf/local-key; for another key set ENVCONF_TRUST",
-    )
+fn local_key_missing(section: &Section, services: &KeyServices) -> Error {
+    Error::new(Kind::BadLocalKey, format!("no local key was found; its recipients are {}", list(section)))
+        .advise(format!(
+            "{}; for another key set ENVCONF_TRUST",
+            services.missing_key_advice(keys_of(section))
+        ))
+}
+
+fn keys_of(section: &Section) -> impl Iterator<Item = &KeyRef> {
+    section.recipients.iter().map(|recipient| &recipient.key)
 }
 
 fn list(section: &Section) -> String {
@@ -304,8 +318,8 @@ pub(crate) async fn wrap(
     let Some(kms) = service_of(key, services)? else {
         let local = local_keys.iter().find(|local| local.key_ref() == key);
         let missing = || {
-            Error::new(Kind::BadLocalKey, format!("the local key {key} is not at hand"))
-                .advise("set ENVCONF_KEY or ENVCONF_KEY_FILE, or make a key with `envconf init`")
+            Error::new(Kind::BadLocalKey, format!("the local key {key} was not found"))
+                .advise(services.missing_key_advice([key]))
         };
         return local.ok_or_else(missing)?.wrap(dek, context);
     };
@@ -337,9 +351,4 @@ pub(crate) async fn timed<T: Send + 'static>(
     let started = Instant::now();
     let result = on_worker(async move { Deadline::at(Patience::until(deadline)).run(job).await }).await;
     result.map_err(|error| attempt(key.clone(), error, started.elapsed()))
-}
-
-/// Whether every attempt failed because the service said no or did not fit, and none for want of an answer.
-pub(crate) fn is_final(error: &Error) -> bool {
-    !error.attempts().iter().any(|attempt| attempt.fault == Fault::Transient)
 }

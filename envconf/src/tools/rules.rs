@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::{Error, Kind, escape, upward_search};
+use crate::base::{Error, Kind, escape, private_file, upward_search};
 use crate::envelope::{SignerKey, signing_key};
 use crate::format::{ContentType, EncFile, Id, Outline, conflict_markers, outline};
 use crate::pair::Trusted;
@@ -98,16 +98,19 @@ impl Rules {
     ///
     /// # Errors
     /// [`Kind::Io`] if it cannot be read; [`Kind::Usage`] if it does not parse, or has a key that is unknown or of
-    /// the wrong type.
+    /// the wrong type; and if somebody other than the user and root could have written it: it is a link or not a
+    /// regular file, belongs to another user, or it or its directory is writable by everybody.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        use std::io::Read as _;
         let failed = |error| Error::read(path, error);
-        let mut text = String::new();
-        let file = std::fs::File::open(path).map_err(failed)?;
-        file.take(LIMIT + 1).read_to_string(&mut text).map_err(failed)?;
-        if text.len() as u64 > LIMIT {
-            return Err(usage(format!("larger than {LIMIT} bytes")).at(path));
-        }
+        let file = private_file::open_without_waiting(path).map_err(failed)?;
+        let text = check(&file, path)
+            .and_then(|()| {
+                private_file::read_text(file, LIMIT).map_err(|error| match error.kind() {
+                    std::io::ErrorKind::FileTooLarge => usage(format!("larger than {LIMIT} bytes")),
+                    _ => failed(error),
+                })
+            })
+            .map_err(|error| error.at(path))?;
         Self::from_text(&std::path::absolute(path).map_err(failed)?, &text)
     }
 
@@ -214,6 +217,45 @@ impl Rules {
     /// The file that holds the rules.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Refuses rules that somebody other than the user and root could have written. Group members may: teams share
+/// directories.
+#[cfg(unix)]
+fn check(file: &std::fs::File, path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt as _;
+    const ANYBODY_WRITES: u32 = 0o002;
+    let failed = |error| Error::read(path, error);
+    let metadata = file.metadata().map_err(failed)?;
+    if path.symlink_metadata().map_err(failed)?.is_symlink() || !metadata.is_file() {
+        return Err(usage("the rules are not a regular file".into())
+            .advise("put the rules into the file itself, in place of a link or device"));
+    }
+    if !private_file::is_ours(&metadata) {
+        return Err(usage(format!(
+            "the rules belong to user {}, neither to you nor to root",
+            metadata.uid()
+        ))
+        .advise("if they are right, copy them into a file of your own; name that with --config"));
+    }
+    if metadata.mode() & ANYBODY_WRITES != 0 {
+        return Err(usage("everybody can write to the rules".into())
+            .advise("check what they say, then run chmod o-w on the file"));
+    }
+    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    if directory.metadata().map_err(failed)?.mode() & ANYBODY_WRITES != 0 {
+        return Err(usage("everybody can write to the directory of the rules".into())
+            .advise("move the rules into the project's own directory, or run chmod o-w on this one"));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check(file: &std::fs::File, path: &Path) -> Result<(), Error> {
+    match file.metadata().map_err(|error| Error::read(path, error))?.is_file() {
+        true => Ok(()),
+        false => Err(usage("the rules are not a regular file".into())),
     }
 }
 

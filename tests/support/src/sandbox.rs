@@ -8,9 +8,10 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// A temporary folder that is gone when dropped.
+/// A temporary folder that is gone when dropped, and a key store beside it.
 pub struct Sandbox {
     folder: TempDir,
+    store: TempDir,
 }
 
 impl Sandbox {
@@ -22,7 +23,8 @@ impl Sandbox {
     /// had.
     #[expect(clippy::new_without_default, reason = "makes a folder; a default should cost nothing")]
     pub fn new() -> Self {
-        Self { folder: TempDir::with_prefix("envconf-").expect("a temporary folder") }
+        let folder = || TempDir::with_prefix("envconf-").expect("a temporary folder");
+        Self { folder: folder(), store: folder() }
     }
 
     /// The folder itself.
@@ -55,6 +57,56 @@ impl Sandbox {
         path
     }
 
+    /// The key store of its commands, which is outside the folder.
+    pub fn store(&self) -> &Path {
+        self.store.path()
+    }
+
+    /// Puts a local key, given as text, into the key store, enabled for the folder; returns the key's path.
+    pub fn own_key(&self, text: &str) -> PathBuf {
+        self.own_key_for(text, "")
+    }
+
+    /// The same, enabled for a folder below.
+    #[cfg(unix)]
+    pub fn own_key_for(&self, text: &str, relative: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = self.path(relative);
+        fs::create_dir_all(&folder).unwrap_or_else(|error| fail(&folder, &error));
+        let folder = folder.canonicalize().unwrap_or_else(|error| fail(&folder, &error));
+        let keys = self.store().join("keys");
+        fs::create_dir_all(&keys).unwrap_or_else(|error| fail(&keys, &error));
+        let kid = text.split(':').nth(1).unwrap_or_default();
+        let write = |path: &Path, text: &str| {
+            fs::write(path, text).unwrap_or_else(|error| fail(path, &error));
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+                .unwrap_or_else(|error| fail(path, &error));
+        };
+        write(&keys.join(kid), text);
+        let record = self.store().join("enabled.json");
+        let before = fs::read_to_string(&record).unwrap_or_else(|_| "{}".into());
+        let before = before.trim().trim_start_matches('{').trim_end_matches('}').trim();
+        let between = if before.is_empty() { "" } else { ", " };
+        write(&record, &format!("{{{before}{between}\"{kid}\": [{:?}]}}", folder.display().to_string()));
+        keys.join(kid)
+    }
+
+    /// Takes every key out of the key store.
+    pub fn lose_keys(&self) {
+        for path in [self.store().join("enabled.json"), self.store().join("keys")] {
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.unwrap_or_else(|error| fail(&path, &error));
+        }
+    }
+
+    /// Every file of the key store, as [`Sandbox::snapshot`] shows those of the folder.
+    pub fn store_snapshot(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        collect(self.store(), "", &mut files);
+        files
+    }
+
     /// Reads a file.
     pub fn read(&self, relative: &str) -> Vec<u8> {
         let path = self.path(relative);
@@ -74,10 +126,12 @@ impl Sandbox {
         files
     }
 
-    /// A command that runs here and inherits of the environment only `PATH`; its home is here too.
+    /// A command that runs here and inherits of the environment only `PATH`; its home is here too, and its key store the
+    /// one beside it.
     pub fn command(&self, bin: &str) -> Command {
         let mut command = Command::new(bin);
         command.env_clear().current_dir(self.root()).env("HOME", self.root());
+        command.env("ENVCONF_HOME", self.store());
         command.envs(env::var_os("PATH").map(|path| ("PATH", path)));
         command
     }
@@ -145,6 +199,8 @@ mod tests {
         let output = sandbox.command("env").output().unwrap();
         let mut variables: Vec<_> = std::str::from_utf8(&output.stdout).unwrap().lines().collect();
         variables.retain(|line| !line.starts_with("PATH="));
-        assert_eq!(variables, [format!("HOME={}", sandbox.root().display())]);
+        variables.sort();
+        let (store, root) = (sandbox.store().display(), sandbox.root().display());
+        assert_eq!(variables, [format!("ENVCONF_HOME={store}"), format!("HOME={root}")]);
     }
 }

@@ -31,6 +31,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Verb {
     Init(commands::init::Args),
+    Key(commands::key::Args),
     Keygen(commands::keygen::Args),
     #[command(visible_alias = "encrypt")]
     Seal(commands::seal::Args),

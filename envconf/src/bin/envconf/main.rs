@@ -33,6 +33,7 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
     let done = |()| ExitCode::SUCCESS;
     match &cli.verb {
         Verb::Init(args) => commands::init::run(args, output).map(done),
+        Verb::Key(args) => commands::key::run(args, output).map(done),
         Verb::Keygen(args) => commands::keygen::run(args, output).map(done),
         Verb::Seal(args) => commands::seal::run(args, global, output).map(done),
         Verb::Open(args) => commands::open::run(args, global, output).map(done),

@@ -2,8 +2,10 @@
 //!
 //! It authenticates, needs no service and no network. Whoever has it can open and forge all that it wraps.
 
+mod store;
+
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use aes_gcm::Aes256Gcm;
@@ -11,13 +13,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+pub use self::store::{KeyStore, StoredKey, key_in_project};
+
 use super::{Context, KmsError, WrappedKey};
 use crate::base::key_ref::{LOCAL_PREFIX, LOCAL_PROVIDER};
-use crate::base::{Error, KeyRef, Kind, SecretBytes, private_file, same, upward_search};
+use crate::base::{Error, KeyRef, Kind, SecretBytes, private_file, same};
 use crate::envelope::{self, DataKey};
 
-/// Where a local key lies, relative to a folder of the project (api.md §1).
-const FILE: &str = ".envconf/local-key";
 const KEK: usize = 32;
 const KID_HEX: usize = 16;
 const SALT: usize = 32;
@@ -112,15 +114,6 @@ impl LocalKey {
         let mut buffer = SecretBytes::zeroed(TEXT + 2);
         let len = private_file::fill(file, &mut buffer).map_err(unreadable)?;
         Self::parse(&buffer.expose()[..len]).ok_or_else(|| malformed().at(path))
-    }
-
-    /// The key in the nearest `.envconf/local-key`, in `folder` or above, and where it lies.
-    ///
-    /// # Errors
-    /// As for [`LocalKey::read`].
-    pub fn find(folder: &Path) -> Result<Option<(PathBuf, Self)>, Error> {
-        let Some(path) = upward_search::upwards(folder, FILE) else { return Ok(None) };
-        Self::read(&path).map(|key| Some((path, key)))
     }
 
     /// Wraps a data key, with a fresh salt.

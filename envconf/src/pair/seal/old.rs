@@ -17,6 +17,17 @@ pub(super) enum Old {
     },
 }
 
+/// What is known of the pair that a seal replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldPair {
+    /// There is none.
+    Missing,
+    /// A trusted key opened it: its header and recipients are authentic.
+    Opened,
+    /// No trusted key opened it: everybody who can write the directory could have made it.
+    NotOpened,
+}
+
 /// What counts of a pair that opened.
 pub(super) struct Known {
     pub(super) suite: Suite,
@@ -68,6 +79,14 @@ impl Old {
             Self::None => None,
             Self::Verified(known) => Some(section_of(known)),
             Self::Closed { section, .. } => Some(section.clone()),
+        }
+    }
+
+    pub(super) fn state(&self) -> OldPair {
+        match self {
+            Self::None => OldPair::Missing,
+            Self::Verified(_) => OldPair::Opened,
+            Self::Closed { .. } => OldPair::NotOpened,
         }
     }
 

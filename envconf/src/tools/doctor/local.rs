@@ -3,7 +3,7 @@
 use super::settings::Settings;
 use crate::base::{KeyRef, Variables, key_ref};
 use crate::envelope::DataKey;
-use crate::kms::{Context, LocalKey, State, Step, WrappedKey};
+use crate::kms::{Context, KeyServices, LocalKey, State, Step, WrappedKey};
 use crate::pair::Trusted;
 
 const NAME: &str = "local-key";
@@ -36,21 +36,41 @@ pub(super) fn key(settings: &Settings, rules: Option<&[Trusted]>, listed: Option
     let is_listed =
         listed.is_none_or(|keys| keys.iter().any(|key| key.provider() == key_ref::LOCAL_PROVIDER));
     let would_be_used = is_listed && settings.asks_for_local();
-    match services.search_from().map_or(Ok(None), LocalKey::find) {
-        Ok(Some((path, key))) => {
-            let trusted = if settings.asks_for_local() { "" } else { "; not trusted, since trust does not name it" };
-            let message = format!("{}, found in {}{trusted}", key.key_ref(), path.display());
+    match services.found(|_| true) {
+        Ok(keys) if !keys.is_empty() => {
+            let trusted =
+                if settings.asks_for_local() { "" } else { "; not trusted, because trust does not name it" };
+            let keys: Vec<_> = keys.iter().map(|key| key.key_ref().to_string()).collect();
+            let store = services.store().map(|store| store.directory().display().to_string());
+            let message =
+                format!("{}, from the key store {}{trusted}", keys.join(", "), store.unwrap_or_default());
             Step::new(NAME, State::Ok, message)
         }
         Err(error) if would_be_used => Step::error(NAME, &error),
-        Err(error) => Step::new(NAME, State::Note, format!("{}; it is not needed here", Step::error(NAME, &error).message())),
-        Ok(None) if listed.is_none() && is_wanted(settings, rules) => {
-            Step::new(NAME, State::Failed, "none is at hand")
+        Err(error) => Step::new(
+            NAME,
+            State::Note,
+            format!("{}; it is not needed here", Step::error(NAME, &error).message()),
+        ),
+        Ok(_) if listed.is_none() && is_wanted(settings, rules) => {
+            Step::new(NAME, State::Failed, missing(services))
                 .exit(MISSING)
-                .advise("make one with `envconf init`, copy a colleague's .envconf/local-key, or set ENVCONF_KEY or ENVCONF_KEY_FILE")
+                .advise_with(format!("create one with `envconf init`; {}", services.missing_key_advice([])))
         }
-        // With a pair it depends on whom else it is sealed for: trust tells.
-        Ok(None) => Step::new(NAME, State::Skipped, "none is at hand"),
+        // With a pair it depends on its other recipients: the step `trust` reports it.
+        Ok(_) => Step::new(NAME, State::Skipped, missing(services)),
+    }
+}
+
+/// Says where no key was found.
+fn missing(services: &KeyServices) -> String {
+    match (services.store(), services.found_for()) {
+        (Some(store), Some(directory)) => format!(
+            "the key store {} has no key that is enabled for {}",
+            store.directory().display(),
+            directory.display()
+        ),
+        _ => "there is no key store, because HOME and ENVCONF_HOME are not set".to_owned(),
     }
 }
 

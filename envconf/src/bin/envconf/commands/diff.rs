@@ -59,7 +59,8 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
     let (old, new) = (target::locate(&args.old, global)?, target::locate(&args.new, global)?);
     let (before, after) = (read(&old)?, read(&new)?);
     let differ = if args.open || args.show {
-        let (old, new) = (open(&args.old, &before, global)?, open(&args.new, &after, global)?);
+        let (old, new) =
+            (open(&args.old, &before, global, output)?, open(&args.new, &after, global, output)?);
         with_content(&old, &new, Difference::between(&before, &after), args, output)?
     } else {
         let comparable =
@@ -110,9 +111,9 @@ fn read(pair: &Pair) -> Result<Side, Error> {
 }
 
 /// Opens the pair that `side` was read of.
-fn open(text: &Path, side: &Side, global: &Global) -> Result<Opened, Error> {
+fn open(text: &Path, side: &Side, global: &Global, output: &Output) -> Result<Opened, Error> {
     let target = Target::resolve(text, global)?;
-    let opened = envconf::open(&target.pair, &target.policy(global)?, &target.services()?)?;
+    let opened = target.open(global, &target.services(output)?, output)?;
     if side.enc.as_ref().is_none_or(|enc| enc.header != *opened.header()) {
         return Err(Error::new(Kind::Differences, "somebody sealed it meanwhile")
             .at(target.pair.enc())

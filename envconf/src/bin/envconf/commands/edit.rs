@@ -46,7 +46,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let has_terminal = stdin().is_terminal() && stderr().is_terminal();
     let editor = Editor::find(has_terminal)?;
-    let change = Change::begin(&args.pair, &args.signing, global)?;
+    let change = Change::begin(&args.pair, &args.signing, global, output)?;
     let scratch = Scratch::new(args.allow_disk, output)?;
     let watch = Watch::begin(scratch.folder())?;
     let file = scratch.folder().join(format!("{}.{}", change.label(), extension(change.content_type())));

@@ -85,13 +85,14 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<Infal
     }
     let _file; // open until the command has taken over
     if args.file {
-        let opened = envconf::open(&target.pair, &target.policy(global)?, &target.services()?)?;
+        let opened = target.open(global, &target.services(output)?, output)?;
         let file = MemoryFile::of(opened.content())?;
         let path = file.hand_over()?;
         command.args(arguments.iter().map(|argument| replaced(argument, &path)));
         _file = file;
     } else {
-        let exported = variable_names::variables(&target, global, args.env_prefix.as_deref(), &args.allow)?;
+        let exported =
+            variable_names::variables(&target, global, args.env_prefix.as_deref(), &args.allow, output)?;
         set(&mut command, &exported, args, output);
         command.args(arguments);
     }

@@ -39,7 +39,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let schema = args.schema.read()?;
     let target = Target::resolve(&args.pair, global)?;
-    let (policy, services) = (target.policy(global)?, target.services()?);
+    let (policy, services) = (target.policy(global)?, target.services(output)?);
     let explained = match &schema {
         Some(schema) => explain_by(schema, &target.pair, &policy, &services)?,
         None => explain(&target.pair, &policy, &services)?,

@@ -70,7 +70,8 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         refuse_pair(file, &target.pair)?;
     }
     let secret = secret(args, &target)?;
-    let exported = variable_names::variables(&target, global, args.env_prefix.as_deref(), &args.allow)?;
+    let exported =
+        variable_names::variables(&target, global, args.env_prefix.as_deref(), &args.allow, output)?;
     let text = variable_formats::write(&exported, args.format, &secret)
         .map_err(|error| error.at(target.pair.enc()))?;
     let Some(file) = &args.output else { return output.data(text.as_bytes()) };

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
+use envconf::Error;
 use envconf::change::{self, KeyPath};
-use envconf::{Error, open};
 use zeroize::Zeroizing;
 
 use crate::options::global::Global;
@@ -34,7 +34,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let path: KeyPath = args.path.parse()?;
     let target = Target::resolve(&args.pair, global)?;
-    let opened = open(&target.pair, &target.policy(global)?, &target.services()?)?;
+    let opened = target.open(global, &target.services(output)?, output)?;
     let found = change::get(opened.header().content_type, opened.content(), &path)
         .map_err(|error| error.at(target.pair.enc()))?;
     if !output.is_json() {

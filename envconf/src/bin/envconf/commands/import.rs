@@ -3,8 +3,9 @@ mod dotenv;
 use std::path::{Path, PathBuf};
 
 use envconf::import::{Blob, BlobPlace, Encoding, GuideData, Imported};
+use envconf::key_store::KnownPair;
 use envconf::{
-    Check, ContentType, Error, KeyServices, Kind, Name, Pair, Seal, Sealed, Trusted, check_content,
+    Check, ContentType, Error, KeyRef, KeyServices, Kind, Name, Pair, Seal, Sealed, Trusted, check_content,
     content_type_of, setting,
 };
 use serde_json::json;
@@ -14,7 +15,7 @@ use crate::options::global::{Global, one_of};
 use crate::options::plain_file;
 use crate::options::signing;
 use crate::options::target::{self, Target};
-use crate::options::wanted_recipients::{self, Wanted};
+use crate::options::wanted_recipients::{self, Sealing, Wanted};
 use crate::output::{Output, shown};
 
 /// Take over what Tencent's own guides encrypted, or a dotenv file
@@ -94,19 +95,42 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let Some(data_file) = &args.data else { return Err(Error::new(Kind::Usage, "no --data is given")) };
     let target = target(data_file, target::identity(data_file, global)?, args)?;
     let from = place(args)?;
-    let services = target.services()?;
-    let wanted = Wanted::of(&args.recipients, global, None, &target.pair, &services)?;
+    let services = target.services(output)?;
+    let sealing = sealing(args, &target, &services, global, output);
+    let wanted = Wanted::choose(&args.recipients, &sealing)?;
     let imported = read(data_file, args, &from, &services)?;
     let content_type = content_type(data_file, args, &imported).map_err(|error| error.at(data_file))?;
-    agree(&report(data_file, args, &target, &wanted, &imported, content_type), args.yes, output)?;
     let outline = wanted_recipients::outline(global, None, &target.pair, content_type, output)?;
-    let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).outline(outline);
-    let seal = wanted.keys.into_iter().fold(seal, Seal::recipient);
-    refuse_existing(&target.pair)?;
-    let sealed = seal.seal(&target.pair, imported.expose(), &services)?;
+    let sealing = Sealing { outline: Some((&outline, content_type, imported.expose())), ..sealing };
+    agree(&report(data_file, args, &target, &wanted, &imported, content_type), args.yes, output)?;
+    let seal =
+        Seal::new(target.name.clone(), target.environment.clone(), content_type).outline(outline.clone());
+    let sealed = seal_first(seal, imported.expose(), &wanted, &sealing)?;
     written(&target, &imported, content_type, &sealed, output)?;
     signing::say_missing(signing::demand(global, None, &target.pair)?.as_ref(), &[], output);
     Ok(())
+}
+
+fn sealing<'a>(
+    args: &Args,
+    target: &'a Target,
+    services: &'a KeyServices,
+    global: &'a Global,
+    output: &'a Output,
+) -> Sealing<'a> {
+    Sealing { target, file: None, services, global, output, yes: args.yes, verb: "Seal", outline: None }
+}
+
+/// Seals a pair that is not there yet, for those that are wanted.
+fn seal_first(seal: Seal, content: &[u8], wanted: &Wanted, sealing: &Sealing<'_>) -> Result<Sealed, Error> {
+    let Sealing { target, services, output, .. } = sealing;
+    let seal = wanted.keys.iter().cloned().fold(seal, Seal::recipient);
+    let seal = wanted.known().map(KnownPair::generation).into_iter().fold(seal, Seal::above_generation);
+    refuse_existing(&target.pair)?;
+    let confirm = |added: &[KeyRef], old| wanted.confirm(added, old, sealing);
+    let sealed = seal.seal_if(&target.pair, content, services, confirm)?;
+    target.sealed(sealed.recipients(), output);
+    Ok(sealed)
 }
 
 /// The pair to write. What is there already is not replaced: it is a configuration of its own, with its own history.

@@ -2,25 +2,44 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use envconf::{Error, LocalKey, Rules, setting};
+use envconf::format::KeyFile;
+use envconf::key_store::{KeyStore, StoredKey, key_in_project};
+use envconf::{Depth, Error, KeyRef, KeyServices, Kind, LocalKey, Policy, Rules, setting};
 use serde_json::json;
 
 use crate::git::appended_lines::{ATTRIBUTES, AppendedLines};
+use crate::git::tracked::{Standing, tracked_key};
+use crate::options::pairs_below;
 use crate::options::plain_file;
+use crate::options::target;
 use crate::output::{Output, shown};
 
-/// Prepare this folder: a local key, rules, ignore lines and a sample
+/// Prepare a project: a local key, rules, ignore lines and a sample
 ///
-/// Makes what is missing and never writes over anything, so it can be run again.
+/// Creates what is missing and never overwrites anything, so it can be run again.
+/// The local key is stored in your key store, outside the project, and enabled for
+/// this repository: only there it opens pairs and is trusted. A key of the store
+/// that opens pairs of this project is offered first.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   envconf init
-  envconf init && envconf seal config/app.toml && envconf open app")]
-pub(crate) struct Args {}
+  envconf init && envconf seal config/app.toml && envconf open app
+  envconf init --local-key ~/Downloads/app.key
+  pass show app/local-key | envconf init --local-key -"
+)]
+pub(crate) struct Args {
+    /// Install this local key, or that of standard input (-), instead of a new one
+    #[arg(long, value_name = "FILE")]
+    local_key: Option<PathBuf>,
 
-const KEY_FOLDER: &str = ".envconf";
-const KEY: &str = ".envconf/local-key";
+    /// Answer its questions with yes
+    #[arg(short, long)]
+    yes: bool,
+}
+
 const RULES: &str = ".envconf.toml";
 const SAMPLE: &str = "config/app.toml";
 
@@ -58,33 +77,16 @@ url = "postgres://app:change-me@localhost/app"
 pool_size = 10
 "#;
 
-pub(crate) fn run(_: &Args, output: &Output) -> Result<(), Error> {
+pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let here = Path::new(".");
-    // Everything is looked at before anything is made.
-    let key = LocalKey::find(here)?;
-    let given = given_by_variable()?;
+    // Everything is looked at, and every question asked, before anything is written.
+    let key = Key::choose(args, here, output)?;
     let rules = Rules::find(here)?;
     let attributes = AppendedLines::missing_in(Path::new(".gitattributes"), ATTRIBUTES)?;
     let ignored = AppendedLines::missing_in(Path::new(".gitignore"), IGNORED)?;
-    let key_ignored = AppendedLines::missing_in(Path::new(".envconf/.gitignore"), &["*"])?;
 
     let mut done = Done::default();
-    let reference = match (key, given) {
-        (Some((path, key)), _) => {
-            done.kept.push(relative(&path));
-            // A key that was copied from a colleague came without the ignore line.
-            let is_here = KEY_FOLDER == relative(path.parent().unwrap_or(&path));
-            if is_here && !key_ignored.is_empty() {
-                done.lines(&key_ignored)?;
-            }
-            Some(key.key_ref().to_string())
-        }
-        (None, Some(variable)) => {
-            done.kept.push(format!("the local key of {variable}"));
-            None
-        }
-        (None, None) => Some(make_key(&key_ignored, &mut done)?),
-    };
+    let reference = key.put(&mut done)?;
     match rules {
         Some(rules) => done.kept.push(relative(rules.path())),
         None => done.make(RULES, create(Path::new(RULES), RULES_TEXT))?,
@@ -110,12 +112,170 @@ pub(crate) fn run(_: &Args, output: &Output) -> Result<(), Error> {
     report(&done, reference, &next, output)
 }
 
+/// The local key that the project will have.
+enum Key {
+    /// The variable that gives the local keys; the key store is not looked at then.
+    OfVariable(&'static str),
+    /// A key of the store that is enabled here already.
+    Enabled(KeyRef),
+    /// A key of the store that opens pairs of this project.
+    Stored { store: KeyStore, key: KeyRef, directory: PathBuf },
+    /// A key that is not in the store yet.
+    New { store: KeyStore, key: LocalKey, directory: PathBuf, from: From },
+}
+
+/// Where a key comes from that is not in the store yet.
+enum From {
+    Generated,
+    Given,
+    /// A file in the project, which is deleted once the store has the key.
+    Project(PathBuf),
+}
+
+impl Key {
+    fn choose(args: &Args, here: &Path, output: &Output) -> Result<Self, Error> {
+        let given = match args.local_key.as_deref() {
+            Some(file) if file == Path::new("-") => Some(read_stdin()?),
+            Some(file) => Some(LocalKey::read(file)?),
+            None => None,
+        };
+        if let (None, Some(variable)) = (&given, given_by_variable()?) {
+            return Ok(Self::OfVariable(variable));
+        }
+        let store = KeyStore::of_user()?.ok_or_else(target::no_home)?;
+        let directory = target::project_directory(here)?;
+        if let Some(key) = given {
+            return Ok(Self::New { store, key, directory, from: From::Given });
+        }
+        if let Some(key) = store.enabled_for(here)?.into_iter().next() {
+            store.read(&key)?;
+            return Ok(Self::Enabled(key));
+        }
+        if let Some(path) = key_in_project(here).filter(|path| !warn_if_tracked(path, output)) {
+            let question = format!(
+                "{} is inside the project, where envconf does not use it\nMove it into your key store, and enable it for {}?",
+                shown(&path),
+                shown(&directory)
+            );
+            if agreed(&question, args, output)? {
+                let key = LocalKey::read(&path)?;
+                return Ok(Self::New { store, key, directory, from: From::Project(path) });
+            }
+        }
+        if let Some(key) = stored_key_of_project(&store)? {
+            let question = format!(
+                "{key} of your key store opens pairs of this project\nEnable it for {}?",
+                shown(&directory)
+            );
+            if agreed(&question, args, output)? {
+                return Ok(Self::Stored { store, key, directory });
+            }
+        }
+        let key = LocalKey::generate()?;
+        Ok(Self::New { store, key, directory, from: From::Generated })
+    }
+
+    /// Stores and enables the key; returns its reference, where that is known without running a command.
+    fn put(self, done: &mut Done) -> Result<Option<String>, Error> {
+        let reference = match self {
+            Self::OfVariable(variable) => {
+                done.kept.push(format!("the local key of {variable}"));
+                return Ok(None);
+            }
+            Self::Enabled(key) => {
+                done.kept.push(format!("the local key {key}"));
+                key
+            }
+            Self::Stored { store, key, directory } => {
+                done.enabled = Some(store.enable(&key, &directory)?);
+                key
+            }
+            Self::New { store, key, directory, from } => {
+                let path = store.add(&key)?;
+                done.enabled = Some(store.enable(key.key_ref(), &directory)?);
+                match from {
+                    From::Generated => done.new_key = Some(path),
+                    From::Given => done.made.push(shown(&path)),
+                    From::Project(file) => {
+                        fs::remove_file(&file).map_err(|error| Error::write(&file, error))?;
+                        done.moved = Some((relative(&file), shown(&path)));
+                    }
+                }
+                key.key_ref().clone()
+            }
+        };
+        Ok(Some(reference.to_string()))
+    }
+}
+
+/// A tracked key is a leak or an attack, and not offered.
+fn warn_if_tracked(path: &Path, output: &Output) -> bool {
+    let is_tracked = matches!(Standing::of(path), Ok(Standing::Tracked));
+    if is_tracked {
+        output.say(tracked_key(path));
+    }
+    is_tracked
+}
+
+fn agreed(question: &str, args: &Args, output: &Output) -> Result<bool, Error> {
+    if args.yes {
+        output.say(question);
+        return Ok(true);
+    }
+    output.ask(question).map_err(|error| match error.kind() {
+        Kind::NeedsTerminal => {
+            Error::new(Kind::NeedsTerminal, question.replace('\n', ". ")).advise("accept it with --yes")
+        }
+        _ => error,
+    })
+}
+
+/// The first key of the store that opens a pair in this directory or below it.
+fn stored_key_of_project(store: &KeyStore) -> Result<Option<KeyRef>, Error> {
+    let stored = store.keys()?;
+    if stored.is_empty() {
+        return Ok(None);
+    }
+    let mut pairs = Vec::new();
+    pairs_below::collect(Path::new("."), &mut pairs)?;
+    for pair in pairs {
+        let Ok(key) = pair.read_key().and_then(|key| KeyFile::parse(&key)) else { continue };
+        let listed = |key_ref: &KeyRef| {
+            key.sections
+                .iter()
+                .flat_map(|section| &section.recipients)
+                .any(|recipient| recipient.key == *key_ref)
+        };
+        for candidate in stored.iter().map(StoredKey::key_ref).filter(|candidate| listed(candidate)) {
+            let Ok(local) = store.read(candidate) else { continue };
+            let policy = Policy::new(key.name.clone(), key.environment.clone());
+            let services = KeyServices::none().local_key(local);
+            if envconf::verify(&pair, &policy, &services, Depth::Unwrap).is_ok() {
+                return Ok(Some(candidate.clone()));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn read_stdin() -> Result<LocalKey, Error> {
+    let text = plain_file::read_stdin()?;
+    let text = std::str::from_utf8(&text).unwrap_or_default();
+    text.parse().map_err(|error: Error| error.at(Path::new("standard input")))
+}
+
 /// What was made, extended, and found in place.
 #[derive(Default)]
 struct Done {
     made: Vec<String>,
     extended: Vec<String>,
     kept: Vec<String>,
+    /// The file of a key that was generated.
+    new_key: Option<PathBuf>,
+    /// The directory for which the key was enabled.
+    enabled: Option<PathBuf>,
+    /// From where the key was moved, and to where.
+    moved: Option<(String, String)>,
 }
 
 impl Done {
@@ -137,22 +297,34 @@ impl Done {
 
 fn report(done: &Done, key: Option<String>, next: &[String], output: &Output) -> Result<(), Error> {
     if output.is_json() {
+        let keys = done.new_key.iter().map(|path| shown(path));
         return output.json(&json!({
-            "made": done.made,
+            "made": keys.chain(done.made.iter().cloned()).collect::<Vec<_>>(),
             "extended": done.extended,
             "kept": done.kept,
             "key": key,
+            "enabled_for": done.enabled.as_deref().map(shown),
             "next": next,
         }));
     }
-    done.made.iter().for_each(|what| output.say(format_args!("made {what}")));
-    done.extended.iter().for_each(|what| output.say(format_args!("added lines to {what}")));
-    done.kept.iter().for_each(|what| output.say(format_args!("kept {what}, which was there")));
-    if done.made.iter().any(|what| what == KEY) {
-        output
-            .say("keep a copy of .envconf/local-key in a safe place: without it nothing sealed for it opens");
+    if let (Some(path), Some(key)) = (&done.new_key, &key) {
+        output.say(format_args!("Created the local key {key}\n  {}", shown(path)));
     }
-    output.say("next:");
+    if let Some((from, to)) = &done.moved {
+        output.say(format_args!("Moved the local key {from}\n  {to}"));
+    }
+    if let (Some(directory), Some(key)) = (&done.enabled, &key) {
+        output.say(format_args!("Enabled {key} for\n  {}", shown(directory)));
+    }
+    done.made.iter().for_each(|what| output.say(format_args!("Created {what}")));
+    done.extended.iter().for_each(|what| output.say(format_args!("Added lines to {what}")));
+    done.kept.iter().for_each(|what| output.say(format_args!("Kept {what}")));
+    if done.new_key.is_some() {
+        output.say(
+            "warning: back up the local key: without it nobody can open the pairs that are sealed for it",
+        );
+    }
+    output.say("Next:");
     next.iter().for_each(|step| output.say(format_args!("  {step}")));
     Ok(())
 }
@@ -165,15 +337,6 @@ fn given_by_variable() -> Result<Option<&'static str>, Error> {
         }
     }
     Ok(None)
-}
-
-/// A new local key, in a folder that git ignores before the key is in it.
-fn make_key(ignored: &AppendedLines, done: &mut Done) -> Result<String, Error> {
-    make_folder(Path::new(KEY_FOLDER), 0o700)?;
-    done.lines(ignored)?;
-    let key = LocalKey::generate()?;
-    done.make(KEY, key.create(Path::new(KEY)))?;
-    Ok(key.key_ref().to_string())
 }
 
 /// `app` in `config/`, plain before sealed.

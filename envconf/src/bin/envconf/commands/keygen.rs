@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use envconf::{Error, LocalKey};
 use serde_json::json;
 
+use crate::git::tracked;
 use crate::output::{Output, shown};
 
 /// Make a new local key
@@ -30,6 +31,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
+    if let Some(file) = &args.file {
+        tracked::refuse_key(file, output)?;
+    }
     let key = LocalKey::generate()?;
     let reference = key.key_ref().to_string();
     let Some(file) = &args.file else {

@@ -14,6 +14,7 @@ pub(crate) mod hook;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
+pub(crate) mod key;
 pub(crate) mod keygen;
 pub(crate) mod keys;
 pub(crate) mod man;

@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     if let Some(file) = &args.output {
         refuse_pair(file, &target.pair)?;
     }
-    let opened = envconf::open(&target.pair, &target.policy(global)?, &target.services()?)?;
+    let opened = target.open(global, &target.services(output)?, output)?;
     let Some(file) = &args.output else {
         return output.data(opened.content());
     };

@@ -82,7 +82,8 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
 fn list(args: &List, global: &Global, output: &Output) -> Result<(), Error> {
     let target = Target::resolve(&args.pair, global)?;
     let depth = envconf::Depth::Unwrap;
-    let verified = envconf::verify(&target.pair, &target.policy(global)?, &target.services()?, depth)?;
+    let verified = envconf::verify(&target.pair, &target.policy(global)?, &target.services(output)?, depth)?;
+    target.opened(verified.header(), verified.recipients(), output)?;
     if output.is_json() {
         return output.json(&json!({
             "key": target.pair.key().to_string_lossy(),
@@ -115,14 +116,18 @@ struct Told {
 
 fn change(args: &RecipientChange, global: &Global, output: &Output, carry: Carry) -> Result<(), Error> {
     let target = Target::resolve(&args.pair, global)?;
-    let services = target.services()?;
+    let services = target.services(output)?;
+    target.refuse_older()?;
     let named = resolve(&args.recipients, &services)?;
-    let opened = envconf::open(&target.pair, &target.policy(global)?, &services)?;
+    let opened = target.open(global, &services, output)?;
     let recipients = opened.recipients().cloned().collect();
     let signing = args.signing.read(global, None, &target.pair)?;
     let plan =
         RecipientPlan { target: &target, services: &services, global, opened: &opened, recipients, signing };
     let told = carry(&plan, &named, args.dry_run)?;
+    if !args.dry_run {
+        target.sealed(&told.recipients, output);
+    }
     if output.is_json() {
         return output.json(&json!({
             "enc": target.pair.enc().to_string_lossy(),

@@ -1,19 +1,19 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use envconf::{Error, HowWrapped, KeyRef, Rewrap, Rewrapped, Trusted};
+use envconf::{Error, HowWrapped, KeyRef, OldPair, Rewrap, Rewrapped, Trusted};
 use serde_json::{Value, json};
 
 use crate::options::batch::{self, Subject, Work};
 use crate::options::global::Global;
-use crate::options::wanted_recipients::Wanted;
+use crate::options::wanted_recipients::{Sealing, Wanted};
 use crate::output::{Output, shown};
 
 /// Wrap the data keys of pairs for other recipients
 ///
 /// Writes only the .key: the data key stays, and so does the .enc. For whom: -r,
-/// else the first rule of .envconf.toml that matches the pair, else the local keys
-/// at hand.
+/// else the first rule of .envconf.toml that matches the pair, else the recipients
+/// that it has.
 ///
 /// A key that is trusted (--trust, else ENVCONF_TRUST, else a local key) gives the
 /// data key once: without it nobody can change the recipients. Within one region
@@ -43,8 +43,11 @@ pub(crate) struct Args {
     #[arg(short, long = "recipient", verbatim_doc_comment, value_name = "REF", value_delimiter = ',')]
     recipients: Vec<Trusted>,
 
-    /// Agree to recipients that .envconf.toml adds to the old pair's
-    #[arg(short, long)]
+    /// Accept recipients that only .envconf.toml names
+    ///
+    /// Where trust is set, it accepts no recipient that is not trusted: name that
+    /// one with -r.
+    #[arg(short, long, verbatim_doc_comment)]
     yes: bool,
 
     /// Show what would be done; opens the pairs, and writes nothing
@@ -67,14 +70,28 @@ impl Work for Rewrapping<'_> {
 
     fn run(&self, Subject { target, services }: &Subject) -> Result<Rewrapped, Error> {
         let Self { args, global, output } = self;
-        let wanted = Wanted::of(&args.recipients, global, None, &target.pair, services)?;
+        target.refuse_older()?;
+        let sealing = Sealing {
+            target,
+            file: None,
+            services,
+            global,
+            output,
+            // A plan is only shown: nothing needs to be accepted for it.
+            yes: args.yes || args.dry_run,
+            verb: "Wrap",
+            outline: None,
+        };
+        let wanted = Wanted::choose(&args.recipients, &sealing)?;
         let rewrap = Rewrap::new(wanted.trust_for_old(target, global)?);
         let rewrap = wanted.keys.iter().cloned().fold(rewrap, Rewrap::recipient);
         if args.dry_run {
             return rewrap.plan(&target.pair, services);
         }
-        let confirm = |added: &[KeyRef]| wanted.confirm(added, args.yes, "Wrap", output);
-        rewrap.rewrap_if(&target.pair, services, confirm)
+        let confirm = |added: &[KeyRef]| wanted.confirm(added, OldPair::Opened, &sealing);
+        let done = rewrap.rewrap_if(&target.pair, services, confirm)?;
+        target.sealed(done.recipients().iter().map(|(key, _)| key), output);
+        Ok(done)
     }
 
     fn as_text(&self, subject: &Subject, done: &Rewrapped) -> Vec<String> {

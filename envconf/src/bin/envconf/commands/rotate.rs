@@ -62,7 +62,8 @@ impl Work for Rotate<'_> {
     type Done = Rotated;
 
     fn run(&self, Subject { target, services }: &Subject) -> Result<Rotated, Error> {
-        let opened = envconf::open(&target.pair, &target.policy(self.global)?, services)?;
+        target.refuse_older()?;
+        let opened = target.open(self.global, services, self.output)?;
         let recipients: Vec<KeyRef> = opened.recipients().cloned().collect();
         refuse_drift(&recipients, &target.pair, self.global, services)?;
         let signing = self.args.signing.read(self.global, None, &target.pair)?;
@@ -71,6 +72,9 @@ impl Work for Rotate<'_> {
             true => None,
             false => Some(seal.seal_over(&target.pair, &opened, opened.content(), services)?),
         };
+        if let Some(sealed) = &sealed {
+            target.sealed(sealed.recipients(), self.output);
+        }
         signing.say_missing(self.output);
         Ok(Rotated { recipients, generation: opened.header().generation + 1, sealed })
     }

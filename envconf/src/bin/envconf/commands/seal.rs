@@ -1,19 +1,21 @@
 use std::path::{Path, PathBuf};
 
-use envconf::format::EncFile;
+use envconf::format::{EncFile, Header};
+use envconf::key_store::KnownPair;
 use envconf::{
     Check, ContentType, DataKeyUse, Error, Id, Kind, Outline, Pair, Seal, Sealed, Suite, Trusted,
-    content_type_of, escape,
+    check_content, content_type_of, escape,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::git::tracked;
 use crate::options::global::{Global, one_of};
 use crate::options::plain_file;
 use crate::options::schema::SchemaArgs;
 use crate::options::signing::SigningArgs;
 use crate::options::target::{self, Target};
-use crate::options::wanted_recipients::{self, Wanted};
+use crate::options::wanted_recipients::{self, Sealing, Wanted};
 use crate::output::{Output, shown};
 
 /// Seal a plain file into a pair
@@ -23,7 +25,9 @@ use crate::output::{Output, shown};
 /// FILE: app.toml, app.prod.toml.
 ///
 /// For whom: -r, else the first rule of .envconf.toml that matches FILE or the
-/// pair, else the local keys at hand.
+/// pair, else the recipients of the old pair if it opens, else your own local
+/// keys. Recipients that only .envconf.toml names need a yes. A plain file that git
+/// tracks is refused: a pull could replace it, and a commit publish it.
 ///
 /// With --schema, content that the program would refuse is refused here, all that is
 /// wrong at once, before any key is asked for or anything written. The plain layers
@@ -87,9 +91,16 @@ pub(crate) struct Args {
     #[command(flatten)]
     signing: SigningArgs,
 
-    /// Agree to recipients that .envconf.toml adds to the old pair's
-    #[arg(short, long)]
+    /// Accept recipients and an outline that only .envconf.toml names
+    ///
+    /// Where trust is set, it accepts no recipient that is not trusted: name that
+    /// one with -r.
+    #[arg(short, long, verbatim_doc_comment)]
     yes: bool,
+
+    /// Seal a plain file that git tracks
+    #[arg(long)]
+    tracked: bool,
 
     /// Delete the plain file after that
     #[arg(long)]
@@ -100,9 +111,9 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let source = Source::of(args)?;
     let schema = args.schema.read()?;
     let target = source.target(args, global)?;
-    let services = target.services()?;
-    let wanted = Wanted::of(&args.recipients, global, source.file(), &target.pair, &services)?;
-    let old = wanted.trust_for_old(&target, global)?;
+    if let Some(file) = source.file() {
+        tracked::refuse_plain(file, args.tracked, output)?;
+    }
     let signing = args.signing.read(global, source.file(), &target.pair)?;
     let content = source.read()?;
     refuse_sealed_content(&content).map_err(|error| source.name(error))?;
@@ -112,21 +123,41 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     };
     let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).suite(args.suite);
     let seal = schema.into_iter().fold(seal, Seal::schema);
-    let outline = match args.outline()? {
-        Some(outline) => outline,
-        None => wanted_recipients::outline(global, source.file(), &target.pair, content_type, output)?,
+    check_content(&content, content_type).map_err(|error| source.name(error))?;
+    let (outline, is_of_rules) = match args.outline()? {
+        Some(outline) => (outline, false),
+        None => {
+            (wanted_recipients::outline(global, source.file(), &target.pair, content_type, output)?, true)
+        }
     };
-    let before = target.pair.read_enc().ok().and_then(|bytes| EncFile::parse(&bytes).ok());
-    let seal = seal.outline(outline.clone());
-    let seal = wanted.keys.iter().cloned().fold(seal.trust_for_old(old), Seal::recipient);
-    let sealed = signing
-        .apply(seal)
-        .seal_if(&target.pair, &content, &services, |added| wanted.confirm(added, args.yes, "Seal", output))
-        .map_err(|error| match error.kind() {
-            // Errors of the old pair name its files already.
-            Kind::DoesNotFit | Kind::TooLarge => source.name(error),
-            _ => error,
-        })?;
+    let services = target.services(output)?;
+    let sealing = Sealing {
+        target: &target,
+        file: source.file(),
+        services: &services,
+        global,
+        output,
+        yes: args.yes,
+        verb: "Seal",
+        outline: is_of_rules.then_some((&outline, content_type, &content)),
+    };
+    let wanted = Wanted::choose(&args.recipients, &sealing)?;
+    let before = target.stated_header();
+    let seal = seal.outline(outline.clone()).trust_for_old(wanted.trust_for_old(&target, global)?);
+    let seal = wanted.known().map(KnownPair::generation).into_iter().fold(seal, Seal::above_generation);
+    let seal = signing.apply(wanted.keys.iter().cloned().fold(seal, Seal::recipient));
+    let sealed = match wanted.opened() {
+        Some(opened) => seal.seal_over(&target.pair, opened, &content, &services),
+        None => {
+            seal.seal_if(&target.pair, &content, &services, |added, old| wanted.confirm(added, old, &sealing))
+        }
+    };
+    let sealed = sealed.map_err(|error| match error.kind() {
+        // Errors of the old pair name its files already.
+        Kind::DoesNotFit | Kind::TooLarge => source.name(error),
+        _ => error,
+    })?;
+    target.sealed(sealed.recipients(), output);
     if let (true, Source::File(file)) = (args.rm, &source) {
         remove(file, &content, &target)?;
     }
@@ -174,12 +205,12 @@ impl Args {
 /// What the outline of the new pair does not do, though somebody may count on it.
 fn say_of_outline(
     outline: &Outline,
-    before: Option<EncFile>,
+    before: Option<Header>,
     target: &Target,
     output: &Output,
 ) -> Result<(), Error> {
     match outline {
-        Outline::None if before.is_some_and(|old| !old.header.outline.is_empty()) => {
+        Outline::None if before.is_some_and(|old| !old.outline.is_empty()) => {
             output.say(
                 "note: the old pair had an outline, this one has none (--outline, or outline in the rules)",
             );

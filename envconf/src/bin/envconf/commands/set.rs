@@ -55,7 +55,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     args.value.refuse_surplus()?;
     let path: KeyPath = args.path.parse()?;
-    let change = Change::begin(&args.pair, &args.signing, global)?;
+    let change = Change::begin(&args.pair, &args.signing, global, output)?;
     let value = args.value.read(&format!("value of {path}"))?;
     // It has been found to be text.
     let text = std::str::from_utf8(&value).unwrap_or_default();

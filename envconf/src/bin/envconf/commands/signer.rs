@@ -4,6 +4,7 @@ use clap::Subcommand;
 use envconf::{Error, SigningKey};
 use serde_json::json;
 
+use crate::git::tracked;
 use crate::output::{Output, shown};
 
 /// Make a signer's key, or show its public half
@@ -44,6 +45,7 @@ enum Verb {
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let (file, key) = match &args.verb {
         Verb::New { file } => {
+            tracked::refuse_key(file, output)?;
             let key = SigningKey::generate()?;
             key.create(file).map_err(|error| match file.symlink_metadata() {
                 Ok(_) => error.advise("a key is never written over; choose another name"),

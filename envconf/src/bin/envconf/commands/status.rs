@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use envconf::format::{EncFile, KeyFile};
 use envconf::{
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::git::index::Indexed;
 use crate::options::global::Global;
+use crate::options::pairs_below;
 use crate::options::wanted_recipients::{borrowed, differences, files, rules};
 use crate::output::{Output, shown};
 
@@ -42,7 +43,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let minimum = minimum()?;
     let mut pairs = Vec::new();
-    collect(&args.folder, &mut pairs)?;
+    pairs_below::collect(&args.folder, &mut pairs)?;
     pairs.sort_by(|a, b| a.enc().cmp(b.enc()));
     pairs.dedup();
     let mut indexed = Indexed::around(&args.folder);
@@ -72,26 +73,6 @@ fn minimum() -> Result<u64, Error> {
     let anybody: Name = "status".parse()?;
     Policy::from_environment(anybody.clone(), anybody)?;
     Ok(setting("ENVCONF_MIN_GENERATION")?.and_then(|text| text.parse().ok()).unwrap_or(1))
-}
-
-/// The pairs in `folder` and below it, each by one of its files or both.
-fn collect(folder: &Path, pairs: &mut Vec<Pair>) -> Result<(), Error> {
-    let failed = |error| Error::read(folder, error);
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let (name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
-        let name = name.to_string_lossy();
-        // The path as somebody would type it.
-        let path = if folder == Path::new(".") { PathBuf::from(&*name) } else { entry.path() };
-        if kind.is_dir() {
-            if !name.starts_with('.') && !["target", "node_modules"].contains(&&*name) {
-                collect(&path, pairs)?;
-            }
-        } else if !name.starts_with('.') && (name.ends_with(".conf.enc") || name.ends_with(".conf.key")) {
-            pairs.push(Pair::of(path)?);
-        }
-    }
-    Ok(())
 }
 
 /// A pair, and how it differs from what it should be.

@@ -40,7 +40,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let path: KeyPath = args.path.parse()?;
-    let change = Change::begin(&args.pair, &args.signing, global)?;
+    let change = Change::begin(&args.pair, &args.signing, global, output)?;
     let (content_type, content) = (change.content_type(), change.content());
     let new = change::unset(content_type, content, &path).map_err(|error| change.name(error))?;
     let more = json!({ "path": path.to_string(), "changed": new.is_some() });

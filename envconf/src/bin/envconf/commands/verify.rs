@@ -37,6 +37,13 @@ pub(crate) struct Args {
     #[arg(long, verbatim_doc_comment, default_value = "full", value_parser = one_of(DEPTHS.map(|(word, _)| word), depth))]
     depth: Depth,
 
+    /// Accept a pair that is older than one used before
+    ///
+    /// envconf remembers the highest generation of each pair that you sealed or
+    /// opened. From here on the generation of this pair is the highest one.
+    #[arg(long, verbatim_doc_comment)]
+    accept_older: bool,
+
     /// Require signatures by these signers, in place of ENVCONF_SIGNERS
     ///
     /// Ed25519 public keys, base64 of 32 bytes, separated by commas.
@@ -59,7 +66,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
     // A setting that is malformed is met before anything is tried, and once; a missing pair is one failure of many.
     let mut checks = Vec::new();
     for text in &args.pairs {
-        match Check::prepare(text, args, global) {
+        match Check::prepare(text, args, global, output) {
             Err(error) if error.kind() == Kind::Usage => return Err(error),
             check => checks.push((text, check)),
         }
@@ -67,7 +74,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
     let mut code = ExitCode::SUCCESS;
     let mut reports = Vec::new();
     for (text, check) in checks {
-        let result = check.and_then(|check| check.run(args.depth));
+        let result = check.and_then(|check| check.run(args, output));
         match &result {
             Ok((pair, verified)) if !output.is_json() => output.line(passed(pair, verified, args.depth))?,
             Ok(_) => {}
@@ -87,7 +94,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
 }
 
 struct Check {
-    pair: Pair,
+    target: Target,
     policy: Policy,
     services: KeyServices,
     /// What the rules demand of signatures.
@@ -95,24 +102,33 @@ struct Check {
 }
 
 impl Check {
-    fn prepare(text: &Path, args: &Args, global: &Global) -> Result<Self, Error> {
+    fn prepare(text: &Path, args: &Args, global: &Global, output: &Output) -> Result<Self, Error> {
         let target = Target::resolve(text, global)?;
         let mut policy = target.policy(global)?;
         if let Some(list) = &args.signers {
             policy = policy.signers(parse_signers(list, "--signers")?, args.required_signatures)?;
         }
         let demand = signing::demand(global, None, &target.pair)?;
-        Ok(Self { policy, services: target.services()?, pair: target.pair, demand })
+        Ok(Self { policy, services: target.services(output)?, target, demand })
     }
 
-    fn run(self, depth: Depth) -> Result<(Pair, Verified), Error> {
-        let verified = envconf::verify(&self.pair, &self.policy, &self.services, depth)?;
+    fn run(self, args: &Args, output: &Output) -> Result<(Pair, Verified), Error> {
+        let Target { pair, .. } = &self.target;
+        let verified = envconf::verify(pair, &self.policy, &self.services, args.depth)?;
+        if args.depth == Depth::Structure {
+            self.target.refuse_older()?;
+        } else if args.accept_older {
+            self.target.accept(&verified)?;
+        } else {
+            self.target.refuse_older()?;
+            self.target.opened(verified.header(), verified.recipients(), output)?;
+        }
         // What the rules demand comes on top, and never into the policy: they lie in the repository.
         if let Some(demand) = &self.demand {
-            let enc = self.pair.read_enc()?;
-            demand.check(&enc).map_err(|error| error.at(self.pair.enc()))?;
+            let enc = pair.read_enc()?;
+            demand.check(&enc).map_err(|error| error.at(pair.enc()))?;
         }
-        Ok((self.pair, verified))
+        Ok((self.target.pair, verified))
     }
 }
 

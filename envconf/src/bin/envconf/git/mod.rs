@@ -8,6 +8,7 @@ pub(crate) mod index;
 pub(crate) mod appended_lines;
 pub(crate) mod pre_commit;
 pub(crate) mod scan;
+pub(crate) mod tracked;
 
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -70,6 +71,25 @@ impl Repository {
             ["diff", "--cached", "--name-only", "--no-renames", "--no-ext-diff", "--ignore-submodules", "-z"];
         let listed = self.run(options)?;
         Ok(listed.split(|b| *b == 0).filter(|path| !path.is_empty()).map(path).collect())
+    }
+
+    /// Whether the index has `file`.
+    pub(crate) fn tracks(&self, file: &Path) -> Result<bool, Error> {
+        let mut git = command(&self.root);
+        git.args(["ls-files", "-z", "--"]).arg(file);
+        let output = git.output().map_err(not_started)?;
+        if output.status.success() { Ok(!output.stdout.is_empty()) } else { Err(refused("ls-files")) }
+    }
+
+    /// Whether git ignores `file`, which it does not track.
+    pub(crate) fn ignores(&self, file: &Path) -> Result<bool, Error> {
+        let mut git = command(&self.root);
+        let status = git.args(["check-ignore", "--quiet", "--"]).arg(file).status().map_err(not_started)?;
+        match status.code() {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ => Err(refused("check-ignore")),
+        }
     }
 
     /// A reader of contents of the index.

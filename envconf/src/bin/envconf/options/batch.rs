@@ -52,7 +52,7 @@ pub(crate) fn run<W: Work>(
     global: &Global,
     output: &Output,
 ) -> Result<ExitCode, Error> {
-    let subjects = subjects(pairs, global)?;
+    let subjects = subjects(pairs, global, output)?;
     let results = all(work, &subjects, output);
     let mut code = ExitCode::SUCCESS;
     let mut reports = Vec::new();
@@ -89,7 +89,7 @@ pub(crate) fn run<W: Work>(
 type Named<'a> = (&'a Path, Result<Subject, Error>);
 
 /// The pairs that are meant, each once; those of one folder share what is at hand, so that a key command runs once.
-fn subjects<'a>(pairs: &'a [PathBuf], global: &Global) -> Result<Vec<Named<'a>>, Error> {
+fn subjects<'a>(pairs: &'a [PathBuf], global: &Global, output: &Output) -> Result<Vec<Named<'a>>, Error> {
     let mut services: HashMap<PathBuf, KeyServices> = HashMap::new();
     let mut subjects: Vec<Named<'a>> = Vec::new();
     for text in pairs {
@@ -109,7 +109,7 @@ fn subjects<'a>(pairs: &'a [PathBuf], global: &Global) -> Result<Vec<Named<'a>>,
         let folder = target.pair.folder().to_owned();
         let services = match services.get(&folder) {
             Some(services) => services.clone(),
-            None => services.entry(folder).or_insert(target.services()?).clone(),
+            None => services.entry(folder).or_insert(target.services(output)?).clone(),
         };
         subjects.push((text, Ok(Subject { target, services })));
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use envconf::{ContentType, Error, KeyServices, Opened, Seal, Sealed, open};
+use envconf::{ContentType, Error, KeyServices, Opened, Seal, Sealed};
 use serde_json::{Value, json};
 
 use super::global::Global;
@@ -24,11 +24,17 @@ impl Change {
     /// Opens the pair and compares its recipients with the rules.
     ///
     /// # Errors
-    /// As for [`open`] and [`refuse_drift`].
-    pub(crate) fn begin(pair: &Path, signing: &SigningArgs, global: &Global) -> Result<Self, Error> {
+    /// As for [`Target::refuse_older`], [`Target::open`] and [`refuse_drift`].
+    pub(crate) fn begin(
+        pair: &Path,
+        signing: &SigningArgs,
+        global: &Global,
+        output: &Output,
+    ) -> Result<Self, Error> {
         let target = Target::resolve(pair, global)?;
-        let services = target.services()?;
-        let opened = open(&target.pair, &target.policy(global)?, &services)?;
+        let services = target.services(output)?;
+        target.refuse_older()?;
+        let opened = target.open(global, &services, output)?;
         let recipients: Vec<_> = opened.recipients().cloned().collect();
         refuse_drift(&recipients, &target.pair, global, &services)?;
         let signing = signing.read(global, None, &target.pair)?;
@@ -62,6 +68,7 @@ impl Change {
         let Target { pair, .. } = &self.target;
         let seal = self.signing.apply(Seal::again(&self.opened));
         let sealed = seal.seal_over(pair, &self.opened, content, &self.services)?;
+        self.target.sealed(sealed.recipients(), output);
         self.report(Some(&sealed), more, output)?;
         self.signing.say_missing(output);
         note_quotes(self.content_type(), content, output);

@@ -2,10 +2,15 @@
 
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
-use envconf::{Error, KeyServices, Kind, Name, Pair, Policy, escape, identity_of, setting};
+use envconf::format::{EncFile, Header};
+use envconf::key_store::{KeyStore, KnownPair};
+use envconf::{
+    Error, KeyRef, KeyServices, Kind, Name, Opened, Pair, Policy, Verified, escape, identity_of, setting,
+};
 
 use super::global::Global;
-use crate::output::shown;
+use crate::git::tracked;
+use crate::output::{Output, shown};
 
 /// A pair, and whose it is expected to be.
 pub(crate) struct Target {
@@ -43,12 +48,107 @@ impl Target {
         Ok(if global.trust.is_empty() { policy } else { policy.trust(global.trust.iter().cloned()) })
     }
 
-    /// What is at hand to reach its keys; a local key is searched from its folder upwards.
+    /// How to reach its keys: the settings of the environment, and the keys of the key store that are enabled for the
+    /// pair's directory.
     ///
     /// # Errors
     /// As for [`KeyServices::from_environment`].
-    pub(crate) fn services(&self) -> Result<KeyServices, Error> {
-        KeyServices::from_environment(self.pair.folder())
+    pub(crate) fn services(&self, output: &Output) -> Result<KeyServices, Error> {
+        let services = KeyServices::from_environment(self.pair.folder())?;
+        if !services.are_given() {
+            tracked::warn_of_key_in_project(self.pair.folder(), output);
+        }
+        Ok(services)
+    }
+
+    /// Opens the pair with the keys that the command trusts, warns where it is older than one that was used before,
+    /// and remembers it.
+    ///
+    /// # Errors
+    /// As for [`Target::policy`], [`Target::services`] and [`envconf::open`].
+    pub(crate) fn open(
+        &self,
+        global: &Global,
+        services: &KeyServices,
+        output: &Output,
+    ) -> Result<Opened, Error> {
+        let opened = envconf::open(&self.pair, &self.policy(global)?, services)?;
+        self.opened(opened.header(), opened.recipients(), output)?;
+        Ok(opened)
+    }
+
+    /// Warns where an opened pair is older than one that was used before, and remembers it otherwise.
+    ///
+    /// # Errors
+    /// Those of a record of known pairs that cannot be used.
+    pub(crate) fn opened<'a>(
+        &self,
+        header: &Header,
+        recipients: impl IntoIterator<Item = &'a KeyRef>,
+        output: &Output,
+    ) -> Result<(), Error> {
+        let Some(store) = KeyStore::of_user()? else { return Ok(()) };
+        let known = store.known_pair(&self.pair, &self.name, &self.environment)?;
+        match known.map_or(Ok(()), |known| known.check(header.generation, &self.pair)) {
+            Err(error) => output.say(format_args!("warning: {error}")),
+            // A machine that only reads, such as a server, needs no memory: nothing is created there.
+            Ok(()) if store.directory().is_dir() => {
+                // A memory that cannot be written warns of less, and stops nobody from reading.
+                let _ = store.remember(&self.pair, header, recipients);
+            }
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// What is known of the pair from earlier uses.
+    ///
+    /// # Errors
+    /// As for [`KeyStore::known_pair`].
+    pub(crate) fn known(&self) -> Result<Option<KnownPair>, Error> {
+        match KeyStore::of_user()? {
+            Some(store) => store.known_pair(&self.pair, &self.name, &self.environment),
+            None => Ok(None),
+        }
+    }
+
+    /// Refuses to change a pair that is older than one that was used before.
+    ///
+    /// # Errors
+    /// [`Kind::Rollback`].
+    pub(crate) fn refuse_older(&self) -> Result<(), Error> {
+        match (self.known()?, self.stated_header()) {
+            (Some(known), Some(header)) => known.check(header.generation, &self.pair),
+            _ => Ok(()),
+        }
+    }
+
+    /// Accepts an older pair that was verified: from now on its generation is the highest one.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] without a home directory; as for [`KeyStore::accept`].
+    pub(crate) fn accept(&self, verified: &Verified) -> Result<(), Error> {
+        let store = KeyStore::of_user()?.ok_or_else(no_home)?;
+        store.accept(&self.pair, verified.header(), verified.recipients())
+    }
+
+    /// Remembers the pair that was just written. What it holds is known here, so it is not opened again.
+    pub(crate) fn sealed<'a>(&self, recipients: impl IntoIterator<Item = &'a KeyRef>, output: &Output) {
+        let remember = || {
+            let (Some(store), Some(header)) = (KeyStore::of_user()?, self.stated_header()) else {
+                return Ok(());
+            };
+            store.remember(&self.pair, &header, recipients)
+        };
+        if let Err(error) = remember() {
+            // The pair is written: from here on this is not a failure.
+            output.say(format_args!("warning: the generation of this pair was not remembered: {error}"));
+        }
+    }
+
+    /// The header that the `.enc` states, where there is one. Not authenticated.
+    pub(crate) fn stated_header(&self) -> Option<Header> {
+        EncFile::parse(&self.pair.read_enc().ok()?).ok().map(|enc| enc.header)
     }
 
     fn by_name(text: &str, global: &Global) -> Result<Self, Error> {
@@ -66,6 +166,22 @@ impl Target {
         let pair = find(&name, &environment)?;
         Ok(Self { pair, name, environment })
     }
+}
+
+/// There is no place for a key store.
+pub(crate) fn no_home() -> Error {
+    Error::new(Kind::Usage, "there is no home directory, so there is no key store")
+        .advise("set HOME, or set ENVCONF_HOME to a directory for the key store")
+}
+
+/// The directory that a key is enabled for: the top of the repository, else this one. Canonical.
+///
+/// # Errors
+/// [`Kind::Io`] for a directory that does not exist.
+pub(crate) fn project_directory(here: &Path) -> Result<PathBuf, Error> {
+    let here = here.canonicalize().map_err(|error| Error::read(here, error))?;
+    let top = here.ancestors().find(|directory| directory.join(".git").symlink_metadata().is_ok());
+    Ok(top.unwrap_or(&here).to_owned())
 }
 
 /// The pair that PAIR means, whatever is expected in it.

@@ -3,7 +3,7 @@
 use envconf::{Error, Exported, Kind};
 
 use super::target::Target;
-use crate::output::shown;
+use crate::output::{Output, shown};
 
 /// Who sets one of these chooses what code a program runs. docs/command.md has the same table.
 const NAMES: &[&str] = &[
@@ -126,8 +126,9 @@ pub(crate) fn variables(
     global: &super::global::Global,
     prefix: Option<&str>,
     allowed: &[String],
+    output: &Output,
 ) -> Result<Exported, Error> {
-    let exported = envconf::export(&target.pair, &target.policy(global)?, &target.services()?, prefix)?;
+    let exported = envconf::export(&target.pair, &target.policy(global)?, &target.services(output)?, prefix)?;
     let names = exported.variables().iter().map(|variable| variable.name());
     let obeyed: Vec<_> =
         names.filter(|name| is_obeyed(name) && !allowed.iter().any(|allowed| allowed == name)).collect();

@@ -1,90 +1,289 @@
-//! For whom to seal: what the options say, else the rules, else the local keys at hand (api.md §4).
+//! For whom to seal: what the options say, else the rules, else the old pair, else the own local keys (api.md §4).
 
 use std::path::{Path, PathBuf};
 
-use envconf::format::EncFile;
+use envconf::format::{EncFile, Header, KeyFile};
+use envconf::key_store::KnownPair;
 use envconf::{
-    ContentType, Error, KeyRef, KeyServices, Kind, Outline, Pair, Policy, Rules, Trusted, setting,
+    ContentType, Error, KeyRef, KeyServices, Kind, OldPair, Opened, Outline, Pair, Policy, Rules, Trusted,
+    open,
 };
 
 use super::global::Global;
 use super::target::Target;
 use crate::output::{Output, shown};
 
+/// What a verb is about to seal or wrap, and how it may ask.
+pub(crate) struct Sealing<'a> {
+    pub(crate) target: &'a Target,
+    /// The plain file, where there is one.
+    pub(crate) file: Option<&'a Path>,
+    pub(crate) services: &'a KeyServices,
+    pub(crate) global: &'a Global,
+    pub(crate) output: &'a Output,
+    /// `--yes`.
+    pub(crate) yes: bool,
+    /// `Seal` or `Wrap`, for the question.
+    pub(crate) verb: &'static str,
+    /// The outline that a rule asks for, and the content that it would describe.
+    pub(crate) outline: Option<(&'a Outline, ContentType, &'a [u8])>,
+}
+
 /// For whom to seal.
 pub(crate) struct Wanted {
     pub(crate) keys: Vec<KeyRef>,
-    by: By,
+    source: Source,
+    /// Keys that need no question: the sealer trusts, owns or has accepted them.
+    accepted: Vec<KeyRef>,
+    outline_accepted: bool,
+    /// What is known of the pair from earlier seals.
+    known: Option<KnownPair>,
 }
 
 /// Who says for whom.
-#[derive(PartialEq)]
-enum By {
+enum Source {
     Options,
     /// The rules in this file of the repository.
     Rules(PathBuf),
-    Default,
+    /// The old pair, which a trusted key opened.
+    OldPair(Box<Opened>),
+    OwnKeys,
+}
+
+/// What the files of the old pair state. Nothing has authenticated it yet.
+struct Stated {
+    header: Header,
+    recipients: Vec<KeyRef>,
+}
+
+impl Stated {
+    fn read(pair: &Pair) -> Option<Self> {
+        let enc = EncFile::parse(&pair.read_enc().ok()?).ok()?;
+        let key = KeyFile::parse(&pair.read_key().ok()?).ok()?;
+        let section = key.section(enc.header.dek)?;
+        let recipients = section.recipients.iter().map(|recipient| recipient.key.clone()).collect();
+        Some(Self { header: enc.header, recipients })
+    }
 }
 
 impl Wanted {
-    /// `-r`, else the rules, else the local keys at hand; aliases are resolved. `file` is the plain file, where there is
-    /// one.
-    pub(crate) fn of(
-        recipients: &[Trusted],
-        global: &Global,
-        file: Option<&Path>,
-        pair: &Pair,
-        services: &KeyServices,
-    ) -> Result<Self, Error> {
-        if !recipients.is_empty() {
-            return Ok(Self { keys: resolve(recipients, services)?, by: By::Options });
+    /// `-r`, else the rules, else the recipients of the old pair if it opens, else the own local keys. Recipients that
+    /// only the rules name are asked for here, before any key or key service is used; those that the old pair states
+    /// wait for [`Wanted::confirm`].
+    ///
+    /// # Errors
+    /// [`Kind::NeedsTerminal`] and [`Kind::Interrupted`] where the question is not answered with yes;
+    /// [`Kind::Rollback`] for an old pair that is older than the known one.
+    pub(crate) fn choose(named: &[Trusted], sealing: &Sealing<'_>) -> Result<Self, Error> {
+        let Sealing { target, services, global, .. } = *sealing;
+        let known = target.known()?;
+        if let (Some(known), Some(header)) = (&known, target.stated_header()) {
+            known.check(header.generation, &target.pair)?;
         }
-        let Some(rules) = rules(global, pair)? else {
-            return Ok(Self { keys: resolve(&[Trusted::Local], services)?, by: By::Default });
+        let mut this = Self {
+            keys: Vec::new(),
+            source: Source::Options,
+            accepted: Vec::new(),
+            outline_accepted: false,
+            known,
         };
-        let keys = resolve(rules.recipients(&borrowed(&files(file, pair)))?, services)?;
-        Ok(Self { keys, by: By::Rules(rules.path().to_owned()) })
+        this.accepted = services.own_keys()?;
+        let trust = target.policy(global)?;
+        this.accepted.extend(trust.trusted().unwrap_or_default().iter().filter_map(
+            |trusted| match trusted {
+                Trusted::Key(key) => Some(key.clone()),
+                Trusted::Local => None,
+            },
+        ));
+        if !named.is_empty() {
+            this.ask_before_keys(&[], None, sealing)?;
+            this.keys = resolve(named, services)?;
+            return Ok(this);
+        }
+        // A pair of another identity is refused when it is about to be replaced.
+        let is_of_target = |stated: &Stated| {
+            (&stated.header.name, &stated.header.environment) == (&target.name, &target.environment)
+        };
+        let stated = Stated::read(&target.pair).filter(is_of_target);
+        if let Some(rules) = rules(global, &target.pair)? {
+            let entries = rules.recipients(&borrowed(&files(sealing.file, &target.pair)))?.to_vec();
+            this.source = Source::Rules(rules.path().to_owned());
+            this.ask_before_keys(&entries, stated.as_ref(), sealing)?;
+            this.keys = resolve(&entries, services)?;
+            if entries.contains(&Trusted::Local) {
+                this.accepted.extend(resolve(&[Trusted::Local], services)?);
+            }
+            return Ok(this);
+        }
+        this.ask_before_keys(&[], stated.as_ref(), sealing)?;
+        if stated.is_some()
+            && let Some(opened) = open_if_trusted(target, &trust, services)?
+        {
+            this.keys = opened.recipients().cloned().collect();
+            this.source = Source::OldPair(Box::new(opened));
+            return Ok(this);
+        }
+        this.source = Source::OwnKeys;
+        this.keys = resolve(&[Trusted::Local], services)?;
+        this.accepted.extend(this.keys.iter().cloned());
+        Ok(this)
+    }
+
+    /// The old pair, where its recipients are those that are wanted.
+    pub(crate) fn opened(&self) -> Option<&Opened> {
+        match &self.source {
+            Source::OldPair(opened) => Some(opened),
+            _ => None,
+        }
+    }
+
+    /// What is known of the pair from earlier seals.
+    pub(crate) fn known(&self) -> Option<&KnownPair> {
+        self.known.as_ref()
     }
 
     /// With which keys the old pair may be opened: those that are trusted anyway, and those of `-r`, which the
-    /// operator has named. Never those of the rules: whoever can write the repository could name his own key there
-    /// beside a pair made with it, and the next seal would keep his data key without a question.
+    /// operator has named. Never those of the rules: a writer of the repository could name his own key there, beside a
+    /// pair made with it, and the next seal would keep his data key without a question.
     pub(crate) fn trust_for_old(&self, target: &Target, global: &Global) -> Result<Policy, Error> {
         let policy = target.policy(global)?;
-        let is_set = !global.trust.is_empty() || setting("ENVCONF_TRUST")?.is_some();
-        if is_set || self.by != By::Options {
+        if policy.trusted().is_some() || !matches!(self.source, Source::Options) {
             return Ok(policy);
         }
         let named = self.keys.iter().cloned().map(Trusted::Key);
         Ok(policy.trust(std::iter::once(Trusted::Local).chain(named)))
     }
 
-    /// Recipients that only a file of the repository names, and that the old, authenticated pair does not have, need
-    /// a yes. `verb` says what is about to be done for them.
-    pub(crate) fn confirm(
-        &self,
-        added: &[KeyRef],
-        yes: bool,
-        verb: &str,
-        output: &Output,
+    /// Accepts recipients and the outline, or asks for them, once it is known what the old pair vouches for: not for
+    /// `added`.
+    ///
+    /// # Errors
+    /// As for [`Wanted::choose`].
+    pub(crate) fn confirm(&self, added: &[KeyRef], old: OldPair, sealing: &Sealing<'_>) -> Result<(), Error> {
+        let strangers: Vec<String> = match self.source {
+            Source::Rules(_) => {
+                added.iter().filter(|key| !self.accepted.contains(key)).map(ToString::to_string).collect()
+            }
+            Source::Options | Source::OldPair(_) | Source::OwnKeys => Vec::new(),
+        };
+        let revealed = match &sealing.outline {
+            Some((outline, ty, content)) if old != OldPair::Opened && !self.outline_accepted => {
+                outline.reveals(None, *ty, content)?
+            }
+            _ => Vec::new(),
+        };
+        self.ask(&strangers, &revealed, sealing)
+    }
+
+    /// Asks for what nothing can vouch for, whatever the old pair turns out to be.
+    fn ask_before_keys(
+        &mut self,
+        entries: &[Trusted],
+        stated: Option<&Stated>,
+        sealing: &Sealing<'_>,
     ) -> Result<(), Error> {
-        let By::Rules(rules) = &self.by else { return Ok(()) };
-        let added: Vec<_> = added.iter().map(ToString::to_string).collect();
-        let added = added.join(" ");
-        let message = format!("{} adds recipients that the old pair is not known to have", shown(rules));
-        if yes {
-            output.say(format_args!("{message}: {added}"));
+        let is_stated = |key: &KeyRef| stated.is_some_and(|stated| stated.recipients.contains(key));
+        // Which key an alias names is known after a request to its key service. Without an old pair and without trust
+        // no answer could vouch for it.
+        let may_be_vouched_for =
+            |key: &KeyRef| key.alias().is_some() && (stated.is_some() || self.has_trust(sealing));
+        let strangers: Vec<KeyRef> = entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Trusted::Key(key) => Some(key),
+                Trusted::Local => None,
+            })
+            .filter(|key| !self.accepted.contains(key) && !is_stated(key) && !may_be_vouched_for(key))
+            .cloned()
+            .collect();
+        let revealed = match &sealing.outline {
+            Some((outline, ty, content)) => {
+                outline.reveals(stated.map(|stated| &stated.header), *ty, content)?
+            }
+            None => Vec::new(),
+        };
+        let names: Vec<String> = strangers.iter().map(ToString::to_string).collect();
+        self.ask(&names, &revealed, sealing)?;
+        self.outline_accepted = !revealed.is_empty();
+        let (aliases, keys): (Vec<_>, Vec<_>) = strangers.into_iter().partition(|key| key.alias().is_some());
+        self.accepted.extend(keys);
+        // An alias that was accepted is accepted as the key that it names now.
+        for alias in aliases {
+            self.accepted.push(sealing.services.resolve(&alias)?);
+        }
+        Ok(())
+    }
+
+    fn has_trust(&self, sealing: &Sealing<'_>) -> bool {
+        sealing.target.policy(sealing.global).is_ok_and(|policy| policy.trusted().is_some())
+    }
+
+    /// Asks for `strangers`, keys that only the rules name, and for what an outline of the rules shows. `--yes` answers,
+    /// but where trust is set it accepts no key.
+    fn ask(&self, strangers: &[String], revealed: &[String], sealing: &Sealing<'_>) -> Result<(), Error> {
+        if strangers.is_empty() && revealed.is_empty() {
             return Ok(());
         }
-        match output.ask(&format!("{message}:\n  {added}\n{verb} for them?")) {
+        let rules = match &self.source {
+            Source::Rules(path) => shown(path),
+            _ => ".envconf.toml".to_owned(),
+        };
+        let parts = [
+            ("names recipients that you have not accepted", strangers, " "),
+            ("adds to the outline, which everybody can read", revealed, ", "),
+        ];
+        let parts = || parts.iter().filter(|(_, items, _)| !items.is_empty());
+        let on_lines = || {
+            let list = |items: &[String]| items.iter().map(|item| format!("\n  {item}")).collect::<String>();
+            parts()
+                .map(|(what, items, _)| format!("{rules} {what}:{}", list(items)))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        let in_one_line = || {
+            let part =
+                |(what, items, between): &(&str, &[String], &str)| format!("{what}: {}", items.join(between));
+            format!("{rules} {}", parts().map(part).collect::<Vec<_>>().join("; it "))
+        };
+        let trust_decides = !strangers.is_empty() && self.has_trust(sealing);
+        if sealing.yes && !trust_decides {
+            sealing.output.say(on_lines());
+            return Ok(());
+        }
+        match sealing.output.ask(&format!("{}\n{} it so?", on_lines(), sealing.verb)) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Error::new(Kind::Interrupted, "not agreed to; nothing was written")),
+            Ok(false) => Err(Error::new(Kind::Interrupted, "not accepted; nothing was written")),
             Err(error) if error.kind() == Kind::NeedsTerminal => {
-                Err(Error::new(Kind::NeedsTerminal, format!("{message}: {added}"))
-                    .advise("if they are meant to read it, agree with --yes"))
+                let advice = match trust_decides {
+                    true => format!(
+                        "{} does not name them, and --yes accepts no other key: name those that are meant to read it with -r",
+                        if sealing.global.trust.is_empty() { "ENVCONF_TRUST" } else { "--trust" }
+                    ),
+                    false => "if this is intended, accept it with --yes".to_owned(),
+                };
+                Err(Error::new(Kind::NeedsTerminal, in_one_line()).advise(advice))
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Opens the old pair; `None` where no trusted key opens it, so that its recipients are not known.
+///
+/// # Errors
+/// As for [`open`]: a damaged pair, and a key service that does not answer.
+fn open_if_trusted(
+    target: &Target,
+    policy: &Policy,
+    services: &KeyServices,
+) -> Result<Option<Opened>, Error> {
+    match open(&target.pair, policy, services) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(error) => match error.kind() {
+            Kind::NoTrustedRecipient | Kind::BadLocalKey | Kind::SignatureRequired => Ok(None),
+            Kind::UnwrapFailed if error.is_permanent() => Ok(None),
+            _ => Err(error),
+        },
     }
 }
 
@@ -181,8 +380,8 @@ pub(crate) fn resolve(list: &[Trusted], services: &KeyServices) -> Result<Vec<Ke
             Trusted::Local => {
                 let at_hand = services.local_keys()?;
                 if at_hand.is_empty() {
-                    return Err(Error::new(Kind::BadLocalKey, "no local key is at hand").advise(
-                        "make one with `envconf init`, set ENVCONF_KEY or ENVCONF_KEY_FILE, or name another key with -r",
+                    return Err(Error::new(Kind::BadLocalKey, "no local key was found").advise(
+                        "create one with `envconf init`, set ENVCONF_KEY or ENVCONF_KEY_FILE, or name another key with -r",
                     ));
                 }
                 keys.extend(at_hand.iter().map(|key| key.key_ref().clone()));

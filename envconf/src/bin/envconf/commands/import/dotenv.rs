@@ -6,7 +6,7 @@ use envconf::import::Dotenv;
 use envconf::{ContentType, Error, Kind, Name, Seal};
 use serde_json::json;
 
-use super::{Args, agree, refuse_existing, target};
+use super::{Args, agree, seal_first, sealing, target};
 use crate::options::global::Global;
 use crate::options::plain_file;
 use crate::options::signing;
@@ -21,8 +21,9 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
             .advise("give --type dotenv, toml or json"));
     }
     let target = target(file, identity(file, global)?, args)?;
-    let services = target.services()?;
-    let wanted = Wanted::of(&args.recipients, global, None, &target.pair, &services)?;
+    let services = target.services(output)?;
+    let sealing = sealing(args, &target, &services, global, output);
+    let wanted = Wanted::choose(&args.recipients, &sealing)?;
     let read = Dotenv::parse(&plain_file::read(file)?).map_err(|error| error.at(file))?;
     let content = read.content(content_type, args.env_prefix.as_deref()).map_err(|error| error.at(file))?;
 
@@ -53,9 +54,7 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
     agree(&report, args.yes, output)?;
 
     let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type);
-    let seal = wanted.keys.into_iter().fold(seal, Seal::recipient);
-    refuse_existing(&target.pair)?;
-    let sealed = seal.seal(&target.pair, content.as_bytes(), &services)?;
+    let sealed = seal_first(seal, content.as_bytes(), &wanted, &sealing)?;
     let (enc, key) = (target.pair.enc(), target.pair.key());
     if output.is_json() {
         return output.json(&json!({

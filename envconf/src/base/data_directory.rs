@@ -1,0 +1,132 @@
+//! The user's data directory: where envconf keeps found local keys and what it remembers of pairs (api.md §1).
+
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, Kind};
+use super::private_file;
+use super::variables::Variables;
+
+/// The variable that names the directory itself.
+pub(crate) const VARIABLE: &str = "ENVCONF_HOME";
+const NAME: &str = "envconf";
+
+/// Returns the data directory that `variables` name, whether it exists or not; `None` without a home directory.
+///
+/// `ENVCONF_HOME`, else `$XDG_DATA_HOME/envconf`, else `~/.local/share/envconf`; on macOS and Windows the platform's
+/// directory in place of the last two. As the XDG Base Directory Specification asks, a relative `XDG_DATA_HOME` is
+/// ignored.
+///
+/// # Errors
+/// [`Kind::Usage`] for an `ENVCONF_HOME` that is empty or relative: a relative one could lead into the project.
+pub(crate) fn of(variables: &Variables) -> Result<Option<PathBuf>, Error> {
+    if let Some(home) = variables.setting(VARIABLE)? {
+        let home = PathBuf::from(home);
+        if !home.is_absolute() {
+            return Err(Error::new(Kind::Usage, format!("{VARIABLE} is not an absolute path"))
+                .advise(format!("set {VARIABLE} to a directory outside the project, or unset it")));
+        }
+        return Ok(Some(home));
+    }
+    Ok(of_platform(variables).map(|directory| directory.join(NAME)))
+}
+
+#[cfg(not(any(target_os = "macos", windows)))]
+fn of_platform(variables: &Variables) -> Option<PathBuf> {
+    let absolute = |name: &str| variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+}
+
+/// The platform's directory belongs to the process, so variables that a program gives in place of the process's name
+/// none.
+#[cfg(any(target_os = "macos", windows))]
+fn of_platform(variables: &Variables) -> Option<PathBuf> {
+    use etcetera::base_strategy::{BaseStrategy as _, choose_native_strategy};
+    matches!(variables, Variables::Process)
+        .then(|| choose_native_strategy().ok().map(|strategy| strategy.data_dir()))
+        .flatten()
+}
+
+/// Creates `directory` with mode 0700, and the missing directories above it with the same.
+///
+/// # Errors
+/// [`Kind::Io`].
+pub(crate) fn create(directory: &Path) -> Result<(), Error> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(|error| Error::write(directory, error))
+}
+
+/// Checks that only the user or root can change what is in `directory`.
+///
+/// # Errors
+/// [`Kind::InsecureKeyFile`] for a directory of another user, or that others can write to; [`Kind::Io`].
+#[cfg(unix)]
+pub(crate) fn check(directory: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = directory.metadata().map_err(|error| Error::read(directory, error))?;
+    let insecure = |message: String| Error::new(Kind::InsecureKeyFile, message).at(directory);
+    if !private_file::is_ours(&metadata) {
+        return Err(insecure(format!("this directory of the key store belongs to user {}", metadata.uid()))
+            .advise(format!("set {VARIABLE} to a directory of your own")));
+    }
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o022 != 0 {
+        return Err(insecure(format!(
+            "this directory of the key store has mode {mode:04o}: others can write to it"
+        ))
+        .advise("run chmod 700 on it, and check that the keys in it are yours"));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn check(directory: &Path) -> Result<(), Error> {
+    directory.metadata().map(drop).map_err(|error| Error::read(directory, error))
+}
+
+#[cfg(all(test, unix, not(target_os = "macos")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strongest_variable_names_the_directory() {
+        let of = |pairs: &[(&str, &str)]| of(&Variables::given(pairs.iter().copied()));
+        let path = |pairs: &[(&str, &str)]| of(pairs).unwrap().map(|path| path.display().to_string());
+        assert_eq!(path(&[("HOME", "/h")]).as_deref(), Some("/h/.local/share/envconf"));
+        assert_eq!(path(&[("HOME", "/h"), ("XDG_DATA_HOME", "/x")]).as_deref(), Some("/x/envconf"));
+        assert_eq!(
+            path(&[("HOME", "/h"), ("XDG_DATA_HOME", "x")]).as_deref(),
+            Some("/h/.local/share/envconf")
+        );
+        assert_eq!(
+            path(&[("HOME", "/h"), ("XDG_DATA_HOME", "")]).as_deref(),
+            Some("/h/.local/share/envconf")
+        );
+        assert_eq!(path(&[("XDG_DATA_HOME", "/x"), ("ENVCONF_HOME", "/e")]).as_deref(), Some("/e"));
+        assert_eq!(path(&[]), None);
+        assert_eq!(path(&[("HOME", "")]), None);
+        assert_eq!(path(&[("HOME", "relative")]), None);
+        for wrong in ["", " ", ".", "store", "./store"] {
+            assert_eq!(
+                of(&[("ENVCONF_HOME", wrong), ("HOME", "/h")]).unwrap_err().kind(),
+                Kind::Usage,
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("a/b");
+        create(&directory).unwrap();
+        check(&directory).unwrap();
+        for mode in [0o720, 0o702, 0o777] {
+            std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(check(&directory).unwrap_err().kind(), Kind::InsecureKeyFile, "{mode:o}");
+        }
+    }
+}

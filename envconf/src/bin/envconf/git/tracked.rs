@@ -1,0 +1,119 @@
+//! Files with secrets that git tracks: a pull replaces them, and a commit publishes what is typed into them.
+
+use std::path::Path;
+
+use envconf::key_store::key_in_project;
+use envconf::{Error, Kind};
+
+use crate::git::Repository;
+use crate::output::{Output, shown};
+
+/// What git does with a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is in the index: a pull can replace it, and `git commit -a` commits it.
+    Tracked,
+    /// `git add -A` would add it.
+    NotIgnored,
+    /// It is ignored, or in no work tree.
+    Safe,
+}
+
+impl Standing {
+    /// What git does with `file`, which need not exist.
+    ///
+    /// # Errors
+    /// [`Kind::Unexpected`] where git refuses the repository, and [`Kind::Io`] where it is not installed.
+    pub(crate) fn of(file: &Path) -> Result<Self, Error> {
+        let directory = file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        let Some(repository) = Repository::find(directory)? else { return Ok(Self::Safe) };
+        let Ok(directory) = directory.canonicalize() else { return Ok(Self::Safe) };
+        let Some(name) = file.file_name() else { return Ok(Self::Safe) };
+        let file = directory.join(name);
+        // Git's own directory is not in its work tree.
+        if !file.starts_with(repository.root()) || file.starts_with(repository.root().join(".git")) {
+            return Ok(Self::Safe);
+        }
+        if repository.tracks(&file)? {
+            return Ok(Self::Tracked);
+        }
+        Ok(if repository.ignores(&file)? { Self::Safe } else { Self::NotIgnored })
+    }
+}
+
+/// Refuses a plain file that git tracks, unless `allowed`, and warns where git does not ignore it.
+///
+/// # Errors
+/// [`Kind::Usage`].
+pub(crate) fn refuse_plain(file: &Path, allowed: bool, output: &Output) -> Result<(), Error> {
+    match standing_or_warn(file, output) {
+        Standing::Tracked if !allowed => Err(Error::new(
+            Kind::Usage,
+            "git tracks this plain file: a pull can replace it, and a commit publishes it",
+        )
+        .at(file)
+        .advise(format!(
+            "run git rm --cached {}, and add it to .gitignore; change its secrets if it was ever committed; to seal it all the same, use --tracked",
+            shown(file)
+        ))),
+        Standing::NotIgnored => {
+            warn_not_ignored(file, output);
+            Ok(())
+        }
+        Standing::Tracked | Standing::Safe => Ok(()),
+    }
+}
+
+/// Refuses to write a secret key to a path that git tracks, and warns where git does not ignore it.
+///
+/// # Errors
+/// [`Kind::Usage`].
+pub(crate) fn refuse_key(file: &Path, output: &Output) -> Result<(), Error> {
+    match standing_or_warn(file, output) {
+        Standing::Tracked => {
+            Err(Error::new(Kind::Usage, "git tracks this path: a commit would publish the key")
+                .at(file)
+                .advise("choose a path outside the repository"))
+        }
+        Standing::NotIgnored => {
+            warn_not_ignored(file, output);
+            Ok(())
+        }
+        Standing::Safe => Ok(()),
+    }
+}
+
+/// Says what a local key in the project is that git tracks.
+pub(crate) fn tracked_key(path: &Path) -> String {
+    format!(
+        "warning: git tracks the local key {}: either it leaked, or somebody planted it. envconf does not use it. Find out who committed it; if it was yours, seal everything for a new key",
+        shown(path)
+    )
+}
+
+/// Warns where the project of `directory` holds a local key, as earlier versions did.
+pub(crate) fn warn_of_key_in_project(directory: &Path, output: &Output) {
+    let Some(path) = key_in_project(directory) else { return };
+    match Standing::of(&path) {
+        Ok(Standing::Tracked) => output.say(tracked_key(&path)),
+        _ => output.say(format_args!(
+            "warning: envconf does not use {}, because it is inside the project: move it into your key store with envconf init",
+            shown(&path)
+        )),
+    }
+}
+
+/// Where git cannot say it, nothing is refused: a tree without git must work.
+fn standing_or_warn(file: &Path, output: &Output) -> Standing {
+    Standing::of(file).unwrap_or_else(|error| {
+        output.say(format_args!("warning: cannot find out whether git tracks {}: {error}", shown(file)));
+        Standing::Safe
+    })
+}
+
+fn warn_not_ignored(file: &Path, output: &Output) {
+    output.say(format_args!(
+        "warning: git does not ignore {}: add it to .gitignore before you commit",
+        shown(file)
+    ));
+}

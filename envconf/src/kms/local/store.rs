@@ -1,0 +1,499 @@
+//! The key store: local keys in the user's data directory, each enabled for some directories (api.md §1).
+//!
+//! `keys/<kid>` holds one key. `enabled.json` maps each kid to the canonical directories that the key is enabled for.
+//! A key serves pairs at or below these directories and no others, so a key that is shared with one project cannot
+//! vouch for a pair in another. Nothing inside a project is ever part of a key store.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::LocalKey;
+use crate::base::key_ref::LOCAL_PROVIDER;
+use crate::base::{Error, KeyRef, Kind, Variables, data_directory, escape, private_file, upward_search};
+use crate::format::Id;
+
+const KEYS: &str = "keys";
+const ENABLED: &str = "enabled.json";
+const KEY_IN_PROJECT: &str = ".envconf/local-key";
+/// Limit of `enabled.json` in bytes.
+const LIMIT: u64 = 1 << 20;
+
+/// The directories that each key, by its kid, is enabled for.
+type Enabled = BTreeMap<String, Vec<String>>;
+
+/// The local keys of this user.
+///
+/// ```no_run
+/// use envconf::LocalKey;
+/// use envconf::key_store::KeyStore;
+///
+/// # fn main() -> Result<(), envconf::Error> {
+/// let store = KeyStore::of_user()?.expect("a home directory");
+/// let key = LocalKey::generate()?;
+/// store.add(&key)?;
+/// store.enable(key.key_ref(), "/home/me/project".as_ref())?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct KeyStore {
+    directory: PathBuf,
+}
+
+/// A key of the store. Public: the key itself stays in its file.
+#[derive(Clone, Debug)]
+pub struct StoredKey {
+    key: KeyRef,
+    path: PathBuf,
+    directories: Vec<PathBuf>,
+}
+
+impl StoredKey {
+    /// The key's reference, `local:-:<kid>`.
+    pub fn key_ref(&self) -> &KeyRef {
+        &self.key
+    }
+
+    /// The file that holds the key.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The canonical directories that the key is enabled for, sorted.
+    pub fn directories(&self) -> &[PathBuf] {
+        &self.directories
+    }
+}
+
+impl KeyStore {
+    /// The store of the user that runs this process: `ENVCONF_HOME`, else `envconf` in the user's data directory.
+    /// `None` where no variable names a home directory.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for an `ENVCONF_HOME` that is empty or not absolute.
+    pub fn of_user() -> Result<Option<Self>, Error> {
+        Self::from_variables(&Variables::Process)
+    }
+
+    pub(crate) fn from_variables(variables: &Variables) -> Result<Option<Self>, Error> {
+        Ok(data_directory::of(variables)?.map(Self::at))
+    }
+
+    /// The store in `directory`, which need not exist yet.
+    pub fn at(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into() }
+    }
+
+    /// The directory that holds the store.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Returns the path that the key `key` has or would have.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] unless `key` is a reference of a local key.
+    pub fn path_of(&self, key: &KeyRef) -> Result<PathBuf, Error> {
+        let kid = key.key_id();
+        if key.provider() != LOCAL_PROVIDER || kid.parse::<Id>().is_err() {
+            return Err(Error::new(Kind::Usage, format!("{key} is not a local key")).advise(
+                "name a local key as local:-:<16 hex digits>; `envconf key list` shows those of the store",
+            ));
+        }
+        Ok(self.directory.join(KEYS).join(kid))
+    }
+
+    /// Writes `key` into the store, with mode 0600, and returns the path. A key that is there already stays.
+    ///
+    /// # Errors
+    /// [`Kind::Io`]; [`Kind::InsecureKeyFile`] for a store that others can change.
+    pub fn add(&self, key: &LocalKey) -> Result<PathBuf, Error> {
+        let path = self.path_of(key.key_ref())?;
+        data_directory::create(&self.directory.join(KEYS))?;
+        self.check()?;
+        let _lock = self.lock()?;
+        if path.symlink_metadata().is_ok() {
+            LocalKey::read(&path)?;
+        } else {
+            key.create(&path)?;
+        }
+        Ok(path)
+    }
+
+    /// Reads a key of the store.
+    ///
+    /// # Errors
+    /// As for [`LocalKey::read`]; [`Kind::BadLocalKey`] also for a file that holds another key.
+    pub fn read(&self, key: &KeyRef) -> Result<LocalKey, Error> {
+        let path = self.path_of(key)?;
+        self.check()?;
+        let read = LocalKey::read(&path)?;
+        if read.key_ref() != key {
+            return Err(Error::new(
+                Kind::BadLocalKey,
+                format!("the file holds another key, {}", read.key_ref()),
+            )
+            .at(&path)
+            .advise("restore the key from your backup, or delete the file"));
+        }
+        Ok(read)
+    }
+
+    /// Lists the keys of the store, by kid: those that have a file or are enabled.
+    ///
+    /// # Errors
+    /// [`Kind::Io`], [`Kind::InsecureKeyFile`] and [`Kind::BadLocalKey`] for a store that cannot be used.
+    pub fn keys(&self) -> Result<Vec<StoredKey>, Error> {
+        let mut enabled = self.enabled()?;
+        let keys = self.directory.join(KEYS);
+        let failed = |error| Error::read(&keys, error);
+        match std::fs::read_dir(&keys) {
+            Ok(entries) => {
+                for entry in entries {
+                    let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+                    if name.parse::<Id>().is_ok() {
+                        enabled.entry(name).or_default();
+                    }
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let stored = |(kid, directories): (String, Vec<String>)| {
+            let key = reference(&kid)?;
+            let path = self.path_of(&key)?;
+            let directories = directories.into_iter().map(PathBuf::from).collect();
+            Ok(StoredKey { key, path, directories })
+        };
+        enabled.into_iter().map(stored).collect()
+    }
+
+    /// Enables a key of the store for `directory` and everything below it; returns the canonical directory.
+    ///
+    /// # Errors
+    /// [`Kind::BadLocalKey`] for a key that the store does not have; [`Kind::Usage`] for a path that is not UTF-8;
+    /// [`Kind::Io`] for a directory that does not exist, and a record that cannot be written.
+    pub fn enable(&self, key: &KeyRef, directory: &Path) -> Result<PathBuf, Error> {
+        self.read(key)?;
+        let (canonical, text) = canonical(directory)?;
+        self.change(|enabled| {
+            let directories = enabled.entry(key.key_id().to_owned()).or_default();
+            let is_new = !directories.contains(&text);
+            if is_new {
+                directories.push(text);
+                directories.sort();
+            }
+            is_new
+        })?;
+        Ok(canonical)
+    }
+
+    /// Disables a key for `directory`, which need not exist any more; returns whether it was enabled for it. A key that
+    /// is enabled for a directory above still serves there.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] and [`Kind::InsecureKeyFile`] for a record that cannot be used or written.
+    pub fn disable(&self, key: &KeyRef, directory: &Path) -> Result<bool, Error> {
+        let absolute = std::path::absolute(directory).map_err(|error| Error::read(directory, error))?;
+        let directory = directory.canonicalize().unwrap_or(absolute);
+        if self.enabled()?.is_empty() {
+            return Ok(false);
+        }
+        let mut was = false;
+        self.change(|enabled| {
+            if let Some(directories) = enabled.get_mut(key.key_id()) {
+                let before = directories.len();
+                directories.retain(|enabled| Path::new(enabled) != directory);
+                was = directories.len() < before;
+            }
+            enabled.retain(|_, directories| !directories.is_empty());
+            was
+        })?;
+        Ok(was)
+    }
+
+    /// The keys that are enabled for `directory`, the nearest first. Reads no key.
+    ///
+    /// # Errors
+    /// [`Kind::InsecureKeyFile`] for a store that others can change, or that lies inside the repository of
+    /// `directory`, whose writers could plant keys there; [`Kind::BadLocalKey`] for a damaged record; [`Kind::Io`].
+    pub fn enabled_for(&self, directory: &Path) -> Result<Vec<KeyRef>, Error> {
+        let Ok(directory) = directory.canonicalize() else { return Ok(Vec::new()) };
+        let enabled = self.enabled()?;
+        let mut keys = Vec::new();
+        for above in directory.ancestors() {
+            for (kid, directories) in &enabled {
+                if directories.iter().any(|enabled| Path::new(enabled) == above) {
+                    let key = reference(kid)?;
+                    if !keys.contains(&key) {
+                        keys.push(key);
+                    }
+                }
+            }
+        }
+        if !keys.is_empty() {
+            self.refuse_inside_repository(&directory)?;
+        }
+        Ok(keys)
+    }
+
+    /// A writer of a repository could otherwise commit a key and a record into the store.
+    fn refuse_inside_repository(&self, directory: &Path) -> Result<(), Error> {
+        let Some(top) = upward_search::repository_top(directory) else { return Ok(()) };
+        let store = self.directory.canonicalize().map_err(|error| Error::read(&self.directory, error))?;
+        if !store.starts_with(&top) {
+            return Ok(());
+        }
+        let message = format!(
+            "the key store is inside the repository {}, where a commit could plant keys",
+            escape(&top.to_string_lossy())
+        );
+        Err(Error::new(Kind::InsecureKeyFile, message)
+            .at(&self.directory)
+            .advise(format!("move the key store, and set {} to its new directory", data_directory::VARIABLE)))
+    }
+
+    fn enabled(&self) -> Result<Enabled, Error> {
+        let path = self.directory.join(ENABLED);
+        let file = match private_file::open_without_waiting(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Enabled::new()),
+            Err(error) => return Err(Error::read(&path, error)),
+        };
+        self.check()?;
+        private_file::check(&file, &path, "key store's record")?;
+        let text = private_file::read_text(file, LIMIT).map_err(|error| Error::read(&path, error))?;
+        let enabled: Enabled = serde_json::from_str(&text).map_err(|_| damaged(&path))?;
+        if enabled.keys().any(|kid| kid.parse::<Id>().is_err()) {
+            return Err(damaged(&path));
+        }
+        Ok(enabled)
+    }
+
+    /// Rewrites the record if `change` says that it changed it.
+    fn change(&self, change: impl FnOnce(&mut Enabled) -> bool) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        let mut enabled = self.enabled()?;
+        if !change(&mut enabled) {
+            return Ok(());
+        }
+        let path = self.directory.join(ENABLED);
+        let mut text = serde_json::to_string_pretty(&enabled)
+            .map_err(|_| Error::new(Kind::Unexpected, "the record of enabled keys cannot be written"))?;
+        text.push('\n');
+        private_file::replace(&path, text.as_bytes())
+    }
+
+    /// Keeps other writers of the store out. Where the file system has no locks, the last writer wins.
+    fn lock(&self) -> Result<Option<File>, Error> {
+        let directory = File::open(&self.directory).map_err(|error| Error::read(&self.directory, error))?;
+        Ok(directory.lock().is_ok().then_some(directory))
+    }
+
+    /// Checks who can write to the store.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        data_directory::check(&self.directory)?;
+        let keys = self.directory.join(KEYS);
+        if keys.exists() { data_directory::check(&keys) } else { Ok(()) }
+    }
+}
+
+/// Returns the nearest `.envconf/local-key` in `directory` or above, where earlier versions looked for a local key.
+///
+/// envconf never uses such a file: everybody who can write the repository could have put it there.
+pub fn key_in_project(directory: &Path) -> Option<PathBuf> {
+    upward_search::upwards(directory, KEY_IN_PROJECT)
+}
+
+fn reference(kid: &str) -> Result<KeyRef, Error> {
+    KeyRef::new(LOCAL_PROVIDER, "-", kid)
+        .ok_or_else(|| Error::new(Kind::BadLocalKey, "invalid id of a local key"))
+}
+
+fn canonical(directory: &Path) -> Result<(PathBuf, String), Error> {
+    let canonical = directory.canonicalize().map_err(|error| Error::read(directory, error))?;
+    if !canonical.is_dir() {
+        return Err(Error::read(directory, std::io::ErrorKind::NotADirectory.into()));
+    }
+    let text = canonical
+        .to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Error::new(Kind::Usage, "the path of this directory is not UTF-8").at(directory))?;
+    Ok((canonical, text))
+}
+
+fn damaged(path: &Path) -> Error {
+    Error::new(Kind::BadLocalKey, "the key store's record is damaged")
+        .at(path)
+        .advise("delete the file, then enable each key again with `envconf key enable` in its project")
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    struct Fixture {
+        folder: tempfile::TempDir,
+        store: KeyStore,
+        key: LocalKey,
+    }
+
+    fn fixture() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let store = KeyStore::at(folder.path().join("home/envconf"));
+        for below in ["a/config", "a/b/config", "ab", "other"] {
+            std::fs::create_dir_all(folder.path().join(below)).unwrap();
+        }
+        let key = LocalKey::generate().unwrap();
+        store.add(&key).unwrap();
+        Fixture { folder, store, key }
+    }
+
+    impl Fixture {
+        fn path(&self, below: &str) -> PathBuf {
+            self.folder.path().join(below)
+        }
+
+        fn enabled_for(&self, below: &str) -> Vec<KeyRef> {
+            self.store.enabled_for(&self.path(below)).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_key_serves_at_and_below_its_directories_only() {
+        let it = fixture();
+        let key = it.key.key_ref();
+        assert!(it.enabled_for("a").is_empty());
+        it.store.enable(key, &it.path("a")).unwrap();
+        it.store.enable(key, &it.path("a/../a")).unwrap();
+        for below in ["a", "a/config", "a/b/config"] {
+            assert_eq!(it.enabled_for(below), [key.clone()], "{below}");
+        }
+        for beside in ["", "ab", "other", "a/missing"] {
+            assert!(it.enabled_for(beside).is_empty(), "{beside}");
+        }
+        assert_eq!(it.store.keys().unwrap()[0].directories().len(), 1);
+        assert!(it.store.disable(key, &it.path("a")).unwrap());
+        assert!(it.enabled_for("a").is_empty());
+        assert!(it.store.read(key).is_ok(), "the key itself stays");
+    }
+
+    #[test]
+    fn the_nearest_directory_comes_first() {
+        let it = fixture();
+        let nearer = LocalKey::generate().unwrap();
+        it.store.add(&nearer).unwrap();
+        it.store.enable(it.key.key_ref(), &it.path("a")).unwrap();
+        it.store.enable(nearer.key_ref(), &it.path("a/b")).unwrap();
+        let both = [nearer.key_ref().clone(), it.key.key_ref().clone()];
+        assert_eq!(it.enabled_for("a/b/config"), both);
+        assert_eq!(it.enabled_for("a/config"), both[1..]);
+    }
+
+    #[test]
+    fn a_link_into_a_project_does_not_lead_out_of_it() {
+        let it = fixture();
+        it.store.enable(it.key.key_ref(), &it.path("a")).unwrap();
+        std::os::unix::fs::symlink(it.path("a/config"), it.path("other/link")).unwrap();
+        std::os::unix::fs::symlink(it.path("other"), it.path("a/out")).unwrap();
+        assert_eq!(it.enabled_for("other/link").len(), 1);
+        assert!(it.enabled_for("a/out").is_empty());
+    }
+
+    #[test]
+    fn files_and_directories_are_for_their_owner_only() {
+        let it = fixture();
+        it.store.enable(it.key.key_ref(), &it.path("a")).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let path = it.store.path_of(it.key.key_ref()).unwrap();
+        let modes = [mode(&path), mode(path.parent().unwrap()), mode(it.store.directory())];
+        assert_eq!(modes, [0o600, 0o700, 0o700]);
+        assert_eq!(mode(&it.store.directory().join(ENABLED)), 0o600);
+    }
+
+    #[test]
+    fn a_store_that_others_can_change_is_refused() {
+        let it = fixture();
+        let key = it.key.key_ref();
+        it.store.enable(key, &it.path("a")).unwrap();
+        let chmod = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let (home, keys) = (it.store.directory().to_owned(), it.store.directory().join(KEYS));
+        for (path, open, closed) in
+            [(home.clone(), 0o770, 0o700), (keys, 0o707, 0o700), (home.join(ENABLED), 0o660, 0o600)]
+        {
+            chmod(&path, open);
+            let error = it.store.enabled_for(&it.path("a")).unwrap_err();
+            assert_eq!(error.kind(), Kind::InsecureKeyFile, "{}", path.display());
+            chmod(&path, closed);
+        }
+        assert_eq!(it.enabled_for("a").len(), 1);
+    }
+
+    #[test]
+    fn a_store_inside_the_repository_finds_nothing() {
+        let it = fixture();
+        it.store.enable(it.key.key_ref(), &it.path("a")).unwrap();
+        std::fs::create_dir(it.path(".git")).unwrap();
+        assert_eq!(it.store.enabled_for(&it.path("a")).unwrap_err().kind(), Kind::InsecureKeyFile);
+        std::fs::create_dir(it.path("a/.git")).unwrap();
+        assert_eq!(it.enabled_for("a").len(), 1, "the repository of the pair is another");
+    }
+
+    #[test]
+    fn a_damaged_record_is_an_error() {
+        let it = fixture();
+        for text in ["", "{", "[]", r#"{"x": []}"#, r#"{"0000000000000000": "/"}"#] {
+            private_file::replace(&it.store.directory().join(ENABLED), text.as_bytes()).unwrap();
+            let error = it.store.enabled_for(&it.path("a")).unwrap_err();
+            assert_eq!(error.kind(), Kind::BadLocalKey, "{text}");
+            assert!(it.store.keys().is_err() && it.store.enable(it.key.key_ref(), &it.path("a")).is_err());
+        }
+    }
+
+    #[test]
+    fn a_file_with_another_key_is_refused() {
+        let it = fixture();
+        let other = LocalKey::generate().unwrap();
+        let path = it.store.path_of(other.key_ref()).unwrap();
+        it.key.create(&path).unwrap();
+        assert_eq!(it.store.read(other.key_ref()).unwrap_err().kind(), Kind::BadLocalKey);
+        assert_eq!(it.store.enable(other.key_ref(), &it.path("a")).unwrap_err().kind(), Kind::BadLocalKey);
+    }
+
+    #[test]
+    fn only_ids_of_local_keys_name_files() {
+        let it = fixture();
+        for wrong in [
+            "tencent:ap-guangzhou:0000000000000000",
+            "local:-:../../x",
+            "local:-:alias/x",
+            "local:-:ABCDEF0123456789",
+        ] {
+            if let Ok(key) = wrong.parse::<KeyRef>() {
+                assert_eq!(it.store.path_of(&key).unwrap_err().kind(), Kind::Usage, "{wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_added_and_enabled_by_several_at_once() {
+        let it = fixture();
+        std::thread::scope(|scope| {
+            for at in 0..8 {
+                let (store, path) = (&it.store, it.path(&format!("many/{at}")));
+                scope.spawn(move || {
+                    std::fs::create_dir_all(&path).unwrap();
+                    let key = LocalKey::generate().unwrap();
+                    store.add(&key).unwrap();
+                    store.enable(key.key_ref(), &path).unwrap();
+                });
+            }
+        });
+        assert_eq!(it.store.keys().unwrap().iter().filter(|key| key.directories().len() == 1).count(), 8);
+    }
+}
