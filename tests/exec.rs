@@ -10,7 +10,8 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use envconf::{ContentType, KeyServices, LocalKey, Pair, Seal};
+use envconf::refused_names::NameCategory;
+use envconf::{ContentType, ExportOptions, KeyServices, Kind, LocalKey, Pair, Policy, Seal};
 use envconf_test_support::{Python, Sandbox};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -154,7 +155,7 @@ fn a_file_in_memory_holds_what_was_sealed_and_nothing_changes_it() {
 }
 
 #[test]
-fn nothing_runs_when_the_pair_does_not_open_or_a_name_is_obeyed() {
+fn nothing_runs_when_the_pair_does_not_open_or_a_name_is_refused() {
     let project = Project::sealed(ContentType::Dotenv, b"LD_PRELOAD=/x.so\nA=canary\n");
     let marker = project.sandbox.path("ran").to_string_lossy().into_owned();
     let touch = ["--", "touch", &marker];
@@ -167,11 +168,221 @@ fn nothing_runs_when_the_pair_does_not_open_or_a_name_is_obeyed() {
     let told = refused(&[], 20);
     assert!(told.contains("LD_PRELOAD") && told.contains("--allow"), "{told}");
     refused(&["--allow", "LD_PRELOADED"], 20);
+    refused(&["--allow", "PRELOAD"], 2);
     refused(&["--json"], 20);
     refused(&["--trust", "tencent:ap-x:1"], 34);
     // The value is no library, of which the loader complains, and goes on.
     let output = project.command(&[&["exec", "app", "--allow", "LD_PRELOAD"], &touch[..]].concat()).output();
     assert!(output.unwrap().status.success() && Path::new(&marker).exists());
+}
+
+/// A name that matches the entry.
+fn name_of(entry: &str) -> String {
+    entry.replace('*', "X")
+}
+
+#[test]
+fn each_category_is_refused_and_can_be_allowed() {
+    for category in NameCategory::ALL {
+        let names: Vec<String> = category.entries().map(name_of).collect();
+        let content: String = names.iter().map(|name| format!("{name}=canary\n")).collect();
+        let project = Project::sealed(ContentType::Dotenv, content.as_bytes());
+        for verb in [&["exec", "app", "--", "true"][..], &["export", "app"]] {
+            let output = project.command(verb).output().unwrap();
+            assert_eq!((output.status.code(), output.stdout.len()), (Some(20), 0), "{category}");
+            let said = said(&output);
+            let listed = |name: &String| said.contains(&format!(" {name} ({category})"));
+            assert!(names.iter().all(listed) && !said.contains("canary"), "{category}: {said}");
+        }
+        let arguments = ["exec", "app", "--pristine", "--allow", category.name(), "--", "/usr/bin/env", "-0"];
+        // Values such as LD_DEBUG=canary make loaders complain; only the environment counts.
+        let output = project.command(&arguments).output().unwrap();
+        let found = variables(&output.stdout);
+        for name in &names {
+            assert_eq!(found.get(name).map(String::as_str), Some("canary"), "{name}: {}", said(&output));
+        }
+        assert_eq!(found.len(), names.len(), "{category}");
+    }
+}
+
+#[test]
+fn a_refused_name_is_refused_in_any_case_and_allowed_as_it_is_spelled() {
+    for name in ["http_proxy", "Path", "gnumakeflags", "Aws_Secret_Access_Key", "npm_config_node_options"] {
+        let project = Project::sealed(ContentType::Dotenv, format!("{name}=canary\nA=1\n").as_bytes());
+        let output = project.command(&["exec", "app", "--", "env", "-0"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(20), "{name}");
+        assert!(said(&output).contains(name) && !said(&output).contains("canary"), "{}", said(&output));
+        let told = project.told(&["exec", "app", "--pristine", "--allow", name, "--", "/usr/bin/env", "-0"]);
+        assert_eq!(variables(&told)[name], "canary");
+    }
+    // From TOML the name is in upper case.
+    let project = Project::sealed(ContentType::Toml, b"gnumakeflags = 'canary'\n");
+    let output = project.command(&["exec", "app", "--", "true"]).output().unwrap();
+    assert!(said(&output).contains("GNUMAKEFLAGS (build-tool)"), "{}", said(&output));
+}
+
+#[test]
+fn keys_of_envconf_are_removed_and_credentials_of_clouds_on_request() {
+    let project = Project::sealed(ContentType::Dotenv, b"AWS_REGION=sealed\nENVCONF_KEY_FILE=sealed\nA=1\n");
+    let inherited = [
+        ("AWS_REGION", "inherited"),
+        ("AWS_SECRET_ACCESS_KEY", "inherited"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "inherited"),
+        ("KUBECONFIG", "inherited"),
+        ("TENCENTCLOUD_SECRET_KEY", "inherited"),
+        ("VAULT_TOKEN", "inherited"),
+        ("SSL_CERT_FILE", "inherited"),
+        ("GITHUB_TOKEN", "inherited"),
+    ];
+    let key = project.key.expose_text();
+    let run = |more: &[&str]| {
+        let allow = ["--allow", "cloud-credentials,envconf"];
+        let arguments = [&["exec", "app"], &allow[..], more, &["--", "/usr/bin/env", "-0"]].concat();
+        let mut command = project.command(&arguments);
+        command.env("ENVCONF_KEY", key.as_str()).env("ENVCONF_TRUST", "local").envs(inherited);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        let mut found = variables(&output.stdout);
+        assert!(found.keys().all(|name| !name.starts_with("ENVCONF_KEY")), "{:?}", found.keys());
+        found.retain(|name, _| name != "HOME" && name != "PATH");
+        (found.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>(), said(&output))
+    };
+    let kept: Vec<_> = inherited.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let (found, said) = run(&[]);
+    assert!(kept.iter().all(|variable| found.contains(variable)), "{found:?}");
+    assert_eq!(said, "set already, and kept (--override replaces them): AWS_REGION\n");
+    // Without an inherited one the sealed one counts.
+    let expected = [
+        "A=1",
+        "AWS_REGION=sealed",
+        "ENVCONF_TRUST=local",
+        "GITHUB_TOKEN=inherited",
+        "SSL_CERT_FILE=inherited",
+    ];
+    assert_eq!(run(&["--drop-credentials"]), (expected.map(str::to_owned).to_vec(), String::new()));
+    assert_eq!(run(&["--drop-credentials", "--pristine"]).0, ["A=1", "AWS_REGION=sealed"]);
+    #[cfg(target_os = "linux")]
+    {
+        let mut command =
+            project.command(&["exec", "app", "--file", "--drop-credentials", "--", "env", "-0", "X={}"]);
+        let output = command.env("ENVCONF_KEY", key.as_str()).envs(inherited).output().unwrap();
+        let found: Vec<_> = variables(&output.stdout).into_keys().collect();
+        assert_eq!(found, ["GITHUB_TOKEN", "HOME", "PATH", "SSL_CERT_FILE", "X"], "{}", self::said(&output));
+    }
+}
+
+/// A writer of the repository, who has no key, commits plain layers; a developer pulls and runs a command.
+#[test]
+fn a_committed_plain_layer_adds_no_environment_variable() {
+    const HOSTILE: &str = "gnumakeflags = \"--eval=$(shell touch ran)canary\"\nps4 = \"$(touch ran)canary\"\n\
+        http_proxy = \"canary\"\nPath = \"canary\"\nLd_Preload = \"canary\"\nbashEnv = \"canary\"\nharmless = \"canary\"\n\
+        token = \"canary\"\n[aws]\nsecret = \"canary\"\n";
+    let project = Project::sealed(ContentType::Toml, b"token = 'secret'\n");
+    let sandbox = &project.sandbox;
+    let run = |umask: &str, folder: &str, words: &[&str]| {
+        let mut command = sandbox.command("sh");
+        command.args(["-c", "umask $0; exec \"$@\"", umask]).args(words).current_dir(sandbox.path(folder));
+        command
+    };
+    let git = |umask: &str, folder: &str, words: &[&str]| {
+        let identity = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"];
+        let output = run(umask, folder, &[&identity, words].concat()).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", said(&output));
+    };
+    let key = sandbox.write_mode("key", project.key.expose_text().as_str(), 0o600);
+    let trusted = project.key.key_ref().to_string();
+    git("022", ".", &["init", "--quiet", "--bare", "--initial-branch=main", "origin"]);
+    git("022", ".", &["clone", "--quiet", "origin", "evil"]);
+    for file in ["app.conf.enc", "app.conf.key"] {
+        sandbox.write(&format!("evil/{file}"), sandbox.read(file));
+    }
+    let publish = |message: &str| {
+        git("022", "evil", &["add", "--all"]);
+        git("022", "evil", &["commit", "--quiet", "--message", message]);
+        git("022", "evil", &["push", "--quiet", "origin", "HEAD:main"]);
+    };
+    git("022", "evil", &["checkout", "--quiet", "-b", "main"]);
+    publish("honest");
+    let umasks = ["022", "027", "077"];
+    for umask in umasks {
+        git(umask, ".", &["clone", "--quiet", "origin", &format!("dev{umask}")]);
+    }
+    sandbox.write("evil/app.defaults.toml", HOSTILE);
+    sandbox.write("evil/Makefile", "all:\n\t@echo \"$$TOKEN\"\n");
+    publish("hostile");
+    for (umask, trust) in umasks.into_iter().flat_map(|umask| [(umask, false), (umask, true)]) {
+        let dev = format!("dev{umask}");
+        git(umask, &dev, &["pull", "--quiet"]);
+        let envconf = |words: &[&str]| {
+            let mut command = run(umask, &dev, &[&[ENVCONF], words].concat());
+            command.env("ENVCONF_KEY_FILE", &key);
+            if trust {
+                command.env("ENVCONF_TRUST", &trusted);
+            }
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", said(&output));
+            assert!(!said(&output).contains("canary"), "{}", said(&output));
+            assert!(!String::from_utf8_lossy(&output.stdout).contains("canary"));
+            assert!(!sandbox.exists(&format!("{dev}/ran")), "{words:?} ran code");
+            output
+        };
+        let output = envconf(&["exec", "app", "--pristine", "--", "/usr/bin/env", "-0"]);
+        assert_eq!(variables(&output.stdout), BTreeMap::from([("TOKEN".to_owned(), "secret".to_owned())]));
+        assert_eq!(
+            said(&output),
+            "warning: left out these keys of plain layers: \
+             Ld_Preload Path aws.secret bashEnv gnumakeflags harmless http_proxy ps4\n\
+             hint: use --env-prefix PREFIX to add them, or seal them\n"
+        );
+        assert_eq!(envconf(&["exec", "app", "--", "sh", "-xc", ":"]).stdout, b"");
+        if let Ok(make) = Command::new("make").arg("--version").output() {
+            assert!(make.status.success());
+            assert_eq!(envconf(&["exec", "app", "--", "make"]).stdout, b"secret\n");
+        }
+        assert_eq!(envconf(&["export", "app"]).stdout, b"TOKEN=secret\n");
+
+        // A program that calls the library gets the same.
+        let (name, environment) = ("app".parse().unwrap(), "default".parse().unwrap());
+        let pair = Pair::new(sandbox.path(&dev), &name, &environment);
+        let mut policy = Policy::new(name, environment);
+        if trust {
+            policy = policy.trust([trusted.parse().unwrap()]);
+        }
+        let services = KeyServices::none().local_key(project.key.clone());
+        let exported = envconf::export(&pair, &policy, &services, &ExportOptions::new()).unwrap();
+        let names: Vec<_> = exported.variables().iter().map(|variable| variable.name()).collect();
+        let left_out: Vec<_> = exported.left_out().iter().map(|key| key.path()).collect();
+        assert_eq!(names, ["TOKEN"]);
+        let expected =
+            ["Ld_Preload", "Path", "aws.secret", "bashEnv", "gnumakeflags", "harmless", "http_proxy", "ps4"];
+        assert_eq!(left_out, expected);
+        assert!(!format!("{exported:?}").contains("canary"));
+        let prefixed = ExportOptions::new().env_prefix("APP");
+        let exported = envconf::export(&pair, &policy, &services, &prefixed).unwrap();
+        assert!(exported.variables().iter().all(|variable| variable.name().starts_with("APP__")));
+        assert_eq!((exported.variables().len(), exported.left_out().len()), (9, 0));
+    }
+}
+
+#[test]
+fn the_library_refuses_the_same_names() {
+    let project = Project::sealed(ContentType::Dotenv, b"LD_PRELOAD=canary\nAWS_REGION=canary\nA=1\n");
+    let (name, environment) = ("app".parse().unwrap(), "default".parse().unwrap());
+    let pair = Pair::new(project.sandbox.root(), &name, &environment);
+    let policy = Policy::new(name, environment);
+    let services = KeyServices::none().local_key(project.key.clone());
+    let export = |allowed: &[&str]| {
+        let allowed = allowed.iter().map(|name| name.parse().unwrap());
+        envconf::export(&pair, &policy, &services, &ExportOptions::new().allow(allowed))
+    };
+    let error = export(&["cloud-credentials"]).unwrap_err();
+    assert_eq!(error.kind(), Kind::DoesNotFit);
+    assert!(
+        error.message().contains("LD_PRELOAD (loader)") && !error.message().contains("AWS_REGION"),
+        "{error}"
+    );
+    assert!(!export(&[]).unwrap_err().to_string().contains("canary"));
+    assert_eq!(export(&["AWS_*", "LD_PRELOAD"]).unwrap().variables().len(), 3);
 }
 
 /// A configuration of names and texts, as dotenv cannot always write it.

@@ -640,7 +640,7 @@ fn the_commands_streams() {
     let sandbox = &project.sandbox;
     let text = project.key.expose_text();
     let b64 = text.rsplit(':').next().unwrap();
-    sandbox.own_key(text);
+    sandbox.own_key(&text);
     sandbox.write_mode("cut-key", &text[..text.len() - 1], 0o600);
     let signer = SigningKey::generate().unwrap().expose_text();
     let seed = signer.rsplit(':').next().unwrap();

@@ -143,6 +143,7 @@ pub use secrecy::{self, ExposeSecret, SecretString};
 #[cfg(feature = "cli")]
 pub use tools::change;
 pub use tools::import;
+pub use tools::refused_names;
 
 pub use base::{Hardened, KeyRef, Measure, harden, setting};
 pub use envelope::{DataKey, SignerKey, SigningKey};
@@ -167,7 +168,7 @@ pub use pair::{
 };
 pub use schema::{Format, Schema, template};
 pub use tools::{
-    Comparison, ContentChanges, Demand, Diagnose, Diagnosis, Exchange, Explained, Exported, ExportedVariable,
-    FieldChange, KeyChanges, Rule, Rules, ValueChange, compare_contents, compare_recipients, explain,
-    explain_by, export,
+    Comparison, ContentChanges, Demand, Diagnose, Diagnosis, Exchange, Explained, ExportOptions, Exported,
+    ExportedVariable, FieldChange, KeyChanges, Rule, Rules, ValueChange, compare_contents,
+    compare_recipients, explain, explain_by, export,
 };

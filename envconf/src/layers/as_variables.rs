@@ -1,12 +1,16 @@
 //! Layers as variables: a name and a text for each leaf, such that loading these variables gives what loading the
 //! layers gives (api.md §3, "The application's variables"). Without the type a table is taken for a struct: a field that
 //! is a map finds no variable of its own.
+//!
+//! Nobody authenticates a plain layer, so it adds a variable only under a prefix, which the caller chooses.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 use zeroize::Zeroizing;
 
 use super::fields::Document;
+use super::report::Provenance;
 use super::untyped::leaves;
 use super::{Layer, parse_all};
 use crate::base::{Complaint, Error, Origin, Problem};
@@ -21,21 +25,43 @@ pub(crate) struct Named {
     pub(crate) origin: Origin,
 }
 
-/// Every leaf of `layers` (the weakest first) as a variable under `prefix`, by name. Lines of dotenv content keep their
+/// The variables of several layers.
+pub(crate) struct NamedVariables {
+    /// Sorted by name.
+    pub(crate) variables: Vec<Named>,
+    /// The leaves of plain layers that became no variable, sorted by path.
+    pub(crate) left_out: Vec<Provenance>,
+}
+
+/// Returns every leaf of `layers` (the weakest first) as a variable under `prefix`. Lines of dotenv content keep their
 /// names; a null is no variable.
+///
+/// Without a prefix the variables are those of the sealed layers alone: a plain layer neither adds, changes nor removes
+/// one. With a prefix a plain layer adds none that ends in `_FILE`.
 ///
 /// # Errors
 /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with everything that does not parse or makes no variable.
-pub(crate) fn variables(what: &str, layers: &[Layer<'_>], prefix: Option<&str>) -> Result<Vec<Named>, Error> {
+pub(crate) fn variables(
+    what: &str,
+    layers: &[Layer<'_>],
+    prefix: Option<&str>,
+) -> Result<NamedVariables, Error> {
     let documents = parse_all(what, layers)?;
+    let mut left_out = if prefix.is_none() { leaves_left_out(&documents) } else { Vec::new() };
     let mut problems = Vec::new();
     let mut found = Vec::new();
-    let trees: Vec<&Document<'_>> = documents.iter().filter(|document| !document.is_flat()).collect();
+    let is_source =
+        |document: &&Document<'_>| !document.is_flat() && (prefix.is_some() || !document.is_plain());
+    let trees: Vec<&Document<'_>> = documents.iter().filter(is_source).collect();
     for leaf in leaves(&trees) {
         let origin = leaf.document.origin(leaf.node.place);
         let value = text_of(leaf.node);
         match (name_of(prefix, &leaf.keys), value) {
             (_, Ok(None)) => {}
+            // NAME_FILE names the file that holds the value of NAME: a writer of the plain layer could choose a secret.
+            (Some(name), _) if leaf.document.is_plain() && name.ends_with("_FILE") => {
+                left_out.push(Provenance::new(leaf.path(), origin, false));
+            }
             (Some(name), Ok(Some(value))) => found.push(Named { path: leaf.path(), name, value, origin }),
             (None, _) => problems.push(rule(leaf.path(), &origin, "its path makes no name of a variable")),
             (_, Err(what)) => problems.push(rule(leaf.path(), &origin, what)),
@@ -69,7 +95,26 @@ pub(crate) fn variables(what: &str, layers: &[Layer<'_>], prefix: Option<&str>) 
         return Err(Error::does_not_fit(what, problems));
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(found)
+    Ok(NamedVariables { variables: found, left_out })
+}
+
+/// Returns the leaves that only a plain layer gives, sorted by path. A line of dotenv content gives the leaf of its name.
+fn leaves_left_out(documents: &[Document<'_>]) -> Vec<Provenance> {
+    let lines: BTreeSet<&str> = documents
+        .iter()
+        .filter(|document| document.is_flat())
+        .flat_map(|document| document.root().iter())
+        .map(|(name, _)| &**name)
+        .collect();
+    let trees: Vec<&Document<'_>> = documents.iter().filter(|document| !document.is_flat()).collect();
+    let mut left_out: Vec<Provenance> = leaves(&trees)
+        .into_iter()
+        .filter(|leaf| leaf.document.is_plain())
+        .filter(|leaf| !name_of(None, &leaf.keys).is_some_and(|name| lines.contains(name.as_str())))
+        .map(|leaf| Provenance::new(leaf.path(), leaf.document.origin(leaf.node.place), false))
+        .collect();
+    left_out.sort_by(|a, b| a.path().cmp(b.path()));
+    left_out
 }
 
 fn rule(path: String, origin: &Origin, what: &str) -> Problem {
@@ -218,8 +263,13 @@ mod tests {
     }
 
     fn told(layers: &[Layer<'_>], prefix: Option<&str>) -> Vec<String> {
-        let named = variables("app", layers, prefix).unwrap();
+        let named = variables("app", layers, prefix).unwrap().variables;
         named.iter().map(|named| format!("{}={}", named.name, *named.value)).collect()
+    }
+
+    fn left_out(layers: &[Layer<'_>], prefix: Option<&str>) -> Vec<String> {
+        let left_out = variables("app", layers, prefix).unwrap().left_out;
+        left_out.iter().map(|left| format!("{} ({})", left.path(), left.origin())).collect()
     }
 
     #[test]
@@ -241,7 +291,9 @@ mod tests {
             layer(ContentType::Toml, "app.defaults.toml", "a = 1\nb = 1"),
             layer(ContentType::Json, "app.conf.enc", r#"{"a":null,"c":"\u0001","d":["\u0000\n"]}"#),
         ];
-        assert_eq!(told(&json, None), ["B=1", "C=\u{1}", "D=[\"\\u0000\\u000a\"]"]);
+        assert_eq!(told(&json, Some("P")), ["P__B=1", "P__C=\u{1}", "P__D=[\"\\u0000\\u000a\"]"]);
+        assert_eq!(told(&json, None), ["C=\u{1}", "D=[\"\\u0000\\u000a\"]"]);
+        assert_eq!(left_out(&json, None), ["b (app.defaults.toml line 2, column 5)"]);
     }
 
     #[test]
@@ -252,6 +304,34 @@ mod tests {
         ];
         let expected = ["APP__DATABASE__SIZE=1", "APP__PORT=2", "DATABASE__URL=b", "other=3"];
         assert_eq!(told(&layers, Some("APP")), expected);
+        assert!(left_out(&layers, Some("APP")).is_empty());
+        assert_eq!(told(&layers, None), ["APP__PORT=2", "DATABASE__URL=b", "other=3"]);
+        let expected = [
+            "database.size (app.defaults.toml line 4, column 8)",
+            "port (app.defaults.toml line 1, column 8)",
+        ];
+        assert_eq!(left_out(&layers, None), expected);
+    }
+
+    #[test]
+    fn a_plain_layer_without_a_prefix_changes_no_variable() {
+        let sealed = "port = 1\na.b = 2\nempty = {}\nlist = [1]\n";
+        let plain = [
+            "gnumakeflags = 'x'\nPath = 'x'",
+            "port = 2\na.b = 3\nlist = [2, 3]",
+            "port.x = 1\nempty.x = 1\na.c = 1",
+            "a__b = 1",
+            "'a b' = 1\nnumbers = [nan]\nzero = \"\\u0000\"",
+        ];
+        let alone = told(&[layer(ContentType::Toml, "app.conf.enc", sealed)], None);
+        for plain in plain {
+            let layers = [
+                layer(ContentType::Toml, "app.defaults.toml", plain),
+                layer(ContentType::Toml, "app.conf.enc", sealed),
+            ];
+            assert_eq!(told(&layers, None), alone, "{plain}");
+        }
+        assert_eq!(alone, ["A__B=2", "EMPTY={}", "LIST=[1]", "PORT=1"]);
     }
 
     #[test]
@@ -313,7 +393,7 @@ mod tests {
             .to_string();
             let layers = [layer(ContentType::Json, "app.conf.enc", &content)];
             let direct = build::<App>("app", &layers, &Variables::given::<&str, &str>([])).unwrap();
-            let named = variables("app", &layers, Some("APP")).unwrap();
+            let named = variables("app", &layers, Some("APP")).unwrap().variables;
             let given = named.iter().map(|named| (named.name.clone(), named.value.as_str()));
             let by_variables = build::<App>("app", &[], &Variables::given(given)).unwrap();
             proptest::prop_assert_eq!(direct, by_variables);

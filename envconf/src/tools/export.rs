@@ -1,19 +1,52 @@
-//! export: a configuration as environment variables, for programs that know nothing of pairs (api.md §4, `exec`).
+//! A configuration as environment variables, for programs that do not read pairs (api.md §4, `exec`).
 
 use zeroize::Zeroizing;
 
 use crate::base::{Error, Kind, Origin, escape};
 use crate::format::Header;
 use crate::kms::KeyServices;
-use crate::layers::{Layer, Named, as_variables};
+use crate::layers::{Layer, Named, Provenance, as_variables};
 use crate::pair::{Pair, Plain, Policy, open};
 use crate::syntax::dotenv::is_name;
+
+use super::refused_names::{AllowedName, NameCategory};
 
 /// A configuration as variables; values are wiped on drop.
 #[derive(Debug)]
 pub struct Exported {
     header: Header,
     variables: Vec<ExportedVariable>,
+    left_out: Vec<Provenance>,
+}
+
+/// How [`export`] names variables, and which refused names it allows.
+#[derive(Clone, Debug, Default)]
+pub struct ExportOptions {
+    prefix: Option<String>,
+    allowed: Vec<AllowedName>,
+}
+
+impl ExportOptions {
+    /// No prefix and no allowed name.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins every name with `prefix` and `__`, and adds the values of plain layers.
+    ///
+    /// Lines of dotenv content keep their names.
+    #[must_use]
+    pub fn env_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Allows these refused names, in addition to those that are allowed already.
+    #[must_use]
+    pub fn allow(mut self, names: impl IntoIterator<Item = AllowedName>) -> Self {
+        self.allowed.extend(names);
+        self
+    }
 }
 
 /// One value of a configuration as a variable. `Debug` shows no value.
@@ -28,6 +61,11 @@ impl Exported {
     /// The variables, by name; each name once.
     pub fn variables(&self) -> &[ExportedVariable] {
         &self.variables
+    }
+
+    /// The keys of plain layers that became no variable, with their origins, sorted by path. Empty with a prefix.
+    pub fn left_out(&self) -> &[Provenance] {
+        &self.left_out
     }
 }
 
@@ -59,26 +97,31 @@ impl std::fmt::Debug for ExportedVariable {
     }
 }
 
-/// Opens a pair and names what is in it, and in the plain layers beside it, as variables. Blocks, as [`open`] does.
+/// Opens a pair and returns its values as environment variables. Blocks, as [`open`] does.
 ///
-/// A name is the path in upper snake case, joined by `__`, after `prefix` where there is one: what a derived struct with
+/// A name is the path in upper snake case, joined by `__`, after the prefix where there is one: what a derived struct with
 /// `env_prefix` reads. Lines of dotenv content keep their names. Texts are as they are, numbers and truth values as
 /// they are written, lists and empty tables as JSON; a null is no variable. Every other table is taken for a nested
 /// struct: a field that is a map reads no such variables.
 ///
+/// Nobody authenticates the plain layers beside the pair. Their values become variables only with a prefix;
+/// without one [`Exported::left_out`] lists their keys. A name in the table of [`refused_names`](crate::refused_names)
+/// is an error unless the options allow it.
+///
 /// # Errors
-/// As for [`open`]; [`Kind::Usage`] for a prefix that is no name; [`Kind::DoesNotFit`] for files that do not parse, paths
-/// that make no name or make one twice, and values with a zero byte.
+/// As for [`open`]; [`Kind::Usage`] for an invalid prefix; [`Kind::DoesNotFit`] for files that do not parse, paths
+/// that make no name or make one twice, values with a zero byte, and refused names.
 ///
 /// ```no_run
-/// use envconf::{KeyServices, Pair, Policy};
+/// use envconf::{ExportOptions, KeyServices, Pair, Policy};
 ///
 /// # fn main() -> Result<(), envconf::Error> {
 /// let (name, environment) = ("app".parse()?, "default".parse()?);
 /// let pair = Pair::new("config", &name, &environment);
 /// let policy = Policy::from_environment(name, environment)?;
 /// let services = KeyServices::from_environment("config")?;
-/// for variable in envconf::export(&pair, &policy, &services, Some("APP"))?.variables() {
+/// let options = ExportOptions::new().env_prefix("APP").allow(["cloud-credentials".parse()?]);
+/// for variable in envconf::export(&pair, &policy, &services, &options)?.variables() {
 ///     println!("{} is from {}", variable.name(), variable.origin());
 /// }
 /// # Ok(())
@@ -88,16 +131,45 @@ pub fn export(
     pair: &Pair,
     policy: &Policy,
     services: &KeyServices,
-    prefix: Option<&str>,
+    options: &ExportOptions,
 ) -> Result<Exported, Error> {
+    let prefix = options.prefix.as_deref();
     if let Some(prefix) = prefix.filter(|prefix| !is_name(prefix)) {
-        return Err(Error::new(Kind::Usage, format!("`{}` is no prefix of a variable", escape(prefix)))
-            .advise("use letters, digits and `_`, the first no digit, such as APP"));
+        return Err(Error::new(
+            Kind::Usage,
+            format!("invalid prefix of environment variables: `{}`", escape(prefix)),
+        )
+        .advise("use letters, digits and `_`, and begin with a letter or `_`, such as APP"));
     }
     let plain = Plain::beside(pair, &policy.name, &policy.environment)?;
     let opened = open(pair, policy, services)?;
     let mut layers: Vec<Layer<'_>> = plain.iter().map(Plain::layer).collect();
     layers.push(opened.layer(pair)?);
-    let variables = as_variables::variables(&policy.what(), &layers, prefix)?;
-    Ok(Exported { variables: variables.into_iter().map(ExportedVariable).collect(), header: opened.header })
+    let named = as_variables::variables(&policy.what(), &layers, prefix)?;
+    check_names(&named.variables, &options.allowed).map_err(|error| error.at(pair.enc()))?;
+    Ok(Exported {
+        variables: named.variables.into_iter().map(ExportedVariable).collect(),
+        left_out: named.left_out,
+        header: opened.header,
+    })
+}
+
+/// # Errors
+/// [`Kind::DoesNotFit`] with every refused name that is not allowed.
+fn check_names(variables: &[Named], allowed: &[AllowedName]) -> Result<(), Error> {
+    let refused: Vec<(&str, NameCategory)> = variables
+        .iter()
+        .filter_map(|variable| Some((variable.name.as_str(), NameCategory::of(&variable.name)?)))
+        .filter(|(name, category)| !allowed.iter().any(|allowed| allowed.allows(name, *category)))
+        .collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let listed: Vec<_> = refused.iter().map(|(name, category)| format!("{name} ({category})")).collect();
+    let names: Vec<_> = refused.iter().map(|(name, _)| *name).collect();
+    let message = format!("refused environment variable names: {}", listed.join(", "));
+    Err(Error::new(Kind::DoesNotFit, message).advise(format!(
+        "other programs read these names: rename them, add a prefix with --env-prefix, or use --allow {}",
+        names.join(",")
+    )))
 }

@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub mod import;
 mod doctor;
+pub mod refused_names;
 mod rules;
 mod manage;
 
@@ -16,5 +17,5 @@ pub use self::compare::{
 };
 pub use self::doctor::{Diagnose, Diagnosis};
 pub use self::explain::{Explained, explain, explain_by};
-pub use self::export::{Exported, ExportedVariable, export};
+pub use self::export::{ExportOptions, Exported, ExportedVariable, export};
 pub use self::rules::{Demand, Rule, Rules};

@@ -3,23 +3,27 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use envconf::refused_names::NameCategory;
 use envconf::{Error, Exported, Kind};
 
 use crate::editor::memory_file::MemoryFile;
 use crate::options::global::Global;
 use crate::options::target::Target;
-use crate::options::variable_names;
+use crate::options::variable_names::{self, VariableNames};
 use crate::output::Output;
 
 /// Run a command with the configuration in its environment
 ///
-/// Each value of the pair, and of the plain layers beside it, becomes a variable:
-/// the path in upper snake case, joined by __, after --env-prefix; a line of dotenv
-/// content keeps its name. A variable that is set already stays, as when a program
-/// loads the pair itself.
+/// Each value of the pair becomes an environment variable. Its name is the path in
+/// upper snake case, joined by __, after --env-prefix; a line of dotenv content
+/// keeps its name. An environment variable that is set already stays, as when a
+/// program loads the pair itself. Plain layers (app.defaults.toml) add environment
+/// variables only with --env-prefix.
 ///
-/// envconf becomes the command: signals reach it, and its exit code is what comes
-/// back. ENVCONF_KEY, ENVCONF_KEY_FILE and ENVCONF_KEY_CMD are not handed on.
+/// envconf replaces itself with the command: signals reach the command, and its
+/// exit code is returned. The command does not inherit ENVCONF_KEY,
+/// ENVCONF_KEY_FILE and ENVCONF_KEY_CMD. It inherits the credentials of clouds
+/// unless there is --drop-credentials.
 #[derive(clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -28,6 +32,7 @@ Examples:
   envconf exec app -- ./server
   envconf exec app --environment prod --env-prefix APP -- ./server --port 80
   envconf exec app --pristine -- /usr/bin/env
+  envconf exec app --drop-credentials --allow AWS_REGION,TZDIR -- ./server
   envconf exec app --file -- nginx -c {}"
 )]
 pub(crate) struct Args {
@@ -35,21 +40,23 @@ pub(crate) struct Args {
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 
-    /// Begin every name with PREFIX and __
-    #[arg(long, value_name = "PREFIX")]
-    env_prefix: Option<String>,
+    #[command(flatten)]
+    names: VariableNames,
 
     /// Let the configuration replace variables that are set already
     #[arg(long = "override")]
     overrides: bool,
 
-    /// Hand on no variable of this environment
+    /// Start with an empty environment; PATH is not inherited either
     #[arg(long)]
     pristine: bool,
 
-    /// Allow this name although programs obey it, such as LD_PRELOAD; repeatable
-    #[arg(long, value_name = "NAME")]
-    allow: Vec<String>,
+    /// Remove inherited credentials of clouds from the environment
+    ///
+    /// Removes the names of the category cloud-credentials, such as AWS_* and
+    /// TENCENTCLOUD_*. Values of the configuration stay.
+    #[arg(long, verbatim_doc_comment)]
+    drop_credentials: bool,
 
     /// Set no variables; {} in CMD's arguments becomes the path of a file in memory
     ///
@@ -62,8 +69,9 @@ pub(crate) struct Args {
     command: Vec<OsString>,
 }
 
-/// What of envconf's own is never handed on.
-const KEYS: [&str; 3] = ["ENVCONF_KEY", "ENVCONF_KEY_FILE", "ENVCONF_KEY_CMD"];
+/// The beginning of the environment variables with envconf's own keys: `ENVCONF_KEY`, `ENVCONF_KEY_FILE`,
+/// `ENVCONF_KEY_CMD`. The command never inherits them.
+const KEYS: &str = "ENVCONF_KEY";
 
 /// What stands for the file's path.
 const PLACE: &str = "{}";
@@ -83,6 +91,12 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<Infal
     if args.pristine {
         command.env_clear();
     }
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with(KEYS) || (args.drop_credentials && is_credential(&text)) {
+            command.env_remove(&name);
+        }
+    }
     let _file; // open until the command has taken over
     if args.file {
         let opened = target.open(global, &target.services(output)?, output)?;
@@ -91,23 +105,27 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<Infal
         command.args(arguments.iter().map(|argument| replaced(argument, &path)));
         _file = file;
     } else {
-        let exported =
-            variable_names::variables(&target, global, args.env_prefix.as_deref(), &args.allow, output)?;
+        let exported = variable_names::variables(&target, global, &args.names, output)?;
         set(&mut command, &exported, args, output);
         command.args(arguments);
-    }
-    for key in KEYS {
-        command.env_remove(key);
     }
     become_it(command, name, &program)
 }
 
-/// Sets the variables, but for those that are set already.
+fn is_credential(name: &str) -> bool {
+    NameCategory::of(name) == Some(NameCategory::CloudCredentials)
+}
+
+/// Sets the variables that are not inherited. An allowed name such as `ENVCONF_KEY` is not set either.
 fn set(command: &mut Command, exported: &Exported, args: &Args, output: &Output) {
     let mut kept = Vec::new();
     for variable in exported.variables() {
         let (name, value) = (variable.name(), variable.expose_value().as_str());
-        match std::env::var_os(name).filter(|_| !args.pristine && !args.overrides) {
+        if name.starts_with(KEYS) {
+            continue;
+        }
+        let is_dropped = args.pristine || (args.drop_credentials && is_credential(name));
+        match std::env::var_os(name).filter(|_| !is_dropped && !args.overrides) {
             Some(set) if set == value => {}
             Some(_) => kept.push(name),
             None => {

@@ -7,15 +7,15 @@ use super::open::refuse_pair;
 use crate::options::global::{Global, one_of};
 use crate::options::plain_file;
 use crate::options::target::Target;
-use crate::options::variable_names;
+use crate::options::variable_names::{self, VariableNames};
 use crate::output::variable_formats::{self, ExportFormat, SecretName};
 use crate::output::{Output, shown};
 
 /// Print the configuration as variables, for other programs
 ///
-/// The names are those of `envconf exec`. What is printed is plain text: it is for a
-/// pipe, not for a file that stays. A program is better served by loading the pair,
-/// or by `envconf exec`.
+/// The names are those of `envconf exec`, and so are the refused names. The output is
+/// plain text: pipe it, and do not keep it in a file. For a program, load the pair
+/// or use `envconf exec`.
 #[derive(clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -39,13 +39,8 @@ pub(crate) struct Args {
         value_parser = one_of(ExportFormat::WORDS.map(|(word, _)| word), ExportFormat::of))]
     format: ExportFormat,
 
-    /// Begin every name with PREFIX and __
-    #[arg(long, value_name = "PREFIX")]
-    env_prefix: Option<String>,
-
-    /// Allow this name although programs obey it, such as LD_PRELOAD; repeatable
-    #[arg(long, value_name = "NAME")]
-    allow: Vec<String>,
+    #[command(flatten)]
+    names: VariableNames,
 
     /// The Secret's name; else that of the configuration, and its environment
     #[arg(long, value_name = "NAME")]
@@ -70,17 +65,18 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         refuse_pair(file, &target.pair)?;
     }
     let secret = secret(args, &target)?;
-    let exported =
-        variable_names::variables(&target, global, args.env_prefix.as_deref(), &args.allow, output)?;
+    let exported = variable_names::variables(&target, global, &args.names, output)?;
     let text = variable_formats::write(&exported, args.format, &secret)
         .map_err(|error| error.at(target.pair.enc()))?;
     let Some(file) = &args.output else { return output.data(text.as_bytes()) };
     plain_file::write(file, text.as_bytes(), args.force)?;
     if output.is_json() {
         let names = exported.variables().iter().map(|variable| variable.name());
+        let left_out = exported.left_out().iter().map(|key| key.path());
         return output.json(&json!({
             "file": file.to_string_lossy(),
             "generation": exported.header().generation,
+            "left_out": left_out.collect::<Vec<_>>(),
             "names": names.collect::<Vec<_>>(),
         }));
     }

@@ -1,186 +1,62 @@
-//! Which names a configuration may give to variables: not those that loaders, shells and runtimes obey.
+//! The configuration as environment variables, for `exec` and `export`.
 
-use envconf::{Error, Exported, Kind};
+use envconf::refused_names::AllowedName;
+use envconf::{Error, ExportOptions, Exported, escape};
 
+use super::global::Global;
 use super::target::Target;
-use crate::output::{Output, shown};
+use crate::output::Output;
 
-/// Who sets one of these chooses what code a program runs. docs/command.md has the same table.
-const NAMES: &[&str] = &[
-    // Where most programs look for files that say what they run.
-    "HOME",
-    "XDG_CONFIG_HOME",
-    "XDG_CONFIG_DIRS",
-    "XDG_DATA_HOME",
-    "XDG_DATA_DIRS",
-    // Shells.
-    "PATH",
-    "SHELL",
-    "IFS",
-    "ENV",
-    "BASH_ENV",
-    "SHELLOPTS",
-    "BASHOPTS",
-    "PS4",
-    "PROMPT_COMMAND",
-    "FPATH",
-    "ZDOTDIR",
-    // The C library.
-    "GCONV_PATH",
-    "GETCONF_DIR",
-    "GLIBC_TUNABLES",
-    "HOSTALIASES",
-    "LOCPATH",
-    "NIS_PATH",
-    "NLSPATH",
-    "RESOLV_HOST_CONF",
-    "OPENSSL_CONF",
-    "OPENSSL_ENGINES",
-    "OPENSSL_MODULES",
-    // Languages.
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "PYTHONSTARTUP",
-    "PYTHONBREAKPOINT",
-    "PYTHONUSERBASE",
-    "PYTHONINSPECT",
-    "PYTHONWARNINGS",
-    "PYTHONPLATLIBDIR",
-    "PYTHONEXECUTABLE",
-    "PERL5LIB",
-    "PERL5OPT",
-    "PERL5DB",
-    "PERL5SHELL",
-    "PERLLIB",
-    "RUBYLIB",
-    "RUBYOPT",
-    "GEM_HOME",
-    "GEM_PATH",
-    "BUNDLE_GEMFILE",
-    "NODE_OPTIONS",
-    "NODE_PATH",
-    "JAVA_TOOL_OPTIONS",
-    "_JAVA_OPTIONS",
-    "JDK_JAVA_OPTIONS",
-    "CLASSPATH",
-    "JAVA_HOME",
-    "JAVA_OPTS",
-    "PHPRC",
-    "PHP_INI_SCAN_DIR",
-    "LUA_INIT",
-    "LUA_PATH",
-    "LUA_CPATH",
-    "ERL_FLAGS",
-    "ERL_AFLAGS",
-    "ERL_ZFLAGS",
-    "ELIXIR_ERL_OPTIONS",
-    "DOTNET_ROOT",
-    "DOTNET_STARTUP_HOOKS",
-    "DOTNET_ADDITIONAL_DEPS",
-    "DOTNET_SHARED_STORE",
-    "GOFLAGS",
-    "CARGO_HOME",
-    "RUSTC",
-    "RUSTC_WRAPPER",
-    "RUSTC_WORKSPACE_WRAPPER",
-    "RUSTFLAGS",
-    "MAKEFLAGS",
-    // Programs that others start.
-    "EDITOR",
-    "VISUAL",
-    "PAGER",
-    "MANPAGER",
-    "BROWSER",
-    "LESSOPEN",
-    "LESSCLOSE",
-    "SSH_ASKPASS",
-    "SUDO_ASKPASS",
-];
+/// Options of the verbs that make environment variables.
+#[derive(clap::Args)]
+pub(crate) struct VariableNames {
+    /// Begin every name with PREFIX and __, and add the plain layers
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) env_prefix: Option<String>,
 
-/// The same for all names that begin so; envconf's own settings among them.
-const BEGINNINGS: &[&str] = &[
-    "LD_",
-    "DYLD_",
-    "MALLOC_",
-    "BASH_FUNC_",
-    "GIT_",
-    "NPM_CONFIG_",
-    "npm_config_",
-    "CORECLR_",
-    "CARGO_BUILD_",
-    "CARGO_TARGET_",
-    "RUSTUP_",
-    "ENVCONF_",
-];
-
-fn is_obeyed(name: &str) -> bool {
-    NAMES.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+    /// Allow refused names, such as AWS_REGION or cloud-credentials; repeatable
+    ///
+    /// Names that other programs read are refused. Allow a name, a group such as
+    /// 'AWS_*', or a category: loader, shell, interpreter, build-tool, editor,
+    /// version-control, proxy-and-tls, cloud-credentials, database, session or
+    /// envconf. Commas separate several.
+    #[arg(long, value_name = "NAME", verbatim_doc_comment, value_delimiter = ',')]
+    pub(crate) allow: Vec<AllowedName>,
 }
 
-/// The configuration as variables, each of them harmless or allowed by name.
+/// Opens the pair and prints once which keys of plain layers were left out.
 ///
 /// # Errors
-/// As for [`envconf::export`]; [`Kind::DoesNotFit`] for names that are obeyed and not in `allowed`.
+/// As for [`envconf::export`].
 pub(crate) fn variables(
     target: &Target,
-    global: &super::global::Global,
-    prefix: Option<&str>,
-    allowed: &[String],
+    global: &Global,
+    names: &VariableNames,
     output: &Output,
 ) -> Result<Exported, Error> {
-    let exported = envconf::export(&target.pair, &target.policy(global)?, &target.services(output)?, prefix)?;
-    let names = exported.variables().iter().map(|variable| variable.name());
-    let obeyed: Vec<_> =
-        names.filter(|name| is_obeyed(name) && !allowed.iter().any(|allowed| allowed == name)).collect();
-    if obeyed.is_empty() {
-        return Ok(exported);
+    let mut options = ExportOptions::new().allow(names.allow.iter().cloned());
+    if let Some(prefix) = &names.env_prefix {
+        options = options.env_prefix(prefix);
     }
-    let message = format!("{}: names that programs obey: {}", shown(target.pair.enc()), obeyed.join(" "));
-    Err(Error::new(Kind::DoesNotFit, message).advise(
-        "who sets them chooses what code runs: rename them, give --env-prefix, or allow each with --allow NAME",
-    ))
+    let exported =
+        envconf::export(&target.pair, &target.policy(global)?, &target.services(output)?, &options)?;
+    print_left_out(&exported, output);
+    Ok(exported)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A writer of the repository can put any number of keys into a plain layer; only so many are printed.
+const LISTED: usize = 50;
 
-    #[test]
-    fn what_is_obeyed_is_told_from_what_is_not() {
-        for name in [
-            "PATH",
-            "LD_PRELOAD",
-            "DYLD_INSERT_LIBRARIES",
-            "GIT_SSH_COMMAND",
-            "ENVCONF_TRUST",
-            "HOME",
-            "PYTHONWARNINGS",
-            "CORECLR_PROFILER_PATH_64",
-            "ERL_AFLAGS",
-        ] {
-            assert!(is_obeyed(name), "{name}");
-        }
-        for name in
-            ["APP__PATH", "DATABASE_URL", "ld_preload", "LDAP_URL", "GITHUB_TOKEN", "CARGO_REGISTRY_TOKEN"]
-        {
-            assert!(!is_obeyed(name), "{name}");
-        }
+fn print_left_out(exported: &Exported, output: &Output) {
+    let left_out = exported.left_out();
+    if left_out.is_empty() {
+        return;
     }
-
-    #[test]
-    fn the_documented_table_is_this_one() {
-        let page = include_str!("../../../../docs/command.md");
-        let start = page.find("Names that programs obey").unwrap();
-        let section = &page[start..start + page[start..].find("\n### ").unwrap()];
-        let documented: Vec<&str> = section.split('`').skip(1).step_by(2).collect();
-        let beginnings: Vec<String> = BEGINNINGS.iter().map(|beginning| format!("{beginning}*")).collect();
-        let known: Vec<&str> = NAMES.iter().copied().chain(beginnings.iter().map(String::as_str)).collect();
-        for name in &known {
-            assert!(documented.contains(name), "{name} is not documented");
-        }
-        assert!(
-            documented.iter().all(|name| known.contains(name) || name.starts_with("--")),
-            "{documented:?}"
-        );
-    }
+    let keys: Vec<_> = left_out.iter().take(LISTED).map(|key| escape(key.path()).to_string()).collect();
+    let more = match left_out.len() - keys.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    output.say(format_args!("warning: left out these keys of plain layers: {}{more}", keys.join(" ")));
+    output.say("hint: use --env-prefix PREFIX to add them, or seal them");
 }
