@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use envconf::key_store::KeyStore;
 use envconf::{ContentType, EncryptedConfig, KeyServices, Loaded, LocalKey, Pair, Seal, SecretString};
 
 /// Everything the service needs to start.
@@ -35,14 +36,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let project = project_folder()?;
     let plain = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/app.toml");
 
-    // What `envconf init` does once: a key that only its owner can read, and that git never sees.
-    let key_file = project.join(".envconf/local-key");
+    // What `envconf init` does once: a local key in the user's key store, outside the project, enabled for the project.
+    let store = KeyStore::at(project.with_file_name("home"));
     let key = LocalKey::generate()?;
-    key.create(&key_file)?;
+    store.add(&key)?;
+    store.enable(key.key_ref(), &project)?;
 
     // What `envconf seal config/app.toml` does: a fresh data key, wrapped by the local key, seals the content.
     let pair = Pair::new(project.join("config"), &"app".parse()?, &"default".parse()?);
-    let services = KeyServices::from_environment(&project)?.local_key(key.clone());
+    let services = KeyServices::none().local_key(key.clone());
     let started = Instant::now();
     let sealed = Seal::new("app".parse()?, "default".parse()?, ContentType::Toml)
         .recipient(key.key_ref().clone())
@@ -57,11 +59,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("  {}  the content, encrypted: commit it", short(pair.enc()));
     println!("  {}  its data key, wrapped: commit it", short(pair.key()));
 
-    // What the service does. In its folder `AppConfig::load()` is all there is to it; here the settings are given,
-    // so that your own environment does not interfere.
+    // What the service does. In its directory `AppConfig::load()` is enough; here the settings are given, so that your
+    // own environment does not interfere.
+    let home = store.directory().to_str().ok_or("the path of the key store is not UTF-8")?;
     let load = |variables: &[(&str, &str)]| {
-        let loader = AppConfig::loader().dir(project.join("config")).local_key(key.clone());
-        loader.variables(variables.iter().copied()).load()
+        let loader = AppConfig::loader().dir(project.join("config"));
+        loader.variables([("ENVCONF_HOME", home)].iter().chain(variables).copied()).load()
     };
     let started = Instant::now();
     let config = load(&[])?;
@@ -99,16 +102,17 @@ fn show(config: &Loaded<AppConfig>) {
     }
 }
 
-/// A fresh folder beside the built example: the work tree stays as it is.
+/// Creates a project beside the built example, with a repository of its own: the work tree stays as it is.
 fn project_folder() -> Result<PathBuf, Box<dyn std::error::Error>> {
     let program = std::env::current_exe()?;
-    let target = program.ancestors().nth(3).ok_or("the example runs in no target folder")?;
-    let project = target.join("quickstart");
-    if project.exists() {
-        std::fs::remove_dir_all(&project)?;
+    let target = program.ancestors().nth(3).ok_or("the example does not run in a target directory")?;
+    let quickstart = target.join("quickstart");
+    if quickstart.exists() {
+        std::fs::remove_dir_all(&quickstart)?;
     }
+    let project = quickstart.join("project");
     std::fs::create_dir_all(project.join("config"))?;
-    std::fs::create_dir_all(project.join(".envconf"))?;
+    std::fs::create_dir_all(project.join(".git"))?;
     Ok(project)
 }
 

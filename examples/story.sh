@@ -21,7 +21,7 @@ echo '== Ben joins: the rules name both, and the same data key is wrapped for hi
 anna=$(envconf recipients list app)
 ben=$(envconf keygen .git/ben.key 2>&1 | tail -n 1)  # his own machine is better, a key service better still
 rules "'$anna', '$ben'"
-ENVCONF_KEY_FILE=.envconf/local-key:.git/ben.key envconf recipients add app "$ben"
+ENVCONF_KEY_FILE=$(envconf key show-path "$anna"):.git/ben.key envconf recipients add app "$ben"
 envconf status --check
 git add . && git commit --quiet --message 'Let Ben in'
 as_ben exec app -- sh -c 'echo "the server of Ben has a pool of $POOL"'

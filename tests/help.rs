@@ -15,6 +15,7 @@ const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const KEY: &str = "23e80852-1e38-11e9-b129-5cb9019b4b01";
 const FAR_KEY: &str = "71b03ac8-1e38-11e9-b129-5cb9019b4b01";
 const COLLEAGUE: &str = "local:-:02f673fde6952cdf";
+const OWN: &str = "02f673fde6952cdf";
 const SIGNER: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
 /// Examples that are not seen to succeed, and why. They are run all the same, and must not be refused as wrong usage.
@@ -26,12 +27,18 @@ const NOT_SEEN_TO_SUCCEED: [(&str, &str); 4] = [
 ];
 
 /// What has to be done before an example that begins so: it wants something there, or not yet there.
-const BEFORE: [(&str, &str); 17] = [
+const BEFORE: [(&str, &str); 20] = [
     (
         "ENVCONF_KEY_FILE=~/keys/app-prod.key envconf open",
         "envconf keygen ~/keys/app-prod.key && ENVCONF_KEY_FILE=~/keys/app-prod.key envconf seal config/app.prod.toml -r local --yes",
     ),
     ("envconf open config/app.prod.conf.enc -o", "rm config/app.prod.toml"),
+    ("envconf init --local-key", "mkdir -p ~/Downloads && envconf keygen ~/Downloads/app.key"),
+    ("envconf key enable", "mkdir -p ~/work/shop"),
+    (
+        "envconf key disable",
+        "mkdir -p ~/old/project && envconf key enable <OWN> ~/old/project && envconf key enable <OWN> .",
+    ),
     (
         "envconf verify app --environment prod --signers",
         "envconf sign app --environment prod --sign-key ~/keys/release.signer",
@@ -43,7 +50,7 @@ const BEFORE: [(&str, &str); 17] = [
     ("envconf recipients add", "rm .envconf.toml"),
     (
         "envconf recipients remove",
-        "ENVCONF_KEY_FILE=.envconf/local-key:colleague envconf seal config/app.toml -r local -r <COLLEAGUE> && rm .envconf.toml",
+        "ENVCONF_KEY_FILE=$(envconf key show-path <OWN>):colleague envconf seal config/app.toml -r local -r <COLLEAGUE> && rm .envconf.toml",
     ),
     (
         "envconf get app '\"key.with.dots\".x'",
@@ -251,6 +258,7 @@ impl Place {
             &format!("'{ENVCONF}' \"$@\"; s=$?; test $s = 0 || echo $s >> '{}'; exit $s", failed.display()),
         );
         program("bin/vault-of-your-choice", "cat > /dev/null");
+        program("bin/pass", &format!("'{ENVCONF}' keygen --stdout"));
         program("bin/kubectl", "cat > /dev/null");
         program("bin/man", "cat > /dev/null");
         program("bin/generate-config", "echo '{\"a\": 1}'");
@@ -266,10 +274,14 @@ impl Place {
         let reported = |what: &str| String::from_utf8(place.shell("plan", what, "").stdout).unwrap();
         let signer = reported("envconf signer show ~/keys/release.signer -q").trim().to_owned();
         let colleague = reported("cut -d: -f2 colleague").trim().to_owned();
+        let own = reported("envconf key list | head -n 1 | cut -d: -f3").trim().to_owned();
         place.names.extend([
             (SIGNER, signer),
             (COLLEAGUE, format!("local:-:{colleague}")),
             ("<COLLEAGUE>", format!("local:-:{colleague}")),
+            ("<OWN>", own.clone()),
+            // Without `local:-:` before it.
+            (OWN, own),
         ]);
         place
     }
@@ -281,6 +293,9 @@ impl Place {
                 (self.sandbox.path(&format!("plan{part}")), self.sandbox.path(&format!("{folder}{part}")));
             assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
         }
+        let record = format!("{folder}-home/store/enabled.json");
+        let enabled = String::from_utf8(self.sandbox.read(&record)).unwrap();
+        self.sandbox.write(&record, enabled.replace("/plan\"", &format!("/{folder}\"")));
         let here = |text: &str| {
             self.names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
         };
@@ -316,6 +331,7 @@ impl Place {
             .args(["-c", script])
             .current_dir(self.sandbox.path(folder))
             .env("HOME", self.sandbox.path(&format!("{folder}-home")))
+            .env("ENVCONF_HOME", self.sandbox.path(&format!("{folder}-home/store")))
             .env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()))
             .env("EDITOR", "true")
             .envs([("CLICOLOR_FORCE", "1"), ("TERM", "xterm-256color")])
@@ -384,7 +400,7 @@ cp config/app.toml config/app.prod.toml
 cp config/app.toml config/app.staging.toml
 envconf seal config/app.toml
 envconf seal config/app.staging.toml
-envconf seal config/app.prod.toml
+envconf seal config/app.prod.toml --yes
 mkdir old
 cp config/app.conf.* old
 envconf keygen colleague

@@ -476,6 +476,7 @@ fn what_was_found_is_shown_and_has_to_be_agreed_to() {
             .args(both)
             .current_dir(made.0.root())
             .env("HOME", made.0.root())
+            .env("ENVCONF_HOME", made.0.store())
             .envs(KMS.variables())
             .output()
             .unwrap();

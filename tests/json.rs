@@ -12,7 +12,11 @@ const DOCS: &str = include_str!("../envconf/docs/command.md");
 /// How a verb's part of the docs begins, arguments, status, and the names in what is reported; one after the other in one folder.
 /// `KEY` is a key of the stand-in.
 const REPORTS: &[(&str, &str, i32, &str)] = &[
-    ("init", "init", 0, "{extended:[],kept:[],key,made:[],next:[]}"),
+    ("init", "init", 0, "{enabled_for,extended:[],kept:[],key,made:[],next:[]}"),
+    ("key list", "key list", 0, "{keys:[{enabled_for:[],key,path}],store}"),
+    ("key list", "key enable KID config", 0, "{enabled_for,key}"),
+    ("key list", "key disable KID config", 0, "{disabled_for,key}"),
+    ("key list", "key show-path KID", 0, "{key,path}"),
     ("keygen", "keygen other", 0, "{file,key}"),
     (
         "seal",
@@ -153,7 +157,9 @@ fn every_report_has_the_shape_that_the_docs_describe() {
             // In a repository only what git knows is looked at.
             git(&["add", "other"]);
         }
-        let arguments = arguments.replace("KEY", kms.key_id());
+        let stored = std::fs::read_dir(sandbox.store().join("keys")).ok().and_then(|mut keys| keys.next());
+        let kid = stored.map(|key| key.unwrap().file_name().into_string().unwrap()).unwrap_or_default();
+        let arguments = arguments.replace("KEY", kms.key_id()).replace("KID", &kid);
         let output = sandbox
             .command(ENVCONF)
             .args(arguments.split(' '))

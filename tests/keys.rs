@@ -358,11 +358,16 @@ fn the_command_rewraps_by_the_rules_and_says_what_it_did() {
     project.sandbox.write(".envconf.toml", rules);
     let before = project.files();
 
-    let (status, report) = project.refused(&["rewrap", "app", "--trust", &old]);
-    assert_eq!(status, 61, "{report}");
-    assert_eq!(project.files(), before);
+    // Where trust is set, --yes accepts no other key.
+    for arguments in [&["rewrap", "app", "--trust", &old][..], &["rewrap", "app", "--trust", &old, "--yes"]] {
+        let (status, report) = project.refused(arguments);
+        assert_eq!(status, 61, "{report}");
+        assert_eq!(project.files(), before);
+    }
+    let plan = project.told(&["rewrap", "app", "--trust", &old, "--dry-run", "--json"]);
+    assert!(plan.contains(&new.to_string()), "{plan}");
 
-    let done = project.told(&["rewrap", "app", "--trust", &old, "--yes", "--json"]);
+    let done = project.told(&["rewrap", "app", "--trust", &old, "-r", &new.to_string(), "--json"]);
     let done: Value = serde_json::from_str(&done).unwrap();
     let done = &done["pairs"][0];
     assert_eq!(done["recipients"], json!([{"recipient": new.to_string(), "how": "moved", "proved": true}]));

@@ -77,9 +77,11 @@ impl Repository {
     /// Two branches that sealed different content, merged.
     fn in_conflict(&self) {
         self.git(&["checkout", "--quiet", "-b", "other"]);
+        self.envconf(&["verify", "app", "--accept-older"]);
         self.seal("port = 2\ntoken = \"canary\"\n");
         self.commit_all("other");
         self.git(&["checkout", "--quiet", "main"]);
+        self.envconf(&["verify", "app", "--accept-older"]);
         self.seal("port = 3\ntoken = \"canary\"\n");
         self.commit_all("ours");
         self.git_fails(&["merge", "other"]);

@@ -222,7 +222,7 @@ fn the_command_seals_under_a_running_program() {
     run(&["init"]);
     sandbox.write("config/app.toml", "n = 0\n");
     run(&["seal", "config/app.toml"]);
-    let stored = std::fs::read_dir(sandbox.store().join("keys")).unwrap().next().unwrap().unwrap();
+    let stored = fs::read_dir(sandbox.store().join("keys")).unwrap().next().unwrap().unwrap();
     let key = LocalKey::read(&stored.path()).unwrap();
     let loader = App::loader().dir(sandbox.path("config")).local_key(key).variables([("", ""); 0]);
     let watch = loader.watch_options(notified()).watch().unwrap();

@@ -128,6 +128,11 @@ impl KeyStore {
     pub fn read(&self, key: &KeyRef) -> Result<LocalKey, Error> {
         let path = self.path_of(key)?;
         self.check()?;
+        if path.symlink_metadata().is_err() {
+            return Err(Error::new(Kind::BadLocalKey, format!("the key store has no key {key}"))
+                .at(&self.directory)
+                .advise("`envconf key list` shows its keys; `envconf init --local-key FILE` installs one"));
+        }
         let read = LocalKey::read(&path)?;
         if read.key_ref() != key {
             return Err(Error::new(

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use envconf::{Diagnose, Error, Kind, Step, parse_signers, setting};
 use serde_json::{Value, json};
 
+use crate::git::tracked;
 use crate::options::global::Global;
 use crate::options::target::Target;
 use crate::output::Output;
@@ -51,8 +52,12 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Error> {
     let mut diagnose = match args.pair.as_ref().map(|pair| Target::resolve(pair, global)) {
-        None => Diagnose::new("."),
+        None => {
+            tracked::warn_of_key_in_project(Path::new("."), output);
+            Diagnose::new(".")
+        }
         Some(Ok(Target { pair, name, environment })) => {
+            tracked::warn_of_key_in_project(pair.folder(), output);
             Diagnose::new(pair.folder()).pair(pair, name, environment)
         }
         // Options that contradict each other leave nothing to look at; a pair that is nowhere is one failure of many.

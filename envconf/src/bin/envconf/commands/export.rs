@@ -4,6 +4,7 @@ use envconf::Error;
 use serde_json::json;
 
 use super::open::refuse_pair;
+use crate::git::tracked;
 use crate::options::global::{Global, one_of};
 use crate::options::plain_file;
 use crate::options::target::Target;
@@ -70,6 +71,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         .map_err(|error| error.at(target.pair.enc()))?;
     let Some(file) = &args.output else { return output.data(text.as_bytes()) };
     plain_file::write(file, text.as_bytes(), args.force)?;
+    tracked::warn_of_plain(file, output);
     if output.is_json() {
         let names = exported.variables().iter().map(|variable| variable.name());
         let left_out = exported.left_out().iter().map(|key| key.path());

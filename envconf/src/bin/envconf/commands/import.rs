@@ -118,7 +118,17 @@ fn sealing<'a>(
     global: &'a Global,
     output: &'a Output,
 ) -> Sealing<'a> {
-    Sealing { target, file: None, services, global, output, yes: args.yes, verb: "Seal", outline: None }
+    Sealing {
+        target,
+        file: None,
+        services,
+        global,
+        output,
+        yes: args.yes,
+        is_plan: false,
+        verb: "Seal",
+        outline: None,
+    }
 }
 
 /// Seals a pair that is not there yet, for those that are wanted.

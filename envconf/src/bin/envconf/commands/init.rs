@@ -195,7 +195,7 @@ impl Key {
                 done.enabled = Some(store.enable(key.key_ref(), &directory)?);
                 match from {
                     From::Generated => done.new_key = Some(path),
-                    From::Given => done.made.push(shown(&path)),
+                    From::Given => done.installed = Some(path),
                     From::Project(file) => {
                         fs::remove_file(&file).map_err(|error| Error::write(&file, error))?;
                         done.moved = Some((relative(&file), shown(&path)));
@@ -272,6 +272,8 @@ struct Done {
     kept: Vec<String>,
     /// The file of a key that was generated.
     new_key: Option<PathBuf>,
+    /// The file of a key that was given.
+    installed: Option<PathBuf>,
     /// The directory for which the key was enabled.
     enabled: Option<PathBuf>,
     /// From where the key was moved, and to where.
@@ -297,7 +299,7 @@ impl Done {
 
 fn report(done: &Done, key: Option<String>, next: &[String], output: &Output) -> Result<(), Error> {
     if output.is_json() {
-        let keys = done.new_key.iter().map(|path| shown(path));
+        let keys = done.new_key.iter().chain(&done.installed).map(|path| shown(path));
         return output.json(&json!({
             "made": keys.chain(done.made.iter().cloned()).collect::<Vec<_>>(),
             "extended": done.extended,
@@ -309,6 +311,9 @@ fn report(done: &Done, key: Option<String>, next: &[String], output: &Output) ->
     }
     if let (Some(path), Some(key)) = (&done.new_key, &key) {
         output.say(format_args!("Created the local key {key}\n  {}", shown(path)));
+    }
+    if let (Some(path), Some(key)) = (&done.installed, &key) {
+        output.say(format_args!("Installed the local key {key}\n  {}", shown(path)));
     }
     if let Some((from, to)) = &done.moved {
         output.say(format_args!("Moved the local key {from}\n  {to}"));

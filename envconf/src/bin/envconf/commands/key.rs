@@ -21,7 +21,7 @@ Examples:
   envconf key list
   envconf key enable 02f673fde6952cdf
   envconf key disable 02f673fde6952cdf ~/old/project
-  cp \"$(envconf key show-path 02f673fde6952cdf)\" /media/backup"
+  cp \"$(envconf key show-path 02f673fde6952cdf)\" ~/backup.key"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -37,10 +37,10 @@ enum Verb {
     #[command(after_help = "Examples:\n  envconf key enable 02f673fde6952cdf ~/work/shop")]
     Enable(Choice),
     /// Disable a key for a directory; the key stays in the store
-    #[command(after_help = "Examples:\n  envconf key disable local:-:02f673fde6952cdf .")]
+    #[command(after_help = "Examples:\n  envconf key disable 02f673fde6952cdf .")]
     Disable(Choice),
     /// Print the path of a key's file, to back it up
-    #[command(after_help = "Examples:\n  cp \"$(envconf key show-path 02f673fde6952cdf)\" /media/backup")]
+    #[command(after_help = "Examples:\n  cp \"$(envconf key show-path 02f673fde6952cdf)\" ~/backup.key")]
     ShowPath {
         /// The key's id, or its reference local:-:ID
         #[arg(value_name = "KEY", value_parser = reference)]

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use envconf::{Error, Kind, Pair};
 use serde_json::json;
 
+use crate::git::tracked;
 use crate::options::global::Global;
 use crate::options::plain_file;
 use crate::options::target::Target;
@@ -47,6 +48,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         return output.data(opened.content());
     };
     plain_file::write(file, opened.content(), args.force)?;
+    tracked::warn_of_plain(file, output);
     if output.is_json() {
         return output.json(&json!({
             "file": file.to_string_lossy(),

@@ -70,15 +70,14 @@ impl Work for Rewrapping<'_> {
 
     fn run(&self, Subject { target, services }: &Subject) -> Result<Rewrapped, Error> {
         let Self { args, global, output } = self;
-        target.refuse_older()?;
         let sealing = Sealing {
             target,
             file: None,
             services,
             global,
             output,
-            // A plan is only shown: nothing needs to be accepted for it.
-            yes: args.yes || args.dry_run,
+            yes: args.yes,
+            is_plan: args.dry_run,
             verb: "Wrap",
             outline: None,
         };

@@ -138,6 +138,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         global,
         output,
         yes: args.yes,
+        is_plan: false,
         verb: "Seal",
         outline: is_of_rules.then_some((&outline, content_type, &content)),
     };

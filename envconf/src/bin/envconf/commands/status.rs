@@ -8,8 +8,10 @@ use envconf::{
 use serde_json::{Value, json};
 
 use crate::git::index::Indexed;
+use crate::git::tracked;
 use crate::options::global::Global;
 use crate::options::pairs_below;
+use crate::options::target::Target;
 use crate::options::wanted_recipients::{borrowed, differences, files, rules};
 use crate::output::{Output, shown};
 
@@ -46,6 +48,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     pairs_below::collect(&args.folder, &mut pairs)?;
     pairs.sort_by(|a, b| a.enc().cmp(b.enc()));
     pairs.dedup();
+    tracked::warn_of_key_in_project(&args.folder, output);
     let mut indexed = Indexed::around(&args.folder);
     let mut found = Vec::new();
     for pair in pairs {
@@ -132,6 +135,22 @@ impl PairStatus {
         if enc.header.generation < minimum {
             let text = format!("generation {} is below ENVCONF_MIN_GENERATION", enc.header.generation);
             self.differs("stale", format!("{text}: put back the newest one"));
+        }
+        let target = Target {
+            pair: self.pair.clone(),
+            name: enc.header.name.clone(),
+            environment: enc.header.environment.clone(),
+        };
+        let known = target.known().ok().flatten().map_or(0, |known| known.generation());
+        if enc.header.generation < known {
+            let text =
+                format!("generation {} is older than {known}, which you already used", enc.header.generation);
+            self.differs(
+                "stale",
+                format!(
+                    "{text}: put back the newest one, or accept this one with `envconf verify --accept-older`"
+                ),
+            );
         }
         if enc.header.generation < newest {
             let text = format!("generation {} is older than {newest}, which git has", enc.header.generation);

@@ -76,7 +76,15 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
     for (text, check) in checks {
         let result = check.and_then(|check| check.run(args, output));
         match &result {
-            Ok((pair, verified)) if !output.is_json() => output.line(passed(pair, verified, args.depth))?,
+            Ok((pair, verified)) if !output.is_json() => {
+                output.line(passed(pair, verified, args.depth))?;
+                if args.accept_older {
+                    verified
+                        .recipients()
+                        .iter()
+                        .try_for_each(|key| output.line(format_args!("  recipient {key}")))?;
+                }
+            }
             Ok(_) => {}
             Err(error) => {
                 error_report::print(error, output);

@@ -81,9 +81,11 @@ impl Repository {
         if output.status.success() { Ok(!output.stdout.is_empty()) } else { Err(refused("ls-files")) }
     }
 
-    /// Whether git ignores `file`, which it does not track.
+    /// Whether git ignores `file`, an absolute path that it does not track.
     pub(crate) fn ignores(&self, file: &Path) -> Result<bool, Error> {
         let mut git = command(&self.root);
+        // `check-ignore` refuses literal pathspecs; what begins with `/` is literal anyway.
+        git.arg("--no-literal-pathspecs");
         let status = git.args(["check-ignore", "--quiet", "--"]).arg(file).status().map_err(not_started)?;
         match status.code() {
             Some(0) => Ok(true),

@@ -64,6 +64,18 @@ pub(crate) fn refuse_plain(file: &Path, allowed: bool, output: &Output) -> Resul
     }
 }
 
+/// Warns where a plain file was written that git tracks or does not ignore.
+pub(crate) fn warn_of_plain(file: &Path, output: &Output) {
+    match standing_or_warn(file, output) {
+        Standing::Tracked => output.say(format_args!(
+            "warning: git tracks {}: the next commit publishes what is in it",
+            shown(file)
+        )),
+        Standing::NotIgnored => warn_not_ignored(file, output),
+        Standing::Safe => {}
+    }
+}
+
 /// Refuses to write a secret key to a path that git tracks, and warns where git does not ignore it.
 ///
 /// # Errors

@@ -23,6 +23,8 @@ pub(crate) struct Sealing<'a> {
     pub(crate) output: &'a Output,
     /// `--yes`.
     pub(crate) yes: bool,
+    /// Nothing will be written, so nothing needs to be accepted.
+    pub(crate) is_plan: bool,
     /// `Seal` or `Wrap`, for the question.
     pub(crate) verb: &'static str,
     /// The outline that a rule asks for, and the content that it would describe.
@@ -221,7 +223,7 @@ impl Wanted {
     /// Asks for `strangers`, keys that only the rules name, and for what an outline of the rules shows. `--yes` answers,
     /// but where trust is set it accepts no key.
     fn ask(&self, strangers: &[String], revealed: &[String], sealing: &Sealing<'_>) -> Result<(), Error> {
-        if strangers.is_empty() && revealed.is_empty() {
+        if sealing.is_plan || (strangers.is_empty() && revealed.is_empty()) {
             return Ok(());
         }
         let rules = match &self.source {

@@ -1,0 +1,457 @@
+//! A writer of the repository, who has no key, against a developer who pulls: attacks through a bare repository and two
+//! clones, with real git, in several umasks, with and without trust set, by the command and by a program.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use envconf::key_store::KeyStore;
+use envconf::{EncryptedConfig, Kind, LocalKey};
+use envconf_test_support::Sandbox;
+
+const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
+const UMASKS: [&str; 3] = ["022", "027", "077"];
+const SECRET: &str = "kanarienvogel";
+
+#[derive(EncryptedConfig)]
+#[envconf(name = "app")]
+struct App {
+    token: String,
+}
+
+/// A bare repository, and the clones of a developer and of a writer.
+struct Team {
+    sandbox: Sandbox,
+    umask: &'static str,
+    /// `ENVCONF_TRUST` of the developer.
+    trust: Option<String>,
+    dev_key: LocalKey,
+    evil_key: LocalKey,
+}
+
+impl Team {
+    /// A project with a sealed pair. The developer has a key, the writer another one.
+    fn new(umask: &'static str, is_trust_set: bool) -> Self {
+        let sandbox = Sandbox::new();
+        for folder in ["dev-home", "evil-home"] {
+            std::fs::create_dir(sandbox.path(folder)).unwrap();
+        }
+        let keys = [(); 2].map(|()| LocalKey::generate().unwrap());
+        let [dev_key, evil_key] = keys;
+        let trust = is_trust_set.then(|| dev_key.key_ref().to_string());
+        let mut team = Self { sandbox, umask, trust: None, dev_key, evil_key };
+        team.evil_key.create(&team.sandbox.path("evil.key")).unwrap();
+        std::fs::set_permissions(team.sandbox.path("evil.key"), std::fs::Permissions::from_mode(0o600))
+            .unwrap();
+        team.git(".", "init --quiet --bare origin");
+        team.git(".", "clone --quiet origin dev");
+        team.key_store().add(&team.dev_key).unwrap();
+        team.key_store().enable(team.dev_key.key_ref(), &team.sandbox.path("dev")).unwrap();
+        team.ok("dev", "init --quiet");
+        team.sandbox.write("dev/config/app.toml", format!("token = \"{SECRET}\"\n"));
+        team.ok("dev", "seal config/app.toml --quiet");
+        team.git("dev", "add .");
+        team.git("dev", "commit --quiet -m first");
+        team.git("dev", "push --quiet origin HEAD");
+        team.git(".", "clone --quiet origin evil");
+        team.trust = trust;
+        team
+    }
+
+    fn each(mut attack: impl FnMut(Self)) {
+        for umask in UMASKS {
+            for is_trust_set in [false, true] {
+                attack(Self::new(umask, is_trust_set));
+            }
+        }
+    }
+
+    fn key_store(&self) -> KeyStore {
+        KeyStore::at(self.sandbox.path("dev-home/store"))
+    }
+
+    /// Runs a script in `folder`, in this team's umask, with the home directory of whom the folder belongs to.
+    fn shell(&self, folder: &str, script: &str) -> Output {
+        let who = if folder == "evil" { "evil" } else { "dev" };
+        let home = self.sandbox.path(&format!("{who}-home"));
+        let mut command = self.sandbox.command("sh");
+        command
+            .args(["-c", &format!("umask {}\n{script}", self.umask)])
+            .current_dir(self.sandbox.path(folder))
+            .env("HOME", &home)
+            .env("ENVCONF_HOME", home.join("store"))
+            .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")])
+            .envs([("GIT_AUTHOR_NAME", who), ("GIT_AUTHOR_EMAIL", "who@example.com")])
+            .envs([("GIT_COMMITTER_NAME", who), ("GIT_COMMITTER_EMAIL", "who@example.com")]);
+        if let (Some(trust), "dev") = (&self.trust, who) {
+            command.env("ENVCONF_TRUST", trust);
+        }
+        command.output().unwrap()
+    }
+
+    fn git(&self, folder: &str, arguments: &str) {
+        let output = self.shell(folder, &format!("git {arguments}"));
+        assert!(output.status.success(), "git {arguments}: {}", text(&output));
+    }
+
+    fn run(&self, folder: &str, arguments: &str) -> Output {
+        self.shell(folder, &format!("'{ENVCONF}' {arguments} < /dev/null"))
+    }
+
+    fn ok(&self, folder: &str, arguments: &str) -> Output {
+        let output = self.run(folder, arguments);
+        assert!(output.status.success(), "envconf {arguments}: {}", text(&output));
+        output
+    }
+
+    /// The developer's command ends with `status`, changes no file of the clone, and shows no secret.
+    fn refused(&self, arguments: &str, status: i32) -> String {
+        let before = self.files();
+        let output = self.run("dev", arguments);
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(status), "envconf {arguments}: {said}");
+        assert_eq!(self.files(), before, "envconf {arguments} changed a file");
+        assert!(!said.contains(SECRET) && !said.contains("envconf-local-v1"), "{said}");
+        said
+    }
+
+    fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let files = self.sandbox.snapshot().into_iter();
+        files.filter(|(path, _)| path.starts_with("dev/") && !path.starts_with("dev/.git/")).collect()
+    }
+
+    /// What the writer did in his clone reaches the developer's.
+    fn push_and_pull(&self) {
+        self.git("evil", "add -f -A");
+        self.git("evil", "commit --quiet -m 'Tidy up'");
+        self.git("evil", "push --quiet origin HEAD");
+        self.git("dev", "pull --quiet");
+    }
+
+    /// What a program of the developer gives, which sets no trust in its source.
+    fn load(&self) -> Result<String, envconf::Error> {
+        let home = self.sandbox.path("dev-home/store").to_string_lossy().into_owned();
+        let mut variables = vec![("ENVCONF_HOME", home.as_str())];
+        variables.extend(self.trust.as_deref().map(|trust| ("ENVCONF_TRUST", trust)));
+        let loader = App::loader().dir(self.sandbox.path("dev/config")).variables(variables);
+        loader.load().map(|app| app.token.clone())
+    }
+
+    fn recipients(&self) -> Vec<String> {
+        let output = self.ok("dev", "recipients list app");
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// The writer plants his key at `path` of his clone, and a pair sealed for it.
+    fn plant(&self, path: &str) {
+        let planted = self.sandbox.path("evil").join(path);
+        std::fs::create_dir_all(planted.parent().unwrap()).unwrap();
+        std::fs::copy(self.sandbox.path("evil.key"), &planted).unwrap();
+        self.sandbox.write("evil.toml", "token = \"planted\"\n");
+        self.ok("evil", &format!("keygen '{}' --quiet", self.fresh("unused").display()));
+        let output = self.shell(
+            "evil",
+            &format!(
+                "rm -f config/app.conf.*; cp ../evil.toml app.toml; \
+                 ENVCONF_KEY_FILE=../evil.key '{ENVCONF}' seal app.toml -o config -r local && rm app.toml"
+            ),
+        );
+        assert!(output.status.success(), "{}", text(&output));
+    }
+
+    fn fresh(&self, name: &str) -> PathBuf {
+        self.sandbox.path(&format!("{name}-{}", self.sandbox.snapshot().len()))
+    }
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Attack 1: a committed local key is not adopted, wherever it is.
+#[test]
+fn a_committed_local_key_is_not_adopted() {
+    for path in ["config/.envconf/local-key", ".envconf/local-key", "keys/0123456789abcdef"] {
+        Team::each(|team| {
+            assert_eq!(team.load().unwrap(), SECRET);
+            team.plant(path);
+            team.push_and_pull();
+            // Opening: neither the command nor a program takes the writer's pair.
+            for verb in
+                ["verify app", "open app", "get app token", "exec app -- true", "export app", "explain app"]
+            {
+                let said = team.refused(verb, 34);
+                if path.ends_with("local-key") {
+                    assert!(said.contains("warning: git tracks the local key"), "{verb}: {said}");
+                }
+            }
+            assert_eq!(team.load().unwrap_err().kind(), Kind::NoTrustedRecipient);
+            // Sealing: the developer seals for himself, whatever else the writer deletes.
+            for deleted in ["", "rm config/app.conf.key config/app.conf.enc", "rm .envconf.toml"] {
+                if !deleted.is_empty() {
+                    let output = team.shell("dev", deleted);
+                    assert!(output.status.success() || deleted.contains("conf.key"), "{}", text(&output));
+                }
+                team.sandbox.write("dev/config/app.toml", format!("token = \"{SECRET}\"\n"));
+                team.ok("dev", "seal config/app.toml");
+                assert_eq!(team.recipients(), [team.dev_key.key_ref().to_string()], "{deleted}");
+                assert_eq!(team.load().unwrap(), SECRET);
+            }
+        });
+    }
+}
+
+/// A key of the developer's own store does not vouch for a pair in another project.
+#[test]
+fn a_key_that_is_shared_with_one_project_does_not_vouch_in_another() {
+    Team::each(|team| {
+        let shared = LocalKey::generate().unwrap();
+        team.key_store().add(&shared).unwrap();
+        std::fs::create_dir(team.sandbox.path("shared-project")).unwrap();
+        team.key_store().enable(shared.key_ref(), &team.sandbox.path("shared-project")).unwrap();
+        shared.create(&team.sandbox.path("shared.key")).unwrap();
+        let output = team.shell(
+            "evil",
+            &format!(
+                "rm config/app.conf.*; printf 'token = \"planted\"' > app.toml; \
+                 ENVCONF_KEY_FILE=../shared.key '{ENVCONF}' seal app.toml -o config -r local && rm app.toml"
+            ),
+        );
+        assert!(output.status.success(), "{}", text(&output));
+        team.push_and_pull();
+        let said = team.refused("open app", 34);
+        if team.trust.is_none() {
+            assert!(said.contains("in your key store, but not enabled for"), "{said}");
+        }
+        assert_eq!(team.load().unwrap_err().kind(), Kind::NoTrustedRecipient);
+    });
+}
+
+/// Attack 2: no key is in the work tree, so no commit publishes or replaces one.
+#[test]
+fn a_commit_can_neither_publish_nor_replace_the_developers_key() {
+    Team::each(|team| {
+        team.sandbox.write("evil/.envconf/.gitignore", "*\n!local-key\n");
+        team.sandbox.write("evil/.envconf/local-key", "not a key\n");
+        team.push_and_pull();
+        let path = team.key_store().path_of(team.dev_key.key_ref()).unwrap();
+        assert_eq!(LocalKey::read(&path).unwrap().key_ref(), team.dev_key.key_ref());
+        team.ok("dev", "seal config/app.toml --quiet");
+        team.git("dev", "add -A");
+        let tracked =
+            text(&team.shell(
+                "dev",
+                "git ls-files -s | cut -d' ' -f2 | while read id; do git cat-file blob $id; done",
+            ));
+        assert!(!tracked.contains(&*team.dev_key.expose_text()) && !tracked.contains(SECRET), "{tracked}");
+        assert_eq!(team.load().unwrap(), SECRET);
+    });
+}
+
+/// Attack 3: a first seal does not take the recipients of the rules unasked.
+#[test]
+fn recipients_of_the_rules_are_asked_for_at_the_first_seal_too() {
+    Team::each(|team| {
+        let evil = team.evil_key.key_ref().to_string();
+        let rules = format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"local\", \"{evil}\"]\n");
+        team.sandbox.write("evil/.envconf.toml", rules);
+        for file in ["evil/config/app.conf.enc", "evil/config/app.conf.key"] {
+            std::fs::remove_file(team.sandbox.path(file)).unwrap();
+        }
+        team.push_and_pull();
+        let said = team.refused("seal config/app.toml", 61);
+        assert!(said.contains(&evil), "{said}");
+        // No key and no key service is looked at before the question: a broken one is not found.
+        let before = team.files();
+        let output = team.shell(
+            "dev",
+            &format!("ENVCONF_KEY_CMD='touch asked' '{ENVCONF}' seal config/app.toml < /dev/null"),
+        );
+        assert_eq!((output.status.code(), team.files()), (Some(61), before), "{}", text(&output));
+        if team.trust.is_some() {
+            let said = team.refused("seal config/app.toml --yes", 61);
+            assert!(said.contains("ENVCONF_TRUST") && said.contains("-r"), "{said}");
+        }
+        // An import is a first seal, too.
+        team.sandbox.write("dev/.env", format!("TOKEN={SECRET}\n"));
+        if team.trust.is_some() {
+            team.refused("import --dotenv .env --name other -o config --yes", 61);
+        }
+        team.refused("import --dotenv .env --name other -o config", 61);
+    });
+}
+
+/// The rules of a writer cannot add anybody to a pair either, nor show more of it.
+#[test]
+fn rules_add_nobody_and_show_nothing_without_a_yes() {
+    Team::each(|team| {
+        let evil = team.evil_key.key_ref().to_string();
+        let rule = |more: &str| format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"local\"{more}]\n");
+        team.sandbox.write("evil/.envconf.toml", rule(&format!(", \"{evil}\"")));
+        team.push_and_pull();
+        for verb in ["seal config/app.toml", "rewrap app"] {
+            team.refused(verb, 61);
+            if team.trust.is_some() {
+                team.refused(&format!("{verb} --yes"), 61);
+            }
+        }
+        team.sandbox.write("evil/.envconf.toml", format!("{}outline = \"tags\"\n", rule("")));
+        team.push_and_pull();
+        let said = team.refused("seal config/app.toml", 61);
+        assert!(said.contains("the names of all keys"), "{said}");
+        team.ok("dev", "seal config/app.toml --yes");
+        team.ok("dev", "seal config/app.toml");
+    });
+}
+
+/// Attack 3: rules that somebody else could have written are refused.
+#[test]
+fn rules_that_others_could_have_written_are_refused() {
+    let sandbox = Sandbox::new();
+    let key = LocalKey::generate().unwrap();
+    sandbox.own_key(&key.expose_text());
+    sandbox.write("open/project/app.toml", "a = 1\n");
+    let rules = "[[rule]]\nfiles = \"**\"\nrecipients = [\"local\"]\n";
+    let path = sandbox.write("open/.envconf.toml", rules);
+    let seal = || {
+        let output = sandbox.command(ENVCONF).args(["seal", "open/project/app.toml"]).output().unwrap();
+        (output.status.code(), text(&output))
+    };
+    let chmod =
+        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let folder = sandbox.path("open");
+    for (file_mode, folder_mode, status) in [
+        (0o644, 0o755, 0),
+        (0o664, 0o775, 0),
+        (0o646, 0o755, 2),
+        (0o666, 0o755, 2),
+        (0o644, 0o757, 2),
+        (0o644, 0o1777, 2),
+    ] {
+        chmod(&path, file_mode);
+        chmod(&folder, folder_mode);
+        let (code, said) = seal();
+        assert_eq!(code, Some(status), "{file_mode:o} in {folder_mode:o}: {said}");
+        assert!(status == 0 || said.contains("verybody can write to"), "{said}");
+    }
+    chmod(&folder, 0o755);
+    std::fs::remove_file(&path).unwrap();
+    for target in ["elsewhere.toml", "/dev/null", "/dev/zero", "/dev/stdin"] {
+        let _ = std::fs::remove_file(&path);
+        sandbox.write("open/elsewhere.toml", rules);
+        std::os::unix::fs::symlink(target, &path).unwrap();
+        assert_eq!(seal().0, Some(2), "a link to {target}");
+    }
+    // As root, rules of another user; elsewhere nobody can give a file away.
+    if std::fs::metadata("/").is_ok_and(|root| {
+        std::fs::metadata(sandbox.root()).is_ok_and(|own| {
+            use std::os::unix::fs::MetadataExt as _;
+            root.uid() == 0 && own.uid() == 0
+        })
+    }) {
+        std::fs::remove_file(&path).unwrap();
+        sandbox.write("open/.envconf.toml", rules);
+        std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+        let (code, said) = seal();
+        assert_eq!(code, Some(2), "{said}");
+    }
+}
+
+/// Plain layers may be links, as Kubernetes mounts are; a device behind one is refused at once.
+#[test]
+fn plain_layers_may_be_links_to_regular_files() {
+    let team = Team::new("022", false);
+    std::fs::create_dir(team.sandbox.path("dev/config/..data")).unwrap();
+    team.sandbox.write("dev/config/..data/app.defaults.toml", "");
+    let layer = team.sandbox.path("dev/config/app.defaults.toml");
+    std::os::unix::fs::symlink("..data/app.defaults.toml", &layer).unwrap();
+    assert_eq!(team.load().unwrap(), SECRET);
+    for device in ["/dev/ptmx", "/dev/zero", "/dev/stdin", "/dev/tty"] {
+        std::fs::remove_file(&layer).unwrap();
+        std::os::unix::fs::symlink(device, &layer).unwrap();
+        assert_eq!(team.load().unwrap_err().kind(), Kind::Io, "{device}");
+        team.refused("explain app", 10);
+    }
+}
+
+/// Who left does not come back by a revert: an older pair vouches for nobody, until it is accepted.
+#[test]
+fn an_older_pair_that_was_put_back_vouches_for_nobody() {
+    Team::each(|team| {
+        let evil = team.evil_key.key_ref().to_string();
+        // Without rules the recipients are those of the pair.
+        std::fs::remove_file(team.sandbox.path("dev/.envconf.toml")).unwrap();
+        let own = team.key_store().path_of(team.dev_key.key_ref()).unwrap();
+        let both = format!(
+            "ENVCONF_KEY_FILE='{}:../evil.key' '{ENVCONF}' seal config/app.toml -r local",
+            own.display()
+        );
+        let output = team.shell("dev", &both);
+        assert!(output.status.success(), "{}", text(&output));
+        team.git("dev", "add -A");
+        team.git("dev", "commit --quiet -m both");
+        team.git("dev", "push --quiet origin HEAD");
+        team.ok("dev", &format!("recipients remove app {evil}"));
+        team.git("dev", "commit --quiet -a -m one");
+        team.git("dev", "push --quiet origin HEAD");
+        team.git("evil", "pull --quiet");
+        team.git("evil", "revert --no-edit HEAD");
+        team.git("evil", "push --quiet origin HEAD");
+        team.git("dev", "pull --quiet");
+        for verb in [
+            "seal config/app.toml",
+            "unset app token",
+            "rotate app",
+            "rewrap app",
+            "verify app",
+            "recipients add app local:-:0000000000000000",
+        ] {
+            let said = team.refused(verb, 32);
+            assert!(said.contains("--accept-older"), "{verb}: {said}");
+        }
+        let said = text(&team.ok("dev", "open app"));
+        assert!(said.contains("warning:") && said.contains("older than generation 3"), "{said}");
+        assert!(text(&team.ok("dev", "status")).contains("older than 3, which you already used"));
+        let said = text(&team.ok("dev", "verify app --accept-older"));
+        assert!(said.contains(&evil), "{said}");
+        team.ok("dev", "seal config/app.toml");
+        assert!(team.recipients().contains(&evil), "it was accepted");
+    });
+}
+
+/// A deleted pair does not make the memory forget: the next seal goes on above it.
+#[test]
+fn a_deleted_pair_does_not_lower_the_generation() {
+    let team = Team::new("022", false);
+    team.ok("dev", "seal config/app.toml");
+    team.git("dev", "rm --quiet -f config/app.conf.enc config/app.conf.key");
+    let output = team.ok("dev", "seal config/app.toml --json");
+    assert!(text(&output).contains("\"generation\":3"), "{}", text(&output));
+}
+
+/// Attack 5: a plain file that git tracks is not sealed.
+#[test]
+fn a_plain_file_that_git_tracks_is_refused() {
+    Team::each(|team| {
+        team.sandbox.write("evil/config/app.toml", "token = \"change-me\"\n");
+        team.push_and_pull();
+        let said = team.refused("seal config/app.toml", 2);
+        assert!(said.contains("git tracks this plain file") && said.contains("git rm --cached"), "{said}");
+        team.ok("dev", "seal config/app.toml --tracked");
+        // One that git does not ignore is sealed, with a warning.
+        team.sandbox.write("dev/other.toml", "a = 1\n");
+        let said = text(&team.ok("dev", "seal other.toml"));
+        assert!(said.contains("warning: git does not ignore other.toml"), "{said}");
+        // Keys likewise.
+        team.sandbox.write("evil/release.signer", "x");
+        team.push_and_pull();
+        std::fs::remove_file(team.sandbox.path("dev/release.signer")).unwrap();
+        team.refused("keygen release.signer", 2);
+        team.refused("signer new release.signer", 2);
+        let said = text(&team.ok("dev", "keygen app.local"));
+        assert!(said.contains("warning: git does not ignore app.local"), "{said}");
+    });
+}
