@@ -86,7 +86,8 @@ pub(crate) fn check(directory: &Path) -> Result<(), Error> {
     directory.metadata().map(drop).map_err(|error| Error::read(directory, error))
 }
 
-#[cfg(all(test, unix, not(target_os = "macos")))]
+#[cfg(test)]
+#[cfg(all(unix, not(target_os = "macos")))]
 mod tests {
     use super::*;
 

@@ -334,7 +334,8 @@ fn damaged(path: &Path) -> Error {
         .advise("delete the file, then enable each key again with `envconf key enable` in its project")
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
@@ -375,7 +376,7 @@ mod tests {
         it.store.enable(key, &it.path("a")).unwrap();
         it.store.enable(key, &it.path("a/../a")).unwrap();
         for below in ["a", "a/config", "a/b/config"] {
-            assert_eq!(it.enabled_for(below), [key.clone()], "{below}");
+            assert_eq!(it.enabled_for(below), std::slice::from_ref(key), "{below}");
         }
         for beside in ["", "ab", "other", "a/missing"] {
             assert!(it.enabled_for(beside).is_empty(), "{beside}");
