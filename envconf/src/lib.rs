@@ -154,6 +154,10 @@ pub use kms::{
 };
 pub use layers::Provenance;
 pub use load::{Loaded, Loader};
+/// Files as this library reads them.
+pub mod files {
+    pub use crate::base::open_regular;
+}
 /// The user's key store: local keys, enabled directory by directory, and what is known of pairs.
 pub mod key_store {
     pub use crate::kms::{KeyStore, StoredKey, key_in_project};

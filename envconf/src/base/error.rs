@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::key_ref::KeyRef;
+use super::regular_file::NotRegular;
 use crate::base::key_ref;
 
 /// What went wrong, in one word: the closed list of format.md §8, and what can happen around the files.
@@ -588,6 +589,9 @@ impl Attempt {
 /// What an I/O error says, in words for a person: the library's own for those that people meet.
 pub(crate) fn reason(error: &std::io::Error) -> String {
     use std::io::ErrorKind;
+    if let Some(NotRegular) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        return NotRegular.to_string();
+    }
     match error.kind() {
         ErrorKind::NotFound => "no such file or folder".into(),
         ErrorKind::AlreadyExists => "it is there already".into(),

@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use super::error::{Error, Kind};
+pub(crate) use super::regular_file::open_without_waiting;
 use super::secret::SecretBytes;
 
 /// Writes a new file that only its owner can read.
@@ -63,19 +64,6 @@ pub(crate) fn read_text(file: File, limit: u64) -> io::Result<String> {
 pub(crate) fn is_ours(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid())
-}
-
-/// Opens for reading without waiting for the other end, should it be a pipe.
-#[cfg(unix)]
-pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
-#[cfg(not(unix))]
-pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
-    File::open(path)
 }
 
 /// Reads to the end, or until `buffer` is full: a buffer with room for one byte more than is allowed tells a text that

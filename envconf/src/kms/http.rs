@@ -26,7 +26,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 pub(crate) use reqwest::Method;
 
 use super::proxy::{Proxies, Proxy};
-use crate::base::{Fault, SecretBytes};
+use crate::base::{Fault, SecretBytes, open_regular};
 use crate::kms::KmsError;
 
 const CONNECT: Duration = Duration::from_secs(2);
@@ -322,6 +322,9 @@ fn proxy_of(proxy: &Proxy<'_>) -> Result<reqwest::Proxy, KmsError> {
     })
 }
 
+/// Limit of a file of root certificates in bytes; that of an operating system has some hundred KiB.
+const LARGEST_BUNDLE: u64 = 16 << 20;
+
 fn roots(ca_file: Option<&Path>) -> Result<rustls::RootCertStore, KmsError> {
     let mut roots = rustls::RootCertStore::empty();
     match ca_file {
@@ -332,7 +335,9 @@ fn roots(ca_file: Option<&Path>) -> Result<rustls::RootCertStore, KmsError> {
                     .advise("point ENVCONF_CA_FILE or SSL_CERT_FILE at a PEM file, or unset it")
                     .tries(0)
             };
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|_| unusable())? {
+            let file = open_regular(file).map_err(|_| unusable())?;
+            let bundle = std::io::BufReader::new(std::io::Read::take(file, LARGEST_BUNDLE));
+            for certificate in CertificateDer::pem_reader_iter(bundle) {
                 roots.add(certificate.map_err(|_| unusable())?).map_err(|_| unusable())?;
             }
             if roots.is_empty() {

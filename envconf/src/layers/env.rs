@@ -3,12 +3,12 @@
 //! Names are generated from the type and looked up; no variable's name is ever split.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use crate::base::open_regular;
 use crate::base::variables::wipe;
 use crate::base::{Complaint, Origin, Problem, Variables, suggest};
 use crate::meta::{Leaf, Meta, Variable};
@@ -196,12 +196,12 @@ pub(crate) fn read_bounded(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>,
     let cannot = |error: std::io::Error| {
         Complaint::Rule(format!("cannot read it: {}", crate::base::error::reason(&error)))
     };
-    let file = File::open(file).map_err(cannot)?;
+    let file = open_regular(file).map_err(cannot)?;
     let len = file.metadata().map_err(cannot)?.len();
     if len > MAX_FILE as u64 {
         return Err(too_large());
     }
-    // What is no regular file has no length of its own. One byte more shows whether there is more.
+    // Files of /proc have no length of their own. One byte more shows whether there is more.
     let room = if len == 0 { MAX_FILE } else { len as usize } + 1;
     let mut bytes = Zeroizing::new(vec![0; room]);
     let mut filled = 0;

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::base::{Error, Kind, escape, private_file};
+use crate::base::{Error, Kind, escape, open_regular};
 use crate::envelope::random_id;
 use crate::format::{MAX_ENC, MAX_KEY, Name};
 
@@ -183,12 +183,8 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
         error
     };
     // A pipe or a terminal by this name, which a repository can bring as a link, must not hold up whoever looks.
-    let file = private_file::open_without_waiting(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() && !metadata.is_dir() {
-        return Err(Error::new(Kind::Io, "it is no regular file").at(path).advise("restore it from git"));
-    }
-    let len = metadata.len();
+    let file = open_regular(path).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
     let too_large = || Error::new(Kind::TooLarge, format!("larger than {limit} bytes")).at(path);
     let capacity = usize::try_from(len).ok().filter(|len| *len <= limit).ok_or_else(too_large)?;
     let mut bytes = Vec::with_capacity(capacity + 1);

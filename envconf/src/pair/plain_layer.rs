@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::Pair;
-use crate::base::private_file;
+use crate::base::open_regular;
 use crate::base::{Complaint, Error, Kind, Origin, Problem};
 use crate::format::{ContentType, Name};
 use crate::layers::{Layer, LayerKind};
@@ -53,12 +53,7 @@ impl Plain {
     fn read(file: PathBuf) -> Result<Option<Self>, Error> {
         let mut bytes = Vec::new();
         // Links are followed: Kubernetes mounts files as links.
-        let read = private_file::open_without_waiting(&file).and_then(|open| {
-            if !open.metadata()?.is_file() {
-                return Err(std::io::Error::other("it is not a regular file"));
-            }
-            open.take(LIMIT + 1).read_to_end(&mut bytes)
-        });
+        let read = open_regular(&file).and_then(|open| open.take(LIMIT + 1).read_to_end(&mut bytes));
         match read {
             // A link that leads nowhere is not "no file".
             Err(error) if error.kind() == ErrorKind::NotFound && file.symlink_metadata().is_err() => {

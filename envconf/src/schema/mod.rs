@@ -14,13 +14,13 @@ pub(crate) mod check;
 
 pub use self::template::{Format, template};
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use serde::de::DeserializeSeed as _;
 
 use self::types::Type;
+use crate::base::open_regular;
 use crate::base::{Complaint, Error, Kind, Variables, escape, suggest};
 use crate::layers::env::file_form;
 use crate::layers::{self, Environment, Fields, Layer, Provenance, Report};
@@ -84,7 +84,7 @@ impl Schema {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let failed = |error| Error::read(path, error);
         let mut bytes = Vec::new();
-        File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes)).map_err(failed)?;
+        open_regular(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes)).map_err(failed)?;
         if bytes.len() as u64 > LIMIT {
             return Err(Error::new(Kind::Usage, "a schema has at most 4 MiB").at(path));
         }

@@ -1,8 +1,8 @@
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use envconf::files::open_regular;
 use envconf::format::{EncFile, KeyFile, MAX_ENC};
 use envconf::{Error, Kind, escape};
 
@@ -61,7 +61,7 @@ fn read(name: &Path, path: &Path) -> Result<Option<Side>, Error> {
     }
     let failed = |error| Error::read(path, error);
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(MAX_ENC as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    open_regular(path).map_err(failed)?.take(MAX_ENC as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     let is_key = name.extension().is_some_and(|extension| extension == "key");
     let side = match is_key {
         true => Side { key: Some(KeyFile::parse(&bytes)?), ..Side::default() },

@@ -1,9 +1,10 @@
 //! Lines that belong into a text file of the user's: `.gitattributes`, `.gitignore`.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::OpenOptions;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use envconf::files::open_regular;
 use envconf::{Error, Kind};
 
 /// Sealed files are compared and opened byte for byte (format.md §4).
@@ -17,6 +18,11 @@ pub(crate) struct AppendedLines {
     text: String,
 }
 
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(file)?.read_to_end(&mut bytes).map(|_| bytes)
+}
+
 impl AppendedLines {
     /// Those of `wanted` that `file` does not have.
     ///
@@ -27,7 +33,7 @@ impl AppendedLines {
         if file.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
             return Err(Error::new(Kind::Usage, "it is a link, which git does not follow").at(file));
         }
-        let there = match fs::read(file) {
+        let there = match read(file) {
             Ok(bytes) => Some(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(Error::read(file, error)),

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use envconf::Error;
+use envconf::files::open_regular;
 use envconf::format::MAX_CONTENT;
 use zeroize::Zeroizing;
 
@@ -17,7 +18,7 @@ const FIRST: usize = 64 * 1024;
 /// [`Kind::Io`](envconf::Kind::Io) if it cannot be read.
 pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let failed = |error| Error::read(path, error);
-    let file = File::open(path).map_err(failed)?;
+    let file = open_regular(path).map_err(failed)?;
     let len = file.metadata().map_err(failed)?.len();
     // One byte more, so that the end is met before the buffer has to grow. A pipe has no length.
     let first = usize::try_from(len).map_or(FIRST, |len| if len == 0 { FIRST } else { len + 1 });

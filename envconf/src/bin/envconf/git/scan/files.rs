@@ -1,11 +1,12 @@
 //! The files that are scanned: those on disk, or as git's index has them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use envconf::Error;
+use envconf::files::open_regular;
 
 use crate::git::{Objects, Repository};
 
@@ -108,7 +109,7 @@ impl Files {
         read: impl FnOnce(&mut dyn Read) -> io::Result<T>,
     ) -> Result<T, Error> {
         let result = match &mut self.contents {
-            Contents::Disk(_) => File::open(self.root.join(path)).and_then(|mut file| read(&mut file)),
+            Contents::Disk(_) => open_regular(&self.root.join(path)).and_then(|mut file| read(&mut file)),
             Contents::Index(objects, reader) => match objects.get(path) {
                 Some(object) => reader.read(object, read),
                 None => Err(io::ErrorKind::NotFound.into()),
