@@ -7,6 +7,7 @@ use crate::options::global::Global;
 use crate::options::schema::SchemaArgs;
 use crate::options::target::Target;
 use crate::output::Output;
+use crate::output::layout;
 
 /// Show where each value comes from, and never the value
 ///
@@ -54,11 +55,14 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         }));
     }
     let paths: Vec<String> = values.iter().map(|value| escape(value.path()).to_string()).collect();
-    let width = paths.iter().map(|path| path.chars().count()).max().unwrap_or_default();
+    let width = layout::column_width(paths.iter().map(String::as_str));
     for (path, value) in paths.iter().zip(values) {
         // Without a schema it is the same of all that is sealed.
         let secret = if value.secret() && schema.is_some() { " (secret)" } else { "" };
-        output.paragraph(&format!("{path:width$}  "), &format!("{}{secret}", value.origin()))?;
+        output.paragraph(
+            &format!("{}  ", layout::padded(path, width)),
+            &format!("{}{secret}", value.origin()),
+        )?;
     }
     Ok(())
 }

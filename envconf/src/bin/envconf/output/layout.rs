@@ -10,14 +10,14 @@ pub(crate) fn table<const N: usize>(
 ) -> Vec<String> {
     let rows: Vec<[String; N]> = rows.into_iter().collect();
     let widths: [usize; N] = std::array::from_fn(|column| {
-        rows.iter().map(|row| len(&row[column])).chain([len(heads[column])]).max().unwrap_or(0)
+        column_width(rows.iter().map(|row| row[column].as_str()).chain([heads[column]]))
     });
     let needed = widths.iter().sum::<usize>() + 2 * N.saturating_sub(1);
     if width.is_some_and(|width| needed > width) {
         return rows.iter().flat_map(|row| block(heads, row, width)).collect();
     }
     let line = |cells: &[String; N]| {
-        let cells: Vec<_> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let cells: Vec<_> = cells.iter().zip(widths).map(|(cell, width)| padded(cell, width)).collect();
         cells.join("  ").trim_end().to_owned()
     };
     std::iter::once(&heads.map(str::to_owned)).chain(&rows).map(line).collect()
@@ -26,8 +26,9 @@ pub(crate) fn table<const N: usize>(
 fn block<const N: usize>(heads: [&str; N], row: &[String; N], width: Option<usize>) -> Vec<String> {
     let widest = heads.iter().skip(1).map(|head| len(head)).max().unwrap_or(0);
     let fields = heads.iter().zip(row).skip(1).filter(|(_, cell)| !cell.is_empty());
-    let fields = fields
-        .flat_map(|(head, cell)| paragraph(&format!("  {:widest$}  ", head.to_lowercase()), cell, width));
+    let fields = fields.flat_map(|(head, cell)| {
+        paragraph(&format!("  {}  ", padded(&head.to_lowercase(), widest)), cell, width)
+    });
     row.iter().take(1).cloned().chain(fields).collect()
 }
 
@@ -49,6 +50,18 @@ pub(crate) fn paragraph(lead: &str, text: &str, width: Option<usize>) -> Vec<Str
     let indent = " ".repeat(len(lead));
     let lead_of = |at: usize| if at == 0 { lead } else { &indent };
     lines.iter().enumerate().map(|(at, line)| format!("{}{line}", lead_of(at))).collect()
+}
+
+/// Returns the width of a column that holds `cells`: that of the longest one, up to a limit. A longer cell then moves
+/// what follows it in its own row, and the other rows are not filled up with blanks.
+pub(crate) fn column_width<'a>(cells: impl Iterator<Item = &'a str>) -> usize {
+    const WIDEST: usize = 100;
+    cells.map(len).max().unwrap_or(0).min(WIDEST)
+}
+
+/// Returns `cell` with blanks up to `width` characters. `format!` panics at widths above 65,535.
+pub(crate) fn padded(cell: &str, width: usize) -> String {
+    format!("{cell}{}", " ".repeat(width.saturating_sub(len(cell))))
 }
 
 fn len(text: &str) -> usize {
@@ -76,6 +89,16 @@ mod tests {
         let lines = ["tencent:r:1", "  alias     app", "tencent:r:22", "  rotation  on"];
         for width in [28, 10, 1] {
             assert_eq!(table(["KEY", "ALIAS", "ROTATION"], rows(), Some(width)), lines, "{width}");
+        }
+    }
+
+    #[test]
+    fn a_cell_of_any_length_is_printed_and_does_not_widen_the_others() {
+        for length in [101, 65_535, 65_536, 1 << 20] {
+            let long = "k".repeat(length);
+            let lines = table(["KEY", "A"], [[long.clone(), "x".into()], ["short".into(), "y".into()]], None);
+            assert_eq!(lines[1], format!("{long}  x"));
+            assert_eq!(lines[2].len(), 100 + 2 + 1);
         }
     }
 

@@ -71,26 +71,53 @@ impl Dotenv {
     /// The path of each variable, in the order of the file.
     fn paths(&self, prefix: Option<&str>) -> Result<Vec<(Vec<String>, &str)>, Error> {
         let mut paths: Vec<(Vec<String>, &str)> = Vec::new();
+        let mut variables = Vec::new();
         let mut problems = Vec::new();
         let start = prefix.map(|prefix| format!("{prefix}__"));
         for Variable { name, value, line } in &self.variables {
             let rest = start.as_deref().and_then(|start| name.strip_prefix(start)).unwrap_or(name);
             let path: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
-            let is_within = |a: &[String], b: &[String]| b.starts_with(a);
             if path.iter().any(String::is_empty) {
                 problems.push(problem(name, *line, "it makes no path: nothing stands beside a `__`".into()));
-            } else if paths.iter().any(|(other, _)| is_within(other, &path) || is_within(&path, other)) {
-                let what = format!("another name makes the path {} or one within it", path.join("."));
-                problems.push(problem(name, *line, what));
+            } else if path.len() > DEEPEST {
+                problems.push(problem(name, *line, format!("it makes a path of more than {DEEPEST} keys")));
             } else {
                 paths.push((path, value));
+                variables.push((name, *line));
             }
+        }
+        for at in paths_within_others(&paths) {
+            let (name, line) = variables[at];
+            let what = format!("another name makes the path {} or one within it", paths[at].0.join("."));
+            problems.push(problem(name, line, what));
         }
         match problems.is_empty() {
             true => Ok(paths),
             false => Err(Error::does_not_fit("dotenv", problems)),
         }
     }
+}
+
+/// What a path may have at most, so that the result is within the depth that every reader of it allows.
+const DEEPEST: usize = 64;
+
+/// Returns the indices of the paths that are equal to another one, or that one of the two is within the other: of each
+/// such two the later one, ascending.
+fn paths_within_others(paths: &[(Vec<String>, &str)]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..paths.len()).collect();
+    order.sort_by(|a, b| paths[*a].0.cmp(&paths[*b].0).then(a.cmp(b)));
+    let mut later = Vec::new();
+    // Everything within a path follows it directly in this order.
+    let mut outer: Option<usize> = None;
+    for at in order {
+        match outer {
+            Some(outer) if paths[at].0.starts_with(&paths[outer].0) => later.push(at.max(outer)),
+            _ => outer = Some(at),
+        }
+    }
+    later.sort_unstable();
+    later.dedup();
+    later
 }
 
 /// One line for each path, in the order of the file.
@@ -164,6 +191,20 @@ mod tests {
         assert!(written(text, ContentType::Toml, None).unwrap().starts_with("app.db.url = "));
         assert_eq!(written("", ContentType::Json, None).unwrap(), "{}\n");
         assert_eq!(written("", ContentType::Raw, None).unwrap_err().kind(), Kind::Usage);
+    }
+
+    #[test]
+    fn deep_names_and_many_names_are_no_trouble() {
+        let deep = |keys: usize| format!("{}=1\n", vec!["A"; keys].join("__"));
+        for ty in [ContentType::Toml, ContentType::Json] {
+            let content = written(&deep(DEEPEST), ty, None).unwrap();
+            crate::check_content(content.as_bytes(), ty).unwrap();
+            for keys in [DEEPEST + 1, 1_000, 300_000] {
+                assert_eq!(written(&deep(keys), ty, None).unwrap_err().kind(), Kind::DoesNotFit, "{keys}");
+            }
+        }
+        let many: String = (0..50_000).map(|at| format!("A{at}=1\n")).collect();
+        assert_eq!(written(&many, ContentType::Toml, None).unwrap().lines().count(), 50_000);
     }
 
     #[test]
