@@ -431,7 +431,7 @@ fn without_git_it_is_said() {
     for arguments in [&["hook", "install"][..], &["scan", "--staged"], &["scan"]] {
         let output = repository.command(ENVCONF, arguments).env("PATH", "/nowhere").output().unwrap();
         assert_eq!(output.status.code(), Some(10));
-        assert!(all(&output).contains("needs the program git"));
+        assert!(all(&output).contains("the program git was not found"));
     }
 }
 

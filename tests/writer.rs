@@ -455,3 +455,177 @@ fn a_plain_file_that_git_tracks_is_refused() {
         assert!(said.contains("warning: git does not ignore app.local"), "{said}");
     });
 }
+
+/// Tracked files named as those of a bare repository do not make git answer from them: neither about a planted key, nor
+/// about a plain file.
+#[test]
+fn a_bare_repository_among_the_tracked_files_answers_nothing() {
+    Team::each(|team| {
+        team.plant(".envconf/local-key");
+        for folder in ["evil/.envconf", "evil/config"] {
+            team.sandbox.write(&format!("{folder}/HEAD"), "ref: refs/heads/main\n");
+            for file in ["objects/x", "refs/x"] {
+                team.sandbox.write(&format!("{folder}/{file}"), "");
+            }
+            team.sandbox.write(&format!("{folder}/info/exclude"), "*\n");
+            let config = "[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = .\n";
+            team.sandbox.write(&format!("{folder}/config"), config);
+        }
+        team.sandbox.write("evil/config/app.toml", "token = \"planted\"\n");
+        team.push_and_pull();
+        let said = text(&team.ok("dev", "init --yes"));
+        assert!(!said.contains("Moved"), "{said}");
+        team.refused("open app", 34);
+        for folder in ["dev", "dev/config"] {
+            let file = if folder == "dev" { "config/app.toml" } else { "app.toml" };
+            let output = team.run(folder, &format!("seal {file}"));
+            let said = text(&output);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains("git tracks this plain file"), "{said}");
+        }
+        // Nor do variables that git sets in hooks of another repository.
+        let output =
+            team.shell("dev", &format!("GIT_DIR=\"$PWD/../evil/.git\" '{ENVCONF}' seal config/app.toml"));
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    });
+}
+
+/// A planted key is not moved into the store where git cannot be asked whether it tracks it.
+#[test]
+fn a_key_that_git_cannot_be_asked_about_is_not_moved() {
+    let team = Team::new("077", false);
+    team.key_store().disable(team.dev_key.key_ref(), &team.sandbox.path("dev")).unwrap();
+    team.plant(".envconf/local-key");
+    team.push_and_pull();
+    let output = team.shell("dev", &format!("PATH=/nonexistent '{ENVCONF}' init --yes"));
+    let said = text(&output);
+    assert!(output.status.success() && !said.contains("Moved") && said.contains("is not used"), "{said}");
+    assert!(team.sandbox.exists("dev/.envconf/local-key"));
+    // Nor one that a link leads to.
+    team.git("dev", "rm -r --quiet -f .envconf");
+    team.sandbox.write("elsewhere/local-key", "");
+    std::fs::remove_file(team.sandbox.path("elsewhere/local-key")).unwrap();
+    team.evil_key.create(&team.sandbox.path("elsewhere/local-key")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", team.sandbox.path("dev/.envconf")).unwrap();
+    let said = text(&team.ok("dev", "init --yes"));
+    assert!(!said.contains("Moved") && team.sandbox.exists("elsewhere/local-key"), "{said}");
+}
+
+/// An older pair does not become new by being moved within the repository.
+#[test]
+fn an_older_pair_that_was_moved_vouches_for_nobody() {
+    for script in [
+        "git checkout HEAD~1 -- config && git mv config/app.conf.enc config/app.conf.key .",
+        "git checkout HEAD~1 -- config && mv config conf2 && ln -s conf2 config && git add -A",
+    ] {
+        let team = Team::new("022", false);
+        team.ok("dev", "seal config/app.toml");
+        team.git("dev", "commit --quiet -a -m second");
+        team.git("dev", "push --quiet origin HEAD");
+        team.git("evil", "pull --quiet");
+        let output = team.shell("evil", script);
+        assert!(output.status.success(), "{}", text(&output));
+        team.git("evil", "commit --quiet -a -m moved");
+        team.git("evil", "push --quiet origin HEAD");
+        std::fs::remove_file(team.sandbox.path("dev/config/app.toml")).unwrap();
+        team.git("dev", "pull --quiet");
+        team.refused("unset app token", 32);
+        team.refused("verify app", 32);
+    }
+}
+
+/// A `.key` that was put back without its `.enc` vouches for nobody either: `rewrap` does not raise the generation.
+#[test]
+fn an_older_key_file_that_was_put_back_vouches_for_nobody() {
+    let team = Team::new("022", false);
+    let evil = team.evil_key.key_ref().to_string();
+    std::fs::remove_file(team.sandbox.path("dev/.envconf.toml")).unwrap();
+    let own = team.key_store().path_of(team.dev_key.key_ref()).unwrap();
+    let both = format!("ENVCONF_KEY_FILE='{}:../evil.key' '{ENVCONF}'", own.display());
+    for arguments in [format!("{both} rewrap app -r local"), "cp config/app.conf.key ../both".into()] {
+        let output = team.shell("dev", &arguments);
+        assert!(output.status.success(), "{}", text(&output));
+    }
+    team.ok("dev", "rewrap app -r local");
+    team.ok("dev", "verify app");
+    std::fs::copy(team.sandbox.path("both"), team.sandbox.path("dev/config/app.conf.key")).unwrap();
+    for verb in ["seal config/app.toml", "unset app token", "rotate app", "verify app"] {
+        let said = team.refused(verb, 32);
+        assert!(said.contains(&evil) && said.contains("--accept-older"), "{verb}: {said}");
+    }
+    // Opening it does not make it the known one.
+    team.ok("dev", "get app token");
+    team.refused("rotate app", 32);
+    team.ok("dev", "verify app --accept-older");
+    team.ok("dev", "unset app token");
+}
+
+/// Every verb that opens an older pair warns of it.
+#[test]
+fn every_verb_that_reads_warns_of_an_older_pair() {
+    let team = Team::new("022", false);
+    team.ok("dev", "seal config/app.toml");
+    team.git("dev", "checkout --quiet HEAD -- config");
+    for verb in [
+        "open app",
+        "get app token",
+        "exec app -- true",
+        "exec app --file -- true {}",
+        "export app",
+        "explain app",
+        "recipients list app",
+        "diff app app --open",
+        "doctor app",
+    ] {
+        let said = text(&team.ok("dev", verb));
+        assert!(said.contains("warning:") && said.contains("older than generation 2"), "{verb}: {said}");
+    }
+}
+
+/// A home directory that is a repository: the store inside it could be committed.
+#[test]
+fn a_store_in_the_repository_is_refused_before_a_key_is_made() {
+    let sandbox = Sandbox::new();
+    let run = |arguments: &[&str], folder: &str| {
+        let mut command = sandbox.command(ENVCONF);
+        command.args(arguments).current_dir(sandbox.path(folder)).env_remove("ENVCONF_HOME").output().unwrap()
+    };
+    assert!(sandbox.command("git").args(["init", "--quiet"]).status().unwrap().success());
+    std::fs::create_dir_all(sandbox.path("notes")).unwrap();
+    let before = sandbox.snapshot();
+    let output = run(&["init"], "notes");
+    assert_eq!(output.status.code(), Some(43), "{}", text(&output));
+    assert_eq!(sandbox.snapshot(), before);
+    // With a repository of its own the project is fine; the home directory's repository gets a warning.
+    assert!(sandbox.command("git").args(["init", "--quiet", "notes"]).status().unwrap().success());
+    let output = run(&["init"], "notes");
+    assert!(
+        output.status.success() && text(&output).contains("warning: git does not ignore"),
+        "{}",
+        text(&output)
+    );
+}
+
+/// `init` does not write through a link.
+#[test]
+fn init_does_not_follow_a_config_directory_that_is_a_link() {
+    let team = Team::new("022", false);
+    std::fs::create_dir(team.sandbox.path("outside")).unwrap();
+    std::fs::remove_dir_all(team.sandbox.path("dev/config")).unwrap();
+    std::os::unix::fs::symlink("../outside", team.sandbox.path("dev/config")).unwrap();
+    team.refused("init", 2);
+    assert_eq!(std::fs::read_dir(team.sandbox.path("outside")).unwrap().count(), 0);
+}
+
+/// Names that are not UTF-8 and directories that cannot be read stop nobody.
+#[test]
+fn odd_names_in_the_tree_do_not_stop_status_and_init() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let team = Team::new("022", false);
+    let odd = team.sandbox.path("dev").join(std::ffi::OsStr::from_bytes(b"x\xff"));
+    std::fs::create_dir(&odd).unwrap();
+    std::fs::copy(team.sandbox.path("dev/config/app.conf.enc"), odd.join("app.conf.enc")).unwrap();
+    team.ok("dev", "status");
+    team.key_store().disable(team.dev_key.key_ref(), &team.sandbox.path("dev")).unwrap();
+    team.ok("dev", "init --yes");
+}

@@ -4,19 +4,16 @@ use std::path::{Path, PathBuf};
 
 /// The nearest `relative` file in `start` or a folder above it.
 ///
-/// The search ends with the folder that holds `.git`, before a folder that belongs to neither the user nor root,
-/// and at the root: what lies beyond is somebody else's.
+/// The search ends with the folder that holds `.git`, with a folder that belongs to neither the user nor root, and at
+/// the root: what lies beyond is somebody else's. Whoever uses the file checks its owner, and that of its folder.
 pub(crate) fn upwards(start: &Path, relative: &str) -> Option<PathBuf> {
     let start = std::fs::canonicalize(start).ok()?;
     for folder in start.ancestors() {
-        if !is_ours(folder) {
-            return None;
-        }
         let file = folder.join(relative);
         if file.symlink_metadata().is_ok() {
             return Some(file);
         }
-        if folder.join(".git").symlink_metadata().is_ok() {
+        if folder.join(".git").symlink_metadata().is_ok() || !is_ours(folder) {
             return None;
         }
     }

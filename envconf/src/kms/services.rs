@@ -245,11 +245,14 @@ impl KeyServices {
         }
     }
 
-    /// Says how to get at one of `wanted`, none of which is at hand.
-    pub(crate) fn missing_key_advice<'a>(&self, wanted: impl IntoIterator<Item = &'a KeyRef>) -> String {
+    /// Says how to get at one of `wanted`, local keys that were not found; or at any, where none is named.
+    pub fn missing_key_advice<'a>(&self, wanted: impl IntoIterator<Item = &'a KeyRef>) -> String {
         if let (Some(store), Some(directory)) = (&self.store, &self.found_for) {
-            let stored = |key: &&KeyRef| store.path_of(key).is_ok_and(|path| path.is_file());
-            if let Some(key) = wanted.into_iter().find(stored) {
+            let wanted: Vec<&KeyRef> = wanted.into_iter().collect();
+            let stored: Vec<KeyRef> =
+                store.keys().unwrap_or_default().iter().map(|key| key.key_ref().clone()).collect();
+            let found = stored.iter().find(|key| wanted.is_empty() || wanted.contains(key));
+            if let Some(key) = found {
                 let directory = escape(&directory.to_string_lossy()).to_string();
                 return format!(
                     "the key {key} is in your key store, but not enabled for {directory}: enable it with `envconf key enable {}`, if this project is the one it was made for",
@@ -260,7 +263,7 @@ impl KeyServices {
         let in_project = self.found_for.as_deref().and_then(key_in_project);
         if let Some(path) = in_project {
             return format!(
-                "{} is not used, because everybody who can write the project can put a key there: if it is yours, `envconf init` moves it into your key store; or set ENVCONF_KEY_FILE",
+                "{} is not used, because everybody who can write the project can put a key there: if it is yours, and git does not track it, `envconf init` moves it into your key store; or set ENVCONF_KEY_FILE",
                 escape(&path.to_string_lossy())
             );
         }

@@ -4,13 +4,13 @@
 //! authentic, so without this memory it would bring back a recipient that was removed (format.md §9, "Rollback").
 //! Nothing in here is secret.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::files::Pair;
-use crate::base::{Error, KeyRef, Kind, data_directory, private_file};
+use crate::base::{Error, KeyRef, Kind, data_directory, private_file, upward_search};
 use crate::format::{Header, Id, MAX_GENERATION, Name};
 use crate::kms::KeyStore;
 
@@ -36,13 +36,23 @@ impl KnownPair {
         &self.recipients
     }
 
-    /// Checks that `generation`, which the pair's `.enc` states, is not older than this one.
+    /// Checks that `generation`, which the pair's `.enc` states, is not older than this one; and where it is the same, that
+    /// no recipient was added since: a `.key` can be put back without its `.enc`.
     ///
     /// # Errors
     /// [`Kind::Rollback`].
-    pub fn check(&self, generation: u64, pair: &Pair) -> Result<(), Error> {
-        if generation >= self.generation {
+    pub fn check(&self, generation: u64, recipients: &[KeyRef], pair: &Pair) -> Result<(), Error> {
+        let added = |key: &&KeyRef| !self.recipients.contains(key);
+        let added: Vec<String> = recipients.iter().filter(added).map(ToString::to_string).collect();
+        if generation > self.generation || (generation == self.generation && added.is_empty()) {
             return Ok(());
+        }
+        if generation == self.generation {
+            let message =
+                format!("it has recipients that it did not have when you last used it: {}", added.join(" "));
+            return Err(Error::new(Kind::Rollback, message).at(pair.key()).advise(
+                "if a colleague added them, accept the pair with `envconf verify PAIR --accept-older`; else restore the newest .key with git",
+            ));
         }
         let message = format!(
             "generation {generation} is older than generation {}, which you already used",
@@ -65,25 +75,57 @@ impl KeyStore {
         name: &Name,
         environment: &Name,
     ) -> Result<Option<KnownPair>, Error> {
-        let Some((path, _)) = self.record_of(pair, name, environment) else { return Ok(None) };
-        let file = match private_file::open_without_waiting(&path) {
+        let Some((path, enc)) = self.record_of(pair, name, environment) else { return Ok(None) };
+        match self.read_record(&path)? {
+            Some(record) => Ok(Some(record.known)),
+            None => self.known_before_it_moved(&enc, name, environment),
+        }
+    }
+
+    /// Returns what is known of the pair if it was moved within its repository: of pairs of this name and environment that
+    /// are not at their paths any more, the highest generation.
+    fn known_before_it_moved(
+        &self,
+        enc: &Path,
+        name: &Name,
+        environment: &Name,
+    ) -> Result<Option<KnownPair>, Error> {
+        let Some(top) = enc.parent().and_then(upward_search::repository_top) else { return Ok(None) };
+        let Ok(entries) = std::fs::read_dir(self.directory().join(DIRECTORY)) else { return Ok(None) };
+        let mut moved: Option<KnownPair> = None;
+        for entry in entries.flatten() {
+            // A record that cannot be read is another pair's: it is reported when that is used.
+            let Ok(Some(record)) = self.read_record(&entry.path()) else { continue };
+            let is_of_pair = record.name == name.as_str()
+                && record.environment == environment.as_str()
+                && record.enc.starts_with(&top)
+                && record.enc.canonicalize().ok().as_ref() != Some(&record.enc);
+            if is_of_pair && moved.as_ref().is_none_or(|known| known.generation < record.known.generation) {
+                moved = Some(record.known);
+            }
+        }
+        Ok(moved)
+    }
+
+    fn read_record(&self, path: &Path) -> Result<Option<Record>, Error> {
+        let file = match private_file::open_without_waiting(path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::read(&path, error)),
+            Err(error) => return Err(Error::read(path, error)),
         };
         self.check_pairs()?;
-        private_file::check(&file, &path, "record of a pair")?;
-        let text = private_file::read_text(file, LIMIT).map_err(|error| Error::read(&path, error))?;
+        private_file::check(&file, path, "record of a pair")?;
+        let text = private_file::read_text(file, LIMIT).map_err(|error| Error::read(path, error))?;
         let damaged = || {
-            Error::new(Kind::Usage, "the record of a pair is damaged")
-                .at(&path)
-                .advise("check the pair's recipients with `envconf recipients list`, then delete the record")
+            Error::new(Kind::Usage, "the record of a pair is damaged").at(path).advise(
+                "check the pair's recipients, and accept them with `envconf verify PAIR --accept-older`",
+            )
         };
         parse(&text).map(Some).ok_or_else(damaged)
     }
 
-    /// Remembers a pair that was sealed, or opened and so authenticated. An older generation than the known one changes
-    /// nothing.
+    /// Remembers a pair that was opened, and so authenticated. An older one than the known one changes nothing, and
+    /// neither does one of the same generation that has more recipients.
     ///
     /// # Errors
     /// [`Kind::Io`], [`Kind::InsecureKeyFile`] and [`Kind::Usage`] for a record that cannot be used or written.
@@ -97,7 +139,9 @@ impl KeyStore {
         let recipients: Vec<KeyRef> = recipients.into_iter().cloned().collect();
         let this = KnownPair { generation: header.generation, recipients };
         match known {
-            Some(known) if known.generation > this.generation || known == this => Ok(()),
+            Some(known) if known == this || known.check(this.generation, &this.recipients, pair).is_err() => {
+                Ok(())
+            }
             _ => self.accept(pair, header, &this.recipients),
         }
     }
@@ -148,12 +192,23 @@ impl KeyStore {
     }
 }
 
-fn parse(text: &str) -> Option<KnownPair> {
+/// A file of the memory.
+#[derive(Debug, PartialEq)]
+struct Record {
+    enc: PathBuf,
+    name: String,
+    environment: String,
+    known: KnownPair,
+}
+
+fn parse(text: &str) -> Option<Record> {
     let record: Value = serde_json::from_str(text).ok()?;
     let generation = record["generation"].as_u64().filter(|number| (1..=MAX_GENERATION).contains(number))?;
     let recipients = record["recipients"].as_array()?.iter();
     let recipients = recipients.map(|key| key.as_str()?.parse().ok()).collect::<Option<_>>()?;
-    Some(KnownPair { generation, recipients })
+    let word = |name: &str| Some(record[name].as_str()?.to_owned());
+    let known = KnownPair { generation, recipients };
+    Some(Record { enc: word("pair")?.into(), name: word("name")?, environment: word("environment")?, known })
 }
 
 #[cfg(test)]
@@ -183,8 +238,13 @@ mod tests {
         }
         let newest = KnownPair { generation: 2, recipients: vec![a.key_ref().clone()] };
         assert_eq!(known(), Some(newest.clone()));
-        assert_eq!(newest.check(1, &pair).unwrap_err().kind(), Kind::Rollback);
-        newest.check(2, &pair).unwrap();
+        let both = [a.key_ref().clone(), b.key_ref().clone()];
+        for (generation, recipients) in [(1, &both[..1]), (2, &both)] {
+            assert_eq!(newest.check(generation, recipients, &pair).unwrap_err().kind(), Kind::Rollback);
+        }
+        for (generation, recipients) in [(2, &both[..1]), (2, &[]), (3, &both)] {
+            newest.check(generation, recipients, &pair).unwrap();
+        }
         store.remember(&pair, pairs[0].header(), pairs[0].recipients()).unwrap();
         assert_eq!(known(), Some(newest));
         store.accept(&pair, pairs[0].header(), pairs[0].recipients()).unwrap();

@@ -1,6 +1,6 @@
 //! explain: where each value of a configuration comes from, without the program that loads it.
 
-use crate::base::{Error, Variables};
+use crate::base::{Error, KeyRef, Variables};
 use crate::format::Header;
 use crate::kms::KeyServices;
 use crate::layers::{self, Layer, Provenance};
@@ -11,6 +11,7 @@ use crate::schema::Schema;
 #[derive(Debug)]
 pub struct Explained {
     header: Header,
+    recipients: Vec<KeyRef>,
     values: Vec<Provenance>,
 }
 
@@ -18,6 +19,11 @@ impl Explained {
     /// The header of the `.enc`; authenticated.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// Everybody who can unwrap the data key; authenticated.
+    pub fn recipients(&self) -> &[KeyRef] {
+        &self.recipients
     }
 
     /// Path, origin and secrecy of every value; no values.
@@ -63,5 +69,6 @@ fn explain_with(
     let mut layers: Vec<Layer<'_>> = plain.iter().map(Plain::layer).collect();
     layers.push(opened.layer(pair)?);
     let values = origins(&layers)?;
-    Ok(Explained { header: opened.header, values })
+    let recipients = opened.recipients().cloned().collect();
+    Ok(Explained { header: opened.header, recipients, values })
 }

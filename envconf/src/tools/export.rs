@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::base::{Error, Kind, Origin, escape};
+use crate::base::{Error, KeyRef, Kind, Origin, escape};
 use crate::format::Header;
 use crate::kms::KeyServices;
 use crate::layers::{Layer, Named, Provenance, as_variables};
@@ -15,6 +15,7 @@ use super::refused_names::{AllowedName, NameCategory};
 #[derive(Debug)]
 pub struct Exported {
     header: Header,
+    recipients: Vec<KeyRef>,
     variables: Vec<ExportedVariable>,
     left_out: Vec<Provenance>,
 }
@@ -56,6 +57,11 @@ impl Exported {
     /// The header of the `.enc`; authenticated.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// Everybody who can unwrap the data key; authenticated.
+    pub fn recipients(&self) -> &[KeyRef] {
+        &self.recipients
     }
 
     /// The variables, by name; each name once.
@@ -150,6 +156,7 @@ pub fn export(
     Ok(Exported {
         variables: named.variables.into_iter().map(ExportedVariable).collect(),
         left_out: named.left_out,
+        recipients: opened.recipients().cloned().collect(),
         header: opened.header,
     })
 }

@@ -244,7 +244,13 @@ fn check(file: &std::fs::File, path: &Path) -> Result<(), Error> {
             .advise("check what they say, then run chmod o-w on the file"));
     }
     let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    if directory.metadata().map_err(failed)?.mode() & ANYBODY_WRITES != 0 {
+    let directory = directory.metadata().map_err(failed)?;
+    if !private_file::is_ours(&directory) {
+        let owner = directory.uid();
+        return Err(usage(format!("the directory of the rules belongs to user {owner}, neither to you nor to root"))
+            .advise("run envconf as that user; or copy the rules into a directory of your own, and name them with --config"));
+    }
+    if directory.mode() & ANYBODY_WRITES != 0 {
         return Err(usage("everybody can write to the directory of the rules".into())
             .advise("move the rules into the project's own directory, or run chmod o-w on this one"));
     }

@@ -5,8 +5,9 @@
 //! vouch for a pair in another. Nothing inside a project is ever part of a key store.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::LocalKey;
 use crate::base::key_ref::LOCAL_PROVIDER;
@@ -16,6 +17,9 @@ use crate::format::Id;
 const KEYS: &str = "keys";
 const ENABLED: &str = "enabled.json";
 const KEY_IN_PROJECT: &str = ".envconf/local-key";
+/// How long to wait for another writer of the store.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 /// Limit of `enabled.json` in bytes.
 const LIMIT: u64 = 1 << 20;
 
@@ -127,12 +131,15 @@ impl KeyStore {
     /// As for [`LocalKey::read`]; [`Kind::BadLocalKey`] also for a file that holds another key.
     pub fn read(&self, key: &KeyRef) -> Result<LocalKey, Error> {
         let path = self.path_of(key)?;
-        self.check()?;
         if path.symlink_metadata().is_err() {
             return Err(Error::new(Kind::BadLocalKey, format!("the key store has no key {key}"))
                 .at(&self.directory)
-                .advise("`envconf key list` shows its keys; `envconf init --local-key FILE` installs one"));
+                .advise(format!(
+                    "restore it from your backup, or install it with `envconf init --local-key FILE`; if it is gone, run `envconf key disable {}`",
+                    key.key_id()
+                )));
         }
+        self.check()?;
         let read = LocalKey::read(&path)?;
         if read.key_ref() != key {
             return Err(Error::new(
@@ -182,6 +189,7 @@ impl KeyStore {
     pub fn enable(&self, key: &KeyRef, directory: &Path) -> Result<PathBuf, Error> {
         self.read(key)?;
         let (canonical, text) = canonical(directory)?;
+        self.refuse_inside_repository(&canonical)?;
         self.change(|enabled| {
             let directories = enabled.entry(key.key_id().to_owned()).or_default();
             let is_new = !directories.contains(&text);
@@ -243,10 +251,21 @@ impl KeyStore {
         Ok(keys)
     }
 
+    /// Checks that keys of this store can be enabled for `directory`.
+    ///
+    /// # Errors
+    /// [`Kind::InsecureKeyFile`] for a store inside the repository of `directory`; [`Kind::Usage`] for a path that is not
+    /// UTF-8; [`Kind::Io`] for a directory that does not exist.
+    pub fn check_directory(&self, directory: &Path) -> Result<(), Error> {
+        self.refuse_inside_repository(&canonical(directory)?.0)
+    }
+
     /// A writer of a repository could otherwise commit a key and a record into the store.
     fn refuse_inside_repository(&self, directory: &Path) -> Result<(), Error> {
         let Some(top) = upward_search::repository_top(directory) else { return Ok(()) };
-        let store = self.directory.canonicalize().map_err(|error| Error::read(&self.directory, error))?;
+        // A store that does not exist yet is judged by the nearest directory that does.
+        let existing = self.directory.ancestors().find_map(|above| above.canonicalize().ok());
+        let Some(store) = existing else { return Ok(()) };
         if !store.starts_with(&top) {
             return Ok(());
         }
@@ -291,9 +310,23 @@ impl KeyStore {
     }
 
     /// Keeps other writers of the store out. Where the file system has no locks, the last writer wins.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] where another writer does not end.
     fn lock(&self) -> Result<Option<File>, Error> {
         let directory = File::open(&self.directory).map_err(|error| Error::read(&self.directory, error))?;
-        Ok(directory.lock().is_ok().then_some(directory))
+        let started = Instant::now();
+        loop {
+            match directory.try_lock() {
+                Ok(()) => return Ok(Some(directory)),
+                Err(TryLockError::Error(_)) => return Ok(None),
+                Err(TryLockError::WouldBlock) if started.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::write(&self.directory, std::io::ErrorKind::ResourceBusy.into())
+                        .advise("another command is writing to the key store and does not end; nothing was written"));
+                }
+            }
+        }
     }
 
     /// Checks who can write to the store.

@@ -58,6 +58,10 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
         }
         Some(Ok(Target { pair, name, environment })) => {
             tracked::warn_of_key_in_project(pair.folder(), output);
+            let target = Target { pair: pair.clone(), name: name.clone(), environment: environment.clone() };
+            if let Err(error) = target.check_known() {
+                output.say(format_args!("warning: {error}"));
+            }
             Diagnose::new(pair.folder()).pair(pair, name, environment)
         }
         // Options that contradict each other leave nothing to look at; a pair that is nowhere is one failure of many.

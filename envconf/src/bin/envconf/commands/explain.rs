@@ -45,6 +45,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         Some(schema) => explain_by(schema, &target.pair, &policy, &services)?,
         None => explain(&target.pair, &policy, &services)?,
     };
+    target.opened(explained.header(), explained.recipients(), output)?;
     let values = explained.values();
     if output.is_json() {
         return output.json(&json!({

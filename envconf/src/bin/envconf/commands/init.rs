@@ -8,7 +8,7 @@ use envconf::{Depth, Error, KeyRef, KeyServices, Kind, LocalKey, Policy, Rules, 
 use serde_json::json;
 
 use crate::git::appended_lines::{ATTRIBUTES, AppendedLines};
-use crate::git::tracked::{Standing, tracked_key};
+use crate::git::tracked::{self, Standing, tracked_key};
 use crate::options::pairs_below;
 use crate::options::plain_file;
 use crate::options::target;
@@ -84,9 +84,10 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let rules = Rules::find(here)?;
     let attributes = AppendedLines::missing_in(Path::new(".gitattributes"), ATTRIBUTES)?;
     let ignored = AppendedLines::missing_in(Path::new(".gitignore"), IGNORED)?;
+    refuse_link(Path::new("config"))?;
 
     let mut done = Done::default();
-    let reference = key.put(&mut done)?;
+    let reference = key.put(&mut done, output)?;
     match rules {
         Some(rules) => done.kept.push(relative(rules.path())),
         None => done.make(RULES, create(Path::new(RULES), RULES_TEXT))?,
@@ -144,6 +145,7 @@ impl Key {
         }
         let store = KeyStore::of_user()?.ok_or_else(target::no_home)?;
         let directory = target::project_directory(here)?;
+        store.check_directory(&directory)?;
         if let Some(key) = given {
             return Ok(Self::New { store, key, directory, from: From::Given });
         }
@@ -151,7 +153,7 @@ impl Key {
             store.read(&key)?;
             return Ok(Self::Enabled(key));
         }
-        if let Some(path) = key_in_project(here).filter(|path| !warn_if_tracked(path, output)) {
+        if let Some(path) = key_in_project(here).filter(|path| may_be_moved(path, &directory, output)) {
             let question = format!(
                 "{} is inside the project, where envconf does not use it\nMove it into your key store, and enable it for {}?",
                 shown(&path),
@@ -162,9 +164,15 @@ impl Key {
                 return Ok(Self::New { store, key, directory, from: From::Project(path) });
             }
         }
-        if let Some(key) = stored_key_of_project(&store)? {
+        if let Some(stored) = stored_key_of_project(&store)? {
+            let key = stored.key_ref().clone();
+            let elsewhere: String = stored
+                .directories()
+                .iter()
+                .map(|other| format!("\n  it is enabled for {}", shown(other)))
+                .collect();
             let question = format!(
-                "{key} of your key store opens pairs of this project\nEnable it for {}?",
+                "{key} of your key store opens pairs of this project{elsewhere}\nEnable it for {} too?",
                 shown(&directory)
             );
             if agreed(&question, args, output)? {
@@ -176,7 +184,7 @@ impl Key {
     }
 
     /// Stores and enables the key; returns its reference, where that is known without running a command.
-    fn put(self, done: &mut Done) -> Result<Option<String>, Error> {
+    fn put(self, done: &mut Done, output: &Output) -> Result<Option<String>, Error> {
         let reference = match self {
             Self::OfVariable(variable) => {
                 done.kept.push(format!("the local key of {variable}"));
@@ -191,6 +199,7 @@ impl Key {
                 key
             }
             Self::New { store, key, directory, from } => {
+                tracked::refuse_key(&store.path_of(key.key_ref())?, output)?;
                 let path = store.add(&key)?;
                 done.enabled = Some(store.enable(key.key_ref(), &directory)?);
                 match from {
@@ -208,13 +217,25 @@ impl Key {
     }
 }
 
-/// A tracked key is a leak or an attack, and not offered.
-fn warn_if_tracked(path: &Path, output: &Output) -> bool {
-    let is_tracked = matches!(Standing::of(path), Ok(Standing::Tracked));
-    if is_tracked {
-        output.say(tracked_key(path));
+/// Whether a key in the project may be the user's own. One that git tracks leaked, or somebody planted it; so may one be
+/// that a link leads to, or that git cannot be asked about.
+fn may_be_moved(path: &Path, project: &Path, output: &Output) -> bool {
+    let is_file_of_project =
+        path.canonicalize().is_ok_and(|canonical| canonical == path) && path.starts_with(project);
+    if !is_file_of_project {
+        output
+            .say(format_args!("warning: {} is not used: it is a link, or outside this project", shown(path)));
+        return false;
     }
-    is_tracked
+    match Standing::of(path) {
+        Ok(Standing::Tracked) => output.say(tracked_key(path)),
+        Ok(Standing::NotIgnored | Standing::Safe) => return true,
+        Err(error) => output.say(format_args!(
+            "warning: {} is not used: git cannot say whether it tracks it: {error}",
+            shown(path)
+        )),
+    }
+    false
 }
 
 fn agreed(question: &str, args: &Args, output: &Output) -> Result<bool, Error> {
@@ -224,14 +245,15 @@ fn agreed(question: &str, args: &Args, output: &Output) -> Result<bool, Error> {
     }
     output.ask(question).map_err(|error| match error.kind() {
         Kind::NeedsTerminal => {
-            Error::new(Kind::NeedsTerminal, question.replace('\n', ". ")).advise("accept it with --yes")
+            Error::new(Kind::NeedsTerminal, question.lines().map(str::trim).collect::<Vec<_>>().join("; "))
+                .advise("accept it with --yes")
         }
         _ => error,
     })
 }
 
 /// The first key of the store that opens a pair in this directory or below it.
-fn stored_key_of_project(store: &KeyStore) -> Result<Option<KeyRef>, Error> {
+fn stored_key_of_project(store: &KeyStore) -> Result<Option<StoredKey>, Error> {
     let stored = store.keys()?;
     if stored.is_empty() {
         return Ok(None);
@@ -246,8 +268,8 @@ fn stored_key_of_project(store: &KeyStore) -> Result<Option<KeyRef>, Error> {
                 .flat_map(|section| &section.recipients)
                 .any(|recipient| recipient.key == *key_ref)
         };
-        for candidate in stored.iter().map(StoredKey::key_ref).filter(|candidate| listed(candidate)) {
-            let Ok(local) = store.read(candidate) else { continue };
+        for candidate in stored.iter().filter(|candidate| listed(candidate.key_ref())) {
+            let Ok(local) = store.read(candidate.key_ref()) else { continue };
             let policy = Policy::new(key.name.clone(), key.environment.clone());
             let services = KeyServices::none().local_key(local);
             if envconf::verify(&pair, &policy, &services, Depth::Unwrap).is_ok() {
@@ -342,6 +364,16 @@ fn given_by_variable() -> Result<Option<&'static str>, Error> {
         }
     }
     Ok(None)
+}
+
+/// Refuses a `config` that is not a directory. A link could lead out of the project.
+fn refuse_link(directory: &Path) -> Result<(), Error> {
+    match directory.symlink_metadata() {
+        Ok(metadata) if !metadata.is_dir() => Err(Error::new(Kind::Usage, "it is not a directory")
+            .at(directory)
+            .advise("move it away: init creates a directory with a sample there")),
+        _ => Ok(()),
+    }
 }
 
 /// `app` in `config/`, plain before sealed.

@@ -117,7 +117,7 @@ struct Told {
 fn change(args: &RecipientChange, global: &Global, output: &Output, carry: Carry) -> Result<(), Error> {
     let target = Target::resolve(&args.pair, global)?;
     let services = target.services(output)?;
-    target.refuse_older()?;
+    target.refuse_older(global, &services)?;
     let named = resolve(&args.recipients, &services)?;
     let opened = target.open(global, &services, output)?;
     let recipients = opened.recipients().cloned().collect();

@@ -136,7 +136,7 @@ impl Work for Rewrapping<'_> {
 
     /// Recipients that only the rules name need a yes.
     fn asks(&self) -> bool {
-        !self.args.yes && self.args.recipients.is_empty()
+        self.args.recipients.is_empty()
     }
 }
 

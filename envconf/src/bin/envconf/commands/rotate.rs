@@ -62,7 +62,7 @@ impl Work for Rotate<'_> {
     type Done = Rotated;
 
     fn run(&self, Subject { target, services }: &Subject) -> Result<Rotated, Error> {
-        target.refuse_older()?;
+        target.refuse_older(self.global, services)?;
         let opened = target.open(self.global, services, self.output)?;
         let recipients: Vec<KeyRef> = opened.recipients().cloned().collect();
         refuse_drift(&recipients, &target.pair, self.global, services)?;

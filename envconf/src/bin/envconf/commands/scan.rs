@@ -44,7 +44,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Error> {
     let rules = global.config.as_deref().map(Rules::read).transpose()?;
     let here = Path::new(".").canonicalize().map_err(|error| Error::read(Path::new("."), error))?;
-    let repository = Repository::find(&here)?;
+    let repository = if args.staged { Repository::of_hook()? } else { Repository::find(&here)? };
     let (files, candidates) = match (&repository, args.staged) {
         (Some(repository), true) => {
             let files = Files::indexed(repository)?;

@@ -48,10 +48,11 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         }
         None => Vec::new(),
     };
-    target.refuse_older()?;
+    let services = target.services(output)?;
+    target.refuse_older(global, &services)?;
     let sign = keys.into_iter().fold(Sign::new(target.policy(global)?), Sign::key);
     let sign = if args.blind { sign.blind() } else { sign };
-    let signed = sign.sign(&target.pair, &target.services(output)?)?;
+    let signed = sign.sign(&target.pair, &services)?;
     report(&target, &signed, &own, output)?;
     for key in strangers {
         output.say(format_args!("note: the rules do not name {key} among the signers"));

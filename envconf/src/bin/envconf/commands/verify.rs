@@ -124,11 +124,11 @@ impl Check {
         let Target { pair, .. } = &self.target;
         let verified = envconf::verify(pair, &self.policy, &self.services, args.depth)?;
         if args.depth == Depth::Structure {
-            self.target.refuse_older()?;
+            self.target.check_known()?;
         } else if args.accept_older {
             self.target.accept(&verified)?;
         } else {
-            self.target.refuse_older()?;
+            self.target.check_known()?;
             self.target.opened(verified.header(), verified.recipients(), output)?;
         }
         // What the rules demand comes on top, and never into the policy: they lie in the repository.

@@ -1,8 +1,7 @@
 //! What is asked of git: the program, started without a shell.
 //!
 //! A repository may be hostile, and its configuration can name programs that git would start. Only plumbing is called,
-//! what could start one is switched off, and nothing is fetched. The variables that git sets for a hook stay: they say
-//! which index is about to be committed.
+//! what could start one is switched off, and nothing is fetched.
 
 pub(crate) mod index;
 pub(crate) mod appended_lines;
@@ -19,7 +18,31 @@ use envconf::{Error, Kind};
 /// A repository with a work tree.
 pub(crate) struct Repository {
     root: PathBuf,
+    variables: GitVariables,
 }
+
+/// What git's own environment variables count for.
+#[derive(Clone, Copy)]
+enum GitVariables {
+    /// They are removed: one that is left over, or that a hook of another repository inherited, would have git answer
+    /// about something else than the files that are meant.
+    Removed,
+    /// They name the index that is about to be committed.
+    OfHook,
+}
+
+/// The environment variables by which git finds a repository, its index and its objects.
+const VARIABLES: [&str; 9] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+];
 
 /// A file of the index.
 pub(crate) struct Entry {
@@ -34,24 +57,37 @@ pub(crate) struct Entry {
 }
 
 impl Repository {
-    /// The repository that `folder` is in, if it is in one.
+    /// The repository that `folder` is in, if it is in one: that of the nearest directory above with `.git`.
+    ///
+    /// Git itself would look for a bare repository first: tracked files named HEAD, objects and refs make a directory one,
+    /// with an index and a configuration that a writer of the repository chose.
     ///
     /// # Errors
-    /// [`Kind::Io`] where git is not installed; [`Kind::Unexpected`] where it refuses the repository.
+    /// [`Kind::Io`] where git is not installed; [`Kind::Unexpected`] where it refuses the repository, or takes another
+    /// directory for its top.
     pub(crate) fn find(folder: &Path) -> Result<Option<Self>, Error> {
-        // Told by what is there, not by git's words, which are translated. Git itself says by a variable where it is.
-        let has_git = |folder: &Path| folder.join(".git").symlink_metadata().is_ok();
-        let is_inside = std::env::var_os("GIT_DIR").is_some()
-            || folder.canonicalize().is_ok_and(|folder| folder.ancestors().any(has_git));
-        if !is_inside {
-            return Ok(None);
+        let Ok(folder) = folder.canonicalize() else { return Ok(None) };
+        let has_git = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
+        let Some(top) = folder.ancestors().find(has_git) else { return Ok(None) };
+        let repository = Self { root: top.to_owned(), variables: GitVariables::Removed };
+        let found = one_line(&repository.run(["rev-parse", "--show-toplevel"])?);
+        match found.canonicalize() {
+            Ok(found) if found == top => Ok(Some(repository)),
+            _ => Err(refused("rev-parse")),
         }
-        let output = command(folder).args(["rev-parse", "--show-toplevel"]).output().map_err(not_started)?;
-        if output.status.success() {
-            Ok(Some(Self { root: one_line(&output.stdout) }))
-        } else {
-            Err(refused("rev-parse"))
+    }
+
+    /// The repository whose index is about to be committed, as git's variables say in a hook.
+    ///
+    /// # Errors
+    /// As for [`Repository::find`].
+    pub(crate) fn of_hook() -> Result<Option<Self>, Error> {
+        if std::env::var_os("GIT_DIR").is_none() && std::env::var_os("GIT_INDEX_FILE").is_none() {
+            return Self::find(Path::new("."));
         }
+        let repository = Self { root: PathBuf::from("."), variables: GitVariables::OfHook };
+        let root = one_line(&repository.run(["rev-parse", "--show-toplevel"])?);
+        Ok(Some(Self { root, ..repository }))
     }
 
     /// The work tree's folder.
@@ -75,7 +111,7 @@ impl Repository {
 
     /// Whether the index has `file`.
     pub(crate) fn tracks(&self, file: &Path) -> Result<bool, Error> {
-        let mut git = command(&self.root);
+        let mut git = self.command();
         git.args(["ls-files", "-z", "--"]).arg(file);
         let output = git.output().map_err(not_started)?;
         if output.status.success() { Ok(!output.stdout.is_empty()) } else { Err(refused("ls-files")) }
@@ -83,7 +119,7 @@ impl Repository {
 
     /// Whether git ignores `file`, an absolute path that it does not track.
     pub(crate) fn ignores(&self, file: &Path) -> Result<bool, Error> {
-        let mut git = command(&self.root);
+        let mut git = self.command();
         // `check-ignore` refuses literal pathspecs; what begins with `/` is literal anyway.
         git.arg("--no-literal-pathspecs");
         let status = git.args(["check-ignore", "--quiet", "--"]).arg(file).status().map_err(not_started)?;
@@ -96,7 +132,8 @@ impl Repository {
 
     /// A reader of contents of the index.
     pub(crate) fn objects(&self) -> Result<Objects, Error> {
-        let mut child = command(&self.root)
+        let mut child = self
+            .command()
             .args(["cat-file", "--batch"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -124,7 +161,7 @@ impl Repository {
     /// A setting of this repository.
     pub(crate) fn setting(&self, name: &str) -> Result<Option<String>, Error> {
         let output =
-            command(&self.root).args(["config", "--local", "--get", name]).output().map_err(not_started)?;
+            self.command().args(["config", "--local", "--get", name]).output().map_err(not_started)?;
         Ok(output.status.success().then(|| one_line(&output.stdout).to_string_lossy().into_owned()))
     }
 
@@ -136,18 +173,28 @@ impl Repository {
         }
     }
 
+    fn command(&self) -> Command {
+        command(&self.root, self.variables)
+    }
+
     fn run<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Result<Vec<u8>, Error> {
         let arguments: Vec<_> = arguments.into_iter().collect();
-        let output = command(&self.root).args(&arguments).output().map_err(not_started)?;
+        let output = self.command().args(&arguments).output().map_err(not_started)?;
         if output.status.success() { Ok(output.stdout) } else { Err(refused(arguments[0])) }
     }
 }
 
-fn command(folder: &Path) -> Command {
+fn command(folder: &Path, variables: GitVariables) -> Command {
     let mut command = Command::new("git");
+    if let GitVariables::Removed = variables {
+        for name in VARIABLES {
+            command.env_remove(name);
+        }
+    }
     command
         .current_dir(folder)
-        .args(["--no-pager", "--literal-pathspecs", "-c", "core.fsmonitor=false"])
+        .args(["--no-pager", "--literal-pathspecs"])
+        .args(["-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit"])
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_NO_LAZY_FETCH", "1")
         .stdin(Stdio::null());
@@ -182,13 +229,11 @@ fn one_line(output: &[u8]) -> PathBuf {
 }
 
 fn not_started(error: io::Error) -> Error {
-    let missing = error.kind() == io::ErrorKind::NotFound;
-    let error = Error::read(Path::new("git"), error);
-    if missing {
-        error.advise("this needs the program git: install it, and have PATH name its folder")
-    } else {
-        error
+    if error.kind() == io::ErrorKind::NotFound {
+        return Error::new(Kind::Io, "the program git was not found")
+            .advise("install git, and add its directory to PATH");
     }
+    Error::read(Path::new("git"), error)
 }
 
 fn refused(what: &str) -> Error {

@@ -25,11 +25,13 @@ impl Standing {
     /// # Errors
     /// [`Kind::Unexpected`] where git refuses the repository, and [`Kind::Io`] where it is not installed.
     pub(crate) fn of(file: &Path) -> Result<Self, Error> {
-        let directory = file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-        let Some(repository) = Repository::find(directory)? else { return Ok(Self::Safe) };
-        let Ok(directory) = directory.canonicalize() else { return Ok(Self::Safe) };
-        let Some(name) = file.file_name() else { return Ok(Self::Safe) };
-        let file = directory.join(name);
+        let file = std::path::absolute(file).map_err(|error| Error::read(file, error))?;
+        // The directory may be about to be created: the nearest one that exists decides.
+        let existing = file.ancestors().skip(1).find_map(|above| Some((above, above.canonicalize().ok()?)));
+        let Some((above, directory)) = existing else { return Ok(Self::Safe) };
+        let Ok(below) = file.strip_prefix(above) else { return Ok(Self::Safe) };
+        let Some(repository) = Repository::find(&directory)? else { return Ok(Self::Safe) };
+        let file = directory.join(below);
         // Git's own directory is not in its work tree.
         if !file.starts_with(repository.root()) || file.starts_with(repository.root().join(".git")) {
             return Ok(Self::Safe);

@@ -33,7 +33,7 @@ impl Change {
     ) -> Result<Self, Error> {
         let target = Target::resolve(pair, global)?;
         let services = target.services(output)?;
-        target.refuse_older()?;
+        target.refuse_older(global, &services)?;
         let opened = target.open(global, &services, output)?;
         let recipients: Vec<_> = opened.recipients().cloned().collect();
         refuse_drift(&recipients, &target.pair, global, &services)?;

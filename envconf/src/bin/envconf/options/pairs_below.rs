@@ -1,20 +1,25 @@
 //! The pairs of a directory and of those below it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use envconf::{Error, Pair};
 
-/// The pairs in `folder` and below it, each by one of its files or both.
+/// The pairs in `folder` and below it, each by one of its files or both. Directories below that this user may not read are
+/// left out: he cannot use a pair in them.
+///
+/// # Errors
+/// [`Kind::Io`](envconf::Kind::Io) for a directory that cannot be read.
 pub(crate) fn collect(folder: &Path, pairs: &mut Vec<Pair>) -> Result<(), Error> {
     let failed = |error| Error::read(folder, error);
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        let (name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
-        let name = name.to_string_lossy();
+        let (file_name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
+        let name = file_name.to_string_lossy();
         // The path as somebody would type it.
-        let path = if folder == Path::new(".") { PathBuf::from(&*name) } else { entry.path() };
+        let path = if folder == Path::new(".") { PathBuf::from(&file_name) } else { entry.path() };
         if kind.is_dir() {
-            if !name.starts_with('.') && !["target", "node_modules"].contains(&&*name) {
+            if !name.starts_with('.') && !["target", "node_modules"].contains(&&*name) && is_readable(&path) {
                 collect(&path, pairs)?;
             }
         } else if !name.starts_with('.') && (name.ends_with(".conf.enc") || name.ends_with(".conf.key")) {
@@ -22,4 +27,8 @@ pub(crate) fn collect(folder: &Path, pairs: &mut Vec<Pair>) -> Result<(), Error>
         }
     }
     Ok(())
+}
+
+fn is_readable(folder: &Path) -> bool {
+    !std::fs::read_dir(folder).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }

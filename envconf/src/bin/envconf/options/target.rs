@@ -2,7 +2,7 @@
 
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
-use envconf::format::{EncFile, Header};
+use envconf::format::{EncFile, Header, KeyFile};
 use envconf::key_store::{KeyStore, KnownPair};
 use envconf::{
     Error, KeyRef, KeyServices, Kind, Name, Opened, Pair, Policy, Verified, escape, identity_of, setting,
@@ -80,7 +80,7 @@ impl Target {
     /// Warns where an opened pair is older than one that was used before, and remembers it otherwise.
     ///
     /// # Errors
-    /// Those of a record of known pairs that cannot be used.
+    /// As for [`KeyStore::of_user`].
     pub(crate) fn opened<'a>(
         &self,
         header: &Header,
@@ -88,13 +88,20 @@ impl Target {
         output: &Output,
     ) -> Result<(), Error> {
         let Some(store) = KeyStore::of_user()? else { return Ok(()) };
-        let known = store.known_pair(&self.pair, &self.name, &self.environment)?;
-        match known.map_or(Ok(()), |known| known.check(header.generation, &self.pair)) {
+        let recipients: Vec<KeyRef> = recipients.into_iter().cloned().collect();
+        // A memory that cannot be used stops nobody from reading.
+        let known = match store.known_pair(&self.pair, &self.name, &self.environment) {
+            Ok(known) => known,
+            Err(error) => {
+                output.say(format_args!("warning: {error}"));
+                return Ok(());
+            }
+        };
+        match known.map_or(Ok(()), |known| known.check(header.generation, &recipients, &self.pair)) {
             Err(error) => output.say(format_args!("warning: {error}")),
             // A machine that only reads, such as a server, needs no memory: nothing is created there.
             Ok(()) if store.directory().is_dir() => {
-                // A memory that cannot be written warns of less, and stops nobody from reading.
-                let _ = store.remember(&self.pair, header, recipients);
+                let _ = store.remember(&self.pair, header, &recipients);
             }
             Ok(()) => {}
         }
@@ -107,19 +114,57 @@ impl Target {
     /// As for [`KeyStore::known_pair`].
     pub(crate) fn known(&self) -> Result<Option<KnownPair>, Error> {
         match KeyStore::of_user()? {
-            Some(store) => store.known_pair(&self.pair, &self.name, &self.environment),
+            Some(store) => match store.known_pair(&self.pair, &self.name, &self.environment) {
+                // A home directory that this user cannot read, as in some containers, has no memory for him.
+                Err(error) if error.kind() == Kind::Io => Ok(None),
+                known => known,
+            },
             None => Ok(None),
         }
     }
 
-    /// Refuses to change a pair that is older than one that was used before.
+    /// Checks what the files state against what is known of the pair from earlier uses.
     ///
     /// # Errors
-    /// [`Kind::Rollback`].
-    pub(crate) fn refuse_older(&self) -> Result<(), Error> {
-        match (self.known()?, self.stated_header()) {
-            (Some(known), Some(header)) => known.check(header.generation, &self.pair),
+    /// [`Kind::Rollback`] for a pair that is older.
+    pub(crate) fn check_known(&self) -> Result<(), Error> {
+        match (self.known()?, Stated::read(&self.pair)) {
+            (Some(known), Some(stated)) => {
+                known.check(stated.header.generation, &stated.recipients, &self.pair)
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses to change a pair that is older than one that was used before. One that no trusted key opens vouches for
+    /// nobody anyway.
+    ///
+    /// # Errors
+    /// [`Kind::Rollback`]; and as for [`envconf::open`] where the pair states to be older.
+    pub(crate) fn refuse_older(&self, global: &Global, services: &KeyServices) -> Result<(), Error> {
+        let Err(older) = self.check_known() else { return Ok(()) };
+        match self.open_if_trusted(&self.policy(global)?, services)? {
+            Some(_) => Err(older),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens the pair; `None` where no trusted key opens it, so that its recipients are not known.
+    ///
+    /// # Errors
+    /// As for [`envconf::open`]: a damaged pair, and a key service that does not answer.
+    pub(crate) fn open_if_trusted(
+        &self,
+        policy: &Policy,
+        services: &KeyServices,
+    ) -> Result<Option<Opened>, Error> {
+        match envconf::open(&self.pair, policy, services) {
+            Ok(opened) => Ok(Some(opened)),
+            Err(error) => match error.kind() {
+                Kind::NoTrustedRecipient | Kind::BadLocalKey | Kind::SignatureRequired => Ok(None),
+                Kind::UnwrapFailed if error.is_permanent() => Ok(None),
+                _ => Err(error),
+            },
         }
     }
 
@@ -138,7 +183,7 @@ impl Target {
             let (Some(store), Some(header)) = (KeyStore::of_user()?, self.stated_header()) else {
                 return Ok(());
             };
-            store.remember(&self.pair, &header, recipients)
+            store.accept(&self.pair, &header, recipients)
         };
         if let Err(error) = remember() {
             // The pair is written: from here on this is not a failure.
@@ -148,7 +193,7 @@ impl Target {
 
     /// The header that the `.enc` states, where there is one. Not authenticated.
     pub(crate) fn stated_header(&self) -> Option<Header> {
-        EncFile::parse(&self.pair.read_enc().ok()?).ok().map(|enc| enc.header)
+        Stated::read(&self.pair).map(|stated| stated.header)
     }
 
     fn by_name(text: &str, global: &Global) -> Result<Self, Error> {
@@ -165,6 +210,24 @@ impl Target {
         };
         let pair = find(&name, &environment)?;
         Ok(Self { pair, name, environment })
+    }
+}
+
+/// What the files of a pair state. Nothing has authenticated it yet.
+pub(crate) struct Stated {
+    pub(crate) header: Header,
+    /// Empty where the `.key` cannot be read, or belongs to another `.enc`.
+    pub(crate) recipients: Vec<KeyRef>,
+}
+
+impl Stated {
+    /// `None` without an `.enc` that parses.
+    pub(crate) fn read(pair: &Pair) -> Option<Self> {
+        let header = EncFile::parse(&pair.read_enc().ok()?).ok()?.header;
+        let key = pair.read_key().and_then(|key| KeyFile::parse(&key)).ok();
+        let section = key.and_then(|key| key.section(header.dek).cloned());
+        let recipients = section.into_iter().flat_map(|section| section.recipients);
+        Some(Self { header, recipients: recipients.map(|recipient| recipient.key).collect() })
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) fn variables(
     }
     let exported =
         envconf::export(&target.pair, &target.policy(global)?, &target.services(output)?, &options)?;
+    target.opened(exported.header(), exported.recipients(), output)?;
     print_left_out(&exported, output);
     Ok(exported)
 }

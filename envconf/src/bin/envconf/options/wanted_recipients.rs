@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use envconf::format::{EncFile, Header, KeyFile};
+use envconf::format::EncFile;
 use envconf::key_store::KnownPair;
 use envconf::{
     ContentType, Error, KeyRef, KeyServices, Kind, OldPair, Opened, Outline, Pair, Policy, Rules, Trusted,
-    open,
 };
 
 use super::global::Global;
-use super::target::Target;
+use super::target::{Stated, Target};
 use crate::output::{Output, shown};
 
 /// What a verb is about to seal or wrap, and how it may ask.
@@ -52,22 +51,6 @@ enum Source {
     OwnKeys,
 }
 
-/// What the files of the old pair state. Nothing has authenticated it yet.
-struct Stated {
-    header: Header,
-    recipients: Vec<KeyRef>,
-}
-
-impl Stated {
-    fn read(pair: &Pair) -> Option<Self> {
-        let enc = EncFile::parse(&pair.read_enc().ok()?).ok()?;
-        let key = KeyFile::parse(&pair.read_key().ok()?).ok()?;
-        let section = key.section(enc.header.dek)?;
-        let recipients = section.recipients.iter().map(|recipient| recipient.key.clone()).collect();
-        Some(Self { header: enc.header, recipients })
-    }
-}
-
 impl Wanted {
     /// `-r`, else the rules, else the recipients of the old pair if it opens, else the own local keys. Recipients that
     /// only the rules name are asked for here, before any key or key service is used; those that the old pair states
@@ -79,9 +62,7 @@ impl Wanted {
     pub(crate) fn choose(named: &[Trusted], sealing: &Sealing<'_>) -> Result<Self, Error> {
         let Sealing { target, services, global, .. } = *sealing;
         let known = target.known()?;
-        if let (Some(known), Some(header)) = (&known, target.stated_header()) {
-            known.check(header.generation, &target.pair)?;
-        }
+        target.refuse_older(global, services)?;
         let mut this = Self {
             keys: Vec::new(),
             source: Source::Options,
@@ -102,9 +83,10 @@ impl Wanted {
             this.keys = resolve(named, services)?;
             return Ok(this);
         }
-        // A pair of another identity is refused when it is about to be replaced.
+        // Half a pair, and one of another identity, is refused when it is about to be replaced.
         let is_of_target = |stated: &Stated| {
-            (&stated.header.name, &stated.header.environment) == (&target.name, &target.environment)
+            !stated.recipients.is_empty()
+                && (&stated.header.name, &stated.header.environment) == (&target.name, &target.environment)
         };
         let stated = Stated::read(&target.pair).filter(is_of_target);
         if let Some(rules) = rules(global, &target.pair)? {
@@ -119,7 +101,7 @@ impl Wanted {
         }
         this.ask_before_keys(&[], stated.as_ref(), sealing)?;
         if stated.is_some()
-            && let Some(opened) = open_if_trusted(target, &trust, services)?
+            && let Some(opened) = target.open_if_trusted(&trust, services)?
         {
             this.keys = opened.recipients().cloned().collect();
             this.source = Source::OldPair(Box::new(opened));
@@ -185,10 +167,16 @@ impl Wanted {
         sealing: &Sealing<'_>,
     ) -> Result<(), Error> {
         let is_stated = |key: &KeyRef| stated.is_some_and(|stated| stated.recipients.contains(key));
-        // Which key an alias names is known after a request to its key service. Without an old pair and without trust
-        // no answer could vouch for it.
-        let may_be_vouched_for =
-            |key: &KeyRef| key.alias().is_some() && (stated.is_some() || self.has_trust(sealing));
+        // Which key an alias names is known after a request to its key service. Without a key of that place in the old
+        // pair or in trust no answer could vouch for it.
+        let has_key_of_place = |keys: &[KeyRef], alias: &KeyRef| {
+            keys.iter().any(|key| (key.provider(), key.region()) == (alias.provider(), alias.region()))
+        };
+        let may_be_vouched_for = |key: &KeyRef| {
+            key.alias().is_some()
+                && (has_key_of_place(&self.accepted, key)
+                    || stated.is_some_and(|stated| has_key_of_place(&stated.recipients, key)))
+        };
         let strangers: Vec<KeyRef> = entries
             .iter()
             .filter_map(|entry| match entry {
@@ -267,25 +255,6 @@ impl Wanted {
             }
             Err(error) => Err(error),
         }
-    }
-}
-
-/// Opens the old pair; `None` where no trusted key opens it, so that its recipients are not known.
-///
-/// # Errors
-/// As for [`open`]: a damaged pair, and a key service that does not answer.
-fn open_if_trusted(
-    target: &Target,
-    policy: &Policy,
-    services: &KeyServices,
-) -> Result<Option<Opened>, Error> {
-    match open(&target.pair, policy, services) {
-        Ok(opened) => Ok(Some(opened)),
-        Err(error) => match error.kind() {
-            Kind::NoTrustedRecipient | Kind::BadLocalKey | Kind::SignatureRequired => Ok(None),
-            Kind::UnwrapFailed if error.is_permanent() => Ok(None),
-            _ => Err(error),
-        },
     }
 }
 
@@ -382,9 +351,10 @@ pub(crate) fn resolve(list: &[Trusted], services: &KeyServices) -> Result<Vec<Ke
             Trusted::Local => {
                 let at_hand = services.local_keys()?;
                 if at_hand.is_empty() {
-                    return Err(Error::new(Kind::BadLocalKey, "no local key was found").advise(
-                        "create one with `envconf init`, set ENVCONF_KEY or ENVCONF_KEY_FILE, or name another key with -r",
-                    ));
+                    let advice = services.missing_key_advice([]);
+                    return Err(Error::new(Kind::BadLocalKey, "no local key was found").advise(format!(
+                        "create one with `envconf init`, or name another key with -r; {advice}"
+                    )));
                 }
                 keys.extend(at_hand.iter().map(|key| key.key_ref().clone()));
             }
