@@ -152,6 +152,10 @@ pub use kms::{
     BoxFuture, Context, Decrypted, KeyInfo, KeyPlace, KeyServices, KeyState, Keys, Kms, KmsError, LocalKey,
     NewKey, Rotation, State, Step, WrappedKey,
 };
+/// Secret text, written so that no copy of it stays in memory.
+pub mod secret_text {
+    pub use crate::base::exact_text;
+}
 pub use layers::Provenance;
 pub use load::{Loaded, Loader};
 /// Files as this library reads them.

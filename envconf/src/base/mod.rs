@@ -1,6 +1,7 @@
 //! What every room uses: errors, secret buffers, environment variables, files.
 
 pub(crate) mod error;
+mod exact_text;
 pub(crate) mod key_ref;
 pub(crate) mod secret;
 mod mlock;
@@ -14,6 +15,7 @@ pub(crate) mod harden;
 pub(crate) mod suggest;
 
 pub use self::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
+pub use self::exact_text::exact_text;
 pub use self::harden::{Hardened, Measure, harden};
 pub use self::key_ref::KeyRef;
 pub use self::regular_file::open_regular;

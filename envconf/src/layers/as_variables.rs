@@ -13,7 +13,7 @@ use super::fields::Document;
 use super::report::Provenance;
 use super::untyped::leaves;
 use super::{Layer, parse_all};
-use crate::base::{Complaint, Error, Origin, Problem};
+use crate::base::{Complaint, Error, Origin, Problem, exact_text};
 use crate::syntax::dotenv::is_name;
 use crate::syntax::{Node, Value};
 
@@ -76,7 +76,7 @@ pub(crate) fn variables(
                     // A line is the stronger, with the prefix or without, as when it is loaded.
                     let full = prefix.map(|prefix| format!("{prefix}__{}", &**name));
                     found.retain(|other| other.name != **name && Some(&other.name) != full.as_ref());
-                    let value = exactly(|out| out.write_str(text));
+                    let value = exact_text(|out| out.write_str(text));
                     let name = (**name).to_owned();
                     found.push(Named { path: name.clone(), name, value, origin });
                 }
@@ -164,34 +164,17 @@ fn upper_snake(key: &str) -> Option<String> {
 fn text_of(node: &Node<'_>) -> Result<Option<Zeroizing<String>>, &'static str> {
     let text = match &node.value {
         Value::Null => return Ok(None),
-        Value::String(text) => exactly(|out| out.write_str(text)),
-        Value::Bool(value) => exactly(|out| write!(out, "{value}")),
-        Value::Integer(value) => exactly(|out| write!(out, "{value}")),
-        Value::Float(value) => exactly(|out| write!(out, "{value:?}")),
-        Value::Datetime(value) => exactly(|out| write!(out, "{value}")),
+        Value::String(text) => exact_text(|out| out.write_str(text)),
+        Value::Bool(value) => exact_text(|out| write!(out, "{value}")),
+        Value::Integer(value) => exact_text(|out| write!(out, "{value}")),
+        Value::Float(value) => exact_text(|out| write!(out, "{value:?}")),
+        Value::Datetime(value) => exact_text(|out| write!(out, "{value}")),
         Value::Array(_) | Value::Table(_) if !is_json(node) => {
             return Err("JSON, as which a list or table becomes a variable, has no such number");
         }
-        Value::Array(_) | Value::Table(_) => exactly(|out| json(node, out)),
+        Value::Array(_) | Value::Table(_) => exact_text(|out| json(node, out)),
     };
     Ok(Some(text))
-}
-
-/// A text written into a buffer of its exact size, which never grows and leaves no copy.
-pub(crate) fn exactly(write: impl Fn(&mut dyn Write) -> fmt::Result) -> Zeroizing<String> {
-    struct Count(usize);
-    impl Write for Count {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 += text.len();
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Neither a count nor a string refuses what is written.
-    let _ = write(&mut count);
-    let mut text = Zeroizing::new(String::with_capacity(count.0));
-    let _ = write(&mut *text);
-    text
 }
 
 /// Whether every number of it is one in JSON.

@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 
 use secrecy::SecretString;
 
-use crate::base::{KeyRef, escape};
+use crate::base::{KeyRef, escape, exact_text};
 use crate::envelope::outline;
 use crate::envelope::outline::encode;
 use crate::format::{EncFile, Id, OutlineLine};
@@ -235,24 +235,12 @@ fn changed_values(old: &[Leaf<'_, '_>], new: &[Leaf<'_, '_>]) -> Vec<ValueChange
     changes
 }
 
-/// A value as one line, in a buffer of exact size that is wiped.
+/// A value as one line.
 fn shown(value: &Value<'_>) -> SecretString {
-    struct Count(usize);
-    impl Write for Count {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 += text.len();
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Neither of the two writers fails.
-    let _ = write_value(&mut count, value);
-    let mut text = String::with_capacity(count.0);
-    let _ = write_value(&mut text, value);
-    text.into()
+    std::mem::take(&mut *exact_text(|out| write_value(out, value))).into()
 }
 
-fn write_value(out: &mut impl Write, value: &Value<'_>) -> fmt::Result {
+fn write_value(out: &mut dyn Write, value: &Value<'_>) -> fmt::Result {
     match value {
         Value::Null => out.write_str("null"),
         Value::Bool(bool) => write!(out, "{bool}"),
@@ -281,7 +269,7 @@ fn write_value(out: &mut impl Write, value: &Value<'_>) -> fmt::Result {
     }
 }
 
-fn write_text(out: &mut impl Write, text: &str) -> fmt::Result {
+fn write_text(out: &mut dyn Write, text: &str) -> fmt::Result {
     out.write_char('"')?;
     for c in text.chars() {
         match c {

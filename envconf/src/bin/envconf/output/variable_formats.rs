@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
+use envconf::secret_text::exact_text;
 use envconf::{Error, Exported, ExportedVariable, Kind, escape};
 use zeroize::Zeroizing;
 
@@ -53,10 +54,10 @@ pub(crate) fn write(
     match format {
         ExportFormat::Dotenv => {
             refuse_no_line(variables)?;
-            Ok(exactly(|out| dotenv(variables, out)))
+            Ok(exact_text(|out| dotenv(variables, out)))
         }
-        ExportFormat::Json => Ok(exactly(|out| json(variables, out))),
-        ExportFormat::Shell => Ok(exactly(|out| shell(variables, out))),
+        ExportFormat::Json => Ok(exact_text(|out| json(variables, out))),
+        ExportFormat::Shell => Ok(exact_text(|out| shell(variables, out))),
         ExportFormat::Kubernetes => {
             let size: usize = variables.iter().map(|variable| variable.expose_value().len()).sum();
             if size > MAX_SECRET {
@@ -66,7 +67,7 @@ pub(crate) fn write(
                 )
                 .advise("let the program load the pair itself"));
             }
-            Ok(exactly(|out| kubernetes(variables, secret, out)))
+            Ok(exact_text(|out| kubernetes(variables, secret, out)))
         }
     }
 }
@@ -92,23 +93,6 @@ fn with(variables: &[ExportedVariable], is_bad: impl Fn(&str) -> bool, what: &st
     let bad = variables.iter().filter(|variable| is_bad(variable.expose_value()));
     let bad: Vec<_> = bad.map(|variable| escape(variable.path()).to_string()).collect();
     (!bad.is_empty()).then(|| format!("values with {what}: {}", bad.join(" ")))
-}
-
-/// A text written into a buffer that never grows.
-fn exactly(write: impl Fn(&mut dyn Write) -> fmt::Result) -> Zeroizing<String> {
-    struct Count(usize);
-    impl Write for Count {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 += text.len();
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Neither a count nor a string refuses what is written.
-    let _ = write(&mut count);
-    let mut text = Zeroizing::new(String::with_capacity(count.0));
-    let _ = write(&mut *text);
-    text
 }
 
 /// As this project reads it: the value is the rest of the line.

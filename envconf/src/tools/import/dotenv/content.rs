@@ -6,9 +6,9 @@ use std::fmt::{self, Write};
 use zeroize::Zeroizing;
 
 use super::{Dotenv, Variable, problem};
-use crate::base::{Error, Kind};
+use crate::base::{Error, Kind, exact_text};
 use crate::format::ContentType;
-use crate::layers::as_variables::{exactly, json_string};
+use crate::layers::as_variables::json_string;
 
 impl Dotenv {
     /// The content to seal. As dotenv the names stay, and a value is the rest of its line. As TOML or JSON a name is a
@@ -27,12 +27,12 @@ impl Dotenv {
             ContentType::Dotenv => self.as_dotenv(),
             ContentType::Toml => {
                 let paths = self.paths(prefix)?;
-                Ok(exactly(|out| toml(&paths, out)))
+                Ok(exact_text(|out| toml(&paths, out)))
             }
             ContentType::Json => {
                 let paths = self.paths(prefix)?;
                 let tree = Tree::of(&paths);
-                Ok(exactly(|out| {
+                Ok(exact_text(|out| {
                     tree.json(0, out)?;
                     out.write_char('\n')
                 }))
@@ -62,7 +62,7 @@ impl Dotenv {
             let lines = |out: &mut dyn Write| {
                 self.variables.iter().try_for_each(|v| writeln!(out, "{}={}", v.name, v.value.as_str()))
             };
-            return Ok(exactly(lines));
+            return Ok(exact_text(lines));
         }
         Err(Error::does_not_fit("dotenv", problems)
             .advise("import it as another type: --type toml or --type json"))
