@@ -154,7 +154,7 @@ pub use kms::{
 };
 /// Secret text, written so that no copy of it stays in memory.
 pub mod secret_text {
-    pub use crate::base::exact_text;
+    pub use crate::base::{exact_text, write_json_string};
 }
 pub use layers::Provenance;
 pub use load::{Loaded, Loader};

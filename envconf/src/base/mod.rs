@@ -15,7 +15,8 @@ pub(crate) mod harden;
 pub(crate) mod suggest;
 
 pub use self::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
-pub use self::exact_text::exact_text;
+pub(crate) use self::exact_text::json_string;
+pub use self::exact_text::{exact_text, write_json_string};
 pub use self::harden::{Hardened, Measure, harden};
 pub use self::key_ref::KeyRef;
 pub use self::regular_file::open_regular;

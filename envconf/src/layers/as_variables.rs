@@ -5,7 +5,6 @@
 //! Nobody authenticates a plain layer, so it adds a variable only under a prefix, which the caller chooses.
 
 use std::collections::BTreeSet;
-use std::fmt::{self, Write};
 
 use zeroize::Zeroizing;
 
@@ -15,6 +14,7 @@ use super::untyped::leaves;
 use super::{Layer, parse_all};
 use crate::base::{Complaint, Error, Origin, Problem, exact_text};
 use crate::syntax::dotenv::is_name;
+use crate::syntax::json::write_json;
 use crate::syntax::{Node, Value};
 
 /// A leaf as a variable.
@@ -172,7 +172,9 @@ fn text_of(node: &Node<'_>) -> Result<Option<Zeroizing<String>>, &'static str> {
         Value::Array(_) | Value::Table(_) if !is_json(node) => {
             return Err("JSON, as which a list or table becomes a variable, has no such number");
         }
-        Value::Array(_) | Value::Table(_) => exact_text(|out| json(node, out)),
+        Value::Array(_) | Value::Table(_) => {
+            exact_text(|out| write_json(&node.value, &ToString::to_string, out))
+        }
     };
     Ok(Some(text))
 }
@@ -185,48 +187,6 @@ fn is_json(node: &Node<'_>) -> bool {
         Value::Table(table) => table.iter().all(|(_, node)| is_json(node)),
         _ => true,
     }
-}
-
-fn json(node: &Node<'_>, out: &mut dyn Write) -> fmt::Result {
-    match &node.value {
-        Value::Null => out.write_str("null"),
-        Value::Bool(value) => write!(out, "{value}"),
-        Value::Integer(value) => write!(out, "{value}"),
-        Value::Float(value) => write!(out, "{value:?}"),
-        Value::Datetime(value) => write!(out, "\"{value}\""),
-        Value::String(text) => json_string(text, out),
-        Value::Array(items) => {
-            out.write_char('[')?;
-            for (at, item) in items.iter().enumerate() {
-                out.write_str(if at == 0 { "" } else { "," })?;
-                json(item, out)?;
-            }
-            out.write_char(']')
-        }
-        Value::Table(table) => {
-            out.write_char('{')?;
-            for (at, (key, node)) in table.iter().enumerate() {
-                out.write_str(if at == 0 { "" } else { "," })?;
-                json_string(key, out)?;
-                out.write_char(':')?;
-                json(node, out)?;
-            }
-            out.write_char('}')
-        }
-    }
-}
-
-/// A string of JSON: every control character as `\uxxxx`, which TOML reads too.
-pub(crate) fn json_string(text: &str, out: &mut dyn Write) -> fmt::Result {
-    out.write_char('"')?;
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => write!(out, "\\{c}")?,
-            c if c.is_control() => write!(out, "\\u{:04x}", u32::from(c))?,
-            c => out.write_char(c)?,
-        }
-    }
-    out.write_char('"')
 }
 
 #[cfg(test)]
@@ -274,8 +234,8 @@ mod tests {
             layer(ContentType::Toml, "app.defaults.toml", "a = 1\nb = 1"),
             layer(ContentType::Json, "app.conf.enc", r#"{"a":null,"c":"\u0001","d":["\u0000\n"]}"#),
         ];
-        assert_eq!(told(&json, Some("P")), ["P__B=1", "P__C=\u{1}", "P__D=[\"\\u0000\\u000a\"]"]);
-        assert_eq!(told(&json, None), ["C=\u{1}", "D=[\"\\u0000\\u000a\"]"]);
+        assert_eq!(told(&json, Some("P")), ["P__B=1", "P__C=\u{1}", "P__D=[\"\\u0000\\n\"]"]);
+        assert_eq!(told(&json, None), ["C=\u{1}", "D=[\"\\u0000\\n\"]"]);
         assert_eq!(left_out(&json, None), ["b (app.defaults.toml line 2, column 5)"]);
     }
 

@@ -1,5 +1,7 @@
 //! JSON to write: members keep their order, as serde_json's own map does not.
 
+use crate::base::json_string;
+
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Json {
@@ -51,12 +53,13 @@ impl Json {
             Self::Null => "null".to_owned(),
             Self::Bool(value) => value.to_string(),
             Self::Number(number) => number.clone(),
-            Self::String(text) => quoted(text),
+            Self::String(text) => json_string(text).to_string(),
             Self::Array(items) => {
                 format!("[{}]", items.iter().map(Self::line).collect::<Vec<_>>().join(", "))
             }
             Self::Object(members) => {
-                let member = |(key, value): &(String, Self)| format!("{}: {}", quoted(key), value.line());
+                let member =
+                    |(key, value): &(String, Self)| format!("{}: {}", *json_string(key), value.line());
                 format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
             }
         }
@@ -89,7 +92,7 @@ fn lines<'j>(
         out.push_str(if index == 0 { "\n" } else { ",\n" });
         out.push_str(&indent(level + 1));
         if let Some(key) = key {
-            out.push_str(&quoted(key));
+            out.push_str(&json_string(key));
             out.push_str(": ");
         }
         value.write(level + 1, out);
@@ -97,22 +100,4 @@ fn lines<'j>(
     out.push('\n');
     out.push_str(&indent(level));
     out.push(close);
-}
-
-/// `text` as a string of JSON, which is one of TOML too.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c < ' ' || c == '\u{7f}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }

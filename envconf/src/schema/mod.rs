@@ -26,7 +26,7 @@ use crate::layers::env::file_form;
 use crate::layers::{self, Environment, Fields, Layer, Provenance, Report};
 use crate::meta::{Fallback, Meta, Shape};
 
-pub(crate) use self::json::{Json, quoted};
+pub(crate) use self::json::Json;
 pub(crate) use self::write::literal;
 
 /// The draft that is written and read.

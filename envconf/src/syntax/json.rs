@@ -3,11 +3,15 @@
 //! Two passes, both linear: serde_json's own values would lose the places, unescape into a buffer that nobody
 //! wipes, and change with features that another crate may switch on.
 
+use std::fmt::{self, Write};
+
 use serde::de::IgnoredAny;
+use toml::value::Datetime;
 use zeroize::Zeroizing;
 
 use super::Broken;
 use super::tree::{Entry, MAX_DEPTH, Node, Place, Table, Text, Value};
+use crate::base::write_json_string;
 
 const SYNTAX: &str = "JSON";
 
@@ -16,6 +20,50 @@ pub(crate) fn parse(text: &str) -> Result<Node<'_>, Broken> {
     serde_json::from_str::<IgnoredAny>(text)
         .map_err(|error| broken(offset(text, error.line(), error.column())))?;
     Walker { text, at: 0 }.node(MAX_DEPTH)
+}
+
+/// Writes a value as JSON on one line: dates, `inf` and `nan` become strings, dates as `datetime` formats them.
+pub(crate) fn write_json(
+    value: &Value<'_>,
+    datetime: &dyn Fn(&Datetime) -> String,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    match value {
+        Value::Null => out.write_str("null"),
+        Value::Bool(value) => write!(out, "{value}"),
+        Value::Integer(value) => write!(out, "{value}"),
+        Value::Float(value) if value.is_finite() => write!(out, "{value:?}"),
+        Value::Float(value) => write!(out, "\"{}\"", non_finite(*value)),
+        Value::Datetime(value) => write!(out, "\"{}\"", datetime(value)),
+        Value::String(text) => write_json_string(text, out),
+        Value::Array(items) => {
+            out.write_char('[')?;
+            for (at, item) in items.iter().enumerate() {
+                out.write_str(if at == 0 { "" } else { "," })?;
+                write_json(&item.value, datetime, out)?;
+            }
+            out.write_char(']')
+        }
+        Value::Table(table) => {
+            out.write_char('{')?;
+            for (at, (key, node)) in table.iter().enumerate() {
+                out.write_str(if at == 0 { "" } else { "," })?;
+                write_json_string(key, out)?;
+                out.write_char(':')?;
+                write_json(&node.value, datetime, out)?;
+            }
+            out.write_char('}')
+        }
+    }
+}
+
+/// TOML's word for a float that JSON does not have.
+pub(crate) fn non_finite(float: f64) -> &'static str {
+    match float {
+        f if f.is_nan() => "nan",
+        f if f > 0.0 => "inf",
+        _ => "-inf",
+    }
 }
 
 /// The content of a JSON string, `raw` being what stands between the quotes; `None` where an escape is no

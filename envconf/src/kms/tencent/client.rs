@@ -15,7 +15,7 @@ use super::codes::fault_of;
 use super::credentials::Credential;
 use super::endpoint::Endpoint;
 use super::sign::{self, sign};
-use crate::base::{KeyRef, SecretBytes};
+use crate::base::{KeyRef, SecretBytes, exact_text, write_json_string};
 use crate::envelope::DataKey;
 use crate::format::ContentType;
 use crate::kms::http::{self, Method, Reply, Request, Route};
@@ -175,42 +175,20 @@ fn query(parameters: &[Parameter<'_>]) -> Zeroizing<String> {
     query
 }
 
-/// The parameters as a JSON object, in a wiped buffer that never grows.
+/// The parameters as a JSON object.
 fn json_object(parameters: &[Parameter<'_>]) -> Zeroizing<Vec<u8>> {
-    // At most: each character of a value as an escape of six.
-    let len: usize = parameters.iter().map(|(name, value)| name.len() + 6 * value.len() + 6).sum();
-    let mut json = Zeroizing::new(Vec::with_capacity(len + 2));
-    json.push(b'{');
-    for (at, (name, value)) in parameters.iter().enumerate() {
-        if at > 0 {
-            json.push(b',');
-        }
-        json.push(b'"');
-        json.extend_from_slice(name.as_bytes());
-        json.extend_from_slice(b"\":");
-        match value {
-            Argument::Number(number) => json.extend_from_slice(number.to_string().as_bytes()),
-            Argument::Text(text) => push_string(&mut json, text),
-        }
-    }
-    json.push(b'}');
-    json
-}
-
-/// A JSON string (RFC 8259 §7).
-fn push_string(json: &mut Vec<u8>, text: &str) {
-    json.push(b'"');
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' => json.extend_from_slice(&[b'\\', byte]),
-            0..0x20 => {
-                let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
-                json.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
+    let mut text = exact_text(|out| {
+        out.write_char('{')?;
+        for (at, (name, value)) in parameters.iter().enumerate() {
+            write!(out, "{}\"{name}\":", if at > 0 { "," } else { "" })?;
+            match value {
+                Argument::Number(number) => write!(out, "{number}")?,
+                Argument::Text(text) => write_json_string(text, out)?,
             }
-            byte => json.push(byte),
         }
-    }
-    json.push(b'"');
+        out.write_char('}')
+    });
+    Zeroizing::new(std::mem::take(&mut *text).into_bytes())
 }
 
 /// What stands under `Response` in a reply that is no error.
@@ -498,10 +476,10 @@ mod tests {
             ("C", Argument::Number(u64::MAX)),
         ]);
         let text = std::str::from_utf8(&json).unwrap();
-        assert_eq!(text, r#"{"A":"x\"y\\z\u000a\u001fü","B":"","C":18446744073709551615}"#);
+        assert_eq!(text, r#"{"A":"x\"y\\z\n\u001fü","B":"","C":18446744073709551615}"#);
         let long = "\u{1}".repeat(1000);
         let json = json_object(&[("Name", Argument::Text(&long))]);
         assert_eq!(json.len(), "{\"Name\":\"\"}".len() + 6000);
-        assert!(json.capacity() <= json.len() + "Name".len() + 8);
+        assert_eq!(json.capacity(), json.len());
     }
 }

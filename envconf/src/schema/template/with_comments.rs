@@ -3,9 +3,10 @@
 //! A line that begins with `# ` is prose; one that begins with `#` and no space is a setting that needs no value of its
 //! own, or has none to show: without the `#` it parses too.
 
+use crate::base::json_string;
 use crate::meta::{Fallback, Field, Leaf, Literal, Meta, Shape};
 use crate::schema::types::Type;
-use crate::schema::{Json, literal, quoted};
+use crate::schema::{Json, literal};
 
 /// A template as it grows.
 pub(super) struct WithComments {
@@ -162,7 +163,7 @@ fn shown(field: &Field) -> Option<Literal> {
 
 fn toml_key(key: &str) -> String {
     let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if bare { key.to_owned() } else { quoted(key) }
+    if bare { key.to_owned() } else { json_string(key).to_string() }
 }
 
 /// `None` for an integer beyond TOML's.

@@ -5,9 +5,8 @@
 use std::ops::Range;
 
 use super::path::{KeyPath, PathStep};
-use super::value::quote;
 use super::{Edit, unexpected};
-use crate::base::Error;
+use crate::base::{Error, json_string};
 use crate::syntax::json::unescape;
 
 /// Puts `value` in place of the one at `path`, or into the last object that the path reaches.
@@ -57,7 +56,7 @@ fn insert(text: &str, open: usize, entries: &[Item], missing: &[&str], value: &s
             (text.get(last.key.end..last.value.start)?, blank, last.value.end)
         }
     };
-    let quoted: Vec<_> = missing.iter().map(|key| quote(key)).collect();
+    let quoted: Vec<_> = missing.iter().map(|key| json_string(key)).collect();
     let mut parts: Vec<&str> = Vec::new();
     if !entries.is_empty() {
         parts.push(",");

@@ -1,15 +1,13 @@
 //! What is at a path, or why there is nothing.
 
-use std::fmt::Write as _;
-
 use zeroize::Zeroizing;
 
 use super::path::{KeyPath, PathStep};
-use super::value::quote;
 use super::{by_hand, kind_of};
 use crate::base::suggest::nearest;
-use crate::base::{Error, Kind, escape};
+use crate::base::{Error, Kind, escape, exact_text, json_string};
 use crate::envelope::outline::datetime_text;
+use crate::syntax::json::{non_finite, write_json};
 use crate::syntax::{Node, Value};
 
 /// A value, as text in wiped buffers; `Debug` shows none of it.
@@ -60,7 +58,7 @@ impl Found {
     pub(super) fn of(value: &Value<'_>) -> Self {
         let text = match value {
             Value::String(text) => Zeroizing::new(text.to_string()),
-            Value::Float(float) if !float.is_finite() => Zeroizing::new(word(*float).to_owned()),
+            Value::Float(float) if !float.is_finite() => Zeroizing::new(non_finite(*float).to_owned()),
             Value::Datetime(datetime) => Zeroizing::new(datetime_text(datetime)[1..].to_owned()),
             other => json(other),
         };
@@ -81,8 +79,8 @@ impl Found {
     /// The same with strings, dates, `inf` and `nan` as JSON strings: always one value of JSON.
     pub fn json(&self) -> Zeroizing<String> {
         match self.shape {
-            Shape::String | Shape::Datetime => quote(&self.text),
-            Shape::Float if self.text.contains('n') => quote(&self.text),
+            Shape::String | Shape::Datetime => json_string(&self.text),
+            Shape::Float if self.text.contains('n') => json_string(&self.text),
             _ => self.text.clone(),
         }
     }
@@ -107,55 +105,9 @@ fn shape(value: &Value<'_>) -> Shape {
     }
 }
 
-fn word(float: f64) -> &'static str {
-    match float {
-        f if f.is_nan() => "nan",
-        f if f > 0.0 => "inf",
-        _ => "-inf",
-    }
-}
-
-/// `value` as JSON on one line. The parts are joined once per level, so no buffer grows.
+/// `value` as JSON on one line.
 fn json(value: &Value<'_>) -> Zeroizing<String> {
-    let short = |text: String| Zeroizing::new(text);
-    match value {
-        Value::Null => short("null".into()),
-        Value::Bool(bool) => short(bool.to_string()),
-        Value::Integer(integer) => short(integer.to_string()),
-        Value::Float(float) if float.is_finite() => short(format!("{float:?}")),
-        Value::Float(float) => quote(word(*float)),
-        Value::String(text) => quote(text),
-        Value::Datetime(datetime) => quote(&datetime_text(datetime)[1..]),
-        Value::Array(items) => {
-            let parts: Vec<_> = items.iter().map(|item| json(&item.value)).collect();
-            joined(b"[]", &parts)
-        }
-        Value::Table(table) => {
-            let pair = |(key, node): (&_, &Node<'_>)| {
-                let (key, value) = (quote(key), json(&node.value));
-                let mut pair = Zeroizing::new(String::with_capacity(key.len() + 1 + value.len()));
-                // Writing into a string cannot fail.
-                let _ = write!(*pair, "{}:{}", *key, *value);
-                pair
-            };
-            let parts: Vec<_> = table.iter().map(|(key, node)| pair((&**key, node))).collect();
-            joined(b"{}", &parts)
-        }
-    }
-}
-
-fn joined(brackets: &[u8; 2], parts: &[Zeroizing<String>]) -> Zeroizing<String> {
-    let len = parts.iter().map(|part| part.len() + 1).sum::<usize>() + 2;
-    let mut out = Zeroizing::new(String::with_capacity(len));
-    out.push(char::from(brackets[0]));
-    for (index, part) in parts.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        out.push_str(part);
-    }
-    out.push(char::from(brackets[1]));
-    out
+    exact_text(|out| write_json(value, &|datetime| datetime_text(datetime)[1..].to_owned(), out))
 }
 
 /// Why there is nothing at a path.

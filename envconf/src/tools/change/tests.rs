@@ -302,7 +302,7 @@ fn scalar() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<bool>().prop_map(|bool| bool.to_string()),
         any::<i64>().prop_map(|integer| integer.to_string()),
-        any::<String>().prop_map(|text| value::quote(&text).to_string()),
+        any::<String>().prop_map(|text| crate::base::json_string(&text).to_string()),
         Just("[1, [2, \"]\"]]".to_owned()),
     ]
 }

@@ -116,7 +116,7 @@ fn spell<'k>(keys: impl IntoIterator<Item = &'k str>) -> String {
             if !path.is_empty() {
                 path.push('.');
             }
-            path.push_str(&super::value::quote(key));
+            path.push_str(&crate::base::json_string(key));
         }
     }
     path

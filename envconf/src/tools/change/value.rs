@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::kind_of;
 use super::path::KeyPath;
-use crate::base::{Complaint, Error, Problem};
+use crate::base::{Complaint, Error, Problem, json_string};
 use crate::format::ContentType;
 use crate::syntax::{Node, Value, json, toml};
 
@@ -50,7 +50,7 @@ impl NewValue<'_> {
                 true => Err(rule("a value of dotenv is one line")),
                 false => Ok(own(text)),
             },
-            (Self::Text(text), None | Some(Value::String(_) | Value::Null)) => Ok(Spelled(quote(text))),
+            (Self::Text(text), None | Some(Value::String(_) | Value::Null)) => Ok(Spelled(json_string(text))),
             (Self::Text(text), Some(old)) => of_kind(content_type, text.trim(), old),
             (Self::Literal(text), _) => match parse(content_type, text.trim()) {
                 Some(_) => Ok(own(text.trim())),
@@ -105,64 +105,5 @@ fn parse(content_type: ContentType, text: &str) -> Option<Node<'_>> {
             let text = crate::syntax::tree::Text::Borrowed(text);
             Some(Node { value: Value::String(text), place: crate::syntax::tree::Place(0) })
         }
-    }
-}
-
-/// `text` in double quotes, escaped so that both JSON and TOML read it.
-pub(super) fn quote(text: &str) -> Zeroizing<String> {
-    let escape = |c: char| match c {
-        '"' => Some("\\\""),
-        '\\' => Some("\\\\"),
-        '\n' => Some("\\n"),
-        '\r' => Some("\\r"),
-        '\t' => Some("\\t"),
-        _ => None,
-    };
-    let is_control = |c: char| c.is_ascii_control();
-    let len = |c| match escape(c) {
-        Some(escaped) => escaped.len(),
-        None if is_control(c) => 6,
-        None => c.len_utf8(),
-    };
-    let mut out = Zeroizing::new(String::with_capacity(2 + text.chars().map(len).sum::<usize>()));
-    out.push('"');
-    for c in text.chars() {
-        match escape(c) {
-            Some(escaped) => out.push_str(escaped),
-            None if is_control(c) => {
-                out.push_str("\\u00");
-                let digit = |value: u32| char::from_digit(value, 16).unwrap_or('0');
-                out.push(digit(c as u32 >> 4));
-                out.push(digit(c as u32 & 0xf));
-            }
-            None => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn both_syntaxes_read_what_is_quoted(text in any::<String>()) {
-            let quoted = quote(&text);
-            prop_assert_eq!(quoted.capacity(), quoted.len(), "of exact size");
-            for content_type in [ContentType::Toml, ContentType::Json] {
-                let node = parse(content_type, &quoted);
-                let Some(Node { value: Value::String(read), .. }) = node else { panic!() };
-                prop_assert_eq!(&*read, &text);
-            }
-        }
-    }
-
-    #[test]
-    fn control_characters_are_escaped() {
-        assert_eq!(&*quote("\u{0}\u{1b}\u{7f}\t"), r#""\u0000\u001b\u007f\t""#);
     }
 }

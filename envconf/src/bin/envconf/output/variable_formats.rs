@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
-use envconf::secret_text::exact_text;
+use envconf::secret_text::{exact_text, write_json_string};
 use envconf::{Error, Exported, ExportedVariable, Kind, escape};
 use zeroize::Zeroizing;
 
@@ -119,21 +119,9 @@ fn json(variables: &[ExportedVariable], out: &mut dyn Write) -> fmt::Result {
     for (at, variable) in variables.iter().enumerate() {
         out.write_str(if at == 0 { "\n  " } else { ",\n  " })?;
         write!(out, "\"{}\": ", variable.name())?;
-        quoted(variable.expose_value(), out)?;
+        write_json_string(variable.expose_value(), out)?;
     }
     out.write_str(if variables.is_empty() { "}\n" } else { "\n}\n" })
-}
-
-fn quoted(text: &str, out: &mut dyn Write) -> fmt::Result {
-    out.write_char('"')?;
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => write!(out, "\\{c}")?,
-            c if c.is_control() => write!(out, "\\u{:04x}", u32::from(c))?,
-            c => out.write_char(c)?,
-        }
-    }
-    out.write_char('"')
 }
 
 /// A manifest. Everything that is not ours is in quotes: `NO` and `1e3` are no texts in YAML.

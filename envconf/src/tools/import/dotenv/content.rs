@@ -6,9 +6,8 @@ use std::fmt::{self, Write};
 use zeroize::Zeroizing;
 
 use super::{Dotenv, Variable, problem};
-use crate::base::{Error, Kind, exact_text};
+use crate::base::{Error, Kind, exact_text, write_json_string};
 use crate::format::ContentType;
-use crate::layers::as_variables::json_string;
 
 impl Dotenv {
     /// The content to seal. As dotenv the names stay, and a value is the rest of its line. As TOML or JSON a name is a
@@ -125,7 +124,7 @@ fn toml(paths: &[(Vec<String>, &str)], out: &mut dyn Write) -> fmt::Result {
     for (path, value) in paths {
         write!(out, "{} = ", path.join("."))?;
         // TOML's basic strings are JSON's, as far as this writes them.
-        json_string(value, out)?;
+        write_json_string(value, out)?;
         out.write_char('\n')?;
     }
     Ok(())
@@ -156,7 +155,7 @@ impl<'a> Tree<'a> {
 
     fn json(&self, depth: usize, out: &mut dyn Write) -> fmt::Result {
         let table = match self {
-            Self::Text(text) => return json_string(text, out),
+            Self::Text(text) => return write_json_string(text, out),
             Self::Table(table) if table.is_empty() => return out.write_str("{}"),
             Self::Table(table) => table,
         };
@@ -184,9 +183,9 @@ mod tests {
         let text = "APP__DB__URL='x\"y'\nAPP__DB__SIZE=1\nOTHER=\"a\tb\"\n";
         let dotenv = "APP__DB__URL=x\"y\nAPP__DB__SIZE=1\nOTHER=a\tb\n";
         assert_eq!(written(text, ContentType::Dotenv, Some("APP")).unwrap(), dotenv);
-        let toml = "db.url = \"x\\\"y\"\ndb.size = \"1\"\nother = \"a\\u0009b\"\n";
+        let toml = "db.url = \"x\\\"y\"\ndb.size = \"1\"\nother = \"a\\tb\"\n";
         assert_eq!(written(text, ContentType::Toml, Some("APP")).unwrap(), toml);
-        let json = "{\n  \"db\": {\n    \"size\": \"1\",\n    \"url\": \"x\\\"y\"\n  },\n  \"other\": \"a\\u0009b\"\n}\n";
+        let json = "{\n  \"db\": {\n    \"size\": \"1\",\n    \"url\": \"x\\\"y\"\n  },\n  \"other\": \"a\\tb\"\n}\n";
         assert_eq!(written(text, ContentType::Json, Some("APP")).unwrap(), json);
         assert!(written(text, ContentType::Toml, None).unwrap().starts_with("app.db.url = "));
         assert_eq!(written("", ContentType::Json, None).unwrap(), "{}\n");
