@@ -16,7 +16,7 @@ pub use self::content::check_content;
 pub use self::files::{Pair, content_type_of, identity_of};
 pub use self::known_pairs::KnownPair;
 #[cfg(feature = "watch")]
-pub(crate) use self::open::ReadAgain;
+pub(crate) use self::open::read_again;
 pub(crate) use self::open::{Checked, Wait};
 pub use self::open::{Depth, Opened, Verified, open, open_bytes, verify};
 pub(crate) use self::plain_layer::Plain;

@@ -8,7 +8,7 @@ use super::policy::Policy;
 use super::wrapping;
 use crate::base::{Error, KeyRef, Kind, Plaintext, same};
 use crate::envelope::{self, DataKey, signing_key};
-use crate::format::{EncFile, Header, KeyFile, Section, Suite};
+use crate::format::{EncFile, Header, KeyFile, Section};
 use crate::kms::{Context, KeyServices, worker};
 use crate::layers::{Layer, LayerKind};
 
@@ -76,10 +76,8 @@ pub fn open(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Open
 /// # Errors
 /// As for [`open`], without [`Kind::Io`].
 pub fn open_bytes(enc: &[u8], key: &[u8], policy: &Policy, services: &KeyServices) -> Result<Opened, Error> {
-    worker::block_on(async {
-        let checked = check_enc(enc, policy)?;
-        open_checked(checked, enc, key, policy, services).await
-    })
+    let checked = Checked::new(enc.to_vec(), || Ok(key), policy, None)?;
+    worker::block_on(checked.open(policy, services))
 }
 
 /// How deep [`verify`] looks.
@@ -137,7 +135,7 @@ pub fn verify(pair: &Pair, policy: &Policy, services: &KeyServices, depth: Depth
         let unwrapped_by = Some(unlocked.unwrapped_by);
         return Ok(Verified { header: unlocked.file.header, recipients, unwrapped_by });
     }
-    let Checked { file, section, .. } = read_and_check(pair, policy)?;
+    let Checked { file, section, .. } = read_pair(pair, policy)?;
     let recipients = section.recipients.into_iter().map(|recipient| recipient.key).collect();
     Ok(Verified { header: file.header, recipients, unwrapped_by: None })
 }
@@ -153,8 +151,8 @@ pub(crate) struct Unlocked {
 
 /// Steps 1 to 12.
 pub(crate) fn unlock(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Unlocked, Error> {
-    let checked = read_and_check(pair, policy)?;
-    unlock_checked(checked, policy, services).map_err(|error| in_file(error, pair))
+    let checked = read_pair(pair, policy)?;
+    worker::block_on(checked.unlock(policy, services)).map_err(|error| in_file(error, pair))
 }
 
 /// The same with a pair given as the bytes of its two files.
@@ -164,30 +162,54 @@ pub(crate) fn unlock_bytes(
     policy: &Policy,
     services: &KeyServices,
 ) -> Result<Unlocked, Error> {
-    let file = check_enc(enc, policy)?;
-    let (key, section) = check_key(&file, key)?;
-    unlock_checked(Checked { enc: enc.to_vec(), file, key, section }, policy, services)
+    let checked = Checked::new(enc.to_vec(), || Ok(key), policy, None)?;
+    worker::block_on(checked.unlock(policy, services))
 }
 
-fn unlock_checked(checked: Checked, policy: &Policy, services: &KeyServices) -> Result<Unlocked, Error> {
-    let Checked { enc, file, key, section } = checked;
-    let context = Context::new(&policy.name, &policy.environment, section.dek);
-    let (dek, unwrapped_by) = worker::block_on(wrapping::unwrap(&section, &context, policy, services))?;
-    check_section(&key, &section, &dek, file.header.suite)?;
-    envelope::check_commit(&file, &enc, &dek)?;
-    Ok(Unlocked { file, key, section, dek, unwrapped_by })
+/// Where to wait before files are read again: on the caller's own thread, or beside it, in async code.
+#[derive(Clone, Copy)]
+pub(crate) enum Wait {
+    Here,
+    Beside,
 }
 
-/// Counts how often a pair was read again.
-#[derive(Default)]
-pub(crate) struct ReadAgain(usize);
-
-impl ReadAgain {
-    /// Whether to read once more, `error` being what a reader between two writes of a sealer meets.
-    pub(crate) fn is_due(&mut self, error: &Error) -> bool {
-        self.0 += 1;
-        error.kind() == Kind::DekNotFound && self.0 <= READ_AGAIN.0
+/// Calls `read` again, after a pause, while it meets a pair between two writes of a sealer.
+pub(crate) async fn read_again<T, F>(wait: Wait, mut read: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let (times, pause) = READ_AGAIN;
+    for _ in 0..times {
+        match read().await {
+            Err(error) if error.kind() == Kind::DekNotFound => match wait {
+                Wait::Here => std::thread::sleep(pause),
+                Wait::Beside => worker::sleep(pause).await,
+            },
+            result => return result,
+        }
     }
+    read().await
+}
+
+/// Steps 1 to 7 on the files, read again where a sealer is between its writes.
+async fn read_pair_in(pair: &Pair, policy: &Policy, wait: Wait) -> Result<Checked, Error> {
+    let read = || async { Checked::new(pair.read_enc()?, || pair.read_key(), policy, Some(pair)) };
+    read_again(wait, read).await
+}
+
+/// Like [`read_pair_in`]; blocks while it waits.
+pub(crate) fn read_pair(pair: &Pair, policy: &Policy) -> Result<Checked, Error> {
+    worker::block_on(read_pair_in(pair, policy, Wait::Here))
+}
+
+pub(crate) async fn open_pair(
+    pair: &Pair,
+    policy: &Policy,
+    services: &KeyServices,
+    wait: Wait,
+) -> Result<Opened, Error> {
+    let checked = read_pair_in(pair, policy, wait).await?;
+    checked.open(policy, services).await.map_err(|error| in_file(error, pair))
 }
 
 /// Both files of a pair, after every check that needs no key.
@@ -198,63 +220,70 @@ pub(crate) struct Checked {
     pub(crate) section: Section,
 }
 
-/// Steps 1 to 7 on the files, read again where a sealer is between its writes.
-pub(crate) fn read_and_check(pair: &Pair, policy: &Policy) -> Result<Checked, Error> {
-    let mut again = ReadAgain::default();
-    loop {
-        let enc = pair.read_enc()?;
-        let file = check_enc(&enc, policy).map_err(|error| error.at(pair.enc()))?;
-        match pair.read_key().and_then(|key| check_key(&file, &key)) {
-            Ok((key, section)) => return Ok(Checked { enc, file, key, section }),
-            Err(error) if again.is_due(&error) => std::thread::sleep(READ_AGAIN.1),
-            Err(error) => return Err(error.at(pair.key())),
-        }
+impl Checked {
+    /// Steps 1 to 7. `key` reads the `.key`, once the `.enc` has passed. Errors name the files of `pair`.
+    pub(crate) fn new<K: AsRef<[u8]>>(
+        enc: Vec<u8>,
+        key: impl FnOnce() -> Result<K, Error>,
+        policy: &Policy,
+        pair: Option<&Pair>,
+    ) -> Result<Self, Error> {
+        let file = check_enc(&enc, policy).map_err(|error| match pair {
+            Some(pair) => error.at(pair.enc()),
+            None => error,
+        })?;
+        let checked = key().and_then(|key| check_key(&file, key.as_ref()));
+        let (key, section) = checked.map_err(|error| match pair {
+            Some(pair) => error.at(pair.key()),
+            None => error,
+        })?;
+        Ok(Self { enc, file, key, section })
     }
-}
 
-/// Where to wait before files are read again: on the caller's own thread, or beside it, in async code.
-#[derive(Clone, Copy)]
-pub(crate) enum Wait {
-    Here,
-    Beside,
-}
-
-impl Wait {
-    pub(crate) async fn between_reads(self) {
-        match self {
-            Self::Here => std::thread::sleep(READ_AGAIN.1),
-            Self::Beside => worker::sleep(READ_AGAIN.1).await,
-        }
+    /// Steps 8 and 9.
+    async fn unwrap(&self, policy: &Policy, services: &KeyServices) -> Result<(DataKey, KeyRef), Error> {
+        let context = Context::new(&policy.name, &policy.environment, self.section.dek);
+        wrapping::unwrap(&self.section, &context, policy, services).await
     }
-}
 
-pub(crate) async fn open_pair(
-    pair: &Pair,
-    policy: &Policy,
-    services: &KeyServices,
-    wait: Wait,
-) -> Result<Opened, Error> {
-    let mut again = ReadAgain::default();
-    loop {
-        let enc = pair.read_enc()?;
-        match open_read(pair, &enc, || pair.read_key(), policy, services).await {
-            Err(error) if again.is_due(&error) => wait.between_reads().await,
-            result => return result,
-        }
+    /// Steps 8 to 15.
+    pub(crate) async fn open(self, policy: &Policy, services: &KeyServices) -> Result<Opened, Error> {
+        let (dek, unwrapped_by) = self.unwrap(policy, services).await?;
+        let (commit, section) = (self.file.commit, self.section.clone());
+        let (header, plaintext) = self.open_with(&dek)?;
+        Ok(Opened { plaintext, header, commit, section, dek, unwrapped_by })
     }
-}
 
-/// Opens what was read of `pair`; the `.key` is asked for once the `.enc` has passed.
-pub(crate) async fn open_read(
-    pair: &Pair,
-    enc: &[u8],
-    key: impl FnOnce() -> Result<Vec<u8>, Error>,
-    policy: &Policy,
-    services: &KeyServices,
-) -> Result<Opened, Error> {
-    let file = check_enc(enc, policy).map_err(|error| error.at(pair.enc()))?;
-    let key = key()?;
-    open_checked(file, enc, &key, policy, services).await.map_err(|error| in_file(error, pair))
+    /// Steps 8 to 12.
+    async fn unlock(self, policy: &Policy, services: &KeyServices) -> Result<Unlocked, Error> {
+        let (dek, unwrapped_by) = self.unwrap(policy, services).await?;
+        self.check_section(&dek)?;
+        envelope::check_commit(&self.file, &self.enc, &dek)?;
+        let Self { file, key, section, .. } = self;
+        Ok(Unlocked { file, key, section, dek, unwrapped_by })
+    }
+
+    /// Steps 10 to 15: everything that needs the data key and nobody else.
+    pub(crate) fn open_with(self, dek: &DataKey) -> Result<(Header, Plaintext), Error> {
+        self.check_section(dek)?;
+        let header = self.file.header.clone();
+        let plaintext = envelope::open(self.file, &self.enc, dek)?;
+        envelope::outline::verify(&header, plaintext.expose(), dek)?;
+        Ok((header, plaintext))
+    }
+
+    /// Steps 10 and 11: the data key has the suite's length, and its holder made this section.
+    fn check_section(&self, dek: &DataKey) -> Result<(), Error> {
+        envelope::check_length(dek, self.file.header.suite)?;
+        if !same(&dek.section_mac(&self.key.authenticated(&self.section)), &self.section.mac) {
+            return Err(Error::new(
+                Kind::KeyMacMismatch,
+                "its recipients were changed by someone without the data key",
+            )
+            .advise("restore the .key from git, and find out who changed it"));
+        }
+        Ok(())
+    }
 }
 
 /// An error of steps 5 to 15, with the file that it is about.
@@ -329,54 +358,22 @@ pub(crate) fn check_key(file: &EncFile, key: &[u8]) -> Result<(KeyFile, Section)
     Ok((key, section))
 }
 
-/// Steps 5 to 15.
-async fn open_checked(
-    file: EncFile,
-    enc: &[u8],
-    key: &[u8],
-    policy: &Policy,
-    services: &KeyServices,
-) -> Result<Opened, Error> {
-    let (key, section) = check_key(&file, key)?;
-    let context = Context::new(&policy.name, &policy.environment, section.dek);
-    let (dek, unwrapped_by) = wrapping::unwrap(&section, &context, policy, services).await?;
-    let commit = file.commit;
-    let (header, plaintext) = open_with(file, enc, &key, &section, &dek)?;
-    Ok(Opened { plaintext, header, commit, section, dek, unwrapped_by })
-}
-
-/// Steps 10 to 15: everything that needs the data key and nobody else.
-pub(crate) fn open_with(
-    file: EncFile,
-    enc: &[u8],
-    key: &KeyFile,
-    section: &Section,
-    dek: &DataKey,
-) -> Result<(Header, Plaintext), Error> {
-    check_section(key, section, dek, file.header.suite)?;
-    let header = file.header.clone();
-    let plaintext = envelope::open(file, enc, dek)?;
-    envelope::outline::verify(&header, plaintext.expose(), dek)?;
-    Ok((header, plaintext))
-}
-
-/// Steps 10 and 11: the data key has the suite's length, and its holder made this section.
-fn check_section(key: &KeyFile, section: &Section, dek: &DataKey, suite: Suite) -> Result<(), Error> {
-    envelope::check_length(dek, suite)?;
-    if !same(&dek.section_mac(&key.authenticated(section)), &section.mac) {
-        return Err(Error::new(
-            Kind::KeyMacMismatch,
-            "its recipients were changed by someone without the data key",
-        )
-        .advise("restore the .key from git, and find out who changed it"));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{ContentType, LocalKey, Seal};
+
+    #[test]
+    fn only_a_missing_data_key_is_read_again_and_not_for_ever() {
+        for (kind, times) in [(Kind::DekNotFound, READ_AGAIN.0 + 1), (Kind::TagMismatch, 1)] {
+            let mut reads = 0;
+            let result: Result<(), Error> = worker::block_on(read_again(Wait::Here, || {
+                reads += 1;
+                async { Err(Error::new(kind, "no")) }
+            }));
+            assert_eq!((result.unwrap_err().kind(), reads), (kind, times));
+        }
+    }
 
     /// A reader that has the old `.enc` and the final `.key` of a re-seal reads both again, whatever its depth.
     #[test]

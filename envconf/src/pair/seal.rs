@@ -13,7 +13,7 @@ pub use self::sealed::{Check, DataKeyUse, Sealed};
 use super::content::{check_content, not_utf8};
 use super::files::Pair;
 use super::lock::{self, Lock};
-use super::open::{self, Opened, Wait};
+use super::open::{self, Checked, Opened, Wait};
 use super::plain_layer::Plain;
 use super::policy::{Policy, Trusted};
 use super::wrapping;
@@ -486,7 +486,8 @@ impl Seal {
             Err(error) if error.exit_code() == 42 => (dek.clone(), Check::AfterUnwrap),
             Err(error) => return Err(error),
         };
-        let (_, plaintext) = open::open_with(file, enc, &key, &section, &unwrapped)?;
+        let checked = Checked { enc: enc.to_vec(), file, key, section };
+        let (_, plaintext) = checked.open_with(&unwrapped)?;
         same_content(plaintext.expose(), content)?;
         Ok(check)
     }

@@ -13,7 +13,7 @@ use crate::base::{Error, Kind};
 use crate::kms::worker;
 use crate::layers::EncryptedConfig;
 use crate::load::loader::{LoadPlan, Loaded, Loader};
-use crate::pair::{ReadAgain, Wait};
+use crate::pair::{Wait, read_again};
 
 /// What was refused and may pass is tried again after the first of these, then each time twice as long, up to the
 /// last.
@@ -56,15 +56,12 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
     ) -> Result<(Self, Arc<Latest<T>>), Error> {
         let plan = loader.plan()?;
         let files = Files::of::<T>(&plan, &loader.variables);
-        let mut again = ReadAgain::default();
-        let (in_use, (config, generation)) = loop {
+        let (in_use, (config, generation)) = read_again(wait, || async {
             let snapshot = files.read(&plan);
             let print = snapshot.print;
-            match snapshot.load(&loader, &plan).await {
-                Err(error) if again.is_due(&error) => wait.between_reads().await,
-                result => break (print, result?),
-            }
-        };
+            snapshot.load(&loader, &plan).await.map(|loaded| (print, loaded))
+        })
+        .await?;
         let latest = Arc::new(Latest::new(config, generation));
         Ok((Self { loader, plan, files, in_use, refused: None, latest: latest.clone(), wakeup }, latest))
     }

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::base::{Error, Kind, Variables};
 use crate::layers::{EncryptedConfig, Environment, env};
 use crate::load::loader::{LoadPlan, Loaded, Loader, Texts};
-use crate::pair::{Pair, Plain, open};
+use crate::pair::{Checked, Pair, Plain, open};
 
 /// What tells one version of the files from another: a hash of all their bytes, or of why they cannot be read.
 pub(super) type Print = [u8; 32];
@@ -92,7 +92,9 @@ impl Snapshot {
         plan: &LoadPlan,
     ) -> Result<(Loaded<T>, u64), Error> {
         let (plain, enc) = (self.plain?, self.enc?);
-        let opened = open::open_read(&plan.pair, &enc, || self.key, &plan.policy, &plan.services).await?;
+        let checked = Checked::new(enc, || self.key, &plan.policy, Some(&plan.pair))?;
+        let opened = checked.open(&plan.policy, &plan.services).await;
+        let opened = opened.map_err(|error| open::in_file(error, &plan.pair))?;
         let generation = opened.header().generation;
         let config = loader.build_traced(plan, &Texts { plain, opened })?;
         Ok((config, generation))

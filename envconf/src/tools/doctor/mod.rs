@@ -224,7 +224,7 @@ impl Diagnose {
         let (step, checked) = match &self.subject {
             Subject::Folder => (Step::new("pair", State::Skipped, "none was named"), None),
             Subject::Missing(why) => (Step::error("pair", why), None),
-            Subject::Pair(pair, ..) => match open::read_and_check(pair, &settings.policy) {
+            Subject::Pair(pair, ..) => match open::read_pair(pair, &settings.policy) {
                 Ok(checked) => {
                     (Step::new("pair", State::Ok, described(pair, &checked, settings)), Some(checked))
                 }
@@ -286,9 +286,8 @@ impl Opening<'_> {
 }
 
 fn content(pair: &Pair, checked: Checked, dek: &DataKey) -> Step {
-    let Checked { enc, file, key, section } = checked;
-    let content_type = file.header.content_type;
-    let opened = open::open_with(file, &enc, &key, &section, dek).map_err(|error| open::in_file(error, pair));
+    let content_type = checked.file.header.content_type;
+    let opened = checked.open_with(dek).map_err(|error| open::in_file(error, pair));
     let fits = opened.and_then(|(_, plaintext)| {
         crate::pair::content::check_content(plaintext.expose(), content_type)
             .map_err(|error| error.at(pair.enc()))
