@@ -210,11 +210,7 @@ impl Seal {
         services: &KeyServices,
         confirm: impl FnOnce(&[KeyRef], OldPair) -> Result<(), Error>,
     ) -> Result<Sealed, Error> {
-        self.check_content(content)?;
-        if self.schema.is_some() {
-            self.check_by_schema(content, &Plain::beside(pair, &self.name, &self.environment)?)?;
-        }
-        pair.refuse_links()?;
+        self.check(pair, content)?;
         let _lock = Lock::of(pair)?;
         let (old, lost) = self.read_old(pair, services)?;
         let added: Vec<KeyRef> = self.recipients.iter().filter(|key| !old.has(key)).cloned().collect();
@@ -236,11 +232,7 @@ impl Seal {
         content: &[u8],
         services: &KeyServices,
     ) -> Result<Sealed, Error> {
-        self.check_content(content)?;
-        if self.schema.is_some() {
-            self.check_by_schema(content, &Plain::beside(pair, &self.name, &self.environment)?)?;
-        }
-        pair.refuse_links()?;
+        self.check(pair, content)?;
         let (enc, key) = (pair.read_enc()?, pair.read_key()?);
         let file = EncFile::parse(&enc).map_err(|error| error.at(pair.enc()))?;
         let (key_file, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
@@ -248,9 +240,7 @@ impl Seal {
         if file.commit != opened.commit || section != opened.section {
             return Err(lock::overtaken(pair));
         }
-        self.check_identity(&file.header.name, &file.header.environment)
-            .map_err(|error| error.at(pair.enc()))?;
-        let lost = self.lost_signers(&file).map_err(|error| error.at(pair.enc()))?;
+        let lost = self.check_old(&file).map_err(|error| error.at(pair.enc()))?;
         let old = Old::Verified(Box::new(Known::of(opened, &key_file)));
         let planned = worker::block_on(self.plan(pair, content, services, old))?;
         // Key services have answered: only now are others kept out.
@@ -272,6 +262,15 @@ impl Seal {
             let made = self.with_new_key(content, 1, services).await?;
             Ok((made.enc, made.key))
         })
+    }
+
+    /// Checks everything that needs no key and nothing of the old pair.
+    fn check(&self, pair: &Pair, content: &[u8]) -> Result<(), Error> {
+        self.check_content(content)?;
+        if self.schema.is_some() {
+            self.check_by_schema(content, &Plain::beside(pair, &self.name, &self.environment)?)?;
+        }
+        pair.refuse_links()
     }
 
     /// The content parses as what it is said to be, and holds what its type may hold.
@@ -302,7 +301,16 @@ impl Seal {
         schema.check(&format!("{} for {}", self.name, self.environment), &layers)
     }
 
-    /// Who signed the old file and does not sign the new one.
+    /// Checks that this seal may replace the old file. Returns who signed it and does not sign the new one.
+    fn check_old(&self, old: &EncFile) -> Result<Vec<Id>, Error> {
+        self.check_identity(&old.header.name, &old.header.environment)?;
+        self.lost_signers(old)
+    }
+
+    /// Returns who signed the old file and does not sign the new one.
+    ///
+    /// # Errors
+    /// [`Kind::SignatureRequired`] if nobody signs the new one, unless [`Seal::unsigned`] allows that.
     fn lost_signers(&self, old: &EncFile) -> Result<Vec<Id>, Error> {
         let new: Vec<Id> = self.signers.iter().map(|signer| signer.public().id()).collect();
         let old = old.signatures.iter().map(|signature| signature.signer);
@@ -332,9 +340,7 @@ impl Seal {
         }
         let enc = pair.read_enc()?;
         let file = EncFile::parse(&enc).map_err(|error| error.at(pair.enc()))?;
-        self.check_identity(&file.header.name, &file.header.environment)
-            .map_err(|error| error.at(pair.enc()))?;
-        let lost = self.lost_signers(&file).map_err(|error| error.at(pair.enc()))?;
+        let lost = self.check_old(&file).map_err(|error| error.at(pair.enc()))?;
         let key = pair.read_key().map_err(|error| match key_there {
             true => error,
             false => {
