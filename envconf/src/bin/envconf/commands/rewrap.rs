@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::options::batch::{self, Subject, Work};
 use crate::options::global::Global;
+use crate::options::target::Target;
 use crate::options::wanted_recipients::{Sealing, Wanted};
 use crate::output::{Output, shown};
 
@@ -66,9 +67,14 @@ struct Rewrapping<'a> {
 }
 
 impl Work for Rewrapping<'_> {
+    type Prepared = ();
     type Done = Rewrapped;
 
-    fn run(&self, Subject { target, services }: &Subject) -> Result<Rewrapped, Error> {
+    fn prepare(&self, _: &Target) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn run(&self, Subject { target, services, .. }: &Subject) -> Result<Rewrapped, Error> {
         let Self { args, global, output } = self;
         let sealing = Sealing {
             target,

@@ -8,6 +8,7 @@ use super::seal::AFTER_UNWRAP;
 use crate::options::batch::{self, Subject, Work};
 use crate::options::global::Global;
 use crate::options::signing::SigningArgs;
+use crate::options::target::Target;
 use crate::options::wanted_recipients::refuse_drift;
 use crate::output::{Output, shown};
 
@@ -59,9 +60,14 @@ struct Rotated {
 }
 
 impl Work for Rotate<'_> {
+    type Prepared = ();
     type Done = Rotated;
 
-    fn run(&self, Subject { target, services }: &Subject) -> Result<Rotated, Error> {
+    fn prepare(&self, _: &Target) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn run(&self, Subject { target, services, .. }: &Subject) -> Result<Rotated, Error> {
         target.refuse_older(self.global, services)?;
         let opened = target.open(self.global, services, self.output)?;
         let recipients: Vec<KeyRef> = opened.recipients().cloned().collect();

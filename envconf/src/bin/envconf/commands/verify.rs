@@ -1,13 +1,13 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use envconf::{Demand, Depth, Error, KeyServices, Kind, Pair, Policy, Verified, parse_signers};
+use envconf::{Demand, Depth, Error, Pair, Policy, Verified, parse_signers};
 use serde_json::{Value, json};
 
+use crate::options::batch::{self, Subject, Work};
 use crate::options::global::{Global, one_of};
 use crate::options::signing;
 use crate::options::target::Target;
-use crate::output::error_report;
 use crate::output::{Output, shown};
 
 /// Check pairs without showing what is in them
@@ -63,80 +63,75 @@ fn depth(word: &str) -> Option<Depth> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitCode, Error> {
-    // A setting that is malformed is met before anything is tried, and once; a missing pair is one failure of many.
-    let mut checks = Vec::new();
-    for text in &args.pairs {
-        match Check::prepare(text, args, global, output) {
-            Err(error) if error.kind() == Kind::Usage => return Err(error),
-            check => checks.push((text, check)),
-        }
-    }
-    let mut code = ExitCode::SUCCESS;
-    let mut reports = Vec::new();
-    for (text, check) in checks {
-        let result = check.and_then(|check| check.run(args, output));
-        match &result {
-            Ok((pair, verified)) if !output.is_json() => {
-                output.line(passed(pair, verified, args.depth))?;
-                if args.accept_older {
-                    verified
-                        .recipients()
-                        .iter()
-                        .try_for_each(|key| output.line(format_args!("  recipient {key}")))?;
-                }
-            }
-            Ok(_) => {}
-            Err(error) => {
-                error_report::print(error, output);
-                if code == ExitCode::SUCCESS {
-                    code = ExitCode::from(error.exit_code());
-                }
-            }
-        }
-        reports.push(as_json(text, &result));
-    }
-    if output.is_json() {
-        output.json(&json!({ "pairs": reports }))?;
-    }
-    Ok(code)
+    batch::run(&Verification { args, global, output }, &args.pairs, global, output)
 }
 
-struct Check {
-    target: Target,
+struct Verification<'a> {
+    args: &'a Args,
+    global: &'a Global,
+    output: &'a Output,
+}
+
+/// What a pair has to meet.
+struct Requirements {
     policy: Policy,
-    services: KeyServices,
-    /// What the rules demand of signatures.
+    /// What the rules demand of signatures. It comes on top of the policy, and never into it: the rules lie in the
+    /// repository.
     demand: Option<Demand>,
 }
 
-impl Check {
-    fn prepare(text: &Path, args: &Args, global: &Global, output: &Output) -> Result<Self, Error> {
-        let target = Target::resolve(text, global)?;
-        let mut policy = target.policy(global)?;
-        if let Some(list) = &args.signers {
-            policy = policy.signers(parse_signers(list, "--signers")?, args.required_signatures)?;
+impl Work for Verification<'_> {
+    type Prepared = Requirements;
+    type Done = Verified;
+
+    fn prepare(&self, target: &Target) -> Result<Requirements, Error> {
+        let mut policy = target.policy(self.global)?;
+        if let Some(list) = &self.args.signers {
+            policy = policy.signers(parse_signers(list, "--signers")?, self.args.required_signatures)?;
         }
-        let demand = signing::demand(global, None, &target.pair)?;
-        Ok(Self { policy, services: target.services(output)?, target, demand })
+        Ok(Requirements { policy, demand: signing::demand(self.global, None, &target.pair)? })
     }
 
-    fn run(self, args: &Args, output: &Output) -> Result<(Pair, Verified), Error> {
-        let Target { pair, .. } = &self.target;
-        let verified = envconf::verify(pair, &self.policy, &self.services, args.depth)?;
-        if args.depth == Depth::Structure {
-            self.target.check_known()?;
-        } else if args.accept_older {
-            self.target.accept(&verified)?;
+    fn run(&self, Subject { target, services, prepared }: &Subject<Requirements>) -> Result<Verified, Error> {
+        let (pair, depth) = (&target.pair, self.args.depth);
+        let verified = envconf::verify(pair, &prepared.policy, services, depth)?;
+        if depth == Depth::Structure {
+            target.check_known()?;
+        } else if self.args.accept_older {
+            target.accept(&verified)?;
         } else {
-            self.target.check_known()?;
-            self.target.opened(verified.header(), verified.recipients(), output)?;
+            target.check_known()?;
+            target.opened(verified.header(), verified.recipients(), self.output)?;
         }
-        // What the rules demand comes on top, and never into the policy: they lie in the repository.
-        if let Some(demand) = &self.demand {
+        if let Some(demand) = &prepared.demand {
             let enc = pair.read_enc()?;
             demand.check(&enc).map_err(|error| error.at(pair.enc()))?;
         }
-        Ok((self.target.pair, verified))
+        Ok(verified)
+    }
+
+    fn as_text(&self, Subject { target, .. }: &Subject<Requirements>, verified: &Verified) -> Vec<String> {
+        let mut lines = vec![passed(&target.pair, verified, self.args.depth)];
+        if self.args.accept_older {
+            lines.extend(verified.recipients().iter().map(|key| format!("  recipient {key}")));
+        }
+        lines
+    }
+
+    fn as_json(&self, Subject { target, .. }: &Subject<Requirements>, verified: &Verified) -> Value {
+        let header = verified.header();
+        json!({
+            "enc": target.pair.enc().to_string_lossy(),
+            "name": header.name.as_str(),
+            "environment": header.environment.as_str(),
+            "generation": header.generation,
+            "recipients": verified.recipients().iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "unwrapped_by": verified.unwrapped_by().map(ToString::to_string),
+        })
+    }
+
+    fn is_result(&self) -> bool {
+        true
     }
 }
 
@@ -149,22 +144,4 @@ fn passed(pair: &Pair, verified: &Verified, depth: Depth) -> String {
         (_, None) => "well formed, nothing authenticated".to_owned(),
     };
     format!("{}: {name} for {environment}, generation {generation}: {what}", shown(pair.enc()))
-}
-
-fn as_json(text: &Path, result: &Result<(Pair, Verified), Error>) -> Value {
-    match result {
-        Ok((pair, verified)) => json!({
-            "pair": text.to_string_lossy(),
-            "ok": true,
-            "enc": pair.enc().to_string_lossy(),
-            "name": verified.header().name.as_str(),
-            "environment": verified.header().environment.as_str(),
-            "generation": verified.header().generation,
-            "recipients": verified.recipients().iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "unwrapped_by": verified.unwrapped_by().map(ToString::to_string),
-        }),
-        Err(error) => {
-            json!({ "pair": text.to_string_lossy(), "ok": false, "error": error_report::as_json(error) })
-        }
-    }
 }

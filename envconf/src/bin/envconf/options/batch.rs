@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use envconf::{Error, KeyServices, Kind, Pair};
+use envconf::{Error, KeyServices, Kind};
 use serde_json::{Value, json};
 
 use super::global::Global;
@@ -21,20 +21,32 @@ const AT_ONCE: usize = 8;
 /// What takes longer shows how far it is.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A pair, and what is at hand to reach its keys.
-pub(crate) struct Subject {
+/// A pair, what is at hand to reach its keys, and what the verb has prepared for it.
+pub(crate) struct Subject<P = ()> {
     pub(crate) target: Target,
     pub(crate) services: KeyServices,
+    pub(crate) prepared: P,
 }
 
 /// How a verb is done to one pair, and how it is told.
 pub(crate) trait Work: Sync {
+    type Prepared: Send + Sync;
     type Done: Send;
 
-    fn run(&self, subject: &Subject) -> Result<Self::Done, Error>;
-    fn as_text(&self, subject: &Subject, done: &Self::Done) -> Vec<String>;
+    /// Reads the settings for one pair, before anything is done to any of them.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] ends the command; any other error is the result of this pair.
+    fn prepare(&self, target: &Target) -> Result<Self::Prepared, Error>;
+    fn run(&self, subject: &Subject<Self::Prepared>) -> Result<Self::Done, Error>;
+    fn as_text(&self, subject: &Subject<Self::Prepared>, done: &Self::Done) -> Vec<String>;
     /// The fields of the pair's object, whose shape docs/command.md describes.
-    fn as_json(&self, subject: &Subject, done: &Self::Done) -> Value;
+    fn as_json(&self, subject: &Subject<Self::Prepared>, done: &Self::Done) -> Value;
+
+    /// Whether the text is the result that was asked for, and so goes to standard output.
+    fn is_result(&self) -> bool {
+        false
+    }
 
     /// Whether it may ask on the terminal, and so has to be done for one pair after the other.
     fn asks(&self) -> bool {
@@ -52,7 +64,7 @@ pub(crate) fn run<W: Work>(
     global: &Global,
     output: &Output,
 ) -> Result<ExitCode, Error> {
-    let subjects = subjects(pairs, global, output)?;
+    let subjects = subjects(work, pairs, global, output)?;
     let results = all(work, &subjects, output);
     let mut code = ExitCode::SUCCESS;
     let mut reports = Vec::new();
@@ -64,7 +76,16 @@ pub(crate) fn run<W: Work>(
             (Ok(_), None) => continue,
         };
         match &result {
-            Ok((subject, done)) => work.as_text(subject, done).iter().for_each(|line| output.say(line)),
+            Ok(_) if output.is_json() => {}
+            Ok((subject, done)) => {
+                for line in work.as_text(subject, done) {
+                    if work.is_result() {
+                        output.line(line)?;
+                    } else {
+                        output.say(line);
+                    }
+                }
+            }
             Err(error) => {
                 error_report::print(error, output);
                 if code == ExitCode::SUCCESS {
@@ -86,42 +107,57 @@ pub(crate) fn run<W: Work>(
     Ok(code)
 }
 
-type Named<'a> = (&'a Path, Result<Subject, Error>);
+/// A pair as it was named, and what is known of it so far.
+type NamedSubject<'a, P> = (&'a Path, Result<Subject<P>, Error>);
 
 /// The pairs that are meant, each once; those of one folder share what is at hand, so that a key command runs once.
-fn subjects<'a>(pairs: &'a [PathBuf], global: &Global, output: &Output) -> Result<Vec<Named<'a>>, Error> {
+fn subjects<'a, W: Work>(
+    work: &W,
+    pairs: &'a [PathBuf],
+    global: &Global,
+    output: &Output,
+) -> Result<Vec<NamedSubject<'a, W::Prepared>>, Error> {
     let mut services: HashMap<PathBuf, KeyServices> = HashMap::new();
-    let mut subjects: Vec<Named<'a>> = Vec::new();
+    let mut subjects: Vec<NamedSubject<'a, W::Prepared>> = Vec::new();
     for text in pairs {
-        let target = match Target::resolve(text, global) {
+        let mut subject = || -> Result<_, Error> {
+            let target = Target::resolve(text, global)?;
+            let prepared = work.prepare(&target)?;
+            let folder = target.pair.folder().to_owned();
+            let services = match services.get(&folder) {
+                Some(services) => services.clone(),
+                None => services.entry(folder).or_insert(target.services(output)?).clone(),
+            };
+            Ok(Subject { target, services, prepared })
+        };
+        let subject = match subject() {
             Err(error) if error.kind() == Kind::Usage => return Err(error),
-            Err(error) => {
-                subjects.push((text, Err(error)));
-                continue;
+            subject => subject,
+        };
+        let is_same = |(_, known): &NamedSubject<'_, _>| match (known, &subject) {
+            (Ok(known), Ok(subject)) => {
+                let (known, pair) = (&known.target.pair, &subject.target.pair);
+                known == pair || same_file(known.enc(), pair.enc())
             }
-            Ok(target) => target,
+            _ => false,
         };
-        let is_same = |other: &Pair| *other == target.pair || same_file(other.enc(), target.pair.enc());
-        let is_known = |known: &Named<'_>| matches!(&known.1, Ok(other) if is_same(&other.target.pair));
-        if subjects.iter().any(is_known) {
-            continue;
+        if !subjects.iter().any(is_same) {
+            subjects.push((text, subject));
         }
-        let folder = target.pair.folder().to_owned();
-        let services = match services.get(&folder) {
-            Some(services) => services.clone(),
-            None => services.entry(folder).or_insert(target.services(output)?).clone(),
-        };
-        subjects.push((text, Ok(Subject { target, services })));
     }
     Ok(subjects)
 }
 
 /// Where a result is put once there is one.
-type Slot<T> = Mutex<Option<Result<T, Error>>>;
+type ResultCell<T> = Mutex<Option<Result<T, Error>>>;
 
 /// The results in the order of the subjects.
-fn all<W: Work>(work: &W, subjects: &[Named<'_>], output: &Output) -> Vec<Option<Result<W::Done, Error>>> {
-    let results: Vec<Slot<W::Done>> = subjects.iter().map(|_| Mutex::new(None)).collect();
+fn all<W: Work>(
+    work: &W,
+    subjects: &[NamedSubject<'_, W::Prepared>],
+    output: &Output,
+) -> Vec<Option<Result<W::Done, Error>>> {
+    let results: Vec<ResultCell<W::Done>> = subjects.iter().map(|_| Mutex::new(None)).collect();
     let at_once = if work.asks() { 1 } else { AT_ONCE.min(subjects.len()) };
     let next = AtomicUsize::new(0);
     let (done, finished) = mpsc::channel();
