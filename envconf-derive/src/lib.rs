@@ -7,6 +7,10 @@ mod expand;
 mod model;
 mod parse;
 mod text;
+// The library's parser, for the test that compares it with ours: a proc macro cannot share code with its library.
+#[cfg(test)]
+#[path = "../../envconf/src/base/duration.rs"]
+mod library_duration;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};

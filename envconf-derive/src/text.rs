@@ -96,7 +96,7 @@ pub(crate) fn is_public_key(text: &str) -> bool {
         && digits.ends_with(|last| "AEIMQUYcgkosw048".contains(last))
 }
 
-/// A whole number above 0 with `ms`, `s` or `m`, as in `ENVCONF_KMS_DEADLINE`.
+/// Parses a whole number above 0 with `ms`, `s` or `m`, as the library parses `ENVCONF_KMS_DEADLINE`.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
@@ -235,11 +235,11 @@ mod tests {
         assert!(is_public_key("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
         assert!(!is_public_key("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB="));
         assert!(!is_public_key("AAAA"));
-        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
-        assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
-        for bad in ["", "s", "10", "0s", "-1s", "1h", "1.5s", " 1s", "18446744073709551615m"] {
-            assert_eq!(duration(bad), None, "{bad}");
+        let library = crate::library_duration::parse_duration;
+        for text in ["250ms", "10s", "2m", "01s", "", "s", "10", "0s", "-1s", "1h", "1.5s", " 1s", "1 s", "1\u{e9}"] {
+            assert_eq!(duration(text), library(text), "{text}");
         }
+        assert_eq!(duration("18446744073709551615m"), None);
         assert!(is_variable("_A1") && !is_variable("1A") && !is_variable("A-B") && !is_variable(""));
         assert!(is_name("app.v2") && !is_name(".app") && !is_name(""));
     }

@@ -1,5 +1,6 @@
 //! What every room uses: errors, secret buffers, environment variables, files.
 
+pub(crate) mod duration;
 pub(crate) mod error;
 mod exact_text;
 pub(crate) mod key_ref;
