@@ -159,24 +159,10 @@ fn write_tokens(tokens: TokenStream, out: &mut String) {
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
-        .map(|candidate| (distance(name.as_bytes(), candidate.as_bytes()), candidate))
+        .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= (name.len() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-}
-
-/// Insertions, deletions and replacements that lead from `a` to `b`.
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -236,7 +222,9 @@ mod tests {
         assert!(!is_public_key("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB="));
         assert!(!is_public_key("AAAA"));
         let library = crate::library_duration::parse_duration;
-        for text in ["250ms", "10s", "2m", "01s", "", "s", "10", "0s", "-1s", "1h", "1.5s", " 1s", "1 s", "1\u{e9}"] {
+        for text in
+            ["250ms", "10s", "2m", "01s", "", "s", "10", "0s", "-1s", "1h", "1.5s", " 1s", "1 s", "1\u{e9}"]
+        {
             assert_eq!(duration(text), library(text), "{text}");
         }
         assert_eq!(duration("18446744073709551615m"), None);
