@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use zeroize::Zeroizing;
 
@@ -36,27 +37,6 @@ pub(super) type Parameter<'a> = (&'static str, Argument<'a>);
 pub(super) enum Argument<'a> {
     Text(&'a str),
     Number(u64),
-}
-
-impl<'a> Argument<'a> {
-    /// The value as text, in a buffer of `digits` where it is a number.
-    fn as_str(self, digits: &'a mut String) -> &'a str {
-        match self {
-            Self::Text(text) => text,
-            Self::Number(number) => {
-                *digits = number.to_string();
-                digits
-            }
-        }
-    }
-
-    /// At most so many bytes as text.
-    fn len(self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Number(_) => 20,
-        }
-    }
 }
 
 /// One action of a service.
@@ -154,25 +134,21 @@ fn headers(
     Ok(headers)
 }
 
-/// The parameters as a query. It is signed as sent, so it must come through every library unchanged: everything but
-/// the unreserved characters of RFC 3986 is escaped.
+/// Everything but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The parameters as a query. It is signed as sent, so every library must pass it on unchanged.
 fn query(parameters: &[Parameter<'_>]) -> Zeroizing<String> {
-    let len: usize = parameters.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum();
-    let mut query = Zeroizing::new(String::with_capacity(len));
-    for (at, (name, value)) in parameters.iter().enumerate() {
-        query.push_str(if at > 0 { "&" } else { "" });
-        query.push_str(name);
-        query.push('=');
-        for byte in value.as_str(&mut String::new()).bytes() {
-            if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-                query.push(char::from(byte));
-            } else {
-                let digit = |nibble: u8| char::from(b"0123456789ABCDEF"[usize::from(nibble)]);
-                query.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+    exact_text(|out| {
+        for (at, (name, value)) in parameters.iter().enumerate() {
+            write!(out, "{}{name}=", if at > 0 { "&" } else { "" })?;
+            match value {
+                Argument::Number(number) => write!(out, "{number}")?,
+                Argument::Text(text) => write!(out, "{}", utf8_percent_encode(text, RESERVED))?,
             }
         }
-    }
-    query
+        Ok(())
+    })
 }
 
 /// The parameters as a JSON object.
