@@ -81,29 +81,10 @@ fn site(host: &str) -> &str {
     if is_of_cloud { CLOUD } else { host }
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`, the only form that servers may send, in Unix seconds.
+/// Parses an HTTP date such as `Sun, 06 Nov 1994 08:49:37 GMT`, as Unix seconds.
 pub(super) fn parse(date: &str) -> Option<u64> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let mut words = date.split_once(", ")?.1.split(' ');
-    let day: u64 = words.next()?.parse().ok().filter(|day| (1..=31).contains(day))?;
-    let month = words.next()?;
-    let month = MONTHS.iter().position(|name| *name == month)? as u64;
-    let year: u64 = words.next()?.parse().ok().filter(|year| (1970..=9999).contains(year))?;
-    let mut time = words.next()?.split(':').map(|part| part.parse::<u64>().ok().filter(|part| *part <= 60));
-    let (hours, minutes, seconds) = (time.next()??, time.next()??, time.next()??);
-    if words.next() != Some("GMT") {
-        return None;
-    }
-    Some(((days(year, month, day) * 24 + hours) * 60 + minutes) * 60 + seconds)
-}
-
-/// Days from 1970-01-01; months count from 0.
-fn days(year: u64, month: u64, day: u64) -> u64 {
-    // Counted in years that begin in March, so that the leap day is the last day of its year.
-    let (year, month) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
-    let before = year * 365 + year / 4 - year / 100 + year / 400;
-    before + (month * 153 + 2) / 5 + day - 1 - 719_468
+    let time = httpdate::parse_http_date(date).ok()?;
+    time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
 #[cfg(test)]
