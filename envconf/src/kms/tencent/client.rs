@@ -346,11 +346,9 @@ fn decoded_len(text: &str) -> usize {
     (text.len() / 4 * 3).saturating_sub(padding)
 }
 
-/// A copy that is wiped and never grows.
-fn secret(text: &str) -> Zeroizing<String> {
-    let mut copy = Zeroizing::new(String::with_capacity(text.len()));
-    copy.push_str(text);
-    copy
+/// A copy that is wiped.
+pub(super) fn secret(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(text.to_owned())
 }
 
 pub(super) fn field<'t, 'a>(table: &'t Table<'a>, name: &str) -> Option<&'t Value<'a>> {

@@ -2,7 +2,7 @@
 
 use super::client::{self, Call, Response};
 use super::clock;
-use super::credentials::{Credential, Fetched, fits};
+use super::credentials::{Credential, Fetched, Unusable};
 use crate::kms::KmsError;
 use crate::kms::http::Route;
 
@@ -32,26 +32,11 @@ pub(super) fn session_name() -> Result<String, KmsError> {
 }
 
 fn read(response: &Response<'_>, source: &'static str) -> Result<Fetched, KmsError> {
-    let value = |name| response.secret_within("Credentials", name).filter(|value| fits(value));
-    let (Some(secret_id), Some(secret_key), Some(token)) =
-        (value("TmpSecretId"), value("TmpSecretKey"), value("Token"))
-    else {
-        return Err(response.wrong("the reply holds incomplete credentials"));
-    };
-    // Both by the service's clock, so that this machine's does not matter.
-    let now = response.date.and_then(clock::parse).map_or_else(clock::local, Ok)?;
-    let expires = response.integer("ExpiredTime").and_then(|time| u64::try_from(time).ok());
-    let lifetime = expires.and_then(|expires| expires.checked_sub(now)).filter(|left| *left > 0);
-    let lifetime = lifetime.ok_or_else(|| response.wrong("the reply holds credentials that have expired"))?;
-    Ok(Fetched {
-        credential: Credential {
-            secret_id,
-            secret_key,
-            token: Some(token),
-            generation: None,
-            expires: None,
-            source,
-        },
-        lifetime,
+    let value = |name: &str| response.secret_within("Credentials", name);
+    Fetched::read(value, response.integer("ExpiredTime"), response.date, source, |what| {
+        response.wrong(match what {
+            Unusable::Incomplete => "the reply holds incomplete credentials",
+            Unusable::Expired => "the reply holds credentials that have expired",
+        })
     })
 }

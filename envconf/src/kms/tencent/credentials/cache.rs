@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use zeroize::Zeroizing;
+
 use super::super::clock;
-use super::Credential;
+use super::{Credential, fits};
 use crate::kms::KmsError;
 
 /// Left to a credential when it is due to be fetched anew, in seconds.
@@ -21,6 +23,39 @@ const PAUSE: u64 = 10;
 pub(in super::super) struct Fetched {
     pub(in super::super) credential: Credential,
     pub(in super::super) lifetime: u64,
+}
+
+/// What is wrong with temporary credentials in a reply.
+pub(in super::super) enum Unusable {
+    Incomplete,
+    Expired,
+}
+
+impl Fetched {
+    /// Reads temporary credentials. STS and the metadata service name their fields alike: `value` copies one of them,
+    /// `expired_time` is `ExpiredTime`, and `date` is the reply's `Date`.
+    pub(in super::super) fn read(
+        value: impl Fn(&str) -> Option<Zeroizing<String>>,
+        expired_time: Option<i128>,
+        date: Option<&str>,
+        source: &'static str,
+        unusable: impl Fn(Unusable) -> KmsError,
+    ) -> Result<Self, KmsError> {
+        let value = |name| value(name).filter(|value| fits(value));
+        let (Some(secret_id), Some(secret_key), Some(token)) =
+            (value("TmpSecretId"), value("TmpSecretKey"), value("Token"))
+        else {
+            return Err(unusable(Unusable::Incomplete));
+        };
+        // Both by the service's clock, so that this machine's does not matter.
+        let now = date.and_then(clock::parse).map_or_else(clock::local, Ok)?;
+        let expires = expired_time.and_then(|time| u64::try_from(time).ok());
+        let lifetime = expires.and_then(|expires| expires.checked_sub(now)).filter(|left| *left > 0);
+        let lifetime = lifetime.ok_or_else(|| unusable(Unusable::Expired))?;
+        let token = Some(token);
+        let credential = Credential { secret_id, secret_key, token, generation: None, expires: None, source };
+        Ok(Self { credential, lifetime })
+    }
 }
 
 #[derive(Default)]
@@ -124,6 +159,27 @@ mod tests {
             source: "",
         };
         Ok(Some(Fetched { credential, lifetime }))
+    }
+
+    #[test]
+    fn temporary_credentials_are_whole_and_last_by_the_services_clock() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let read = |missing: &str, expired_time| {
+            let value = |name: &str| (name != missing).then(|| secret("x"));
+            let unusable = |what| match what {
+                Unusable::Incomplete => KmsError::other("incomplete"),
+                Unusable::Expired => KmsError::other("expired"),
+            };
+            let fetched = Fetched::read(value, expired_time, Some(date), "here", unusable);
+            fetched.map(|fetched| fetched.lifetime).map_err(|error| error.message.into_owned())
+        };
+        assert_eq!(read("", Some(784_111_777 + 60)), Ok(60));
+        for missing in ["TmpSecretId", "TmpSecretKey", "Token"] {
+            assert_eq!(read(missing, Some(784_111_777 + 60)), Err("incomplete".to_owned()), "{missing}");
+        }
+        for expired in [None, Some(-1), Some(0), Some(784_111_777)] {
+            assert_eq!(read("", expired), Err("expired".to_owned()), "{expired:?}");
+        }
     }
 
     fn run<T>(future: impl Future<Output = T>) -> T {

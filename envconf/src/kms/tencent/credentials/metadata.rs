@@ -7,9 +7,8 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::super::client::{field, integer, string};
-use super::super::clock;
 use super::super::endpoint::Endpoint;
-use super::{Credential, Fetched, fits, secret};
+use super::{Fetched, Unusable, secret};
 use crate::base::Fault;
 use crate::format::ContentType;
 use crate::kms::KmsError;
@@ -81,27 +80,13 @@ fn parse(reply: &Reply) -> Result<Fetched, KmsError> {
     if field(root, "Code").is_some() && string(root, "Code") != Some("Success") {
         return Err(wrong("the metadata service gave no credentials"));
     }
-    let value = |name| string(root, name).filter(|value| fits(value)).map(secret);
-    let (Some(secret_id), Some(secret_key), Some(token)) =
-        (value("TmpSecretId"), value("TmpSecretKey"), value("Token"))
-    else {
-        return Err(wrong("the metadata service gave incomplete credentials"));
-    };
-    let now = reply.date.as_deref().and_then(clock::parse).map_or_else(clock::local, Ok)?;
-    let expires = integer(root, "ExpiredTime").and_then(|time| u64::try_from(time).ok());
-    let lifetime = expires.and_then(|expires| expires.checked_sub(now)).filter(|left| *left > 0);
-    let lifetime =
-        lifetime.ok_or_else(|| wrong("the metadata service gave credentials that have expired"))?;
-    Ok(Fetched {
-        credential: Credential {
-            secret_id,
-            secret_key,
-            token: Some(token),
-            generation: None,
-            expires: None,
-            source: "the role of this machine",
-        },
-        lifetime,
+    let value = |name: &str| string(root, name).map(secret);
+    let (expired_time, date) = (integer(root, "ExpiredTime"), reply.date.as_deref());
+    Fetched::read(value, expired_time, date, "the role of this machine", |what| {
+        wrong(match what {
+            Unusable::Incomplete => "the metadata service gave incomplete credentials",
+            Unusable::Expired => "the metadata service gave credentials that have expired",
+        })
     })
 }
 

@@ -18,8 +18,9 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-pub(super) use self::cache::{Fetched, generation};
+pub(super) use self::cache::{Fetched, Unusable, generation};
 use self::role::Role;
+use super::client::secret;
 use super::endpoint::Endpoint;
 use super::{clock, codes};
 use crate::base::{Error, Fault, SecretBytes, Variables};
@@ -208,13 +209,6 @@ pub(super) fn fits(value: &str) -> bool {
 }
 
 const MISFIT: &str = "is empty, or has blanks or characters outside ASCII";
-
-/// A copy that is wiped and never grows.
-fn secret(text: &str) -> Zeroizing<String> {
-    let mut copy = Zeroizing::new(String::with_capacity(text.len()));
-    copy.push_str(text);
-    copy
-}
 
 /// The content of a small regular file; `None` where there is none.
 fn read(path: &std::path::Path, place: &str) -> Result<Option<SecretBytes>, KmsError> {
