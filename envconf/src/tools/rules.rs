@@ -2,14 +2,18 @@
 //!
 //! It lies in the repository, so it says for whom to seal and never whom to trust.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use toml::Spanned;
+
+use crate::base::suggest::nearest;
 use crate::base::{Error, Kind, escape, private_file, upward_search};
 use crate::envelope::{SignerKey, signing_key};
-use crate::format::{ContentType, EncFile, Id, Outline, conflict_markers, outline};
+use crate::format::{EncFile, Id, Outline, conflict_markers, outline};
 use crate::pair::Trusted;
-use crate::syntax;
-use crate::syntax::{Node, Value};
+use crate::syntax::Place;
 
 /// The file's name, searched upwards from the pair's folder.
 const FILE: &str = ".envconf.toml";
@@ -124,36 +128,17 @@ impl Rules {
     }
 
     fn parse(text: &str) -> Result<Vec<Rule>, Error> {
-        let at = |node: &Node<'_>| node.place.in_text(text).0;
-        let root = syntax::parse(ContentType::Toml, text).map_err(|broken| {
+        let source = Source(text);
+        let file: RulesFile = toml::from_str(text).map_err(|error| {
             if let Some(line) = conflict_markers::first_whole(text.as_bytes()) {
                 return usage(format!("line {line}: a conflict marker of git"));
             }
-            let (line, column) = broken.place.in_text(text);
-            usage(format!("line {line}, column {column}: not valid TOML"))
+            let at = error.span().map_or(0, |span| span.start);
+            source.usage_at(at, escape(error.message()))
         })?;
-        let Value::Table(root) = &root.value else { return Err(usage("expected tables".into())) };
-        let mut rules = Vec::new();
-        for (key, node) in root.iter() {
-            let Value::Array(items) = &node.value else {
-                return Err(usage(format!(
-                    "line {}: unknown key `{}`, only [[rule]] is allowed",
-                    at(node),
-                    escape(key)
-                )));
-            };
-            if &**key != "rule" {
-                return Err(usage(format!(
-                    "line {}: unknown key `{}`, only [[rule]] is allowed",
-                    at(node),
-                    escape(key)
-                )));
-            }
-            for item in items {
-                rules.push(Rule::parse(item, at(item), &at)?);
-            }
-        }
-        Ok(rules)
+        source.refuse_unknown(&file.unknown, RulesFile::KEYS)?;
+        let rules = file.rule.map(Spanned::into_inner).unwrap_or_default();
+        rules.into_iter().map(|rule| Rule::of(rule, source)).collect()
     }
 
     /// The recipients by the first rule whose glob matches any of `files`, each by its path relative to the rules'
@@ -273,121 +258,183 @@ fn relative_to(file: &Path, folder: &Path) -> Option<PathBuf> {
     Some(parent.join(file.file_name()?).strip_prefix(folder).ok()?.to_owned())
 }
 
-impl Rule {
-    fn parse(node: &Node<'_>, line: usize, at: &impl Fn(&Node<'_>) -> usize) -> Result<Self, Error> {
-        let Value::Table(table) = &node.value else {
-            return Err(usage(format!("line {line}: expected [[rule]]")));
-        };
-        let (mut files, mut recipients, mut outline, mut hide) = (None, None, None, None);
-        let (mut signers, mut required) = (None, None);
-        for (key, node) in table.iter() {
-            let line = at(node);
-            match (&**key, &node.value) {
-                ("files", Value::String(text)) => {
-                    let pattern = glob::Pattern::new(text);
-                    files =
-                        Some(pattern.map_err(|error| {
-                            usage(format!("line {line}: files is no glob: {}", error.msg))
-                        })?);
-                }
-                ("recipients", Value::Array(items)) if !items.is_empty() => {
-                    recipients =
-                        Some(items.iter().map(|item| recipient(item, at(item))).collect::<Result<_, _>>()?);
-                }
-                ("outline", Value::String(word)) => {
-                    let known = Outline::from_name(word);
-                    outline = Some(known.ok_or_else(|| {
-                        usage(format!("line {line}: outline is \"keys\", \"tags\" or \"none\""))
-                    })?);
-                }
-                ("outline_hide", Value::Array(items)) => {
-                    hide = Some((
-                        line,
-                        items.iter().map(|item| hidden(item, at(item))).collect::<Result<_, _>>()?,
-                    ));
-                }
-                ("outline", _) => {
-                    return Err(usage(format!("line {line}: outline is \"keys\", \"tags\" or \"none\"")));
-                }
-                ("outline_hide", _) => {
-                    return Err(usage(format!("line {line}: outline_hide is a list of paths in quotes")));
-                }
-                ("signers", Value::Array(items)) if !items.is_empty() => {
-                    let list: Vec<SignerKey> =
-                        items.iter().map(|item| signer(item, at(item))).collect::<Result<_, _>>()?;
-                    let is_repeated = |(at, signer): (usize, &SignerKey)| list[..at].contains(signer);
-                    if list.iter().enumerate().any(is_repeated) {
-                        return Err(usage(format!("line {line}: a signer is named twice")));
+/// Declares a table of the file with its keys, and how serde reads it.
+///
+/// serde's derive would do the same, but serde_derive and the syn that it brings would then be built for every user of
+/// the library. A key that is unknown is kept, for a message with a suggestion.
+macro_rules! table {
+    ($(#[$meta:meta])* $name:ident { $($key:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Default)]
+        struct $name {
+            $($key: Option<Spanned<$type>>,)*
+            unknown: Option<Spanned<String>>,
+        }
+
+        impl $name {
+            const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct TableVisitor;
+                impl<'de> Visitor<'de> for TableVisitor {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("a table")
                     }
-                    signers = Some(list);
+
+                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        let mut table = $name::default();
+                        while let Some(key) = map.next_key::<Spanned<String>>()? {
+                            match key.get_ref().as_str() {
+                                $(stringify!($key) => table.$key = Some(map.next_value()?),)*
+                                _ => {
+                                    let _: IgnoredAny = map.next_value()?;
+                                    table.unknown.get_or_insert(key);
+                                }
+                            }
+                        }
+                        Ok(table)
+                    }
                 }
-                ("required_signatures", Value::Integer(number)) => {
-                    required = Some((usize::try_from(*number).unwrap_or_default(), line));
-                }
-                ("signers", _) => {
-                    return Err(usage(format!("line {line}: signers is a list of public keys in base64")));
-                }
-                ("required_signatures", _) => {
-                    return Err(usage(format!("line {line}: required_signatures is a whole number")));
-                }
-                ("files", _) => return Err(usage(format!("line {line}: files is a glob in quotes"))),
-                ("recipients", _) => {
-                    return Err(usage(format!("line {line}: recipients is a list of key references")));
-                }
-                (key, _) => {
-                    return Err(usage(format!(
-                        "line {line}: unknown key `{}`, allowed are files, recipients, outline, outline_hide, signers and required_signatures",
-                        escape(key)
-                    )));
-                }
+                deserializer.deserialize_map(TableVisitor)
             }
         }
-        let outline = match (outline, hide) {
-            (outline, None) => outline,
-            (Some(Outline::Tags { .. }), Some((_, hide))) => Some(Outline::Tags { hide }),
-            (_, Some((line, _))) => {
-                return Err(usage(format!("line {line}: outline_hide needs outline = \"tags\"")));
-            }
-        };
-        let demand = match (signers, required) {
-            (None, None) => None,
-            (Some(signers), None) => Some(Demand { signers, required: 1 }),
-            (Some(signers), Some((required, _))) if (1..=signers.len()).contains(&required) => {
-                Some(Demand { signers, required })
-            }
-            (_, Some((_, line))) => {
-                return Err(usage(format!(
-                    "line {line}: required_signatures is at least 1 and at most as many as signers names"
-                )));
-            }
-        };
-        match (files, recipients) {
-            (Some(files), Some(recipients)) => Ok(Self { files, recipients, outline, demand }),
-            _ => Err(usage(format!("line {line}: a rule needs both files and recipients"))),
-        }
+    };
+}
+
+table! {
+    /// The file.
+    RulesFile {
+        rule: Vec<Spanned<RuleTable>>,
     }
 }
 
-fn recipient(node: &Node<'_>, line: usize) -> Result<Trusted, Error> {
-    let Value::String(text) = &node.value else {
-        return Err(usage(format!("line {line}: recipients is a list of key references")));
-    };
-    text.parse().map_err(|error: Error| usage(format!("line {line}: {}", error.message())))
+table! {
+    /// A `[[rule]]` of the file.
+    RuleTable {
+        files: String,
+        recipients: Vec<Spanned<String>>,
+        outline: String,
+        outline_hide: Vec<Spanned<String>>,
+        signers: Vec<Spanned<String>>,
+        required_signatures: i64,
+    }
 }
 
-fn hidden(node: &Node<'_>, line: usize) -> Result<String, Error> {
-    let Value::String(path) = &node.value else {
-        return Err(usage(format!("line {line}: outline_hide is a list of paths in quotes")));
-    };
-    outline::check_path(path).map_err(|error| usage(format!("line {line}: {}", error.message())))?;
-    Ok(path.to_string())
+/// The text of the file, to say where in it something is wrong.
+#[derive(Clone, Copy)]
+struct Source<'a>(&'a str);
+
+impl Source<'_> {
+    fn usage_at(self, offset: usize, what: impl fmt::Display) -> Error {
+        let (line, column) = Place(offset).in_text(self.0);
+        usage(format!("line {line}, column {column}: {what}"))
+    }
+
+    fn usage<T>(self, spanned: &Spanned<T>, what: impl fmt::Display) -> Error {
+        self.usage_at(spanned.span().start, what)
+    }
+
+    fn refuse_unknown(self, unknown: &Option<Spanned<String>>, known: &[&str]) -> Result<(), Error> {
+        let Some(key) = unknown else { return Ok(()) };
+        let name = key.get_ref();
+        let error = self.usage(key, format!("unknown key `{}`", escape(name)));
+        Err(match nearest(name, known.iter().copied()) {
+            Some(nearest) => error.advise(format!("did you mean {nearest}?")),
+            None => error.advise(format!("allowed here: {}", known.join(", "))),
+        })
+    }
+
+    /// Parses every text of a list, which must not be empty.
+    fn parse_all<T>(
+        self,
+        list: Spanned<Vec<Spanned<String>>>,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        if list.get_ref().is_empty() {
+            return Err(self.usage(&list, format!("{name} is empty")));
+        }
+        let parse =
+            |item: &Spanned<String>| parse(item.get_ref()).map_err(|error| self.usage(item, error.message()));
+        list.get_ref().iter().map(parse).collect()
+    }
 }
 
-fn signer(node: &Node<'_>, line: usize) -> Result<SignerKey, Error> {
-    let Value::String(text) = &node.value else {
-        return Err(usage(format!("line {line}: signers is a list of public keys in base64")));
-    };
-    text.parse().map_err(|error: Error| usage(format!("line {line}: {}", error.message())))
+impl Rule {
+    fn of(table: Spanned<RuleTable>, source: Source<'_>) -> Result<Self, Error> {
+        let at = table.span().start;
+        let RuleTable { files, recipients, outline, outline_hide, signers, required_signatures, unknown } =
+            table.into_inner();
+        source.refuse_unknown(&unknown, RuleTable::KEYS)?;
+        let outline = Self::outline_of(outline, outline_hide, source)?;
+        let demand = Self::demand_of(signers, required_signatures, source)?;
+        let (Some(files), Some(recipients)) = (files, recipients) else {
+            return Err(source.usage_at(at, "a rule needs both files and recipients"));
+        };
+        let pattern = glob::Pattern::new(files.get_ref());
+        let pattern =
+            pattern.map_err(|error| source.usage(&files, format!("invalid glob: {}", error.msg)))?;
+        let recipients = source.parse_all(recipients, "recipients", str::parse)?;
+        Ok(Self { files: pattern, recipients, outline, demand })
+    }
+
+    fn outline_of(
+        outline: Option<Spanned<String>>,
+        hide: Option<Spanned<Vec<Spanned<String>>>>,
+        source: Source<'_>,
+    ) -> Result<Option<Outline>, Error> {
+        let outline = match outline {
+            None => None,
+            Some(word) => Some(Outline::from_name(word.get_ref()).ok_or_else(|| {
+                source.usage(&word, "invalid outline: expected \"keys\", \"tags\" or \"none\"")
+            })?),
+        };
+        match (outline, hide) {
+            (outline, None) => Ok(outline),
+            (Some(Outline::Tags { .. }), Some(hide)) => {
+                let check = |item: &Spanned<String>| -> Result<String, Error> {
+                    let path = item.get_ref();
+                    outline::check_path(path).map_err(|error| source.usage(item, error.message()))?;
+                    Ok(path.clone())
+                };
+                let hide = hide.get_ref().iter().map(check).collect::<Result<_, _>>()?;
+                Ok(Some(Outline::Tags { hide }))
+            }
+            (_, Some(hide)) => Err(source.usage(&hide, "outline_hide needs outline = \"tags\"")),
+        }
+    }
+
+    fn demand_of(
+        signers: Option<Spanned<Vec<Spanned<String>>>>,
+        required: Option<Spanned<i64>>,
+        source: Source<'_>,
+    ) -> Result<Option<Demand>, Error> {
+        let signers = match signers {
+            None => Vec::new(),
+            Some(list) => {
+                let at = list.span().start;
+                let signers: Vec<SignerKey> = source.parse_all(list, "signers", str::parse)?;
+                let is_repeated = |(at, signer): (usize, &SignerKey)| signers[..at].contains(signer);
+                if signers.iter().enumerate().any(is_repeated) {
+                    return Err(source.usage_at(at, "a signer is named twice"));
+                }
+                signers
+            }
+        };
+        let Some(number) = required else {
+            return Ok((!signers.is_empty()).then_some(Demand { signers, required: 1 }));
+        };
+        let required = usize::try_from(*number.get_ref()).unwrap_or_default();
+        if !(1..=signers.len()).contains(&required) {
+            let what = "required_signatures must be from 1 to the number of signers";
+            return Err(source.usage(&number, what));
+        }
+        Ok(Some(Demand { signers, required }))
+    }
 }
 
 fn usage(message: String) -> Error {
@@ -435,13 +482,17 @@ mod tests {
             "[[rule]]\nfiles = \"config/*.prod.*\"\nrecipients = [\"tencent:ap-guangzhou:1\", \"local\"]\n";
         assert_eq!(Rules::parse(text).unwrap()[0].recipients[1], Trusted::Local);
         for (bad, line) in [
-            ("rule = 1", "line 1"),
-            ("\n[other]", "line 2"),
+            ("rule = 1", "line 1, column 8"),
+            ("[rule]\nfiles = \"*\"\nrecipients = [\"local\"]", "line 1"),
+            ("\n[other]", "line 2, column 2: unknown key `other`"),
+            ("\n[[rules]]\nfiles = \"*\"\nrecipients = [\"local\"]", "line 2, column 3: unknown key `rules`"),
             ("[[rule]]\nfiles = \"*\"\n", "line 1"),
             ("[[rule]]\nfiles = \"a[\"\nrecipients = [\"local\"]", "line 2"),
             ("[[rule]]\nfiles = \"*\"\nrecipients = []", "line 3"),
-            ("[[rule]]\nfiles = \"*\"\nrecipients = [\"x\"]", "line 3"),
-            ("[[rule]]\nfiles = \"*\"\nrecipient = [\"local\"]", "line 3"),
+            ("[[rule]]\nfiles = \"*\"\nrecipients = [\"local\",\n  \"x\"]", "line 4, column 3"),
+            ("[[rule]]\nfiles = [\"*\"]\nrecipients = [\"local\"]", "line 2, column 9"),
+            ("[[rule]]\nfiles = \"*\"\nfiles = \"*\"\nrecipients = [\"local\"]", "line 3"),
+            ("[[rule]]\nfiles = \"*\"\nrecipient = [\"local\"]", "line 3, column 1"),
             ("[[rule]]\n= 1", "line 2"),
             ("[[rule]]\nfiles = \"*\"\noutline = \"all\"", "line 3"),
             ("[[rule]]\nfiles = \"*\"\noutline = true", "line 3"),
@@ -457,6 +508,21 @@ mod tests {
             assert_eq!(error.kind(), Kind::Usage, "{bad}");
             assert!(error.to_string().contains(line), "{bad}: {error}");
         }
+    }
+
+    #[test]
+    fn an_unknown_key_gets_a_suggestion_or_the_list_of_known_ones() {
+        let advice = |key: &str| {
+            let error = Rules::parse(&format!("[[rule]]\n{key} = 1")).unwrap_err();
+            error.advice().unwrap().to_owned()
+        };
+        assert_eq!(advice("recipient"), "did you mean recipients?");
+        assert!(
+            advice("owner").starts_with("allowed here: files, recipients, outline,"),
+            "{}",
+            advice("owner")
+        );
+        assert_eq!(Rules::parse("[[rules]]").unwrap_err().advice(), Some("did you mean rule?"));
     }
 
     #[test]
