@@ -114,13 +114,15 @@ pub(crate) async fn candidates(
         candidates.push(Candidate { key: pin, wrapped, ask });
     }
     if candidates.is_empty() {
-        return Err(match () {
-            () if missing && lists_local => local_key_missing(section, services),
-            () if lists_local && policy.trust.is_none() => untrusted(section).advise(format!(
+        return Err(if missing && lists_local {
+            local_key_missing(section, services)
+        } else if lists_local && policy.trust.is_none() {
+            untrusted(section).advise(format!(
                 "{}; or set ENVCONF_TRUST, or the attribute trust = \"…\", to those recipients that you know to be yours",
                 services.missing_key_advice(keys_of(section))
-            )),
-            () => untrusted(section),
+            ))
+        } else {
+            untrusted(section)
         });
     }
     let is_missing = |candidate: &Candidate| {

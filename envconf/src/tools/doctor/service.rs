@@ -145,15 +145,16 @@ fn clock(ahead: Option<i64>) -> Step {
     let off = ahead.unsigned_abs();
     let way = if ahead > 0 { "behind" } else { "ahead of" };
     let message = format!("{off} s {way} the service's");
-    match () {
-        () if off <= 1 => step(State::Ok, "it agrees with the service's"),
-        () if off <= CLOCK_TELLING => step(State::Ok, &message),
-        () if off <= CLOCK_REFUSED => {
-            step(State::Note, &message).advise("synchronise it (NTP): beyond 300 s requests are refused")
-        }
-        () => step(State::Failed, &(message + ", whose time requests are signed with meanwhile"))
+    if off <= 1 {
+        step(State::Ok, "it agrees with the service's")
+    } else if off <= CLOCK_TELLING {
+        step(State::Ok, &message)
+    } else if off <= CLOCK_REFUSED {
+        step(State::Note, &message).advise("synchronise it (NTP): beyond 300 s requests are refused")
+    } else {
+        step(State::Failed, &(message + ", whose time requests are signed with meanwhile"))
             .exit(REFUSED)
-            .advise("synchronise it (NTP): every start pays for one request that is refused"),
+            .advise("synchronise it (NTP): every start pays for one request that is refused")
     }
 }
 
