@@ -289,7 +289,7 @@ proptest! {
     fn a_written_enc_parses_to_what_was_written(header in header(), content in "[ -~]{0,3000}", seeds in vec(any::<[u8; 32]>(), 0..4)) {
         let signers: std::collections::BTreeSet<Id> = seeds.iter().map(|seed| SigningKey::from_seed(seed).public().id()).collect();
         let dek = vec![9; header.suite.key_len()];
-        let given = door::Given { header: header.clone(), content: content.as_bytes(), dek: &dek, random: [3; 32], seeds, outline: None };
+        let given = door::SealInput { header: header.clone(), content: content.as_bytes(), dek: &dek, random: [3; 32], seeds, outline: None };
         let bytes = door::seal(given).unwrap();
         let parsed = EncFile::parse(&bytes).unwrap();
         prop_assert_eq!(&parsed.header, &header);

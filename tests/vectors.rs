@@ -116,7 +116,7 @@ fn sealed_enc(seal: &Value, content: &[u8]) -> Vec<u8> {
     };
     let dek = b64(&seal["dek"]);
     let seeds = list(&seal["sign_seeds"]).iter().map(array).collect();
-    door::seal(door::Given { header, content, dek: &dek, random: array(&seal["rnd"]), seeds, outline })
+    door::seal(door::SealInput { header, content, dek: &dek, random: array(&seal["rnd"]), seeds, outline })
         .unwrap()
 }
 

@@ -53,11 +53,11 @@ pub struct MemoryKms(Arc<Service>);
 struct Service {
     reference: KeyRef,
     key: LocalKey,
-    state: Mutex<State>,
+    state: Mutex<ServiceState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ServiceState {
     /// What the next requests meet.
     script: VecDeque<KmsError>,
     /// What all others meet.
@@ -116,7 +116,7 @@ impl MemoryKms {
         self.state().requests
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ServiceState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -101,7 +101,7 @@ pub fn path_element(key: &str) -> String {
 }
 
 /// What one seal is made of, its randomness included.
-pub struct Given<'a> {
+pub struct SealInput<'a> {
     /// The header; its outline is filled in here.
     pub header: Header,
     /// The content.
@@ -117,7 +117,7 @@ pub struct Given<'a> {
 }
 
 /// The `.enc` that these give, byte for byte.
-pub fn seal(given: Given<'_>) -> Result<Vec<u8>, Error> {
+pub fn seal(given: SealInput<'_>) -> Result<Vec<u8>, Error> {
     let dek = DataKey::from_bytes(given.dek);
     let mut header = given.header;
     if let Some(is_shown) = given.outline {
@@ -192,7 +192,7 @@ pub struct Tc3Request<'a> {
 pub fn tc3(request: &Tc3Request<'_>, secret_id: &str, secret_key: &str) -> Tc3 {
     use crate::kms::tencent::sign;
     let Tc3Request { method, host, query, content_type, payload, service, timestamp } = *request;
-    let request = sign::Request { method, host, query, content_type, payload, service, timestamp };
+    let request = sign::RequestToSign { method, host, query, content_type, payload, service, timestamp };
     let signed = sign::sign(&request, secret_id, secret_key);
     Tc3 {
         canonical_request: signed.canonical_request,

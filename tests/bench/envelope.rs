@@ -78,7 +78,7 @@ fn seal_for(key: &LocalKey) -> Seal {
 }
 
 /// What the door seals without opening it again.
-fn given(content: &[u8]) -> door::Given<'_> {
+fn given(content: &[u8]) -> door::SealInput<'_> {
     let header = Header {
         name: "app".parse().unwrap(),
         environment: "default".parse().unwrap(),
@@ -89,7 +89,7 @@ fn given(content: &[u8]) -> door::Given<'_> {
         sealed_at: None,
         outline: Vec::new(),
     };
-    door::Given { header, content, dek: &KEY, random: [2; 32], seeds: Vec::new(), outline: None }
+    door::SealInput { header, content, dek: &KEY, random: [2; 32], seeds: Vec::new(), outline: None }
 }
 
 fn aes(content: &[u8]) -> Contestant<'_> {

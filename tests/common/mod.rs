@@ -150,7 +150,7 @@ pub fn load_traced<T: EncryptedConfig>(
         sealed_at: None,
         outline: Vec::new(),
     };
-    let given = door::Given {
+    let given = door::SealInput {
         header,
         content: text.as_bytes(),
         dek: &dek,

@@ -239,7 +239,7 @@ fn put_in(pair: &Pair, content: &str, dek: &[u8], services: &KeyServices) {
     let policy = Policy::new("app".parse().unwrap(), "default".parse().unwrap());
     let header = envconf::open(pair, &policy, services).unwrap().header().clone();
     let content = content.as_bytes();
-    let given = door::Given { header, content, dek, random: [2; 32], seeds: Vec::new(), outline: None };
+    let given = door::SealInput { header, content, dek, random: [2; 32], seeds: Vec::new(), outline: None };
     std::fs::write(pair.enc(), door::seal(given).unwrap()).unwrap();
 }
 

@@ -28,16 +28,16 @@ impl Patience {
 }
 
 /// The deadline of one request to a key service, all its tries together.
-pub(crate) struct Deadline(Mutex<State>);
+pub(crate) struct Deadline(Mutex<DeadlineState>);
 
-struct State {
+struct DeadlineState {
     patience: Patience,
     last: Option<KmsError>,
 }
 
 impl Deadline {
     pub(crate) fn at(patience: Patience) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { patience, last: None })))
+        Arc::new(Self(Mutex::new(DeadlineState { patience, last: None })))
     }
 
     /// Runs `job` with this as its deadline; does not end it.
@@ -70,7 +70,7 @@ impl Deadline {
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DeadlineState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -24,7 +24,7 @@ pub(crate) const VARIABLES: [&str; 6] = [PROXY[0], PROXY[1], PROXY[2], PROXY[3],
 pub(crate) struct Proxies {
     /// With the name of its variable.
     proxy: Option<(&'static str, Zeroizing<String>)>,
-    without: Vec<Entry>,
+    without: Vec<ProxyException>,
 }
 
 /// The proxy that a request takes.
@@ -36,7 +36,7 @@ pub(crate) struct Proxy<'a> {
 }
 
 #[derive(Clone)]
-struct Entry {
+struct ProxyException {
     hosts: Hosts,
     port: Option<u16>,
 }
@@ -79,7 +79,7 @@ impl std::fmt::Debug for Proxies {
     }
 }
 
-impl Entry {
+impl ProxyException {
     fn covers(&self, host: &str, address: Option<IpAddr>, port: u16) -> bool {
         if self.port.is_some_and(|own| own != port) {
             return false;
@@ -100,15 +100,15 @@ fn with_scheme(url: &str) -> Zeroizing<String> {
     Zeroizing::new(if url.contains("://") { url.to_owned() } else { format!("http://{url}") })
 }
 
-fn entries(list: &str) -> Vec<Entry> {
+fn entries(list: &str) -> Vec<ProxyException> {
     let words = list.split(|c: char| c == ',' || c.is_whitespace());
     words.filter(|word| !word.is_empty()).filter_map(entry).collect()
 }
 
 /// `None` for what can be no host: it covers nothing.
-fn entry(word: &str) -> Option<Entry> {
+fn entry(word: &str) -> Option<ProxyException> {
     if let Some(hosts) = network(word) {
-        return Some(Entry { hosts, port: None });
+        return Some(ProxyException { hosts, port: None });
     }
     let (host, port) = match word.rsplit_once(':') {
         Some((host, digits)) => (host, Some(digits.parse().ok()?)),
@@ -116,7 +116,7 @@ fn entry(word: &str) -> Option<Entry> {
     };
     let hosts = network(host).unwrap_or_else(|| Hosts::Below(host.trim_matches('.').to_ascii_lowercase()));
     let is_nothing = matches!(&hosts, Hosts::Below(name) if name.is_empty());
-    (!is_nothing).then_some(Entry { hosts, port })
+    (!is_nothing).then_some(ProxyException { hosts, port })
 }
 
 /// `*`, an address, or an address and the length of its network's prefix.

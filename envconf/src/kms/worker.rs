@@ -185,7 +185,7 @@ pub(crate) async fn sleep(duration: Duration) {
     let _ = run(async move { tokio::time::sleep(duration).await }).await;
 }
 
-type Outcome = Option<Result<DataKey, KmsError>>;
+type UnwrapOutcome = Option<Result<DataKey, KmsError>>;
 
 /// Which unwrap it is: service, key, wrapped key and context.
 pub(crate) type FlightId = [u8; 32];
@@ -193,7 +193,7 @@ pub(crate) type FlightId = [u8; 32];
 struct Flight {
     id: FlightId,
     deadline: Arc<Deadline>,
-    outcome: watch::Receiver<Outcome>,
+    outcome: watch::Receiver<UnwrapOutcome>,
     task: tokio::task::AbortHandle,
 }
 

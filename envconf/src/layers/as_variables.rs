@@ -18,7 +18,7 @@ use crate::syntax::json::write_json;
 use crate::syntax::{Node, Value};
 
 /// A leaf as a variable.
-pub(crate) struct Named {
+pub(crate) struct NamedValue {
     pub(crate) path: String,
     pub(crate) name: String,
     pub(crate) value: Zeroizing<String>,
@@ -28,7 +28,7 @@ pub(crate) struct Named {
 /// The variables of several layers.
 pub(crate) struct NamedVariables {
     /// Sorted by name.
-    pub(crate) variables: Vec<Named>,
+    pub(crate) variables: Vec<NamedValue>,
     /// The leaves of plain layers that became no variable, sorted by path.
     pub(crate) left_out: Vec<Provenance>,
 }
@@ -62,7 +62,9 @@ pub(crate) fn variables(
             (Some(name), _) if leaf.document.is_plain() && name.ends_with("_FILE") => {
                 left_out.push(Provenance::new(leaf.path(), origin, false));
             }
-            (Some(name), Ok(Some(value))) => found.push(Named { path: leaf.path(), name, value, origin }),
+            (Some(name), Ok(Some(value))) => {
+                found.push(NamedValue { path: leaf.path(), name, value, origin })
+            }
             (None, _) => problems.push(rule(leaf.path(), &origin, "its path makes no name of a variable")),
             (_, Err(what)) => problems.push(rule(leaf.path(), &origin, what)),
         }
@@ -78,7 +80,7 @@ pub(crate) fn variables(
                     found.retain(|other| other.name != **name && Some(&other.name) != full.as_ref());
                     let value = exact_text(|out| out.write_str(text));
                     let name = (**name).to_owned();
-                    found.push(Named { path: name.clone(), name, value, origin });
+                    found.push(NamedValue { path: name.clone(), name, value, origin });
                 }
                 _ => problems.push(rule(
                     (**name).to_owned(),
@@ -122,7 +124,7 @@ fn rule(path: String, origin: &Origin, what: &str) -> Problem {
 }
 
 /// No two paths may make one name.
-fn refuse_collisions(found: &mut [Named], problems: &mut Vec<Problem>) {
+fn refuse_collisions(found: &mut [NamedValue], problems: &mut Vec<Problem>) {
     found.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
     for pair in found.windows(2).filter(|pair| pair[0].name == pair[1].name) {
         let first = crate::base::error::escape(&pair[0].path);

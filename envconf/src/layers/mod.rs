@@ -11,7 +11,7 @@ mod untyped;
 pub(crate) mod as_variables;
 mod config;
 
-pub(crate) use self::as_variables::Named;
+pub(crate) use self::as_variables::NamedValue;
 pub use self::config::EncryptedConfig;
 pub(crate) use self::env::Environment;
 pub use self::fields::Fields;

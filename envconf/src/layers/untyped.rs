@@ -5,13 +5,13 @@ use super::report::Provenance;
 use crate::syntax::{Node, Table, Value, segment};
 
 /// A value of the merged layers: its keys from the root, and where the strongest layer that has it says it.
-pub(crate) struct Leaf<'t, 'a> {
+pub(crate) struct UntypedLeaf<'t, 'a> {
     pub(crate) keys: Vec<&'t str>,
     pub(crate) document: &'t Document<'a>,
     pub(crate) node: &'t Node<'a>,
 }
 
-impl Leaf<'_, '_> {
+impl UntypedLeaf<'_, '_> {
     /// The dotted path.
     pub(crate) fn path(&self) -> String {
         self.keys.iter().map(|key| segment(key)).collect::<Vec<_>>().join(".")
@@ -30,7 +30,7 @@ pub(crate) fn origins(documents: &[Document<'_>]) -> Vec<Provenance> {
 }
 
 /// Every leaf of `documents` (the weakest first), by path.
-pub(crate) fn leaves<'t, 'a>(documents: &[&'t Document<'a>]) -> Vec<Leaf<'t, 'a>> {
+pub(crate) fn leaves<'t, 'a>(documents: &[&'t Document<'a>]) -> Vec<UntypedLeaf<'t, 'a>> {
     let mut leaves = Vec::new();
     let roots: Vec<_> = documents.iter().rev().map(|document| (*document, document.root())).collect();
     collect(&[], &roots, &mut leaves);
@@ -40,7 +40,7 @@ pub(crate) fn leaves<'t, 'a>(documents: &[&'t Document<'a>]) -> Vec<Leaf<'t, 'a>
 /// The tables of one path, the strongest first, with the documents that they are from.
 type Tables<'t, 'a> = [(&'t Document<'a>, &'t Table<'a>)];
 
-fn collect<'t, 'a>(parents: &[&'t str], tables: &Tables<'t, 'a>, leaves: &mut Vec<Leaf<'t, 'a>>) {
+fn collect<'t, 'a>(parents: &[&'t str], tables: &Tables<'t, 'a>, leaves: &mut Vec<UntypedLeaf<'t, 'a>>) {
     let mut keys: Vec<&'t str> =
         tables.iter().flat_map(|(_, table)| table.iter()).map(|(key, _)| &**key).collect();
     keys.sort_unstable();
@@ -54,7 +54,7 @@ fn collect<'t, 'a>(parents: &[&'t str], tables: &Tables<'t, 'a>, leaves: &mut Ve
             given.iter().map_while(|(document, node)| Some((*document, table(node)?))).collect();
         match given.first() {
             Some((document, node)) if merged.iter().all(|(_, table)| table.entries().is_empty()) => {
-                leaves.push(Leaf { keys, document, node });
+                leaves.push(UntypedLeaf { keys, document, node });
             }
             _ => collect(&keys, &merged, leaves),
         }

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use self::old::OldPair;
 use self::old::{Known, Old, section_of};
-use self::planned::{Files, Planned};
+use self::planned::{NewFiles, Planned};
 pub use self::sealed::{Check, DataKeyUse, Sealed};
 use super::content::{check_content, not_utf8};
 use super::files::Pair;
@@ -405,7 +405,7 @@ impl Seal {
             let own = || KeyFile::assemble(&self.name, &self.environment, &[section_of(known)]);
             let trimmed = known.has_leftovers.then(own);
             let sealed = self.sealed(generation, DataKeyUse::Kept, Check::Whole);
-            return Ok(Planned { files: Files::SameKey { enc, trimmed }, sealed });
+            return Ok(Planned { files: NewFiles::SameKey { enc, trimmed }, sealed });
         }
         let made = self.with_new_key(content, generation, services).await?;
         let both = old.section().map(|section| {
@@ -419,7 +419,7 @@ impl Seal {
             Old::Closed { .. } => DataKeyUse::OldPairNotOpened,
         };
         let sealed = self.sealed(generation, use_, made.check);
-        Ok(Planned { files: Files::NewKey { both, enc: made.enc, key: made.key }, sealed })
+        Ok(Planned { files: NewFiles::NewKey { both, enc: made.enc, key: made.key }, sealed })
     }
 
     fn sealed(&self, generation: u64, data_key: DataKeyUse, check: Check) -> Sealed {

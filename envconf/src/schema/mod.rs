@@ -65,12 +65,12 @@ pub struct Schema {
 struct Object {
     meta: &'static Meta,
     /// One for each field of `meta`.
-    slots: Vec<Slot>,
+    slots: Vec<FieldSchema>,
 }
 
 /// What stands behind a field.
 #[derive(Clone, Debug)]
-enum Slot {
+enum FieldSchema {
     Leaf(Type),
     Table(Object),
     OptionalTable(Object),
@@ -184,9 +184,11 @@ impl Object {
         let mut whole = Some(());
         for (index, slot) in self.slots.iter().enumerate() {
             let value = match slot {
-                Slot::Leaf(ty) => leaf(fields, index, ty),
-                Slot::Table(object) => fields.nested(index, object.meta, |fields| object.build(fields)),
-                Slot::OptionalTable(object) => {
+                FieldSchema::Leaf(ty) => leaf(fields, index, ty),
+                FieldSchema::Table(object) => {
+                    fields.nested(index, object.meta, |fields| object.build(fields))
+                }
+                FieldSchema::OptionalTable(object) => {
                     fields.optional_nested(index, object.meta, |fields| object.build(fields)).map(drop)
                 }
             };

@@ -12,7 +12,7 @@ use self::keywords::Keywords;
 use super::json::Json;
 use super::types::Type;
 use super::write::{alias_rules, needs_values};
-use super::{DRAFT, Object, Slot, pointer};
+use super::{DRAFT, FieldSchema, Object, pointer};
 use crate::base::{Error, Kind, escape};
 use crate::meta::{Fallback, Field, Literal, Meta, Shape, Variable};
 use crate::syntax::{Entry, Node, Place, Table, Value, json};
@@ -22,7 +22,7 @@ use crate::syntax::{Entry, Node, Place, Table, Value, json};
 /// # Errors
 /// [`Kind::Usage`] with line and column of the keyword that is not understood.
 pub(crate) fn schema(text: &str) -> Result<Object, Error> {
-    let reader = Reader { text };
+    let reader = SchemaReader { text };
     let root = json::parse(text).map_err(|broken| reader.refuse(broken.place, "not valid JSON"))?;
     let Value::Table(table) = &root.value else {
         return Err(reader.refuse(root.place, "a schema is an object"));
@@ -56,11 +56,11 @@ fn keep_text(text: &str) -> &'static str {
 }
 
 /// A schema's text, for the places of what is wrong with it.
-struct Reader<'t> {
+struct SchemaReader<'t> {
     text: &'t str,
 }
 
-impl Reader<'_> {
+impl SchemaReader<'_> {
     fn refuse(&self, place: Place, what: &str) -> Error {
         let (line, column) = place.in_text(self.text);
         Error::new(Kind::Usage, format!("line {line}, column {column}: {what}"))
@@ -147,7 +147,7 @@ impl Reader<'_> {
         if due.iter().all(|rule| has(node, rule)) { Ok(()) } else { Err(self.refuse(node.place, UNRULED)) }
     }
 
-    fn property(&self, entry: &Entry<'_>, here: &str, required: bool) -> Result<(Field, Slot), Error> {
+    fn property(&self, entry: &Entry<'_>, here: &str, required: bool) -> Result<(Field, FieldSchema), Error> {
         let mut field =
             Field { key: keep_text(&entry.key), segment: entry.key.to_uppercase().leak(), ..NO_FIELD };
         let table = match &entry.node.value {
@@ -155,7 +155,7 @@ impl Reader<'_> {
                 if required {
                     field.shape = Shape::Required;
                 }
-                return Ok((field, Slot::Leaf(Type::Any)));
+                return Ok((field, FieldSchema::Leaf(Type::Any)));
             }
             Value::Table(table) => table,
             _ => return Err(self.refuse(entry.node.place, "a property is an object or true")),
@@ -178,7 +178,7 @@ impl Reader<'_> {
         field: &mut Field,
         here: &str,
         required: bool,
-    ) -> Result<Slot, Error> {
+    ) -> Result<FieldSchema, Error> {
         let (name, _) = keywords.ty()?.unwrap_or_default();
         if name != "object" {
             return Err(keywords.refuse("what has `properties` is of type object"));
@@ -194,13 +194,18 @@ impl Reader<'_> {
         }
         if optional || needs_values && !required {
             field.shape = Shape::OptionalNested(object.meta);
-            return Ok(Slot::OptionalTable(object));
+            return Ok(FieldSchema::OptionalTable(object));
         }
         field.shape = Shape::Nested(object.meta);
-        Ok(Slot::Table(object))
+        Ok(FieldSchema::Table(object))
     }
 
-    fn leaf(&self, keywords: &mut Keywords<'_>, field: &mut Field, required: bool) -> Result<Slot, Error> {
+    fn leaf(
+        &self,
+        keywords: &mut Keywords<'_>,
+        field: &mut Field,
+        required: bool,
+    ) -> Result<FieldSchema, Error> {
         let ty = self.ty(keywords)?;
         field.docs = keywords.text("description")?.map_or("", |(docs, _)| keep_text(docs));
         field.ty = written(keywords)?.unwrap_or_else(|| ty.spelled());
@@ -230,7 +235,7 @@ impl Reader<'_> {
             (false, None, Some(_)) => Shape::Defaulted(Fallback::Type),
             (false, None, None) => Shape::Optional,
         };
-        Ok(Slot::Leaf(ty))
+        Ok(FieldSchema::Leaf(ty))
     }
 }
 

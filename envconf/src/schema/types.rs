@@ -20,7 +20,7 @@ pub(crate) enum Type {
     },
     /// An integer or float.
     Number,
-    Text(Text),
+    Text(TextSchema),
     List {
         items: Box<Type>,
         min: Option<usize>,
@@ -29,7 +29,7 @@ pub(crate) enum Type {
     /// A list of exactly these.
     Tuple(Vec<Type>),
     Map {
-        keys: Text,
+        keys: TextSchema,
         values: Box<Type>,
     },
     /// One that may be null; never twice, nor of a type that takes null itself.
@@ -38,7 +38,7 @@ pub(crate) enum Type {
 
 /// What a text must be. Lengths are in characters.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Text {
+pub(crate) struct TextSchema {
     pub(crate) format: Option<TextFormat>,
     pub(crate) min: Option<usize>,
     pub(crate) max: Option<usize>,
@@ -87,7 +87,7 @@ impl TextFormat {
     }
 }
 
-impl Text {
+impl TextSchema {
     pub(crate) fn admits(&self, text: &str) -> bool {
         let bounded = self.min.is_some() || self.max.is_some();
         let length = if bounded { text.chars().count() } else { 0 };
@@ -131,8 +131,8 @@ impl Type {
         match (name, arguments) {
             ("bool", []) => Self::Bool,
             ("f32" | "f64", []) => Self::Number,
-            ("String" | "PathBuf" | "SecretString", []) => Self::Text(Text::default()),
-            ("char", []) => Self::Text(Text { min: Some(1), max: Some(1), format: None }),
+            ("String" | "PathBuf" | "SecretString", []) => Self::Text(TextSchema::default()),
+            ("char", []) => Self::Text(TextSchema { min: Some(1), max: Some(1), format: None }),
             ("Ipv4Addr", []) => Self::format(TextFormat::Ipv4),
             ("Ipv6Addr", []) => Self::format(TextFormat::Ipv6),
             ("IpAddr", []) => Self::format(TextFormat::Ip),
@@ -150,7 +150,7 @@ impl Type {
                 // Keys that are no texts, such as numbers, are more than a schema can say.
                 let keys = match Self::of(keys) {
                     Self::Text(keys) => keys,
-                    _ => Text::default(),
+                    _ => TextSchema::default(),
                 };
                 Self::Map { keys, values: Box::new(Self::of(values)) }
             }
@@ -162,13 +162,13 @@ impl Type {
     /// What a box holds: of the unsized types these two, which on their own could only be somebody else's.
     fn owned(inner: &str) -> Self {
         match name(inner) {
-            Some("str" | "Path") => Self::Text(Text::default()),
+            Some("str" | "Path") => Self::Text(TextSchema::default()),
             _ => Self::of(inner),
         }
     }
 
     fn format(format: TextFormat) -> Self {
-        Self::Text(Text { format: Some(format), ..Text::default() })
+        Self::Text(TextSchema { format: Some(format), ..TextSchema::default() })
     }
 
     fn list(items: &str) -> Self {
@@ -254,14 +254,14 @@ mod tests {
     use super::*;
 
     fn text() -> Type {
-        Type::Text(Text::default())
+        Type::Text(TextSchema::default())
     }
 
     #[test]
     fn types_of_the_standard_library_are_known_by_their_names() {
         let byte = || Type::Integer { min: Some(0), max: Some(255) };
         let list = |items, len| Type::List { items: Box::new(items), min: len, max: len };
-        let map = |values| Type::Map { keys: Text::default(), values: Box::new(values) };
+        let map = |values| Type::Map { keys: TextSchema::default(), values: Box::new(values) };
         for (written, expected) in [
             ("u8", byte()),
             ("Option<u8>", Type::Nullable(Box::new(byte()))),

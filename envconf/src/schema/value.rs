@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::de::{Deserialize as _, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::types::{Text, Type};
+use super::types::{TextSchema, Type};
 
 impl<'de> DeserializeSeed<'de> for &Type {
     type Value = ();
@@ -53,7 +53,7 @@ fn misfit<E: Error>() -> E {
     E::custom("")
 }
 
-impl<'de> DeserializeSeed<'de> for &Text {
+impl<'de> DeserializeSeed<'de> for &TextSchema {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
@@ -66,7 +66,7 @@ fn expecting(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("a value of the schema's type")
 }
 
-impl Visitor<'_> for &Text {
+impl Visitor<'_> for &TextSchema {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,7 +120,7 @@ impl<'de> Visitor<'de> for TupleVisitor<'_> {
 }
 
 struct MapVisitor<'t> {
-    keys: &'t Text,
+    keys: &'t TextSchema,
     values: &'t Type,
 }
 

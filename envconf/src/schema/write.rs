@@ -4,7 +4,7 @@
 //! the program does (variables, secrets, types as written) is in keywords that begin with `x-envconf-`.
 
 use super::json::Json;
-use super::types::{Text, Type};
+use super::types::{TextSchema, Type};
 use super::{DRAFT, pointer};
 use crate::meta::{Fallback, Field, Leaf, Literal, Meta, Shape, Variable};
 
@@ -218,7 +218,7 @@ fn ty(ty: &Type, members: &mut Members) {
             bound(members, "maxItems", Some(items.len()));
         }
         Type::Map { keys, values } => {
-            if *keys != Text::default() {
+            if *keys != TextSchema::default() {
                 let mut names = Members::new();
                 text(keys, &mut names);
                 add(members, "propertyNames", Json::Object(names));
@@ -244,7 +244,7 @@ fn name(ty: &Type) -> Option<&'static str> {
     }
 }
 
-fn text(text: &Text, members: &mut Members) {
+fn text(text: &TextSchema, members: &mut Members) {
     if let Some(format) = text.format {
         add(members, "format", format.name());
     }

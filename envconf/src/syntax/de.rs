@@ -26,7 +26,7 @@ pub(crate) fn from_node<T>(
     node: &Node<'_>,
     read: impl FnOnce(Given<'_, '_>) -> Result<T, Misfit>,
 ) -> Result<T, Misfit> {
-    read(Given(Source::Node(NodeDeserializer { node }))).map_err(|misfit| misfit.at(node.place))
+    read(Given(GivenSource::Node(NodeDeserializer { node }))).map_err(|misfit| misfit.at(node.place))
 }
 
 /// What `read` makes of `text`, which has no type of its own.
@@ -35,16 +35,16 @@ pub(crate) fn from_text<T>(
     read: impl FnOnce(Given<'_, '_>) -> Result<T, Misfit>,
 ) -> Result<T, Misfit> {
     let container = OnceCell::new();
-    read(Given(Source::Text(TextDeserializer::of_variable(text, &container))))
+    read(Given(GivenSource::Text(TextDeserializer::of_variable(text, &container))))
 }
 
 /// The value of one leaf, wherever it comes from: what its `Deserialize` or `deserialize_with` function is given.
 ///
 /// It lends its texts, the unescaped ones too, for as long as it is read from, so that serde's own buffers (untagged
 /// enums, flatten) need no copy.
-pub struct Given<'de, 'text>(Source<'de, 'text>);
+pub struct Given<'de, 'text>(GivenSource<'de, 'text>);
 
-enum Source<'de, 'text> {
+enum GivenSource<'de, 'text> {
     Node(NodeDeserializer<'de>),
     Text(TextDeserializer<'de, 'text>),
 }
@@ -53,8 +53,8 @@ macro_rules! pass_on {
     ($($method:ident($($argument:ident: $ty:ty),*);)*) => {$(
         fn $method<V: Visitor<'de>>(self, $($argument: $ty,)* visitor: V) -> Result<V::Value, Misfit> {
             match self.0 {
-                Source::Node(node) => node.$method($($argument,)* visitor),
-                Source::Text(text) => text.$method($($argument,)* visitor),
+                GivenSource::Node(node) => node.$method($($argument,)* visitor),
+                GivenSource::Text(text) => text.$method($($argument,)* visitor),
             }
         }
     )*};

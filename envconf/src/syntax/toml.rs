@@ -23,23 +23,23 @@ pub(crate) fn parse(text: &str) -> Result<Node<'_>, Broken> {
     let masked = mask::document(text)?;
     let document = DeTable::parse(&masked).map_err(|error| broken(error.span()))?;
     let place = place(&document.span());
-    Ok(Node { value: Value::Table(Reader { text }.table(document.into_inner(), MAX_DEPTH)?), place })
+    Ok(Node { value: Value::Table(TomlReader { text }.table(document.into_inner(), MAX_DEPTH)?), place })
 }
 
 /// The single value `text`, such as an inline table.
 pub(crate) fn parse_value(text: &str) -> Result<Node<'_>, Broken> {
     let masked = mask::value(text)?;
     let value = DeValue::parse(&masked).map_err(|error| broken(error.span()))?;
-    Reader { text }.node(value, MAX_DEPTH)
+    TomlReader { text }.node(value, MAX_DEPTH)
 }
 
 /// Reads what was parsed of the masked text; keys and strings are read from the text itself.
 #[derive(Clone, Copy)]
-struct Reader<'a> {
+struct TomlReader<'a> {
     text: &'a str,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> TomlReader<'a> {
     /// `depth` is how many containers may still follow, this one included.
     fn table(self, table: DeTable<'_>, depth: usize) -> Result<Table<'a>, Broken> {
         let mut entries = Vec::with_capacity(table.len());

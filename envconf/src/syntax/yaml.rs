@@ -18,7 +18,8 @@ const MAX_COPIES: usize = 10_000;
 
 /// The document `text`. An empty one is an empty table.
 pub(crate) fn parse(text: &str) -> Result<Node<'_>, Broken> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), copies: 0, text };
+    let mut reader =
+        YamlReader { parser: Parser::new_from_str(text), anchors: HashMap::new(), copies: 0, text };
     let root = match reader.first()? {
         Some((event, place)) => reader.node(event, place, MAX_DEPTH)?,
         None => Node { value: Value::Null, place: Place(0) },
@@ -32,14 +33,14 @@ pub(crate) fn parse(text: &str) -> Result<Node<'_>, Broken> {
     }
 }
 
-struct Reader<'a> {
+struct YamlReader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Node<'a>>,
     copies: usize,
     text: &'a str,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> YamlReader<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Place), Broken> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, place(&span))),

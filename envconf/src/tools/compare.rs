@@ -148,7 +148,7 @@ impl At for OutlineLine {
     }
 }
 
-impl At for Leaf<'_, '_> {
+impl At for LeafAtPath<'_, '_> {
     fn path(&self) -> &str {
         &self.0
     }
@@ -218,12 +218,12 @@ pub fn compare_contents(old: &Opened, new: &Opened) -> ContentChanges {
     changes.flatten().map_or(ContentChanges::Whole, ContentChanges::Values)
 }
 
-type Leaf<'n, 'a> = (String, &'n Node<'a>);
+type LeafAtPath<'n, 'a> = (String, &'n Node<'a>);
 
-fn changed_values(old: &[Leaf<'_, '_>], new: &[Leaf<'_, '_>]) -> Vec<ValueChange> {
+fn changed_values(old: &[LeafAtPath<'_, '_>], new: &[LeafAtPath<'_, '_>]) -> Vec<ValueChange> {
     let mut changes = Vec::new();
     walk(old, new, |before, after| {
-        let value = |leaf: Option<&Leaf<'_, '_>>| leaf.map(|(_, node)| shown(&node.value));
+        let value = |leaf: Option<&LeafAtPath<'_, '_>>| leaf.map(|(_, node)| shown(&node.value));
         match (before, after) {
             (Some((_, a)), Some((_, b))) if encode(&a.value) == encode(&b.value) => {}
             (_, Some((path, _))) | (Some((path, _)), None) => {

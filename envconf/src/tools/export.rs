@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::base::{Error, KeyRef, Kind, Origin, escape};
 use crate::format::Header;
 use crate::kms::KeyServices;
-use crate::layers::{Layer, Named, Provenance, as_variables};
+use crate::layers::{Layer, NamedValue, Provenance, as_variables};
 use crate::pair::{Pair, Plain, Policy, open};
 use crate::syntax::dotenv::is_name;
 
@@ -51,7 +51,7 @@ impl ExportOptions {
 }
 
 /// One value of a configuration as a variable. `Debug` shows no value.
-pub struct ExportedVariable(Named);
+pub struct ExportedVariable(NamedValue);
 
 impl Exported {
     /// The header of the `.enc`; authenticated.
@@ -163,7 +163,7 @@ pub fn export(
 
 /// # Errors
 /// [`Kind::DoesNotFit`] with every refused name that is not allowed.
-fn check_names(variables: &[Named], allowed: &[AllowedName]) -> Result<(), Error> {
+fn check_names(variables: &[NamedValue], allowed: &[AllowedName]) -> Result<(), Error> {
     let refused: Vec<(&str, NameCategory)> = variables
         .iter()
         .filter_map(|variable| Some((variable.name.as_str(), NameCategory::of(&variable.name)?)))

@@ -100,10 +100,10 @@ impl fmt::Display for NameCategory {
 /// # Errors
 /// Parsing returns [`Kind::Usage`], with a suggestion, for a text that is not in the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowedName(Scope);
+pub struct AllowedName(Allowance);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Scope {
+enum Allowance {
     Name(String),
     Entry(&'static str),
     Category(NameCategory),
@@ -112,9 +112,9 @@ enum Scope {
 impl AllowedName {
     pub(crate) fn allows(&self, name: &str, category: NameCategory) -> bool {
         match &self.0 {
-            Scope::Name(allowed) => allowed == name,
-            Scope::Entry(entry) => matches(entry, name),
-            Scope::Category(allowed) => *allowed == category,
+            Allowance::Name(allowed) => allowed == name,
+            Allowance::Entry(entry) => matches(entry, name),
+            Allowance::Category(allowed) => *allowed == category,
         }
     }
 }
@@ -124,13 +124,13 @@ impl FromStr for AllowedName {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         if let Some(category) = NameCategory::ALL.into_iter().find(|category| category.name() == text) {
-            return Ok(Self(Scope::Category(category)));
+            return Ok(Self(Allowance::Category(category)));
         }
         if let Some((_, entry)) = table().find(|(_, entry)| entry.ends_with('*') && *entry == text) {
-            return Ok(Self(Scope::Entry(entry)));
+            return Ok(Self(Allowance::Entry(entry)));
         }
         if crate::syntax::dotenv::is_name(text) && NameCategory::of(text).is_some() {
-            return Ok(Self(Scope::Name(text.to_owned())));
+            return Ok(Self(Allowance::Name(text.to_owned())));
         }
         let known =
             NameCategory::ALL.into_iter().map(NameCategory::name).chain(table().map(|(_, entry)| entry));

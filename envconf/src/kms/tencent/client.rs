@@ -104,7 +104,7 @@ fn headers(
     let authorization = match credential {
         None => Zeroizing::new("SKIP".to_owned()),
         Some(credential) => {
-            let request = sign::Request {
+            let request = sign::RequestToSign {
                 method: call.method.as_str(),
                 host: call.endpoint.host(),
                 query,

@@ -6,7 +6,7 @@ use crate::kms::KmsError;
 use crate::kms::retry::Again;
 
 /// What came of a try, as far as it matters here.
-enum Outcome {
+enum TryOutcome {
     /// No connection, a lost one, or no answer in time.
     Network,
     /// An HTTP status from this one up to that one, without a code.
@@ -20,20 +20,20 @@ enum Outcome {
 }
 
 /// The first row that fits counts.
-const TABLE: &[(Outcome, Again)] = &[
-    (Outcome::Network, Again::Faulty),
-    (Outcome::Status(500, 599), Again::Faulty),
-    (Outcome::Status(429, 429), Again::Throttled),
-    (Outcome::Garbled, Again::Faulty),
-    (Outcome::Code("RequestLimitExceeded.RotateRateLimited"), Again::Never),
-    (Outcome::Code("RequestLimitExceeded"), Again::Throttled),
-    (Outcome::Code("InternalError"), Again::Faulty),
-    (Outcome::Code("ServiceUnavailable"), Again::Faulty),
-    (Outcome::Code("UnsupportedOperation.ServiceTemporaryUnavailable"), Again::Faulty),
-    (Outcome::Code("AuthFailure.SignatureExpire"), Again::OnceByServiceClock),
-    (Outcome::Code("AuthFailure.TokenFailure"), Again::OnceWithNewCredentials),
-    (Outcome::Code("AuthFailure.SecretIdNotFound"), Again::OnceWithNewCredentials),
-    (Outcome::Rest, Again::Never),
+const TABLE: &[(TryOutcome, Again)] = &[
+    (TryOutcome::Network, Again::Faulty),
+    (TryOutcome::Status(500, 599), Again::Faulty),
+    (TryOutcome::Status(429, 429), Again::Throttled),
+    (TryOutcome::Garbled, Again::Faulty),
+    (TryOutcome::Code("RequestLimitExceeded.RotateRateLimited"), Again::Never),
+    (TryOutcome::Code("RequestLimitExceeded"), Again::Throttled),
+    (TryOutcome::Code("InternalError"), Again::Faulty),
+    (TryOutcome::Code("ServiceUnavailable"), Again::Faulty),
+    (TryOutcome::Code("UnsupportedOperation.ServiceTemporaryUnavailable"), Again::Faulty),
+    (TryOutcome::Code("AuthFailure.SignatureExpire"), Again::OnceByServiceClock),
+    (TryOutcome::Code("AuthFailure.TokenFailure"), Again::OnceWithNewCredentials),
+    (TryOutcome::Code("AuthFailure.SecretIdNotFound"), Again::OnceWithNewCredentials),
+    (TryOutcome::Rest, Again::Never),
 ];
 
 /// What another try is worth after `error`.
@@ -42,7 +42,7 @@ pub(super) fn again(error: &KmsError) -> Again {
     row.map_or(Again::Never, |(_, again)| *again)
 }
 
-impl Outcome {
+impl TryOutcome {
     fn is(&self, error: &KmsError) -> bool {
         let is_transient = error.fault == Fault::Transient;
         match (self, error.code.as_deref(), error.status) {
@@ -63,14 +63,14 @@ mod tests {
 
     /// The table as the documentation shows it.
     fn markdown() -> String {
-        let row = |(outcome, again): &(Outcome, Again)| {
+        let row = |(outcome, again): &(TryOutcome, Again)| {
             let outcome = match outcome {
-                Outcome::Network => "no connection, a lost connection, no answer within 3 s".to_owned(),
-                Outcome::Status(500, _) => "HTTP 5xx".to_owned(),
-                Outcome::Status(status, _) => format!("HTTP {status}"),
-                Outcome::Garbled => "a reply that is cut or no JSON".to_owned(),
-                Outcome::Code(code) => format!("`{code}`"),
-                Outcome::Rest => "everything else: credentials, rights, the key's state, a damaged blob, another key in the reply, a redirect, an oversized reply, a certificate that is not trusted".to_owned(),
+                TryOutcome::Network => "no connection, a lost connection, no answer within 3 s".to_owned(),
+                TryOutcome::Status(500, _) => "HTTP 5xx".to_owned(),
+                TryOutcome::Status(status, _) => format!("HTTP {status}"),
+                TryOutcome::Garbled => "a reply that is cut or no JSON".to_owned(),
+                TryOutcome::Code(code) => format!("`{code}`"),
+                TryOutcome::Rest => "everything else: credentials, rights, the key's state, a damaged blob, another key in the reply, a redirect, an oversized reply, a certificate that is not trusted".to_owned(),
             };
             let again = match again {
                 Again::Never => "no",
@@ -100,7 +100,7 @@ mod tests {
         let codes: Vec<_> = TABLE
             .iter()
             .filter_map(|(outcome, _)| match outcome {
-                Outcome::Code(code) => Some(*code),
+                TryOutcome::Code(code) => Some(*code),
                 _ => None,
             })
             .collect();

@@ -16,7 +16,7 @@ use crate::envelope::hmac;
 use crate::format::civil_date;
 
 /// What is signed of a request.
-pub(crate) struct Request<'a> {
+pub(crate) struct RequestToSign<'a> {
     /// `POST` or `GET`.
     pub(crate) method: &'a str,
     /// As sent: with the port where it is not the default one, in lower case.
@@ -35,7 +35,7 @@ pub(crate) struct Request<'a> {
 
 /// The signature, and every string on the way to it, which the tests compare one by one.
 #[cfg_attr(not(feature = "__vectors"), allow(dead_code, reason = "only the header is sent"))]
-pub(crate) struct Signed {
+pub(crate) struct SignedRequest {
     pub(crate) canonical_request: String,
     pub(crate) string_to_sign: String,
     pub(crate) signature: String,
@@ -46,8 +46,8 @@ pub(crate) struct Signed {
 const SIGNED_HEADERS: &str = "content-type;host";
 
 /// Signs `request` with this id and key.
-pub(crate) fn sign(request: &Request<'_>, secret_id: &str, secret_key: &str) -> Signed {
-    let Request { method, host, query, content_type, payload, service, timestamp } = request;
+pub(crate) fn sign(request: &RequestToSign<'_>, secret_id: &str, secret_key: &str) -> SignedRequest {
+    let RequestToSign { method, host, query, content_type, payload, service, timestamp } = request;
     let payload_hash = hex(&Sha256::digest(payload));
     let canonical_request = format!(
         "{method}\n/\n{query}\ncontent-type:{content_type}\nhost:{host}\n\n{SIGNED_HEADERS}\n{payload_hash}"
@@ -63,7 +63,7 @@ pub(crate) fn sign(request: &Request<'_>, secret_id: &str, secret_key: &str) -> 
     let authorization = Zeroizing::new(format!(
         "TC3-HMAC-SHA256 Credential={secret_id}/{scope}, SignedHeaders={SIGNED_HEADERS}, Signature={signature}"
     ));
-    Signed { canonical_request, string_to_sign, signature, authorization }
+    SignedRequest { canonical_request, string_to_sign, signature, authorization }
 }
 
 fn signing_key(secret_key: &str, date: &str, service: &str) -> [u8; 32] {

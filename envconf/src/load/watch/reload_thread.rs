@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::latest::Latest;
 use super::notices::Notices;
-use super::snapshot::{Files, Print, Snapshot, may_be_half_done, may_pass};
+use super::snapshot::{Print, Snapshot, WatchedFiles, may_be_half_done, may_pass};
 use super::wakeup::Wakeup;
 use crate::base::{Error, Kind};
 use crate::kms::worker;
@@ -26,7 +26,7 @@ const RESTLESS: u32 = 10;
 pub(super) struct ReloadThread<T> {
     loader: Loader<T>,
     plan: LoadPlan,
-    files: Files,
+    files: WatchedFiles,
     in_use: Print,
     refused: Option<Refused>,
     latest: Arc<Latest<T>>,
@@ -55,7 +55,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         wait: Wait,
     ) -> Result<(Self, Arc<Latest<T>>), Error> {
         let plan = loader.plan()?;
-        let files = Files::of::<T>(&plan, &loader.variables);
+        let files = WatchedFiles::of::<T>(&plan, &loader.variables);
         let (in_use, (config, generation)) = read_again(wait, || async {
             let snapshot = files.read(&plan);
             let print = snapshot.print;

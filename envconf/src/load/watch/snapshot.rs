@@ -14,14 +14,14 @@ use crate::pair::{Checked, Pair, Plain, open};
 pub(super) type Print = [u8; 32];
 
 /// Where the files are.
-pub(super) struct Files {
+pub(super) struct WatchedFiles {
     pair: Pair,
     plain: Vec<PathBuf>,
     /// Those that `_FILE` variables name.
     values: Vec<PathBuf>,
 }
 
-impl Files {
+impl WatchedFiles {
     pub(super) fn of<T: EncryptedConfig>(plan: &LoadPlan, variables: &Variables) -> Self {
         let meta = const { &T::META };
         let values = Environment::new(variables, meta.env_prefix).files(meta);

@@ -6,11 +6,11 @@ use crate::pair::files::Pair;
 
 /// A new pair that opens, not yet in its place.
 pub(super) struct Planned {
-    pub(super) files: Files,
+    pub(super) files: NewFiles,
     pub(super) sealed: Sealed,
 }
 
-pub(super) enum Files {
+pub(super) enum NewFiles {
     /// The data key stays; so does the `.key`, unless something in it is left over.
     SameKey { enc: Vec<u8>, trimmed: Option<Vec<u8>> },
     /// A new data key; `both` is a `.key` that has the old one too.
@@ -21,8 +21,8 @@ impl Planned {
     /// Replaces what is there.
     pub(super) fn put(self, pair: &Pair) -> Result<Sealed, Error> {
         match self.files {
-            Files::SameKey { enc, trimmed } => pair.replace_enc(&enc, trimmed.as_deref())?,
-            Files::NewKey { both, enc, key } => pair.replace_both(both.as_deref(), &enc, &key)?,
+            NewFiles::SameKey { enc, trimmed } => pair.replace_enc(&enc, trimmed.as_deref())?,
+            NewFiles::NewKey { both, enc, key } => pair.replace_both(both.as_deref(), &enc, &key)?,
         }
         Ok(self.sealed)
     }

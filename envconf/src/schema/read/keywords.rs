@@ -1,6 +1,6 @@
 //! The keywords of one object of a schema: each is taken by who understands it, and none may be left.
 
-use super::Reader;
+use super::SchemaReader;
 use crate::base::{Error, escape};
 use crate::syntax::{Node, Place, Table, Value};
 
@@ -30,12 +30,12 @@ const OWN_ANNOTATIONS: [&str; 3] = ["x-envconf-variable", "x-envconf-validate", 
 pub(super) struct Keywords<'t> {
     table: &'t Table<'t>,
     place: Place,
-    reader: &'t Reader<'t>,
+    reader: &'t SchemaReader<'t>,
     taken: Vec<&'static str>,
 }
 
 impl<'t> Keywords<'t> {
-    pub(super) fn of(table: &'t Table<'t>, place: Place, reader: &'t Reader<'t>) -> Self {
+    pub(super) fn of(table: &'t Table<'t>, place: Place, reader: &'t SchemaReader<'t>) -> Self {
         Self { table, place, reader, taken: Vec::new() }
     }
 

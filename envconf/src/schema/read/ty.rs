@@ -1,12 +1,12 @@
 //! What is said of a value's type.
 
-use super::Reader;
+use super::SchemaReader;
 use super::keywords::Keywords;
 use crate::base::Error;
-use crate::schema::types::{Text, TextFormat, Type};
+use crate::schema::types::{TextFormat, TextSchema, Type};
 use crate::syntax::{Node, Value};
 
-impl Reader<'_> {
+impl SchemaReader<'_> {
     /// The type that the keywords tell; those that they do not tell it by are left to others.
     pub(super) fn ty(&self, keywords: &mut Keywords<'_>) -> Result<Type, Error> {
         let Some((name, null)) = keywords.ty()? else { return Ok(Type::Any) };
@@ -61,8 +61,8 @@ impl Reader<'_> {
     }
 
     /// What a map's keys must be.
-    fn names(&self, node: Option<&Node<'_>>) -> Result<Text, Error> {
-        let Some(node) = node else { return Ok(Text::default()) };
+    fn names(&self, node: Option<&Node<'_>>) -> Result<TextSchema, Error> {
+        let Some(node) = node else { return Ok(TextSchema::default()) };
         let Value::Table(table) = &node.value else {
             return Err(self.refuse(node.place, "`propertyNames` is an object"));
         };
@@ -74,9 +74,9 @@ impl Reader<'_> {
 }
 
 /// A format that is not ours is an annotation, as in the draft.
-fn text(keywords: &mut Keywords<'_>) -> Result<Text, Error> {
+fn text(keywords: &mut Keywords<'_>) -> Result<TextSchema, Error> {
     let format = keywords.text("format")?.and_then(|(name, _)| TextFormat::from_name(name));
-    Ok(Text { format, min: keywords.length("minLength")?, max: keywords.length("maxLength")? })
+    Ok(TextSchema { format, min: keywords.length("minLength")?, max: keywords.length("maxLength")? })
 }
 
 impl Type {

@@ -12,14 +12,14 @@ use crate::syntax::{Node, Value};
 
 /// A value, as text in wiped buffers; `Debug` shows none of it.
 pub struct Found {
-    shape: Shape,
+    shape: ValueKind,
     text: Zeroizing<String>,
 }
 
 /// Of what sort a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Shape {
+pub enum ValueKind {
     /// JSON's null.
     Null,
     /// True or false.
@@ -38,7 +38,7 @@ pub enum Shape {
     Table,
 }
 
-impl Shape {
+impl ValueKind {
     /// Its name in documents and in `--json`.
     pub fn name(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl Found {
     }
 
     /// Of what sort it is.
-    pub fn shape(&self) -> Shape {
+    pub fn shape(&self) -> ValueKind {
         self.shape
     }
 
@@ -79,8 +79,8 @@ impl Found {
     /// The same with strings, dates, `inf` and `nan` as JSON strings: always one value of JSON.
     pub fn json(&self) -> Zeroizing<String> {
         match self.shape {
-            Shape::String | Shape::Datetime => json_string(&self.text),
-            Shape::Float if self.text.contains('n') => json_string(&self.text),
+            ValueKind::String | ValueKind::Datetime => json_string(&self.text),
+            ValueKind::Float if self.text.contains('n') => json_string(&self.text),
             _ => self.text.clone(),
         }
     }
@@ -92,16 +92,16 @@ impl std::fmt::Debug for Found {
     }
 }
 
-fn shape(value: &Value<'_>) -> Shape {
+fn shape(value: &Value<'_>) -> ValueKind {
     match value {
-        Value::Null => Shape::Null,
-        Value::Bool(_) => Shape::Bool,
-        Value::Integer(_) => Shape::Integer,
-        Value::Float(_) => Shape::Float,
-        Value::String(_) => Shape::String,
-        Value::Datetime(_) => Shape::Datetime,
-        Value::Array(_) => Shape::List,
-        Value::Table(_) => Shape::Table,
+        Value::Null => ValueKind::Null,
+        Value::Bool(_) => ValueKind::Bool,
+        Value::Integer(_) => ValueKind::Integer,
+        Value::Float(_) => ValueKind::Float,
+        Value::String(_) => ValueKind::String,
+        Value::Datetime(_) => ValueKind::Datetime,
+        Value::Array(_) => ValueKind::List,
+        Value::Table(_) => ValueKind::Table,
     }
 }
 

@@ -27,7 +27,7 @@ use crate::layers::{Layer, LayerKind};
 use crate::syntax;
 use crate::syntax::{Node, Value};
 
-pub use lookup::{Found, Shape};
+pub use lookup::{Found, ValueKind};
 pub use path::KeyPath;
 pub use value::NewValue;
 

@@ -294,7 +294,7 @@ fn values_are_shown_as_they_are_and_all_else_as_json() {
 #[cfg(feature = "yaml")]
 fn yaml_can_be_read_by_a_path() {
     let found = get(ContentType::Yaml, b"a:\n  b: [1, x]\n", &path("a.b[1]")).unwrap();
-    assert_eq!((found.text(), found.shape()), ("x", Shape::String));
+    assert_eq!((found.text(), found.shape()), ("x", ValueKind::String));
 }
 
 /// A value as JSON and TOML spell it alike.

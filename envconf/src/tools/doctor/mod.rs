@@ -41,7 +41,7 @@ const PLAIN: [&str; 6] = ["toml", "json", "yaml", "yml", "env", "conf"];
 pub struct Diagnose {
     folder: PathBuf,
     rules: Option<PathBuf>,
-    subject: Subject,
+    subject: DiagnosisSubject,
     trust: Option<Vec<Trusted>>,
     signers: Option<(Vec<SignerKey>, usize)>,
     services: Option<KeyServices>,
@@ -49,7 +49,7 @@ pub struct Diagnose {
 }
 
 #[derive(Debug)]
-enum Subject {
+enum DiagnosisSubject {
     Folder,
     Pair(Pair, Name, Name),
     Missing(Error),
@@ -79,7 +79,7 @@ impl Diagnose {
         Self {
             folder: folder.into(),
             rules: None,
-            subject: Subject::Folder,
+            subject: DiagnosisSubject::Folder,
             trust: None,
             signers: None,
             services: None,
@@ -91,14 +91,14 @@ impl Diagnose {
     /// trusted key for its data key.
     #[must_use]
     pub fn pair(mut self, pair: Pair, name: Name, environment: Name) -> Self {
-        self.subject = Subject::Pair(pair, name, environment);
+        self.subject = DiagnosisSubject::Pair(pair, name, environment);
         self
     }
 
     /// A pair was meant, and it was not found: that step fails with `why`.
     #[must_use]
     pub fn missing_pair(mut self, why: Error) -> Self {
-        self.subject = Subject::Missing(why);
+        self.subject = DiagnosisSubject::Missing(why);
         self
     }
 
@@ -164,7 +164,7 @@ impl Diagnose {
         let sealed_for = ruled.or_else(|| listed.take()).unwrap_or_else(|| trusted.clone());
         let mut asked = Vec::new();
         match (checked, &self.subject) {
-            (Some(checked), Subject::Pair(pair, ..)) => {
+            (Some(checked), DiagnosisSubject::Pair(pair, ..)) => {
                 let opening = Opening { pair, checked, policy: &settings.policy, services };
                 asked = opening.steps(settings.trusted_by, is_hindered, &mut steps).await;
             }
@@ -194,7 +194,7 @@ impl Diagnose {
             };
             let file = rules.path().display();
             Ok(match &self.subject {
-                Subject::Pair(pair, ..) => {
+                DiagnosisSubject::Pair(pair, ..) => {
                     let plain = plain_files(pair);
                     let files: Vec<_> =
                         [pair.enc()].into_iter().chain(plain.iter().map(PathBuf::as_path)).collect();
@@ -222,9 +222,9 @@ impl Diagnose {
 
     fn look_at_pair(&self, settings: &Settings, steps: &mut Vec<Step>) -> Option<Checked> {
         let (step, checked) = match &self.subject {
-            Subject::Folder => (Step::new("pair", State::Skipped, "none was named"), None),
-            Subject::Missing(why) => (Step::error("pair", why), None),
-            Subject::Pair(pair, ..) => match open::read_pair(pair, &settings.policy) {
+            DiagnosisSubject::Folder => (Step::new("pair", State::Skipped, "none was named"), None),
+            DiagnosisSubject::Missing(why) => (Step::error("pair", why), None),
+            DiagnosisSubject::Pair(pair, ..) => match open::read_pair(pair, &settings.policy) {
                 Ok(checked) => {
                     (Step::new("pair", State::Ok, described(pair, &checked, settings)), Some(checked))
                 }

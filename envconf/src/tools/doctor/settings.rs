@@ -1,6 +1,6 @@
 //! What variables and options say: whom to trust, which services, which local keys.
 
-use super::{Diagnose, Subject};
+use super::{Diagnose, DiagnosisSubject};
 use crate::base::{Error, Variables, key_ref};
 use crate::format::Name;
 use crate::kms::{KeyServices, State, Step};
@@ -24,7 +24,7 @@ impl Settings {
         let variables = Variables::Process;
         let mut errors = Vec::new();
         let (name, environment) = match &diagnose.subject {
-            Subject::Pair(_, name, environment) => (name.clone(), environment.clone()),
+            DiagnosisSubject::Pair(_, name, environment) => (name.clone(), environment.clone()),
             // Nothing is opened; a key that is wrapped for a look is nobody's.
             _ => (nobody(), nobody()),
         };

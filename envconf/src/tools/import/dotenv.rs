@@ -20,17 +20,17 @@ use crate::syntax::dotenv::is_name;
 /// A dotenv file of another tool; values are wiped on drop.
 #[derive(Debug)]
 pub struct Dotenv {
-    variables: Vec<Variable>,
+    variables: Vec<DotenvVariable>,
 }
 
 /// One assignment. `Debug` shows no value.
-struct Variable {
+struct DotenvVariable {
     name: String,
     value: Zeroizing<String>,
     line: usize,
 }
 
-impl std::fmt::Debug for Variable {
+impl std::fmt::Debug for DotenvVariable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}=[REDACTED]", self.name)
     }
@@ -48,9 +48,10 @@ impl Dotenv {
             Error::new(Kind::DoesNotFit, "it is not UTF-8").advise("convert it (iconv) first")
         })?;
         let text = with_line_feeds(text.strip_prefix('\u{feff}').unwrap_or(text));
-        let mut reader = Reader { text: &text, at: 0, line: 1, problems: Vec::new(), variables: Vec::new() };
+        let mut reader =
+            DotenvReader { text: &text, at: 0, line: 1, problems: Vec::new(), variables: Vec::new() };
         reader.read();
-        let Reader { mut problems, variables, .. } = reader;
+        let DotenvReader { mut problems, variables, .. } = reader;
         let mut lines = HashMap::new();
         for variable in &variables {
             if let Some(first) = lines.insert(variable.name.as_str(), variable.line) {
@@ -94,18 +95,18 @@ fn with_line_feeds(text: &str) -> Zeroizing<String> {
     out
 }
 
-struct Reader<'t> {
+struct DotenvReader<'t> {
     text: &'t str,
     at: usize,
     /// The number of the line that begins next.
     line: usize,
     problems: Vec<Problem>,
-    variables: Vec<Variable>,
+    variables: Vec<DotenvVariable>,
 }
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
-impl<'t> Reader<'t> {
+impl<'t> DotenvReader<'t> {
     fn read(&mut self) {
         while self.at < self.text.len() {
             let (line, start) = (self.line, self.at);
@@ -127,7 +128,7 @@ impl<'t> Reader<'t> {
                 _ => unquoted(value),
             };
             match read {
-                Ok(value) => self.variables.push(Variable { name: name.to_owned(), value, line }),
+                Ok(value) => self.variables.push(DotenvVariable { name: name.to_owned(), value, line }),
                 Err(what) => self.complain(name, line, what),
             }
         }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::ecb::{self, BLOCK};
 use super::imported::{Guide, Imported, KeyForm, Remark};
 use super::refuse_sealed;
-use super::text::{Looks, Text};
+use super::text::{DecryptedText, Looks};
 use crate::base::{Error, Kind, SecretBytes};
 use crate::format::{MAX_CONTENT, foreign};
 use crate::kms::Decrypted;
@@ -73,7 +73,7 @@ impl GuideData {
         }
         if self.ciphertext.is_empty() {
             let nothing = SecretBytes::zeroed(0);
-            let read = Text::whole(nothing.expose());
+            let read = DecryptedText::whole(nothing.expose());
             return Ok(Imported::new(self.guide, data_key.key(), None, nothing, read));
         }
         let (form, text, mut read) = self.best(&forms).ok_or_else(|| {
@@ -89,11 +89,11 @@ impl GuideData {
     }
 
     /// The first of those that look most like a text.
-    fn best(&self, forms: &[(KeyForm, &[u8])]) -> Option<(KeyForm, SecretBytes, Text)> {
-        let mut best: Option<(KeyForm, SecretBytes, Text)> = None;
+    fn best(&self, forms: &[(KeyForm, &[u8])]) -> Option<(KeyForm, SecretBytes, DecryptedText)> {
+        let mut best: Option<(KeyForm, SecretBytes, DecryptedText)> = None;
         for (form, key) in forms {
             let text = ecb::decrypt(key, &self.ciphertext)?;
-            let read = Text::padded(text.expose());
+            let read = DecryptedText::padded(text.expose());
             match &mut best {
                 _ if read.looks == Looks::Nothing => {}
                 Some((_, _, other)) if other.looks > read.looks => {}

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::text::{Looks, Text};
+use super::text::{DecryptedText, Looks};
 use crate::base::{KeyRef, SecretBytes};
 use crate::kms::Decrypted;
 
@@ -24,7 +24,7 @@ impl Imported {
     /// The content of the guide for small files: what the service decrypted, as it is.
     pub fn small(decrypted: &Decrypted) -> Self {
         let text = SecretBytes::copy_of(decrypted.expose());
-        let read = Text::whole(text.expose());
+        let read = DecryptedText::whole(text.expose());
         Self::new(Guide::SmallFile, decrypted.key(), None, text, read)
     }
 
@@ -33,7 +33,7 @@ impl Imported {
         key: &KeyRef,
         key_form: Option<KeyForm>,
         text: SecretBytes,
-        read: Text,
+        read: DecryptedText,
     ) -> Self {
         let encoding = match read.looks {
             Looks::Text | Looks::Odd => Encoding::Utf8,

@@ -19,7 +19,7 @@ pub(super) enum Looks {
 }
 
 /// A text within bytes.
-pub(super) struct Text {
+pub(super) struct DecryptedText {
     /// Without padding and byte order mark.
     pub(super) content: Range<usize>,
     pub(super) looks: Looks,
@@ -31,7 +31,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const SPELLED_ZERO: &[u8] = b"\\0";
 const MOST_SPELLED: usize = (BLOCK - 1) / SPELLED_ZERO.len();
 
-impl Text {
+impl DecryptedText {
     /// Whole blocks, padded as the guide does it: by zero bytes, or none where the text fills its blocks.
     pub(super) fn padded(bytes: &[u8]) -> Self {
         let mut end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -127,7 +127,7 @@ mod tests {
             (b"a\x1Bbcdefghijklmno", b"a\x1Bbcdefghijklmno", &[Remark::ControlCharacters]),
             ("名 = '值'\0\0\0\0".as_bytes(), "名 = '值'".as_bytes(), &[Remark::BeyondAscii]),
         ] {
-            let read = Text::padded(padded);
+            let read = DecryptedText::padded(padded);
             assert_eq!((&padded[read.content], &read.remarks[..]), (text, remarks));
             assert!(read.looks >= Looks::Odd);
         }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::options::global::Global;
 use crate::options::target::{self, Target};
-use crate::output::pair_difference::{Difference, Side};
+use crate::output::pair_difference::{PairDifference, Side};
 use crate::output::{Output, shown};
 
 /// Show what differs between two pairs; needs no key
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
     let differ = if args.open || args.show {
         let (old, new) =
             (open(&args.old, &before, global, output)?, open(&args.new, &after, global, output)?);
-        with_content(&old, &new, Difference::between(&before, &after), args, output)?
+        with_content(&old, &new, PairDifference::between(&before, &after), args, output)?
     } else {
         let comparable =
             (before.enc.is_some() && after.enc.is_some()) || (before.key.is_some() && after.key.is_some());
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
             )
             .advise("name two pairs, two .enc, or two .key"));
         }
-        let difference = Difference::between(&before, &after);
+        let difference = PairDifference::between(&before, &after);
         if output.is_json() {
             output.json(&difference.as_json())?;
         } else {
@@ -126,7 +126,7 @@ fn open(text: &Path, side: &Side, global: &Global, output: &Output) -> Result<Op
 fn with_content(
     old: &Opened,
     new: &Opened,
-    mut difference: Difference,
+    mut difference: PairDifference,
     args: &Args,
     output: &Output,
 ) -> Result<bool, Error> {

@@ -5,7 +5,7 @@ use envconf::{ContentType, Error, Kind};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::editor::program::{Editor, Watch};
+use crate::editor::program::{Editor, EditorSignals};
 use crate::editor::scratch::Scratch;
 use crate::options::global::Global;
 use crate::options::pair_change::Change;
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let editor = Editor::find(has_terminal)?;
     let change = Change::begin(&args.pair, &args.signing, global, output)?;
     let scratch = Scratch::new(args.allow_disk, output)?;
-    let watch = Watch::begin(scratch.folder())?;
+    let watch = EditorSignals::begin(scratch.folder())?;
     let file = scratch.folder().join(format!("{}.{}", change.label(), extension(change.content_type())));
     let mut notes = Notes::none();
     let mut before = Zeroizing::new(change.content().to_vec());

@@ -7,7 +7,7 @@ use envconf::format::{EncFile, KeyFile, MAX_ENC};
 use envconf::{Error, Kind, escape};
 
 use crate::output::Output;
-use crate::output::pair_difference::{Difference, Side};
+use crate::output::pair_difference::{PairDifference, Side};
 
 /// Git's external diff driver, which `envconf hook install` sets up
 ///
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
                 (Ok(None), Ok(None)) => Vec::new(),
                 (Ok(None), Ok(Some(side))) => summary("added", &side),
                 (Ok(Some(side)), Ok(None)) => summary("deleted", &side),
-                (Ok(Some(old)), Ok(Some(new))) => Difference::between(&old, &new).lines(),
+                (Ok(Some(old)), Ok(Some(new))) => PairDifference::between(&old, &new).lines(),
                 (old, new) => [old.err(), new.err()].into_iter().flatten().map(unreadable).collect(),
             };
             lines.iter().try_for_each(|line| output.line(line))?;

@@ -16,11 +16,11 @@ Examples:
   envconf hook uninstall")]
 pub(crate) struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: HookVerb,
 }
 
 #[derive(clap::Subcommand)]
-enum Verb {
+enum HookVerb {
     /// Set up the pre-commit check and the diff driver in this repository
     ///
     /// The hook runs `envconf scan --staged`, before whatever else a hook that is
@@ -49,8 +49,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
             .advise("make one with `git init` first")
     })?;
     match args.verb {
-        Verb::Install => install(&repository, output),
-        Verb::Uninstall => uninstall(&repository, output),
+        HookVerb::Install => install(&repository, output),
+        HookVerb::Uninstall => uninstall(&repository, output),
     }
 }
 

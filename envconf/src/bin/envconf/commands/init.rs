@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let ignored = AppendedLines::missing_in(Path::new(".gitignore"), IGNORED)?;
     refuse_link(Path::new("config"))?;
 
-    let mut done = Done::default();
+    let mut done = Initialized::default();
     let reference = key.put(&mut done, output)?;
     match rules {
         Some(rules) => done.kept.push(relative(rules.path())),
@@ -184,7 +184,7 @@ impl Key {
     }
 
     /// Stores and enables the key; returns its reference, where that is known without running a command.
-    fn put(self, done: &mut Done, output: &Output) -> Result<Option<String>, Error> {
+    fn put(self, done: &mut Initialized, output: &Output) -> Result<Option<String>, Error> {
         let reference = match self {
             Self::OfVariable(variable) => {
                 done.kept.push(format!("the local key of {variable}"));
@@ -288,7 +288,7 @@ fn read_stdin() -> Result<LocalKey, Error> {
 
 /// What was made, extended, and found in place.
 #[derive(Default)]
-struct Done {
+struct Initialized {
     made: Vec<String>,
     extended: Vec<String>,
     kept: Vec<String>,
@@ -302,7 +302,7 @@ struct Done {
     moved: Option<(String, String)>,
 }
 
-impl Done {
+impl Initialized {
     fn make(&mut self, what: &str, made: Result<(), Error>) -> Result<(), Error> {
         self.made.push(what.to_owned());
         made
@@ -319,7 +319,7 @@ impl Done {
     }
 }
 
-fn report(done: &Done, key: Option<String>, next: &[String], output: &Output) -> Result<(), Error> {
+fn report(done: &Initialized, key: Option<String>, next: &[String], output: &Output) -> Result<(), Error> {
     if output.is_json() {
         let keys = done.new_key.iter().chain(&done.installed).map(|path| shown(path));
         return output.json(&json!({

@@ -25,11 +25,11 @@ Examples:
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: KeyVerb,
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum KeyVerb {
     /// List the keys, and the directories that each is enabled for
     #[command(after_help = "Examples:\n  envconf key list --json")]
     List,
@@ -67,10 +67,10 @@ fn reference(text: &str) -> Result<KeyRef, Error> {
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let store = KeyStore::of_user()?.ok_or_else(target::no_home)?;
     match &args.verb {
-        Verb::List => list(&store, output),
-        Verb::Enable(choice) => enable(&store, choice, output),
-        Verb::Disable(choice) => disable(&store, choice, output),
-        Verb::ShowPath { key } => {
+        KeyVerb::List => list(&store, output),
+        KeyVerb::Enable(choice) => enable(&store, choice, output),
+        KeyVerb::Disable(choice) => disable(&store, choice, output),
+        KeyVerb::ShowPath { key } => {
             store.read(key)?;
             let path = store.path_of(key)?;
             if output.is_json() {

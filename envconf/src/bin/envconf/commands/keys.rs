@@ -20,13 +20,13 @@ Examples:
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: KeysVerb,
 }
 
 #[derive(clap::Subcommand)]
-enum Verb {
+enum KeysVerb {
     Create(Create),
-    List(List),
+    List(ListKeys),
     Describe(Describe),
     Rotation(RotationArgs),
 }
@@ -60,7 +60,7 @@ struct Create {
 Examples:
   envconf keys list tencent:ap-guangzhou
   envconf keys list tencent:ap-guangzhou --all --json")]
-struct List {
+struct ListKeys {
     /// Where: provider:region
     place: KeyPlace,
 
@@ -112,10 +112,10 @@ struct RotationArgs {
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let services = KeyServices::from_environment(".")?;
     match &args.verb {
-        Verb::Create(args) => create(args, &services, output),
-        Verb::List(args) => list(args, &services, output),
-        Verb::Describe(args) => describe(args, &services, output),
-        Verb::Rotation(args) => rotation(args, &services, output),
+        KeysVerb::Create(args) => create(args, &services, output),
+        KeysVerb::List(args) => list(args, &services, output),
+        KeysVerb::Describe(args) => describe(args, &services, output),
+        KeysVerb::Rotation(args) => rotation(args, &services, output),
     }
 }
 
@@ -144,7 +144,7 @@ fn create(args: &Create, services: &KeyServices, output: &Output) -> Result<(), 
     Ok(())
 }
 
-fn list(args: &List, services: &KeyServices, output: &Output) -> Result<(), Error> {
+fn list(args: &ListKeys, services: &KeyServices, output: &Output) -> Result<(), Error> {
     let keys = services.list_keys(&args.place, args.all)?;
     if output.is_json() {
         return output.json(&json!({ "keys": keys.iter().map(as_json).collect::<Vec<_>>() }));

@@ -19,12 +19,12 @@ Examples:
   envconf recipients remove app local:-:02f673fde6952cdf")]
 pub(crate) struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: RecipientsVerb,
 }
 
 #[derive(clap::Subcommand)]
-enum Verb {
-    List(List),
+enum RecipientsVerb {
+    List(ListRecipients),
     Add(RecipientChange),
     Remove(RecipientChange),
 }
@@ -35,7 +35,7 @@ enum Verb {
 /// as the file has it.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment, after_help = "Examples:\n  envconf recipients list app --json")]
-struct List {
+struct ListRecipients {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
@@ -73,13 +73,13 @@ struct RecipientChange {
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     match &args.verb {
-        Verb::List(args) => list(args, global, output),
-        Verb::Add(args) => change(args, global, output, add),
-        Verb::Remove(args) => change(args, global, output, remove),
+        RecipientsVerb::List(args) => list(args, global, output),
+        RecipientsVerb::Add(args) => change(args, global, output, add),
+        RecipientsVerb::Remove(args) => change(args, global, output, remove),
     }
 }
 
-fn list(args: &List, global: &Global, output: &Output) -> Result<(), Error> {
+fn list(args: &ListRecipients, global: &Global, output: &Output) -> Result<(), Error> {
     let target = Target::resolve(&args.pair, global)?;
     let depth = envconf::Depth::Unwrap;
     let verified = envconf::verify(&target.pair, &target.policy(global)?, &target.services(output)?, depth)?;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use envconf::{Error, HowWrapped, KeyRef, OldPair, Rewrap, Rewrapped, Trusted};
 use serde_json::{Value, json};
 
-use crate::options::batch::{self, Subject, Work};
+use crate::options::batch::{self, BatchPair, Work};
 use crate::options::global::Global;
 use crate::options::target::Target;
 use crate::options::wanted_recipients::{Sealing, Wanted};
@@ -74,7 +74,7 @@ impl Work for Rewrapping<'_> {
         Ok(())
     }
 
-    fn run(&self, Subject { target, services, .. }: &Subject) -> Result<Rewrapped, Error> {
+    fn run(&self, BatchPair { target, services, .. }: &BatchPair) -> Result<Rewrapped, Error> {
         let Self { args, global, output } = self;
         let sealing = Sealing {
             target,
@@ -99,7 +99,7 @@ impl Work for Rewrapping<'_> {
         Ok(done)
     }
 
-    fn as_text(&self, subject: &Subject, done: &Rewrapped) -> Vec<String> {
+    fn as_text(&self, subject: &BatchPair, done: &Rewrapped) -> Vec<String> {
         let key = shown(subject.target.pair.key());
         if done.recipients().iter().all(|(_, how)| *how == HowWrapped::Already) && done.removed().is_empty() {
             return vec![format!("{key}: its recipients are these already; nothing was written")];
@@ -122,7 +122,7 @@ impl Work for Rewrapping<'_> {
         lines
     }
 
-    fn as_json(&self, Subject { target, .. }: &Subject, done: &Rewrapped) -> Value {
+    fn as_json(&self, BatchPair { target, .. }: &BatchPair, done: &Rewrapped) -> Value {
         let recipients = done.recipients().iter().map(|(key, how)| {
             json!({
                 "recipient": key.to_string(),

@@ -5,7 +5,7 @@ use envconf::{Check, Error, KeyRef, Seal, Sealed};
 use serde_json::{Value, json};
 
 use super::seal::AFTER_UNWRAP;
-use crate::options::batch::{self, Subject, Work};
+use crate::options::batch::{self, BatchPair, Work};
 use crate::options::global::Global;
 use crate::options::signing::SigningArgs;
 use crate::options::target::Target;
@@ -67,7 +67,7 @@ impl Work for Rotate<'_> {
         Ok(())
     }
 
-    fn run(&self, Subject { target, services, .. }: &Subject) -> Result<Rotated, Error> {
+    fn run(&self, BatchPair { target, services, .. }: &BatchPair) -> Result<Rotated, Error> {
         target.refuse_older(self.global, services)?;
         let opened = target.open(self.global, services, self.output)?;
         let recipients: Vec<KeyRef> = opened.recipients().cloned().collect();
@@ -85,7 +85,7 @@ impl Work for Rotate<'_> {
         Ok(Rotated { recipients, generation: opened.header().generation + 1, sealed })
     }
 
-    fn as_text(&self, subject: &Subject, done: &Rotated) -> Vec<String> {
+    fn as_text(&self, subject: &BatchPair, done: &Rotated) -> Vec<String> {
         let (enc, generation) = (shown(subject.target.pair.enc()), done.generation);
         let verb = if self.args.dry_run { "would bring" } else { "wrote" };
         let mut lines = vec![format!("{enc}: {verb} a new data key, generation {generation}")];
@@ -98,7 +98,7 @@ impl Work for Rotate<'_> {
         lines
     }
 
-    fn as_json(&self, subject: &Subject, done: &Rotated) -> Value {
+    fn as_json(&self, subject: &BatchPair, done: &Rotated) -> Value {
         json!({
             "enc": subject.target.pair.enc().to_string_lossy(),
             "generation": done.generation,

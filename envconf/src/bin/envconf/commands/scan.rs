@@ -6,7 +6,7 @@ use envconf::{Error, Kind, Rules, escape};
 use serde_json::json;
 
 use crate::git::Repository;
-use crate::git::scan::files::Files;
+use crate::git::scan::files::FilesToScan;
 use crate::git::scan::{Finding, Scan};
 use crate::options::global::Global;
 use crate::output::{Output, shown};
@@ -47,11 +47,11 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
     let repository = if args.staged { Repository::of_hook()? } else { Repository::find(&here)? };
     let (files, candidates) = match (&repository, args.staged) {
         (Some(repository), true) => {
-            let files = Files::indexed(repository)?;
+            let files = FilesToScan::indexed(repository)?;
             (files, repository.staged()?.into_iter().collect())
         }
         (Some(repository), false) => {
-            let files = Files::tracked(repository)?;
+            let files = FilesToScan::tracked(repository)?;
             let all = files.paths().union(&files.unmerged).cloned().collect();
             (files, all)
         }
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
             ));
         }
         (None, false) => {
-            let files = Files::below(&here)?;
+            let files = FilesToScan::below(&here)?;
             let all = files.paths();
             (files, all)
         }

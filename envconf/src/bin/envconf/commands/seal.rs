@@ -108,7 +108,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
-    let source = Source::of(args)?;
+    let source = ContentSource::of(args)?;
     let schema = args.schema.read()?;
     let target = source.target(args, global)?;
     if let Some(file) = source.file() {
@@ -159,7 +159,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         _ => error,
     })?;
     target.sealed(sealed.recipients(), output);
-    if let (true, Source::File(file)) = (args.rm, &source) {
+    if let (true, ContentSource::File(file)) = (args.rm, &source) {
         remove(file, &content, &target)?;
     }
     report(&target, &sealed, &signing.ids(), args, output)?;
@@ -237,12 +237,12 @@ fn first_quoted_value(content: &[u8]) -> Option<usize> {
 }
 
 /// Where the plain text comes from.
-enum Source<'a> {
+enum ContentSource<'a> {
     File(&'a Path),
     Stdin,
 }
 
-impl<'a> Source<'a> {
+impl<'a> ContentSource<'a> {
     fn of(args: &'a Args) -> Result<Self, Error> {
         let file = args.file.as_path();
         if file == Path::new("-") {

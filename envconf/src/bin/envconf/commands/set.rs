@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::options::global::Global;
 use crate::options::pair_change::Change;
-use crate::options::secret_value::Source;
+use crate::options::secret_value::ValueSource;
 use crate::options::signing::SigningArgs;
 use crate::output::Output;
 
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     path: String,
 
     #[command(flatten)]
-    value: Source,
+    value: ValueSource,
 
     /// The value is of any type, spelled as TOML or JSON
     #[arg(long)]

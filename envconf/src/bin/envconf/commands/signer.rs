@@ -23,11 +23,11 @@ Examples:
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: SignerVerb,
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum SignerVerb {
     /// Make a new key and print its public half
     #[command(after_help = "Examples:\n  envconf signer new ~/keys/release.signer")]
     New {
@@ -44,7 +44,7 @@ enum Verb {
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let (file, key) = match &args.verb {
-        Verb::New { file } => {
+        SignerVerb::New { file } => {
             tracked::refuse_key(file, output)?;
             let key = SigningKey::generate()?;
             key.create(file).map_err(|error| match file.symlink_metadata() {
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
             output.say(format_args!("{}: made, mode 0600; keep it where only the signer reads", shown(file)));
             (file, key)
         }
-        Verb::Show { file } => (file, SigningKey::read(file)?),
+        SignerVerb::Show { file } => (file, SigningKey::read(file)?),
     };
     let public = key.public();
     if output.is_json() {

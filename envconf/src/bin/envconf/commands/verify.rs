@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use envconf::{Demand, Depth, Error, Pair, Policy, Verified, parse_signers};
 use serde_json::{Value, json};
 
-use crate::options::batch::{self, Subject, Work};
+use crate::options::batch::{self, BatchPair, Work};
 use crate::options::global::{Global, one_of};
 use crate::options::signing;
 use crate::options::target::Target;
@@ -92,7 +92,10 @@ impl Work for Verification<'_> {
         Ok(Requirements { policy, demand: signing::demand(self.global, None, &target.pair)? })
     }
 
-    fn run(&self, Subject { target, services, prepared }: &Subject<Requirements>) -> Result<Verified, Error> {
+    fn run(
+        &self,
+        BatchPair { target, services, prepared }: &BatchPair<Requirements>,
+    ) -> Result<Verified, Error> {
         let (pair, depth) = (&target.pair, self.args.depth);
         let verified = envconf::verify(pair, &prepared.policy, services, depth)?;
         if depth == Depth::Structure {
@@ -110,7 +113,11 @@ impl Work for Verification<'_> {
         Ok(verified)
     }
 
-    fn as_text(&self, Subject { target, .. }: &Subject<Requirements>, verified: &Verified) -> Vec<String> {
+    fn as_text(
+        &self,
+        BatchPair { target, .. }: &BatchPair<Requirements>,
+        verified: &Verified,
+    ) -> Vec<String> {
         let mut lines = vec![passed(&target.pair, verified, self.args.depth)];
         if self.args.accept_older {
             lines.extend(verified.recipients().iter().map(|key| format!("  recipient {key}")));
@@ -118,7 +125,7 @@ impl Work for Verification<'_> {
         lines
     }
 
-    fn as_json(&self, Subject { target, .. }: &Subject<Requirements>, verified: &Verified) -> Value {
+    fn as_json(&self, BatchPair { target, .. }: &BatchPair<Requirements>, verified: &Verified) -> Value {
         let header = verified.header();
         json!({
             "enc": target.pair.enc().to_string_lossy(),

@@ -101,7 +101,7 @@ impl Editor {
     /// # Errors
     /// [`Kind::Interrupted`] where the editor ends with another status than 0; [`Kind::Usage`] where it cannot be
     /// started.
-    pub(crate) fn edit(&self, file: &Path, watch: &Watch) -> Result<(), Error> {
+    pub(crate) fn edit(&self, file: &Path, watch: &EditorSignals) -> Result<(), Error> {
         let folder = file.parent().unwrap_or(Path::new("/"));
         let plain = |c: char| c.is_ascii_alphanumeric() || " /._-+,:".contains(c);
         // So that a signal meant for the editor meets no shell in between.
@@ -166,7 +166,7 @@ const LATE_KEY: Duration = Duration::from_millis(150);
 
 /// What signals do while something is edited: those of the keyboard are the editor's; to be ended, or interrupted
 /// while no editor runs, removes the folder and ends the process with 130.
-pub(crate) struct Watch {
+pub(crate) struct EditorSignals {
     /// Whether an editor runs, or is about to.
     editing: Arc<AtomicBool>,
     /// Its process, 0 while that is not known.
@@ -174,7 +174,7 @@ pub(crate) struct Watch {
     stopped: Arc<AtomicBool>,
 }
 
-impl Watch {
+impl EditorSignals {
     /// Begins; `folder` is what must not stay.
     ///
     /// # Errors

@@ -45,7 +45,7 @@ const VARIABLES: [&str; 9] = [
 ];
 
 /// A file of the index.
-pub(crate) struct Entry {
+pub(crate) struct IndexEntry {
     /// Relative to the root.
     pub(crate) path: PathBuf,
     /// The id of its content.
@@ -96,7 +96,7 @@ impl Repository {
     }
 
     /// Everything in the index.
-    pub(crate) fn index(&self) -> Result<Vec<Entry>, Error> {
+    pub(crate) fn index(&self) -> Result<Vec<IndexEntry>, Error> {
         let listed = self.run(["ls-files", "--stage", "-z"])?;
         Ok(listed.split(|b| *b == 0).filter_map(entry).collect())
     }
@@ -202,11 +202,11 @@ fn command(folder: &Path, variables: GitVariables) -> Command {
 }
 
 /// `<mode> <object> <stage>\t<path>`.
-fn entry(line: &[u8]) -> Option<Entry> {
+fn entry(line: &[u8]) -> Option<IndexEntry> {
     let at = line.iter().position(|b| *b == b'\t')?;
     let mut head = std::str::from_utf8(&line[..at]).ok()?.split(' ');
     let (mode, object, stage) = (head.next()?, head.next()?, head.next()?);
-    Some(Entry {
+    Some(IndexEntry {
         path: path(&line[at + 1..]),
         object: object.to_owned(),
         is_file: mode.starts_with("100"),

@@ -22,7 +22,7 @@ const AT_ONCE: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A pair, what is at hand to reach its keys, and what the verb has prepared for it.
-pub(crate) struct Subject<P = ()> {
+pub(crate) struct BatchPair<P = ()> {
     pub(crate) target: Target,
     pub(crate) services: KeyServices,
     pub(crate) prepared: P,
@@ -38,10 +38,10 @@ pub(crate) trait Work: Sync {
     /// # Errors
     /// [`Kind::Usage`] ends the command; any other error is the result of this pair.
     fn prepare(&self, target: &Target) -> Result<Self::Prepared, Error>;
-    fn run(&self, subject: &Subject<Self::Prepared>) -> Result<Self::Done, Error>;
-    fn as_text(&self, subject: &Subject<Self::Prepared>, done: &Self::Done) -> Vec<String>;
+    fn run(&self, subject: &BatchPair<Self::Prepared>) -> Result<Self::Done, Error>;
+    fn as_text(&self, subject: &BatchPair<Self::Prepared>, done: &Self::Done) -> Vec<String>;
     /// The fields of the pair's object, whose shape docs/command.md describes.
-    fn as_json(&self, subject: &Subject<Self::Prepared>, done: &Self::Done) -> Value;
+    fn as_json(&self, subject: &BatchPair<Self::Prepared>, done: &Self::Done) -> Value;
 
     /// Whether the text is the result that was asked for, and so goes to standard output.
     fn is_result(&self) -> bool {
@@ -108,7 +108,7 @@ pub(crate) fn run<W: Work>(
 }
 
 /// A pair as it was named, and what is known of it so far.
-type NamedSubject<'a, P> = (&'a Path, Result<Subject<P>, Error>);
+type NamedPair<'a, P> = (&'a Path, Result<BatchPair<P>, Error>);
 
 /// The pairs that are meant, each once; those of one folder share what is at hand, so that a key command runs once.
 fn subjects<'a, W: Work>(
@@ -116,9 +116,9 @@ fn subjects<'a, W: Work>(
     pairs: &'a [PathBuf],
     global: &Global,
     output: &Output,
-) -> Result<Vec<NamedSubject<'a, W::Prepared>>, Error> {
+) -> Result<Vec<NamedPair<'a, W::Prepared>>, Error> {
     let mut services: HashMap<PathBuf, KeyServices> = HashMap::new();
-    let mut subjects: Vec<NamedSubject<'a, W::Prepared>> = Vec::new();
+    let mut subjects: Vec<NamedPair<'a, W::Prepared>> = Vec::new();
     for text in pairs {
         let mut subject = || -> Result<_, Error> {
             let target = Target::resolve(text, global)?;
@@ -128,13 +128,13 @@ fn subjects<'a, W: Work>(
                 Some(services) => services.clone(),
                 None => services.entry(folder).or_insert(target.services(output)?).clone(),
             };
-            Ok(Subject { target, services, prepared })
+            Ok(BatchPair { target, services, prepared })
         };
         let subject = match subject() {
             Err(error) if error.kind() == Kind::Usage => return Err(error),
             subject => subject,
         };
-        let is_same = |(_, known): &NamedSubject<'_, _>| match (known, &subject) {
+        let is_same = |(_, known): &NamedPair<'_, _>| match (known, &subject) {
             (Ok(known), Ok(subject)) => {
                 let (known, pair) = (&known.target.pair, &subject.target.pair);
                 known == pair || same_file(known.enc(), pair.enc())
@@ -154,7 +154,7 @@ type ResultCell<T> = Mutex<Option<Result<T, Error>>>;
 /// The results in the order of the subjects.
 fn all<W: Work>(
     work: &W,
-    subjects: &[NamedSubject<'_, W::Prepared>],
+    subjects: &[NamedPair<'_, W::Prepared>],
     output: &Output,
 ) -> Vec<Option<Result<W::Done, Error>>> {
     let results: Vec<ResultCell<W::Done>> = subjects.iter().map(|_| Mutex::new(None)).collect();

@@ -11,7 +11,7 @@ use super::plain_file;
 
 /// Options of a verb that takes a value.
 #[derive(clap::Args)]
-pub(crate) struct Source {
+pub(crate) struct ValueSource {
     /// Read the value from this file; - is standard input
     #[arg(long, value_name = "FILE")]
     value_file: Option<PathBuf>,
@@ -31,7 +31,7 @@ pub(crate) struct Source {
     surplus: Vec<OsString>,
 }
 
-impl Source {
+impl ValueSource {
     /// Refuses a value among the arguments.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ pub(crate) struct Sealing<'a> {
 /// For whom to seal.
 pub(crate) struct Wanted {
     pub(crate) keys: Vec<KeyRef>,
-    source: Source,
+    source: RecipientSource,
     /// Keys that need no question: the sealer trusts, owns or has accepted them.
     accepted: Vec<KeyRef>,
     outline_accepted: bool,
@@ -42,7 +42,7 @@ pub(crate) struct Wanted {
 }
 
 /// Who says for whom.
-enum Source {
+enum RecipientSource {
     Options,
     /// The rules in this file of the repository.
     Rules(PathBuf),
@@ -65,7 +65,7 @@ impl Wanted {
         target.refuse_older(global, services)?;
         let mut this = Self {
             keys: Vec::new(),
-            source: Source::Options,
+            source: RecipientSource::Options,
             accepted: Vec::new(),
             outline_accepted: false,
             known,
@@ -91,7 +91,7 @@ impl Wanted {
         let stated = Stated::read(&target.pair).filter(is_of_target);
         if let Some(rules) = rules(global, &target.pair)? {
             let entries = rules.recipients(&borrowed(&files(sealing.file, &target.pair)))?.to_vec();
-            this.source = Source::Rules(rules.path().to_owned());
+            this.source = RecipientSource::Rules(rules.path().to_owned());
             this.ask_before_keys(&entries, stated.as_ref(), sealing)?;
             this.keys = resolve(&entries, services)?;
             if entries.contains(&Trusted::Local) {
@@ -104,10 +104,10 @@ impl Wanted {
             && let Some(opened) = target.open_if_trusted(&trust, services)?
         {
             this.keys = opened.recipients().cloned().collect();
-            this.source = Source::OldPair(Box::new(opened));
+            this.source = RecipientSource::OldPair(Box::new(opened));
             return Ok(this);
         }
-        this.source = Source::OwnKeys;
+        this.source = RecipientSource::OwnKeys;
         this.keys = resolve(&[Trusted::Local], services)?;
         this.accepted.extend(this.keys.iter().cloned());
         Ok(this)
@@ -116,7 +116,7 @@ impl Wanted {
     /// The old pair, where its recipients are those that are wanted.
     pub(crate) fn opened(&self) -> Option<&Opened> {
         match &self.source {
-            Source::OldPair(opened) => Some(opened),
+            RecipientSource::OldPair(opened) => Some(opened),
             _ => None,
         }
     }
@@ -131,7 +131,7 @@ impl Wanted {
     /// pair made with it, and the next seal would keep his data key without a question.
     pub(crate) fn trust_for_old(&self, target: &Target, global: &Global) -> Result<Policy, Error> {
         let policy = target.policy(global)?;
-        if policy.trusted().is_some() || !matches!(self.source, Source::Options) {
+        if policy.trusted().is_some() || !matches!(self.source, RecipientSource::Options) {
             return Ok(policy);
         }
         let named = self.keys.iter().cloned().map(Trusted::Key);
@@ -145,10 +145,10 @@ impl Wanted {
     /// As for [`Wanted::choose`].
     pub(crate) fn confirm(&self, added: &[KeyRef], old: OldPair, sealing: &Sealing<'_>) -> Result<(), Error> {
         let strangers: Vec<String> = match self.source {
-            Source::Rules(_) => {
+            RecipientSource::Rules(_) => {
                 added.iter().filter(|key| !self.accepted.contains(key)).map(ToString::to_string).collect()
             }
-            Source::Options | Source::OldPair(_) | Source::OwnKeys => Vec::new(),
+            RecipientSource::Options | RecipientSource::OldPair(_) | RecipientSource::OwnKeys => Vec::new(),
         };
         let revealed = match &sealing.outline {
             Some((outline, ty, content)) if old != OldPair::Opened && !self.outline_accepted => {
@@ -215,7 +215,7 @@ impl Wanted {
             return Ok(());
         }
         let rules = match &self.source {
-            Source::Rules(path) => shown(path),
+            RecipientSource::Rules(path) => shown(path),
             _ => ".envconf.toml".to_owned(),
         };
         let parts = [

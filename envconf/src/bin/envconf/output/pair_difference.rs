@@ -5,7 +5,7 @@ use envconf::{Comparison, Exchange, KeyChanges, KeyRef, escape};
 use serde_json::{Value, json};
 
 /// What is known of the differences between two pairs.
-pub(crate) struct Difference {
+pub(crate) struct PairDifference {
     /// Of the two `.enc`.
     pub(crate) header: Option<Comparison>,
     /// Ids of the data keys, old and new.
@@ -43,7 +43,7 @@ impl Side {
     }
 }
 
-impl Difference {
+impl PairDifference {
     pub(crate) fn between(old: &Side, new: &Side) -> Self {
         let bytes = |side: &Side| side.key.as_ref().map(KeyFile::emit);
         Self {

@@ -59,7 +59,7 @@ impl Fetched {
 }
 
 #[derive(Default)]
-struct Slot {
+struct CacheSlot {
     kept: tokio::sync::Mutex<Kept>,
     /// How many fetches have ended: who waited for one does not begin another.
     ended: AtomicU64,
@@ -74,7 +74,7 @@ struct Kept {
     failure: Option<KmsError>,
 }
 
-static SLOTS: Mutex<BTreeMap<[u8; 32], Arc<Slot>>> = Mutex::new(BTreeMap::new());
+static SLOTS: Mutex<BTreeMap<[u8; 32], Arc<CacheSlot>>> = Mutex::new(BTreeMap::new());
 static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// The newest generation of all.
@@ -112,7 +112,7 @@ pub(super) async fn get(
 }
 
 /// The slot of `key`. Those of others are given up where nobody uses them and nothing in them holds any longer.
-fn slot(key: [u8; 32], now: u64) -> Arc<Slot> {
+fn slot(key: [u8; 32], now: u64) -> Arc<CacheSlot> {
     let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
     slots.retain(|_, slot| {
         Arc::strong_count(slot) > 1 || slot.kept.try_lock().is_ok_and(|kept| now < kept.expires)
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn the_old_ones_serve_on_while_new_ones_cannot_be_had() {
         let now = clock::local().unwrap();
-        let slot: Arc<Slot> = Arc::default();
+        let slot: Arc<CacheSlot> = Arc::default();
         run(async {
             let mut kept = slot.kept.lock().await;
             kept.keep(fetched(7_200).unwrap().unwrap(), now - 7_000);

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use zeroize::Zeroizing;
 
-use super::{Dotenv, Variable, problem};
+use super::{Dotenv, DotenvVariable, problem};
 use crate::base::{Error, Kind, exact_text, write_json_string};
 use crate::format::ContentType;
 
@@ -42,7 +42,7 @@ impl Dotenv {
 
     fn as_dotenv(&self) -> Result<Zeroizing<String>, Error> {
         let mut problems = Vec::new();
-        for Variable { name, value, line } in &self.variables {
+        for DotenvVariable { name, value, line } in &self.variables {
             if value.contains('\n') {
                 problems.push(problem(
                     name,
@@ -73,7 +73,7 @@ impl Dotenv {
         let mut variables = Vec::new();
         let mut problems = Vec::new();
         let start = prefix.map(|prefix| format!("{prefix}__"));
-        for Variable { name, value, line } in &self.variables {
+        for DotenvVariable { name, value, line } in &self.variables {
             let rest = start.as_deref().and_then(|start| name.strip_prefix(start)).unwrap_or(name);
             let path: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
             if path.iter().any(String::is_empty) {

@@ -11,7 +11,7 @@ use envconf::files::open_regular;
 use crate::git::{Objects, Repository};
 
 /// Files by their paths relative to a root.
-pub(crate) struct Files {
+pub(crate) struct FilesToScan {
     root: PathBuf,
     contents: Contents,
     /// In conflict, as git has it.
@@ -23,7 +23,7 @@ enum Contents {
     Index(BTreeMap<PathBuf, String>, Objects),
 }
 
-impl Files {
+impl FilesToScan {
     /// The work tree's files that git knows.
     pub(crate) fn tracked(repository: &Repository) -> Result<Self, Error> {
         let (mut paths, mut unmerged) = (BTreeSet::new(), BTreeSet::new());

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use envconf::format::{EncFile, KeyFile, MAX_ENC, MAX_KEY};
 use envconf::{Error, Kind, Pair, Rules, identity_of, setting};
 
-use files::Files;
+use files::FilesToScan;
 
 /// The largest `.envconf.toml` that is read; `Rules::read` has the same limit.
 const MAX_RULES: usize = 1 << 20;
@@ -29,7 +29,7 @@ pub(crate) struct Finding {
 
 /// A scan of some of `files`; their partners and rules are looked up among all of them.
 pub(crate) struct Scan {
-    files: Files,
+    files: FilesToScan,
     /// Those of `--config`.
     given_rules: Option<Rules>,
     /// By folder.
@@ -40,7 +40,7 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
-    pub(crate) fn new(files: Files, given_rules: Option<Rules>) -> Self {
+    pub(crate) fn new(files: FilesToScan, given_rules: Option<Rules>) -> Self {
         Self {
             files,
             given_rules,
