@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::field_types::{self, Id, Name, Timestamp};
 use super::line_reader::{FileKind, LineReader, checked};
 use super::outline::{self, OutlineLine};
-use super::values::{self, Id, Name, Timestamp};
 use super::{ContentType, MAX_CONTENT, MAX_ENC, PADDING, Suite, TAG};
 use crate::base::{Error, Kind, SecretBytes};
 
@@ -108,10 +108,10 @@ impl EncFile {
     fn parse_lines(mut lines: LineReader<'_>) -> Result<Self, Error> {
         let header = parse_header(&mut lines)?;
         let salt = lines.field("salt")?;
-        let salt = values::b64(salt).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
+        let salt = field_types::b64(salt).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
         let h0 = lines.position();
         let commit = lines.field("commit")?;
-        let commit = values::b64(commit).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
+        let commit = field_types::b64(commit).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
         lines.exactly("body:")?;
         let h = lines.position();
         if h > MAX_HEADER {
@@ -154,7 +154,7 @@ fn parse_header(lines: &mut LineReader<'_>) -> Result<Header, Error> {
             .advise("it was written by a newer envconf; update this one")
     })?;
     let dek = Id::from_hex(lines.field("dek")?).ok_or_else(|| lines.bad_value("16 lower-case hex digits"))?;
-    let generation = values::generation(lines.field("generation")?)
+    let generation = field_types::generation(lines.field("generation")?)
         .ok_or_else(|| lines.bad_value("a number from 1 to 2^63-1 without leading zero"))?;
     let sealed_at = match lines.optional("sealed-at")? {
         Some(value) => {
@@ -198,7 +198,10 @@ fn parse_signatures(lines: &mut LineReader<'_>) -> Result<Vec<Signature>, Error>
             return Err(lines.fault(Kind::TooLarge, &format!("more than {MAX_SIGNATURES} signatures")));
         }
         let parsed = value.split_at_checked(16).and_then(|(signer, rest)| {
-            Some(Signature { signer: Id::from_hex(signer)?, bytes: values::b64(rest.strip_prefix(b" ")?)? })
+            Some(Signature {
+                signer: Id::from_hex(signer)?,
+                bytes: field_types::b64(rest.strip_prefix(b" ")?)?,
+            })
         });
         let signature = parsed.ok_or_else(|| lines.bad_value("`sig: <signer id> <base64 of 64 bytes>`"))?;
         if signatures.last().is_some_and(|last| last.signer >= signature.signer) {

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::MAX_KEY;
 use super::enc::name_field;
+use super::field_types::{self, Id, Name};
 use super::line_reader::{FileKind, LineReader, checked};
-use super::values::{self, Id, Name};
 use crate::base::{Error, KeyRef, Kind};
 
 const MAX_SECTIONS: usize = 4;
@@ -163,14 +163,14 @@ fn parse_section(lines: &mut LineReader<'_>, dek: Id, start: usize) -> Result<Se
         if !fits {
             return Err(lines.bad_value("1 to 8000 printable characters without blanks"));
         }
-        recipients.push(Recipient { key, blob: values::ascii(blob) });
+        recipients.push(Recipient { key, blob: field_types::ascii(blob) });
         mac_at = lines.position();
     }
     if recipients.is_empty() {
         lines.field("recipient")?;
     }
     let mac = lines.field("mac")?;
-    let mac = values::b64(mac).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
+    let mac = field_types::b64(mac).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
     Ok(Section { dek, recipients, mac, span: start..lines.position(), mac_at })
 }
 

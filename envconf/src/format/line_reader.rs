@@ -4,7 +4,7 @@
 //! when something else is wrong ([`checked`]): every accepted line has matched a grammar that admits printable
 //! ASCII only, so a file that is accepted has passed it, and a body of 64 MiB is not read twice.
 
-use super::{conflict_markers, foreign};
+use super::{conflict_markers, tencent_guide};
 use crate::base::{Error, Kind};
 
 /// Longest line, its LF included.
@@ -77,11 +77,11 @@ fn not_envconf(bytes: &[u8], kind: FileKind) -> Error {
     let error = Error::new(Kind::NotEnvconf, "not a sealed file: it does not begin with `envconf/`");
     match bytes {
         [] => error.advise("the file is empty; restore it from git, or delete both files of the pair and seal the configuration again"),
-        _ if foreign::blob(bytes).is_some() => error.advise(match kind {
+        _ if tencent_guide::blob(bytes).is_some() => error.advise(match kind {
             FileKind::Key => "it has the form of a key file of Tencent's envelope guide: bring both files over with `envconf import --key FILE --data FILE`",
             FileKind::Enc => "it has the form of a file of Tencent's guide for small files: bring it over with `envconf import --data FILE`",
         }),
-        _ if foreign::is_guide_data(bytes) => error.advise(
+        _ if tencent_guide::is_guide_data(bytes) => error.advise(
             "it has the form of a file of Tencent's envelope guide: bring it over with `envconf import --key FILE --data FILE`",
         ),
         [0xEF, 0xBB, 0xBF, ..] | [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {

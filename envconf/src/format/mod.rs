@@ -4,21 +4,21 @@
 //! there is exactly one spelling of everything.
 
 mod enc;
-pub(crate) mod foreign;
+pub(crate) mod tencent_guide;
 mod key;
 pub(crate) mod outline;
-mod values;
+mod field_types;
 mod line_reader;
 pub(crate) mod conflict_markers;
 
 pub use enc::{EncFile, Header, Signature};
 pub(crate) use enc::{MAX_SIGNATURES, reserve_rest, write_body, write_signatures};
+#[cfg(feature = "tencent")]
+pub(crate) use field_types::civil_date;
+pub use field_types::{Id, Name, Timestamp};
 pub(crate) use key::MAX_RECIPIENTS;
 pub use key::{KeyFile, Recipient, Section};
 pub use outline::{Outline, OutlineLine};
-#[cfg(feature = "tencent")]
-pub(crate) use values::civil_date;
-pub use values::{Id, Name, Timestamp};
 
 /// Largest `.enc` (format.md §8).
 pub const MAX_ENC: usize = 100_663_296;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::values::decode_hex;
+use super::field_types::decode_hex;
 use crate::base::{Error, Kind, escape};
 
 pub(crate) const MAX_PATH: usize = 512;

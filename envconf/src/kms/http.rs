@@ -9,7 +9,7 @@
 //! (docs/memory.md).
 
 mod certificate;
-pub(crate) mod walk;
+pub(crate) mod connection_steps;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

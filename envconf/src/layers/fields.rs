@@ -1,11 +1,11 @@
 //! The fields of one struct: where each value is found, and what is said when it is not.
 
-mod find;
+mod leaf_lookup;
 mod unknown;
 
 use std::cell::OnceCell;
 
-use self::find::Lookup;
+use self::leaf_lookup::Lookup;
 use super::config::EncryptedConfig;
 use super::env::Environment;
 use super::report::{Provenance, Report};

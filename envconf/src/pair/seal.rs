@@ -1,13 +1,13 @@
 //! seal: the mirror of open. Plaintext, a data key and its recipients give a pair (format.md §4; api.md §4).
 
-mod old;
+mod old_pair;
 mod planned;
 mod sealed;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use self::old::OldPair;
-use self::old::{Known, Old, section_of};
+pub use self::old_pair::OldPair;
+use self::old_pair::{Known, Old, section_of};
 use self::planned::{NewFiles, Planned};
 pub use self::sealed::{Check, DataKeyUse, Sealed};
 use super::content::{check_content, not_utf8};

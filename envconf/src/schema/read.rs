@@ -4,7 +4,7 @@
 //! is refused: to pass over it would be to accept what it refuses.
 
 mod keywords;
-mod ty;
+mod value_type;
 
 use std::collections::BTreeMap;
 

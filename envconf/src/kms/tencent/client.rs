@@ -12,9 +12,9 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use zeroize::Zeroizing;
 
 use super::clock;
-use super::codes::fault_of;
 use super::credentials::Credential;
 use super::endpoint::Endpoint;
+use super::error_codes::fault_of;
 use super::sign::{self, sign};
 use crate::base::{KeyRef, SecretBytes, exact_text, write_json_string};
 use crate::envelope::DataKey;

@@ -9,7 +9,7 @@ use super::credentials::Credential;
 use super::endpoint::Endpoint;
 use super::{Tencent, clock};
 use crate::base::KeyRef;
-use crate::kms::http::walk::Walk;
+use crate::kms::http::connection_steps::ConnectionSteps;
 use crate::kms::step::{State, Step};
 
 /// Addresses of a name that are shown.
@@ -27,7 +27,7 @@ pub(super) async fn steps(tencent: &Tencent, key: &KeyRef) -> Vec<Step> {
         Some(endpoint) => (endpoint, "of ENVCONF_TENCENT_ENDPOINT"),
         None => (&regional, "of the key's region"),
     };
-    let walk = match Walk::to(&endpoint.url(), &tencent.route) {
+    let walk = match ConnectionSteps::to(&endpoint.url(), &tencent.route) {
         Ok(walk) => walk,
         Err(error) => {
             steps.push(Step::fault("endpoint", &error));
@@ -43,7 +43,7 @@ pub(super) async fn steps(tencent: &Tencent, key: &KeyRef) -> Vec<Step> {
     steps
 }
 
-async fn connection(walk: &Walk<'_>, tencent: &Tencent, steps: &mut Vec<Step>) {
+async fn connection(walk: &ConnectionSteps<'_>, tencent: &Tencent, steps: &mut Vec<Step>) {
     let started = Instant::now();
     let addresses = match walk.resolve().await {
         Ok(addresses) => addresses,

@@ -4,7 +4,7 @@
 
 mod client;
 mod clock;
-mod codes;
+mod error_codes;
 mod credentials;
 mod diagnose;
 mod endpoint;
@@ -296,7 +296,7 @@ impl Kms for Tencent {
         Box::pin(async move {
             let parameters = [("CiphertextBlob", Text(blob.as_str()))];
             let answer = self.ask("Decrypt", region, &parameters, Answer::read).await;
-            let answer = answer.map_err(codes::about_bare_blob)?;
+            let answer = answer.map_err(error_codes::about_bare_blob)?;
             let key_id = answer.key_id()?;
             let key = KeyRef::new(self.provider(), region, key_id);
             let key = key.ok_or_else(|| KmsError::other("the region is none of a key reference"))?;

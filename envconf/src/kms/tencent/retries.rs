@@ -1,6 +1,6 @@
 //! What is tried again: one table. docs/tencent.md shows the same, and a test holds the two together.
 
-use super::codes::stands_for;
+use super::error_codes::stands_for;
 use crate::base::Fault;
 use crate::kms::KmsError;
 use crate::kms::retry::Again;
@@ -58,7 +58,7 @@ impl TryOutcome {
 
 #[cfg(test)]
 mod tests {
-    use super::super::codes::fault_of;
+    use super::super::error_codes::fault_of;
     use super::*;
 
     /// The table as the documentation shows it.

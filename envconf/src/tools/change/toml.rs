@@ -4,14 +4,14 @@
 //! What is parsed here holds copies of the strings, which are not wiped (format.md §12): for a command that ends soon
 //! after.
 
-mod spot;
-mod take;
+mod position;
+mod removal;
 
 use std::ops::Range;
 
 use toml_edit::{Document, InlineTable, Table};
 
-use self::spot::{Block, Part, Spot};
+use self::position::{Block, Part, Spot};
 use super::path::KeyPath;
 use super::{Edit, by_hand, unexpected};
 use crate::base::Error;
@@ -51,7 +51,7 @@ pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, 
 /// Takes out the lines of what is at `path`, the headers of a table included, or an entry of an inline table.
 pub(super) fn unset(text: &str, path: &KeyPath) -> Result<Vec<Edit>, Error> {
     let document = parse(text)?;
-    take::out(text, document.as_table(), path)
+    removal::out(text, document.as_table(), path)
 }
 
 fn parse(text: &str) -> Result<Document<&str>, Error> {
@@ -60,7 +60,7 @@ fn parse(text: &str) -> Result<Document<&str>, Error> {
 
 /// A new entry of an inline table.
 fn inline(text: &str, table: &InlineTable, key: &str, value: &str) -> Option<Vec<Edit>> {
-    if let Some(last) = spot::entries(table).last() {
+    if let Some(last) = position::entries(table).last() {
         return Some(vec![Edit::insert(last.end, &[", ", key, " = ", value])]);
     }
     let span = table.span()?;
@@ -79,15 +79,15 @@ fn line(
     value: &str,
 ) -> Option<Vec<Edit>> {
     let feed = line_feed(text);
-    let last = spot::lines(group).into_iter().max_by_key(|line| line.end);
+    let last = position::lines(group).into_iter().max_by_key(|line| line.end);
     let (indent, at) = match (last, header) {
         (Some(last), _) => {
             // Before the last key of a dotted one there are others.
-            let lead = text.get(spot::line_start(text, last.start)..last.start)?;
+            let lead = text.get(position::line_start(text, last.start)..last.start)?;
             let indent = &lead[..lead.len() - lead.trim_start_matches([' ', '\t']).len()];
-            (indent, spot::line_end(text, last.end))
+            (indent, position::line_end(text, last.end))
         }
-        (None, Some(header)) => ("", spot::line_end(text, header.end)),
+        (None, Some(header)) => ("", position::line_end(text, header.end)),
         // The root, with nothing of its own: before the first header, or after the comments.
         (None, None) => ("", if table.is_empty() { text.len() } else { 0 }),
     };

@@ -12,7 +12,7 @@ use super::imported::{Guide, Imported, KeyForm, Remark};
 use super::refuse_sealed;
 use super::text::{DecryptedText, Looks};
 use crate::base::{Error, Kind, SecretBytes};
-use crate::format::{MAX_CONTENT, foreign};
+use crate::format::{MAX_CONTENT, tencent_guide};
 use crate::kms::Decrypted;
 
 /// Characters of a line as MIME has it, and as the guide of 2019 writes it.
@@ -37,12 +37,12 @@ impl GuideData {
             return Err(Error::new(Kind::TooLarge, format!("larger than {MAX_CONTENT} bytes")));
         }
         let wrong = |what: &str| Error::new(Kind::DoesNotFit, what);
-        if foreign::blob(bytes).is_some() {
+        if tencent_guide::blob(bytes).is_some() {
             return Err(wrong("it is a CiphertextBlob, and not the encrypted text").advise(
                 "give it as --key, with the encrypted text as --data; for a file of the guide for small files leave --key out",
             ));
         }
-        let text = foreign::trimmed(bytes);
+        let text = tencent_guide::trimmed(bytes);
         let base64: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         let ciphertext = STANDARD.decode(&base64).map_err(|_| {
             wrong("it is not base64, or was cut")

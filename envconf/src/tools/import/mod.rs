@@ -38,7 +38,7 @@ pub use self::dotenv::Dotenv;
 pub use self::guide::GuideData;
 pub use self::imported::{Encoding, Guide, Imported, KeyForm, Remark};
 use crate::base::{Error, Fault, KeyRef, Kind, escape};
-use crate::format::foreign;
+use crate::format::tencent_guide;
 use crate::kms::{Decrypted, KeyServices, KmsError, WrappedKey, worker};
 use crate::pair::wrapping::timed;
 
@@ -93,13 +93,13 @@ impl Blob {
     /// [`Kind::DoesNotFit`] for anything else; [`Kind::AlreadySealed`] for a file of a sealed pair.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         refuse_sealed(bytes)?;
-        let blob = foreign::blob(bytes).and_then(WrappedKey::new);
+        let blob = tencent_guide::blob(bytes).and_then(WrappedKey::new);
         blob.map(Self).ok_or_else(|| {
             let error = Error::new(
                 Kind::DoesNotFit,
                 "it is no CiphertextBlob: one line, three base64 texts joined by `-k-`",
             );
-            match foreign::is_guide_data(bytes) {
+            match tencent_guide::is_guide_data(bytes) {
                 true => error.advise("it has the form of the encrypted text: give it as --data, and the file with the wrapped key as --key"),
                 false => error.advise("give the file with what KMS calls CiphertextBlob, as it was written"),
             }

@@ -10,7 +10,7 @@ use crate::editor::scratch::Scratch;
 use crate::options::global::Global;
 use crate::options::pair_change::Change;
 use crate::options::plain_file;
-use crate::options::signing::SigningArgs;
+use crate::options::signing_args::SigningArgs;
 use crate::output::Output;
 
 /// Edit what was sealed, and seal it again

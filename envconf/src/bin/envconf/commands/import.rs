@@ -13,7 +13,7 @@ use serde_json::json;
 use super::seal::AFTER_UNWRAP;
 use crate::options::global::{Global, one_of};
 use crate::options::plain_file;
-use crate::options::signing;
+use crate::options::signing_args;
 use crate::options::target::{self, Target};
 use crate::options::wanted_recipients::{self, Sealing, Wanted};
 use crate::output::{Output, shown};
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         Seal::new(target.name.clone(), target.environment.clone(), content_type).outline(outline.clone());
     let sealed = seal_first(seal, imported.expose(), &wanted, &sealing)?;
     written(&target, &imported, content_type, &sealed, output)?;
-    signing::say_missing(signing::demand(global, None, &target.pair)?.as_ref(), &[], output);
+    signing_args::say_missing(signing_args::demand(global, None, &target.pair)?.as_ref(), &[], output);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use envconf::{Error, KeyRef, KeyServices, Kind, Opened, Rewrap, Seal, Trusted};
 use serde_json::json;
 
 use crate::options::global::Global;
-use crate::options::signing::{Signing, SigningArgs};
+use crate::options::signing_args::{Signing, SigningArgs};
 use crate::options::target::Target;
 use crate::options::wanted_recipients::{refuse_drift, resolve};
 use crate::output::{Output, shown};

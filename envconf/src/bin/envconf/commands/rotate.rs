@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::seal::AFTER_UNWRAP;
 use crate::options::batch::{self, BatchPair, Work};
 use crate::options::global::Global;
-use crate::options::signing::SigningArgs;
+use crate::options::signing_args::SigningArgs;
 use crate::options::target::Target;
 use crate::options::wanted_recipients::refuse_drift;
 use crate::output::{Output, shown};

@@ -13,7 +13,7 @@ use crate::git::tracked;
 use crate::options::global::{Global, one_of};
 use crate::options::plain_file;
 use crate::options::schema::SchemaArgs;
-use crate::options::signing::SigningArgs;
+use crate::options::signing_args::SigningArgs;
 use crate::options::target::{self, Target};
 use crate::options::wanted_recipients::{self, Sealing, Wanted};
 use crate::output::{Output, shown};

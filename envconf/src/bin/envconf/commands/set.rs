@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::options::global::Global;
 use crate::options::pair_change::Change;
 use crate::options::secret_value::ValueSource;
-use crate::options::signing::SigningArgs;
+use crate::options::signing_args::SigningArgs;
 use crate::output::Output;
 
 /// Set one value and seal again

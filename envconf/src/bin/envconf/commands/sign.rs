@@ -4,7 +4,7 @@ use envconf::{Error, Id, Sign, Signed, SigningKey};
 use serde_json::json;
 
 use crate::options::global::Global;
-use crate::options::signing;
+use crate::options::signing_args;
 use crate::options::target::Target;
 use crate::output::{Output, shown};
 
@@ -39,8 +39,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let target = Target::resolve(&args.pair, global)?;
-    let keys = signing::read(&args.keys)?;
-    let demand = signing::demand(global, None, &target.pair)?;
+    let keys = signing_args::read(&args.keys)?;
+    let demand = signing_args::demand(global, None, &target.pair)?;
     let own: Vec<Id> = keys.iter().map(|key| key.public().id()).collect();
     let strangers: Vec<_> = match &demand {
         Some(demand) => {
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     for key in strangers {
         output.say(format_args!("note: the rules do not name {key} among the signers"));
     }
-    signing::say_missing(demand.as_ref(), signed.signers(), output);
+    signing_args::say_missing(demand.as_ref(), signed.signers(), output);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::options::global::Global;
 use crate::options::pair_change::Change;
-use crate::options::signing::SigningArgs;
+use crate::options::signing_args::SigningArgs;
 use crate::output::Output;
 
 /// Take one value out and seal again

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::options::batch::{self, BatchPair, Work};
 use crate::options::global::{Global, one_of};
-use crate::options::signing;
+use crate::options::signing_args;
 use crate::options::target::Target;
 use crate::output::{Output, shown};
 
@@ -89,7 +89,7 @@ impl Work for Verification<'_> {
         if let Some(list) = &self.args.signers {
             policy = policy.signers(parse_signers(list, "--signers")?, self.args.required_signatures)?;
         }
-        Ok(Requirements { policy, demand: signing::demand(self.global, None, &target.pair)? })
+        Ok(Requirements { policy, demand: signing_args::demand(self.global, None, &target.pair)? })
     }
 
     fn run(

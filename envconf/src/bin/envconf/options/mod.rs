@@ -8,6 +8,6 @@ pub(crate) mod pairs_below;
 pub(crate) mod plain_file;
 pub(crate) mod wanted_recipients;
 pub(crate) mod schema;
-pub(crate) mod signing;
+pub(crate) mod signing_args;
 pub(crate) mod target;
 pub(crate) mod secret_value;

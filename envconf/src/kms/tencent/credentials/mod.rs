@@ -22,7 +22,7 @@ pub(super) use self::cache::{Fetched, Unusable, generation};
 use self::role::Role;
 use super::client::secret;
 use super::endpoint::Endpoint;
-use super::{clock, codes};
+use super::{clock, error_codes};
 use crate::base::{Error, Fault, SecretBytes, Variables};
 use crate::kms::KmsError;
 use crate::kms::http::Route;
@@ -75,8 +75,8 @@ impl Credential {
     /// Says with a refusal of the credential, or for what it may do, where it is from: there it has to be mended.
     pub(super) fn blame(&self, mut error: KmsError) -> KmsError {
         let code = error.code.as_deref().unwrap_or_default();
-        let is_to_blame = BLAMED.iter().any(|blamed| codes::stands_for(blamed, code));
-        if is_to_blame && !codes::stands_for(clock::EXPIRED, code) {
+        let is_to_blame = BLAMED.iter().any(|blamed| error_codes::stands_for(blamed, code));
+        if is_to_blame && !error_codes::stands_for(clock::EXPIRED, code) {
             error.message = format!("{}; the credential is from {}", error.message, self.source).into();
         }
         error

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Args, agree, seal_first, sealing, target};
 use crate::options::global::Global;
 use crate::options::plain_file;
-use crate::options::signing;
+use crate::options::signing_args;
 use crate::options::target::identity as whose;
 use crate::options::wanted_recipients::Wanted;
 use crate::output::{Output, shown};
@@ -74,7 +74,7 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
         "next: compare it with what you expect (envconf open), then delete {}; what was committed is known",
         shown(file)
     ));
-    signing::say_missing(signing::demand(global, None, &target.pair)?.as_ref(), &[], output);
+    signing_args::say_missing(signing_args::demand(global, None, &target.pair)?.as_ref(), &[], output);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml_edit::{InlineTable, Item, Table};
 
-use super::spot::{self, Block, Part, Spot};
+use super::position::{self, Block, Part, Spot};
 use crate::base::Error;
 use crate::tools::change::path::KeyPath;
 use crate::tools::change::{Edit, by_hand, unexpected};
@@ -19,9 +19,10 @@ pub(super) fn out(text: &str, root: &Table, path: &KeyPath) -> Result<Vec<Edit>,
             let end = value.span().ok_or_else(unexpected)?.end;
             let range = match parent.block {
                 Block::Inline(table) => entry(text, table, end),
-                Block::Own(table) => {
-                    spot::lines(table).into_iter().find(|line| line.end == end).map(|own| line(text, &own))
-                }
+                Block::Own(table) => position::lines(table)
+                    .into_iter()
+                    .find(|line| line.end == end)
+                    .map(|own| line(text, &own)),
                 Block::Implicit => None,
             };
             vec![range.ok_or_else(unexpected)?]
@@ -35,7 +36,7 @@ pub(super) fn out(text: &str, root: &Table, path: &KeyPath) -> Result<Vec<Edit>,
 
 /// The whole line, or lines, of a value or header, with the comment at its end.
 fn line(text: &str, own: &Range<usize>) -> Range<usize> {
-    spot::line_start(text, own.start)..spot::line_end(text, own.end)
+    position::line_start(text, own.start)..position::line_end(text, own.end)
 }
 
 /// The header of `table`, where it has one, its lines, and those of the tables in it.
@@ -44,7 +45,7 @@ fn of_table(text: &str, table: &Table) -> Vec<Range<usize>> {
     if let (false, Some(header)) = (table.is_implicit(), table.span()) {
         ranges.push(line(text, &header));
     }
-    ranges.extend(spot::lines(table).iter().map(|own| line(text, own)));
+    ranges.extend(position::lines(table).iter().map(|own| line(text, own)));
     for (_, item) in table {
         match item {
             // The lines of dotted keys are there already.
@@ -77,7 +78,7 @@ fn headed_in(text: &str, dotted: &Table) -> Vec<Range<usize>> {
 
 /// The entry of an inline table whose value ends at `end`, with one comma; comments beside it stay.
 fn entry(text: &str, table: &InlineTable, end: usize) -> Option<Range<usize>> {
-    let entries = spot::entries(table);
+    let entries = position::entries(table);
     let at = entries.iter().position(|entry| entry.end == end)?;
     let before = at.checked_sub(1).map(|before| entries[before].end);
     let after_before = before.unwrap_or(table.span()?.start + 1);

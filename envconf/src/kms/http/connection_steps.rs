@@ -29,7 +29,7 @@ const HANDSHAKE: Duration = Duration::from_secs(3);
 const LARGEST_HEAD: usize = 8 * 1024;
 
 /// The way to a URL.
-pub(crate) struct Walk<'a> {
+pub(crate) struct ConnectionSteps<'a> {
     url: Url,
     /// With the variable that names it.
     proxy: Option<(Url, &'static str)>,
@@ -42,7 +42,7 @@ pub(crate) struct Secured {
     pub(crate) address: SocketAddr,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> ConnectionSteps<'a> {
     /// # Errors
     /// For a proxy that no request could take either.
     pub(crate) fn to(url: &str, route: &'a Route) -> Result<Self, KmsError> {
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn a_proxy_is_shown_without_its_password_and_given_it() {
         let route = route(&[("HTTPS_PROXY", "http://us%65r:w%6Frd@proxy.example:3128")]);
-        let walk = Walk::to("https://kms.example.com/", &route).ok().unwrap();
+        let walk = ConnectionSteps::to("https://kms.example.com/", &route).ok().unwrap();
         assert_eq!(walk.proxy(), Some(("proxy.example:3128".into(), "HTTPS_PROXY")));
         assert_eq!(walk.first_host(), "proxy.example");
         let request = walk.tunnel().unwrap();
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn the_way_to_loopback_is_direct() {
         let route = route(&[("HTTPS_PROXY", "p:1")]);
-        let walk = Walk::to("http://127.0.0.1:9/", &route).ok().unwrap();
+        let walk = ConnectionSteps::to("http://127.0.0.1:9/", &route).ok().unwrap();
         assert!(walk.proxy().is_none() && walk.tunnel().is_none() && !walk.has_tls());
         assert_eq!(walk.first_host(), "127.0.0.1");
     }
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn a_proxy_of_another_kind_is_refused_as_in_a_request() {
         let route = route(&[("ALL_PROXY", "socks5://p:1")]);
-        let error = Walk::to("https://kms.example.com/", &route).err().unwrap();
+        let error = ConnectionSteps::to("https://kms.example.com/", &route).err().unwrap();
         assert!(error.message.contains("ALL_PROXY"));
     }
 }
