@@ -327,6 +327,8 @@ fn named(variable: &str, error: &Error) -> Error {
 }
 
 /// Splits at blanks; quotes of either kind keep blanks in a word, and nothing is expanded. `None` if one is open.
+///
+/// shlex does not fit: it takes a backslash for an escape, which breaks paths of Windows, and drops what follows a `#`.
 fn split_words(line: &str) -> Option<Vec<String>> {
     let mut words: Vec<String> = Vec::new();
     let mut quote = None;
@@ -420,6 +422,7 @@ mod tests {
         let words = |line: &str| split_words(line).map(|words| words.join("|"));
         assert_eq!(words("  pass show  'my key' ").as_deref(), Some("pass|show|my key"));
         assert_eq!(words(r#"a"b c"d '' $HOME *"#).as_deref(), Some("ab cd||$HOME|*"));
+        assert_eq!(words(r"C:\tools\pass.exe show #1").as_deref(), Some(r"C:\tools\pass.exe|show|#1"));
         assert_eq!(words("a 'b"), None);
     }
 

@@ -143,8 +143,9 @@ fn ended(status: ExitStatus) -> Error {
 
 /// The name of the program that `command` runs, links such as `vi` and `editor` followed.
 fn program_of(command: &str) -> String {
-    let mut words = command.split_whitespace().skip_while(|word| word.contains('='));
-    let word = Path::new(words.next().unwrap_or_default());
+    // A command that shlex cannot split is one that sh cannot run either.
+    let words = shlex::split(command).unwrap_or_default();
+    let word = words.iter().find(|word| !word.contains('=')).map_or(Path::new(""), Path::new);
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let known = |name: &str| PRESETS.iter().any(|(programs, _)| programs.contains(&name));
     if known(&name(word)) {
@@ -232,6 +233,9 @@ mod tests {
             ("vim", "vim"),
             ("/opt/bin/nvim -u NONE", "nvim"),
             ("A=1 B=2 code --wait", "code"),
+            ("A='1 2' '/my tools/nvim' -u NONE", "nvim"),
+            ("/my\\ tools/vim.basic", "vim"),
+            ("'vim", ""),
             ("/no/such/emacs-gtk", "emacs"),
             ("hx", "hx"),
             ("", ""),
