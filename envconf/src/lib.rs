@@ -136,7 +136,7 @@ mod memory_chapter {}
 
 pub use base::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
 pub use envconf_derive::EncryptedConfig;
-pub use layers::EncryptedConfig;
+pub use load::EncryptedConfig;
 #[doc(hidden)]
 pub use load::private;
 pub use secrecy::{self, ExposeSecret, SecretString};

@@ -42,7 +42,7 @@ use crate::base::{Error, KeyRef};
 use crate::envelope::{DataKey, SigningKey};
 use crate::format::{ContentType, Name};
 use crate::kms::{BoxFuture, Context, KeyServices, Kms, KmsError, LocalKey, WrappedKey};
-use crate::layers::EncryptedConfig;
+use crate::load::EncryptedConfig;
 use crate::load::Loader;
 use crate::pair::{Pair, Seal};
 

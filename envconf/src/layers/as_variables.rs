@@ -199,7 +199,7 @@ mod tests {
     use super::*;
     use crate::base::Variables;
     use crate::format::ContentType;
-    use crate::layers::{LayerKind, build};
+    use crate::layers::{Environment, LayerKind, Report, build};
     use crate::{EncryptedConfig, Kind};
 
     fn layer<'a>(content_type: ContentType, name: &str, text: &'a str) -> Layer<'a> {
@@ -321,6 +321,11 @@ mod tests {
         sizes: Vec<(i64, u64)>,
     }
 
+    fn load(layers: &[Layer<'_>], variables: &Variables) -> App {
+        let environment = Environment::new(variables, App::META.env_prefix);
+        build("app", layers, &environment, Report::default(), const { &App::META }, App::build).unwrap().0
+    }
+
     proptest::proptest! {
         /// Loading the variables gives what loading the layers gives.
         #[test]
@@ -337,10 +342,10 @@ mod tests {
             })
             .to_string();
             let layers = [layer(ContentType::Json, "app.conf.enc", &content)];
-            let direct = build::<App>("app", &layers, &Variables::given::<&str, &str>([])).unwrap();
+            let direct = load(&layers, &Variables::given::<&str, &str>([]));
             let named = variables("app", &layers, Some("APP")).unwrap().variables;
             let given = named.iter().map(|named| (named.name.clone(), named.value.as_str()));
-            let by_variables = build::<App>("app", &[], &Variables::given(given)).unwrap();
+            let by_variables = load(&[], &Variables::given(given));
             proptest::prop_assert_eq!(direct, by_variables);
         }
     }

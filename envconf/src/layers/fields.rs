@@ -6,7 +6,6 @@ mod unknown;
 use std::cell::OnceCell;
 
 use self::leaf_lookup::Lookup;
-use super::config::EncryptedConfig;
 use super::env::Environment;
 use super::report::{Provenance, Report};
 use super::{Layer, LayerKind};
@@ -96,10 +95,15 @@ pub(crate) fn build_root<'a, T>(
     value
 }
 
-/// Builds it of nothing but defaults, for what is wrong with these and with the examples.
-pub(crate) fn check_root<'a, T: EncryptedConfig>(environment: &'a Environment<'a>, report: &'a mut Report) {
-    T::build(&mut Fields {
-        meta: const { &T::META },
+/// Builds the struct from its defaults alone, to report what is wrong with them and with the examples.
+pub(crate) fn check_root<'a, T>(
+    meta: &'static Meta,
+    environment: &'a Environment<'a>,
+    report: &'a mut Report,
+    build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+) {
+    build(&mut Fields {
+        meta,
         parents: Vec::new(),
         documents: &[],
         tables: Vec::new(),
@@ -257,9 +261,13 @@ impl<'a> Fields<'a> {
     }
 
     /// A struct whose fields are read as if they were this one's: the same tables, the same path.
-    pub(crate) fn flattened<T: EncryptedConfig>(&mut self, _index: usize) -> Option<T> {
-        let outer = std::mem::replace(&mut self.meta, const { &T::META });
-        let value = T::build(self);
+    pub(crate) fn flattened<T>(
+        &mut self,
+        meta: &'static Meta,
+        build: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let outer = std::mem::replace(&mut self.meta, meta);
+        let value = build(self);
         self.meta = outer;
         value
     }

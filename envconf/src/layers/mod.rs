@@ -9,10 +9,8 @@ pub(crate) mod fields;
 mod report;
 mod untyped;
 pub(crate) mod as_variables;
-mod config;
 
 pub(crate) use self::as_variables::NamedValue;
-pub use self::config::EncryptedConfig;
 pub(crate) use self::env::Environment;
 pub use self::fields::Fields;
 pub use self::report::Provenance;
@@ -22,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::fields::Document;
-use crate::base::{Complaint, Error, Origin, Problem, Variables};
+use crate::base::{Complaint, Error, Origin, Problem};
 use crate::format::{ContentType, conflict_markers};
 use crate::meta::Meta;
 use crate::syntax::{Broken, Lines, Node, Place, Value, no_table, parse};
@@ -74,30 +72,6 @@ impl Broken {
     }
 }
 
-/// The `T` that `layers` (the weakest first) and the application's `variables` give.
-///
-/// # Errors
-/// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every problem there is; `what` says whose.
-pub(crate) fn build<T: EncryptedConfig>(
-    what: &str,
-    layers: &[Layer<'_>],
-    variables: &Variables,
-) -> Result<T, Error> {
-    build_with(what, layers, variables, Report::default()).map(|(value, _)| value)
-}
-
-/// The same, and where each value came from: one entry per leaf that has a value, in the order of the struct.
-///
-/// # Errors
-/// As [`build`].
-pub(crate) fn build_traced<T: EncryptedConfig>(
-    what: &str,
-    layers: &[Layer<'_>],
-    variables: &Variables,
-) -> Result<(T, Vec<Provenance>), Error> {
-    build_with(what, layers, variables, Report::tracing())
-}
-
 /// Which layer gives each leaf, where no type is known; by path.
 ///
 /// # Errors
@@ -106,21 +80,12 @@ pub(crate) fn origins(what: &str, layers: &[Layer<'_>]) -> Result<Vec<Provenance
     Ok(untyped::origins(&parse_all(what, layers)?))
 }
 
-fn build_with<T: EncryptedConfig>(
-    what: &str,
-    layers: &[Layer<'_>],
-    variables: &Variables,
-    report: Report,
-) -> Result<(T, Vec<Provenance>), Error> {
-    let meta = const { &T::META };
-    build_by(what, layers, &Environment::new(variables, meta.env_prefix), report, meta, T::build)
-}
-
-/// The same for whatever `build` makes of the fields of `meta`.
+/// Builds a `T` with the fields of `meta` from `layers` (the weakest first) and variables. A report that
+/// [traces](Report::tracing) also returns where each value came from, in the order of the struct.
 ///
 /// # Errors
-/// As [`build`].
-pub(crate) fn build_by<T>(
+/// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every problem there is; `what` says whose.
+pub(crate) fn build<T>(
     what: &str,
     layers: &[Layer<'_>],
     environment: &Environment<'_>,
@@ -176,6 +141,7 @@ fn not_loaded(content_type: ContentType) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Variables;
     use crate::{EncryptedConfig, Kind};
 
     #[derive(EncryptedConfig, Debug)]
@@ -205,9 +171,18 @@ mod tests {
         layer(ContentType::Toml, name, text)
     }
 
+    fn build_typed<T: EncryptedConfig>(
+        what: &str,
+        layers: &[Layer<'_>],
+        variables: &Variables,
+    ) -> Result<(T, Vec<Provenance>), Error> {
+        let environment = Environment::new(variables, T::META.env_prefix);
+        build(what, layers, &environment, Report::tracing(), const { &T::META }, T::build)
+    }
+
     fn load(layers: &[Layer<'_>], variables: &[(&str, &str)]) -> Result<(App, Vec<String>), Error> {
         let variables = Variables::given(variables.iter().copied());
-        let (app, origins) = build_traced::<App>("app", layers, &variables)?;
+        let (app, origins) = build_typed::<App>("app", layers, &variables)?;
         Ok((app, origins.iter().map(|o| format!("{} {}", o.path(), o.origin())).collect()))
     }
 
@@ -260,7 +235,7 @@ mod tests {
         let plain = toml("app.defaults.toml", "\nuser = 'root'");
         let sealed = toml("app.conf.enc", "user = 'other'");
         let variables = Variables::given::<&str, &str>([]);
-        let error = build::<Login>("login", &[plain, sealed], &variables).unwrap_err();
+        let error = build_typed::<Login>("login", &[plain, sealed], &variables).unwrap_err();
         let report = "login: 1 problem\n  user: a secret does not belong in a plain layer, at app.defaults.toml \
                       line 2, column 8\ntake it out of there and seal it; if the file was committed, change the secret";
         assert_eq!(error.to_string(), report);

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::EncryptedConfig;
 use crate::base::{Error, Kind, Origin, Variables, stack_wipe};
 use crate::format::Name;
 use crate::kms::{KeyServices, Kms, LocalKey, worker};
-use crate::layers::{self, EncryptedConfig, Layer, Provenance};
+use crate::layers::{self, Environment, Layer, Provenance, Report};
 use crate::meta::Meta;
 use crate::pair::{Opened, Pair, Plain, Policy, PolicyVariables, Wait, open, policy};
 
@@ -179,8 +180,7 @@ impl<T: EncryptedConfig> Loader<T> {
     }
 
     pub(crate) fn build_traced(&self, plan: &LoadPlan, texts: &Texts) -> Result<Loaded<T>, Error> {
-        let layers = texts.layers(&plan.pair)?;
-        let (value, origins) = layers::build_traced(&plan.policy.what(), &layers, &self.variables)?;
+        let (value, origins) = self.build(plan, texts, Report::tracing())?;
         Ok(Loaded { value, origins })
     }
 
@@ -188,7 +188,14 @@ impl<T: EncryptedConfig> Loader<T> {
     pub(crate) async fn load_value(self, wait: Wait) -> Result<T, Error> {
         let plan = self.plan()?;
         let texts = plan.read(wait).await?;
-        layers::build(&plan.policy.what(), &texts.layers(&plan.pair)?, &self.variables)
+        self.build(&plan, &texts, Report::default()).map(|(value, _)| value)
+    }
+
+    fn build(&self, plan: &LoadPlan, texts: &Texts, report: Report) -> Result<(T, Vec<Provenance>), Error> {
+        let meta = const { &T::META };
+        let layers = texts.layers(&plan.pair)?;
+        let environment = Environment::new(&self.variables, meta.env_prefix);
+        layers::build(&plan.policy.what(), &layers, &environment, report, meta, T::build)
     }
 
     /// Every setting, read and checked before anything is tried.

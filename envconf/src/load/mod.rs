@@ -1,5 +1,6 @@
 //! From the files to your struct: the loader, the one instance of a process, reload.
 
+mod config;
 mod loader;
 pub(crate) mod global;
 #[doc(hidden)]
@@ -7,6 +8,7 @@ pub mod private;
 #[cfg(feature = "watch")]
 mod watch;
 
+pub use self::config::EncryptedConfig;
 pub use self::loader::{Loaded, Loader};
 #[cfg(feature = "watch")]
 pub use self::watch::{Status, Watch, WatchOptions};

@@ -5,7 +5,7 @@
 
 pub use serde::de::DeserializeOwned;
 
-use crate::layers::EncryptedConfig;
+use super::EncryptedConfig;
 pub use crate::layers::Fields;
 use crate::meta::Meta;
 pub use crate::syntax::Given;
@@ -61,8 +61,8 @@ pub fn optional_nested<T: EncryptedConfig>(fields: &mut Fields<'_>, index: usize
 }
 
 /// Another derived struct, whose fields are read as if they were this one's.
-pub fn flattened<T: EncryptedConfig>(fields: &mut Fields<'_>, index: usize) -> Option<T> {
-    fields.flattened(index)
+pub fn flattened<T: EncryptedConfig>(fields: &mut Fields<'_>, _index: usize) -> Option<T> {
+    fields.flattened(const { &T::META }, T::build)
 }
 
 /// What is wrong with a value, in words that were written before there was one: a `&'static str` has no room for it.

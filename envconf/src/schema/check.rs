@@ -5,20 +5,23 @@ use std::collections::HashMap;
 
 use crate::base::{Complaint, Error, Problem, Variables};
 use crate::layers::env::file_form;
-use crate::layers::{EncryptedConfig, Environment, Report, fields};
+use crate::layers::{Environment, Fields, Report, fields};
 use crate::meta::{Field, Leaf, Meta, path_of_key};
 
-/// Everything that is wrong with `T`.
+/// Checks the struct that `meta` describes and `build` builds.
 ///
 /// # Errors
 /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every problem there is.
-pub(crate) fn check<T: EncryptedConfig>() -> Result<(), Error> {
-    let meta = const { &T::META };
+pub(crate) fn check<T>(
+    meta: &'static Meta,
+    build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+) -> Result<(), Error> {
     let mut report = Report::default();
     keys(meta, &mut Vec::new(), &mut report);
     variables(meta, &mut report);
     lines(meta, &mut report);
-    fields::check_root::<T>(&Environment::new(&Variables::given::<&str, &str>([]), None), &mut report);
+    let variables = Variables::given::<&str, &str>([]);
+    fields::check_root(meta, &Environment::new(&variables, None), &mut report, build);
     report.finish(meta.type_name, Some(())).map(drop)
 }
 

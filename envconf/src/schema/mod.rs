@@ -174,7 +174,7 @@ impl Schema {
         let meta = self.meta();
         let environment = Environment::new(variables, meta.env_prefix).assuming(&self.provided);
         let build = |fields: &mut Fields<'_>| self.root.build(fields);
-        layers::build_by(what, layers, &environment, report, meta, build).map(|((), origins)| origins)
+        layers::build(what, layers, &environment, report, meta, build).map(|((), origins)| origins)
     }
 }
 

@@ -24,7 +24,7 @@ use self::wakeup::Wakeup;
 use super::loader::{Loaded, Loader};
 use crate::base::Error;
 use crate::kms::worker;
-use crate::layers::EncryptedConfig;
+use crate::load::EncryptedConfig;
 use crate::pair::Wait;
 
 pub use self::latest::Status;

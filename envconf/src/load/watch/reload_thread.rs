@@ -11,7 +11,7 @@ use super::snapshot::{Print, Snapshot, WatchedFiles, may_be_half_done, may_pass}
 use super::wakeup::Wakeup;
 use crate::base::{Error, Kind};
 use crate::kms::worker;
-use crate::layers::EncryptedConfig;
+use crate::load::EncryptedConfig;
 use crate::load::loader::{LoadPlan, Loaded, Loader};
 use crate::pair::{Wait, read_again};
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::base::{Error, Kind, Variables};
-use crate::layers::{EncryptedConfig, Environment, env};
+use crate::layers::{Environment, env};
+use crate::load::EncryptedConfig;
 use crate::load::loader::{LoadPlan, Loaded, Loader, Texts};
 use crate::pair::{Checked, Pair, Plain, open};
 

@@ -1,13 +1,12 @@
 //! The trait that the derive implements.
 
-use super::fields::Fields;
+use super::{Loader, global};
 use crate::base::{Error, stack_wipe};
 use crate::kms::worker;
-use crate::load::{Loader, global};
+use crate::layers::Fields;
 use crate::meta::Meta;
 use crate::pair::Wait;
-use crate::schema;
-use crate::schema::{Format, template};
+use crate::schema::{self, Format, template};
 
 /// A struct that is loaded from an encrypted configuration; implemented by `#[derive(EncryptedConfig)]`.
 ///
@@ -257,7 +256,7 @@ pub trait EncryptedConfig: Sized {
     /// # Errors
     /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with everything that is wrong.
     fn check() -> Result<(), Error> {
-        schema::check::check::<Self>()
+        schema::check::check(const { &Self::META }, Self::build)
     }
 
     /// The schema of the content, for editors and for `envconf seal --schema`: JSON Schema, draft 2020-12, as the text of
