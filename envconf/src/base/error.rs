@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::exit_code::exit_code;
 use super::key_ref::KeyRef;
 use super::regular_file::NotRegular;
 use crate::base::key_ref;
@@ -264,58 +265,24 @@ impl Error {
         &self.0.attempts
     }
 
+    /// Returns what the failures of all key services together mean: [`Fault::Transient`] if any may pass, else
+    /// [`Fault::Refused`] if any service refused, else [`Fault::Other`]. `None` where no key service failed.
+    pub fn fault(&self) -> Option<Fault> {
+        let faults = || self.0.attempts.iter().map(Attempt::fault);
+        [Fault::Transient, Fault::Refused]
+            .into_iter()
+            .find(|fault| faults().any(|other| other == *fault))
+            .or(faults().next())
+    }
+
     /// Whether no key service failed for a passing reason, so that trying again does not help.
     pub fn is_permanent(&self) -> bool {
-        self.0.attempts.iter().all(|attempt| attempt.fault != Fault::Transient)
+        self.fault() != Some(Fault::Transient)
     }
 
     /// The status with which a program should end, as the `envconf` command does (documented in `docs/command.md`).
     pub fn exit_code(&self) -> u8 {
-        match self.0.kind {
-            Kind::Unexpected => 1,
-            Kind::Usage => 2,
-            Kind::Io if self.0.writing => 11,
-            Kind::Io => 10,
-            Kind::DoesNotFit => 20,
-            Kind::NoRule => 21,
-            Kind::TooLarge
-            | Kind::NotEnvconf
-            | Kind::BadEncoding
-            | Kind::Truncated
-            | Kind::WrongKind
-            | Kind::UnsupportedVersion
-            | Kind::BadHeader
-            | Kind::BadValue
-            | Kind::UnsupportedSuite
-            | Kind::BadBody
-            | Kind::TrailingData
-            | Kind::BadDek
-            | Kind::KeyMacMismatch
-            | Kind::CommitMismatch
-            | Kind::TagMismatch
-            | Kind::BadPlaintext
-            | Kind::OutlineMismatch => 30,
-            Kind::DekNotFound => 31,
-            Kind::IdentityMismatch | Kind::Rollback => 32,
-            Kind::BadSignature | Kind::SignatureRequired => 33,
-            Kind::NoTrustedRecipient => 34,
-            Kind::UnwrapFailed => self.unwrap_exit_code(),
-            Kind::BadLocalKey | Kind::InsecureKeyFile => 43,
-            Kind::Differences => 50,
-            Kind::AlreadySealed => 60,
-            Kind::NeedsTerminal => 61,
-            Kind::Interrupted => 130,
-        }
-    }
-
-    /// 41 when any cause is transient, else 42 when any is a refusal, else 40 (api.md §4).
-    fn unwrap_exit_code(&self) -> u8 {
-        let any = |fault| self.0.attempts.iter().any(|attempt| attempt.fault == fault);
-        match () {
-            () if any(Fault::Transient) => 41,
-            () if any(Fault::Refused) => 42,
-            () => 40,
-        }
+        exit_code(self.0.kind, self.fault(), self.0.writing)
     }
 }
 

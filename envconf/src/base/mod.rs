@@ -3,6 +3,7 @@
 pub(crate) mod duration;
 pub(crate) mod error;
 mod exact_text;
+mod exit_code;
 pub(crate) mod key_ref;
 pub(crate) mod secret;
 mod mlock;
@@ -18,6 +19,7 @@ pub(crate) mod suggest;
 pub use self::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
 pub(crate) use self::exact_text::json_string;
 pub use self::exact_text::{exact_text, write_json_string};
+pub(crate) use self::exit_code::exit_code;
 pub use self::harden::{Hardened, Measure, harden};
 pub use self::key_ref::KeyRef;
 pub use self::regular_file::open_regular;

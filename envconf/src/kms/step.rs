@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::base::{Error, Fault, KeyRef, escape};
+use crate::base::{Error, Fault, KeyRef, Kind, escape, exit_code};
 use crate::kms::KmsError;
 
 /// What came of a [`Step`].
@@ -52,7 +52,8 @@ impl Step {
     ///
     /// Of one that has [failed](State::Failed) the exit code is 40, unless [`Step::fault`] says another.
     pub fn new(name: &'static str, state: State, message: impl AsRef<str>) -> Self {
-        let exit = if state == State::Failed { exit_code(Fault::Other) } else { 0 };
+        let exit =
+            if state == State::Failed { exit_code(Kind::UnwrapFailed, Some(Fault::Other), false) } else { 0 };
         let message = escape(message.as_ref()).to_string();
         Self { name, recipient: None, state, message, advice: None, took: None, exit }
     }
@@ -71,7 +72,10 @@ impl Step {
         if !circumstances.is_empty() {
             let _ = write!(message, " ({})", circumstances.join(", "));
         }
-        let step = Self { exit: exit_code(error.fault), ..Self::new(name, State::Failed, message) };
+        let step = Self {
+            exit: exit_code(Kind::UnwrapFailed, Some(error.fault), false),
+            ..Self::new(name, State::Failed, message)
+        };
         Self { advice: error.advice.clone().map(Into::into), ..step }
     }
 
@@ -113,9 +117,9 @@ impl Step {
         self
     }
 
-    /// The same with another exit code, for a failure that has a class of its own.
-    pub(crate) fn exit(mut self, exit: u8) -> Self {
-        self.exit = exit;
+    /// Sets the exit code to that of another failure.
+    pub(crate) fn failed_as(mut self, kind: Kind, fault: Option<Fault>) -> Self {
+        self.exit = exit_code(kind, fault, false);
         self
     }
 
@@ -155,19 +159,9 @@ impl Step {
     }
 }
 
-/// The exit code of a request that failed so (api.md §4).
-fn exit_code(fault: Fault) -> u8 {
-    match fault {
-        Fault::Transient => 41,
-        Fault::Refused => 42,
-        Fault::Other => 40,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Kind;
 
     #[test]
     fn a_step_is_one_line_whatever_it_is_told() {

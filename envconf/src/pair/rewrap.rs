@@ -289,7 +289,11 @@ impl Rewrap {
                 Kind::Unexpected,
                 format!("{key} unwraps to another data key than was wrapped; nothing was written"),
             )),
-            Err(error) if error.kind() == Kind::SignatureRequired || error.exit_code() == 42 => Ok(false),
+            Err(error)
+                if error.kind() == Kind::SignatureRequired || error.fault() == Some(Fault::Refused) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }

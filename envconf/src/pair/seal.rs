@@ -17,7 +17,7 @@ use super::open::{self, Checked, Opened, Wait};
 use super::plain_layer::Plain;
 use super::policy::{Policy, Trusted};
 use super::wrapping;
-use crate::base::{Error, KeyRef, Kind};
+use crate::base::{Error, Fault, KeyRef, Kind};
 use crate::envelope::{self, DataKey, SigningKey, outline};
 use crate::format::Outline;
 use crate::format::{
@@ -489,7 +489,7 @@ impl Seal {
         let (unwrapped, check) = match wrapping::unwrap(&section, &context, &policy, services).await {
             Ok((unwrapped, _)) => (unwrapped, Check::Whole),
             Err(error) if error.kind() == Kind::SignatureRequired => (dek.clone(), Check::AfterUnwrap),
-            Err(error) if error.exit_code() == 42 => (dek.clone(), Check::AfterUnwrap),
+            Err(error) if error.fault() == Some(Fault::Refused) => (dek.clone(), Check::AfterUnwrap),
             Err(error) => return Err(error),
         };
         let checked = Checked { enc: enc.to_vec(), file, key, section };

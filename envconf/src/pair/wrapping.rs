@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::policy::{Policy, Trusted};
-use crate::base::{Attempt, Error, KeyRef, Kind, key_ref};
+use crate::base::{Attempt, Error, Fault, KeyRef, Kind, key_ref};
 use crate::envelope::DataKey;
 use crate::format::{Recipient, Section, Suite};
 use crate::kms::{Context, Deadline, KeyServices, Kms, KmsError, LocalKey, Patience, WrappedKey, worker};
@@ -63,15 +63,14 @@ pub(crate) async fn unwrap(
         }
     }
     let error = Error::unwrap_failed(attempts);
-    let (transient, refused) = (error.exit_code() == 41, error.exit_code() == 42);
-    Err(match () {
-        () if transient => {
+    Err(match error.fault() {
+        Some(Fault::Transient) => {
             error.advise("try again; if it stays so, look at the network and the service's status page")
         }
-        () if refused => {
+        Some(Fault::Refused) => {
             error.advise("trying again will not help: mend what is said of each key, then start again")
         }
-        () => error,
+        _ => error,
     })
 }
 

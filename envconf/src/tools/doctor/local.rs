@@ -1,14 +1,12 @@
 //! The local key: whether one is at hand, where it is from, and whether it unwraps.
 
 use super::settings::Settings;
-use crate::base::{KeyRef, Variables, key_ref};
+use crate::base::{KeyRef, Kind, Variables, key_ref};
 use crate::envelope::DataKey;
 use crate::kms::{Context, KeyServices, LocalKey, State, Step, WrappedKey};
 use crate::pair::Trusted;
 
 const NAME: &str = "local-key";
-/// The exit code of a local key that is asked for and missing (api.md §4).
-const MISSING: u8 = 43;
 
 /// `rules`: for whom is sealed; `listed`: the pair's recipients. Either is `None` where that is not known.
 pub(super) fn key(settings: &Settings, rules: Option<&[Trusted]>, listed: Option<&[KeyRef]>) -> Step {
@@ -54,7 +52,7 @@ pub(super) fn key(settings: &Settings, rules: Option<&[Trusted]>, listed: Option
         ),
         Ok(_) if listed.is_none() && is_wanted(settings, rules) => {
             Step::new(NAME, State::Failed, missing(services))
-                .exit(MISSING)
+                .failed_as(Kind::BadLocalKey, None)
                 .advise_with(format!("create one with `envconf init`; {}", services.missing_key_advice([])))
         }
         // With a pair it depends on its other recipients: the step `trust` reports it.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::{KeyRef, key_ref};
+use crate::base::{Fault, KeyRef, Kind, key_ref};
 use crate::envelope::DataKey;
 use crate::format::{Id, Suite};
 use crate::kms::{
@@ -18,8 +18,6 @@ const WAY: Duration = Duration::from_secs(30);
 /// Seconds beyond which requests are refused, and those that are worth a word.
 const CLOCK_REFUSED: u64 = 300;
 const CLOCK_TELLING: u64 = 30;
-/// The exit code of a refusal (api.md §4).
-const REFUSED: u8 = 42;
 const SLOW: Duration = Duration::from_secs(1);
 
 /// The steps to the service of `key`, none of which asks it for anything.
@@ -153,7 +151,7 @@ fn clock(ahead: Option<i64>) -> Step {
         step(State::Note, &message).advise("synchronise it (NTP): beyond 300 s requests are refused")
     } else {
         step(State::Failed, &(message + ", whose time requests are signed with meanwhile"))
-            .exit(REFUSED)
+            .failed_as(Kind::UnwrapFailed, Some(Fault::Refused))
             .advise("synchronise it (NTP): every start pays for one request that is refused")
     }
 }
