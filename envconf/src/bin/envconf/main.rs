@@ -9,7 +9,7 @@ mod editor;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use cli::{Cli, Verb};
 use output::{Output, error_report};
@@ -63,7 +63,7 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Template(args) => commands::template::run(args, output).map(done),
         #[cfg(unix)]
         Verb::Guard(args) => editor::scratch::guard(&args.folder).map(done),
-        Verb::Completion(args) => commands::completion::run(args, output).map(done),
-        Verb::Man(args) => commands::man::run(args, output).map(done),
+        Verb::Completion(args) => commands::completion::run(args, &Cli::command(), output).map(done),
+        Verb::Man(args) => commands::man::run(args, Cli::command(), output).map(done),
     }
 }

@@ -1,8 +1,7 @@
-use clap::{Args as _, Command, CommandFactory as _};
+use clap::{Args as _, Command};
 use clap_complete::Shell;
 use envconf::Error;
 
-use crate::cli::Cli;
 use crate::options::global::Global;
 use crate::output::Output;
 
@@ -19,15 +18,14 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
+pub(crate) fn run(args: &Args, command: &Command, output: &Output) -> Result<(), Error> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut visible(), "envconf", &mut script);
+    clap_complete::generate(args.shell, &mut visible(command), "envconf", &mut script);
     output.data(&script)
 }
 
 /// The command without the verbs that it and git start: the scripts would offer these too.
-fn visible() -> Command {
-    let whole = Cli::command();
+fn visible(whole: &Command) -> Command {
     let verbs = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned();
     let alone = Command::new("envconf").version(env!("CARGO_PKG_VERSION"));
     Global::augment_args(alone).subcommands(verbs)

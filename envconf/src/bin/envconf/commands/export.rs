@@ -3,7 +3,6 @@ use std::path::PathBuf;
 use envconf::Error;
 use serde_json::json;
 
-use super::open::refuse_pair;
 use crate::git::tracked;
 use crate::options::global::{Global, one_of};
 use crate::options::plain_file;
@@ -63,7 +62,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let target = Target::resolve(&args.pair, global)?;
     if let Some(file) = &args.output {
-        refuse_pair(file, &target.pair)?;
+        plain_file::refuse_pair(file, &target.pair)?;
     }
     let secret = secret(args, &target)?;
     let exported = variable_names::variables(&target, global, &args.names, output)?;

@@ -10,13 +10,12 @@ use envconf::{
 };
 use serde_json::json;
 
-use super::seal::AFTER_UNWRAP;
 use crate::options::global::{Global, one_of};
 use crate::options::plain_file;
 use crate::options::signing_args;
 use crate::options::target::{self, Target};
 use crate::options::wanted_recipients::{self, Sealing, Wanted};
-use crate::output::{Output, shown};
+use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 
 /// Take over what Tencent's own guides encrypted, or a dotenv file
 ///
@@ -304,7 +303,7 @@ fn written(
     }
     output.say(format_args!("wrote {} and {}: new data key", shown(enc), shown(key)));
     if sealed.check() == Check::AfterUnwrap {
-        output.say(AFTER_UNWRAP);
+        output.say(CHECKED_AFTER_UNWRAP);
     }
     output.say("next: compare it with what you expect (envconf open), then remove the old files");
     Ok(())

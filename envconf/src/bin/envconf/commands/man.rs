@@ -1,13 +1,12 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use clap::{Command, CommandFactory as _};
+use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 use envconf::Error;
 use serde_json::json;
 
-use crate::cli::Cli;
 use crate::output::{Output, shown};
 
 /// Write the manual pages
@@ -28,9 +27,9 @@ pub(crate) struct Args {
     folder: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
+pub(crate) fn run(args: &Args, command: Command, output: &Output) -> Result<(), Error> {
     // No page tells of `help`: the pages are that.
-    let mut command = Cli::command().disable_help_subcommand(true);
+    let mut command = command.disable_help_subcommand(true);
     command.build();
     let Some(folder) = &args.folder else {
         return output.data(&page(&command)?.1);

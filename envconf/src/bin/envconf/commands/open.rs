@@ -1,6 +1,6 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use envconf::{Error, Kind, Pair};
+use envconf::Error;
 use serde_json::json;
 
 use crate::git::tracked;
@@ -41,7 +41,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let target = Target::resolve(&args.pair, global)?;
     if let Some(file) = &args.output {
-        refuse_pair(file, &target.pair)?;
+        plain_file::refuse_pair(file, &target.pair)?;
     }
     let opened = target.open(global, &target.services(output)?, output)?;
     let Some(file) = &args.output else {
@@ -57,14 +57,5 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         }));
     }
     output.say(format_args!("{}: written, generation {}", shown(file), opened.header().generation));
-    Ok(())
-}
-
-pub(super) fn refuse_pair(file: &Path, pair: &Pair) -> Result<(), Error> {
-    if [pair.enc(), pair.key()].into_iter().any(|sealed| plain_file::same_file(file, sealed)) {
-        return Err(Error::new(Kind::Usage, "that would write over the pair itself")
-            .at(file)
-            .advise("choose another file for -o"));
-    }
     Ok(())
 }

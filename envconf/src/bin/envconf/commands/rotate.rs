@@ -4,13 +4,12 @@ use std::process::ExitCode;
 use envconf::{Check, Error, KeyRef, Seal, Sealed};
 use serde_json::{Value, json};
 
-use super::seal::AFTER_UNWRAP;
 use crate::options::batch::{self, BatchPair, Work};
 use crate::options::global::Global;
 use crate::options::signing_args::SigningArgs;
 use crate::options::target::Target;
 use crate::options::wanted_recipients::refuse_drift;
-use crate::output::{Output, shown};
+use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 
 /// Seal pairs under new data keys, for the same recipients
 ///
@@ -93,7 +92,7 @@ impl Work for Rotate<'_> {
         let lost = done.sealed.iter().flat_map(Sealed::lost_signers);
         lines.extend(lost.map(|id| format!("  no more signed by {id}")));
         if done.sealed.as_ref().is_some_and(|sealed| sealed.check() == Check::AfterUnwrap) {
-            lines.push(AFTER_UNWRAP.to_owned());
+            lines.push(CHECKED_AFTER_UNWRAP.to_owned());
         }
         lines
     }

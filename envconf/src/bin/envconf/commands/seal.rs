@@ -16,7 +16,7 @@ use crate::options::schema::SchemaArgs;
 use crate::options::signing_args::SigningArgs;
 use crate::options::target::{self, Target};
 use crate::options::wanted_recipients::{self, Sealing, Wanted};
-use crate::output::{Output, shown};
+use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 
 /// Seal a plain file into a pair
 ///
@@ -165,7 +165,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     report(&target, &sealed, &signing.ids(), args, output)?;
     say_of_outline(&outline, before, &target, output)?;
     signing.say_missing(output);
-    note_quotes(content_type, &content, output);
+    plain_file::note_quotes(content_type, &content, output);
     Ok(())
 }
 
@@ -178,17 +178,6 @@ fn remove(file: &Path, sealed: &[u8], target: &Target) -> Result<(), Error> {
             .advise(format!("{} holds what it was before; seal it again", shown(target.pair.enc()))));
     }
     std::fs::remove_file(file).map_err(|error| Error::write(file, error))
-}
-
-/// Says which value of dotenv begins with a quote.
-pub(crate) fn note_quotes(content_type: ContentType, content: &[u8], output: &Output) {
-    if content_type == ContentType::Dotenv
-        && let Some(line) = first_quoted_value(content)
-    {
-        output.say(format_args!(
-            "note: the value on line {line} begins with a quote, which would be part of it: programs refuse to load it"
-        ));
-    }
 }
 
 impl Args {
@@ -224,16 +213,6 @@ fn say_of_outline(
         _ => {}
     }
     Ok(())
-}
-
-/// The line of the first dotenv value that begins with a quote; such a text seals and opens, and does not load.
-fn first_quoted_value(content: &[u8]) -> Option<usize> {
-    let quoted = |line: &[u8]| {
-        let value = line.iter().position(|b| *b == b'=').map(|at| &line[at + 1..]);
-        !line.starts_with(b"#")
-            && value.is_some_and(|value| matches!(value.first(), Some(b'"' | b'\'' | b'`')))
-    };
-    content.split(|b| *b == b'\n').position(quoted).map(|at| at + 1)
 }
 
 /// Where the plain text comes from.
@@ -377,17 +356,13 @@ fn report(
     texts(signed_by).iter().for_each(|id| output.say(format_args!("  signed by {id}")));
     texts(sealed.lost_signers()).iter().for_each(|id| output.say(format_args!("  no more signed by {id}")));
     if sealed.check() == Check::AfterUnwrap {
-        output.say(AFTER_UNWRAP);
+        output.say(CHECKED_AFTER_UNWRAP);
     }
     if args.rm {
         output.say(format_args!("deleted {}", shown(&args.file)));
     }
     Ok(())
 }
-
-/// What is said where a new pair was not proved to open from the wrapped key on.
-pub(super) const AFTER_UNWRAP: &str =
-    "checked from the data key on only: none of the recipients unwraps it for this sealer";
 
 fn new_key(why: DataKeyUse) -> &'static str {
     match why {

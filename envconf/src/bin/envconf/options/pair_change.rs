@@ -6,10 +6,10 @@ use envconf::{ContentType, Error, KeyServices, Opened, Seal, Sealed};
 use serde_json::{Value, json};
 
 use super::global::Global;
+use super::plain_file;
 use super::signing_args::{Signing, SigningArgs};
 use super::target::Target;
 use super::wanted_recipients::refuse_drift;
-use crate::commands::seal::note_quotes;
 use crate::output::{Output, shown};
 
 /// A pair that was opened to be changed.
@@ -71,7 +71,7 @@ impl Change {
         self.target.sealed(sealed.recipients(), output);
         self.report(Some(&sealed), more, output)?;
         self.signing.say_missing(output);
-        note_quotes(self.content_type(), content, output);
+        plain_file::note_quotes(self.content_type(), content, output);
         Ok(())
     }
 

@@ -4,10 +4,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
-use envconf::Error;
 use envconf::files::open_regular;
 use envconf::format::MAX_CONTENT;
+use envconf::{ContentType, Error, Kind, Pair};
 use zeroize::Zeroizing;
+
+use crate::output::Output;
 
 /// What the first buffer holds where no length is known.
 const FIRST: usize = 64 * 1024;
@@ -60,6 +62,40 @@ pub(crate) fn write(path: &Path, content: &[u8], replace: bool) -> Result<(), Er
 /// Whether both paths lead to the same file; `false` if either leads to none.
 pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Refuses to write plaintext over one of the two files of `pair`.
+///
+/// # Errors
+/// [`Kind::Usage`] if `file` is one of them.
+pub(crate) fn refuse_pair(file: &Path, pair: &Pair) -> Result<(), Error> {
+    if [pair.enc(), pair.key()].into_iter().any(|sealed| same_file(file, sealed)) {
+        return Err(Error::new(Kind::Usage, "that would write over the pair itself")
+            .at(file)
+            .advise("choose another file for -o"));
+    }
+    Ok(())
+}
+
+/// Prints a note if a value of dotenv content begins with a quote.
+pub(crate) fn note_quotes(content_type: ContentType, content: &[u8], output: &Output) {
+    if content_type == ContentType::Dotenv
+        && let Some(line) = first_quoted_value(content)
+    {
+        output.say(format_args!(
+            "note: the value on line {line} begins with a quote, which would be part of it: programs refuse to load it"
+        ));
+    }
+}
+
+/// The line of the first dotenv value that begins with a quote; such a text seals and opens, and does not load.
+fn first_quoted_value(content: &[u8]) -> Option<usize> {
+    let quoted = |line: &[u8]| {
+        let value = line.iter().position(|b| *b == b'=').map(|at| &line[at + 1..]);
+        !line.starts_with(b"#")
+            && value.is_some_and(|value| matches!(value.first(), Some(b'"' | b'\'' | b'`')))
+    };
+    content.split(|b| *b == b'\n').position(quoted).map(|at| at + 1)
 }
 
 fn beside(path: &Path) -> PathBuf {

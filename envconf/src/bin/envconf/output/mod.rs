@@ -14,6 +14,10 @@ use std::path::Path;
 use envconf::{Error, Kind, escape};
 use serde_json::Value;
 
+/// The note on a new pair that its sealer could not open from the wrapped key on.
+pub(crate) const CHECKED_AFTER_UNWRAP: &str =
+    "checked from the data key on only: none of the recipients unwraps it for this sealer";
+
 /// Where the command's words go.
 pub(crate) struct Output {
     json: bool,
