@@ -255,7 +255,7 @@ fn a_variable_that_the_environment_provides_need_not_be_sealed() {
     let content = "small = 1\ntext = ''\n";
     let error = seal_by(schema(), "toml", content).unwrap_err();
     assert_eq!(error.problems().len(), 2);
-    assert!(error.advice().unwrap().contains("--env-provides"), "{error}");
+    assert!(error.advice().unwrap().contains("Schema::provided"), "{error}");
     let provided = || schema().provided("RICH_SECRET").and_then(|schema| schema.provided("RICH__INNER__URL"));
     seal_by(provided().unwrap(), "toml", content).unwrap();
     let by_file =

@@ -134,7 +134,7 @@ mod schema_chapter {}
 #[doc = include_str!("../docs/memory.md")]
 mod memory_chapter {}
 
-pub use base::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
+pub use base::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, Remedy, escape};
 pub use envconf_derive::EncryptedConfig;
 pub use load::EncryptedConfig;
 #[doc(hidden)]

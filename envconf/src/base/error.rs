@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::exit_code::exit_code;
 use super::key_ref::KeyRef;
 use super::regular_file::NotRegular;
+use super::remedy::Remedy;
 use crate::base::key_ref;
 
 /// What went wrong, in one word: the closed list of format.md §8, and what can happen around the files.
@@ -149,6 +150,7 @@ struct Inner {
     kind: Kind,
     message: String,
     advice: Option<String>,
+    remedy: Option<Remedy>,
     path: Option<PathBuf>,
     writing: bool,
     problems: Vec<Problem>,
@@ -165,6 +167,7 @@ impl Error {
             kind,
             message: message.into(),
             advice: None,
+            remedy: None,
             path: None,
             writing: false,
             problems: Vec::new(),
@@ -219,7 +222,15 @@ impl Error {
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.0.advice = Some(advice.into());
+        self.0.remedy = None;
         self
+    }
+
+    /// Adds the line of advice, and which setting of the caller it is about.
+    pub(crate) fn advise_to_set(self, remedy: Remedy, advice: impl Into<String>) -> Self {
+        let mut this = self.advise(advice);
+        this.0.remedy = Some(remedy);
+        this
     }
 
     /// Adds the file that the error is about, unless one is named already.
@@ -253,6 +264,11 @@ impl Error {
     /// What to do next, where there is something to say.
     pub fn advice(&self) -> Option<&str> {
         self.0.advice.as_deref()
+    }
+
+    /// Which setting of the caller the advice is about, for a program that has an option for it.
+    pub fn remedy(&self) -> Option<Remedy> {
+        self.0.remedy
     }
 
     /// Every problem of a configuration that does not fit its type ([`Kind::DoesNotFit`]).

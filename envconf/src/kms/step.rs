@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::base::{Error, Fault, KeyRef, Kind, escape, exit_code};
+use crate::base::{Error, Fault, KeyRef, Kind, Remedy, escape, exit_code};
 use crate::kms::KmsError;
 
 /// What came of a [`Step`].
@@ -43,6 +43,7 @@ pub struct Step {
     state: State,
     message: String,
     advice: Option<String>,
+    remedy: Option<Remedy>,
     took: Option<Duration>,
     exit: u8,
 }
@@ -55,7 +56,7 @@ impl Step {
         let exit =
             if state == State::Failed { exit_code(Kind::UnwrapFailed, Some(Fault::Other), false) } else { 0 };
         let message = escape(message.as_ref()).to_string();
-        Self { name, recipient: None, state, message, advice: None, took: None, exit }
+        Self { name, recipient: None, state, message, advice: None, remedy: None, took: None, exit }
     }
 
     /// A step that fails as a request to a key service did.
@@ -87,7 +88,12 @@ impl Step {
             let _ = write!(message, "; {problem}");
         }
         let advice = error.advice().map(str::to_owned);
-        Self { exit: error.exit_code(), advice, ..Self::new(name, State::Failed, message) }
+        Self {
+            exit: error.exit_code(),
+            advice,
+            remedy: error.remedy(),
+            ..Self::new(name, State::Failed, message)
+        }
     }
 
     /// Adds what to do.
@@ -146,6 +152,11 @@ impl Step {
     /// What to do, where there is something.
     pub fn advice(&self) -> Option<&str> {
         self.advice.as_deref()
+    }
+
+    /// Which setting of the caller the advice is about, as [`Error::remedy`] says it.
+    pub fn remedy(&self) -> Option<Remedy> {
+        self.remedy
     }
 
     /// How long it took, where that tells something.

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::base::{Error, Kind, escape, open_regular};
+use crate::base::{Error, Kind, Remedy, escape, open_regular};
 use crate::envelope::random_id;
 use crate::format::{MAX_ENC, MAX_KEY, Name};
 
@@ -155,9 +155,10 @@ impl Pair {
 /// [`Kind::Usage`] for more dots, an empty part or a reserved label.
 pub fn identity_of(path: &Path) -> Result<(Name, Name), Error> {
     let unclear = || {
-        Error::new(Kind::Usage, "the file's name does not say what it configures")
-            .at(path)
-            .advise("call it NAME.toml or NAME.ENVIRONMENT.toml, or give --name and --environment")
+        Error::new(Kind::Usage, "the file's name does not say what it configures").at(path).advise_to_set(
+            Remedy::Identity,
+            "call it NAME.toml or NAME.ENVIRONMENT.toml, or give name and environment",
+        )
     };
     let file = path.file_name().and_then(OsStr::to_str).ok_or_else(unclear)?;
     let stem = [ENC, KEY].into_iter().find_map(|suffix| file.strip_suffix(suffix));
@@ -279,7 +280,7 @@ pub fn content_type_of(path: &Path, content: &[u8]) -> Result<crate::format::Con
             Kind::Usage,
             format!("the name {} does not say what the content is", escape(&name)),
         )
-        .advise("give --type toml, json, yaml, dotenv or raw")),
+        .advise_to_set(Remedy::ContentType, "give the content type: toml, json, yaml, dotenv or raw")),
     }
 }
 

@@ -17,7 +17,7 @@ use super::open::{self, Checked, Opened, Wait};
 use super::plain_layer::Plain;
 use super::policy::{Policy, Trusted};
 use super::wrapping;
-use crate::base::{Error, Fault, KeyRef, Kind};
+use crate::base::{Error, Fault, KeyRef, Kind, Remedy};
 use crate::envelope::{self, DataKey, SigningKey, outline};
 use crate::format::Outline;
 use crate::format::{
@@ -320,8 +320,9 @@ impl Seal {
         }
         let by: Vec<_> = lost.iter().map(Id::to_string).collect();
         let message = format!("it is signed by {}, and would not be any more", by.join(" "));
-        Err(Error::new(Kind::SignatureRequired, message).advise(
-            "sign the new one too (--sign-key); or seal it unsigned (--unsigned), and have it signed before it is deployed",
+        Err(Error::new(Kind::SignatureRequired, message).advise_to_set(
+            Remedy::SigningKeyOrUnsigned,
+            "sign the new one too (Seal::sign); or seal it unsigned (Seal::unsigned), and have it signed before it is deployed",
         ))
     }
 

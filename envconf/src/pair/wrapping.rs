@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::policy::{Policy, Trusted};
-use crate::base::{Attempt, Error, Fault, KeyRef, Kind, key_ref};
+use crate::base::{Attempt, Error, Fault, KeyRef, Kind, Remedy, key_ref};
 use crate::envelope::DataKey;
 use crate::format::{Recipient, Section, Suite};
 use crate::kms::{Context, Deadline, KeyServices, Kms, KmsError, LocalKey, Patience, WrappedKey, worker};
@@ -191,8 +191,9 @@ async fn pins(
 /// Names every recipient, unbroken, and what to set; nothing has been sent.
 fn untrusted(section: &Section) -> Error {
     Error::new(Kind::NoTrustedRecipient, format!("none of its recipients is trusted: {}", list(section)))
-        .advise(
-            "set ENVCONF_TRUST, --trust or the attribute trust = \"…\" to those of them that you know to be yours",
+        .advise_to_set(
+            Remedy::Trust,
+            "set ENVCONF_TRUST or the attribute trust = \"…\" to those of them that you know to be yours",
         )
 }
 

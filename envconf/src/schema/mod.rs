@@ -21,7 +21,7 @@ use serde::de::DeserializeSeed as _;
 
 use self::types::Type;
 use crate::base::open_regular;
-use crate::base::{Complaint, Error, Kind, Variables, escape, suggest};
+use crate::base::{Complaint, Error, Kind, Remedy, Variables, escape, suggest};
 use crate::layers::env::file_form;
 use crate::layers::{self, Environment, Fields, Layer, Provenance, Report};
 use crate::meta::{Fallback, Meta, Shape};
@@ -144,8 +144,9 @@ impl Schema {
             .iter()
             .any(|problem| matches!(problem.complaint(), Complaint::Missing { variable: Some(_), .. }));
         Err(match refused.advice() {
-            None if by_variable => refused.advise(
-                "what only a variable gives where the program runs is named with --env-provides (Schema::provided)",
+            None if by_variable => refused.advise_to_set(
+                Remedy::ProvidedVariables,
+                "name the variables that the program will have where it runs with Schema::provided",
             ),
             _ => refused,
         })

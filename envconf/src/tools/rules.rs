@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use toml::Spanned;
 
 use crate::base::suggest::nearest;
-use crate::base::{Error, Kind, escape, private_file, upward_search};
+use crate::base::{Error, Kind, Remedy, escape, private_file, upward_search};
 use crate::envelope::{SignerKey, signing_key};
 use crate::format::{EncFile, Id, Outline, conflict_markers, outline};
 use crate::pair::Trusted;
@@ -85,7 +85,7 @@ impl Demand {
         }
         let message = format!("{valid} signatures of the signers in {FILE}, {} demanded", self.required);
         Err(Error::new(Kind::SignatureRequired, message)
-            .advise("sign it with `envconf sign`, or seal it with --sign-key"))
+            .advise_to_set(Remedy::SigningKey, "sign it with `envconf sign`, or when it is sealed (Seal::sign)"))
     }
 }
 
@@ -156,7 +156,7 @@ impl Rules {
             || {
                 let rules = self.path.to_string_lossy();
                 let error = Error::new(Kind::NoRule, format!("no rule of {} matches it", escape(&rules)))
-                    .advise("add a [[rule]] whose files glob matches the path, or name recipients with -r");
+                    .advise_to_set(Remedy::Recipients, "add a [[rule]] whose files glob matches the path, or name the recipients");
                 files.iter().take(1).fold(error, |error, file| error.at(file))
             },
         )
@@ -222,7 +222,10 @@ fn check(file: &std::fs::File, path: &Path) -> Result<(), Error> {
             "the rules belong to user {}, neither to you nor to root",
             metadata.uid()
         ))
-        .advise("if they are right, copy them into a file of your own; name that with --config"));
+        .advise_to_set(
+            Remedy::PolicyFile,
+            "if they are right, copy them into a file of your own, and read that (Rules::read)",
+        ));
     }
     if metadata.mode() & ANYBODY_WRITES != 0 {
         return Err(usage("everybody can write to the rules".into())

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use cli::{Cli, Verb};
-use output::{Output, error_report};
+use output::{Output, error_report, hints};
 
 fn main() -> ExitCode {
     // Where the system refuses it the command does its work all the same, and nobody could do anything about it here.
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let output = Output::new(cli.global.json, cli.global.quiet);
     match run(&cli, &output) {
         Ok(code) => code,
-        Err(error) => error_report::failed(&error, &output),
+        Err(error) => error_report::failed(&hints::with_options(error), &output),
     }
 }
 

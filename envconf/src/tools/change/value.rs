@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::kind_of;
 use super::path::KeyPath;
-use crate::base::{Complaint, Error, Problem, json_string};
+use crate::base::{Complaint, Error, Problem, Remedy, json_string};
 use crate::format::ContentType;
 use crate::syntax::{Node, Value, json, toml};
 
@@ -92,7 +92,8 @@ pub(super) fn refused(path: &KeyPath, complaint: Complaint) -> Error {
     let is_type = matches!(complaint, Complaint::WrongType { .. });
     let error = Error::does_not_fit("the value", vec![Problem::new(path.to_string(), None, complaint)]);
     match is_type {
-        true => error.advise("give one of this type, or one of any type with --literal"),
+        true => error
+            .advise_to_set(Remedy::Literal, "give one of this type, or a literal, which may be of any type"),
         false => error,
     }
 }

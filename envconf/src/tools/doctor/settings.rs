@@ -36,7 +36,7 @@ impl Settings {
         });
         let mut trusted_by = if matches!(set, Ok(true)) { "ENVCONF_TRUST" } else { "the local-key rule" };
         if let Some(trust) = diagnose.trust.take() {
-            (policy, trusted_by) = (policy.trust(trust), "--trust");
+            (policy, trusted_by) = (policy.trust(trust), "the caller");
         }
         if let Some((signers, required)) = diagnose.signers.take() {
             match policy.clone().signers(signers, required) {

@@ -11,7 +11,7 @@ use super::ecb::{self, BLOCK};
 use super::imported::{Guide, Imported, KeyForm, Remark};
 use super::refuse_sealed;
 use super::text::{DecryptedText, Looks};
-use crate::base::{Error, Kind, SecretBytes};
+use crate::base::{Error, Kind, Remedy, SecretBytes};
 use crate::format::{MAX_CONTENT, tencent_guide};
 use crate::kms::Decrypted;
 
@@ -38,8 +38,9 @@ impl GuideData {
         }
         let wrong = |what: &str| Error::new(Kind::DoesNotFit, what);
         if tencent_guide::blob(bytes).is_some() {
-            return Err(wrong("it is a CiphertextBlob, and not the encrypted text").advise(
-                "give it as --key, with the encrypted text as --data; for a file of the guide for small files leave --key out",
+            return Err(wrong("it is a CiphertextBlob, and not the encrypted text").advise_to_set(
+                Remedy::GuideFiles,
+                "read it with Blob, and the encrypted text with GuideData; a file of the guide for small files is a Blob alone",
             ));
         }
         let text = tencent_guide::trimmed(bytes);
@@ -69,7 +70,7 @@ impl GuideData {
                 Kind::BadDek,
                 "what the key service gave is no AES key, in whatever form",
             )
-            .advise("check that --key is the key file of the envelope guide"));
+            .advise("check that the wrapped key is from the key file of the envelope guide"));
         }
         if self.ciphertext.is_empty() {
             let nothing = SecretBytes::zeroed(0);

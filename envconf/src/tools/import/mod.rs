@@ -37,7 +37,7 @@ use std::time::Instant;
 pub use self::dotenv::Dotenv;
 pub use self::guide::GuideData;
 pub use self::imported::{Encoding, Guide, Imported, KeyForm, Remark};
-use crate::base::{Error, Fault, KeyRef, Kind, escape};
+use crate::base::{Error, Fault, KeyRef, Kind, Remedy, escape};
 use crate::format::tencent_guide;
 use crate::kms::{Decrypted, KeyServices, KmsError, WrappedKey, worker};
 use crate::pair::wrapping::timed;
@@ -100,7 +100,7 @@ impl Blob {
                 "it is no CiphertextBlob: one line, three base64 texts joined by `-k-`",
             );
             match tencent_guide::is_guide_data(bytes) {
-                true => error.advise("it has the form of the encrypted text: give it as --data, and the file with the wrapped key as --key"),
+                true => error.advise_to_set(Remedy::GuideFiles, "it has the form of the encrypted text: read it with GuideData, and the file with the wrapped key with Blob"),
                 false => error.advise("give the file with what KMS calls CiphertextBlob, as it was written"),
             }
         })
@@ -168,7 +168,7 @@ mod tests {
             assert_eq!(error.exit_code(), 20);
             error.advice().unwrap().to_owned()
         };
-        assert!(advice(b"AAAAAAAAAAAAAAAAAAAAAA==").contains("--data"));
+        assert!(advice(b"AAAAAAAAAAAAAAAAAAAAAA==").contains("GuideData"));
         assert!(advice(b"").contains("CiphertextBlob") && advice(b"AAAA-k-AAAA").contains("CiphertextBlob"));
         assert_eq!(Blob::parse(b"envconf/v1 key\n").unwrap_err().kind(), Kind::AlreadySealed);
     }

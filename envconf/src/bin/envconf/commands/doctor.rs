@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::git::tracked;
 use crate::options::global::Global;
 use crate::options::target::Target;
-use crate::output::Output;
+use crate::output::{Output, hints};
 
 /// Look step by step at what it takes to open a pair, and say what is wrong
 ///
@@ -107,7 +107,7 @@ fn print(steps: &[Step], output: &Output) -> Result<(), Error> {
         }
         let name = format!("{}{}", if key.is_some() { "  " } else { "" }, step.name());
         output.paragraph(&format!("{name:<14}{:<9}", step.state().name()), step.message())?;
-        if let Some(advice) = step.advice() {
+        if let Some(advice) = hints::advice(step.remedy(), step.advice()) {
             output.paragraph(&" ".repeat(23), advice)?;
         }
     }
@@ -120,7 +120,7 @@ fn as_json(step: &Step) -> Value {
         "recipient": step.recipient().map(ToString::to_string),
         "state": step.state().name(),
         "message": step.message(),
-        "advice": step.advice(),
+        "advice": hints::advice(step.remedy(), step.advice()),
         "ms": step.duration().map(|took| took.as_millis() as u64),
     })
 }

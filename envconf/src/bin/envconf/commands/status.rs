@@ -13,7 +13,7 @@ use crate::options::global::Global;
 use crate::options::pairs_below;
 use crate::options::target::Target;
 use crate::options::wanted_recipients::{borrowed, differences, files, rules};
-use crate::output::{Output, shown};
+use crate::output::{Output, hints, shown};
 
 /// Compare the pairs of a folder and those below it with the rules
 ///
@@ -241,7 +241,7 @@ fn wanted(rules: &Rules, pair: &Pair) -> Result<Vec<Trusted>, Error> {
 
 /// What is wrong with a file, and what to do.
 fn broken(error: &Error) -> String {
-    match error.advice() {
+    match hints::advice(error.remedy(), error.advice()) {
         Some(advice) => format!("{}: {advice}", error.message()),
         None => error.message().to_owned(),
     }

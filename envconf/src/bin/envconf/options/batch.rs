@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 use super::global::Global;
 use super::plain_file::same_file;
 use super::target::Target;
-use crate::output::Output;
-use crate::output::error_report;
+use crate::output::{Output, error_report, hints};
 
 /// So many at once: key services are waited for, hardly anything is computed.
 const AT_ONCE: usize = 8;
@@ -74,7 +73,8 @@ pub(crate) fn run<W: Work>(
             (Ok(subject), Some(result)) => result.map(|done| (subject, done)),
             // Every subject that there is was worked on.
             (Ok(_), None) => continue,
-        };
+        }
+        .map_err(hints::with_options);
         match &result {
             Ok(_) if output.is_json() => {}
             Ok((subject, done)) => {

@@ -4,6 +4,7 @@ pub(crate) mod pair_difference;
 pub(crate) mod variable_formats;
 pub(crate) mod layout;
 pub(crate) mod error_report;
+pub(crate) mod hints;
 #[cfg(unix)]
 pub(crate) mod terminal;
 

@@ -63,8 +63,7 @@ impl Dotenv {
             };
             return Ok(exact_text(lines));
         }
-        Err(Error::does_not_fit("dotenv", problems)
-            .advise("import it as another type: --type toml or --type json"))
+        Err(Error::does_not_fit("dotenv", problems).advise("import it as toml or json instead"))
     }
 
     /// The path of each variable, in the order of the file.
@@ -211,7 +210,7 @@ mod tests {
         let error = written("A=1\nB='canary\n'\nC=\"'canary\"\n", ContentType::Dotenv, None).unwrap_err();
         assert_eq!(error.problems().len(), 2);
         let told = error.to_string();
-        assert!(told.contains("B: ") && told.contains("line 4") && told.contains("--type toml"), "{told}");
+        assert!(told.contains("B: ") && told.contains("line 4") && told.contains("toml or json"), "{told}");
         assert!(!told.contains("canary"), "{told}");
         for bad in ["A=1\na=2", "A=1\nA__B=2", "A__B=1\nA=2", "A=1\n__B=2", "A=1\nB____C=2"] {
             let error = written(bad, ContentType::Toml, None).unwrap_err();

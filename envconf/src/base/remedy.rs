@@ -1,0 +1,30 @@
+//! Settings of the caller that would remedy a failure.
+
+/// What the caller can set to remedy a failure; see [`Error::remedy`](crate::Error::remedy).
+///
+/// [`Error::advice`](crate::Error::advice) says it for a program: by environment variables, attributes and functions. A
+/// program with an option for the same setting, such as the `envconf` command, names that option instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// The name and environment of the pair.
+    Identity,
+    /// The type of the content.
+    ContentType,
+    /// The trusted keys.
+    Trust,
+    /// The keys to seal for.
+    Recipients,
+    /// A signing key for the new pair.
+    SigningKey,
+    /// A signing key for the new pair, or the decision to seal it unsigned.
+    SigningKeyOrUnsigned,
+    /// The environment variables that the program will have where it runs.
+    ProvidedVariables,
+    /// The policy file.
+    PolicyFile,
+    /// Which of the two files of Tencent's envelope guide holds the wrapped key, and which the encrypted text.
+    GuideFiles,
+    /// A value that may be of any type.
+    Literal,
+}

@@ -1,0 +1,39 @@
+//! The command's options in place of the library's settings.
+
+use envconf::{Error, Remedy};
+
+/// Replaces advice on a setting of the library by advice that names the command's option for it.
+pub(crate) fn with_options(error: Error) -> Error {
+    let Some(advice) = error.remedy().and_then(option) else { return error };
+    error.advise(advice)
+}
+
+/// Returns the advice for a failure: on the command's option where it has one, else the library's.
+pub(crate) fn advice(remedy: Option<Remedy>, advice: Option<&str>) -> Option<&str> {
+    remedy.and_then(option).or(advice)
+}
+
+fn option(remedy: Remedy) -> Option<&'static str> {
+    Some(match remedy {
+        Remedy::Identity => "call it NAME.toml or NAME.ENVIRONMENT.toml, or give --name and --environment",
+        Remedy::ContentType => "give --type toml, json, yaml, dotenv or raw",
+        Remedy::Trust => {
+            "set ENVCONF_TRUST, --trust or the attribute trust = \"…\" to those of them that you know to be yours"
+        }
+        Remedy::Recipients => "add a [[rule]] whose files glob matches the path, or name recipients with -r",
+        Remedy::SigningKey => "sign it with `envconf sign`, or seal it with --sign-key",
+        Remedy::SigningKeyOrUnsigned => {
+            "sign the new one too (--sign-key); or seal it unsigned (--unsigned), and have it signed before it is deployed"
+        }
+        Remedy::ProvidedVariables => {
+            "what only a variable gives where the program runs is named with --env-provides"
+        }
+        Remedy::PolicyFile => "if they are right, copy them into a file of your own; name that with --config",
+        Remedy::GuideFiles => {
+            "give the wrapped key as --key and the encrypted text as --data; for a file of the guide for small files leave --key out"
+        }
+        Remedy::Literal => "give one of this type, or one of any type with --literal",
+        // One that is newer than this command.
+        _ => return None,
+    })
+}
