@@ -84,8 +84,10 @@ impl Demand {
             return Ok(());
         }
         let message = format!("{valid} signatures of the signers in {FILE}, {} demanded", self.required);
-        Err(Error::new(Kind::SignatureRequired, message)
-            .advise_to_set(Remedy::SigningKey, "sign it with `envconf sign`, or when it is sealed (Seal::sign)"))
+        Err(Error::new(Kind::SignatureRequired, message).advise_to_set(
+            Remedy::SigningKey,
+            "sign it with `envconf sign`, or when it is sealed (Seal::sign)",
+        ))
     }
 }
 
@@ -156,7 +158,10 @@ impl Rules {
             || {
                 let rules = self.path.to_string_lossy();
                 let error = Error::new(Kind::NoRule, format!("no rule of {} matches it", escape(&rules)))
-                    .advise_to_set(Remedy::Recipients, "add a [[rule]] whose files glob matches the path, or name the recipients");
+                    .advise_to_set(
+                        Remedy::Recipients,
+                        "add a [[rule]] whose files glob matches the path, or name the recipients",
+                    );
                 files.iter().take(1).fold(error, |error, file| error.at(file))
             },
         )
