@@ -347,7 +347,7 @@ fn a_small_file_may_hold_bytes() {
 fn files_in_each_others_place_are_told_by_their_form() {
     let made = Made::of(json!({}), toml(40));
     for (key, data, advice) in [
-        (Some(DATA_FILE), KEY_FILE, "give it as --data"),
+        (Some(DATA_FILE), KEY_FILE, "the encrypted text as --data"),
         (None, DATA_FILE, "--key"),
         (Some(KEY_FILE), KEY_FILE, "leave --key out"),
     ] {

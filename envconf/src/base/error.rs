@@ -267,8 +267,8 @@ impl Error {
     }
 
     /// Which setting of the caller the advice is about, for a program that has an option for it.
-    pub fn remedy(&self) -> Option<Remedy> {
-        self.0.remedy
+    pub fn remedy(&self) -> Option<&Remedy> {
+        self.0.remedy.as_ref()
     }
 
     /// Every problem of a configuration that does not fit its type ([`Kind::DoesNotFit`]).

@@ -4,7 +4,7 @@
 ///
 /// [`Error::advice`](crate::Error::advice) says it for a program: by environment variables, attributes and functions. A
 /// program with an option for the same setting, such as the `envconf` command, names that option instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Remedy {
     /// The name and environment of the pair.
@@ -27,4 +27,6 @@ pub enum Remedy {
     GuideFiles,
     /// A value that may be of any type.
     Literal,
+    /// A prefix of the exported environment variables, or leave for these names of variables.
+    ExportedNames(Vec<String>),
 }

@@ -87,13 +87,8 @@ impl Step {
         for problem in error.problems() {
             let _ = write!(message, "; {problem}");
         }
-        let advice = error.advice().map(str::to_owned);
-        Self {
-            exit: error.exit_code(),
-            advice,
-            remedy: error.remedy(),
-            ..Self::new(name, State::Failed, message)
-        }
+        let (advice, remedy) = (error.advice().map(str::to_owned), error.remedy().cloned());
+        Self { exit: error.exit_code(), advice, remedy, ..Self::new(name, State::Failed, message) }
     }
 
     /// Adds what to do.
@@ -155,8 +150,8 @@ impl Step {
     }
 
     /// Which setting of the caller the advice is about, as [`Error::remedy`] says it.
-    pub fn remedy(&self) -> Option<Remedy> {
-        self.remedy
+    pub fn remedy(&self) -> Option<&Remedy> {
+        self.remedy.as_ref()
     }
 
     /// How long it took, where that tells something.

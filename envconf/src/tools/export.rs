@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::base::{Error, KeyRef, Kind, Origin, escape};
+use crate::base::{Error, KeyRef, Kind, Origin, Remedy, escape};
 use crate::format::Header;
 use crate::kms::KeyServices;
 use crate::layers::{Layer, NamedValue, Provenance, as_variables};
@@ -173,10 +173,10 @@ fn check_names(variables: &[NamedValue], allowed: &[AllowedName]) -> Result<(), 
         return Ok(());
     }
     let listed: Vec<_> = refused.iter().map(|(name, category)| format!("{name} ({category})")).collect();
-    let names: Vec<_> = refused.iter().map(|(name, _)| *name).collect();
+    let names = refused.iter().map(|(name, _)| (*name).to_owned()).collect();
     let message = format!("refused environment variable names: {}", listed.join(", "));
-    Err(Error::new(Kind::DoesNotFit, message).advise(format!(
-        "other programs read these names: rename them, add a prefix with --env-prefix, or use --allow {}",
-        names.join(",")
-    )))
+    Err(Error::new(Kind::DoesNotFit, message).advise_to_set(
+        Remedy::ExportedNames(names),
+        "other programs read these names: rename them, add a prefix, or allow them",
+    ))
 }

@@ -108,7 +108,7 @@ fn print(steps: &[Step], output: &Output) -> Result<(), Error> {
         let name = format!("{}{}", if key.is_some() { "  " } else { "" }, step.name());
         output.paragraph(&format!("{name:<14}{:<9}", step.state().name()), step.message())?;
         if let Some(advice) = hints::advice(step.remedy(), step.advice()) {
-            output.paragraph(&" ".repeat(23), advice)?;
+            output.paragraph(&" ".repeat(23), &advice)?;
         }
     }
     Ok(())

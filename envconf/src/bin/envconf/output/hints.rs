@@ -9,12 +9,12 @@ pub(crate) fn with_options(error: Error) -> Error {
 }
 
 /// Returns the advice for a failure: on the command's option where it has one, else the library's.
-pub(crate) fn advice(remedy: Option<Remedy>, advice: Option<&str>) -> Option<&str> {
-    remedy.and_then(option).or(advice)
+pub(crate) fn advice(remedy: Option<&Remedy>, advice: Option<&str>) -> Option<String> {
+    remedy.and_then(option).or(advice.map(str::to_owned))
 }
 
-fn option(remedy: Remedy) -> Option<&'static str> {
-    Some(match remedy {
+fn option(remedy: &Remedy) -> Option<String> {
+    let advice = match remedy {
         Remedy::Identity => "call it NAME.toml or NAME.ENVIRONMENT.toml, or give --name and --environment",
         Remedy::ContentType => "give --type toml, json, yaml, dotenv or raw",
         Remedy::Trust => {
@@ -33,7 +33,14 @@ fn option(remedy: Remedy) -> Option<&'static str> {
             "give the wrapped key as --key and the encrypted text as --data; for a file of the guide for small files leave --key out"
         }
         Remedy::Literal => "give one of this type, or one of any type with --literal",
-        // One that is newer than this command.
+        Remedy::ExportedNames(names) => {
+            return Some(format!(
+                "other programs read these names: rename them, add a prefix with --env-prefix, or use --allow {}",
+                names.join(",")
+            ));
+        }
+        // A setting that is newer than this command.
         _ => return None,
-    })
+    };
+    Some(advice.to_owned())
 }
