@@ -87,7 +87,9 @@
 //! * `tencent` (default): Tencent Cloud KMS, and with it an HTTP client and TLS (rustls on ring).
 //! * `watch`: reload, and with it the notices of the operating system (notify).
 //! * `yaml`: YAML 1.2 content. Without it such content is sealed and opened, and not loaded.
-//! * `cli`: the `envconf` command. A library user never builds its argument parser.
+//! * `tools`: what the command and other tools need, and a program that loads does not: [`compare_contents`],
+//!   [`explain`], [`export`], [`import`], [`change`], [`Diagnose`], [`Rules`], and the management of a service's keys.
+//! * `cli`: the `envconf` command, with `tools`. A library user never builds its argument parser.
 //!
 //! TOML, JSON and dotenv are always there.
 
@@ -98,6 +100,7 @@ extern crate self as envconf;
 // One room per concept, from top to bottom: a room uses those below it.
 pub mod testing;
 mod load;
+#[cfg(feature = "tools")]
 mod tools;
 mod pair;
 mod kms;
@@ -140,10 +143,8 @@ pub use load::EncryptedConfig;
 #[doc(hidden)]
 pub use load::private;
 pub use secrecy::{self, ExposeSecret, SecretString};
-#[cfg(feature = "cli")]
-pub use tools::change;
-pub use tools::import;
-pub use tools::refused_names;
+#[cfg(feature = "tools")]
+pub use tools::{change, import, refused_names};
 
 pub use base::{Hardened, KeyRef, Measure, harden, setting};
 pub use envelope::{DataKey, SignerKey, SigningKey};
@@ -175,6 +176,7 @@ pub use pair::{
     parse_signers, parse_trust, verify,
 };
 pub use schema::{Format, Schema, template};
+#[cfg(feature = "tools")]
 pub use tools::{
     Comparison, ContentChanges, Demand, Diagnose, Diagnosis, Exchange, Explained, ExportOptions, Exported,
     ExportedVariable, FieldChange, KeyChanges, Rule, Rules, ValueChange, compare_contents,

@@ -110,7 +110,7 @@ pub(crate) fn verify(header: &Header, content: &[u8], dek: &DataKey) -> Result<(
 }
 
 /// The paths of the leaves of `content`, ascending.
-#[cfg(test)]
+#[cfg(all(test, feature = "tools"))]
 pub(crate) fn paths(content_type: ContentType, content: &[u8]) -> Option<Vec<String>> {
     with_leaves(content_type, content, |leaves| leaves.iter().map(|(path, _)| path.clone()).collect())
 }

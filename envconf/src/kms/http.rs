@@ -8,7 +8,9 @@
 //! as long as it is open the transport keeps the buffer that replies were read into, and replies hold keys
 //! (docs/memory.md).
 
+#[cfg(feature = "tools")]
 mod certificate;
+#[cfg(feature = "tools")]
 pub(crate) mod connection_steps;
 
 use std::cell::RefCell;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// The last answer that was heard.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "tools"), expect(dead_code, reason = "only a diagnosis reads it"))]
 pub(crate) struct LastReply {
     /// What the service calls that which it was asked for.
     pub(crate) action: &'static str,
@@ -23,6 +24,7 @@ tokio::task_local! {
 }
 
 /// Runs `job`, and gives what was heard last meanwhile.
+#[cfg(feature = "tools")]
 pub(crate) async fn listen<T>(job: impl Future<Output = T>) -> (T, Option<LastReply>) {
     let listening = async {
         let result = job.await;

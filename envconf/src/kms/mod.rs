@@ -13,11 +13,13 @@ mod proxy;
 #[cfg(feature = "tencent")]
 pub(crate) mod retry;
 mod step;
+#[cfg(any(feature = "tools", feature = "tencent"))]
 pub(crate) mod last_reply;
 mod local;
 
 pub(crate) use self::deadline::{Deadline, Patience};
 pub use self::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
+#[cfg(feature = "tools")]
 pub(crate) use self::last_reply::LastReply;
 pub use self::local::{KeyStore, LocalKey, StoredKey, key_in_project};
 pub use self::services::KeyServices;

@@ -1,7 +1,9 @@
 //! What is at hand to reach keys: local keys, the deployment's settings for key services, a program's own `Kms`.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "tools")]
+use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -82,6 +84,7 @@ impl KeyServices {
     ///
     /// # Errors
     /// As for [`KeyServices::from_environment`], as far as local keys go.
+    #[cfg(feature = "tools")]
     pub(crate) fn check_local_keys(variables: &Variables) -> Result<(), Error> {
         given_keys(variables).map(drop)
     }
@@ -164,11 +167,13 @@ impl KeyServices {
     }
 
     /// The directory whose enabled keys are found in the key store.
+    #[cfg(feature = "tools")]
     pub(crate) fn found_for(&self) -> Option<&Path> {
         self.found_for.as_deref()
     }
 
     /// The user's key store; `None` without a home directory, or where none is to be used.
+    #[cfg(feature = "tools")]
     pub(crate) fn store(&self) -> Option<&KeyStore> {
         self.store.as_ref()
     }

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::base::{Error, Fault, KeyRef, Kind, Remedy, escape, exit_code};
+#[cfg(feature = "tools")]
+use crate::base::Error;
+use crate::base::{Fault, KeyRef, Kind, Remedy, escape, exit_code};
 use crate::kms::KmsError;
 
 /// What came of a [`Step`].
@@ -81,6 +83,7 @@ impl Step {
     }
 
     /// A step that fails with `error`.
+    #[cfg(feature = "tools")]
     pub(crate) fn error(name: &'static str, error: &Error) -> Self {
         let mut message = error.path().map_or_else(String::new, |path| format!("{}: ", path.display()));
         message.push_str(error.message());
@@ -100,6 +103,7 @@ impl Step {
 
     /// As [`Step::advise`], for advice that names paths and keys.
     #[must_use]
+    #[cfg(feature = "tools")]
     pub(crate) fn advise_with(mut self, advice: String) -> Self {
         self.advice = Some(advice);
         self
@@ -113,12 +117,14 @@ impl Step {
     }
 
     /// Adds whose way it is a step of.
+    #[cfg(feature = "tools")]
     pub(crate) fn of(mut self, recipient: &KeyRef) -> Self {
         self.recipient = Some(recipient.clone());
         self
     }
 
     /// Sets the exit code to that of another failure.
+    #[cfg(feature = "tools")]
     pub(crate) fn failed_as(mut self, kind: Kind, fault: Option<Fault>) -> Self {
         self.exit = exit_code(kind, fault, false);
         self
@@ -169,6 +175,7 @@ impl Step {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "tools")]
     #[test]
     fn a_step_is_one_line_whatever_it_is_told() {
         let step = Step::new("pair", State::Ok, "a\nb\u{1b}[31m");

@@ -36,6 +36,7 @@ impl<'a> Document<'a> {
         self.layer.kind == LayerKind::Plain
     }
 
+    #[cfg(feature = "tools")]
     pub(crate) fn root(&self) -> &Table<'a> {
         &self.root
     }

@@ -7,9 +7,12 @@
 pub(crate) mod env;
 pub(crate) mod fields;
 mod report;
+#[cfg(feature = "tools")]
 mod untyped;
+#[cfg(feature = "tools")]
 pub(crate) mod as_variables;
 
+#[cfg(feature = "tools")]
 pub(crate) use self::as_variables::NamedValue;
 pub(crate) use self::env::Environment;
 pub use self::fields::Fields;
@@ -76,6 +79,7 @@ impl Broken {
 ///
 /// # Errors
 /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every layer that does not parse; `what` says whose.
+#[cfg(feature = "tools")]
 pub(crate) fn origins(what: &str, layers: &[Layer<'_>]) -> Result<Vec<Provenance>, Error> {
     Ok(untyped::origins(&parse_all(what, layers)?))
 }
@@ -241,6 +245,7 @@ mod tests {
         assert_eq!(error.to_string(), report);
     }
 
+    #[cfg(feature = "tools")]
     #[test]
     fn without_a_type_every_leaf_has_the_origin_of_the_strongest_layer() {
         let layers = [

@@ -17,6 +17,7 @@ pub struct Provenance {
 
 impl Provenance {
     /// The value at `path`, of whose field nothing is known.
+    #[cfg(feature = "tools")]
     pub(crate) fn new(path: String, origin: Origin, secret: bool) -> Self {
         Self { path, origin, secret, deprecated: None }
     }

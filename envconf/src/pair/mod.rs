@@ -15,9 +15,11 @@ pub(crate) mod content;
 pub use self::content::check_content;
 pub use self::files::{Pair, content_type_of, identity_of};
 pub use self::known_pairs::KnownPair;
+#[cfg(feature = "tools")]
+pub(crate) use self::open::Checked;
 #[cfg(feature = "watch")]
 pub(crate) use self::open::read_again;
-pub(crate) use self::open::{Checked, Wait};
+pub(crate) use self::open::Wait;
 pub use self::open::{Depth, Opened, Verified, open, open_bytes, verify};
 pub(crate) use self::plain_layer::Plain;
 pub(crate) use self::policy::PolicyVariables;
@@ -25,4 +27,5 @@ pub use self::policy::{Policy, Trusted, parse_signers, parse_trust};
 pub use self::rewrap::{HowWrapped, Rewrap, Rewrapped};
 pub use self::seal::{Check, DataKeyUse, OldPair, Seal, Sealed};
 pub use self::sign::{Sign, Signed};
+#[cfg(feature = "tools")]
 pub(crate) use self::wrapping::Ask;

@@ -156,6 +156,7 @@ impl Schema {
     ///
     /// # Errors
     /// As for [`Schema::check`].
+    #[cfg(feature = "tools")]
     pub(crate) fn origins(
         &self,
         what: &str,

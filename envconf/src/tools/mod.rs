@@ -1,6 +1,5 @@
 //! What the command and other tools need, and a program that loads does not.
 
-#[cfg(feature = "cli")]
 pub mod change;
 mod compare;
 pub(crate) mod explain;

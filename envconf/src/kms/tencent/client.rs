@@ -36,6 +36,7 @@ pub(super) type Parameter<'a> = (&'static str, Argument<'a>);
 #[derive(Clone, Copy)]
 pub(super) enum Argument<'a> {
     Text(&'a str),
+    #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only the management of keys has numbers"))]
     Number(u64),
 }
 
@@ -235,6 +236,7 @@ impl Response<'_> {
     }
 
     /// A field that is a list: those of its items that are objects.
+    #[cfg(feature = "tools")]
     pub(super) fn tables(&self, name: &str) -> impl Iterator<Item = &Table<'_>> {
         let items = match field(self.fields, name) {
             Some(Value::Array(items)) => items.as_slice(),
@@ -247,6 +249,7 @@ impl Response<'_> {
     }
 
     /// A field that is true or false.
+    #[cfg(feature = "tools")]
     pub(super) fn boolean(&self, name: &str) -> Option<bool> {
         boolean(self.fields, name)
     }
@@ -362,6 +365,7 @@ pub(super) fn string<'t>(table: &'t Table<'_>, name: &str) -> Option<&'t str> {
     }
 }
 
+#[cfg(feature = "tools")]
 pub(super) fn boolean(table: &Table<'_>, name: &str) -> Option<bool> {
     match field(table, name) {
         Some(Value::Bool(value)) => Some(*value),

@@ -6,8 +6,10 @@ mod client;
 mod clock;
 mod error_codes;
 mod credentials;
+#[cfg(feature = "tools")]
 mod diagnose;
 mod endpoint;
+#[cfg(feature = "tools")]
 mod keys;
 mod retries;
 pub(crate) mod sign;
@@ -27,9 +29,11 @@ use self::credentials::Credentials;
 use self::endpoint::Endpoint;
 use super::deadline::{Deadline, Patience};
 use super::http::{Method, Route};
+#[cfg(feature = "tools")]
 use super::keys::Keys;
 use super::proxy::{self, Proxies};
 use super::retry::{self, Again, Retries};
+#[cfg(feature = "tools")]
 use super::step::Step;
 use super::{BoxFuture, Context, Decrypted, Kms, KmsError, WrappedKey};
 use crate::base::{Error, KeyRef, Kind, Variables};
@@ -111,6 +115,7 @@ impl Tencent {
 
     /// As [`Tencent::ask`], for an action that must not be done twice: a failure that leaves open whether it was done
     /// is final.
+    #[cfg(feature = "tools")]
     async fn ask_once<T>(
         &self,
         action: &'static str,
@@ -304,10 +309,12 @@ impl Kms for Tencent {
         })
     }
 
+    #[cfg(feature = "tools")]
     fn keys(&self) -> Option<&dyn Keys> {
         Some(self)
     }
 
+    #[cfg(feature = "tools")]
     fn diagnose<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Vec<Step>> {
         Box::pin(diagnose::steps(self, key))
     }
