@@ -13,13 +13,8 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 #[test]
 fn no_import_points_upward() {
-    let rooms = Rooms::read();
-    let problems: Vec<_> = rooms.trees.iter().flat_map(|tree| tree.problems(&repository())).collect();
-    let unneeded = rooms.unneeded_exceptions(&problems);
-    let problems: Vec<_> =
-        problems.iter().filter(|problem| !rooms.excepts(problem)).map(Problem::text).collect();
+    let problems = Rooms::read().problems(&repository());
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
-    assert!(unneeded.is_empty(), "exceptions in rooms.toml that nothing needs: {unneeded:?}");
 }
 
 #[test]
@@ -86,19 +81,6 @@ struct Import {
     to: Vec<String>,
 }
 
-/// An import, or a circle, that the order of the rooms forbids.
-struct Problem {
-    from: String,
-    to: String,
-    what: String,
-}
-
-impl Problem {
-    fn text(&self) -> String {
-        self.what.clone()
-    }
-}
-
 impl Rooms {
     fn read() -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("rooms.toml");
@@ -140,15 +122,17 @@ impl Rooms {
         }
     }
 
-    fn excepts(&self, problem: &Problem) -> bool {
-        self.exceptions.iter().any(|(from, to)| (from, to) == (&problem.from, &problem.to))
-    }
-
-    fn unneeded_exceptions(&self, problems: &[Problem]) -> Vec<String> {
-        let is_needed =
-            |from: &str, to: &str| problems.iter().any(|problem| problem.from == from && problem.to == to);
-        let unneeded = self.exceptions.iter().filter(|(from, to)| !is_needed(from, to));
-        unneeded.map(|(from, to)| format!("{from} → {to}")).collect()
+    /// Everything that is wrong with the trees, which lie below `root`.
+    fn problems(&self, root: &Path) -> Vec<String> {
+        let mut needed = BTreeSet::new();
+        let mut problems = Vec::new();
+        for tree in &self.trees {
+            problems.extend(tree.problems(root, &self.exceptions, &mut needed));
+        }
+        let unneeded = self.exceptions.iter().filter(|exception| !needed.contains(exception));
+        problems
+            .extend(unneeded.map(|(from, to)| format!("the exception from {from} to {to} is not needed")));
+        problems
     }
 
     fn table(&self) -> String {
@@ -172,10 +156,14 @@ impl Tree {
         self.rooms.iter().position(|known| known.name == room)
     }
 
-    /// Everything that is wrong with the tree, which lies below `root`.
-    fn problems(&self, root: &Path) -> Vec<Problem> {
-        let source = root.join(&self.source);
-        let modules = modules(&source, &self.rooms);
+    /// Everything that is wrong with this tree. Collects the exceptions that are `needed`.
+    fn problems<'a>(
+        &self,
+        root: &Path,
+        exceptions: &'a [(String, String)],
+        needed: &mut BTreeSet<&'a (String, String)>,
+    ) -> Vec<String> {
+        let modules = modules(&root.join(&self.source), &self.rooms);
         let mut problems = self.unlisted(&modules);
         let imports: Vec<_> = modules.iter().flat_map(|(file, path)| imports(file, path)).collect();
         let root_names = root_names(&imports);
@@ -184,40 +172,41 @@ impl Tree {
         for import in &imports {
             let Some(from) = import.from.first() else { continue };
             let Some(to) = self.resolve(&import.to, &root_names) else {
-                problems.push(import.problem(from, "", "leads to no room"));
+                problems.push(import.problem("leads to no room"));
                 continue;
             };
             let (Some(user), Some(used)) = (self.rank(from), self.rank(&to[0])) else { continue };
             if user > used {
-                problems.push(import.problem(from, &to[0], "points upward"));
+                if let Some(exception) = exceptions.iter().find(|(user, used)| (user, used) == (from, &to[0]))
+                {
+                    needed.insert(exception);
+                    continue;
+                }
+                problems.push(import.problem("points upward"));
             }
             let (here, there) = (self.node(&import.from, &known), self.node(&to, &known));
-            if user == used && here != there && self.rooms[user].separate && there != *from && here != *from {
-                problems.push(import.problem(
-                    &here,
-                    &there,
-                    "leads to a neighbour in a room whose files are separate",
-                ));
+            if here == there {
+                continue;
             }
-            if here != there {
-                edges.entry(here).or_default().insert(there);
+            if user == used && self.rooms[user].separate && there != *from && here != *from {
+                problems.push(import.problem("leads to a neighbour in a room whose files are separate"));
             }
+            edges.entry(here).or_default().insert(there);
         }
         problems.extend(circles(&edges));
         problems
     }
 
     /// What stands below the source directory and in no list, or the other way round.
-    fn unlisted(&self, modules: &[(PathBuf, Vec<String>)]) -> Vec<Problem> {
-        let listed: BTreeSet<String> = self.rooms.iter().map(|room| room.name.clone()).collect();
-        let found: BTreeSet<String> = modules.iter().filter_map(|(_, path)| path.first().cloned()).collect();
-        let problem = |name: &String, what: &str| Problem {
-            from: name.clone(),
-            to: String::new(),
-            what: format!("{}/{name}: {what}", self.source),
-        };
-        let missing = found.difference(&listed).map(|name| problem(name, "is not in rooms.toml"));
-        missing.chain(listed.difference(&found).map(|name| problem(name, "is in rooms.toml only"))).collect()
+    fn unlisted(&self, modules: &[(PathBuf, Vec<String>)]) -> Vec<String> {
+        let listed: BTreeSet<&str> = self.rooms.iter().map(|room| room.name.as_str()).collect();
+        let found: BTreeSet<&str> =
+            modules.iter().filter_map(|(_, path)| path.first()).map(String::as_str).collect();
+        let missing =
+            found.difference(&listed).map(|name| format!("{}/{name}: is not in rooms.toml", self.source));
+        let gone =
+            listed.difference(&found).map(|name| format!("{}/{name}: is in rooms.toml only", self.source));
+        missing.chain(gone).collect()
     }
 
     /// The modules that `path` leads to, beginning with a room; through the names of the crate's root too.
@@ -244,10 +233,8 @@ impl Room {
 }
 
 impl Import {
-    fn problem(&self, from: &str, to: &str, what: &str) -> Problem {
-        let Self { file, line, to: path, .. } = self;
-        let what = format!("{}:{line}: crate::{} {what}", file.display(), path.join("::"));
-        Problem { from: from.to_owned(), to: to.to_owned(), what }
+    fn problem(&self, what: &str) -> String {
+        format!("{}:{}: crate::{} {what}", self.file.display(), self.line, self.to.join("::"))
     }
 }
 
@@ -258,19 +245,16 @@ fn root_names(imports: &[Import]) -> BTreeMap<String, Vec<String>> {
 }
 
 /// Sets of nodes of which each leads to each other.
-fn circles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<Problem> {
+fn circles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     let reach: BTreeMap<_, _> = edges.keys().map(|node| (node, reached(node, edges))).collect();
     let mut problems = Vec::new();
     for (node, reached) in &reach {
         let back: Vec<_> =
             reached.iter().filter(|to| reach.get(**to).is_some_and(|r| r.contains(node))).collect();
         // Each circle once, told by its first node.
-        if let Some(other) = back.iter().find(|to| **to != node)
-            && back.iter().all(|to| **to >= node)
-        {
+        if back.len() > 1 && back.iter().all(|to| **to >= node) {
             let names: Vec<_> = back.iter().map(|to| to.as_str()).collect();
-            let what = format!("circle: {}", names.join(", "));
-            problems.push(Problem { from: node.to_string(), to: other.to_string(), what });
+            problems.push(format!("circle: {}", names.join(", ")));
         }
     }
     problems
@@ -527,8 +511,7 @@ mod scanner {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let mut problems: Vec<_> =
-            Rooms::parse(rooms).trees[0].problems(&root).iter().map(Problem::text).collect();
+        let mut problems = Rooms::parse(rooms).problems(&root);
         problems
             .iter_mut()
             .for_each(|problem| *problem = problem.replace(&format!("{}/", root.display()), ""));
@@ -594,6 +577,15 @@ mod scanner {
         assert_eq!(texts, [r#""give --name, or -r""#]);
         assert!(["--name,", "-r", "--env-provides)"].into_iter().all(is_option));
         assert!(!["-", "--", "o-w", "->", "-k-", "-r3", "-----BEGIN"].into_iter().any(is_option));
+    }
+
+    #[test]
+    fn an_exception_is_accepted_where_it_is_needed() {
+        let rooms = format!("{ROOMS}[[exception]]\nfrom = 'bottom'\nto = 'top'\nreason = 'a test'\n");
+        let mut files = CLEAN;
+        assert_eq!(problems(&rooms, &files), ["the exception from bottom to top is not needed"]);
+        files[3].1 = "use crate::top; pub struct Low;";
+        assert_eq!(problems(&rooms, &files), [""; 0]);
     }
 
     #[test]

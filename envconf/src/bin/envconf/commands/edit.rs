@@ -11,7 +11,7 @@ use crate::options::global::Global;
 use crate::options::pair_change::Change;
 use crate::options::plain_file;
 use crate::options::signing_args::SigningArgs;
-use crate::output::Output;
+use crate::output::{Output, hints};
 
 /// Edit what was sealed, and seal it again
 ///
@@ -60,7 +60,9 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
             return change.leave(json!({ "changed": false }), output);
         }
         let wrong = match change.seal(&text, json!({ "changed": true }), output) {
-            Err(error) if matches!(error.kind(), Kind::DoesNotFit | Kind::TooLarge) => error,
+            Err(error) if matches!(error.kind(), Kind::DoesNotFit | Kind::TooLarge) => {
+                hints::with_options(error)
+            }
             done => return done,
         };
         let is_same_again = !notes.is_empty() && *text == *before;
