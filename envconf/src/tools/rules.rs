@@ -229,7 +229,7 @@ fn check(file: &std::fs::File, path: &Path) -> Result<(), Error> {
         ))
         .advise_to_set(
             Remedy::PolicyFile,
-            "if they are right, copy them into a file of your own, and read that (Rules::read)",
+            "if they are right, copy them into a file of your own, and read the copy (Rules::read)",
         ));
     }
     if metadata.mode() & ANYBODY_WRITES != 0 {
@@ -241,7 +241,10 @@ fn check(file: &std::fs::File, path: &Path) -> Result<(), Error> {
     if !private_file::is_ours(&directory) {
         let owner = directory.uid();
         return Err(usage(format!("the directory of the rules belongs to user {owner}, neither to you nor to root"))
-            .advise("run envconf as that user; or copy the rules into a directory of your own, and name them with --config"));
+            .advise_to_set(
+                Remedy::PolicyFile,
+                "run the program as that user; or copy the rules into a directory of your own, and read the copy (Rules::read)",
+            ));
     }
     if directory.mode() & ANYBODY_WRITES != 0 {
         return Err(usage("everybody can write to the directory of the rules".into())

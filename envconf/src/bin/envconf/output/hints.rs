@@ -28,7 +28,9 @@ fn option(remedy: &Remedy) -> Option<String> {
         Remedy::ProvidedVariables => {
             "what only a variable gives where the program runs is named with --env-provides"
         }
-        Remedy::PolicyFile => "if they are right, copy them into a file of your own; name that with --config",
+        Remedy::PolicyFile => {
+            "run envconf as that user; or copy the rules into a directory of your own, and name the copy with --config"
+        }
         Remedy::GuideFiles => {
             "give the wrapped key as --key and the encrypted text as --data; for a file of the guide for small files leave --key out"
         }
