@@ -15,7 +15,7 @@ use super::{Layer, parse_all};
 use crate::base::{Complaint, Error, Origin, Problem, exact_text};
 use crate::syntax::dotenv::is_name;
 use crate::syntax::json::write_json;
-use crate::syntax::{Node, Value};
+use crate::syntax::{Node, Value, write_scalar};
 
 /// A leaf as a variable.
 pub(crate) struct NamedValue {
@@ -55,7 +55,7 @@ pub(crate) fn variables(
     let trees: Vec<&Document<'_>> = documents.iter().filter(is_source).collect();
     for leaf in leaves(&trees) {
         let origin = leaf.document.origin(leaf.node.place);
-        let value = text_of(leaf.node);
+        let value = text_of(leaf.node, leaf.document.text());
         match (name_of(prefix, &leaf.keys), value) {
             (_, Ok(None)) => {}
             // NAME_FILE names the file that holds the value of NAME: a writer of the plain layer could choose a secret.
@@ -162,21 +162,22 @@ fn upper_snake(key: &str) -> Option<String> {
     (!out.is_empty()).then_some(out)
 }
 
-/// A value as variables are read; `None` for a null.
-fn text_of(node: &Node<'_>) -> Result<Option<Zeroizing<String>>, &'static str> {
+/// Returns the value `node` of `content` as variables are read; `None` for a null. Numbers, dates and times are as they
+/// are written in `content`.
+fn text_of(node: &Node<'_>, content: &str) -> Result<Option<Zeroizing<String>>, &'static str> {
     let text = match &node.value {
         Value::Null => return Ok(None),
         Value::String(text) => exact_text(|out| out.write_str(text)),
         Value::Bool(value) => exact_text(|out| write!(out, "{value}")),
-        Value::Integer(value) => exact_text(|out| write!(out, "{value}")),
-        Value::Float(value) => exact_text(|out| write!(out, "{value:?}")),
-        Value::Datetime(value) => exact_text(|out| write!(out, "{value}")),
+        Value::Integer(_) | Value::Float(_) | Value::Datetime(_) => {
+            exact_text(|out| write_scalar(node, content, out))
+        }
         Value::Array(_) | Value::Table(_) if !is_json(node) => {
             return Err("JSON, as which a list or table becomes a variable, has no such number");
         }
-        Value::Array(_) | Value::Table(_) => {
-            exact_text(|out| write_json(&node.value, &ToString::to_string, out))
-        }
+        Value::Array(_) | Value::Table(_) => exact_text(|out| {
+            write_json(node, content, &|datetime, out| write_scalar(datetime, content, out), out)
+        }),
     };
     Ok(Some(text))
 }

@@ -41,6 +41,11 @@ impl<'a> Document<'a> {
         &self.root
     }
 
+    /// The text that the places are in.
+    pub(crate) fn text(&self) -> &'a str {
+        self.layer.text
+    }
+
     pub(crate) fn origin(&self, place: Place) -> Origin {
         self.layer.origin(place, self.lines.get_or_init(|| Lines::of(self.layer.text)))
     }

@@ -6,11 +6,11 @@
 use std::fmt::{self, Write};
 
 use serde::de::IgnoredAny;
-use toml::value::Datetime;
 use zeroize::Zeroizing;
 
 use super::Broken;
 use super::tree::{Entry, MAX_DEPTH, Node, Place, Table, Text, Value};
+use super::written::write_json_number;
 use crate::base::write_json_string;
 
 const SYNTAX: &str = "JSON";
@@ -22,25 +22,30 @@ pub(crate) fn parse(text: &str) -> Result<Node<'_>, Broken> {
     Walker { text, at: 0 }.node(MAX_DEPTH)
 }
 
-/// Writes a value as JSON on one line: dates, `inf` and `nan` become strings, dates as `datetime` formats them.
+/// Writes `node`, which was read from `text`, as JSON on one line. Numbers keep the digits of `text`; dates, `inf` and
+/// `nan` become strings, dates as `datetime` writes them.
 pub(crate) fn write_json(
-    value: &Value<'_>,
-    datetime: &dyn Fn(&Datetime) -> String,
+    node: &Node<'_>,
+    text: &str,
+    datetime: &dyn Fn(&Node<'_>, &mut dyn Write) -> fmt::Result,
     out: &mut dyn Write,
 ) -> fmt::Result {
-    match value {
+    match &node.value {
         Value::Null => out.write_str("null"),
         Value::Bool(value) => write!(out, "{value}"),
-        Value::Integer(value) => write!(out, "{value}"),
-        Value::Float(value) if value.is_finite() => write!(out, "{value:?}"),
-        Value::Float(value) => write!(out, "\"{}\"", non_finite(*value)),
-        Value::Datetime(value) => write!(out, "\"{}\"", datetime(value)),
-        Value::String(text) => write_json_string(text, out),
+        Value::Float(value) if !value.is_finite() => write!(out, "\"{}\"", non_finite(*value)),
+        Value::Integer(_) | Value::Float(_) => write_json_number(node, text, out),
+        Value::Datetime(_) => {
+            out.write_char('"')?;
+            datetime(node, out)?;
+            out.write_char('"')
+        }
+        Value::String(string) => write_json_string(string, out),
         Value::Array(items) => {
             out.write_char('[')?;
             for (at, item) in items.iter().enumerate() {
                 out.write_str(if at == 0 { "" } else { "," })?;
-                write_json(&item.value, datetime, out)?;
+                write_json(item, text, datetime, out)?;
             }
             out.write_char(']')
         }
@@ -50,7 +55,7 @@ pub(crate) fn write_json(
                 out.write_str(if at == 0 { "" } else { "," })?;
                 write_json_string(key, out)?;
                 out.write_char(':')?;
-                write_json(&node.value, datetime, out)?;
+                write_json(node, text, datetime, out)?;
             }
             out.write_char('}')
         }

@@ -7,10 +7,12 @@ mod yaml;
 pub(crate) mod dotenv;
 pub(crate) mod tree;
 pub(crate) mod de;
+mod written;
 
 pub use self::de::Given;
 pub(crate) use self::de::Misfit;
 pub(crate) use self::tree::{Entry, Lines, Node, Place, Table, Text, Value, segment};
+pub(crate) use self::written::write_scalar;
 
 use crate::format::ContentType;
 

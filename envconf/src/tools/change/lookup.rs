@@ -1,5 +1,7 @@
 //! What is at a path, or why there is nothing.
 
+use std::fmt::Write;
+
 use zeroize::Zeroizing;
 
 use super::path::{KeyPath, PathStep};
@@ -8,12 +10,14 @@ use crate::base::suggest::nearest;
 use crate::base::{Error, Kind, escape, exact_text, json_string};
 use crate::envelope::outline::datetime_text;
 use crate::syntax::json::{non_finite, write_json};
-use crate::syntax::{Node, Value};
+use crate::syntax::{Node, Value, write_scalar};
 
 /// A value, as text in wiped buffers; `Debug` shows none of it.
 pub struct Found {
     shape: ValueKind,
     text: Zeroizing<String>,
+    /// Of a number, which may be written as JSON does not allow.
+    json: Option<Zeroizing<String>>,
 }
 
 /// Of what sort a value is.
@@ -55,14 +59,20 @@ impl ValueKind {
 }
 
 impl Found {
-    pub(super) fn of(value: &Value<'_>) -> Self {
-        let text = match value {
-            Value::String(text) => Zeroizing::new(text.to_string()),
-            Value::Float(float) if !float.is_finite() => Zeroizing::new(non_finite(*float).to_owned()),
-            Value::Datetime(datetime) => Zeroizing::new(datetime_text(datetime)[1..].to_owned()),
-            other => json(other),
+    /// The value `node`, which was read from `content`.
+    pub(super) fn of(node: &Node<'_>, content: &str) -> Self {
+        let (text, json) = match &node.value {
+            Value::String(text) => (Zeroizing::new(text.to_string()), None),
+            Value::Float(float) if !float.is_finite() => {
+                (Zeroizing::new(non_finite(*float).to_owned()), None)
+            }
+            Value::Datetime(datetime) => (Zeroizing::new(datetime_text(datetime)[1..].to_owned()), None),
+            Value::Integer(_) | Value::Float(_) => {
+                (exact_text(|out| write_scalar(node, content, out)), Some(json(node, content)))
+            }
+            _ => (json(node, content), None),
         };
-        Self { shape: shape(value), text }
+        Self { shape: shape(&node.value), text, json }
     }
 
     /// Of what sort it is.
@@ -70,18 +80,18 @@ impl Found {
         self.shape
     }
 
-    /// A string, date or time as it is; anything else as JSON on one line, with dates, `inf` and `nan` in it as
-    /// strings.
+    /// A string, date or time as it is, and a number as it is written; anything else as JSON on one line, with dates,
+    /// `inf` and `nan` in it as strings.
     pub fn text(&self) -> &str {
         &self.text
     }
 
     /// The same with strings, dates, `inf` and `nan` as JSON strings: always one value of JSON.
     pub fn json(&self) -> Zeroizing<String> {
-        match self.shape {
-            ValueKind::String | ValueKind::Datetime => json_string(&self.text),
-            ValueKind::Float if self.text.contains('n') => json_string(&self.text),
-            _ => self.text.clone(),
+        match (&self.json, self.shape) {
+            (Some(json), _) => json.clone(),
+            (None, ValueKind::String | ValueKind::Datetime | ValueKind::Float) => json_string(&self.text),
+            (None, _) => self.text.clone(),
         }
     }
 }
@@ -105,9 +115,13 @@ fn shape(value: &Value<'_>) -> ValueKind {
     }
 }
 
-/// `value` as JSON on one line.
-fn json(value: &Value<'_>) -> Zeroizing<String> {
-    exact_text(|out| write_json(value, &|datetime| datetime_text(datetime)[1..].to_owned(), out))
+/// Returns `node`, which was read from `content`, as JSON on one line.
+fn json(node: &Node<'_>, content: &str) -> Zeroizing<String> {
+    let datetime = |node: &Node<'_>, out: &mut dyn Write| match &node.value {
+        Value::Datetime(datetime) => out.write_str(&datetime_text(datetime)[1..]),
+        _ => Ok(()),
+    };
+    exact_text(|out| write_json(node, content, &datetime, out))
 }
 
 /// Why there is nothing at a path.

@@ -37,9 +37,10 @@ pub use value::NewValue;
 /// [`Kind::DoesNotFit`] where there is none, naming the nearest key there is, and for content that does not parse;
 /// [`Kind::Usage`] for content of a type that has no values.
 pub fn get(content_type: ContentType, content: &[u8], path: &KeyPath) -> Result<Found, Error> {
-    let root = parse(content_type, text(content_type, content)?)?;
+    let text = text(content_type, content)?;
+    let root = parse(content_type, text)?;
     match lookup::at(&root, path) {
-        Ok(node) => Ok(Found::of(&node.value)),
+        Ok(node) => Ok(Found::of(node, text)),
         Err(missing) => Err(missing.error(path)),
     }
 }
@@ -61,13 +62,17 @@ pub fn set(
     let text = changeable(content_type, content)?;
     let root = parse(content_type, text)?;
     let old = match lookup::at(&root, path) {
-        Ok(node) => Some(&node.value),
+        Ok(node) => Some(node),
         Err(missing) if missing.can_be_made() => None,
         Err(missing) => return Err(missing.error(path)),
     };
-    let spelled = value.spelled(content_type, old).map_err(|complaint| value::refused(path, complaint))?;
+    let spelled = value
+        .spelled(content_type, old.map(|old| &old.value))
+        .map_err(|complaint| value::refused(path, complaint))?;
     if let (Some(old), Some(new)) = (old, spelled.parse(content_type))
-        && proof::same(old, &new.value)
+        && proof::same(&old.value, &new.value)
+        // `1.10` replaces `1.1`: where it is written out, it is another text.
+        && Found::of(old, text).text() == Found::of(&new, spelled.as_str()).text()
     {
         return Ok(None);
     }

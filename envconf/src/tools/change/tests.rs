@@ -213,6 +213,9 @@ fn what_is_there_already_is_no_change() {
     assert_eq!(take(Toml, TOML, "nothing"), Ok(None));
     assert_eq!(take(Toml, TOML, "database.nothing.at.all"), Ok(None));
     assert_ne!(put(Toml, TOML, "port", Literal("8080.0")), Ok(None), "of another type");
+    puts(Toml, "a = 1.1\n", "a", Text("1.10"), "a = 1.1", "a = 1.10");
+    puts(Json, r#"{"a":1e3}"#, "a", Literal("1000.0"), "1e3", "1000.0");
+    assert_eq!(put(Toml, "a = 1_000", "a", Text("1000")), Ok(None), "underscores are no difference");
 }
 
 #[test]
@@ -274,6 +277,13 @@ fn values_are_shown_as_they_are_and_all_else_as_json() {
         ("list", "[1,2]", "[1,2]"),
         ("peer[1]", r#"{"host":"b"}"#, r#"{"host":"b"}"#),
     ] {
+        assert_eq!((find(at).text(), find(at).json().as_str()), (shown, json));
+    }
+    let numbers = "v = 1.10\np = +1\nx = 0x1F\nn = [1.10, +1, 1_0]\n";
+    let find = |at: &str| get(Toml, numbers.as_bytes(), &path(at)).unwrap();
+    for (at, shown, json) in
+        [("v", "1.10", "1.10"), ("p", "+1", "1"), ("x", "31", "31"), ("n", "[1.10,1,10]", "[1.10,1,10]")]
+    {
         assert_eq!((find(at).text(), find(at).json().as_str()), (shown, json));
     }
     let other = "d = 1979-05-27T07:32:00Z\nf = [inf, 1.0, -nan]\ni = inf\n";
