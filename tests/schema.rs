@@ -29,7 +29,7 @@ fn seal_by(schema: Schema, content_type: &str, content: &str) -> Result<(), Erro
     let key = LocalKey::generate().unwrap();
     let content_type = ContentType::from_name(content_type).unwrap();
     let name = schema.meta().name.parse().unwrap();
-    let seal = Seal::new(name, "default".parse().unwrap(), content_type).schema(schema);
+    let seal = Seal::new(name, "default".parse().unwrap(), content_type).as_is().schema(schema);
     let seal = seal.recipient(key.key_ref().clone());
     seal.seal_bytes(content.as_bytes(), &KeyServices::none().local_key(key)).map(drop)
 }

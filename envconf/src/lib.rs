@@ -172,8 +172,8 @@ pub mod key_store {
 pub use load::{Status, Watch, WatchOptions};
 pub use pair::{
     Check, DataKeyUse, Depth, HowWrapped, OldPair, Opened, Pair, Policy, Rewrap, Rewrapped, Seal, Sealed,
-    Sign, Signed, Trusted, Verified, check_content, content_type_of, identity_of, open, open_bytes,
-    parse_signers, parse_trust, verify,
+    Sign, Signed, Trusted, Verified, check_content, check_dotenv, check_text, content_type_of, identity_of,
+    open, open_bytes, parse_signers, parse_trust, verify,
 };
 pub use schema::{Format, Schema, template};
 #[cfg(feature = "tools")]

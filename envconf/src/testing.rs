@@ -247,7 +247,7 @@ fn seal_signed<T: EncryptedConfig>(
 ) -> Result<Pair, Error> {
     let name: Name = T::META.name.parse()?;
     let pair = Pair::new(dir, &name, &environment);
-    let seal = Seal::new(name, environment, content_type).recipient(kms.key().clone());
+    let seal = Seal::new(name, environment, content_type).recipient(kms.key().clone()).as_is();
     // Over a signed pair too: what an unsigned one leads to is for the test to see.
     let seal = if signers.is_empty() { seal.unsigned() } else { seal };
     let seal = signers.iter().cloned().fold(seal, Seal::sign);

@@ -40,7 +40,7 @@ impl Project {
     ) {
         let pair = self.pair(environment);
         std::fs::create_dir_all(pair.folder()).unwrap();
-        let seal = Seal::new("app".parse().unwrap(), environment.parse().unwrap(), content_type);
+        let seal = Seal::new("app".parse().unwrap(), environment.parse().unwrap(), content_type).as_is();
         let seal = recipients.iter().fold(seal, |seal, key| seal.recipient((*key).clone()));
         seal.seal(&pair, content, services).unwrap();
     }
@@ -50,7 +50,7 @@ impl Project {
         let (name, environment) = (name.parse().unwrap(), "default".parse().unwrap());
         let pair = Pair::new(self.sandbox.path("config"), &name, &environment);
         let services = KeyServices::none().local_key(self.key.clone());
-        let seal = Seal::new(name, environment, content_type).recipient(self.key.key_ref().clone());
+        let seal = Seal::new(name, environment, content_type).recipient(self.key.key_ref().clone()).as_is();
         seal.seal(&pair, content, &services).unwrap();
     }
 

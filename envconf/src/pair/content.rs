@@ -1,12 +1,17 @@
 //! What may be sealed: content that is what its type says (format.md §3).
 
+use std::collections::HashSet;
+
 use crate::base::{Complaint, Error, Kind, Origin, Problem};
-use crate::format::ContentType;
+use crate::format::{ContentType, conflict_markers};
 use crate::layers::{Layer, LayerKind};
 use crate::syntax;
+use crate::syntax::dotenv::{AmbiguousLine, ambiguous_lines};
 
-/// Refuses content that is not what its type says: no UTF-8, a byte order mark, or text that does not parse. YAML
+/// Refuses content that is not what its type says: not UTF-8, a byte order mark, or text that does not parse. YAML
 /// and raw content are never parsed.
+///
+/// Lines of dotenv content that other readers read differently pass; see [`check_dotenv`].
 ///
 /// # Errors
 /// [`Kind::DoesNotFit`] with line and column; [`Kind::TooLarge`] above 64 MiB.
@@ -21,6 +26,7 @@ pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Er
     if content_type == ContentType::Raw {
         return Ok(());
     }
+    refuse_utf16(content, "the content")?;
     let text =
         std::str::from_utf8(content).map_err(|error| broken(not_utf8(content, error.valid_up_to())))?;
     if text.starts_with('\u{feff}') {
@@ -32,6 +38,58 @@ pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Er
     }
     let layer = Layer { file: None, kind: LayerKind::ToSeal, content_type, text };
     syntax::parse(content_type, text).map(|_| ()).map_err(|syntax| broken(syntax.problem(&layer)))
+}
+
+/// Refuses dotenv content with lines that other dotenv readers (python-dotenv, Node's dotenv, Docker Compose) read
+/// differently: quotes, comments behind a value, `export`, `$`, backslashes, outer blanks, CR LF. Here a value is the raw
+/// rest of its line (format.md §7), so quotes and comments would become part of it.
+///
+/// Lines of `known` pass: content that was sealed before, or nothing.
+///
+/// # Errors
+/// [`Kind::DoesNotFit`] with every such line and the name in it, and no value.
+pub fn check_dotenv(content: &[u8], known: &[u8]) -> Result<(), Error> {
+    let text = check_text(content, "the content")?;
+    if conflict_markers::first_whole(content).is_some() {
+        // Not what the lines mean: `check_content` says where the conflict is.
+        return Ok(());
+    }
+    let known: HashSet<&[u8]> = known.split(|byte| *byte == b'\n').collect();
+    let lines = ambiguous_lines(text).into_iter().filter(|line| !known.contains(line.text.as_bytes()));
+    let problem = |line: AmbiguousLine<'_>| {
+        let origin = Origin::Text { file: None, sealed: false, line: line.number, column: line.column };
+        Problem::new(line.name, Some(origin), Complaint::Rule(line.why.to_owned()))
+    };
+    let problems: Vec<Problem> = lines.map(problem).collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Error::does_not_fit("the content", problems).advise(
+        "read the file as other tools do with `envconf import --dotenv FILE`; or keep every line as it is with --as-is (Seal::as_is)",
+    ))
+}
+
+/// Returns bytes as a text; `what` says whose they are.
+///
+/// # Errors
+/// [`Kind::DoesNotFit`] for what is not UTF-8, with advice where it is UTF-16.
+pub fn check_text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, Error> {
+    refuse_utf16(bytes, what)?;
+    std::str::from_utf8(bytes)
+        .map_err(|error| Error::does_not_fit(what, vec![not_utf8(bytes, error.valid_up_to())]))
+}
+
+/// # Errors
+/// [`Kind::DoesNotFit`] for bytes that begin with a byte order mark of UTF-16, or whose first characters are ASCII in
+/// UTF-16.
+fn refuse_utf16(bytes: &[u8], what: &str) -> Result<(), Error> {
+    let has_mark = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    let is_ascii = matches!(bytes, [a, 0, b, 0, ..] | [0, a, 0, b, ..] if *a != 0 && *b != 0);
+    if !has_mark && !is_ascii {
+        return Ok(());
+    }
+    Err(Error::new(Kind::DoesNotFit, format!("{what} is UTF-16, and not UTF-8"))
+        .advise("save it as UTF-8, or convert it with iconv -f UTF-16 -t UTF-8"))
 }
 
 pub(crate) fn not_utf8(content: &[u8], at: usize) -> Problem {

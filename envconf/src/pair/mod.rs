@@ -12,7 +12,7 @@ pub(crate) mod policy;
 pub(crate) mod wrapping;
 pub(crate) mod content;
 
-pub use self::content::check_content;
+pub use self::content::{check_content, check_dotenv, check_text};
 pub use self::files::{Pair, content_type_of, identity_of};
 pub use self::known_pairs::KnownPair;
 #[cfg(feature = "tools")]

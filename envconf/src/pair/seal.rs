@@ -10,7 +10,7 @@ pub use self::old_pair::OldPair;
 use self::old_pair::{Known, Old, section_of};
 use self::planned::{NewFiles, Planned};
 pub use self::sealed::{Check, DataKeyUse, Sealed};
-use super::content::{check_content, not_utf8};
+use super::content::{check_content, check_dotenv, not_utf8};
 use super::files::Pair;
 use super::lock::{self, Lock};
 use super::open::{self, Checked, Opened, Wait};
@@ -60,6 +60,7 @@ pub struct Seal {
     schema: Option<Schema>,
     unsigned: bool,
     above_generation: Option<u64>,
+    as_is: bool,
 }
 
 impl Seal {
@@ -79,6 +80,7 @@ impl Seal {
             schema: None,
             unsigned: false,
             above_generation: None,
+            as_is: false,
         }
     }
 
@@ -153,6 +155,14 @@ impl Seal {
         self
     }
 
+    /// Accepts dotenv content with lines that other readers read differently ([`check_dotenv`]), and keeps them byte for
+    /// byte. Content of other types is not concerned.
+    #[must_use]
+    pub fn as_is(mut self) -> Self {
+        self.as_is = true;
+        self
+    }
+
     /// Brings a new data key even where the old one could stay.
     #[must_use]
     pub fn new_data_key(mut self) -> Self {
@@ -189,8 +199,9 @@ impl Seal {
     /// replaced, and after any error the old one is as it was.
     ///
     /// # Errors
-    /// [`Kind::Usage`] without recipients; [`Kind::DoesNotFit`] for content that does not parse or that the schema
-    /// refuses, with every problem there is and before anything is asked or written;
+    /// [`Kind::Usage`] without recipients; [`Kind::DoesNotFit`] for content that does not parse, that the schema
+    /// refuses or that other dotenv readers read differently, with every problem there is and before anything is asked or
+    /// written;
     /// [`Kind::SignatureRequired`] without a signer where the old pair is signed;
     /// [`Kind::UnwrapFailed`] where a key service does not answer; whatever is wrong with the old pair;
     /// [`Kind::Io`] for a file that cannot be read or written, and for a link in the place of either.
@@ -210,7 +221,7 @@ impl Seal {
         services: &KeyServices,
         confirm: impl FnOnce(&[KeyRef], OldPair) -> Result<(), Error>,
     ) -> Result<Sealed, Error> {
-        self.check(pair, content)?;
+        self.check(pair, content, b"")?;
         let _lock = Lock::of(pair)?;
         let (old, lost) = self.read_old(pair, services)?;
         let added: Vec<KeyRef> = self.recipients.iter().filter(|key| !old.has(key)).cloned().collect();
@@ -221,7 +232,8 @@ impl Seal {
         planned.put(pair).map(|sealed| Sealed { lost, ..sealed })
     }
 
-    /// As [`Seal::seal`], over a pair that was opened before: no key is asked for the old one again.
+    /// As [`Seal::seal`], over a pair that was opened before: no key is asked for the old one again. Lines of dotenv
+    /// content that the old one has already are not checked again ([`Seal::as_is`]).
     ///
     /// # Errors
     /// As for [`Seal::seal`], and [`Kind::Differences`] where somebody else has sealed the pair since it was opened.
@@ -232,7 +244,7 @@ impl Seal {
         content: &[u8],
         services: &KeyServices,
     ) -> Result<Sealed, Error> {
-        self.check(pair, content)?;
+        self.check(pair, content, opened.content())?;
         let (enc, key) = (pair.read_enc()?, pair.read_key()?);
         let file = EncFile::parse(&enc).map_err(|error| error.at(pair.enc()))?;
         let (key_file, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
@@ -256,7 +268,7 @@ impl Seal {
     /// # Errors
     /// As for [`Seal::seal`], without [`Kind::Io`].
     pub fn seal_bytes(&self, content: &[u8], services: &KeyServices) -> Result<(Vec<u8>, Vec<u8>), Error> {
-        self.check_content(content)?;
+        self.check_content(content, b"")?;
         self.check_by_schema(content, &[])?;
         worker::block_on(async {
             let made = self.with_new_key(content, 1, services).await?;
@@ -264,17 +276,18 @@ impl Seal {
         })
     }
 
-    /// Checks everything that needs no key and nothing of the old pair.
-    fn check(&self, pair: &Pair, content: &[u8]) -> Result<(), Error> {
-        self.check_content(content)?;
+    /// Checks everything that needs no key and, except for the content that was sealed before, nothing of the old pair.
+    fn check(&self, pair: &Pair, content: &[u8], old: &[u8]) -> Result<(), Error> {
+        self.check_content(content, old)?;
         if self.schema.is_some() {
             self.check_by_schema(content, &Plain::beside(pair, &self.name, &self.environment)?)?;
         }
         pair.refuse_links()
     }
 
-    /// The content parses as what it is said to be, and holds what its type may hold.
-    fn check_content(&self, content: &[u8]) -> Result<(), Error> {
+    /// The content parses as what it is said to be, and holds what its type may hold. `old` is the content that was
+    /// sealed before.
+    fn check_content(&self, content: &[u8], old: &[u8]) -> Result<(), Error> {
         if self.recipients.is_empty() {
             return Err(Error::new(Kind::Usage, "no recipient is given")
                 .advise("name at least one key that can unwrap"));
@@ -286,6 +299,9 @@ impl Seal {
         if self.outline != Outline::None && !self.content_type.has_outline() {
             let ty = self.content_type.name();
             return Err(Error::new(Kind::Usage, format!("content of type {ty} carries no outline")));
+        }
+        if self.content_type == ContentType::Dotenv && !self.as_is {
+            check_dotenv(content, old)?;
         }
         check_content(content, self.content_type)
     }

@@ -14,7 +14,8 @@ use std::collections::HashMap;
 
 use zeroize::Zeroizing;
 
-use crate::base::{Complaint, Error, Kind, Origin, Problem};
+use crate::base::{Complaint, Error, Origin, Problem};
+use crate::pair::check_text;
 use crate::syntax::dotenv::is_name;
 
 /// A dotenv file of another tool; values are wiped on drop.
@@ -40,13 +41,11 @@ impl Dotenv {
     /// Reads the bytes of the file: UTF-8, with a byte order mark or not, lines ended by LF or CR LF.
     ///
     /// # Errors
-    /// [`Kind::DoesNotFit`] with every line that is not understood, or that tools read differently;
-    /// [`Kind::AlreadySealed`] for a file of a sealed pair.
+    /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every line that is not understood, or that tools read differently;
+    /// [`Kind::AlreadySealed`](crate::Kind::AlreadySealed) for a file of a sealed pair.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         super::refuse_sealed(bytes)?;
-        let text = std::str::from_utf8(bytes).map_err(|_| {
-            Error::new(Kind::DoesNotFit, "it is not UTF-8").advise("convert it (iconv) first")
-        })?;
+        let text = check_text(bytes, "the file")?;
         let text = with_line_feeds(text.strip_prefix('\u{feff}').unwrap_or(text));
         let mut reader =
             DotenvReader { text: &text, at: 0, line: 1, problems: Vec::new(), variables: Vec::new() };
@@ -263,6 +262,7 @@ fn copy(text: &str) -> Zeroizing<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Kind;
 
     fn read(text: &str) -> Vec<(String, String)> {
         let read = Dotenv::parse(text.as_bytes()).unwrap();

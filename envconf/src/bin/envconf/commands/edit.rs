@@ -1,7 +1,7 @@
 use std::io::{IsTerminal as _, stderr, stdin};
 use std::path::PathBuf;
 
-use envconf::{ContentType, Error, Kind};
+use envconf::{ContentType, Error, Kind, Seal};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -39,6 +39,10 @@ pub(crate) struct Args {
     #[arg(long)]
     allow_disk: bool,
 
+    /// Accept new dotenv lines that other tools read differently
+    #[arg(long)]
+    as_is: bool,
+
     #[command(flatten)]
     signing: SigningArgs,
 }
@@ -55,15 +59,23 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     loop {
         plain_file::write(&file, &notes.above(&before), true)?;
         editor.edit(&file, &watch)?;
-        let text = notes.strip(&plain_file::read(&file)?);
+        let mut text = notes.strip(&plain_file::read(&file)?);
+        if change.content_type() != ContentType::Raw {
+            plain_file::remove_byte_order_mark(&mut text, &file, output);
+        }
         if *text == *change.content() {
             return change.leave(json!({ "changed": false }), output);
         }
-        let wrong = match change.seal(&text, json!({ "changed": true }), output) {
+        let adjust = |seal| if args.as_is { Seal::as_is(seal) } else { seal };
+        let wrong = match change.seal(adjust, &text, json!({ "changed": true }), output) {
             Err(error) if matches!(error.kind(), Kind::DoesNotFit | Kind::TooLarge) => {
                 hints::with_options(error)
             }
-            done => return done,
+            Err(error) => return Err(error),
+            Ok(()) => {
+                plain_file::note_quotes(change.content_type(), &text, output);
+                return Ok(());
+            }
         };
         let is_same_again = !notes.is_empty() && *text == *before;
         if !has_terminal || is_same_again {

@@ -6,7 +6,7 @@ use envconf::import::{Blob, BlobPlace, Encoding, GuideData, Imported};
 use envconf::key_store::KnownPair;
 use envconf::{
     Check, ContentType, Error, KeyRef, KeyServices, Kind, Name, Pair, Seal, Sealed, Trusted, check_content,
-    content_type_of, setting,
+    check_dotenv, content_type_of, setting,
 };
 use serde_json::json;
 
@@ -59,6 +59,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PREFIX", requires = "dotenv")]
     env_prefix: Option<String>,
 
+    /// Keep dotenv lines of --data that other tools read differently
+    #[arg(long, conflicts_with = "dotenv")]
+    as_is: bool,
+
     /// Where to decrypt: provider:region
     ///
     /// Else tencent in TENCENTCLOUD_REGION, else in the region of the keys of -r. With
@@ -104,6 +108,8 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     agree(&report(data_file, args, &target, &wanted, &imported, content_type), args.yes, output)?;
     let seal =
         Seal::new(target.name.clone(), target.environment.clone(), content_type).outline(outline.clone());
+    // `content_type` has checked the lines.
+    let seal = seal.as_is();
     let sealed = seal_first(seal, imported.expose(), &wanted, &sealing)?;
     written(&target, &imported, content_type, &sealed, output)?;
     signing_args::say_missing(signing_args::demand(global, None, &target.pair)?.as_ref(), &[], output);
@@ -216,6 +222,11 @@ fn content_type(data_file: &Path, args: &Args, imported: &Imported) -> Result<Co
         return Err(Error::new(Kind::DoesNotFit, message).advise(
             "import it with --type raw; then open it, convert it (iconv -f GB18030 -t UTF-8), and seal the result",
         ));
+    }
+    if content_type == ContentType::Dotenv && !args.as_is {
+        check_dotenv(content, b"").map_err(|error| {
+            error.advise("keep these lines as they are with --as-is; then change them with `envconf edit`")
+        })?;
     }
     check_content(content, content_type).map_err(|error| match args.content_type {
         Some(_) => error,

@@ -4,7 +4,7 @@ use envconf::format::{EncFile, Header};
 use envconf::key_store::KnownPair;
 use envconf::{
     Check, ContentType, DataKeyUse, Error, Id, Kind, Outline, Pair, Seal, Sealed, Suite, Trusted,
-    check_content, content_type_of, escape,
+    check_content, check_dotenv, content_type_of, escape,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -69,6 +69,13 @@ pub(crate) struct Args {
         value_parser = one_of(ContentType::ALL.map(ContentType::name), ContentType::from_name))]
     content_type: Option<ContentType>,
 
+    /// Keep dotenv lines that other tools read differently, byte for byte
+    ///
+    /// Without it, quotes, comments behind values, export, $ and backslashes are
+    /// refused: in a pair they would be part of the value.
+    #[arg(long, verbatim_doc_comment)]
+    as_is: bool,
+
     /// The cipher
     #[arg(long, default_value = Suite::Aes256Gcm.name(),
         value_parser = one_of([Suite::Aes256Gcm, Suite::Aes128Gcm].map(Suite::name), Suite::from_name))]
@@ -115,14 +122,21 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         tracked::refuse_plain(file, args.tracked, output)?;
     }
     let signing = args.signing.read(global, source.file(), &target.pair)?;
-    let content = source.read()?;
+    let mut content = source.read()?;
     refuse_sealed_content(&content).map_err(|error| source.name(error))?;
     let content_type = match args.content_type {
         Some(content_type) => content_type,
-        None => content_type_of(source.path_for_type(), &content)?,
+        None => content_type_of(source.path_for_type(), plain_file::without_byte_order_mark(&content))?,
     };
+    if content_type != ContentType::Raw {
+        plain_file::remove_byte_order_mark(&mut content, source.shown_path(), output);
+    }
     let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).suite(args.suite);
     let seal = schema.into_iter().fold(seal, Seal::schema);
+    let seal = if args.as_is { seal.as_is() } else { seal };
+    if content_type == ContentType::Dotenv && !args.as_is {
+        check_dotenv(&content, b"").map_err(|error| source.name(error))?;
+    }
     check_content(&content, content_type).map_err(|error| source.name(error))?;
     let (outline, is_of_rules) = match args.outline()? {
         Some(outline) => (outline, false),
@@ -171,7 +185,8 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
 
 /// Deletes the plain file, unless it holds something else by now than what was sealed: keys and questions take their time.
 fn remove(file: &Path, sealed: &[u8], target: &Target) -> Result<(), Error> {
-    if *plain_file::read(file)? != *sealed {
+    let now = plain_file::read(file)?;
+    if *now != *sealed && plain_file::without_byte_order_mark(&now) != sealed {
         let message = "it was changed while it was sealed, and is not deleted";
         return Err(Error::new(Kind::Differences, message)
             .at(file)
@@ -293,9 +308,13 @@ impl<'a> ContentSource<'a> {
 
     /// Names the plain file in an error about it.
     fn name(&self, error: Error) -> Error {
+        error.at(self.shown_path())
+    }
+
+    fn shown_path(&self) -> &Path {
         match self {
-            Self::File(file) => error.at(file),
-            Self::Stdin => error.at(Path::new("standard input")),
+            Self::File(file) => file,
+            Self::Stdin => Path::new("standard input"),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use envconf::Error;
 use envconf::change::{self, KeyPath, NewValue};
+use envconf::{ContentType, Error, Seal, check_dotenv};
 use serde_json::json;
 
 use crate::options::global::Global;
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     args.value.refuse_surplus()?;
     let path: KeyPath = args.path.parse()?;
     let change = Change::begin(&args.pair, &args.signing, global, output)?;
-    let value = args.value.read(&format!("value of {path}"))?;
+    let value = args.value.read(&format!("value of {path}"), output)?;
     // It has been found to be text.
     let text = std::str::from_utf8(&value).unwrap_or_default();
     let value = if args.literal { NewValue::Literal(text) } else { NewValue::Text(text) };
@@ -64,8 +64,17 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         .map_err(|error| change.name(error))?;
     let more = json!({ "path": path.to_string(), "changed": new.is_some() });
     match new {
-        Some(new) => change.seal(&new, more, output),
+        Some(new) => {
+            change.seal(Seal::as_is, &new, more, output)?;
+            // The line was set on purpose; whoever opens the pair into a file may not expect it.
+            if let (ContentType::Dotenv, Err(ambiguous)) =
+                (change.content_type(), check_dotenv(&new, change.content()))
+            {
+                ambiguous.problems().iter().for_each(|line| output.say(format_args!("warning: {line}")));
+            }
+            Ok(())
+        }
         None if args.idempotent => change.leave(more, output),
-        None => change.seal(change.content(), more, output),
+        None => change.seal(Seal::as_is, change.content(), more, output),
     }
 }

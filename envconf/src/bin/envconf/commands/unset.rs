@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use envconf::Error;
 use envconf::change::{self, KeyPath};
+use envconf::{Error, Seal};
 use serde_json::json;
 
 use crate::options::global::Global;
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let new = change::unset(content_type, content, &path).map_err(|error| change.name(error))?;
     let more = json!({ "path": path.to_string(), "changed": new.is_some() });
     match new {
-        Some(new) => change.seal(&new, more, output),
+        Some(new) => change.seal(Seal::as_is, &new, more, output),
         None if args.idempotent => change.leave(more, output),
         // The same words as when it is looked for in vain.
         None => change::get(content_type, content, &path).map(drop).map_err(|error| change.name(error)),

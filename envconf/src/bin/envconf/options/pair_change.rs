@@ -60,18 +60,24 @@ impl Change {
         error.at(self.target.pair.enc())
     }
 
-    /// Seals `content` as the old one was sealed, and reports that; `more` are fields of the JSON report.
+    /// Seals `content` as the old one was sealed, with what `adjust` changes, and reports that; `more` are fields of the
+    /// JSON report.
     ///
     /// # Errors
     /// As for [`Seal::seal_over`].
-    pub(crate) fn seal(&self, content: &[u8], more: Value, output: &Output) -> Result<(), Error> {
+    pub(crate) fn seal(
+        &self,
+        adjust: impl FnOnce(Seal) -> Seal,
+        content: &[u8],
+        more: Value,
+        output: &Output,
+    ) -> Result<(), Error> {
         let Target { pair, .. } = &self.target;
-        let seal = self.signing.apply(Seal::again(&self.opened));
+        let seal = adjust(self.signing.apply(Seal::again(&self.opened)));
         let sealed = seal.seal_over(pair, &self.opened, content, &self.services)?;
         self.target.sealed(sealed.recipients(), output);
         self.report(Some(&sealed), more, output)?;
         self.signing.say_missing(output);
-        plain_file::note_quotes(self.content_type(), content, output);
         Ok(())
     }
 

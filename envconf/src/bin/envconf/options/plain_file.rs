@@ -9,7 +9,7 @@ use envconf::format::MAX_CONTENT;
 use envconf::{ContentType, Error, Kind, Pair};
 use zeroize::Zeroizing;
 
-use crate::output::Output;
+use crate::output::{Output, shown};
 
 /// What the first buffer holds where no length is known.
 const FIRST: usize = 64 * 1024;
@@ -36,6 +36,21 @@ pub(crate) fn read_stdin() -> Result<Zeroizing<Vec<u8>>, Error> {
         .and_then(|stdin| read_all(stdin, FIRST))
         .map_err(|error| Error::read(Path::new("standard input"), error))
 }
+
+/// Removes the byte order mark at the beginning of UTF-8 text, and says so; `name` is the file's.
+pub(crate) fn remove_byte_order_mark(text: &mut Zeroizing<Vec<u8>>, name: &Path, output: &Output) {
+    if without_byte_order_mark(text).len() < text.len() {
+        text.drain(..BYTE_ORDER_MARK.len());
+        output.say(format_args!("Removed the UTF-8 byte order mark from {}", shown(name)));
+    }
+}
+
+/// Returns `text` without the byte order mark at its beginning.
+pub(crate) fn without_byte_order_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Writes a file that only its owner can read. One that is there already is replaced as a whole, and only if
 /// `replace` says so; on failure there is what was there before.

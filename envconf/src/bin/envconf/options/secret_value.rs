@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::io::{IsTerminal as _, stdin};
 use std::path::{Path, PathBuf};
 
-use envconf::{Error, Kind};
+use envconf::{Error, Kind, check_text};
 use zeroize::Zeroizing;
 
 use super::plain_file;
+use crate::output::Output;
 
 /// Options of a verb that takes a value.
 #[derive(clap::Args)]
@@ -44,18 +45,19 @@ impl ValueSource {
             .advise("give it on standard input, with --value-file, or at the prompt; if this was a real one, make another"))
     }
 
-    /// Reads the value, which is text.
+    /// Reads the value, which is text, without a byte order mark.
     ///
     /// # Errors
-    /// [`Kind::Io`]; [`Kind::DoesNotFit`] for what is no UTF-8; [`Kind::Usage`] for an empty input;
+    /// [`Kind::Io`]; [`Kind::DoesNotFit`] for what is not UTF-8 or has a zero byte; [`Kind::Usage`] for an empty input;
     /// [`Kind::NeedsTerminal`] where there is nowhere to ask.
-    pub(crate) fn read(&self, prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn read(&self, prompt: &str, output: &Output) -> Result<Zeroizing<Vec<u8>>, Error> {
         let stdin_name = Path::new("standard input");
         let (mut value, name) = match &self.value_file {
             Some(file) if file != Path::new("-") => (plain_file::read(file)?, file.as_path()),
             None if !self.value_stdin && stdin().is_terminal() => return ask(prompt),
             _ => (plain_file::read_stdin()?, stdin_name),
         };
+        plain_file::remove_byte_order_mark(&mut value, name, output);
         if value.is_empty() && !self.exact && name == stdin_name {
             return Err(Error::new(Kind::Usage, "it is empty")
                 .at(name)
@@ -66,10 +68,13 @@ impl ValueSource {
             let end = value.len() - line_feed - usize::from(value.ends_with(b"\r\n"));
             value.truncate(end);
         }
-        match std::str::from_utf8(&value) {
-            Ok(_) => Ok(value),
-            Err(_) => Err(Error::new(Kind::DoesNotFit, "the value is no UTF-8 text").at(name)),
+        let text = check_text(&value, "the value").map_err(|error| error.at(name))?;
+        if text.contains('\0') {
+            return Err(Error::new(Kind::DoesNotFit, "the value has a zero byte")
+                .at(name)
+                .advise("a value is text: encode binary data, such as with base64"));
         }
+        Ok(value)
     }
 }
 

@@ -24,7 +24,9 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
     let services = target.services(output)?;
     let sealing = sealing(args, &target, &services, global, output);
     let wanted = Wanted::choose(&args.recipients, &sealing)?;
-    let read = Dotenv::parse(&plain_file::read(file)?).map_err(|error| error.at(file))?;
+    let mut text = plain_file::read(file)?;
+    plain_file::remove_byte_order_mark(&mut text, file, output);
+    let read = Dotenv::parse(&text).map_err(|error| error.at(file))?;
     let content = read.content(content_type, args.env_prefix.as_deref()).map_err(|error| error.at(file))?;
 
     let names: Vec<&str> = read.names().collect();
@@ -53,7 +55,8 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
     report.extend(wanted.keys.iter().map(|key| format!("  for {key}")));
     agree(&report, args.yes, output)?;
 
-    let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type);
+    // The values are what other tools read; as lines of the pair they need no quotes.
+    let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).as_is();
     let sealed = seal_first(seal, content.as_bytes(), &wanted, &sealing)?;
     let (enc, key) = (target.pair.enc(), target.pair.key());
     if output.is_json() {
