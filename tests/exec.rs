@@ -390,7 +390,7 @@ fn the_library_refuses_the_same_names() {
     assert_eq!(export(&["AWS_*", "LD_PRELOAD"]).unwrap().variables().len(), 3);
 }
 
-/// A configuration of names and texts, as dotenv cannot always write it.
+/// A configuration of names and texts.
 fn any_variables() -> impl Strategy<Value = BTreeMap<String, String>> {
     let value = prop_oneof!["[ -~]{0,12}", "[^\\x00]{0,8}", "['\"\\\\$`\n\r\t #!-]{0,8}"];
     proptest::collection::btree_map("T_[A-Z0-9_]{0,4}|[NY]O?", value, 0..6)
@@ -424,24 +424,6 @@ proptest! {
 
         let text = project.told(&["export", "app", "--format", "json"]);
         prop_assert_eq!(serde_json::from_slice::<Value>(&text).unwrap(), json!(variables_));
-    }
-
-    /// What is written as dotenv is read back by this project as it was; what cannot be is refused by its path.
-    #[test]
-    fn dotenv_is_read_back_or_refused(variables_ in any_variables()) {
-        let project = json_project(&variables_);
-        let output = project.command(&["export", "app"]).output().unwrap();
-        let writable = |value: &String| !value.contains('\n') && !value.starts_with(['"', '\'', '`']);
-        if !variables_.values().all(writable) {
-            prop_assert_eq!(output.status.code(), Some(20));
-            for (bad, _) in variables_.iter().filter(|(_, value)| !writable(value)) {
-                prop_assert!(said(&output).contains(bad.as_str()), "{bad} is not named");
-            }
-            return Ok(());
-        }
-        let project = Project::sealed(ContentType::Dotenv, &output.stdout);
-        let again = project.told(&["export", "app", "--format", "json"]);
-        prop_assert_eq!(serde_json::from_slice::<Value>(&again).unwrap(), json!(variables_));
     }
 }
 

@@ -1,17 +1,19 @@
 //! What envconf's tests share: a sandbox for files and environment, the Tencent KMS stand-in, a launcher for
-//! programs from PyPI, and a tracer that kills a command at its system calls.
+//! programs from PyPI and npm, and a tracer that kills a command at its system calls.
 //!
 //! Nothing here uses an envconf crate. What checks envconf must not inherit its mistakes.
 //!
 //! These are tools for tests, so trouble of their own (no free port, no Python, a full disk) is a panic that
 //! says what was missing.
 
+pub mod node;
 pub mod python;
 pub mod sandbox;
 pub mod tencent;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub mod tracer;
 
+pub use node::Node;
 pub use python::Python;
 pub use sandbox::Sandbox;
 pub use tencent::{Credential, KeyState, Reply, StandIn};

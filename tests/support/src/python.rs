@@ -56,31 +56,36 @@ impl Python {
     }
 
     fn install(&self, requirements: &Path) {
-        let lock = self.packages.with_extension("lock");
-        let held = File::create(&lock).and_then(|file| file.lock().map(|()| file));
-        let held = held.unwrap_or_else(|error| fail(&shown(&lock), &error.to_string()));
-        if !self.packages.exists() {
-            // Only a finished folder gets the name that is looked for.
-            let partial = self.packages.with_extension("partial");
-            if partial.exists() {
-                fs::remove_dir_all(&partial)
-                    .unwrap_or_else(|error| fail(&shown(&partial), &error.to_string()));
-            }
+        install_once(&self.packages, |partial| {
             let mut pip = Command::new(&self.interpreter);
             pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
             pip.arg("--no-cache-dir"); // nothing outside the target folder
             pip.args(["--timeout", "30", "--retries", "2"]);
-            pip.arg("--target").arg(&partial).arg("--requirement").arg(requirements);
+            pip.arg("--target").arg(partial).arg("--requirement").arg(requirements);
             said(&mut pip);
-            fs::rename(&partial, &self.packages)
-                .unwrap_or_else(|error| fail(&shown(&self.packages), &error.to_string()));
-        }
-        drop(held);
+        });
     }
 }
 
+/// Has `install` make the directory `packages`, unless it is there. Tests that come at the same time wait for the first.
+pub(crate) fn install_once(packages: &Path, install: impl FnOnce(&Path)) {
+    let lock = packages.with_extension("lock");
+    let held = File::create(&lock).and_then(|file| file.lock().map(|()| file));
+    let held = held.unwrap_or_else(|error| fail(&shown(&lock), &error.to_string()));
+    if !packages.exists() {
+        // Only a finished folder gets the name that is looked for.
+        let partial = packages.with_extension("partial");
+        if partial.exists() {
+            fs::remove_dir_all(&partial).unwrap_or_else(|error| fail(&shown(&partial), &error.to_string()));
+        }
+        install(&partial);
+        fs::rename(&partial, packages).unwrap_or_else(|error| fail(&shown(packages), &error.to_string()));
+    }
+    drop(held);
+}
+
 /// What a command prints, if it succeeds.
-fn said(command: &mut Command) -> String {
+pub(crate) fn said(command: &mut Command) -> String {
     match command.output() {
         Ok(Output { status, stdout, .. }) if status.success() => {
             String::from_utf8_lossy(&stdout).into_owned()
@@ -96,12 +101,12 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn fingerprint(parts: &[&[u8]]) -> String {
+pub(crate) fn fingerprint(parts: &[&[u8]]) -> String {
     let digest = Sha256::digest(parts.join(&0));
     digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[expect(clippy::panic, reason = "a test that cannot run must not pass")]
 fn fail(what: &str, why: &str) -> ! {
-    panic!("this test needs python3 with pip, and PyPI: {what}: {why}")
+    panic!("this test needs python3 with pip and PyPI, or node with npm and its registry: {what}: {why}")
 }

@@ -53,7 +53,7 @@ pub(crate) fn write(
     let variables = exported.variables();
     match format {
         ExportFormat::Dotenv => {
-            refuse_no_line(variables)?;
+            refuse_unwritable(variables)?;
             Ok(exact_text(|out| dotenv(variables, out)))
         }
         ExportFormat::Json => Ok(exact_text(|out| json(variables, out))),
@@ -72,32 +72,102 @@ pub(crate) fn write(
     }
 }
 
-/// Values that a line of dotenv cannot hold: all of them in one error.
-fn refuse_no_line(variables: &[ExportedVariable]) -> Result<(), Error> {
-    let has_line_feed = |value: &str| value.contains('\n');
-    let is_quoted = |value: &str| !has_line_feed(value) && value.starts_with(['"', '\'', '`']);
-    let bad = [
-        with(variables, has_line_feed, "a line feed, which a line cannot hold"),
-        with(variables, is_quoted, "a quote at its beginning, which other readers take away"),
-    ];
-    let bad: Vec<_> = bad.into_iter().flatten().collect();
-    if bad.is_empty() {
+/// How a value is written in dotenv, such that python-dotenv, Node's dotenv, Docker Compose, `sh` and `envconf import
+/// --dotenv` read the same value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DotenvQuote {
+    /// Letters, digits and a few signs need no quotes.
+    None,
+    /// No reader replaces variables here, except python-dotenv `${…}`.
+    Single,
+    /// For values with a single quote. Readers replace variables and disagree about escapes, so none of both is written.
+    Double,
+}
+
+/// Why no spelling of a value is read alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum DotenvRefusal {
+    CarriageReturn,
+    Expansion,
+    Backslashes,
+    BothQuotes,
+}
+
+impl DotenvRefusal {
+    const ALL: [Self; 4] = [Self::CarriageReturn, Self::Expansion, Self::Backslashes, Self::BothQuotes];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::CarriageReturn => "a carriage return",
+            Self::Expansion => "`${`, which python-dotenv replaces in quotes too",
+            Self::Backslashes => "a backslash at the end, or two in a row",
+            Self::BothQuotes => "a single quote together with `\"`, `$`, a backslash or a backtick",
+        }
+    }
+}
+
+impl DotenvQuote {
+    fn of(value: &str) -> Result<Self, DotenvRefusal> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:@%+,=-".contains(&byte);
+        let has_single_quote = value.contains('\'');
+        if value.bytes().all(is_plain) {
+            Ok(Self::None)
+        } else if value.contains('\r') {
+            // Node and Python read every line end as LF, and `sh` knows no escape for it.
+            Err(DotenvRefusal::CarriageReturn)
+        } else if value.contains("${") {
+            Err(DotenvRefusal::Expansion)
+        } else if has_single_quote && value.contains(['"', '$', '\\', '`']) {
+            // Node removes no backslash, and within double quotes `sh` requires one before each of these.
+            Err(DotenvRefusal::BothQuotes)
+        } else if has_single_quote {
+            Ok(Self::Double)
+        } else if value.ends_with('\\') || value.contains("\\\\") {
+            // python-dotenv reads two as one, and one before the closing quote as an escape of it.
+            Err(DotenvRefusal::Backslashes)
+        } else {
+            Ok(Self::Single)
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Single => "'",
+            Self::Double => "\"",
+        }
+    }
+}
+
+/// # Errors
+/// [`Kind::DoesNotFit`] with the paths of all values that dotenv cannot hold.
+fn refuse_unwritable(variables: &[ExportedVariable]) -> Result<(), Error> {
+    let mut refused: Vec<(DotenvRefusal, String)> = Vec::new();
+    for variable in variables {
+        if let Err(refusal) = DotenvQuote::of(variable.expose_value()) {
+            refused.push((refusal, escape(variable.path()).to_string()));
+        }
+    }
+    if refused.is_empty() {
         return Ok(());
     }
-    Err(Error::new(Kind::DoesNotFit, bad.join("; "))
-        .advise("choose another --format: json, shell or kubernetes"))
+    let listed = DotenvRefusal::ALL.into_iter().filter_map(|refusal| {
+        let paths: Vec<_> =
+            refused.iter().filter(|(other, _)| *other == refusal).map(|(_, path)| path.as_str()).collect();
+        (!paths.is_empty()).then(|| format!("values with {}: {}", refusal.as_str(), paths.join(" ")))
+    });
+    let message = format!("dotenv cannot hold {}", listed.collect::<Vec<_>>().join("; "));
+    Err(Error::new(Kind::DoesNotFit, message).advise("choose another --format: json, shell or kubernetes"))
 }
 
-/// In words, the paths of values with `what`; `None` where there are none.
-fn with(variables: &[ExportedVariable], is_bad: impl Fn(&str) -> bool, what: &str) -> Option<String> {
-    let bad = variables.iter().filter(|variable| is_bad(variable.expose_value()));
-    let bad: Vec<_> = bad.map(|variable| escape(variable.path()).to_string()).collect();
-    (!bad.is_empty()).then(|| format!("values with {what}: {}", bad.join(" ")))
-}
-
-/// As this project reads it: the value is the rest of the line.
+/// Lines of `NAME=value`, the value in quotes where it needs them. [`refuse_unwritable`] has checked the values.
 fn dotenv(variables: &[ExportedVariable], out: &mut dyn Write) -> fmt::Result {
-    variables.iter().try_for_each(|v| writeln!(out, "{}={}", v.name(), v.expose_value().as_str()))
+    for variable in variables {
+        let value = variable.expose_value().as_str();
+        let quote = DotenvQuote::of(value).map_err(|_| fmt::Error)?.as_str();
+        writeln!(out, "{}={quote}{value}{quote}", variable.name())?;
+    }
+    Ok(())
 }
 
 /// For `eval`: within single quotes a shell obeys nothing, and only the quote itself has to be left out of them.
@@ -167,6 +237,38 @@ pub(crate) fn check_name(text: &str, option: &str, dots: bool, longest: usize) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dotenv_value_has_the_quotes_that_it_needs() {
+        use DotenvRefusal::{Backslashes, BothQuotes, CarriageReturn, Expansion};
+        for plain in ["", "1.10", "postgres://a:b@c/d", "a=b", "x,y", "50%", "-", "="] {
+            assert_eq!(DotenvQuote::of(plain), Ok(DotenvQuote::None), "{plain}");
+        }
+        for single in [
+            "abc #def", "  x", "x ", "\t", "$HOME", "$(id)", "`id`", "\"x\"", "a\nb", "!", "a!b", "~", "é",
+            "\\n", "C:\\dir", "a b", "#", "a;b", "a&b", "*", "$", "a\u{a0}", "{a}", "\u{2028}", "\u{1b}",
+            "{$",
+        ] {
+            assert_eq!(DotenvQuote::of(single), Ok(DotenvQuote::Single), "{single}");
+        }
+        for double in ["it's", "'", "'x'", "it's # x", "'\n'"] {
+            assert_eq!(DotenvQuote::of(double), Ok(DotenvQuote::Double), "{double}");
+        }
+        for (value, refusal) in [
+            ("a\rb", CarriageReturn),
+            ("a\r\nb", CarriageReturn),
+            ("${HOME}", Expansion),
+            ("$${a", Expansion),
+            ("a\\", Backslashes),
+            ("\\\\host", Backslashes),
+            ("it's \"x\"", BothQuotes),
+            ("'$HOME'", BothQuotes),
+            ("'`'", BothQuotes),
+            ("'\\'", BothQuotes),
+        ] {
+            assert_eq!(DotenvQuote::of(value), Err(refusal), "{value}");
+        }
+    }
 
     #[test]
     fn a_secrets_name_is_one_for_kubernetes() {
