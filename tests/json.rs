@@ -84,7 +84,7 @@ const REPORTS: &[(&str, &str, i32, &str)] = &[
         "{enc,key,new_data_key,recipients:[],written}",
     ),
     ("status", "status", 0, "{pairs:[{differences:[{kind,message}],enc,generation,key,recipients:[]}]}"),
-    ("export", "export app -o exported", 0, "{file,generation,left_out:[],names:[]}"),
+    ("export", "export app -o exported", 0, "{file,generation,left_out:[],names:[],skipped:[]}"),
     (
         "rewrap",
         "rewrap app",

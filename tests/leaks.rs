@@ -653,6 +653,11 @@ fn the_commands_streams() {
     sandbox.write("foreign.env", format!("export A='{c}' # {c}\nB=\"{c}$\"\n"));
     sandbox.write("odd.env", format!("A={c}#x\nB='{c}\\\\'\n{c}\nC=\"{c}\\q\"\nD=\"{c}\n"));
     sandbox.write("odd2.env", format!("A=\"{c}\\n{c}\"\nB='\"{c}'\n"));
+    sandbox.write("key.env", format!("A=\"-----BEGIN\n{c}==\n{c}\nB=#\n\"\nC={c}$\n"));
+    sandbox.write("marked.toml", format!("\u{feff}password = '{c}'\n"));
+    sandbox.write("zero", format!("{c}\0"));
+    sandbox
+        .write("wide.env", format!("A={c}\n").encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
     sandbox.write("good.toml", format!("password = \"{c}\"\n"));
     sandbox.write(".envconf.toml", "[[rule]]\nfiles = \"good.*\"\nrecipients = [\"local\"]\n");
     sandbox.write("config/app.defaults.toml", format!("token = \"{c}\"\n[nested]\ndeep = [\"{c}\"]\n"));
@@ -660,6 +665,9 @@ fn the_commands_streams() {
     project.seal_as("broken", ContentType::Toml, b"a = 1\n");
     project.seal_as("names", ContentType::Dotenv, format!("A='{c}'\nLD_PRELOAD={c}\n").as_bytes());
     project.seal_as("lines", ContentType::Toml, format!("a = \"{c}\\n\"\nb = '\"{c}'\n").as_bytes());
+    let unwritable = format!("a = \"{c}\\r\"\nb = \"${{{c}}}\"\nc = \"'{c}$\"\n'x y' = '{c}\\'\n");
+    project.seal_as("unwritable", ContentType::Toml, unwritable.as_bytes());
+    project.seal_as("large", ContentType::Toml, format!("a = \"{}\"\n", c.repeat(5000)).as_bytes());
     sandbox.write("config/broken.defaults.toml", format!("a = \"{c}\nb = {c}"));
     let enc = sandbox.read("config/app.conf.enc");
     let mut torn = enc.clone();
@@ -696,7 +704,23 @@ fn the_commands_streams() {
         (&["exec", "broken", "--", "true"], &[]),
         (&["exec", "names", "--", "true"], &[]),
         (&["export", "names"], &[]),
-        (&["export", "lines"], &[]),
+        (&["export", "lines", "-o", "lines.env"], &[]),
+        (&["export", "unwritable"], &[]),
+        (&["export", "unwritable", "--names", "keep", "--separator", "."], &[]),
+        (&["exec", "unwritable", "--skip-unnamed", "--", "true"], &[]),
+        (&["exec", "large", "--", "true"], &[]),
+        (&["exec", "app", "--file", "--file-name", "app.toml", "--", "true", "{}"], &[]),
+        (&["exec", "app", "--file", "--file-name", c, "--", "./good.toml", "{}"], &[]),
+        (&["seal", "odd.env", "-r", "local"], &[]),
+        (&["seal", "foreign.env", "-r", "local"], &[]),
+        (&["seal", "key.env", "-r", "local"], &[]),
+        (&["seal", "wide.env", "-r", "local"], &[]),
+        (&["seal", "marked.toml", "-r", "local"], &[]),
+        (&["import", "--dotenv", "wide.env", "-r", "local", "--yes"], &[]),
+        (&["set", "app", "token", "--config", "all.toml", "--value-file", "wide.env"], &[]),
+        (&["set", "app", "token", "--config", "all.toml", "--value-file", "zero"], &[]),
+        (&["set", "plain", "OTHER", "--config", "all.toml", "--value-file", "marked.toml"], &[]),
+        (&["edit", "plain", "--config", "all.toml"], &[("ENVCONF_EDITOR", "cp key.env")]),
         (&["export", "app", "-o", "exported"], &[]),
         (&["seal", "good.toml", "--sign-key", "signer"], &[]),
         (&["import", "--dotenv", "foreign.env", "-r", "local"], &[]),

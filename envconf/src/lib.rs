@@ -157,7 +157,7 @@ pub use kms::{
 pub mod secret_text {
     pub use crate::base::{exact_text, write_json_string};
 }
-pub use layers::Provenance;
+pub use layers::{NameStyle, Provenance};
 pub use load::{Loaded, Loader};
 /// Files as this library reads them.
 pub mod files {

@@ -17,6 +17,42 @@ use crate::syntax::dotenv::is_name;
 use crate::syntax::json::write_json;
 use crate::syntax::{Node, Value, write_scalar};
 
+/// How paths become names of variables.
+#[derive(Clone, Copy)]
+pub(crate) struct Naming<'a> {
+    /// Begins every name; a plain layer adds variables only where there is one.
+    pub(crate) prefix: Option<&'a str>,
+    /// Stands between the prefix and the keys.
+    pub(crate) separator: &'a str,
+    pub(crate) keys: NameStyle,
+    /// Leaves out what makes no name, instead of failing.
+    pub(crate) skip_unnamed: bool,
+}
+
+/// How a key of the content becomes part of the name of an environment variable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NameStyle {
+    /// As it is written: `poolSize` stays `poolSize`.
+    Keep,
+    /// In upper snake case: `poolSize` and `pool-size` become `POOL_SIZE`.
+    #[default]
+    Upper,
+}
+
+impl NameStyle {
+    /// The words of the command's `--names`, which [`NameStyle::from_name`] takes.
+    pub const NAMES: [&'static str; 2] = ["keep", "upper"];
+
+    /// Returns the style of this word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "keep" => Some(Self::Keep),
+            "upper" => Some(Self::Upper),
+            _ => None,
+        }
+    }
+}
+
 /// A leaf as a variable.
 pub(crate) struct NamedValue {
     pub(crate) path: String,
@@ -31,9 +67,11 @@ pub(crate) struct NamedVariables {
     pub(crate) variables: Vec<NamedValue>,
     /// The leaves of plain layers that became no variable, sorted by path.
     pub(crate) left_out: Vec<Provenance>,
+    /// The leaves whose path makes no name, sorted by path.
+    pub(crate) skipped: Vec<Provenance>,
 }
 
-/// Returns every leaf of `layers` (the weakest first) as a variable under `prefix`. Lines of dotenv content keep their
+/// Returns every leaf of `layers` (the weakest first) as a variable, named by `naming`. Lines of dotenv content keep their
 /// names; a null is no variable.
 ///
 /// Without a prefix the variables are those of the sealed layers alone: a plain layer neither adds, changes nor removes
@@ -44,11 +82,14 @@ pub(crate) struct NamedVariables {
 pub(crate) fn variables(
     what: &str,
     layers: &[Layer<'_>],
-    prefix: Option<&str>,
+    naming: Naming<'_>,
 ) -> Result<NamedVariables, Error> {
+    let prefix = naming.prefix;
     let documents = parse_all(what, layers)?;
-    let mut left_out = if prefix.is_none() { leaves_left_out(&documents) } else { Vec::new() };
+    let mut left_out = if prefix.is_none() { leaves_left_out(&documents, naming) } else { Vec::new() };
+    let mut skipped = Vec::new();
     let mut problems = Vec::new();
+    let mut is_unnamed = false;
     let mut found = Vec::new();
     let is_source =
         |document: &&Document<'_>| !document.is_flat() && (prefix.is_some() || !document.is_plain());
@@ -56,16 +97,24 @@ pub(crate) fn variables(
     for leaf in leaves(&trees) {
         let origin = leaf.document.origin(leaf.node.place);
         let value = text_of(leaf.node, leaf.document.text());
-        match (name_of(prefix, &leaf.keys), value) {
+        match (naming.name_of(&leaf.keys), value) {
             (_, Ok(None)) => {}
             // NAME_FILE names the file that holds the value of NAME: a writer of the plain layer could choose a secret.
-            (Some(name), _) if leaf.document.is_plain() && name.ends_with("_FILE") => {
+            (Some(name), _) if leaf.document.is_plain() && names_a_file(&name) => {
                 left_out.push(Provenance::new(leaf.path(), origin, false));
             }
             (Some(name), Ok(Some(value))) => {
                 found.push(NamedValue { path: leaf.path(), name, value, origin })
             }
-            (None, _) => problems.push(rule(leaf.path(), &origin, "its path makes no name of a variable")),
+            (None, _) if naming.skip_unnamed => skipped.push(Provenance::new(leaf.path(), origin, false)),
+            (None, _) => {
+                is_unnamed = true;
+                problems.push(rule(
+                    leaf.path(),
+                    &origin,
+                    "its path is not a valid name of an environment variable",
+                ));
+            }
             (_, Err(what)) => problems.push(rule(leaf.path(), &origin, what)),
         }
     }
@@ -76,7 +125,7 @@ pub(crate) fn variables(
             match &node.value {
                 Value::String(text) if !text.starts_with(['"', '\'', '`']) => {
                     // A line is the stronger, with the prefix or without, as when it is loaded.
-                    let full = prefix.map(|prefix| format!("{prefix}__{}", &**name));
+                    let full = prefix.map(|prefix| [prefix, naming.separator, name].concat());
                     found.retain(|other| other.name != **name && Some(&other.name) != full.as_ref());
                     let value = exact_text(|out| out.write_str(text));
                     let name = (**name).to_owned();
@@ -94,14 +143,18 @@ pub(crate) fn variables(
         problems.push(rule(named.path.clone(), &named.origin, "no variable can hold its zero byte"));
     }
     if !problems.is_empty() {
-        return Err(Error::does_not_fit(what, problems));
+        let error = Error::does_not_fit(what, problems);
+        return Err(match is_unnamed {
+            true => error.advise("rename these keys, or leave them out with --skip-unnamed"),
+            false => error,
+        });
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(NamedVariables { variables: found, left_out })
+    Ok(NamedVariables { variables: found, left_out, skipped })
 }
 
 /// Returns the leaves that only a plain layer gives, sorted by path. A line of dotenv content gives the leaf of its name.
-fn leaves_left_out(documents: &[Document<'_>]) -> Vec<Provenance> {
+fn leaves_left_out(documents: &[Document<'_>], naming: Naming<'_>) -> Vec<Provenance> {
     let lines: BTreeSet<&str> = documents
         .iter()
         .filter(|document| document.is_flat())
@@ -112,7 +165,7 @@ fn leaves_left_out(documents: &[Document<'_>]) -> Vec<Provenance> {
     let mut left_out: Vec<Provenance> = leaves(&trees)
         .into_iter()
         .filter(|leaf| leaf.document.is_plain())
-        .filter(|leaf| !name_of(None, &leaf.keys).is_some_and(|name| lines.contains(name.as_str())))
+        .filter(|leaf| !naming.name_of(&leaf.keys).is_some_and(|name| lines.contains(name.as_str())))
         .map(|leaf| Provenance::new(leaf.path(), leaf.document.origin(leaf.node.place), false))
         .collect();
     left_out.sort_by(|a, b| a.path().cmp(b.path()));
@@ -133,11 +186,23 @@ fn refuse_collisions(found: &mut [NamedValue], problems: &mut Vec<Problem>) {
     }
 }
 
-/// Prefix and keys in upper snake case, joined by `__`; `None` where that is no name.
-fn name_of(prefix: Option<&str>, keys: &[&str]) -> Option<String> {
-    let keys = keys.iter().map(|key| upper_snake(key)).collect::<Option<Vec<_>>>()?;
-    let name = prefix.map(str::to_owned).into_iter().chain(keys).collect::<Vec<_>>().join("__");
-    is_name(&name).then_some(name)
+impl Naming<'_> {
+    /// Returns prefix and keys, joined by the separator; `None` where that is not a valid name.
+    fn name_of(&self, keys: &[&str]) -> Option<String> {
+        let part = |key: &&str| match self.keys {
+            NameStyle::Keep => Some((*key).to_owned()),
+            NameStyle::Upper => upper_snake(key),
+        };
+        let keys = keys.iter().map(part).collect::<Option<Vec<_>>>()?;
+        let name =
+            self.prefix.map(str::to_owned).into_iter().chain(keys).collect::<Vec<_>>().join(self.separator);
+        is_name(&name).then_some(name)
+    }
+}
+
+fn names_a_file(name: &str) -> bool {
+    name.len() >= "_FILE".len()
+        && name.as_bytes()[name.len() - "_FILE".len()..].eq_ignore_ascii_case(b"_FILE")
 }
 
 /// `pool_size`, `pool-size` and `poolSize` as `POOL_SIZE`.
@@ -208,13 +273,17 @@ mod tests {
         Layer { file: Some(Arc::from(Path::new(name))), kind, content_type, text }
     }
 
+    fn under(prefix: Option<&str>) -> Naming<'_> {
+        Naming { prefix, separator: "__", keys: NameStyle::Upper, skip_unnamed: false }
+    }
+
     fn told(layers: &[Layer<'_>], prefix: Option<&str>) -> Vec<String> {
-        let named = variables("app", layers, prefix).unwrap().variables;
+        let named = variables("app", layers, under(prefix)).unwrap().variables;
         named.iter().map(|named| format!("{}={}", named.name, *named.value)).collect()
     }
 
     fn left_out(layers: &[Layer<'_>], prefix: Option<&str>) -> Vec<String> {
-        let left_out = variables("app", layers, prefix).unwrap().left_out;
+        let left_out = variables("app", layers, under(prefix)).unwrap().left_out;
         left_out.iter().map(|left| format!("{} ({})", left.path(), left.origin())).collect()
     }
 
@@ -283,25 +352,25 @@ mod tests {
     #[test]
     fn what_makes_no_variable_is_told_by_its_path() {
         let text = "a.b = 1\na__b = 2\n\"x y\" = 3\n1 = 4\nlist = [nan]\nzero = \"canary\\u0000\"";
-        let error = variables("app", &[layer(ContentType::Toml, "c.enc", text)], None).err().unwrap();
+        let error = variables("app", &[layer(ContentType::Toml, "c.enc", text)], under(None)).err().unwrap();
         assert_eq!(error.kind(), Kind::DoesNotFit);
         let told: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
         let at = |line: usize, column: usize| {
             format!(", at c.enc line {line}, column {column} of the sealed text")
         };
         let expected = [
-            format!("1: its path makes no name of a variable{}", at(4, 5)),
+            format!("1: its path is not a valid name of an environment variable{}", at(4, 5)),
             format!(
                 "list: JSON, as which a list or table becomes a variable, has no such number{}",
                 at(5, 8)
             ),
-            format!("\"x y\": its path makes no name of a variable{}", at(3, 9)),
+            format!("\"x y\": its path is not a valid name of an environment variable{}", at(3, 9)),
             format!("a__b: it makes the same name as a.b: A__B{}", at(2, 8)),
             format!("zero: no variable can hold its zero byte{}", at(6, 8)),
         ];
         assert_eq!(told, expected);
         let quoted = layer(ContentType::Dotenv, "c.enc", "A='canary'");
-        let error = variables("app", &[quoted], None).err().unwrap().to_string();
+        let error = variables("app", &[quoted], under(None)).err().unwrap().to_string();
         assert!(error.contains("A: the value begins with a quote") && !error.contains("canary"), "{error}");
     }
 
@@ -344,7 +413,7 @@ mod tests {
             .to_string();
             let layers = [layer(ContentType::Json, "app.conf.enc", &content)];
             let direct = load(&layers, &Variables::given::<&str, &str>([]));
-            let named = variables("app", &layers, Some("APP")).unwrap().variables;
+            let named = variables("app", &layers, under(Some("APP"))).unwrap().variables;
             let given = named.iter().map(|named| (named.name.clone(), named.value.as_str()));
             let by_variables = load(&[], &Variables::given(given));
             proptest::prop_assert_eq!(direct, by_variables);

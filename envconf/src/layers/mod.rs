@@ -13,6 +13,8 @@ mod untyped;
 pub(crate) mod as_variables;
 
 #[cfg(feature = "tools")]
+pub use self::as_variables::NameStyle;
+#[cfg(feature = "tools")]
 pub(crate) use self::as_variables::NamedValue;
 pub(crate) use self::env::Environment;
 pub use self::fields::Fields;

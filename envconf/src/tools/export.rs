@@ -5,7 +5,8 @@ use zeroize::Zeroizing;
 use crate::base::{Error, KeyRef, Kind, Origin, Remedy, escape};
 use crate::format::Header;
 use crate::kms::KeyServices;
-use crate::layers::{Layer, NamedValue, Provenance, as_variables};
+use crate::layers::as_variables::Naming;
+use crate::layers::{Layer, NameStyle, NamedValue, Provenance, as_variables};
 use crate::pair::{Pair, Plain, Policy, open};
 use crate::syntax::dotenv::is_name;
 
@@ -18,27 +19,65 @@ pub struct Exported {
     recipients: Vec<KeyRef>,
     variables: Vec<ExportedVariable>,
     left_out: Vec<Provenance>,
+    skipped: Vec<Provenance>,
 }
 
 /// How [`export`] names variables, and which refused names it allows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ExportOptions {
     prefix: Option<String>,
+    separator: String,
+    keys: NameStyle,
+    skip_unnamed: bool,
     allowed: Vec<AllowedName>,
 }
 
+impl Default for ExportOptions {
+    fn default() -> Self {
+        Self {
+            prefix: None,
+            separator: "__".to_owned(),
+            keys: NameStyle::Upper,
+            skip_unnamed: false,
+            allowed: Vec::new(),
+        }
+    }
+}
+
 impl ExportOptions {
-    /// No prefix and no allowed name.
+    /// No prefix, keys in upper snake case joined by `__`, no key skipped and no name allowed.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Begins every name with `prefix` and `__`, and adds the values of plain layers.
+    /// Begins every name with `prefix` and the separator, and adds the values of plain layers.
     ///
     /// Lines of dotenv content keep their names.
     #[must_use]
     pub fn env_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Makes names of keys in this style. Lines of dotenv content keep their names.
+    #[must_use]
+    pub fn names(mut self, style: NameStyle) -> Self {
+        self.keys = style;
+        self
+    }
+
+    /// Joins the prefix and the keys of a path with this text, of letters, digits and `_`; the default is `__`.
+    #[must_use]
+    pub fn separator(mut self, separator: impl Into<String>) -> Self {
+        self.separator = separator.into();
+        self
+    }
+
+    /// Leaves out keys that cannot be part of a variable's name, such as `Microsoft.AspNetCore`, instead of failing.
+    /// [`Exported::skipped`] lists them.
+    #[must_use]
+    pub fn skip_unnamed(mut self) -> Self {
+        self.skip_unnamed = true;
         self
     }
 
@@ -73,6 +112,12 @@ impl Exported {
     pub fn left_out(&self) -> &[Provenance] {
         &self.left_out
     }
+
+    /// The keys that cannot be part of a variable's name, with their origins, sorted by path. Empty without
+    /// [`ExportOptions::skip_unnamed`].
+    pub fn skipped(&self) -> &[Provenance] {
+        &self.skipped
+    }
 }
 
 impl ExportedVariable {
@@ -105,17 +150,17 @@ impl std::fmt::Debug for ExportedVariable {
 
 /// Opens a pair and returns its values as environment variables. Blocks, as [`open`] does.
 ///
-/// A name is the path in upper snake case, joined by `__`, after the prefix where there is one: what a derived struct with
-/// `env_prefix` reads. Lines of dotenv content keep their names. Texts are as they are, numbers and truth values as
-/// they are written, lists and empty tables as JSON; a null is no variable. Every other table is taken for a nested
-/// struct: a field that is a map reads no such variables.
+/// By default a name is the path in upper snake case, joined by `__`, after the prefix where there is one: what a derived
+/// struct with `env_prefix` reads. Lines of dotenv content keep their names. Texts are as they are. Numbers, dates and times
+/// are as they are written, without underscores and radix prefixes. Lists and empty tables are JSON; a null is no
+/// variable. Every other table is taken for a nested struct: a field that is a map reads no such variables.
 ///
 /// Nobody authenticates the plain layers beside the pair. Their values become variables only with a prefix;
 /// without one [`Exported::left_out`] lists their keys. A name in the table of [`refused_names`](crate::refused_names)
 /// is an error unless the options allow it.
 ///
 /// # Errors
-/// As for [`open`]; [`Kind::Usage`] for an invalid prefix; [`Kind::DoesNotFit`] for files that do not parse, paths
+/// As for [`open`]; [`Kind::Usage`] for an invalid prefix or separator; [`Kind::DoesNotFit`] for files that do not parse, paths
 /// that make no name or make one twice, values with a zero byte, and refused names.
 ///
 /// ```no_run
@@ -140,6 +185,12 @@ pub fn export(
     options: &ExportOptions,
 ) -> Result<Exported, Error> {
     let prefix = options.prefix.as_deref();
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if options.separator.is_empty() || !options.separator.bytes().all(is_part) {
+        let message =
+            format!("invalid separator in names of environment variables: `{}`", escape(&options.separator));
+        return Err(Error::new(Kind::Usage, message).advise("use letters, digits and `_`, such as __ or _"));
+    }
     if let Some(prefix) = prefix.filter(|prefix| !is_name(prefix)) {
         return Err(Error::new(
             Kind::Usage,
@@ -151,12 +202,19 @@ pub fn export(
     let opened = open(pair, policy, services)?;
     let mut layers: Vec<Layer<'_>> = plain.iter().map(Plain::layer).collect();
     layers.push(opened.layer(pair)?);
-    let named = as_variables::variables(&policy.what(), &layers, prefix)?;
+    let naming = Naming {
+        prefix,
+        separator: &options.separator,
+        keys: options.keys,
+        skip_unnamed: options.skip_unnamed,
+    };
+    let named = as_variables::variables(&policy.what(), &layers, naming)?;
     check_names(&named.variables, &options.allowed).map_err(|error| error.at(pair.enc()))?;
     Ok(Exported {
         variables: named.variables.into_iter().map(ExportedVariable).collect(),
         left_out: named.left_out,
         recipients: opened.recipients().cloned().collect(),
+        skipped: named.skipped,
         header: opened.header,
     })
 }

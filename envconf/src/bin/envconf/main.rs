@@ -62,7 +62,7 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Doctor(args) => commands::doctor::run(args, global, output),
         Verb::Template(args) => commands::template::run(args, output).map(done),
         #[cfg(unix)]
-        Verb::Guard(args) => editor::scratch::guard(&args.folder).map(done),
+        Verb::Guard(args) => editor::scratch::guard(args).map(done),
         Verb::Completion(args) => commands::completion::run(args, &Cli::command(), output).map(done),
         Verb::Man(args) => commands::man::run(args, Cli::command(), output).map(done),
     }

@@ -4,10 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use envconf::refused_names::NameCategory;
-use envconf::{Error, Exported, Kind};
+use envconf::{Error, Exported, ExportedVariable, Kind};
 
 use crate::editor::memory_file::MemoryFile;
+#[cfg(unix)]
+use crate::editor::scratch::Scratch;
 use crate::options::global::Global;
+#[cfg(unix)]
+use crate::options::plain_file;
 use crate::options::target::Target;
 use crate::options::variable_names::{self, VariableNames};
 use crate::output::Output;
@@ -33,7 +37,9 @@ Examples:
   envconf exec app --environment prod --env-prefix APP -- ./server --port 80
   envconf exec app --pristine -- /usr/bin/env
   envconf exec app --drop-credentials --allow AWS_REGION,TZDIR -- ./server
-  envconf exec app --file -- nginx -c {}"
+  envconf exec app --names keep --separator _ --skip-unnamed -- ./server
+  envconf exec app --file -- nginx -c {}
+  envconf exec app --file --file-name app.yaml -- ./server --config {}"
 )]
 pub(crate) struct Args {
     /// The path of an .enc or .key, or a bare name such as app
@@ -61,8 +67,16 @@ pub(crate) struct Args {
     /// Set no variables; {} in CMD's arguments becomes the path of a file in memory
     ///
     /// It holds what was sealed, byte for byte, and can only be read (Linux).
-    #[arg(long, verbatim_doc_comment, conflicts_with_all = ["env_prefix", "overrides", "allow"])]
+    #[arg(long, verbatim_doc_comment,
+        conflicts_with_all = ["env_prefix", "overrides", "allow", "names", "separator", "skip_unnamed"])]
     file: bool,
+
+    /// End the path of --file in this name, for programs that go by the extension
+    ///
+    /// The file then lies in a folder in memory, and is removed when CMD ends.
+    #[arg(long, value_name = "NAME", verbatim_doc_comment, requires = "file",
+        value_parser = file_name)]
+    file_name: Option<String>,
 
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
@@ -97,28 +111,118 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<Infal
             command.env_remove(&name);
         }
     }
-    let _file; // open until the command has taken over
     if args.file {
         let opened = target.open(global, &target.services(output)?, output)?;
-        let file = MemoryFile::of(opened.content())?;
-        let path = file.hand_over()?;
+        // Kept until the command has taken over, or has not.
+        let (path, _file) = match &args.file_name {
+            None => HandedOver::without_name(opened.content())?,
+            Some(name) => HandedOver::with_name(name, opened.content(), output)?,
+        };
         command.args(arguments.iter().map(|argument| replaced(argument, &path)));
-        _file = file;
-    } else {
-        let exported = variable_names::variables(&target, global, &args.names, output)?;
-        set(&mut command, &exported, args, output);
-        command.args(arguments);
+        return become_it(command, name, &program);
     }
-    become_it(command, name, &program)
+    let exported = variable_names::variables(&target, global, &args.names, output)?;
+    let set = set(&mut command, &exported, args, output);
+    command.args(arguments);
+    become_it(command, name, &program).map_err(|error| match is_too_large(&error) {
+        true => too_large(&set).at(target.pair.enc()),
+        false => error,
+    })
+}
+
+/// The content as a file that only this process and the program that it becomes can read.
+enum HandedOver {
+    Memory {
+        _file: MemoryFile,
+    },
+    #[cfg(unix)]
+    Folder {
+        _folder: Scratch,
+    },
+}
+
+impl HandedOver {
+    /// Returns the path of a file that lies in no folder.
+    fn without_name(content: &[u8]) -> Result<(OsString, Self), Error> {
+        let file = MemoryFile::of(content)?;
+        Ok((file.hand_over()?, Self::Memory { _file: file }))
+    }
+
+    /// Returns the path of a file of this name in a folder in memory.
+    #[cfg(unix)]
+    fn with_name(name: &str, content: &[u8], output: &Output) -> Result<(OsString, Self), Error> {
+        let folder = Scratch::for_process(output)?;
+        let file = folder.folder().join(name);
+        plain_file::write(&file, content, false)?;
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o400))
+            .map_err(|error| Error::write(&file, error))?;
+        Ok((file.into(), Self::Folder { _folder: folder }))
+    }
+
+    #[cfg(not(unix))]
+    fn with_name(_: &str, content: &[u8], _: &Output) -> Result<(OsString, Self), Error> {
+        Self::without_name(content)
+    }
+}
+
+fn file_name(text: &str) -> Result<String, &'static str> {
+    match Path::new(text).file_name() {
+        Some(name) if name == text => Ok(text.to_owned()),
+        _ => Err("expected the name of a file, without a directory"),
+    }
+}
+
+#[cfg(unix)]
+fn is_too_large(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.is_some_and(|source| source.kind() == std::io::ErrorKind::ArgumentListTooLong)
+}
+
+#[cfg(not(unix))]
+fn is_too_large(_: &Error) -> bool {
+    false
+}
+
+/// Linux takes no environment variable above 32 pages, its name and a zero byte included. The pages of some machines are
+/// larger than this.
+const MAX_VARIABLE: usize = 32 * 4096;
+
+/// The error where the system refused to start a program with `set` in its environment.
+fn too_large(set: &[&ExportedVariable]) -> Error {
+    let size = |variable: &ExportedVariable| variable.name().len() + variable.expose_value().len() + 2;
+    let mut by_size = set.to_vec();
+    by_size.sort_by_key(|variable| std::cmp::Reverse(size(variable)));
+    let names = |variables: &[&ExportedVariable]| {
+        variables.iter().map(|variable| variable.name()).collect::<Vec<_>>().join(" ")
+    };
+    let too_large = by_size.partition_point(|variable| size(variable) > MAX_VARIABLE);
+    let message = match too_large {
+        0 => format!(
+            "the environment and the arguments are too large for this system; the largest values: {}",
+            names(&by_size[..by_size.len().min(3)])
+        ),
+        1 => format!("the value is too large for an environment variable: {}", names(&by_size[..1])),
+        _ => {
+            format!("these values are too large for environment variables: {}", names(&by_size[..too_large]))
+        }
+    };
+    Error::new(Kind::DoesNotFit, message)
+        .advise("hand the whole content over as a file: envconf exec PAIR --file -- CMD {}")
 }
 
 fn is_credential(name: &str) -> bool {
     NameCategory::of(name) == Some(NameCategory::CloudCredentials)
 }
 
-/// Sets the variables that are not inherited. An allowed name such as `ENVCONF_KEY` is not set either.
-fn set(command: &mut Command, exported: &Exported, args: &Args, output: &Output) {
+/// Sets the variables that are not inherited, and returns them. An allowed name such as `ENVCONF_KEY` is not set either.
+fn set<'a>(
+    command: &mut Command,
+    exported: &'a Exported,
+    args: &Args,
+    output: &Output,
+) -> Vec<&'a ExportedVariable> {
     let mut kept = Vec::new();
+    let mut set_here = Vec::new();
     for variable in exported.variables() {
         let (name, value) = (variable.name(), variable.expose_value().as_str());
         if name.starts_with(KEYS) {
@@ -130,12 +234,14 @@ fn set(command: &mut Command, exported: &Exported, args: &Args, output: &Output)
             Some(_) => kept.push(name),
             None => {
                 command.env(name, value);
+                set_here.push(variable);
             }
         }
     }
     if !kept.is_empty() {
         output.say(format_args!("set already, and kept (--override replaces them): {}", kept.join(" ")));
     }
+    set_here
 }
 
 #[cfg(unix)]

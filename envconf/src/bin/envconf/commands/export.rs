@@ -22,6 +22,7 @@ use crate::output::{Output, shown};
     after_help = "\
 Examples:
   envconf export app
+  envconf export app --names keep --separator _ --skip-unnamed
   eval \"$(envconf export app --format shell)\"
   envconf export app --environment prod --format kubernetes | kubectl apply -f -"
 )]
@@ -32,9 +33,9 @@ pub(crate) struct Args {
 
     /// What to print
     ///
-    /// dotenv: lines of NAME=value, the value as it is. json: an object of strings.
-    /// shell: lines of export NAME='value', for eval. kubernetes: the manifest of a
-    /// Secret.
+    /// dotenv: lines of NAME=value, in quotes where needed; values that dotenv readers
+    /// read differently are refused. json: an object of strings. shell: lines of
+    /// export NAME='value', for eval. kubernetes: the manifest of a Secret.
     #[arg(long, short, verbatim_doc_comment, default_value = "dotenv",
         value_parser = one_of(ExportFormat::WORDS.map(|(word, _)| word), ExportFormat::of))]
     format: ExportFormat,
@@ -79,6 +80,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
             "generation": exported.header().generation,
             "left_out": left_out.collect::<Vec<_>>(),
             "names": names.collect::<Vec<_>>(),
+            "skipped": exported.skipped().iter().map(|key| key.path()).collect::<Vec<_>>(),
         }));
     }
     output.say(format_args!("{}: written, generation {}", shown(file), exported.header().generation));

@@ -19,19 +19,28 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::output::{Output, shown};
 
-/// The variable that says where to make them.
+/// The environment variable that names the directory to make them in.
 const PLACE: &str = "ENVCONF_EDIT_DIR";
 
 /// What `edit` starts to clear up after it.
 #[derive(clap::Args)]
 pub(crate) struct Guard {
-    pub(crate) folder: PathBuf,
+    folder: PathBuf,
+
+    /// Wait for the end of this process instead of the end of standard input.
+    #[arg(long)]
+    process: Option<i32>,
+
+    /// Start the guard as a child of the init process, and end at once.
+    #[arg(long, requires = "process")]
+    detach: bool,
 }
 
 /// A folder of mode 0700, which is removed when this is dropped, and by its guard if it is not.
 pub(crate) struct Scratch {
     folder: PathBuf,
-    guard: Child,
+    /// A guard that waits for the end of its input; none where one waits for the end of this process.
+    guard: Option<Child>,
 }
 
 impl Scratch {
@@ -40,14 +49,19 @@ impl Scratch {
     /// # Errors
     /// [`Kind::Io`](envconf::Kind::Io) where there is none and `allow_disk` does not say that a disk will do.
     pub(crate) fn new(allow_disk: bool, output: &Output) -> Result<Self, Error> {
-        let place = place(allow_disk, output)?;
-        let mut random = [0; 8];
-        getrandom::fill(&mut random)
-            .map_err(|_| Error::new(Kind::Unexpected, "the operating system gives no randomness"))?;
-        let name = format!("envconf-edit-{:016x}", u64::from_ne_bytes(random));
-        let folder = std::path::absolute(place.join(name)).map_err(|error| Error::write(&place, error))?;
+        let folder = new_folder("envconf-edit", &place(Some(allow_disk), output)?)?;
         let guard = start_guard(&folder).map_err(|error| Error::write(&folder, error))?;
-        Ok(Self { folder, guard })
+        Ok(Self { folder, guard: Some(guard) })
+    }
+
+    /// Makes one that stays until this process ends, also after it has become another program. It is never on a disk.
+    ///
+    /// # Errors
+    /// As for [`Scratch::new`].
+    pub(crate) fn for_process(output: &Output) -> Result<Self, Error> {
+        let folder = new_folder("envconf-exec", &place(None, output)?)?;
+        start_detached_guard(&folder).map_err(|error| Error::write(&folder, error))?;
+        Ok(Self { folder, guard: None })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -55,11 +69,23 @@ impl Scratch {
     }
 }
 
+/// Returns the path of a folder that is not there yet, below `place`.
+fn new_folder(kind: &str, place: &Path) -> Result<PathBuf, Error> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)
+        .map_err(|_| Error::new(Kind::Unexpected, "the operating system gives no randomness"))?;
+    let name = format!("{kind}-{:016x}", u64::from_ne_bytes(random));
+    std::path::absolute(place.join(name)).map_err(|error| Error::write(place, error))
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         remove(&self.folder);
-        drop(self.guard.stdin.take());
-        let _ = self.guard.wait(); // it has nothing left to do
+        // Without a folder a guard that waits for this process has nothing left to do either.
+        if let Some(mut guard) = self.guard.take() {
+            drop(guard.stdin.take());
+            let _ = guard.wait(); // it has nothing left to do
+        }
     }
 }
 
@@ -75,7 +101,8 @@ pub(crate) fn remove(folder: &Path) {
     }
 }
 
-fn place(allow_disk: bool, output: &Output) -> Result<PathBuf, Error> {
+/// Returns a directory in memory, or on a disk where `allow_disk` is true; `None` where that cannot be allowed.
+fn place(allow_disk: Option<bool>, output: &Output) -> Result<PathBuf, Error> {
     let chosen = setting(PLACE)?.map(PathBuf::from);
     let own = setting("XDG_RUNTIME_DIR").ok().flatten().map(PathBuf::from);
     let candidates = match &chosen {
@@ -86,7 +113,7 @@ fn place(allow_disk: bool, output: &Output) -> Result<PathBuf, Error> {
         return Ok(place.clone());
     }
     let place = chosen.unwrap_or_else(std::env::temp_dir);
-    if allow_disk {
+    if allow_disk == Some(true) {
         output.say(format_args!(
             "note: the plain file lies on a disk meanwhile, in {}; what is deleted there can be recovered",
             shown(&place)
@@ -94,8 +121,9 @@ fn place(allow_disk: bool, output: &Output) -> Result<PathBuf, Error> {
         return Ok(place);
     }
     let first = candidates.first().map_or(place.as_path(), PathBuf::as_path);
+    let or_a_disk = if allow_disk.is_some() { ", or allow a disk with --allow-disk" } else { "" };
     Err(Error::write(first, io::ErrorKind::Unsupported.into()).advise(format!(
-        "the plain file must not touch a disk, and this is no file system in memory; name one with {PLACE}, or allow a disk with --allow-disk"
+        "the plain file must not touch a disk, and this is no file system in memory; name one with {PLACE}{or_a_disk}"
     )))
 }
 
@@ -114,32 +142,46 @@ fn is_in_memory(_: &Path) -> bool {
 
 /// Starts the guard, and waits until it has made the folder.
 fn start_guard(folder: &Path) -> io::Result<Child> {
+    let mut guard = guard_command(folder)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    wait_until_made(&mut guard).inspect_err(|_| {
+        drop(guard.stdin.take());
+        let _ = guard.wait(); // it has given up
+    })?;
+    Ok(guard)
+}
+
+/// Starts a guard that waits for the end of this process, and waits until it has made the folder.
+///
+/// It is not a child of this process: the program that this process becomes may wait for all of its children.
+fn start_detached_guard(folder: &Path) -> io::Result<()> {
+    let mut command = guard_command(folder)?;
+    command.arg("--detach").arg("--process").arg(std::process::id().to_string());
+    let mut parent = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let made = wait_until_made(&mut parent);
+    parent.wait()?;
+    made
+}
+
+fn guard_command(folder: &Path) -> io::Result<Command> {
     // The running program, even where its file has been replaced meanwhile.
     let own = Path::new("/proc/self/exe");
     let program = if own.exists() { own.to_owned() } else { std::env::current_exe()? };
-    let mut guard = Command::new(program)
-        .arg0("envconf")
-        .arg("guard")
-        .arg(folder)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let mut command = Command::new(program);
+    command.arg0("envconf").arg("guard").arg(folder).env_clear().current_dir("/").stderr(Stdio::null());
+    Ok(command)
+}
+
+/// Reads the guard's answer from its standard output.
+fn wait_until_made(guard: &mut Child) -> io::Result<()> {
     let mut answer = String::new();
     if let Some(stdout) = guard.stdout.take() {
         io::BufReader::new(stdout).read_line(&mut answer)?;
     }
     match answer.trim_end().parse() {
-        Ok(MADE) => return Ok(guard),
+        Ok(MADE) => Ok(()),
         Ok(reason) => Err(io::Error::from_raw_os_error(reason)),
         Err(_) => Err(io::ErrorKind::UnexpectedEof.into()),
     }
-    .inspect_err(|_| {
-        drop(guard.stdin.take());
-        let _ = guard.wait(); // it has given up
-    })
 }
 
 /// What the guard says once it has made the folder; else it says the operating system's number of the reason.
@@ -150,8 +192,15 @@ const MADE: i32 = 0;
 ///
 /// # Errors
 /// [`Kind::Io`](envconf::Kind::Io) where the folder cannot be made, such as for one that is there.
-pub(crate) fn guard(folder: &Path) -> Result<(), Error> {
+pub(crate) fn guard(args: &Guard) -> Result<(), Error> {
+    let folder = args.folder.as_path();
     let failed = |error: io::Error| Error::write(folder, error);
+    let process = args.process.and_then(rustix::process::Pid::from_raw);
+    if let (true, Some(process)) = (args.detach, process) {
+        let mut command = guard_command(folder).map_err(failed)?;
+        command.arg("--process").arg(process.to_string()).stdin(Stdio::null());
+        return command.spawn().map(drop).map_err(failed);
+    }
     // A group of its own already where it was started by hand.
     let _ = rustix::process::setsid();
     let noted = Arc::new(AtomicBool::new(false));
@@ -163,6 +212,15 @@ pub(crate) fn guard(folder: &Path) -> Result<(), Error> {
     // Where nobody reads it, the input is at its end too.
     let _ = writeln!(io::stdout(), "{answer}");
     made.map_err(failed)?;
+    match process {
+        Some(process) => wait_for_process(process),
+        None => wait_for_end_of_input(),
+    }
+    remove(folder);
+    Ok(())
+}
+
+fn wait_for_end_of_input() {
     let mut byte = [0];
     loop {
         match io::stdin().read(&mut byte) {
@@ -171,6 +229,25 @@ pub(crate) fn guard(folder: &Path) -> Result<(), Error> {
             _ => {}
         }
     }
-    remove(folder);
-    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn wait_for_process(process: rustix::process::Pid) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::process::{PidfdFlags, pidfd_open};
+    let Ok(ended) = pidfd_open(process, PidfdFlags::empty()) else { return look_for_process(process) };
+    // Signals interrupt it.
+    while poll(&mut [PollFd::new(&ended, PollFlags::IN)], None) == Err(rustix::io::Errno::INTR) {}
+}
+
+#[cfg(not(target_os = "linux"))]
+fn wait_for_process(process: rustix::process::Pid) {
+    look_for_process(process);
+}
+
+/// For systems that give no notice of a process which is not a child.
+fn look_for_process(process: rustix::process::Pid) {
+    while rustix::process::test_kill_process(process) != Err(rustix::io::Errno::SRCH) {
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }

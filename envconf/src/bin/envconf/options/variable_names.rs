@@ -1,9 +1,9 @@
 //! The configuration as environment variables, for `exec` and `export`.
 
 use envconf::refused_names::AllowedName;
-use envconf::{Error, ExportOptions, Exported, escape};
+use envconf::{Error, ExportOptions, Exported, NameStyle, Provenance, escape};
 
-use super::global::Global;
+use super::global::{Global, one_of};
 use super::target::Target;
 use crate::output::Output;
 
@@ -13,6 +13,23 @@ pub(crate) struct VariableNames {
     /// Begin every name with PREFIX and __, and add the plain layers
     #[arg(long, value_name = "PREFIX")]
     pub(crate) env_prefix: Option<String>,
+
+    /// Keep keys as they are written, or write them in upper snake case
+    ///
+    /// upper: poolSize becomes POOL_SIZE. keep: it stays poolSize.
+    #[arg(long, value_name = "STYLE", verbatim_doc_comment, default_value = "upper",
+        value_parser = one_of(NameStyle::NAMES, NameStyle::from_name))]
+    pub(crate) names: NameStyle,
+
+    /// Join prefix and keys with this text instead of __
+    #[arg(long, value_name = "TEXT", default_value = "__")]
+    pub(crate) separator: String,
+
+    /// Skip keys that cannot be part of a variable's name
+    ///
+    /// Such as Microsoft.AspNetCore. Without it they are an error.
+    #[arg(long, verbatim_doc_comment)]
+    pub(crate) skip_unnamed: bool,
 
     /// Allow refused names, such as AWS_REGION or cloud-credentials; repeatable
     ///
@@ -24,7 +41,7 @@ pub(crate) struct VariableNames {
     pub(crate) allow: Vec<AllowedName>,
 }
 
-/// Opens the pair and prints once which keys of plain layers were left out.
+/// Opens the pair and prints once which keys became no variable.
 ///
 /// # Errors
 /// As for [`envconf::export`].
@@ -34,30 +51,38 @@ pub(crate) fn variables(
     names: &VariableNames,
     output: &Output,
 ) -> Result<Exported, Error> {
-    let mut options = ExportOptions::new().allow(names.allow.iter().cloned());
+    let mut options = ExportOptions::new()
+        .names(names.names)
+        .separator(&names.separator)
+        .allow(names.allow.iter().cloned());
+    if names.skip_unnamed {
+        options = options.skip_unnamed();
+    }
     if let Some(prefix) = &names.env_prefix {
         options = options.env_prefix(prefix);
     }
     let exported =
         envconf::export(&target.pair, &target.policy(global)?, &target.services(output)?, &options)?;
     target.opened(exported.header(), exported.recipients(), output)?;
-    print_left_out(&exported, output);
+    print_keys("left out these keys of plain layers", exported.left_out(), output);
+    if !exported.left_out().is_empty() {
+        output.say("hint: use --env-prefix PREFIX to add them, or seal them");
+    }
+    print_keys("skipped these keys, which cannot name a variable", exported.skipped(), output);
     Ok(exported)
 }
 
 /// A writer of the repository can put any number of keys into a plain layer; only so many are printed.
 const LISTED: usize = 50;
 
-fn print_left_out(exported: &Exported, output: &Output) {
-    let left_out = exported.left_out();
-    if left_out.is_empty() {
+fn print_keys(what: &str, keys: &[Provenance], output: &Output) {
+    if keys.is_empty() {
         return;
     }
-    let keys: Vec<_> = left_out.iter().take(LISTED).map(|key| escape(key.path()).to_string()).collect();
-    let more = match left_out.len() - keys.len() {
+    let listed: Vec<_> = keys.iter().take(LISTED).map(|key| escape(key.path()).to_string()).collect();
+    let more = match keys.len() - listed.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    output.say(format_args!("warning: left out these keys of plain layers: {}{more}", keys.join(" ")));
-    output.say("hint: use --env-prefix PREFIX to add them, or seal them");
+    output.say(format_args!("warning: {what}: {}{more}", listed.join(" ")));
 }
