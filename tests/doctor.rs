@@ -11,10 +11,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::{TencentProject, variables_of};
-use envconf::{
-    BoxFuture, ContentType, Context, DataKey, Diagnose, KeyRef, KeyServices, Kms, KmsError, Name, Pair, Seal,
-    State, Step, Trusted, WrappedKey,
-};
+use envconf::kms::{BoxFuture, Context, DataKey, KmsError, State, Step, WrappedKey};
+use envconf::tools::Diagnose;
+use envconf::{ContentType, KeyRef, KeyServices, Kms, Name, Pair, Seal, Trusted};
 use envconf_test_support::tencent::KeyState;
 use envconf_test_support::{Credential, Reply, Sandbox, StandIn};
 use loopback::{Answer, Http, Proxy};

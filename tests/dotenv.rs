@@ -5,7 +5,7 @@
 use std::process::Stdio;
 
 use envconf::ContentType;
-use envconf::import::Dotenv;
+use envconf::tools::import::Dotenv;
 use envconf_test_support::{Python, Sandbox};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;

@@ -10,8 +10,9 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use envconf::refused_names::NameCategory;
-use envconf::{ContentType, ExportOptions, KeyServices, Kind, LocalKey, Pair, Policy, Seal};
+use envconf::tools::ExportOptions;
+use envconf::tools::refused_names::NameCategory;
+use envconf::{ContentType, KeyServices, Kind, LocalKey, Pair, Policy, Seal};
 use envconf_test_support::{Python, Sandbox};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -354,7 +355,7 @@ fn a_committed_plain_layer_adds_no_environment_variable() {
             policy = policy.trust([trusted.parse().unwrap()]);
         }
         let services = KeyServices::none().local_key(project.key.clone());
-        let exported = envconf::export(&pair, &policy, &services, &ExportOptions::new()).unwrap();
+        let exported = envconf::tools::export(&pair, &policy, &services, &ExportOptions::new()).unwrap();
         let names: Vec<_> = exported.variables().iter().map(|variable| variable.name()).collect();
         let left_out: Vec<_> = exported.left_out().iter().map(|key| key.path()).collect();
         assert_eq!(names, ["TOKEN"]);
@@ -363,7 +364,7 @@ fn a_committed_plain_layer_adds_no_environment_variable() {
         assert_eq!(left_out, expected);
         assert!(!format!("{exported:?}").contains("canary"));
         let prefixed = ExportOptions::new().env_prefix("APP");
-        let exported = envconf::export(&pair, &policy, &services, &prefixed).unwrap();
+        let exported = envconf::tools::export(&pair, &policy, &services, &prefixed).unwrap();
         assert!(exported.variables().iter().all(|variable| variable.name().starts_with("APP__")));
         assert_eq!((exported.variables().len(), exported.left_out().len()), (9, 0));
     }
@@ -378,7 +379,7 @@ fn the_library_refuses_the_same_names() {
     let services = KeyServices::none().local_key(project.key.clone());
     let export = |allowed: &[&str]| {
         let allowed = allowed.iter().map(|name| name.parse().unwrap());
-        envconf::export(&pair, &policy, &services, &ExportOptions::new().allow(allowed))
+        envconf::tools::export(&pair, &policy, &services, &ExportOptions::new().allow(allowed))
     };
     let error = export(&["cloud-credentials"]).unwrap_err();
     assert_eq!(error.kind(), Kind::DoesNotFit);

@@ -10,7 +10,7 @@ mod compose;
 use std::collections::BTreeMap;
 use std::process::{Command, Output, Stdio};
 
-use envconf::import::Dotenv;
+use envconf::tools::import::Dotenv;
 use envconf::{ContentType, KeyServices, LocalKey, Pair, Seal};
 use envconf_test_support::{Node, Python, Sandbox};
 use proptest::prelude::*;

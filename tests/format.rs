@@ -4,10 +4,9 @@
 
 use envconf::__vectors as door;
 use envconf::format::{EncFile, Header, KeyFile, Recipient, Timestamp};
-use envconf::{
-    ContentType, Error, Id, KeyRef, KeyServices, Kind, LocalKey, Opened, Outline, Policy, Seal, SigningKey,
-    Suite, Trusted, open_bytes,
-};
+use envconf::format::{Id, Outline, Suite};
+use envconf::pair::{SigningKey, open_bytes};
+use envconf::{ContentType, Error, KeyRef, KeyServices, Kind, LocalKey, Opened, Policy, Seal, Trusted};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

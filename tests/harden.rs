@@ -9,7 +9,8 @@ mod common;
 use std::process::Command;
 
 use common::Project;
-use envconf::{EncryptedConfig, Measure, SecretString, harden};
+use envconf::process::Measure;
+use envconf::{EncryptedConfig, SecretString, harden};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, dumpable_behavior, getrlimit};
 
 const STARTED: &str = "ENVCONF_HARDEN_STARTED";

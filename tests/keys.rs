@@ -7,10 +7,10 @@ use std::fs;
 use std::process::Output;
 use std::time::Duration;
 
-use envconf::{
-    ContentType, Fault, HowWrapped, KeyPlace, KeyRef, KeyServices, Kind, LocalKey, NewKey, Pair, Policy,
-    Rewrap, Rotation, Seal, Trusted,
-};
+use envconf::error::Fault;
+use envconf::kms::{KeyPlace, NewKey, Rotation};
+use envconf::pair::{HowWrapped, Rewrap};
+use envconf::{ContentType, KeyRef, KeyServices, Kind, LocalKey, Pair, Policy, Seal, Trusted};
 use envconf_test_support::tencent::KeyState;
 use envconf_test_support::{Credential, Python, Reply, Sandbox, StandIn};
 use serde_json::{Value, json};
@@ -394,9 +394,12 @@ fn local_keys_are_rewrapped_without_any_service() {
     let (rewrapped, done) = rewrap.rewrap_bytes(&enc, &key, &services).unwrap();
     assert!(done.is_written());
     let only_new = KeyServices::none().local_key(new);
-    assert_eq!(envconf::open_bytes(&enc, &rewrapped, &policy, &only_new).unwrap().content(), b"content");
+    assert_eq!(
+        envconf::pair::open_bytes(&enc, &rewrapped, &policy, &only_new).unwrap().content(),
+        b"content"
+    );
     let only_old = KeyServices::none().local_key(old);
-    assert!(envconf::open_bytes(&enc, &rewrapped, &policy, &only_old).is_err());
+    assert!(envconf::pair::open_bytes(&enc, &rewrapped, &policy, &only_old).is_err());
     drop(sandbox);
 }
 
@@ -415,9 +418,9 @@ fn sections_of_other_data_keys_stay_as_they_are() {
     let rewrap = Rewrap::new(policy.clone()).recipient(new.key_ref().clone());
     let (rewrapped, _) = rewrap.rewrap_bytes(&enc, &both, &services).unwrap();
     let only_new = KeyServices::none().local_key(new);
-    assert!(envconf::open_bytes(&enc, &rewrapped, &policy, &only_new).is_ok());
+    assert!(envconf::pair::open_bytes(&enc, &rewrapped, &policy, &only_new).is_ok());
     let only_old = KeyServices::none().local_key(old);
-    assert!(envconf::open_bytes(&other_enc, &rewrapped, &policy, &only_old).is_ok());
+    assert!(envconf::pair::open_bytes(&other_enc, &rewrapped, &policy, &only_old).is_ok());
 }
 
 /// Whatever goes wrong, the pair is as it was.

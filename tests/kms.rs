@@ -9,10 +9,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{TencentProject, variables_of};
+use envconf::error::Fault;
+use envconf::format::Suite;
 use envconf::format::{KeyFile, Recipient};
+use envconf::kms::{BoxFuture, Context, DataKey, KmsError, WrappedKey};
+use envconf::pair::{SigningKey, open_bytes};
 use envconf::{
-    BoxFuture, ContentType, Context, DataKey, EncryptedConfig, Error, Fault, KeyRef, KeyServices, Kind, Kms,
-    KmsError, LocalKey, Opened, Policy, Seal, SigningKey, Suite, Trusted, WrappedKey, open_bytes,
+    ContentType, EncryptedConfig, Error, KeyRef, KeyServices, Kind, Kms, LocalKey, Opened, Policy, Seal,
+    Trusted,
 };
 use envconf_test_support::tencent::KeyState;
 use envconf_test_support::{Credential, Reply, StandIn};
@@ -217,10 +221,10 @@ fn a_sealer_without_decrypt_proves_the_pair_from_its_data_key_on() {
     let key: KeyRef = format!("tencent:ap-guangzhou:{}", kms.key_id()).parse().unwrap();
     let seal = Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Toml).recipient(key);
     let sealed = seal.seal(&pair, b"a = 1\n", &services).unwrap();
-    assert_eq!(sealed.check(), envconf::Check::AfterUnwrap);
+    assert_eq!(sealed.check(), envconf::pair::Check::AfterUnwrap);
     // A re-seal may not open the old pair either: a new data key, and the generation still rises.
     let sealed = seal.seal(&pair, b"a = 2\n", &services).unwrap();
-    assert_eq!((sealed.generation(), sealed.data_key()), (2, envconf::DataKeyUse::OldPairNotOpened));
+    assert_eq!((sealed.generation(), sealed.data_key()), (2, envconf::pair::DataKeyUse::OldPairNotOpened));
 }
 
 #[test]

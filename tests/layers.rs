@@ -10,9 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::{Project, load_traced, told};
-use envconf::{
-    Complaint, ContentType, EncryptedConfig, Error, ExposeSecret, KeyServices, Kind, Origin, SecretString,
-};
+use envconf::error::{Complaint, Origin};
+use envconf::{ContentType, EncryptedConfig, Error, ExposeSecret, KeyServices, Kind, SecretString};
 use serde::Deserialize;
 use serde::de::{self, Visitor};
 

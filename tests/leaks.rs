@@ -14,10 +14,13 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{Project, TencentProject};
-use envconf::import::{Blob, GuideData, Imported};
+use envconf::kms::{DataKey, Decrypted};
+use envconf::pair::{SigningKey, check_content};
+use envconf::schema::Format;
+use envconf::tools::import::{Blob, GuideData, Imported};
 use envconf::{
-    ContentType, DataKey, Decrypted, EncryptedConfig, Error, ExposeSecret, Format, KeyServices, Kind, Loader,
-    LocalKey, Schema, Seal, SecretString, SigningKey, check_content,
+    ContentType, EncryptedConfig, Error, ExposeSecret, KeyServices, Kind, Loader, LocalKey, Schema, Seal,
+    SecretString,
 };
 use envconf_test_support::{Reply, StandIn};
 use serde::de::{Deserialize, Deserializer, Error as _, Unexpected};

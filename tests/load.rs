@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{Project, TencentProject, park_on};
+use envconf::kms::{BoxFuture, Context, DataKey, KmsError, WrappedKey};
 use envconf::{
-    BoxFuture, ContentType, Context, DataKey, EncryptedConfig, ExposeSecret, KeyRef, KeyServices, Kind, Kms,
-    KmsError, LocalKey, Seal, SecretString, WrappedKey,
+    ContentType, EncryptedConfig, ExposeSecret, KeyRef, KeyServices, Kind, Kms, LocalKey, Seal, SecretString,
 };
 use envconf_test_support::Reply;
 

@@ -5,10 +5,9 @@
 use std::fs;
 
 use envconf::format::{EncFile, KeyFile};
-use envconf::{
-    ContentType, DataKeyUse, Kind, LocalKey, Opened, Outline, Pair, Policy, Rewrap, Seal, Suite, Trusted,
-    open, testing::MemoryKms,
-};
+use envconf::format::{Outline, Suite};
+use envconf::pair::{DataKeyUse, Rewrap};
+use envconf::{ContentType, Kind, LocalKey, Opened, Pair, Policy, Seal, Trusted, open, testing::MemoryKms};
 use envconf_test_support::Sandbox;
 
 struct Project {

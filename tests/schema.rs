@@ -12,9 +12,8 @@ mod types;
 mod validator;
 
 use common::load_traced;
-use envconf::{
-    ContentType, EncryptedConfig, Error, Format, KeyServices, Kind, LocalKey, Pair, Schema, Seal, template,
-};
+use envconf::schema::{Format, template};
+use envconf::{ContentType, EncryptedConfig, Error, KeyServices, Kind, LocalKey, Pair, Schema, Seal};
 use envconf_test_support::Sandbox;
 use mutations::{Value, text_of};
 use proptest::prelude::*;

@@ -8,9 +8,8 @@ mod common;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{TencentProject, variables_of};
-use envconf::{
-    Check, ContentType, EncryptedConfig, Error, KeyServices, Kind, Policy, Seal, Sign, SigningKey, Trusted,
-};
+use envconf::pair::{Check, Sign, SigningKey};
+use envconf::{ContentType, EncryptedConfig, Error, KeyServices, Kind, Policy, Seal, Trusted};
 use envconf_test_support::Credential;
 
 #[derive(EncryptedConfig, Debug)]
@@ -115,7 +114,7 @@ fn the_genuine_pair_is_accepted_with_and_without_a_pin() {
 fn a_sealer_with_wrap_rights_only_configures_a_service_that_pins_nobody() {
     let scene = Scene::new();
     let (enc, key) = scene.files();
-    let refused = envconf::open_bytes(&enc, &key, &scene.policy(), &scene.forger).unwrap_err();
+    let refused = envconf::pair::open_bytes(&enc, &key, &scene.policy(), &scene.forger).unwrap_err();
     assert_eq!(refused.exit_code(), 42, "the forger can open: {refused}");
     let (enc, key) = scene.forge(|seal| seal);
     scene.put(enc, key);

@@ -8,7 +8,9 @@ mod common;
 mod types;
 
 use common::load_traced;
-use envconf::{ContentType, EncryptedConfig, Error, ExposeSecret, Format, SecretString, check_content};
+use envconf::pair::check_content;
+use envconf::schema::Format;
+use envconf::{ContentType, EncryptedConfig, Error, ExposeSecret, SecretString};
 
 /// Everything the service needs to start.
 #[derive(EncryptedConfig)]

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{TencentProject, variables_of};
-use envconf::{ContentType, EncryptedConfig, Error, Fault, KeyRef, KeyServices, Kind};
+use envconf::error::Fault;
+use envconf::{ContentType, EncryptedConfig, Error, KeyRef, KeyServices, Kind};
 use envconf_test_support::{Reply, Sandbox, StandIn};
 use loopback::{Answer, Http, Proxy};
 
@@ -373,7 +374,8 @@ fn get_is_signed_and_understood_as_well() {
     let seal = envconf::Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Raw);
     let (enc, wrapped) = seal.recipient(key.clone()).recipient(other).seal_bytes(b"x", &services).unwrap();
     let policy = envconf::Policy::new("app".parse().unwrap(), "prod".parse().unwrap());
-    let opened = envconf::open_bytes(&enc, &wrapped, &policy.trust([envconf::Trusted::Key(key)]), &services);
+    let opened =
+        envconf::pair::open_bytes(&enc, &wrapped, &policy.trust([envconf::Trusted::Key(key)]), &services);
     assert_eq!(opened.unwrap().content(), b"x");
     for request in kms.requests() {
         // A data key never stands in a URL.

@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
+use envconf::kms::KmsError;
 use envconf::testing::{self, MemoryKms};
-use envconf::{ContentType, EncryptedConfig, ExposeSecret, Kind, KmsError, SecretString};
+use envconf::{ContentType, EncryptedConfig, ExposeSecret, Kind, SecretString};
 
 #[derive(EncryptedConfig)]
 #[envconf(name = "app", env_prefix = "APP")]

@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use envconf::{
-    ContentType, EncryptedConfig, ExportOptions, KeyServices, Kind, LocalKey, NameStyle, Pair, Policy, Seal,
-    check_content, check_dotenv, check_text, open,
-};
+use envconf::pair::{check_content, check_dotenv, check_text};
+use envconf::tools::{ExportOptions, NameStyle};
+use envconf::{ContentType, EncryptedConfig, KeyServices, Kind, LocalKey, Pair, Policy, Seal, open};
 use envconf_test_support::Sandbox;
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
@@ -195,7 +194,7 @@ fn a_program_chooses_names_as_the_command_does() {
     let content = r#"{"Db": {"poolSize": 1.10, "a.b": 2}, "x": 3}"#;
     let project = Project::sealed(ContentType::Json, content);
     let export = |options: ExportOptions| {
-        envconf::export(&project.pair(), &project.policy(), &project.services(), &options)
+        envconf::tools::export(&project.pair(), &project.policy(), &project.services(), &options)
     };
     let told = |options: ExportOptions| {
         let exported = export(options).unwrap();
@@ -240,7 +239,7 @@ fn numbers_that_are_exported_load_again() {
         .into_inner();
     let options = ExportOptions::new().env_prefix("APP");
     let exported =
-        envconf::export(&project.pair(), &project.policy(), &project.services(), &options).unwrap();
+        envconf::tools::export(&project.pair(), &project.policy(), &project.services(), &options).unwrap();
     let variables: Vec<(String, String)> = exported
         .variables()
         .iter()

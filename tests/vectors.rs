@@ -11,9 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use envconf::__vectors as door;
 use envconf::format::{Header, Recipient};
-use envconf::{
-    ContentType, Id, KeyRef, KeyServices, LocalKey, Policy, SigningKey, Suite, Trusted, open_bytes,
-};
+use envconf::format::{Id, Suite};
+use envconf::pair::{SigningKey, open_bytes};
+use envconf::{ContentType, KeyRef, KeyServices, LocalKey, Policy, Trusted};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

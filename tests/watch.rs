@@ -12,10 +12,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use common::{Project, TencentProject, park_on};
-use envconf::{
-    ContentType, EncryptedConfig, ExposeSecret, KeyServices, Kind, LocalKey, SecretString, Watch,
-    WatchOptions,
-};
+use envconf::load::WatchOptions;
+use envconf::{ContentType, EncryptedConfig, ExposeSecret, KeyServices, Kind, LocalKey, SecretString, Watch};
 
 const LONG: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -9,7 +9,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use common::{Project, TencentProject, variables_of};
-use envconf::{ContentType, EncryptedConfig, KeyServices, Seal, WatchOptions};
+use envconf::load::WatchOptions;
+use envconf::{ContentType, EncryptedConfig, KeyServices, Seal};
 use envconf_test_support::Reply;
 
 const LONG: Duration = Duration::from_secs(60);

@@ -13,10 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Project, variables_of};
-use envconf::{
-    ContentType, EncryptedConfig, KeyRef, KeyServices, Kind, LocalKey, Pair, Policy, Seal, Watch,
-    WatchOptions, parse_trust,
-};
+use envconf::load::WatchOptions;
+use envconf::pair::parse_trust;
+use envconf::{ContentType, EncryptedConfig, KeyRef, KeyServices, Kind, LocalKey, Pair, Policy, Seal, Watch};
 use envconf_test_support::{Sandbox, StandIn};
 
 const LONG: Duration = Duration::from_secs(60);

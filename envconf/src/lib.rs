@@ -66,7 +66,7 @@
 //! [key store](key_store) is trusted only at or below a directory that it is enabled for, where none of these is set, or
 //! they name it.
 //!
-//! Whoever may wrap for a key that is trusted may choose the configuration; a signer that the program pins ([`Sign`],
+//! Whoever may wrap for a key that is trusted may choose the configuration; a signer that the program pins ([`pair::Sign`],
 //! `ENVCONF_SIGNERS`, the attribute `signers`) takes that away from them. The chapter
 //! [Signatures](https://github.com/envconf/envconf/blob/main/envconf/docs/signatures.md) says when production must pin one.
 //!
@@ -87,8 +87,8 @@
 //! * `tencent` (default): Tencent Cloud KMS, and with it an HTTP client and TLS (rustls on ring).
 //! * `watch`: reload, and with it the notices of the operating system (notify).
 //! * `yaml`: YAML 1.2 content. Without it such content is sealed and opened, and not loaded.
-//! * `tools`: what the command and other tools need, and a program that loads does not: [`compare_contents`],
-//!   [`explain`], [`export`], [`import`], [`change`], [`Diagnose`], [`Rules`], and the management of a service's keys.
+//! * `tools`: what the command and other tools need, and a program that loads does not: the module [`tools`], and the
+//!   management of a service's keys.
 //! * `cli`: the `envconf` command, with `tools`. A library user never builds its argument parser.
 //!
 //! TOML, JSON and dotenv are always there.
@@ -99,13 +99,13 @@ extern crate self as envconf;
 
 // One room per concept, from top to bottom: a room uses those below it.
 pub mod testing;
-mod load;
+pub mod load;
 #[cfg(feature = "tools")]
-mod tools;
-mod pair;
-mod kms;
+pub mod tools;
+pub mod pair;
+pub mod kms;
 mod envelope;
-mod schema;
+pub mod schema;
 mod layers;
 pub mod meta;
 mod syntax;
@@ -137,28 +137,24 @@ mod schema_chapter {}
 #[doc = include_str!("../docs/memory.md")]
 mod memory_chapter {}
 
-pub use base::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, Remedy, escape};
+// What every program needs is at the root; the rest is in the modules.
+pub use base::{Error, KeyRef, Kind, harden};
 pub use envconf_derive::EncryptedConfig;
-pub use load::EncryptedConfig;
+pub use format::{ContentType, Name};
+pub use kms::{KeyServices, Kms, LocalKey};
+#[cfg(feature = "watch")]
+pub use load::Watch;
 #[doc(hidden)]
 pub use load::private;
+pub use load::{EncryptedConfig, Loaded, Loader};
+pub use pair::{Opened, Pair, Policy, Seal, Sealed, Trusted, open, verify};
+pub use schema::Schema;
 pub use secrecy::{self, ExposeSecret, SecretString};
-#[cfg(feature = "tools")]
-pub use tools::{change, import, refused_names};
 
-pub use base::{Hardened, KeyRef, Measure, harden, setting};
-pub use envelope::{DataKey, SignerKey, SigningKey};
-pub use format::{ContentType, Id, Name, Outline, Suite};
-pub use kms::{
-    BoxFuture, Context, Decrypted, KeyInfo, KeyPlace, KeyServices, KeyState, Keys, Kms, KmsError, LocalKey,
-    NewKey, Rotation, State, Step, WrappedKey,
-};
-/// Secret text, written so that no copy of it stays in memory.
-pub mod secret_text {
-    pub use crate::base::{exact_text, write_json_string};
+/// What an [`Error`] holds: problems of a configuration with their origins, and keys that were tried.
+pub mod error {
+    pub use crate::base::{Attempt, Complaint, Fault, Origin, Problem, Remedy, escape};
 }
-pub use layers::{NameStyle, Provenance};
-pub use load::{Loaded, Loader};
 /// Files as this library reads them.
 pub mod files {
     pub use crate::base::open_regular;
@@ -168,17 +164,11 @@ pub mod key_store {
     pub use crate::kms::{KeyStore, StoredKey, key_in_project};
     pub use crate::pair::KnownPair;
 }
-#[cfg(feature = "watch")]
-pub use load::{Status, Watch, WatchOptions};
-pub use pair::{
-    Check, DataKeyUse, Depth, HowWrapped, OldPair, Opened, Pair, Policy, Rewrap, Rewrapped, Seal, Sealed,
-    Sign, Signed, Trusted, Verified, check_content, check_dotenv, check_text, content_type_of, identity_of,
-    open, open_bytes, parse_signers, parse_trust, verify,
-};
-pub use schema::{Format, Schema, template};
-#[cfg(feature = "tools")]
-pub use tools::{
-    Comparison, ContentChanges, Demand, Diagnose, Diagnosis, Exchange, Explained, ExportOptions, Exported,
-    ExportedVariable, FieldChange, KeyChanges, Rule, Rules, ValueChange, compare_contents,
-    compare_recipients, explain, explain_by, export,
-};
+/// The process: its settings, and how far it is hardened.
+pub mod process {
+    pub use crate::base::{Hardened, Measure, setting};
+}
+/// Secret text, written so that no copy of it stays in memory.
+pub mod secret_text {
+    pub use crate::base::{exact_text, write_json_string};
+}

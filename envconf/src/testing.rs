@@ -1,7 +1,9 @@
 //! What tests of programs need: a key service in memory that fails when it is told to, and pairs sealed in one line.
 //!
 //! ```
-//! use envconf::{EncryptedConfig, ExposeSecret, Fault, KmsError, SecretString, testing};
+//! use envconf::error::Fault;
+//! use envconf::kms::KmsError;
+//! use envconf::{EncryptedConfig, ExposeSecret, SecretString, testing};
 //!
 //! #[derive(EncryptedConfig)]
 //! #[envconf(name = "app", env_prefix = "APP")]

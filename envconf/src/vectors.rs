@@ -73,7 +73,7 @@ pub fn verifies(signer: &SignerKey, message: &[u8], signature: &[u8; 64]) -> boo
 }
 
 /// The context of a data key.
-pub fn context(name: &str, environment: &str, dek: crate::Id) -> Result<Context, Error> {
+pub fn context(name: &str, environment: &str, dek: crate::format::Id) -> Result<Context, Error> {
     Ok(Context::new(&name.parse()?, &environment.parse()?, dek))
 }
 
@@ -131,7 +131,7 @@ pub fn seal(given: SealInput<'_>) -> Result<Vec<u8>, Error> {
 pub fn key_file(
     name: &str,
     environment: &str,
-    sections: &[(crate::Id, Vec<u8>, Vec<Recipient>)],
+    sections: &[(crate::format::Id, Vec<u8>, Vec<Recipient>)],
 ) -> Result<Vec<u8>, Error> {
     let (name, environment) = (name.parse()?, environment.parse()?);
     let sections: Vec<_> = sections

@@ -9,7 +9,9 @@ use aes_gcm::{Aes256Gcm, KeyInit as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use envconf::format::Header;
-use envconf::{__vectors as door, ContentType, Id, KeyServices, LocalKey, Policy, Seal, Suite, open_bytes};
+use envconf::format::{Id, Suite};
+use envconf::pair::open_bytes;
+use envconf::{__vectors as door, ContentType, KeyServices, LocalKey, Policy, Seal};
 use ring::aead;
 use sha2::{Digest as _, Sha256};
 

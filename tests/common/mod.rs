@@ -135,16 +135,16 @@ pub fn load_traced<T: EncryptedConfig>(
     content_type: &str,
     text: &str,
     variables: &[(&str, &str)],
-) -> Result<(T, Vec<envconf::Provenance>), envconf::Error> {
+) -> Result<(T, Vec<envconf::load::Provenance>), envconf::Error> {
     use envconf::__vectors as door;
     use envconf::format::{Header, Recipient};
     let (sandbox, key, dek) = (Sandbox::new(), LocalKey::generate().unwrap(), [7; 32]);
-    let id = envconf::Id::new([1; 8]);
+    let id = envconf::format::Id::new([1; 8]);
     let header = Header {
         name: T::META.name.parse().unwrap(),
         environment: "default".parse().unwrap(),
         content_type: ContentType::from_name(content_type).unwrap(),
-        suite: envconf::Suite::Aes256Gcm,
+        suite: envconf::format::Suite::Aes256Gcm,
         dek: id,
         generation: 1,
         sealed_at: None,

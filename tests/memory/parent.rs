@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use envconf::{
-    __vectors as door, BoxFuture, ContentType, Context, DataKey, KeyRef, KeyServices, Kms, KmsError,
-    LocalKey, Outline, Pair, Policy, Seal, Suite, WrappedKey,
-};
+use envconf::format::{Outline, Suite};
+use envconf::kms::{BoxFuture, Context, DataKey, KmsError, WrappedKey};
+use envconf::{__vectors as door, ContentType, KeyRef, KeyServices, Kms, LocalKey, Pair, Policy, Seal};
 use envconf_test_support::{Sandbox, StandIn};
 
 use crate::child;
@@ -278,7 +277,7 @@ fn local_keys(local: &LocalKey, key: &str) -> Vec<Needle> {
     let mut lines = key.lines().skip_while(|line| !line.ends_with(local.key_ref().key_id()));
     let blob = lines.nth(1).and_then(|line| line.strip_prefix("blob: ")).unwrap();
     let salt: [u8; 32] = STANDARD.decode(blob).unwrap()[..32].try_into().unwrap();
-    let context = door::context("app", "default", envconf::Id::new([0; 8])).unwrap();
+    let context = door::context("app", "default", envconf::format::Id::new([0; 8])).unwrap();
     let (okm, _) = door::local_wrap(local, &[0; 32], &context, &salt);
     vec![
         Needle::key("local-key", &kek),

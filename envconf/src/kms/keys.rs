@@ -46,7 +46,7 @@ pub trait Keys: Send + Sync {
     /// The key that an alias stands for at this moment, compared letter by letter.
     ///
     /// # Errors
-    /// [`Fault::Refused`](crate::Fault::Refused) where no key has this alias.
+    /// [`Fault::Refused`](crate::error::Fault::Refused) where no key has this alias.
     fn resolve<'a>(&'a self, place: &'a KeyPlace, alias: &'a str) -> BoxFuture<'a, Result<KeyRef, KmsError>>;
 }
 

@@ -24,12 +24,12 @@ pub(crate) use self::last_reply::LastReply;
 pub use self::local::{KeyStore, LocalKey, StoredKey, key_in_project};
 pub use self::services::KeyServices;
 pub use self::step::{State, Step};
+pub use crate::envelope::DataKey;
 
 use std::borrow::Cow;
 use std::pin::Pin;
 
 use crate::base::{Fault, KeyRef, SecretBytes};
-use crate::envelope::DataKey;
 use crate::format::{Id, Name, Suite};
 
 /// A future in a box, as the methods of [`Kms`] return.
@@ -44,7 +44,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// service's associated data, or as `DEK || SHA-256(ctx)` checked after unwrapping (format.md §6).
 ///
 /// ```
-/// use envconf::{Context, DataKey, KeyRef, Kms, KmsError, WrappedKey, BoxFuture};
+/// use envconf::kms::{Context, DataKey, KmsError, WrappedKey, BoxFuture};
+/// use envconf::{KeyRef, Kms};
 ///
 /// struct Vendor;
 ///
@@ -132,7 +133,7 @@ pub trait Kms: Send + Sync + 'static {
     }
 
     /// Decrypts what another program encrypted without a context, and tells which key the service used for it. Only
-    /// [`import`](crate::import) asks: such a blob says nothing about whose it is, so it never opens a pair. The
+    /// [`import`](crate::tools::import) asks: such a blob says nothing about whose it is, so it never opens a pair. The
     /// default is that the service has none.
     ///
     /// # Errors

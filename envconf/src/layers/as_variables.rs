@@ -14,7 +14,7 @@ use super::untyped::leaves;
 use super::{Layer, parse_all};
 use crate::base::{Complaint, Error, Origin, Problem, exact_text};
 use crate::syntax::dotenv::is_name;
-use crate::syntax::json::write_json;
+use crate::syntax::json_text::write_json;
 use crate::syntax::{Node, Value, write_scalar};
 
 /// How paths become names of variables.

@@ -41,6 +41,7 @@ impl<'a> Document<'a> {
         &self.root
     }
 
+    #[cfg(feature = "tools")]
     /// The text that the places are in.
     pub(crate) fn text(&self) -> &'a str {
         self.layer.text

@@ -73,7 +73,7 @@ use crate::schema::{self, Format, template};
 /// | `deserialize_with = path` | the function reads the value in place of the type's `Deserialize`, as in serde; defaults and examples too |
 /// | `validate = path` | a function that judges the value, see "Validation" |
 /// | `example = 10` | a literal for templates and schemas; [`check`](Self::check) reads it |
-/// | `deprecated`, `deprecated = "use …"` | [`Provenance::deprecated`](crate::Provenance::deprecated) tells where a value is still given |
+/// | `deprecated`, `deprecated = "use …"` | [`Provenance::deprecated`](crate::load::Provenance::deprecated) tells where a value is still given |
 /// | `skip` | not loaded: the type's `Default` |
 ///
 /// ```

@@ -12,3 +12,4 @@ pub use self::config::EncryptedConfig;
 pub use self::loader::{Loaded, Loader};
 #[cfg(feature = "watch")]
 pub use self::watch::{Status, Watch, WatchOptions};
+pub use crate::layers::Provenance;

@@ -15,11 +15,11 @@ pub(crate) mod content;
 pub use self::content::{check_content, check_dotenv, check_text};
 pub use self::files::{Pair, content_type_of, identity_of};
 pub use self::known_pairs::KnownPair;
-#[cfg(feature = "tools")]
+#[cfg(any(feature = "tools", feature = "watch"))]
 pub(crate) use self::open::Checked;
+pub(crate) use self::open::Wait;
 #[cfg(feature = "watch")]
 pub(crate) use self::open::read_again;
-pub(crate) use self::open::Wait;
 pub use self::open::{Depth, Opened, Verified, open, open_bytes, verify};
 pub(crate) use self::plain_layer::Plain;
 pub(crate) use self::policy::PolicyVariables;
@@ -29,3 +29,4 @@ pub use self::seal::{Check, DataKeyUse, OldPair, Seal, Sealed};
 pub use self::sign::{Sign, Signed};
 #[cfg(feature = "tools")]
 pub(crate) use self::wrapping::Ask;
+pub use crate::envelope::{SignerKey, SigningKey};

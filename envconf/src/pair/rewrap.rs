@@ -18,7 +18,8 @@ use crate::kms::{Context, KeyServices, WrappedKey, worker};
 /// For whom to wrap the data key of a pair anew.
 ///
 /// ```no_run
-/// use envconf::{KeyRef, KeyServices, Pair, Policy, Rewrap, Trusted};
+/// use envconf::pair::Rewrap;
+/// use envconf::{KeyRef, KeyServices, Pair, Policy, Trusted};
 ///
 /// # fn main() -> Result<(), envconf::Error> {
 /// let (name, environment) = ("app".parse()?, "prod".parse()?);

@@ -14,7 +14,8 @@ use crate::kms::KeyServices;
 /// With which keys to sign a pair, and what it must be.
 ///
 /// ```no_run
-/// use envconf::{KeyServices, Pair, Policy, Sign, SigningKey};
+/// use envconf::pair::{Sign, SigningKey};
+/// use envconf::{KeyServices, Pair, Policy};
 ///
 /// # fn main() -> Result<(), envconf::Error> {
 /// let (name, environment) = ("app".parse()?, "prod".parse()?);

@@ -2,16 +2,20 @@
 
 pub(crate) mod toml;
 pub(crate) mod json;
+#[cfg(feature = "tools")]
+pub(crate) mod json_text;
 #[cfg(feature = "yaml")]
 mod yaml;
 pub(crate) mod dotenv;
 pub(crate) mod tree;
 pub(crate) mod de;
+#[cfg(feature = "tools")]
 mod written;
 
 pub use self::de::Given;
 pub(crate) use self::de::Misfit;
 pub(crate) use self::tree::{Entry, Lines, Node, Place, Table, Text, Value, segment};
+#[cfg(feature = "tools")]
 pub(crate) use self::written::write_scalar;
 
 use crate::format::ContentType;

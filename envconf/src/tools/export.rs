@@ -156,7 +156,7 @@ impl std::fmt::Debug for ExportedVariable {
 /// variable. Every other table is taken for a nested struct: a field that is a map reads no such variables.
 ///
 /// Nobody authenticates the plain layers beside the pair. Their values become variables only with a prefix;
-/// without one [`Exported::left_out`] lists their keys. A name in the table of [`refused_names`](crate::refused_names)
+/// without one [`Exported::left_out`] lists their keys. A name in the table of [`refused_names`](crate::tools::refused_names)
 /// is an error unless the options allow it.
 ///
 /// # Errors
@@ -164,7 +164,8 @@ impl std::fmt::Debug for ExportedVariable {
 /// that make no name or make one twice, values with a zero byte, and refused names.
 ///
 /// ```no_run
-/// use envconf::{ExportOptions, KeyServices, Pair, Policy};
+/// use envconf::tools::ExportOptions;
+/// use envconf::{KeyServices, Pair, Policy};
 ///
 /// # fn main() -> Result<(), envconf::Error> {
 /// let (name, environment) = ("app".parse()?, "default".parse()?);
@@ -172,7 +173,7 @@ impl std::fmt::Debug for ExportedVariable {
 /// let policy = Policy::from_environment(name, environment)?;
 /// let services = KeyServices::from_environment("config")?;
 /// let options = ExportOptions::new().env_prefix("APP").allow(["cloud-credentials".parse()?]);
-/// for variable in envconf::export(&pair, &policy, &services, &options)?.variables() {
+/// for variable in envconf::tools::export(&pair, &policy, &services, &options)?.variables() {
 ///     println!("{} is from {}", variable.name(), variable.origin());
 /// }
 /// # Ok(())

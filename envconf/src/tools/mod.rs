@@ -18,3 +18,4 @@ pub use self::doctor::{Diagnose, Diagnosis};
 pub use self::explain::{Explained, explain, explain_by};
 pub use self::export::{ExportOptions, Exported, ExportedVariable, export};
 pub use self::rules::{Demand, Rule, Rules};
+pub use crate::layers::NameStyle;

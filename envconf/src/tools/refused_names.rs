@@ -1,4 +1,4 @@
-//! The environment variable names that [`export`](crate::export()) refuses, each with a category.
+//! The environment variable names that [`export`](crate::tools::export()) refuses, each with a category.
 //!
 //! A name is in the table if its value chooses the code that a program runs, the server that it talks to, or the
 //! credentials that it uses. The table cannot be complete: a program may read variables of its own.

@@ -538,7 +538,7 @@ mod tests {
 
     #[test]
     fn a_rule_demands_at_most_as_many_signatures_as_it_names_signers() {
-        let key = crate::SigningKey::from_seed(&[7; 32]).public();
+        let key = crate::pair::SigningKey::from_seed(&[7; 32]).public();
         let rule = |more: &str| {
             Rules::parse(&format!(
                 "[[rule]]\nfiles = \"**\"\nrecipients = [\"local\"]\nsigners = [\"{key}\"]\n{more}"

@@ -19,7 +19,7 @@ const SHORTEST: Duration = Duration::from_millis(10);
 ///
 /// ```
 /// use std::time::Duration;
-/// use envconf::WatchOptions;
+/// use envconf::load::WatchOptions;
 ///
 /// let options = WatchOptions::new()
 ///     .poll_interval(Duration::from_secs(5))

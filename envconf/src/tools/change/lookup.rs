@@ -9,7 +9,7 @@ use super::{by_hand, kind_of};
 use crate::base::suggest::nearest;
 use crate::base::{Error, Kind, escape, exact_text, json_string};
 use crate::envelope::outline::datetime_text;
-use crate::syntax::json::{non_finite, write_json};
+use crate::syntax::json_text::{non_finite, write_json};
 use crate::syntax::{Node, Value, write_scalar};
 
 /// A value, as text in wiped buffers; `Debug` shows none of it.

@@ -25,7 +25,9 @@ const PLAIN: [&str; 6] = ["toml", "json", "yaml", "yml", "env", "conf"];
 /// Reads the process's environment variables, as the `envconf` command does.
 ///
 /// ```no_run
-/// use envconf::{Diagnose, Pair, State};
+/// use envconf::kms::State;
+/// use envconf::tools::Diagnose;
+/// use envconf::Pair;
 ///
 /// # fn main() -> Result<(), envconf::Error> {
 /// let (name, environment) = ("app".parse()?, "prod".parse()?);

@@ -5,7 +5,7 @@
 //! to look at what was found before it is sealed. And, not encrypted at all, the dotenv of other tools ([`Dotenv`]).
 //!
 //! ```no_run
-//! use envconf::import::{Blob, GuideData, BlobPlace};
+//! use envconf::tools::import::{Blob, GuideData, BlobPlace};
 //! use envconf::{ContentType, KeyServices, Pair, Seal};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

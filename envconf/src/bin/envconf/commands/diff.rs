@@ -2,10 +2,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use envconf::format::{EncFile, KeyFile};
-use envconf::{
-    ContentChanges, Depth, Error, ExposeSecret as _, KeyChanges, KeyServices, Kind, Opened, Pair, Policy,
-    ValueChange, compare_contents, compare_recipients,
-};
+use envconf::pair::Depth;
+use envconf::tools::{ContentChanges, KeyChanges, ValueChange, compare_contents, compare_recipients};
+use envconf::{Error, ExposeSecret as _, KeyServices, Kind, Opened, Pair, Policy};
 use serde_json::json;
 use zeroize::Zeroizing;
 

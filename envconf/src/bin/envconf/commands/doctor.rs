@@ -1,7 +1,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use envconf::{Diagnose, Error, Kind, Step, parse_signers, setting};
+use envconf::kms::Step;
+use envconf::pair::parse_signers;
+use envconf::process::setting;
+use envconf::tools::Diagnose;
+use envconf::{Error, Kind};
 use serde_json::{Value, json};
 
 use crate::git::tracked;

@@ -3,8 +3,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use envconf::refused_names::NameCategory;
-use envconf::{Error, Exported, ExportedVariable, Kind};
+use envconf::tools::refused_names::NameCategory;
+use envconf::tools::{Exported, ExportedVariable};
+use envconf::{Error, Kind};
 
 use crate::editor::memory_file::MemoryFile;
 #[cfg(unix)]

@@ -1,6 +1,9 @@
 use std::path::PathBuf;
 
-use envconf::{Error, Origin, Provenance, escape, explain, explain_by};
+use envconf::Error;
+use envconf::error::{Origin, escape};
+use envconf::load::Provenance;
+use envconf::tools::{explain, explain_by};
 use serde_json::{Value, json};
 
 use crate::options::global::Global;

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use envconf::Error;
-use envconf::change::{self, KeyPath};
+use envconf::tools::change::{self, KeyPath};
 use zeroize::Zeroizing;
 
 use crate::options::global::Global;

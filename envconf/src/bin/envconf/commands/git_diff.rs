@@ -2,9 +2,10 @@ use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::Path;
 
+use envconf::error::escape;
 use envconf::files::open_regular;
 use envconf::format::{EncFile, KeyFile, MAX_ENC};
-use envconf::{Error, Kind, escape};
+use envconf::{Error, Kind};
 
 use crate::output::Output;
 use crate::output::pair_difference::{PairDifference, Side};

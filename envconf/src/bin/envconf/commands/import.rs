@@ -2,12 +2,11 @@ mod dotenv;
 
 use std::path::{Path, PathBuf};
 
-use envconf::import::{Blob, BlobPlace, Encoding, GuideData, Imported};
 use envconf::key_store::KnownPair;
-use envconf::{
-    Check, ContentType, Error, KeyRef, KeyServices, Kind, Name, Pair, Seal, Sealed, Trusted, check_content,
-    check_dotenv, content_type_of, setting,
-};
+use envconf::pair::{Check, check_content, check_dotenv, content_type_of};
+use envconf::process::setting;
+use envconf::tools::import::{Blob, BlobPlace, Encoding, GuideData, Imported};
+use envconf::{ContentType, Error, KeyRef, KeyServices, Kind, Name, Pair, Seal, Sealed, Trusted};
 use serde_json::json;
 
 use crate::options::global::{Global, one_of};

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use envconf::format::KeyFile;
 use envconf::key_store::{KeyStore, StoredKey, key_in_project};
-use envconf::{Depth, Error, KeyRef, KeyServices, Kind, LocalKey, Policy, Rules, setting};
+use envconf::pair::Depth;
+use envconf::process::setting;
+use envconf::tools::Rules;
+use envconf::{Error, KeyRef, KeyServices, Kind, LocalKey, Policy};
 use serde_json::json;
 
 use crate::git::appended_lines::{ATTRIBUTES, AppendedLines};

@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
 use envconf::format::{EncFile, KeyFile, Recipient};
-use envconf::{Depth, Error, KeyServices, Pair, Policy};
+use envconf::pair::Depth;
+use envconf::{Error, KeyServices, Pair, Policy};
 use serde_json::{Value, json};
 
 use crate::options::global::Global;

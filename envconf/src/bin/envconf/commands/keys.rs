@@ -1,5 +1,7 @@
+use envconf::error::escape;
 use envconf::format::Timestamp;
-use envconf::{Error, KeyInfo, KeyPlace, KeyRef, KeyServices, Kind, NewKey, Rotation, escape};
+use envconf::kms::{KeyInfo, KeyPlace, NewKey, Rotation};
+use envconf::{Error, KeyRef, KeyServices, Kind};
 use serde_json::{Value, json};
 
 use crate::output::Output;

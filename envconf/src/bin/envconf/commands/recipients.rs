@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
 use envconf::format::KeyFile;
-use envconf::{Error, KeyRef, KeyServices, Kind, Opened, Rewrap, Seal, Trusted};
+use envconf::pair::Rewrap;
+use envconf::{Error, KeyRef, KeyServices, Kind, Opened, Seal, Trusted};
 use serde_json::json;
 
 use crate::options::global::Global;
@@ -81,7 +82,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
 
 fn list(args: &ListRecipients, global: &Global, output: &Output) -> Result<(), Error> {
     let target = Target::resolve(&args.pair, global)?;
-    let depth = envconf::Depth::Unwrap;
+    let depth = envconf::pair::Depth::Unwrap;
     let verified = envconf::verify(&target.pair, &target.policy(global)?, &target.services(output)?, depth)?;
     target.opened(verified.header(), verified.recipients(), output)?;
     if output.is_json() {

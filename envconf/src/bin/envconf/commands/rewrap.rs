@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use envconf::{Error, HowWrapped, KeyRef, OldPair, Rewrap, Rewrapped, Trusted};
+use envconf::pair::{HowWrapped, OldPair, Rewrap, Rewrapped};
+use envconf::{Error, KeyRef, Trusted};
 use serde_json::{Value, json};
 
 use crate::options::batch::{self, BatchPair, Work};

@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use envconf::{Check, Error, KeyRef, Seal, Sealed};
+use envconf::pair::Check;
+use envconf::{Error, KeyRef, Seal, Sealed};
 use serde_json::{Value, json};
 
 use crate::options::batch::{self, BatchPair, Work};

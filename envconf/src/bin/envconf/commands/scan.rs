@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use envconf::{Error, Kind, Rules, escape};
+use envconf::error::escape;
+use envconf::tools::Rules;
+use envconf::{Error, Kind};
 use serde_json::json;
 
 use crate::git::Repository;

@@ -1,11 +1,11 @@
 use std::path::{Path, PathBuf};
 
+use envconf::error::escape;
 use envconf::format::{EncFile, Header};
+use envconf::format::{Id, Outline, Suite};
 use envconf::key_store::KnownPair;
-use envconf::{
-    Check, ContentType, DataKeyUse, Error, Id, Kind, Outline, Pair, Seal, Sealed, Suite, Trusted,
-    check_content, check_dotenv, content_type_of, escape,
-};
+use envconf::pair::{Check, DataKeyUse, check_content, check_dotenv, content_type_of};
+use envconf::{ContentType, Error, Kind, Pair, Seal, Sealed, Trusted};
 use serde_json::json;
 use zeroize::Zeroizing;
 

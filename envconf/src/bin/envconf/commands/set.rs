@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
-use envconf::change::{self, KeyPath, NewValue};
-use envconf::{ContentType, Error, Seal, check_dotenv};
+use envconf::pair::check_dotenv;
+use envconf::tools::change::{self, KeyPath, NewValue};
+use envconf::{ContentType, Error, Seal};
 use serde_json::json;
 
 use crate::options::global::Global;

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use envconf::{Error, Id, Sign, Signed, SigningKey};
+use envconf::Error;
+use envconf::format::Id;
+use envconf::pair::{Sign, Signed, SigningKey};
 use serde_json::json;
 
 use crate::options::global::Global;

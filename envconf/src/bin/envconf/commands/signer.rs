@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use envconf::{Error, SigningKey};
+use envconf::Error;
+use envconf::pair::SigningKey;
 use serde_json::json;
 
 use crate::git::tracked;

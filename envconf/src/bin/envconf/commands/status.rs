@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
 use envconf::format::{EncFile, KeyFile};
-use envconf::{
-    Depth, Error, KeyRef, KeyServices, Kind, Name, Pair, Policy, Rules, Trusted, content_type_of,
-    identity_of, setting,
-};
+use envconf::pair::{Depth, content_type_of, identity_of};
+use envconf::process::setting;
+use envconf::tools::Rules;
+use envconf::{Error, KeyRef, KeyServices, Kind, Name, Pair, Policy, Trusted};
 use serde_json::{Value, json};
 
 use crate::git::index::Indexed;

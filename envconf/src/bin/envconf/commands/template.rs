@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
-use envconf::{Error, Format, Kind, Schema, template};
+use envconf::schema::{Format, template};
+use envconf::{Error, Kind, Schema};
 
 use crate::options::global::one_of;
 use crate::output::Output;

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use envconf::change::{self, KeyPath};
+use envconf::tools::change::{self, KeyPath};
 use envconf::{Error, Seal};
 use serde_json::json;
 

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use envconf::{Demand, Depth, Error, Pair, Policy, Verified, parse_signers};
+use envconf::pair::{Depth, Verified, parse_signers};
+use envconf::tools::Demand;
+use envconf::{Error, Pair, Policy};
 use serde_json::{Value, json};
 
 use crate::options::batch::{self, BatchPair, Work};

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use envconf::{Error, Kind, setting};
+use envconf::process::setting;
+use envconf::{Error, Kind};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::output::{Output, shown};

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use envconf::{Error, Kind, Name, Trusted, setting};
+use envconf::process::setting;
+use envconf::{Error, Kind, Name, Trusted};
 
 #[derive(Args)]
 #[command(next_help_heading = "Options of every verb")]

@@ -6,7 +6,6 @@ use envconf::{ContentType, Error, KeyServices, Opened, Seal, Sealed};
 use serde_json::{Value, json};
 
 use super::global::Global;
-use super::plain_file;
 use super::signing_args::{Signing, SigningArgs};
 use super::target::Target;
 use super::wanted_recipients::refuse_drift;

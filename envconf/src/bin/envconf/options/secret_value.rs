@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::io::{IsTerminal as _, stdin};
 use std::path::{Path, PathBuf};
 
-use envconf::{Error, Kind, check_text};
+use envconf::pair::check_text;
+use envconf::{Error, Kind};
 use zeroize::Zeroizing;
 
 use super::plain_file;

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use envconf::{Demand, Error, Id, Kind, Pair, Seal, SignerKey, SigningKey};
+use envconf::format::Id;
+use envconf::pair::{SignerKey, SigningKey};
+use envconf::tools::Demand;
+use envconf::{Error, Kind, Pair, Seal};
 
 use super::global::Global;
 use super::wanted_recipients::{borrowed, files, rules};

@@ -2,11 +2,12 @@
 
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
+use envconf::error::escape;
 use envconf::format::{EncFile, Header, KeyFile};
 use envconf::key_store::{KeyStore, KnownPair};
-use envconf::{
-    Error, KeyRef, KeyServices, Kind, Name, Opened, Pair, Policy, Verified, escape, identity_of, setting,
-};
+use envconf::pair::{Verified, identity_of};
+use envconf::process::setting;
+use envconf::{Error, KeyRef, KeyServices, Kind, Name, Opened, Pair, Policy};
 
 use super::global::Global;
 use crate::git::tracked;

@@ -1,7 +1,10 @@
 //! The configuration as environment variables, for `exec` and `export`.
 
-use envconf::refused_names::AllowedName;
-use envconf::{Error, ExportOptions, Exported, NameStyle, Provenance, escape};
+use envconf::Error;
+use envconf::error::escape;
+use envconf::load::Provenance;
+use envconf::tools::refused_names::AllowedName;
+use envconf::tools::{ExportOptions, Exported, NameStyle};
 
 use super::global::{Global, one_of};
 use super::target::Target;
@@ -44,7 +47,7 @@ pub(crate) struct VariableNames {
 /// Opens the pair and prints once which keys became no variable.
 ///
 /// # Errors
-/// As for [`envconf::export`].
+/// As for [`envconf::tools::export`].
 pub(crate) fn variables(
     target: &Target,
     global: &Global,
@@ -62,7 +65,7 @@ pub(crate) fn variables(
         options = options.env_prefix(prefix);
     }
     let exported =
-        envconf::export(&target.pair, &target.policy(global)?, &target.services(output)?, &options)?;
+        envconf::tools::export(&target.pair, &target.policy(global)?, &target.services(output)?, &options)?;
     target.opened(exported.header(), exported.recipients(), output)?;
     print_keys("left out these keys of plain layers", exported.left_out(), output);
     if !exported.left_out().is_empty() {

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use envconf::format::EncFile;
+use envconf::format::Outline;
 use envconf::key_store::KnownPair;
-use envconf::{
-    ContentType, Error, KeyRef, KeyServices, Kind, OldPair, Opened, Outline, Pair, Policy, Rules, Trusted,
-};
+use envconf::pair::OldPair;
+use envconf::tools::Rules;
+use envconf::{ContentType, Error, KeyRef, KeyServices, Kind, Opened, Pair, Policy, Trusted};
 
 use super::global::Global;
 use super::target::{Stated, Target};

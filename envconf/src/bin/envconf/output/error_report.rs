@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use envconf::{Attempt, Error, Fault, Kind, Problem, escape};
+use envconf::error::{Attempt, Fault, Problem, escape};
+use envconf::{Error, Kind};
 use serde_json::{Value, json};
 
 use crate::output::Output;

@@ -1,6 +1,7 @@
 //! The command's options in place of the library's settings.
 
-use envconf::{Error, Remedy};
+use envconf::Error;
+use envconf::error::Remedy;
 
 /// Replaces advice on a setting of the library by advice that names the command's option for it.
 pub(crate) fn with_options(error: Error) -> Error {

@@ -12,7 +12,8 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::path::Path;
 
-use envconf::{Error, Kind, escape};
+use envconf::error::escape;
+use envconf::{Error, Kind};
 use serde_json::Value;
 
 /// The note on a new pair that its sealer could not open from the wrapped key on.

@@ -1,7 +1,9 @@
 //! What differs between two pairs, or two files of them, laid out for people and for programs.
 
+use envconf::KeyRef;
+use envconf::error::escape;
 use envconf::format::{EncFile, KeyFile};
-use envconf::{Comparison, Exchange, KeyChanges, KeyRef, escape};
+use envconf::tools::{Comparison, Exchange, KeyChanges};
 use serde_json::{Value, json};
 
 /// What is known of the differences between two pairs.
@@ -132,7 +134,7 @@ impl PairDifference {
                 .collect()
         });
         let strings = |list: &[KeyRef]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let ids = |list: &[envconf::Id]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let ids = |list: &[envconf::format::Id]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
         json!({
             "authenticated": false,
             "differ": !self.is_empty(),

@@ -5,8 +5,10 @@ use std::fmt::{self, Write};
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
+use envconf::error::escape;
 use envconf::secret_text::{exact_text, write_json_string};
-use envconf::{Error, Exported, ExportedVariable, Kind, escape};
+use envconf::tools::{Exported, ExportedVariable};
+use envconf::{Error, Kind};
 use zeroize::Zeroizing;
 
 /// The most that a Secret holds, by the API server's rules.

@@ -196,7 +196,7 @@ mod tests {
         let deep = |keys: usize| format!("{}=1\n", vec!["A"; keys].join("__"));
         for ty in [ContentType::Toml, ContentType::Json] {
             let content = written(&deep(DEEPEST), ty, None).unwrap();
-            crate::check_content(content.as_bytes(), ty).unwrap();
+            crate::pair::check_content(content.as_bytes(), ty).unwrap();
             for keys in [DEEPEST + 1, 1_000, 300_000] {
                 assert_eq!(written(&deep(keys), ty, None).unwrap_err().kind(), Kind::DoesNotFit, "{keys}");
             }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use envconf::import::Dotenv;
+use envconf::tools::import::Dotenv;
 use envconf::{ContentType, Error, Kind, Name, Seal};
 use serde_json::json;
 

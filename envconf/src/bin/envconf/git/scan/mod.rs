@@ -10,7 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use envconf::format::{EncFile, KeyFile, MAX_ENC, MAX_KEY};
-use envconf::{Error, Kind, Pair, Rules, identity_of, setting};
+use envconf::pair::identity_of;
+use envconf::process::setting;
+use envconf::tools::Rules;
+use envconf::{Error, Kind, Pair};
 
 use files::FilesToScan;
 
