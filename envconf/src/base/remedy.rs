@@ -27,6 +27,10 @@ pub enum Remedy {
     GuideFiles,
     /// A value that may be of any type.
     Literal,
+    /// Dotenv lines that common readers read differently, kept as they are.
+    AsIs,
+    /// Keys without the name of an environment variable, left out.
+    SkipUnnamed,
     /// A prefix of the exported environment variables, or leave for these names of variables.
     ExportedNames(Vec<String>),
 }

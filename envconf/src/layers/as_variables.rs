@@ -12,7 +12,7 @@ use super::fields::Document;
 use super::report::Provenance;
 use super::untyped::leaves;
 use super::{Layer, parse_all};
-use crate::base::{Complaint, Error, Origin, Problem, exact_text};
+use crate::base::{Complaint, Error, Origin, Problem, Remedy, exact_text};
 use crate::syntax::dotenv::is_name;
 use crate::syntax::json_text::write_json;
 use crate::syntax::{Node, Value, write_scalar};
@@ -145,7 +145,10 @@ pub(crate) fn variables(
     if !problems.is_empty() {
         let error = Error::does_not_fit(what, problems);
         return Err(match is_unnamed {
-            true => error.advise("rename these keys, or leave them out with --skip-unnamed"),
+            true => error.advise_to_set(
+                Remedy::SkipUnnamed,
+                "rename these keys, or leave them out with ExportOptions::skip_unnamed",
+            ),
             false => error,
         });
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::base::{Complaint, Error, Kind, Origin, Problem};
+use crate::base::{Complaint, Error, Kind, Origin, Problem, Remedy};
 use crate::format::{ContentType, conflict_markers};
 use crate::layers::{Layer, LayerKind};
 use crate::syntax;
@@ -64,8 +64,9 @@ pub fn check_dotenv(content: &[u8], known: &[u8]) -> Result<(), Error> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Error::does_not_fit("the content", problems).advise(
-        "read the file as other tools do with `envconf import --dotenv FILE`; or keep every line as it is with --as-is (Seal::as_is)",
+    Err(Error::does_not_fit("the content", problems).advise_to_set(
+        Remedy::AsIs,
+        "read the file as other tools do with `envconf import`, or keep every line as it is with Seal::as_is",
     ))
 }
 

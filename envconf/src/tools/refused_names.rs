@@ -425,7 +425,7 @@ mod tests {
     /// Set `BLESS=1` to write the page.
     #[test]
     fn the_documented_table_is_this_one() {
-        const START: &str = "<!-- Generated from envconf/src/refused_names.rs. -->\n";
+        const START: &str = "<!-- Generated from envconf/src/tools/refused_names.rs. -->\n";
         let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/refused-names.md");
         let text = std::fs::read_to_string(page).unwrap();
         let (intro, documented) = text.split_once(START).unwrap();

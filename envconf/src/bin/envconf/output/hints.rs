@@ -36,6 +36,10 @@ fn option(remedy: &Remedy) -> Option<String> {
             "give the wrapped key as --key and the encrypted text as --data; for a file of the guide for small files leave --key out"
         }
         Remedy::Literal => "give one of this type, or one of any type with --literal",
+        Remedy::AsIs => {
+            "read the file as other tools do with `envconf import --dotenv FILE`; or keep every line as it is with --as-is"
+        }
+        Remedy::SkipUnnamed => "rename these keys, or leave them out with --skip-unnamed",
         Remedy::ExportedNames(names) => {
             return Some(format!(
                 "other programs read these names: rename them, add a prefix with --env-prefix, or use --allow {}",
