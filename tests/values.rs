@@ -136,7 +136,7 @@ fn content_in_utf16_is_refused_as_what_it_is() {
         for (mark, little) in [(true, true), (true, false), (false, true), (false, false)] {
             project.sandbox.write(file, utf16(&content.replace("CANARY", CANARY), mark, little));
             let said = project.refused(&["seal", file, "-r", "local"], 20);
-            let expected = format!("{file}: the content is UTF-16, and not UTF-8");
+            let expected = format!("{file}: the content is UTF-16: expected UTF-8");
             assert!(said.contains(&expected) && said.contains("iconv"), "{said}");
         }
     }

@@ -89,7 +89,7 @@ fn refuse_utf16(bytes: &[u8], what: &str) -> Result<(), Error> {
     if !has_mark && !is_ascii {
         return Ok(());
     }
-    Err(Error::new(Kind::DoesNotFit, format!("{what} is UTF-16, and not UTF-8"))
+    Err(Error::new(Kind::DoesNotFit, format!("{what} is UTF-16: expected UTF-8"))
         .advise("save it as UTF-8, or convert it with iconv -f UTF-16 -t UTF-8"))
 }
 

@@ -72,9 +72,10 @@ pub(crate) struct Args {
         conflicts_with_all = ["env_prefix", "overrides", "allow", "names", "separator", "skip_unnamed"])]
     file: bool,
 
-    /// End the path of --file in this name, for programs that go by the extension
+    /// End the path of --file in this name, such as app.toml
     ///
-    /// The file then lies in a folder in memory, and is removed when CMD ends.
+    /// For programs that go by the extension. The file then lies in a directory in
+    /// memory, and is removed when CMD ends.
     #[arg(long, value_name = "NAME", verbatim_doc_comment, requires = "file",
         value_parser = file_name)]
     file_name: Option<String>,

@@ -58,7 +58,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PREFIX", requires = "dotenv")]
     env_prefix: Option<String>,
 
-    /// Keep dotenv lines of --data that other tools read differently
+    /// Keep dotenv lines that other tools read differently
     #[arg(long, conflicts_with = "dotenv")]
     as_is: bool,
 

@@ -69,10 +69,10 @@ pub(crate) struct Args {
         value_parser = one_of(ContentType::ALL.map(ContentType::name), ContentType::from_name))]
     content_type: Option<ContentType>,
 
-    /// Keep dotenv lines that other tools read differently, byte for byte
+    /// Keep dotenv lines that other tools read differently
     ///
-    /// Without it, quotes, comments behind values, export, $ and backslashes are
-    /// refused: in a pair they would be part of the value.
+    /// They are sealed byte for byte. Without it, quotes, comments behind values,
+    /// export, $ and backslashes are refused: they would be part of the value.
     #[arg(long, verbatim_doc_comment)]
     as_is: bool,
 

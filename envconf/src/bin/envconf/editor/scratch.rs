@@ -1,8 +1,9 @@
 //! A folder for a plain file that must not be left behind: in memory, for its owner only, and gone whatever becomes of
 //! the command.
 //!
-//! A second process guards it: it makes the folder, holds the reading end of a pipe whose other end only the command
-//! has, so that it is told of the command's end in whatever way that comes, and removes the folder then.
+//! A second process guards it: it makes the folder, waits until the command has ended, in whatever way, and removes the
+//! folder then. For `edit` it holds the reading end of a pipe whose other end only the command has. For `exec`, whose
+//! process becomes another program, it waits for the end of that process.
 
 use std::fs::DirBuilder;
 use std::io::{self, BufRead as _, Read as _, Write as _};

@@ -17,7 +17,7 @@ pub(crate) struct VariableNames {
     #[arg(long, value_name = "PREFIX")]
     pub(crate) env_prefix: Option<String>,
 
-    /// Keep keys as they are written, or write them in upper snake case
+    /// Keep keys as written, or write them in upper snake case
     ///
     /// upper: poolSize becomes POOL_SIZE. keep: it stays poolSize.
     #[arg(long, value_name = "STYLE", verbatim_doc_comment, default_value = "upper",
