@@ -90,7 +90,7 @@ fn refuse_utf16(bytes: &[u8], what: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::new(Kind::DoesNotFit, format!("{what} is UTF-16: expected UTF-8"))
-        .advise("save it as UTF-8, or convert it with iconv -f UTF-16 -t UTF-8"))
+        .advise("save it as UTF-8, or convert it with `iconv -f UTF-16 -t UTF-8`"))
 }
 
 pub(crate) fn not_utf8(content: &[u8], at: usize) -> Problem {
