@@ -34,7 +34,7 @@ const BEFORE: [(&str, &str); 20] = [
     ),
     ("envconf open config/app.prod.conf.enc -o", "rm config/app.prod.toml"),
     ("envconf init --local-key", "mkdir -p ~/Downloads && envconf keygen ~/Downloads/app.key"),
-    ("envconf key enable", "mkdir -p ~/work/shop"),
+    ("envconf key enable", "mkdir -p ~/projects/shop"),
     (
         "envconf key disable",
         "mkdir -p ~/old/project && envconf key enable <OWN> ~/old/project && envconf key enable <OWN> .",

@@ -291,7 +291,7 @@ impl Error {
             .or(faults().next())
     }
 
-    /// Whether no key service failed for a passing reason, so that trying again does not help.
+    /// Returns true if no key service failed for a transient reason, so that a retry does not help.
     pub fn is_permanent(&self) -> bool {
         self.fault() != Some(Fault::Transient)
     }

@@ -7,9 +7,9 @@ use super::error::{Error, Kind, escape};
 
 /// The provider of local keys.
 pub(crate) const LOCAL_PROVIDER: &str = "local";
-/// What a local key begins with, as text.
+/// The prefix of a local key's text.
 pub(crate) const LOCAL_PREFIX: &str = "envconf-local-v1:";
-/// What a signer's secret key begins with, as text.
+/// The prefix of a signer's secret key, as text.
 pub(crate) const SIGNER_PREFIX: &str = "envconf-signer-v1:";
 
 /// One key of one key service: `provider:region:key-id`, exactly the triplet of format.md §5.

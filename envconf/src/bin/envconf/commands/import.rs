@@ -75,7 +75,7 @@ pub(crate) struct Args {
 
     /// Seal for this key; repeatable
     ///
-    /// provider:region:key-id, or local for the local keys at hand. Else the first
+    /// provider:region:key-id, or local for your own local keys. Else the first
     /// rule of .envconf.toml that matches the pair says it.
     #[arg(short, long = "recipient", value_name = "REF", verbatim_doc_comment, value_delimiter = ',')]
     recipients: Vec<Trusted>,

@@ -34,7 +34,7 @@ enum KeyVerb {
     #[command(after_help = "Examples:\n  envconf key list --json")]
     List,
     /// Enable a key for a directory and everything below it
-    #[command(after_help = "Examples:\n  envconf key enable 02f673fde6952cdf ~/work/shop")]
+    #[command(after_help = "Examples:\n  envconf key enable 02f673fde6952cdf ~/projects/shop")]
     Enable(Choice),
     /// Disable a key for a directory; the key stays in the store
     #[command(after_help = "Examples:\n  envconf key disable 02f673fde6952cdf .")]

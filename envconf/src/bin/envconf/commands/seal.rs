@@ -58,7 +58,7 @@ pub(crate) struct Args {
 
     /// Seal for this key; repeatable
     ///
-    /// provider:region:key-id, or local for the local keys at hand. In place of
+    /// provider:region:key-id, or local for your own local keys. In place of
     /// the id an alias may stand, tencent:ap-guangzhou:alias/NAME: it is resolved
     /// now, and the id is written.
     #[arg(short, long = "recipient", verbatim_doc_comment, value_name = "REF", value_delimiter = ',')]

@@ -26,7 +26,7 @@ pub(crate) struct Global {
 
     /// Trust this key, in place of ENVCONF_TRUST; repeatable
     ///
-    /// provider:region:key-id, or local for the local keys at hand. Several are
+    /// provider:region:key-id, or local for your own local keys. Several are
     /// tried in their order; they may be separated by commas.
     #[arg(long, value_name = "REF", verbatim_doc_comment, value_delimiter = ',', global = true)]
     pub(crate) trust: Vec<Trusted>,
