@@ -59,7 +59,7 @@ pub(crate) fn read_text(file: File, limit: u64) -> io::Result<String> {
     Ok(text)
 }
 
-/// Whether the user or root owns the file.
+/// Returns true if the user or root owns the file.
 #[cfg(unix)]
 pub(crate) fn is_ours(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;

@@ -23,7 +23,7 @@ impl std::error::Error for NotRegular {}
 /// # Errors
 /// Those of opening a file; an error with its own text for anything but a regular file, which is not read from.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    // Opening a device can have effects of its own, so look first. Look again afterwards: the path may have changed.
+    // Opening a device can have side effects, so check the path first. Check again afterwards: it may have changed.
     check(&path.metadata()?)?;
     let file = open_without_waiting(path)?;
     check(&file.metadata()?)?;

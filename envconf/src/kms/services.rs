@@ -183,7 +183,7 @@ impl KeyServices {
         &self.given
     }
 
-    /// Whether local keys were given, be it by a command that has not run yet. Then the key store is not used.
+    /// Returns true if local keys were given, also by a command that has not run yet. Then the key store is not used.
     pub fn are_given(&self) -> bool {
         !self.given.is_empty() || self.command.is_some()
     }

@@ -220,8 +220,8 @@ impl Key {
     }
 }
 
-/// Whether a key in the project may be the user's own. One that git tracks leaked, or somebody planted it; so may one be
-/// that a link leads to, or that git cannot be asked about.
+/// Returns true if a key in the project may be the user's own. A key that git tracks leaked, or somebody planted it.
+/// The same is possible for a key behind a link, and for a key that git cannot be asked about.
 fn may_be_moved(path: &Path, project: &Path, output: &Output) -> bool {
     let is_file_of_project =
         path.canonicalize().is_ok_and(|canonical| canonical == path) && path.starts_with(project);

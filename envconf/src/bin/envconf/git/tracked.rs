@@ -8,7 +8,7 @@ use envconf::{Error, Kind};
 use crate::git::Repository;
 use crate::output::{Output, shown};
 
-/// What git does with a path.
+/// How git treats a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// It is in the index: a pull can replace it, and `git commit -a` commits it.
@@ -20,7 +20,7 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    /// What git does with `file`, which need not exist.
+    /// Returns how git treats `file`, which need not exist.
     ///
     /// # Errors
     /// [`Kind::Unexpected`] where git refuses the repository, and [`Kind::Io`] where it is not installed.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use envconf::{Error, Pair};
 
 /// The pairs in `folder` and below it, each by one of its files or both. Directories below that this user may not read are
-/// left out: he cannot use a pair in them.
+/// left out: the user cannot use a pair in them.
 ///
 /// # Errors
 /// [`Kind::Io`](envconf::Kind::Io) for a directory that cannot be read.

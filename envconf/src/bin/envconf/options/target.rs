@@ -116,7 +116,7 @@ impl Target {
     pub(crate) fn known(&self) -> Result<Option<KnownPair>, Error> {
         match KeyStore::of_user()? {
             Some(store) => match store.known_pair(&self.pair, &self.name, &self.environment) {
-                // A home directory that this user cannot read, as in some containers, has no memory for him.
+                // In some containers the user cannot read the home directory: then nothing is remembered.
                 Err(error) if error.kind() == Kind::Io => Ok(None),
                 known => known,
             },
@@ -214,7 +214,7 @@ impl Target {
     }
 }
 
-/// What the files of a pair state. Nothing has authenticated it yet.
+/// Header and recipients as the files of a pair state them. Nothing has authenticated them yet.
 pub(crate) struct Stated {
     pub(crate) header: Header,
     /// Empty where the `.key` cannot be read, or belongs to another `.enc`.

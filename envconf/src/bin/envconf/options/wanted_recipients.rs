@@ -13,7 +13,7 @@ use super::global::Global;
 use super::target::{Stated, Target};
 use crate::output::{Output, shown};
 
-/// What a verb is about to seal or wrap, and how it may ask.
+/// A pair that a verb is about to seal or wrap, and how the verb may ask.
 pub(crate) struct Sealing<'a> {
     pub(crate) target: &'a Target,
     /// The plain file, where there is one.
@@ -128,8 +128,8 @@ impl Wanted {
     }
 
     /// With which keys the old pair may be opened: those that are trusted anyway, and those of `-r`, which the
-    /// operator has named. Never those of the rules: a writer of the repository could name his own key there, beside a
-    /// pair made with it, and the next seal would keep his data key without a question.
+    /// operator has named. Never those of the rules: a writer of the repository could name a key of theirs there, beside
+    /// a pair made with it, and the next seal would keep that pair's data key without a question.
     pub(crate) fn trust_for_old(&self, target: &Target, global: &Global) -> Result<Policy, Error> {
         let policy = target.policy(global)?;
         if policy.trusted().is_some() || !matches!(self.source, RecipientSource::Options) {
