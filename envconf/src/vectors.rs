@@ -150,7 +150,7 @@ pub fn with_signers(mut policy: Policy, signers: Vec<SignerKey>, required: usize
 }
 
 /// The policy of tries: what a simulation of a fleet drives with its own time and randomness.
-#[cfg(feature = "tencent")]
+#[cfg(feature = "__http")]
 pub mod retry {
     pub use crate::kms::retry::{Again, Backoff, FEW, LAST_TRY, Retries, THROTTLED_PART};
 }

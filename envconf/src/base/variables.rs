@@ -69,6 +69,20 @@ impl Variables {
         }
     }
 
+    /// A hash of the values of these variables, absent ones included: some may be secret.
+    #[cfg(feature = "__http")]
+    pub(crate) fn hash_of(&self, names: &[&str]) -> [u8; 32] {
+        use sha2::{Digest as _, Sha256};
+        let mut digest = Sha256::new_with_prefix(b"variables");
+        for name in names {
+            let value = self.get(name).map(|value| Zeroizing::new(value.into_encoded_bytes()));
+            let len = value.as_ref().map_or(u64::MAX, |value| value.len() as u64);
+            digest.update(len.to_be_bytes());
+            digest.update(value.as_ref().map_or(&[][..], |value| value.as_slice()));
+        }
+        digest.finalize().into()
+    }
+
     /// The names that begin with `prefix`, in no particular order; names that are no Unicode lossily.
     pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
         let ours = |name: &OsStr| {

@@ -75,7 +75,7 @@ impl Deadline {
     }
 }
 
-#[cfg(feature = "tencent")]
+#[cfg(feature = "__http")]
 impl Deadline {
     /// The deadline of the work that asks.
     pub(crate) fn current() -> Option<Arc<Self>> {

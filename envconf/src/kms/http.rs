@@ -23,12 +23,13 @@ use bytes::Bytes;
 use reqwest::header::{CONNECTION, DATE, HeaderMap, HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
 
 pub(crate) use reqwest::Method;
 
 use super::proxy::{Proxies, Proxy};
-use crate::base::{Fault, SecretBytes, open_regular};
+use crate::base::{Error, Fault, Kind, SecretBytes, Variables, open_regular};
 use crate::kms::KmsError;
 
 const CONNECT: Duration = Duration::from_secs(2);
@@ -57,6 +58,40 @@ pub(crate) struct Route {
     /// Replaces the compiled-in root certificates.
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) proxies: Proxies,
+}
+
+impl Route {
+    /// The route that these variables describe.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a setting that is empty or malformed.
+    pub(crate) fn from_variables(variables: &Variables) -> Result<Self, Error> {
+        let ca_file = match variables.setting("ENVCONF_CA_FILE")? {
+            // What is in it is looked at when a request is due: whoever needs none pays for none.
+            Some(file) if std::fs::metadata(&file).is_ok_and(|metadata| metadata.is_file()) => Some(file),
+            Some(file) => {
+                return Err(Error::new(Kind::Usage, "ENVCONF_CA_FILE names no file")
+                    .at(file.as_ref())
+                    .advise("point it at a PEM file with root certificates, or unset it"));
+            }
+            // Not ours: set and empty means unset there, as other programs have it.
+            None => variables
+                .get("SSL_CERT_FILE")
+                .and_then(|file| file.into_string().ok())
+                .filter(|file| !file.is_empty()),
+        };
+        Ok(Self { ca_file: ca_file.map(PathBuf::from), proxies: Proxies::from_variables(variables) })
+    }
+
+    /// A hash of every setting that an answer could depend on: proxies have passwords.
+    pub(crate) fn settings(&self) -> [u8; 32] {
+        let mut digest = Sha256::new_with_prefix(b"route");
+        let ca_file = self.ca_file.as_ref().map_or(&[][..], |file| file.as_os_str().as_encoded_bytes());
+        digest.update((ca_file.len() as u64).to_be_bytes());
+        digest.update(ca_file);
+        digest.update(self.proxies.settings());
+        digest.finalize().into()
+    }
 }
 
 /// What came back, whatever its status.

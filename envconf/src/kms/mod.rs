@@ -6,14 +6,30 @@ pub(crate) mod services;
 #[cfg(feature = "tencent")]
 pub(crate) mod tencent;
 pub(crate) mod worker;
-#[cfg(feature = "tencent")]
+#[cfg(feature = "__http")]
+mod clock;
+#[cfg(feature = "__http")]
+mod credential_cache;
+#[cfg(feature = "__http")]
+mod credential_source;
+#[cfg(feature = "__http")]
+mod endpoint;
+#[cfg(feature = "__http")]
 mod http;
-#[cfg(feature = "tencent")]
+#[cfg(feature = "__http")]
+mod json;
+#[cfg(feature = "__http")]
 mod proxy;
-#[cfg(feature = "tencent")]
+#[cfg(feature = "__http")]
 pub(crate) mod retry;
+#[cfg(feature = "__http")]
+mod retry_table;
+#[cfg(all(feature = "__http", feature = "tools"))]
+mod service_steps;
+#[cfg(feature = "__http")]
+mod tries;
 mod step;
-#[cfg(any(feature = "tools", feature = "tencent"))]
+#[cfg(any(feature = "tools", feature = "__http"))]
 pub(crate) mod last_reply;
 mod local;
 
@@ -243,7 +259,7 @@ pub struct KmsError {
     pub(crate) tries: u32,
     /// The next request will be signed with another time than this one.
     #[cfg_attr(
-        not(feature = "tencent"),
+        not(feature = "__http"),
         allow(dead_code, reason = "only a service that signs with the time asks")
     )]
     pub(crate) clock_corrected: bool,

@@ -17,7 +17,7 @@ const PROXY: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"
 const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
 /// Every variable that is looked at here.
-pub(crate) const VARIABLES: [&str; 6] = [PROXY[0], PROXY[1], PROXY[2], PROXY[3], NO_PROXY[0], NO_PROXY[1]];
+const VARIABLES: [&str; 6] = [PROXY[0], PROXY[1], PROXY[2], PROXY[3], NO_PROXY[0], NO_PROXY[1]];
 
 /// The deployment's proxy, and what is reached without it. `Debug` shows nothing: it may hold a password.
 #[derive(Clone, Default)]
@@ -25,6 +25,8 @@ pub(crate) struct Proxies {
     /// With the name of its variable.
     proxy: Option<(&'static str, Zeroizing<String>)>,
     without: Vec<ProxyException>,
+    /// A hash of all the variables.
+    settings: [u8; 32],
 }
 
 /// The proxy that a request takes.
@@ -59,7 +61,12 @@ impl Proxies {
         };
         let without = first(&NO_PROXY).map(|(_, list)| entries(&list)).unwrap_or_default();
         let proxy = first(&PROXY).map(|(name, url)| (name, with_scheme(&url)));
-        Self { proxy, without }
+        Self { proxy, without, settings: variables.hash_of(&VARIABLES) }
+    }
+
+    /// A hash of what the variables say.
+    pub(crate) fn settings(&self) -> &[u8; 32] {
+        &self.settings
     }
 
     /// The proxy on the way to `host` (a name, or an address, in brackets where it is of version 6) by https.

@@ -5,22 +5,23 @@
 
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use zeroize::Zeroizing;
 
-use super::clock;
 use super::credentials::Credential;
-use super::endpoint::Endpoint;
-use super::error_codes::fault_of;
+use super::endpoint;
+use super::error_codes::{SIGNATURE_EXPIRED, fault_of};
 use super::sign::{self, sign};
-use crate::base::{KeyRef, SecretBytes, exact_text, write_json_string};
+use crate::base::{KeyRef, SecretBytes, exact_text};
 use crate::envelope::DataKey;
 use crate::format::ContentType;
+use crate::kms::endpoint::Endpoint;
 use crate::kms::http::{self, Method, Reply, Request, Route};
-use crate::kms::{KmsError, WrappedKey, is_uuid, last_reply};
+#[cfg(feature = "tools")]
+use crate::kms::json::boolean;
+use crate::kms::json::{Argument, Parameter, decoded, field, integer, json_object, secret, string};
+use crate::kms::{KmsError, WrappedKey, clock, is_uuid, last_reply};
 use crate::syntax;
 use crate::syntax::{Table, Value};
 
@@ -28,17 +29,6 @@ const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 /// For one try, whole.
 const PER_TRY: Duration = Duration::from_secs(3);
-
-/// Name and value of a request's parameter.
-pub(super) type Parameter<'a> = (&'static str, Argument<'a>);
-
-/// The value of a parameter.
-#[derive(Clone, Copy)]
-pub(super) enum Argument<'a> {
-    Text(&'a str),
-    #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only the management of keys has numbers"))]
-    Number(u64),
-}
 
 /// One action of a service.
 pub(super) struct Call<'a> {
@@ -67,8 +57,8 @@ pub(super) async fn send<T>(
     route: &Route,
     read: impl FnOnce(&Response<'_>) -> Result<T, KmsError>,
 ) -> Result<T, KmsError> {
-    let host = call.endpoint.host();
-    let timestamp = clock::now(host)?;
+    let site = endpoint::site(call.endpoint.host());
+    let timestamp = clock::now(site)?;
     let query = if call.method == Method::GET { query(call.parameters) } else { Zeroizing::default() };
     let body = if call.method == Method::GET { Zeroizing::default() } else { json_object(call.parameters) };
     let headers = headers(call, credential, &query, &body, timestamp)?;
@@ -87,11 +77,14 @@ pub(super) async fn send<T>(
                 read(response)
             });
             last_reply::tell(call.action, request_id.as_deref(), date.and_then(clock::ahead), took);
-            result.map_err(|error| clock::consult(error, host, timestamp, date))
+            result.map_err(|error| match error.code.as_deref() {
+                Some(SIGNATURE_EXPIRED) => clock::consult(error, site, timestamp, date),
+                _ => error,
+            })
         }
         Err(error) => Err(error),
     };
-    result.map_err(|error| clock::mention(error, host))
+    result.map_err(|error| clock::mention(error, site))
 }
 
 fn headers(
@@ -150,22 +143,6 @@ fn query(parameters: &[Parameter<'_>]) -> Zeroizing<String> {
         }
         Ok(())
     })
-}
-
-/// The parameters as a JSON object.
-fn json_object(parameters: &[Parameter<'_>]) -> Zeroizing<Vec<u8>> {
-    let mut text = exact_text(|out| {
-        out.write_char('{')?;
-        for (at, (name, value)) in parameters.iter().enumerate() {
-            write!(out, "{}\"{name}\":", if at > 0 { "," } else { "" })?;
-            match value {
-                Argument::Number(number) => write!(out, "{number}")?,
-                Argument::Text(text) => write_json_string(text, out)?,
-            }
-        }
-        out.write_char('}')
-    });
-    Zeroizing::new(std::mem::take(&mut *text).into_bytes())
 }
 
 /// What stands under `Response` in a reply that is no error.
@@ -320,14 +297,8 @@ impl Answer {
 
     /// `Plaintext`, decoded once and strictly.
     pub(super) fn plaintext(&self) -> Result<SecretBytes, KmsError> {
-        let wrong = || self.wrong("the service gave no data key in strict base64");
-        let text = self.plaintext.as_ref().ok_or_else(wrong)?;
-        let mut bytes = SecretBytes::zeroed(decoded_len(text));
-        let written = STANDARD.decode_slice(text.as_bytes(), bytes.expose_mut()).map_err(|_| wrong())?;
-        if written != bytes.expose().len() {
-            return Err(wrong());
-        }
-        Ok(bytes)
+        let bytes = self.plaintext.as_ref().and_then(|text| decoded(text));
+        bytes.ok_or_else(|| self.wrong("the service gave no data key in strict base64"))
     }
 
     /// `CiphertextBlob`, verbatim.
@@ -340,43 +311,6 @@ impl Answer {
         KmsError::other(message)
             .request_id(self.request_id.as_deref().unwrap_or_default())
             .status(self.status)
-    }
-}
-
-/// Bytes that well-formed base64 of this text stands for.
-fn decoded_len(text: &str) -> usize {
-    let padding = text.bytes().rev().take_while(|b| *b == b'=').count();
-    (text.len() / 4 * 3).saturating_sub(padding)
-}
-
-/// A copy that is wiped.
-pub(super) fn secret(text: &str) -> Zeroizing<String> {
-    Zeroizing::new(text.to_owned())
-}
-
-pub(super) fn field<'t, 'a>(table: &'t Table<'a>, name: &str) -> Option<&'t Value<'a>> {
-    table.get(name).map(|entry| &entry.node.value)
-}
-
-pub(super) fn string<'t>(table: &'t Table<'_>, name: &str) -> Option<&'t str> {
-    match field(table, name) {
-        Some(Value::String(text)) => Some(text),
-        _ => None,
-    }
-}
-
-#[cfg(feature = "tools")]
-pub(super) fn boolean(table: &Table<'_>, name: &str) -> Option<bool> {
-    match field(table, name) {
-        Some(Value::Bool(value)) => Some(*value),
-        _ => None,
-    }
-}
-
-pub(super) fn integer(table: &Table<'_>, name: &str) -> Option<i128> {
-    match field(table, name) {
-        Some(Value::Integer(number)) => Some(*number),
-        _ => None,
     }
 }
 
@@ -444,20 +378,5 @@ mod tests {
             ("C", Argument::Number(200)),
         ];
         assert_eq!(*query(&parameters), "A=a-_.~Z9&B=x%20y%2B%2F%3D%22%7B%2A&C=200");
-    }
-
-    #[test]
-    fn parameters_become_json_without_growing() {
-        let json = json_object(&[
-            ("A", Argument::Text("x\"y\\z\n\u{1f}ü")),
-            ("B", Argument::Text("")),
-            ("C", Argument::Number(u64::MAX)),
-        ]);
-        let text = std::str::from_utf8(&json).unwrap();
-        assert_eq!(text, r#"{"A":"x\"y\\z\n\u001fü","B":"","C":18446744073709551615}"#);
-        let long = "\u{1}".repeat(1000);
-        let json = json_object(&[("Name", Argument::Text(&long))]);
-        assert_eq!(json.len(), "{\"Name\":\"\"}".len() + 6000);
-        assert_eq!(json.capacity(), json.len());
     }
 }

@@ -2,18 +2,13 @@
 //!
 //! The service itself is asked for nothing here; what gives out temporary credentials is asked as in every request.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::credentials::Credential;
-use super::endpoint::Endpoint;
-use super::{Tencent, clock};
+use super::{Tencent, endpoint};
 use crate::base::KeyRef;
-use crate::kms::http::connection_steps::ConnectionSteps;
+use crate::kms::service_steps::{self, source_and_life};
 use crate::kms::step::{State, Step};
-
-/// Addresses of a name that are shown.
-const SHOWN: usize = 3;
 
 pub(super) async fn steps(tencent: &Tencent, key: &KeyRef) -> Vec<Step> {
     let started = Instant::now();
@@ -22,98 +17,18 @@ pub(super) async fn steps(tencent: &Tencent, key: &KeyRef) -> Vec<Step> {
         Err(error) => Step::fault("credentials", &error),
     };
     let mut steps = vec![credentials.took(started.elapsed())];
-    let regional = Endpoint::regional(key.region());
+    let regional = endpoint::regional(key.region());
     let (endpoint, whence) = match &tencent.endpoint {
         Some(endpoint) => (endpoint, "of ENVCONF_TENCENT_ENDPOINT"),
         None => (&regional, "of the key's region"),
     };
-    let walk = match ConnectionSteps::to(&endpoint.url(), &tencent.route) {
-        Ok(walk) => walk,
-        Err(error) => {
-            steps.push(Step::fault("endpoint", &error));
-            return steps;
-        }
-    };
-    let mut message = format!("{}, {whence}", endpoint.host());
-    if let Some((proxy, variable)) = walk.proxy() {
-        message += &format!("; through the proxy {proxy} of {variable}");
-    }
-    steps.push(Step::new("endpoint", State::Ok, message));
-    connection(&walk, tencent, &mut steps).await;
+    service_steps::way_to(endpoint, whence, &tencent.route, &mut steps).await;
     steps
-}
-
-async fn connection(walk: &ConnectionSteps<'_>, tencent: &Tencent, steps: &mut Vec<Step>) {
-    let started = Instant::now();
-    let addresses = match walk.resolve().await {
-        Ok(addresses) => addresses,
-        Err(mut error) => {
-            error.message = format!("{}: {}", walk.first_host(), error.message).into();
-            steps.push(Step::fault("resolution", &error).took(started.elapsed()));
-            return;
-        }
-    };
-    let message = format!("{} is {}", walk.first_host(), shown(walk.first_host(), &addresses));
-    steps.push(Step::new("resolution", State::Ok, message).took(started.elapsed()));
-    if !walk.has_tls() {
-        steps.push(Step::new("tls", State::Skipped, "plain http, which goes to loopback only"));
-        return;
-    }
-    if walk.is_nested() {
-        steps.push(Step::new("tls", State::Skipped, "it lies within the TLS of an https proxy"));
-        return;
-    }
-    let started = Instant::now();
-    let (result, names) = walk.secure(addresses).await;
-    let whose = names.map(|names| format!("certificate of {}, by {}", names.subject, names.issuer));
-    let roots = match &tencent.route.ca_file {
-        Some(file) => format!("roots of {}", file.display()),
-        None => "roots compiled in".to_owned(),
-    };
-    let step = match result {
-        Ok(secured) => {
-            let whose = whose.unwrap_or_else(|| "certificate without names".to_owned());
-            let message = format!("{} with {}; {whose}; {roots}", secured.version, secured.address);
-            Step::new("tls", State::Ok, message)
-        }
-        Err(mut error) => {
-            let whose = whose.map(|whose| format!("; {whose}; {roots}")).unwrap_or_default();
-            error.message = format!("{}{whose}", error.message).into();
-            Step::fault("tls", &error)
-        }
-    };
-    steps.push(step.took(started.elapsed()));
-}
-
-/// The first few of them.
-fn shown(host: &str, addresses: &[SocketAddr]) -> String {
-    if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
-        return "an address".to_owned();
-    }
-    let mut shown: Vec<_> = addresses.iter().take(SHOWN).map(|address| address.ip().to_string()).collect();
-    if addresses.len() > SHOWN {
-        shown.push(format!("{} more", addresses.len() - SHOWN));
-    }
-    shown.join(", ")
 }
 
 /// Where a credential is from and how long it holds: all that may be said of it.
 fn from(credential: &Credential) -> String {
-    let kind = if credential.token.is_some() { "temporary" } else { "lasting" };
-    let now = clock::local().unwrap_or_default();
-    let left = credential.expires.map(|expires| Duration::from_secs(expires.saturating_sub(now)));
-    let left = left.map(|left| format!(", {} left", rounded(left))).unwrap_or_default();
-    format!("from {}; {kind}{left}", credential.source)
-}
-
-/// In the two largest units that count.
-fn rounded(duration: Duration) -> String {
-    let minutes = duration.as_secs() / 60;
-    match (minutes / 60, minutes % 60) {
-        (0, 0) => format!("{} s", duration.as_secs()),
-        (0, minutes) => format!("{minutes} min"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
-    }
+    source_and_life(credential.source, credential.token.is_some(), credential.expires)
 }
 
 #[cfg(test)]
@@ -136,21 +51,5 @@ mod tests {
         assert_eq!(from(&credential(None, None)), "from a file; lasting");
         assert_eq!(from(&credential(Some(secret()), None)), "from a file; temporary");
         assert_eq!(from(&credential(Some(secret()), Some(1))), "from a file; temporary, 0 s left");
-    }
-
-    #[test]
-    fn of_many_addresses_a_few_are_shown() {
-        let addresses: Vec<_> = (1..=5).map(|last| SocketAddr::from(([10, 0, 0, last], 443))).collect();
-        assert_eq!(shown("kms.example.com", &addresses), "10.0.0.1, 10.0.0.2, 10.0.0.3, 2 more");
-        assert_eq!(shown("[::1]", &addresses[..1]), "an address");
-    }
-
-    #[test]
-    fn times_are_rounded_for_people() {
-        for (seconds, text) in
-            [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7_199, "1 h 59 min"), (7_200, "2 h 0 min")]
-        {
-            assert_eq!(rounded(Duration::from_secs(seconds)), text);
-        }
     }
 }

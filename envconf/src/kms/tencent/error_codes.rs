@@ -4,6 +4,10 @@
 
 use crate::base::Fault;
 use crate::kms::KmsError;
+use crate::kms::retry_table::stands_for;
+
+/// The code of a signature whose time is off.
+pub(super) const SIGNATURE_EXPIRED: &str = "AuthFailure.SignatureExpire";
 
 /// A line of the table: what codes begin so, what they mean, and what to do.
 type Row = (&'static str, Fault, &'static str, &'static str);
@@ -233,11 +237,6 @@ pub(super) fn fault_of(service: &str, code: &str) -> KmsError {
         ),
     };
     KmsError::new(fault, message).advise(advice).code(code)
-}
-
-/// Whether `row` is `code`, or the first words of it.
-pub(super) fn stands_for(row: &str, code: &str) -> bool {
-    code.strip_prefix(row).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// What the service's refusal of a blob means where the blob was made by another program, without a context.

@@ -1,9 +1,10 @@
 //! CMKs themselves: made, listed page by page, described, rotated, and found by their alias.
 
 use super::Tencent;
-use super::client::Argument::{Number, Text};
-use super::client::{Parameter, Response, boolean, integer, string};
+use super::client::Response;
 use crate::base::{Fault, KeyRef};
+use crate::kms::json::Argument::{Number, Text};
+use crate::kms::json::{Parameter, boolean, integer, string};
 use crate::kms::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
 use crate::kms::{BoxFuture, KmsError};
 use crate::syntax::Table;

@@ -3,7 +3,6 @@
 //! The blob is the service's `CiphertextBlob`, verbatim: it is not one base64 text, and nothing here looks into it.
 
 mod client;
-mod clock;
 mod error_codes;
 mod credentials;
 #[cfg(feature = "tools")]
@@ -15,27 +14,21 @@ mod retries;
 pub(crate) mod sign;
 mod sts;
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
-use self::client::Argument::Text;
-use self::client::{Answer, Parameter, Response};
+use self::client::{Answer, Response};
 use self::credentials::Credentials;
-use self::endpoint::Endpoint;
-use super::deadline::{Deadline, Patience};
+use super::endpoint::Endpoint;
 use super::http::{Method, Route};
+use super::json::Argument::Text;
+use super::json::{Parameter, encoded};
 #[cfg(feature = "tools")]
 use super::keys::Keys;
-use super::proxy::{self, Proxies};
-use super::retry::{self, Again, Retries};
+use super::retry::Again;
 #[cfg(feature = "tools")]
 use super::step::Step;
-use super::{BoxFuture, Context, Decrypted, Kms, KmsError, WrappedKey};
+use super::tries::Tries;
+use super::{BoxFuture, Context, Decrypted, Kms, KmsError, WrappedKey, credential_cache};
 use crate::base::{Error, KeyRef, Kind, Variables};
 use crate::envelope::DataKey;
 use crate::format::Suite;
@@ -43,13 +36,10 @@ use crate::format::Suite;
 const SERVICE: &str = "kms";
 const VERSION: &str = "2019-01-18";
 const METHOD: &str = "ENVCONF_TENCENT_METHOD";
-/// Where nobody has set a deadline, which no caller within this library leaves out.
-const NO_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The deployment's settings for Tencent Cloud KMS. Credentials are looked up when a request is due.
 #[derive(Debug)]
 pub(crate) struct Tencent {
-    variables: Variables,
     /// `None`: the regional endpoint of the key.
     endpoint: Option<Endpoint>,
     method: Method,
@@ -62,7 +52,7 @@ impl Tencent {
     /// [`Kind::Usage`] for a setting that is empty or malformed.
     pub(crate) fn from_variables(variables: &Variables) -> Result<Self, Error> {
         let endpoint = variables.setting("ENVCONF_TENCENT_ENDPOINT")?;
-        let endpoint = endpoint.map(|text| Endpoint::parse(&text, "ENVCONF_TENCENT_ENDPOINT")).transpose()?;
+        let endpoint = endpoint.map(|text| endpoint::parse(&text, "ENVCONF_TENCENT_ENDPOINT")).transpose()?;
         let method = match variables.setting(METHOD)?.as_deref().map(str::trim) {
             None | Some("POST") => Method::POST,
             Some("GET") => Method::GET,
@@ -71,24 +61,9 @@ impl Tencent {
                     .advise(format!("give {METHOD} one of the two, or unset it")));
             }
         };
-        let ca_file = match variables.setting("ENVCONF_CA_FILE")? {
-            // What is in it is looked at when a request is due: whoever needs none pays for none.
-            Some(file) if std::fs::metadata(&file).is_ok_and(|metadata| metadata.is_file()) => Some(file),
-            Some(file) => {
-                return Err(Error::new(Kind::Usage, "ENVCONF_CA_FILE names no file")
-                    .at(file.as_ref())
-                    .advise("point it at a PEM file with root certificates, or unset it"));
-            }
-            // Not ours: set and empty means unset there, as other programs have it.
-            None => variables
-                .get("SSL_CERT_FILE")
-                .and_then(|file| file.into_string().ok())
-                .filter(|file| !file.is_empty()),
-        };
-        let route =
-            Route { ca_file: ca_file.map(PathBuf::from), proxies: Proxies::from_variables(variables) };
+        let route = Route::from_variables(variables)?;
         let credentials = Credentials::from_variables(variables)?;
-        Ok(Self { variables: variables.clone(), endpoint, method, credentials, route })
+        Ok(Self { endpoint, method, credentials, route })
     }
 
     /// What the service answers about `key`; as [`Tencent::ask`].
@@ -143,7 +118,7 @@ impl Tencent {
                 .advise("write the reference as tencent:REGION:KEY-ID, such as tencent:ap-guangzhou:…")
                 .tries(0));
         }
-        let regional = Endpoint::regional(region);
+        let regional = endpoint::regional(region);
         // `Encrypt` holds a data key, which must not stand in a URL: those are written to logs.
         let method = if action == "Encrypt" { Method::POST } else { self.method.clone() };
         let call = client::Call {
@@ -155,35 +130,15 @@ impl Tencent {
             method,
             parameters,
         };
-        let deadline = Deadline::current()
-            .unwrap_or_else(|| Deadline::at(Patience::until(Instant::now() + NO_DEADLINE)));
-        let mut retries = Retries::default();
-        let mut refused = None;
-        for tries in 1.. {
-            let attempt = self.attempt(&call, refused, &read).await;
-            let (error, generation) = match attempt {
+        let mut tries = Tries::begin();
+        loop {
+            let (error, generation) = match self.attempt(&call, tries.refused(), &read).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            let error = if error.tries == 0 { error } else { error.tries(tries) };
-            deadline.note(&error);
-            let again = match patience(retries::again(&error)) {
-                Again::OnceByServiceClock if !error.clock_corrected => Again::Never,
-                // What the other key is like is known sooner than whether this one comes back.
-                Again::Faulty if deadline.has_alternative() => Again::Few,
-                // A credential that was given as it is cannot be had otherwise.
-                Again::OnceWithNewCredentials if generation.is_none() => Again::Never,
-                again => again,
-            };
-            let Some(wait) = retries.after(again, deadline.left(), retry::random()) else {
-                return Err(error);
-            };
-            if again == Again::OnceWithNewCredentials {
-                refused = generation;
-            }
-            tokio::time::sleep(wait).await;
+            let again = patience(retries::again(&error));
+            tries.wait_after(error, generation, again).await?;
         }
-        Err(KmsError::other("more tries than can be counted"))
     }
 
     /// One try. With a failure: the generation of the credentials that it may be due to.
@@ -193,7 +148,7 @@ impl Tencent {
         refused: Option<u64>,
         read: impl Fn(&Response<'_>) -> Result<T, KmsError>,
     ) -> Result<T, (KmsError, Option<u64>)> {
-        let newest = credentials::generation();
+        let newest = credential_cache::generation();
         let credential = self.credentials.snapshot(&self.route, refused).await;
         let credential = credential.map_err(|error| (error, Some(newest).filter(|newest| *newest > 0)))?;
         let answer = client::send(call, Some(&credential), &self.route, read).await;
@@ -217,8 +172,7 @@ impl Kms for Tencent {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<WrappedKey, KmsError>> {
         Box::pin(async move {
-            let mut plaintext = Zeroizing::new(String::with_capacity(dek.expose().len().div_ceil(3) * 4));
-            STANDARD.encode_string(dek.expose(), &mut plaintext);
+            let plaintext = encoded(dek.expose());
             let parameters = [
                 ("KeyId", Text(key.key_id())),
                 ("Plaintext", Text(plaintext.as_str())),
@@ -324,16 +278,11 @@ impl Kms for Tencent {
         let mut digest = Sha256::new_with_prefix(b"tencent");
         digest.update(self.credentials.settings());
         let endpoint = self.endpoint.as_ref().map_or_else(String::new, Endpoint::url);
-        let ca_file = self.route.ca_file.as_ref().map_or(&[][..], |file| file.as_os_str().as_encoded_bytes());
-        for part in [endpoint.as_bytes(), ca_file, self.method.as_str().as_bytes()] {
+        for part in [endpoint.as_bytes(), self.method.as_str().as_bytes()] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
-        for name in proxy::VARIABLES {
-            let value = self.variables.get(name).map(|value| Zeroizing::new(value.into_encoded_bytes()));
-            digest.update((value.as_ref().map_or(0, |value| value.len()) as u64).to_be_bytes());
-            digest.update(value.as_ref().map_or(&[][..], |value| value.as_slice()));
-        }
+        digest.update(self.route.settings());
         Some(digest.finalize().into())
     }
 }

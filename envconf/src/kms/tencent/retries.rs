@@ -1,23 +1,8 @@
 //! What is tried again: one table. docs/tencent.md shows the same, and a test holds the two together.
 
-use super::error_codes::stands_for;
-use crate::base::Fault;
 use crate::kms::KmsError;
 use crate::kms::retry::Again;
-
-/// What came of a try, as far as it matters here.
-enum TryOutcome {
-    /// No connection, a lost one, or no answer in time.
-    Network,
-    /// An HTTP status from this one up to that one, without a code.
-    Status(u16, u16),
-    /// A reply that is cut or no JSON.
-    Garbled,
-    /// A code of the service, or the first words of one.
-    Code(&'static str),
-    /// What no other row is about.
-    Rest,
-}
+use crate::kms::retry_table::{self, TryOutcome};
 
 /// The first row that fits counts.
 const TABLE: &[(TryOutcome, Again)] = &[
@@ -38,28 +23,15 @@ const TABLE: &[(TryOutcome, Again)] = &[
 
 /// What another try is worth after `error`.
 pub(super) fn again(error: &KmsError) -> Again {
-    let row = TABLE.iter().find(|(outcome, _)| outcome.is(error));
-    row.map_or(Again::Never, |(_, again)| *again)
-}
-
-impl TryOutcome {
-    fn is(&self, error: &KmsError) -> bool {
-        let is_transient = error.fault == Fault::Transient;
-        match (self, error.code.as_deref(), error.status) {
-            (Self::Rest, ..) => true,
-            (Self::Code(row), Some(code), _) => stands_for(row, code),
-            (Self::Network, None, None) => is_transient,
-            (Self::Status(from, to), None, Some(status)) => is_transient && (*from..=*to).contains(&status),
-            (Self::Garbled, None, Some(_)) => is_transient,
-            _ => false,
-        }
-    }
+    retry_table::again(TABLE, error)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::error_codes::fault_of;
     use super::*;
+    use crate::base::Fault;
+    use crate::kms::retry_table::stands_for;
 
     /// The table as the documentation shows it.
     fn markdown() -> String {

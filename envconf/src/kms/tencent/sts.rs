@@ -1,10 +1,10 @@
 //! The service that gives out temporary credentials (STS).
 
 use super::client::{self, Call, Response};
-use super::clock;
-use super::credentials::{Credential, Fetched, Unusable};
-use crate::kms::KmsError;
+use super::credentials::{Credential, Unusable, read_temporary};
+use crate::kms::credential_cache::Fetched;
 use crate::kms::http::Route;
+use crate::kms::{KmsError, clock};
 
 pub(super) const SERVICE: &str = "sts";
 pub(super) const VERSION: &str = "2018-08-13";
@@ -15,7 +15,7 @@ pub(super) async fn fetch(
     credential: Option<&Credential>,
     route: &Route,
     source: &'static str,
-) -> Result<Fetched, KmsError> {
+) -> Result<Fetched<Credential>, KmsError> {
     client::send(call, credential, route, |response| read(response, source)).await.map_err(|error| {
         let mut error = match credential {
             Some(base) => base.blame(error),
@@ -31,9 +31,9 @@ pub(super) fn session_name() -> Result<String, KmsError> {
     Ok(format!("envconf-{}", clock::local()?))
 }
 
-fn read(response: &Response<'_>, source: &'static str) -> Result<Fetched, KmsError> {
+fn read(response: &Response<'_>, source: &'static str) -> Result<Fetched<Credential>, KmsError> {
     let value = |name: &str| response.secret_within("Credentials", name);
-    Fetched::read(value, response.integer("ExpiredTime"), response.date, source, |what| {
+    read_temporary(value, response.integer("ExpiredTime"), response.date, source, |what| {
         response.wrong(match what {
             Unusable::Incomplete => "the reply holds incomplete credentials",
             Unusable::Expired => "the reply holds credentials that have expired",

@@ -2,9 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use super::{Credential, MISFIT, broken, fits};
+use super::Credential;
 use crate::base::Variables;
 use crate::kms::KmsError;
+use crate::kms::credential_source::{MISFIT, broken, fits};
 
 pub(super) const ID: &str = "TENCENTCLOUD_SECRET_ID";
 pub(super) const KEY: &str = "TENCENTCLOUD_SECRET_KEY";

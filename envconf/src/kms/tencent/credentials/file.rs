@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{Credential, MISFIT, broken, fits, read, secret};
+use super::Credential;
 use crate::base::Variables;
 use crate::kms::KmsError;
+use crate::kms::credential_source::{MISFIT, broken, fits, read};
+use crate::kms::json::secret;
 
 pub(super) const FILE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
 pub(super) const PROFILE: &str = "TENCENTCLOUD_PROFILE";

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::super::client::{field, integer, string};
-use super::super::endpoint::Endpoint;
-use super::{Fetched, Unusable, secret};
+use super::{Credential, Unusable, read_temporary};
 use crate::base::Fault;
 use crate::format::ContentType;
 use crate::kms::KmsError;
+use crate::kms::credential_cache::Fetched;
+use crate::kms::endpoint::Endpoint;
 use crate::kms::http::{self, Method, Reply, Request, Route};
+use crate::kms::json::{field, integer, secret, string};
 use crate::syntax;
 use crate::syntax::Value;
 
@@ -23,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 pub(super) async fn find(
     endpoint: &Endpoint,
     route: &Route,
-) -> Result<Result<Fetched, &'static str>, KmsError> {
+) -> Result<Result<Fetched<Credential>, &'static str>, KmsError> {
     let url = format!("{}{PATH}", endpoint.url());
     let reply = match get(url.clone(), route).await {
         Err(error) if error.fault == Fault::Transient => {
@@ -71,7 +72,7 @@ fn check(reply: &Reply) -> Result<(), KmsError> {
     }
 }
 
-fn parse(reply: &Reply) -> Result<Fetched, KmsError> {
+fn parse(reply: &Reply) -> Result<Fetched<Credential>, KmsError> {
     let garbled =
         || KmsError::transient("the metadata service's reply is cut, or no JSON").status(reply.status);
     let text = std::str::from_utf8(reply.body.expose()).map_err(|_| garbled())?;
@@ -82,7 +83,7 @@ fn parse(reply: &Reply) -> Result<Fetched, KmsError> {
     }
     let value = |name: &str| string(root, name).map(secret);
     let (expired_time, date) = (integer(root, "ExpiredTime"), reply.date.as_deref());
-    Fetched::read(value, expired_time, date, "the role of this machine", |what| {
+    read_temporary(value, expired_time, date, "the role of this machine", |what| {
         wrong(match what {
             Unusable::Incomplete => "the metadata service gave incomplete credentials",
             Unusable::Expired => "the metadata service gave credentials that have expired",

@@ -4,28 +4,30 @@
 //! the error lists every place that was looked at. A role, where one is configured, is assumed with whatever the
 //! search gives. One snapshot serves one request: id, key and token are never of different generations.
 
-mod cache;
 mod environment;
 mod file;
 mod metadata;
 mod role;
 mod tccli;
+mod temporary;
 mod web_identity;
 
 use std::fmt;
 use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-pub(super) use self::cache::{Fetched, Unusable, generation};
 use self::role::Role;
-use super::client::secret;
-use super::endpoint::Endpoint;
-use super::{clock, error_codes};
-use crate::base::{Error, Fault, SecretBytes, Variables};
+use self::temporary::CACHE;
+pub(super) use self::temporary::{Unusable, read_temporary};
+use super::endpoint;
+use super::error_codes::SIGNATURE_EXPIRED;
+use crate::base::{Error, Fault, Variables};
 use crate::kms::KmsError;
+use crate::kms::credential_source::cache_key;
+use crate::kms::endpoint::Endpoint;
 use crate::kms::http::Route;
+use crate::kms::retry_table::stands_for;
 
 /// Every variable that says where credentials come from.
 pub(super) const VARIABLES: [&str; 18] = [
@@ -53,8 +55,6 @@ const STS_ENDPOINT: &str = "ENVCONF_TENCENT_STS_ENDPOINT";
 const METADATA_ENDPOINT: &str = "ENVCONF_TENCENT_METADATA_ENDPOINT";
 /// Unix has the one, Windows the other.
 const HOME: [&str; 2] = ["HOME", "USERPROFILE"];
-/// No credentials file is larger, nor is an identity token.
-const LARGEST_FILE: usize = 16 * 1024;
 
 /// One credential, as it is at one moment. `Debug` shows nothing of it.
 #[derive(Clone)]
@@ -66,6 +66,7 @@ pub(super) struct Credential {
     /// When it was fetched, counted over the process; `None` for one that cannot be fetched anew.
     pub(super) generation: Option<u64>,
     /// When it ends by this machine's clock, in Unix seconds; `None` where that is not known.
+    #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a diagnosis shows it"))]
     pub(super) expires: Option<u64>,
     /// Where it is from, in a few words for a report.
     pub(super) source: &'static str,
@@ -75,8 +76,8 @@ impl Credential {
     /// Says with a refusal of the credential, or for what it may do, where it is from: there it has to be mended.
     pub(super) fn blame(&self, mut error: KmsError) -> KmsError {
         let code = error.code.as_deref().unwrap_or_default();
-        let is_to_blame = BLAMED.iter().any(|blamed| error_codes::stands_for(blamed, code));
-        if is_to_blame && !error_codes::stands_for(clock::EXPIRED, code) {
+        let is_to_blame = BLAMED.iter().any(|blamed| stands_for(blamed, code));
+        if is_to_blame && !stands_for(SIGNATURE_EXPIRED, code) {
             error.message = format!("{}; the credential is from {}", error.message, self.source).into();
         }
         error
@@ -107,11 +108,11 @@ impl Credentials {
     pub(super) fn from_variables(variables: &Variables) -> Result<Self, Error> {
         let sts = variables.setting(STS_ENDPOINT)?;
         let metadata = variables.setting(METADATA_ENDPOINT)?;
-        let metadata = metadata.map(|text| Endpoint::parse_metadata(&text, METADATA_ENDPOINT)).transpose()?;
+        let metadata = metadata.map(|text| endpoint::parse_metadata(&text, METADATA_ENDPOINT)).transpose()?;
         Ok(Self {
             variables: variables.clone(),
-            sts: sts.map_or_else(|| Ok(Endpoint::sts()), |text| Endpoint::parse(&text, STS_ENDPOINT))?,
-            metadata: metadata.unwrap_or_else(Endpoint::metadata),
+            sts: sts.map_or_else(|| Ok(endpoint::sts()), |text| endpoint::parse(&text, STS_ENDPOINT))?,
+            metadata: metadata.unwrap_or_else(endpoint::metadata),
             role: Role::from_variables(variables)?,
         })
     }
@@ -128,7 +129,7 @@ impl Credentials {
             let base = self.found(route, refused).await?;
             role.assume(&base, &self.sts, route).await.map(Some)
         };
-        cache::get(self.key("role", route), refused, fetch).await?.ok_or_else(|| nothing_found(""))
+        CACHE.get(self.key("role", route), refused, fetch).await?.ok_or_else(|| nothing_found(""))
     }
 
     /// The credential of the first source that is there.
@@ -146,7 +147,7 @@ impl Credentials {
         }
         if let Some(identity) = web_identity::find(&self.variables)? {
             let fetch = async { identity.exchange(&self.sts, route).await.map(Some) };
-            let got = cache::get(self.key("web identity", route), refused, fetch).await?;
+            let got = CACHE.get(self.key("web identity", route), refused, fetch).await?;
             return got.ok_or_else(|| nothing_found(""));
         }
         let mut why = "";
@@ -154,30 +155,18 @@ impl Credentials {
             let found = metadata::find(&self.metadata, route).await?;
             Ok(found.map_err(|reason| why = reason).ok())
         };
-        let found = cache::get(self.key("metadata", route), refused, fetch).await?;
+        let found = CACHE.get(self.key("metadata", route), refused, fetch).await?;
         found.ok_or_else(|| nothing_found(why))
     }
 
     /// Under which temporary credentials are kept: a hash of all the settings that they come from.
     fn key(&self, source: &str, route: &Route) -> [u8; 32] {
-        let mut digest = Sha256::new_with_prefix(source);
-        // A forked child has its parent's slots in memory, and perhaps one that is locked by nobody it has.
-        digest.update(std::process::id().to_be_bytes());
-        digest.update(self.settings());
-        digest.update(route.ca_file.as_ref().map_or(&[][..], |file| file.as_os_str().as_encoded_bytes()));
-        digest.finalize().into()
+        cache_key(source, self.settings(), route)
     }
 
     /// A hash of every setting that decides which credential it is.
     pub(super) fn settings(&self) -> [u8; 32] {
-        let mut digest = Sha256::new_with_prefix(b"credentials");
-        for name in VARIABLES {
-            let value = self.variables.get(name).map(|value| Zeroizing::new(value.into_encoded_bytes()));
-            let len = value.as_ref().map_or(u64::MAX, |value| value.len() as u64);
-            digest.update(len.to_be_bytes());
-            digest.update(value.as_ref().map_or(&[][..], |value| value.as_slice()));
-        }
-        digest.finalize().into()
+        self.variables.hash_of(&VARIABLES)
     }
 }
 
@@ -195,45 +184,4 @@ fn nothing_found(why: &'static str) -> KmsError {
     KmsError::new(Fault::Refused, message)
         .advise("set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, with temporary credentials TENCENTCLOUD_TOKEN too; or give the machine or pod a role")
         .tries(0)
-}
-
-/// A source that is there and cannot be used: `place` names it, `what` says why.
-fn broken(place: &str, what: &str) -> KmsError {
-    KmsError::new(Fault::Refused, format!("{place} {what}")).advise("mend it, or take it away").tries(0)
-}
-
-/// What can stand in a header and a signature: printable ASCII without blanks, which the service would answer with
-/// "id not found" only.
-pub(super) fn fits(value: &str) -> bool {
-    !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-const MISFIT: &str = "is empty, or has blanks or characters outside ASCII";
-
-/// The content of a small regular file; `None` where there is none.
-fn read(path: &std::path::Path, place: &str) -> Result<Option<SecretBytes>, KmsError> {
-    use std::io::{ErrorKind, Read as _};
-    let unreadable = |_| broken(place, "cannot be read");
-    let mut file = match crate::base::private_file::open_without_waiting(path) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        opened => opened.map_err(unreadable)?,
-    };
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err(broken(place, "is no regular file"));
-    }
-    // One byte more than is allowed, so that nothing grows and leaves copies.
-    let mut buffer = SecretBytes::zeroed(LARGEST_FILE + 1);
-    let mut len = 0;
-    loop {
-        match file.read(&mut buffer.expose_mut()[len..]).map_err(unreadable)? {
-            0 => break,
-            read => len += read,
-        }
-    }
-    match len {
-        0..=LARGEST_FILE => Ok(Some(SecretBytes::copy_of(&buffer.expose()[..len]))),
-        _ => Err(broken(place, "is larger than 16 KiB")),
-    }
 }

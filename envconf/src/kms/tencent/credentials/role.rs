@@ -1,13 +1,15 @@
 //! A role to assume with the credential at hand (`AssumeRole`).
 
-use super::super::client::Argument::Text;
 use super::super::client::Call;
-use super::super::endpoint::Endpoint;
 use super::super::sts;
-use super::{Credential, Fetched};
+use super::Credential;
 use crate::base::{Error, Kind, Variables};
 use crate::kms::KmsError;
+use crate::kms::credential_cache::Fetched;
+use crate::kms::credential_source::fits;
+use crate::kms::endpoint::Endpoint;
 use crate::kms::http::{Method, Route};
+use crate::kms::json::Argument::Text;
 
 pub(super) const ARN: &str = "TENCENTCLOUD_ROLE_ARN";
 pub(super) const SESSION_NAME: &str = "TENCENTCLOUD_ROLE_SESSION_NAME";
@@ -31,7 +33,7 @@ impl Role {
                 .advise("give it 2 to 128 letters, digits and characters of _+=,.@-"));
         }
         let Some(arn) = variables.setting(ARN)? else { return Ok(None) };
-        if !super::fits(&arn) {
+        if !fits(&arn) {
             return Err(Error::new(Kind::Usage, format!("{ARN} is no ARN of a role"))
                 .advise("write it as qcs::cam::uin/UIN:roleName/NAME"));
         }
@@ -44,7 +46,7 @@ impl Role {
         base: &Credential,
         endpoint: &Endpoint,
         route: &Route,
-    ) -> Result<Fetched, KmsError> {
+    ) -> Result<Fetched<Credential>, KmsError> {
         let session_name = match &self.session_name {
             Some(name) => name.clone(),
             None => sts::session_name()?,

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::super::client::{field, integer, string};
-use super::super::clock;
-use super::{Credential, MISFIT, broken, file, fits, read, secret};
+use super::{Credential, file};
 use crate::base::Variables;
 use crate::format::ContentType;
-use crate::kms::KmsError;
+use crate::kms::credential_source::{MISFIT, broken, fits, read};
+use crate::kms::json::{field, integer, secret, string};
+use crate::kms::{KmsError, clock};
 use crate::syntax;
 use crate::syntax::{Table, Value};
 

@@ -3,14 +3,17 @@
 
 use std::path::Path;
 
-use super::super::client::Argument::Text;
 use super::super::client::Call;
-use super::super::endpoint::Endpoint;
 use super::super::sts;
-use super::{Fetched, MISFIT, broken, fits, read, secret};
+use super::Credential;
 use crate::base::Variables;
 use crate::kms::KmsError;
+use crate::kms::credential_cache::Fetched;
+use crate::kms::credential_source::{MISFIT, broken, fits, read};
+use crate::kms::endpoint::Endpoint;
 use crate::kms::http::{Method, Route};
+use crate::kms::json::Argument::Text;
+use crate::kms::json::secret;
 
 /// All four are needed; some are set in pods without a role.
 pub(super) const VARIABLES: [&str; 4] =
@@ -40,7 +43,11 @@ pub(super) fn find(variables: &Variables) -> Result<Option<WebIdentity>, KmsErro
 
 impl WebIdentity {
     /// Exchanges the token, which is read anew each time: the cluster rotates it.
-    pub(super) async fn exchange(&self, endpoint: &Endpoint, route: &Route) -> Result<Fetched, KmsError> {
+    pub(super) async fn exchange(
+        &self,
+        endpoint: &Endpoint,
+        route: &Route,
+    ) -> Result<Fetched<Credential>, KmsError> {
         let content = read(Path::new(&self.file), PLACE)?.ok_or_else(|| broken(PLACE, "does not exist"))?;
         let token = std::str::from_utf8(content.expose()).ok().map(str::trim).filter(|token| fits(token));
         let token = secret(token.ok_or_else(|| broken(PLACE, MISFIT))?);

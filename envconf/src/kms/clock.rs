@@ -2,15 +2,14 @@
 //!
 //! A request whose time is more than 5 minutes off is refused; the `Date` of that refusal is the only hint of the
 //! service's time. What it differs by is remembered for
-//! the life of the process: once for all hosts of the cloud, and for every other host of its own.
+//! the life of the process, for each *site*: all hosts that go by one clock, such as those of one cloud.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::kms::KmsError;
+use super::KmsError;
 
-pub(super) const EXPIRED: &str = "AuthFailure.SignatureExpire";
 /// A difference below this is none that the service refuses, so a correction by it mends nothing.
 const TELLING: i64 = 60;
 
@@ -18,24 +17,23 @@ const TELLING: i64 = 60;
 static OFFSETS: Mutex<BTreeMap<String, i64>> = Mutex::new(BTreeMap::new());
 
 /// This machine's clock in Unix seconds.
-pub(super) fn local() -> Result<u64, KmsError> {
+pub(crate) fn local() -> Result<u64, KmsError> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since
         .map(|since| since.as_secs())
         .map_err(|_| KmsError::other("this machine's clock is before 1970").tries(0))
 }
 
-/// The time of `host`, as far as it is known, in Unix seconds.
-pub(super) fn now(host: &str) -> Result<u64, KmsError> {
-    Ok(local()?.saturating_add_signed(offset(host)))
+/// The time of `site`, as far as it is known, in Unix seconds.
+pub(crate) fn now(site: &str) -> Result<u64, KmsError> {
+    Ok(local()?.saturating_add_signed(offset(site)))
 }
 
 /// What a failure tells of the clock: where the service's differs from the time that the request was signed with, the
 /// next one is signed with the service's. Otherwise the clock is not to blame, and another try is in vain.
-pub(super) fn consult(mut error: KmsError, host: &str, signed: u64, date: Option<&str>) -> KmsError {
-    if error.code.as_deref() != Some(EXPIRED) {
-        return error;
-    }
+///
+/// Only for a failure by which the service says that the time of the signature is off.
+pub(crate) fn consult(mut error: KmsError, site: &str, signed: u64, date: Option<&str>) -> KmsError {
     let Some(theirs) = date.and_then(parse) else {
         return error.advise(
             "synchronise this machine's clock; the service's Date, which could correct it, is missing",
@@ -47,15 +45,15 @@ pub(super) fn consult(mut error: KmsError, host: &str, signed: u64, date: Option
         );
     }
     if let Some(offset) = date.and_then(ahead) {
-        OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).insert(site(host).to_owned(), offset);
+        OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).insert(site.to_owned(), offset);
         error.clock_corrected = true;
     }
     error
 }
 
 /// Says in a report that the clock was corrected: it needs mending also where it was not what failed in the end.
-pub(super) fn mention(mut error: KmsError, host: &str) -> KmsError {
-    let offset = offset(host);
+pub(crate) fn mention(mut error: KmsError, site: &str) -> KmsError {
+    let offset = offset(site);
     if offset.abs() >= TELLING && error.tries > 0 {
         let way = if offset > 0 { "behind" } else { "ahead of" };
         let note =
@@ -65,24 +63,17 @@ pub(super) fn mention(mut error: KmsError, host: &str) -> KmsError {
     error
 }
 
-fn offset(host: &str) -> i64 {
-    OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).get(site(host)).copied().unwrap_or_default()
+fn offset(site: &str) -> i64 {
+    OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).get(site).copied().unwrap_or_default()
 }
 
 /// Seconds that `date`, the service's time, is ahead of this machine's clock.
-pub(super) fn ahead(date: &str) -> Option<i64> {
+pub(crate) fn ahead(date: &str) -> Option<i64> {
     Some(parse(date)?.cast_signed() - local().ok()?.cast_signed())
 }
 
-/// Whose clock a host goes by.
-fn site(host: &str) -> &str {
-    const CLOUD: &str = "tencentcloudapi.com";
-    let is_of_cloud = host.strip_suffix(CLOUD).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    if is_of_cloud { CLOUD } else { host }
-}
-
 /// Parses an HTTP date such as `Sun, 06 Nov 1994 08:49:37 GMT`, as Unix seconds.
-pub(super) fn parse(date: &str) -> Option<u64> {
+pub(crate) fn parse(date: &str) -> Option<u64> {
     let time = httpdate::parse_http_date(date).ok()?;
     time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
@@ -110,22 +101,11 @@ mod tests {
     }
 
     #[test]
-    fn the_clouds_hosts_share_a_clock() {
-        assert_eq!(site("sts.tencentcloudapi.com"), site("kms.ap-guangzhou.tencentcloudapi.com"));
-        assert_eq!(site("tencentcloudapi.com"), site("kms.intl.tencentcloudapi.com"));
-        assert_ne!(site("127.0.0.1:1"), site("127.0.0.1:2"));
-        // Whoever owns that name has no say in the time of the others.
-        assert_eq!(site("kms.nottencentcloudapi.com"), "kms.nottencentcloudapi.com");
-    }
-
-    #[test]
     fn only_a_telling_difference_corrects() {
-        let expired = || KmsError::refused("r").code(EXPIRED);
+        let expired = || KmsError::refused("r");
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
         consult(expired(), "agrees", 784_111_777 - 59, Some(date));
         assert_eq!(offset("agrees"), 0);
-        consult(KmsError::refused("r").code("InternalError"), "other", 0, Some(date));
-        assert_eq!(offset("other"), 0);
         consult(expired(), "differs", local().unwrap(), Some(date));
         assert!(now("differs").unwrap().abs_diff(784_111_777) < 5);
         let told = mention(KmsError::refused("r"), "differs");

@@ -1,0 +1,228 @@
+//! Temporary credentials, kept for the process and fetched anew before they expire: once for all who wait for them.
+//!
+//! They are kept under a hash of the settings that they come from. New ones are due when less than a tenth of their
+//! life or less than 5 minutes is left (of a short life, half of it). When fetching them fails while the old ones still
+//! hold, the old ones serve on.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{KmsError, clock};
+
+/// Left to a credential when it is due to be fetched anew, in seconds.
+const EARLY: u64 = 300;
+/// After a failure during which the old ones still hold, the next attempt comes so much later.
+const PAUSE: u64 = 10;
+
+/// A credential that a source has given, and for how many seconds it holds.
+pub(crate) struct Fetched<C> {
+    pub(crate) credential: C,
+    pub(crate) lifetime: u64,
+}
+
+/// A credential that can be fetched anew.
+pub(crate) trait Renewable: Clone {
+    /// The credential with its generation, and with the end of its life by this machine's clock in Unix seconds.
+    fn dated(self, generation: u64, expires: u64) -> Self;
+
+    /// When it was fetched, counted over the process.
+    fn generation(&self) -> Option<u64>;
+}
+
+/// The temporary credentials of one service.
+pub(crate) struct CredentialCache<C>(Mutex<BTreeMap<[u8; 32], Arc<CacheSlot<C>>>>);
+
+struct CacheSlot<C> {
+    kept: tokio::sync::Mutex<Kept<C>>,
+    /// How many fetches have ended: who waited for one does not begin another.
+    ended: AtomicU64,
+}
+
+impl<C> Default for CacheSlot<C> {
+    fn default() -> Self {
+        Self { kept: tokio::sync::Mutex::default(), ended: AtomicU64::new(0) }
+    }
+}
+
+struct Kept<C> {
+    credential: Option<C>,
+    /// By this machine's clock, in Unix seconds.
+    due: u64,
+    expires: u64,
+    failure: Option<KmsError>,
+}
+
+impl<C> Default for Kept<C> {
+    fn default() -> Self {
+        Self { credential: None, due: 0, expires: 0, failure: None }
+    }
+}
+
+static GENERATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// The newest generation of all.
+pub(crate) fn generation() -> u64 {
+    GENERATIONS.load(Ordering::SeqCst)
+}
+
+impl<C: Renewable> CredentialCache<C> {
+    /// An empty one.
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    /// The credential kept under `key`, or what `fetch` gives; `None` where its source is not there. What was fetched
+    /// in the generation `refused` or before does not count.
+    pub(crate) async fn get(
+        &self,
+        key: [u8; 32],
+        refused: Option<u64>,
+        fetch: impl Future<Output = Result<Option<Fetched<C>>, KmsError>>,
+    ) -> Result<Option<C>, KmsError> {
+        let now = clock::local()?;
+        let slot = self.slot(key, now);
+        let ended = slot.ended.load(Ordering::SeqCst);
+        let mut kept = slot.kept.lock().await;
+        if let Some(credential) = kept.valid(now, refused).filter(|_| now < kept.due) {
+            return Ok(Some(credential));
+        }
+        if slot.ended.load(Ordering::SeqCst) != ended {
+            return kept.failure.clone().map_or(Ok(None), Err);
+        }
+        let fetched = fetch.await;
+        slot.ended.fetch_add(1, Ordering::SeqCst);
+        match fetched {
+            Ok(Some(fetched)) => Ok(Some(kept.keep(fetched, now))),
+            failed => {
+                kept.failure = failed.as_ref().err().cloned();
+                kept.due = now.saturating_add(PAUSE).min(kept.expires);
+                kept.valid(now, refused).map_or_else(|| failed.map(|_| None), |old| Ok(Some(old)))
+            }
+        }
+    }
+
+    /// The slot of `key`. Those of others are given up where nobody uses them and nothing in them holds any longer.
+    fn slot(&self, key: [u8; 32], now: u64) -> Arc<CacheSlot<C>> {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.retain(|_, slot| {
+            Arc::strong_count(slot) > 1 || slot.kept.try_lock().is_ok_and(|kept| now < kept.expires)
+        });
+        slots.entry(key).or_default().clone()
+    }
+}
+
+impl<C: Renewable> Kept<C> {
+    /// The credential, unless it has expired or was refused.
+    fn valid(&self, now: u64, refused: Option<u64>) -> Option<C> {
+        let credential = self.credential.as_ref().filter(|_| now < self.expires)?;
+        let is_refused =
+            refused.is_some_and(|refused| credential.generation().is_none_or(|own| own <= refused));
+        (!is_refused).then(|| credential.clone())
+    }
+
+    fn keep(&mut self, fetched: Fetched<C>, now: u64) -> C {
+        let Fetched { credential, lifetime } = fetched;
+        let generation = GENERATIONS.fetch_add(1, Ordering::SeqCst) + 1;
+        let early = (lifetime / 10).max(EARLY).min(lifetime / 2);
+        self.expires = now.saturating_add(lifetime);
+        self.due = self.expires.saturating_sub(early);
+        self.failure = None;
+        let credential = credential.dated(generation, self.expires);
+        self.credential = Some(credential.clone());
+        credential
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A generation, where it has one.
+    #[derive(Clone, Default)]
+    struct Token(Option<u64>);
+
+    impl Renewable for Token {
+        fn dated(self, generation: u64, _: u64) -> Self {
+            Self(Some(generation))
+        }
+
+        fn generation(&self) -> Option<u64> {
+            self.0
+        }
+    }
+
+    static CACHE: CredentialCache<Token> = CredentialCache::new();
+
+    fn fetched(lifetime: u64) -> Result<Option<Fetched<Token>>, KmsError> {
+        Ok(Some(Fetched { credential: Token::default(), lifetime }))
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn new_ones_are_due_before_the_old_ones_expire() {
+        for (lifetime, left) in [(43_200, 4_320), (7_200, 720), (1_800, 300), (400, 200), (1, 0)] {
+            let mut kept = Kept::default();
+            kept.keep(fetched(lifetime).unwrap().unwrap(), 1_000);
+            assert_eq!(kept.expires - kept.due, left, "{lifetime}");
+        }
+    }
+
+    #[test]
+    fn many_who_ask_at_once_cause_one_fetch_and_share_its_end() {
+        for (key, fails) in [([1; 32], false), ([2; 32], true)] {
+            let fetches = Cell::new(0);
+            let fetch = async || {
+                fetches.set(fetches.get() + 1);
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                if fails { Err(KmsError::transient("t")) } else { fetched(7_200) }
+            };
+            let results = run(async {
+                let ask = || CACHE.get(key, None, fetch());
+                tokio::join!(ask(), ask(), ask())
+            });
+            assert_eq!(fetches.get(), 1);
+            assert_eq!([results.0.is_err(), results.1.is_err(), results.2.is_err()], [fails; 3]);
+            let _ = run(CACHE.get(key, None, fetch()));
+            assert_eq!(fetches.get(), if fails { 2 } else { 1 });
+        }
+    }
+
+    #[test]
+    fn a_refused_one_is_fetched_anew_once() {
+        let first = run(CACHE.get([3; 32], None, async { fetched(7_200) })).unwrap().unwrap().generation();
+        let second = run(CACHE.get([3; 32], first, async { fetched(7_200) })).unwrap().unwrap().generation();
+        assert!(second > first);
+        let third = run(CACHE.get([3; 32], first, async { fetched(7_200) })).unwrap().unwrap().generation();
+        assert_eq!(third, second);
+    }
+
+    #[test]
+    fn the_old_ones_serve_on_while_new_ones_cannot_be_had() {
+        let now = clock::local().unwrap();
+        let slot: Arc<CacheSlot<Token>> = Arc::default();
+        run(async {
+            let mut kept = slot.kept.lock().await;
+            kept.keep(fetched(7_200).unwrap().unwrap(), now - 7_000);
+        });
+        CACHE.0.lock().unwrap().insert([4; 32], slot);
+        let fetches = Cell::new(0);
+        let failing = |refused, result: Result<Option<Fetched<Token>>, KmsError>| {
+            run(CACHE.get([4; 32], refused, async {
+                fetches.set(fetches.get() + 1);
+                result
+            }))
+        };
+        assert!(failing(None, Err(KmsError::transient("t"))).unwrap().is_some());
+        // It has just failed: nobody asks again for a while, unless the old ones are refused.
+        assert!(failing(None, Err(KmsError::transient("t"))).unwrap().is_some());
+        assert_eq!(fetches.get(), 1);
+        assert!(failing(Some(u64::MAX), Err(KmsError::refused("r"))).is_err());
+        assert!(failing(Some(u64::MAX), Ok(None)).unwrap().is_none());
+    }
+}

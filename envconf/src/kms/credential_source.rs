@@ -1,0 +1,64 @@
+//! What the sources of every service's credentials have in common.
+//!
+//! A source that is absent is `Ok(None)`, and the next one is asked. A source that is there and broken ends the
+//! search with an error that names it ([`broken`]).
+
+use sha2::{Digest, Sha256};
+
+use super::KmsError;
+use super::http::Route;
+use crate::base::{Fault, SecretBytes};
+
+/// No credentials file is larger, nor is an identity token.
+const LARGEST_FILE: usize = 16 * 1024;
+
+/// A source that is there and cannot be used: `place` names it, `what` says why.
+pub(crate) fn broken(place: &str, what: &str) -> KmsError {
+    KmsError::new(Fault::Refused, format!("{place} {what}")).advise("mend it, or take it away").tries(0)
+}
+
+/// What can stand in a header and a signature: printable ASCII without blanks, which the service would answer with
+/// "id not found" only.
+pub(crate) fn fits(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+pub(crate) const MISFIT: &str = "is empty, or has blanks or characters outside ASCII";
+
+/// The content of a small regular file; `None` where there is none.
+pub(crate) fn read(path: &std::path::Path, place: &str) -> Result<Option<SecretBytes>, KmsError> {
+    use std::io::{ErrorKind, Read as _};
+    let unreadable = |_| broken(place, "cannot be read");
+    let mut file = match crate::base::private_file::open_without_waiting(path) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        opened => opened.map_err(unreadable)?,
+    };
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(broken(place, "is no regular file"));
+    }
+    // One byte more than is allowed, so that nothing grows and leaves copies.
+    let mut buffer = SecretBytes::zeroed(LARGEST_FILE + 1);
+    let mut len = 0;
+    loop {
+        match file.read(&mut buffer.expose_mut()[len..]).map_err(unreadable)? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    match len {
+        0..=LARGEST_FILE => Ok(Some(SecretBytes::copy_of(&buffer.expose()[..len]))),
+        _ => Err(broken(place, "is larger than 16 KiB")),
+    }
+}
+
+/// The key of a cache under which credentials of `source` are kept that come from these settings.
+pub(crate) fn cache_key(source: &str, settings: [u8; 32], route: &Route) -> [u8; 32] {
+    let mut digest = Sha256::new_with_prefix(source);
+    // A forked child has its parent's slots in memory, and perhaps one that is locked by nobody it has.
+    digest.update(std::process::id().to_be_bytes());
+    digest.update(settings);
+    digest.update(route.ca_file.as_ref().map_or(&[][..], |file| file.as_os_str().as_encoded_bytes()));
+    digest.finalize().into()
+}

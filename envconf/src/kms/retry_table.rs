@@ -1,0 +1,46 @@
+//! The table that says what is tried again: the type of its rows, and how a failure finds its row.
+//!
+//! Each service has a table of its own, which its documentation shows.
+
+use super::KmsError;
+use super::retry::Again;
+use crate::base::Fault;
+
+/// The outcome of one try, as far as it matters for another one.
+pub(crate) enum TryOutcome {
+    /// No connection, a lost one, or no answer in time.
+    Network,
+    /// A transient failure with an HTTP status from this one up to that one, without a code.
+    Status(u16, u16),
+    /// A reply that is cut or no JSON.
+    Garbled,
+    /// A code of the service, or the first words of one.
+    Code(&'static str),
+    /// Everything that no other row is about.
+    Rest,
+}
+
+/// Returns what another try is worth after `error`: the first row that fits counts.
+pub(crate) fn again(table: &[(TryOutcome, Again)], error: &KmsError) -> Again {
+    let row = table.iter().find(|(outcome, _)| outcome.is(error));
+    row.map_or(Again::Never, |(_, again)| *again)
+}
+
+impl TryOutcome {
+    fn is(&self, error: &KmsError) -> bool {
+        let is_transient = error.fault == Fault::Transient;
+        match (self, error.code.as_deref(), error.status) {
+            (Self::Rest, ..) => true,
+            (Self::Code(row), Some(code), _) => stands_for(row, code),
+            (Self::Network, None, None) => is_transient,
+            (Self::Status(from, to), None, Some(status)) => is_transient && (*from..=*to).contains(&status),
+            (Self::Garbled, None, Some(_)) => is_transient,
+            _ => false,
+        }
+    }
+}
+
+/// Whether `row` is `code`, or the first words of it.
+pub(crate) fn stands_for(row: &str, code: &str) -> bool {
+    code.strip_prefix(row).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}

@@ -1,0 +1,66 @@
+//! The tries of one request: counted, waited between, and ended by the deadline.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::KmsError;
+use super::deadline::{Deadline, Patience};
+use super::retry::{self, Again, Retries};
+
+/// Where nobody has set a deadline, which no caller within this library leaves out.
+const NO_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The tries of one request to a key service.
+pub(crate) struct Tries {
+    deadline: Arc<Deadline>,
+    retries: Retries,
+    made: u32,
+    refused: Option<u64>,
+}
+
+impl Tries {
+    /// Before the first try.
+    pub(crate) fn begin() -> Self {
+        let deadline = Deadline::current()
+            .unwrap_or_else(|| Deadline::at(Patience::until(Instant::now() + NO_DEADLINE)));
+        Self { deadline, retries: Retries::default(), made: 0, refused: None }
+    }
+
+    /// The generation of the credentials that were refused: the next try is made with newer ones.
+    pub(crate) fn refused(&self) -> Option<u64> {
+        self.refused
+    }
+
+    /// Waits for the moment of the next try after one that failed with `error`; `again` says what another try is worth.
+    /// `generation` is that of the credentials that the failure may be due to; `None` for ones that cannot be fetched
+    /// anew.
+    ///
+    /// # Errors
+    /// `error`, where no other try is made.
+    pub(crate) async fn wait_after(
+        &mut self,
+        error: KmsError,
+        generation: Option<u64>,
+        again: Again,
+    ) -> Result<(), KmsError> {
+        self.made = self.made.saturating_add(1);
+        let error = if error.tries == 0 { error } else { error.tries(self.made) };
+        self.deadline.note(&error);
+        let again = match again {
+            Again::OnceByServiceClock if !error.clock_corrected => Again::Never,
+            // What the other key is like is known sooner than whether this one comes back.
+            Again::Faulty if self.deadline.has_alternative() => Again::Few,
+            // A credential that was given as it is cannot be had otherwise.
+            Again::OnceWithNewCredentials if generation.is_none() => Again::Never,
+            again => again,
+        };
+        let Some(wait) = self.retries.after(again, self.deadline.left(), retry::random()) else {
+            return Err(error);
+        };
+        if again == Again::OnceWithNewCredentials {
+            self.refused = generation;
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
