@@ -170,7 +170,7 @@ fn of_a_folder_the_ways_to_trusted_keys_are_told_and_nothing_is_asked() {
     assert!(report.asked.is_empty());
     // Without trust, to those that the rules name.
     let patient = patient.without("ENVCONF_TRUST");
-    let rule = format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"{}\", \"aws:x:y\"]\n", patient.project.key);
+    let rule = format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"{}\", \"gcp:-:y\"]\n", patient.project.key);
     patient.project.project.sandbox.write(".envconf.toml", rule);
     let report = patient.report(&[]);
     report.says("policy", "ok", &[".envconf.toml", &patient.project.key.to_string()]);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::{Error, Kind, escape};
+use super::provider;
 
 /// The provider of local keys.
 pub(crate) const LOCAL_PROVIDER: &str = "local";
@@ -14,7 +15,9 @@ pub(crate) const SIGNER_PREFIX: &str = "envconf-signer-v1:";
 
 /// One key of one key service: `provider:region:key-id`, exactly the triplet of format.md §5.
 ///
-/// Parsed once, at the edge; the parts keep to the grammar of format.md §5.
+/// Parsed once, at the edge; the parts keep to the grammar of format.md §5. Parsing a text also checks the rules of a
+/// provider that this library knows, such as the region against the ARN of a key of AWS. The recipients that a `.key`
+/// lists are not held to them.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyRef {
     provider: String,
@@ -40,6 +43,12 @@ impl KeyRef {
         })
     }
 
+    /// Parses what a file lists: the grammar counts, the rules of the provider do not.
+    pub(crate) fn listed(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, ':');
+        Self::new(parts.next()?, parts.next()?, parts.next()?)
+    }
+
     /// The key service's name: `local`, `tencent`, …
     pub fn provider(&self) -> &str {
         &self.provider
@@ -60,13 +69,12 @@ impl KeyRef {
         Self { key_id: "*".to_owned(), ..self.clone() }
     }
 
-    /// The alias, where one stands in place of the id: `tencent:ap-guangzhou:alias/NAME`. Tools resolve it
+    /// The alias, where one stands in place of the id: `tencent:ap-guangzhou:alias/NAME`, `aws:us-east-1:alias/NAME` or
+    /// the ARN of an alias. Of providers without aliases it is always `None`. Tools resolve it
     /// ([`KeyServices::resolve`](crate::KeyServices::resolve)); it is never written into a file and never trusted,
     /// because it can be moved to another key.
     pub fn alias(&self) -> Option<&str> {
-        // Other services may use these letters in ids.
-        let id = (self.provider == "tencent").then_some(self.key_id.as_str())?;
-        id.strip_prefix("alias/")
+        provider::alias(self)
     }
 
     /// # Errors
@@ -89,7 +97,8 @@ impl KeyRef {
 impl FromStr for KeyRef {
     type Err = Error;
 
-    /// Splits at the first two colons: the key id may hold more of them.
+    /// Splits at the first two colons: the key id may hold more of them. The parts must keep to the rules of a provider
+    /// that this library knows: of `aws`, the region is that of the ARN.
     fn from_str(text: &str) -> Result<Self, Error> {
         if text.starts_with(LOCAL_PREFIX) {
             return Err(Error::new(Kind::Usage, "this is a local key itself, not a reference to one")
@@ -97,13 +106,15 @@ impl FromStr for KeyRef {
                     "write local:-:<id of the key>, or `local`; the key goes into ENVCONF_KEY or a file",
                 ));
         }
-        let mut parts = text.splitn(3, ':');
-        let (provider, region, key_id) =
-            (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-        Self::new(provider, region, key_id).ok_or_else(|| {
+        let key = Self::listed(text).ok_or_else(|| {
             Error::new(Kind::Usage, format!("`{}` is no key reference", escape(text)))
                 .advise("write it as provider:region:key-id, such as tencent:ap-guangzhou:<id of the CMK>")
-        })
+        })?;
+        provider::check(&key).map_err(|bad| {
+            Error::new(Kind::Usage, format!("invalid key reference `{}`: {}", escape(text), bad.reason))
+                .advise(bad.advice)
+        })?;
+        Ok(key)
     }
 }
 

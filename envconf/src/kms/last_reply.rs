@@ -36,7 +36,7 @@ pub(crate) async fn listen<T>(job: impl Future<Output = T>) -> (T, Option<LastRe
 /// An answer has come.
 #[cfg(feature = "__http")]
 pub(crate) fn tell(action: &'static str, request_id: Option<&str>, clock: Option<i64>, took: Duration) {
-    let request_id = request_id.filter(|id| super::is_uuid(id)).map(str::to_owned);
+    let request_id = request_id.filter(|id| super::is_request_id(id)).map(str::to_owned);
     let replace = |last: &RefCell<Option<LastReply>>| {
         let answers = last.borrow().as_ref().map_or(0, |last| last.answers) + 1;
         last.replace(Some(LastReply { action, request_id, clock, took, answers }));

@@ -310,17 +310,18 @@ impl KmsError {
         self
     }
 
-    /// The service's error code; dropped unless it is words of letters, joined by dots.
+    /// The service's error code; dropped unless it is up to four words joined by dots, such as
+    /// `ResourceUnavailable.CmkDisabled`, `PERMISSION_DENIED` or `KMS.0209`.
     #[must_use]
     pub fn code(mut self, code: &str) -> Self {
         self.code = is_code(code).then(|| code.to_owned());
         self
     }
 
-    /// The service's id of the request; dropped unless it is a UUID.
+    /// The service's id of the request; dropped unless it is a UUID or 32 hexadecimal digits.
     #[must_use]
     pub fn request_id(mut self, id: &str) -> Self {
-        self.request_id = is_uuid(id).then(|| id.to_owned());
+        self.request_id = is_request_id(id).then(|| id.to_owned());
         self
     }
 
@@ -339,15 +340,33 @@ impl KmsError {
     }
 }
 
-/// Up to four words of letters that begin with a capital, as `ResourceUnavailable.CmkDisabled`. A key in base64 or
-/// hexadecimal practically always has a digit.
+/// Up to four words joined by dots, as `ResourceUnavailable.CmkDisabled`, `PERMISSION_DENIED` and `KMS.0209`.
+///
+/// A word begins with a capital and has letters, joined by `_`; up to six digits may end it or what stands before a `_`.
+/// After the first word one may be digits alone. A key in base64 or hexadecimal practically always has digits
+/// among its letters.
 fn is_code(text: &str) -> bool {
-    let word = |word: &str| {
+    const DIGITS: usize = 6;
+    let is_number =
+        |word: &str| (1..=DIGITS).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_digit());
+    let is_part = |part: &str| {
+        let letters = part.trim_end_matches(|c: char| c.is_ascii_digit());
+        !part.is_empty()
+            && part.len() - letters.len() <= DIGITS
+            && letters.bytes().all(|b| b.is_ascii_alphabetic())
+    };
+    let is_word = |word: &str| {
         (2..=48).contains(&word.len())
             && word.starts_with(|c: char| c.is_ascii_uppercase())
-            && word.bytes().all(|b| b.is_ascii_alphabetic())
+            && word.split('_').all(is_part)
     };
-    text.split('.').count() <= 4 && text.split('.').all(word)
+    text.split('.').count() <= 4
+        && text.split('.').enumerate().all(|(at, word)| is_word(word) || at > 0 && is_number(word))
+}
+
+/// A UUID, or the same digits without hyphens.
+pub(crate) fn is_request_id(text: &str) -> bool {
+    is_uuid(text) || text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 pub(crate) fn is_uuid(text: &str) -> bool {
@@ -366,6 +385,19 @@ mod tests {
     fn of_a_reply_only_codes_and_ids_in_their_form_are_kept() {
         let error = KmsError::other("no").code("ResourceUnavailable.CmkDisabled");
         assert_eq!(error.code.as_deref(), Some("ResourceUnavailable.CmkDisabled"));
+        for good in [
+            "PERMISSION_DENIED",
+            "KMS.0209",
+            "APIG.0301",
+            "AADSTS700016",
+            "INVALID_V4_SIGNATURE",
+            "A1",
+            "Forbidden.KeyNotFound",
+            "ThrottlingException",
+            "ERROR_404_NOT_FOUND",
+        ] {
+            assert_eq!(KmsError::other("no").code(good).code.as_deref(), Some(good));
+        }
         for bad in [
             "",
             "lower",
@@ -375,12 +407,33 @@ mod tests {
             "Q2FuYXJ5S2V5MDEyMzQ1Njc4OQ==",
             "A.B",
             "Ab.Cd.Ef.Gh.Ij",
+            "Q2FuYXJ5S2V5MDEyMzQ1Njc4OQ",
+            "AKIAIOSFODNN7EXAMPLE",
+            "0209",
+            "A__B",
+            "_A",
+            "A_",
+            "KMS.",
+            "KMS.1234567",
+            "A1234567",
+            "DEADBEEF0123456789ABCDEF01234567",
+            "9F86D081884C7D65",
         ] {
             assert_eq!(KmsError::other("no").code(bad).code, None, "{bad:?}");
         }
         let id = "7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab";
         assert_eq!(KmsError::other("no").request_id(id).request_id.as_deref(), Some(id));
-        assert_eq!(KmsError::other("no").request_id("not an id").request_id, None);
+        let id = "7c2bd1a45f0e4c8e9a2b0123456789ab";
+        assert_eq!(KmsError::other("no").request_id(id).request_id.as_deref(), Some(id));
+        for bad in [
+            "not an id",
+            "7c2bd1a45f0e4c8e9a2b0123456789a",
+            "7c2bd1a45f0e4c8e9a2b0123456789abc",
+            "7c2bd1a45f0e4c8e9a2b0123456789ax",
+            "",
+        ] {
+            assert_eq!(KmsError::other("no").request_id(bad).request_id, None, "{bad}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::Kms;
 use super::local::{self, KeyStore, LocalKey, key_in_project};
 use crate::base::duration::parse_duration;
+use crate::base::provider::{Class, Provider};
 use crate::base::{Error, KeyRef, Kind, Variables, escape, stack_wipe};
 
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
@@ -160,10 +161,9 @@ impl KeyServices {
 
     /// Whether a wrapped key of this provider proves the right to wrap (format.md §6).
     pub(crate) fn authenticates(&self, provider: &str) -> bool {
-        match self.provider(provider) {
-            Some(kms) => kms.authenticates(),
-            None => !matches!(provider, "age" | "azure"),
-        }
+        // The class belongs to the name. A program's own service of a public-key provider cannot raise it.
+        let is_public = Provider::named(provider).is_some_and(|known| known.class == Class::P);
+        !is_public && self.provider(provider).is_none_or(|kms| kms.authenticates())
     }
 
     /// The directory whose enabled keys are found in the key store.

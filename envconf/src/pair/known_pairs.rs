@@ -205,7 +205,7 @@ fn parse(text: &str) -> Option<Record> {
     let record: Value = serde_json::from_str(text).ok()?;
     let generation = record["generation"].as_u64().filter(|number| (1..=MAX_GENERATION).contains(number))?;
     let recipients = record["recipients"].as_array()?.iter();
-    let recipients = recipients.map(|key| key.as_str()?.parse().ok()).collect::<Option<_>>()?;
+    let recipients = recipients.map(|key| KeyRef::listed(key.as_str()?)).collect::<Option<_>>()?;
     let word = |name: &str| Some(record[name].as_str()?.to_owned());
     let known = KnownPair { generation, recipients };
     Some(Record { enc: word("pair")?.into(), name: word("name")?, environment: word("environment")?, known })

@@ -1,0 +1,309 @@
+//! What is known of each provider of keys by its name, whether this build has its service or not (format.md §6).
+//!
+//! A key reference that a person or a program names is checked against the rules of its provider. One that a `.key`
+//! lists is not: readers skip what they do not know.
+
+use super::key_ref::KeyRef;
+
+/// Whether a wrapped key proves the right to wrap (format.md §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// It does: only holders of that right can make one.
+    A,
+    /// Anybody can make one, because wrapping needs a public key only.
+    P,
+}
+
+/// What is known of a provider.
+pub(crate) struct Provider {
+    /// As it stands in key references.
+    pub(crate) name: &'static str,
+    pub(crate) class: Class,
+    /// Returns the reason why a reference names no key of the provider.
+    check: fn(&KeyRef) -> Result<(), BadReference>,
+    /// Returns the alias that stands in place of the key's id.
+    alias: fn(&str) -> Option<&str>,
+    /// Environment variables with its credentials: names, and beginnings of names followed by `*`.
+    #[cfg_attr(not(test), allow(dead_code, reason = "a test holds the table of refused names to it"))]
+    pub(crate) credentials: &'static [&'static str],
+}
+
+/// Why a reference names no key of its provider, and how to write one.
+#[derive(Debug)]
+pub(crate) struct BadReference {
+    pub(crate) reason: &'static str,
+    pub(crate) advice: &'static str,
+}
+
+const PROVIDERS: &[Provider] = &[
+    Provider { name: "local", credentials: &["ENVCONF_KEY*"], ..Provider::of(Class::A) },
+    Provider {
+        name: "tencent",
+        alias: alias_prefix,
+        credentials: &["TENCENTCLOUD_*", "TCCLI_*", "TKE_*", "ENVCONF_TENCENT_*"],
+        ..Provider::of(Class::A)
+    },
+    Provider { name: "tencent-rsa", alias: alias_prefix, ..Provider::of(Class::P) },
+    Provider {
+        name: "aws",
+        check: check_aws,
+        alias: aws_alias,
+        credentials: &["AWS_*", "ENVCONF_AWS_*"],
+        ..Provider::of(Class::A)
+    },
+    Provider { name: "aws-rsa", check: check_aws, alias: aws_alias, ..Provider::of(Class::P) },
+    Provider {
+        name: "vault",
+        check: check_vault,
+        credentials: &["VAULT_*", "BAO_*", "ENVCONF_VAULT_*"],
+        ..Provider::of(Class::A)
+    },
+    Provider { name: "vault-rsa", check: check_vault, ..Provider::of(Class::P) },
+    Provider { name: "gcp", ..Provider::of(Class::A) },
+    Provider { name: "gcp-rsa", ..Provider::of(Class::P) },
+    Provider { name: "azure", ..Provider::of(Class::P) },
+    Provider { name: "azure-hsm", ..Provider::of(Class::A) },
+    Provider { name: "age", ..Provider::of(Class::P) },
+    Provider { name: "alibaba", ..Provider::of(Class::A) },
+    Provider { name: "huawei", ..Provider::of(Class::A) },
+];
+
+impl Provider {
+    /// A provider of this class without rules or aliases.
+    const fn of(class: Class) -> Self {
+        Self { name: "", class, check: |_| Ok(()), alias: |_| None, credentials: &[] }
+    }
+
+    /// The provider of this name; `None` for one that this library knows nothing of.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        PROVIDERS.iter().find(|provider| provider.name == name)
+    }
+
+    /// Every provider that is known.
+    #[cfg(test)]
+    pub(crate) fn all() -> &'static [Self] {
+        PROVIDERS
+    }
+}
+
+/// Checks a reference against the rules of its provider.
+pub(crate) fn check(key: &KeyRef) -> Result<(), BadReference> {
+    Provider::named(key.provider()).map_or(Ok(()), |provider| (provider.check)(key))
+}
+
+/// Returns the alias that stands in place of the key's id.
+pub(crate) fn alias(key: &KeyRef) -> Option<&str> {
+    (Provider::named(key.provider())?.alias)(key.key_id())
+}
+
+fn alias_prefix(key_id: &str) -> Option<&str> {
+    key_id.strip_prefix("alias/")
+}
+
+/// `alias/NAME`, or the ARN of an alias: `arn:aws:kms:REGION:ACCOUNT:alias/NAME`.
+fn aws_alias(key_id: &str) -> Option<&str> {
+    alias_prefix(key_id).or_else(|| alias_prefix(aws_arn(key_id)?.resource))
+}
+
+struct AwsArn<'a> {
+    region: &'a str,
+    account: &'a str,
+    resource: &'a str,
+}
+
+/// The parts of an ARN of AWS KMS; `None` for anything else.
+fn aws_arn(text: &str) -> Option<AwsArn<'_>> {
+    let mut parts = text.splitn(6, ':');
+    let mut next = || parts.next();
+    let (arn, partition, service) = (next()?, next()?, next()?);
+    let is_partition =
+        matches!(partition, "aws" | "aws-cn" | "aws-us-gov" | "aws-eusc") || partition.starts_with("aws-iso");
+    (arn == "arn" && is_partition && service == "kms").then_some(())?;
+    Some(AwsArn { region: next()?, account: next()?, resource: next()? })
+}
+
+fn check_aws(key: &KeyRef) -> Result<(), BadReference> {
+    const FORM: &str =
+        "write it as aws:REGION:arn:aws:kms:REGION:ACCOUNT:key/ID, or as aws:REGION:alias/NAME";
+    let bad = |reason| Err(BadReference { reason, advice: FORM });
+    let is_word = |text: &str, more: &[u8]| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+    };
+    if key.region() == "-" {
+        return bad("a key of AWS KMS has a region");
+    }
+    if let Some(name) = alias_prefix(key.key_id()) {
+        return if is_word(name, b"/_-") { Ok(()) } else { bad("invalid name of an alias") };
+    }
+    let Some(arn) = aws_arn(key.key_id()) else { return bad("expected the ARN of a key of AWS KMS") };
+    if arn.region != key.region() {
+        return Err(BadReference {
+            reason: "its region differs from the region in the ARN",
+            advice: "write the region of the ARN in both places: aws:REGION:arn:aws:kms:REGION:ACCOUNT:key/ID",
+        });
+    }
+    if arn.account.is_empty() || !arn.account.bytes().all(|b| b.is_ascii_digit()) {
+        return bad("its ARN has no account number");
+    }
+    match (arn.resource.strip_prefix("key/"), alias_prefix(arn.resource)) {
+        (Some(id), _) if is_word(id, b"-") => Ok(()),
+        (_, Some(name)) if is_word(name, b"/_-") => Ok(()),
+        _ => bad("its ARN is not the ARN of a key"),
+    }
+}
+
+/// `MOUNT/KEY`, perhaps with namespaces before the mount; all of it stands in the path of requests.
+fn check_vault(key: &KeyRef) -> Result<(), BadReference> {
+    const FORM: &str = "write it as vault:-:MOUNT/KEY, such as vault:-:transit/app; a namespace stands before the mount: vault:-:NAMESPACE/MOUNT/KEY";
+    let bad = |reason| Err(BadReference { reason, advice: FORM });
+    if key.region() != "-" {
+        return bad("a key of Vault has no region");
+    }
+    let mut parts = key.key_id().rsplit('/');
+    let name = parts.next().unwrap_or_default();
+    let fits = |part: &str, more: &[u8]| {
+        !matches!(part, "" | "." | "..")
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+    };
+    let mut has_mount = false;
+    for part in parts {
+        has_mount = true;
+        if !fits(part, b"-._~!$&'()*+,;=:@") {
+            return bad("its path has a part that is empty or has characters that a path cannot have");
+        }
+    }
+    match (has_mount, fits(name, b"-._")) {
+        (true, true) => Ok(()),
+        (false, true) => bad("its mount is missing"),
+        _ => bad("invalid name of a key: expected letters, digits and characters of -._"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(text: &str) -> Result<(), &'static str> {
+        let mut parts = text.splitn(3, ':');
+        let mut next = || parts.next().unwrap();
+        let key = KeyRef::new(next(), next(), next()).unwrap();
+        check(&key).map_err(|bad| bad.reason)
+    }
+
+    #[test]
+    fn a_region_of_aws_is_that_of_the_arn() {
+        for good in [
+            "aws:us-east-1:arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+            "aws:us-east-1:arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab",
+            "aws:cn-north-1:arn:aws-cn:kms:cn-north-1:111122223333:key/a",
+            "aws:us-gov-west-1:arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/a",
+            "aws:eusc-de-east-1:arn:aws-eusc:kms:eusc-de-east-1:111122223333:key/a",
+            "aws:us-iso-east-1:arn:aws-iso:kms:us-iso-east-1:111122223333:key/a",
+            "aws:us-isob-east-1:arn:aws-iso-b:kms:us-isob-east-1:111122223333:key/a",
+            "aws:us-east-1:alias/app-prod",
+            "aws:us-east-1:alias/team/app_prod",
+            "aws:us-east-1:arn:aws:kms:us-east-1:111122223333:alias/app-prod",
+            "gcp:-:anything",
+            "unheard-of:-:anything",
+        ] {
+            assert_eq!(checked(good), Ok(()), "{good}");
+        }
+        for (bad, says) in [
+            ("aws:us-east-1:arn:aws:kms:us-east-2:111122223333:key/a", "differs"),
+            ("aws:-:arn:aws:kms:us-east-1:111122223333:key/a", "has a region"),
+            ("aws:us-east-1:1234abcd-12ab-34cd-56ef-1234567890ab", "expected the ARN"),
+            ("aws:us-east-1:arn:aws:s3:us-east-1:111122223333:key/a", "expected the ARN"),
+            ("aws:us-east-1:arn:azure:kms:us-east-1:111122223333:key/a", "expected the ARN"),
+            ("aws:us-east-1:arn:aws:kms:us-east-1:key/a", "expected the ARN"),
+            ("aws:us-east-1:arn:aws:kms:us-east-1::key/a", "account"),
+            ("aws:us-east-1:arn:aws:kms:us-east-1:12x:key/a", "account"),
+            ("aws:us-east-1:arn:aws:kms:us-east-1:111122223333:key/", "not the ARN of a key"),
+            ("aws:us-east-1:arn:aws:kms:us-east-1:111122223333:key/a:b", "not the ARN of a key"),
+            ("aws:us-east-1:arn:aws:kms:us-east-1:111122223333:grant/a", "not the ARN of a key"),
+            ("aws:us-east-1:alias/", "alias"),
+        ] {
+            assert!(checked(bad).unwrap_err().contains(says), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_vault_is_a_path() {
+        for good in [
+            "vault:-:transit/app",
+            "vault:-:team-a/transit/app",
+            "vault:-:team-a/sub/path/transit/app.prod_1",
+            "vault:-:transit@prod/app",
+        ] {
+            assert_eq!(checked(good), Ok(()), "{good}");
+        }
+        for (bad, says) in [
+            ("vault:eu-1:transit/app", "no region"),
+            ("vault:-:app", "mount is missing"),
+            ("vault:-:/app", "path has a part"),
+            ("vault:-:transit/", "name of a key"),
+            ("vault:-:transit//app", "path has a part"),
+            ("vault:-:../transit/app", "path has a part"),
+            ("vault:-:transit/..", "name of a key"),
+            ("vault:-:./transit/app", "path has a part"),
+            ("vault:-:transit/app?x", "name of a key"),
+            ("vault:-:transit/app#x", "name of a key"),
+            ("vault:-:tran?sit/app", "path has a part"),
+            ("vault:-:tran%73it/app", "path has a part"),
+            ("vault:-:transit/a%70p", "name of a key"),
+            ("vault:-:https://h/transit/app", "path has a part"),
+            ("vault:-:transit\\app", "name of a key"),
+        ] {
+            assert!(checked(bad).unwrap_err().contains(says), "{bad}: {:?}", checked(bad));
+        }
+    }
+
+    #[test]
+    fn aliases_are_known_by_provider() {
+        let alias = |provider: &str, id: &str| {
+            let key = KeyRef::new(provider, "r-1", id).unwrap();
+            alias(&key).map(str::to_owned)
+        };
+        assert_eq!(alias("tencent", "alias/app").as_deref(), Some("app"));
+        assert_eq!(alias("aws", "alias/app").as_deref(), Some("app"));
+        assert_eq!(alias("aws", "arn:aws:kms:r-1:1:alias/a/b").as_deref(), Some("a/b"));
+        assert_eq!(alias("aws", "arn:aws:kms:r-1:1:key/b"), None);
+        // Of these providers it is an id like any other.
+        for provider in ["vault", "gcp", "local", "unheard-of"] {
+            assert_eq!(alias(provider, "alias/app"), None, "{provider}");
+        }
+    }
+
+    #[test]
+    fn the_class_is_known_without_the_service() {
+        for (name, class) in [
+            ("local", Class::A),
+            ("tencent", Class::A),
+            ("aws", Class::A),
+            ("gcp", Class::A),
+            ("vault", Class::A),
+            ("azure", Class::P),
+            ("age", Class::P),
+        ] {
+            assert_eq!(Provider::named(name).map(|provider| provider.class), Some(class), "{name}");
+        }
+        assert!(Provider::named("unheard-of").is_none());
+    }
+
+    /// The rows of format.md §6.
+    #[test]
+    fn the_format_has_the_same_classes() {
+        let document = include_str!("../../docs/format.md");
+        let rows = document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+        let rows: Vec<_> = rows
+            .filter_map(|(name, rest)| match rest.split_once(" | ")?.0 {
+                "A" => Some((name, Class::A)),
+                "P" => Some((name, Class::P)),
+                _ => None,
+            })
+            .collect();
+        assert!(rows.len() >= 7, "{rows:?}");
+        for (name, class) in rows {
+            assert_eq!(Provider::named(name).map(|provider| provider.class), Some(class), "{name}");
+        }
+    }
+}
