@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use common::{TencentProject, variables_of};
 use envconf::error::Fault;
+use envconf::format::KeyFile;
 use envconf::format::Suite;
-use envconf::format::{KeyFile, Recipient};
 use envconf::kms::{BoxFuture, Context, DataKey, KmsError, WrappedKey};
 use envconf::pair::{SigningKey, open_bytes};
+use envconf::testing::contract;
 use envconf::{
     ContentType, EncryptedConfig, Error, KeyRef, KeyServices, Kind, Kms, LocalKey, Opened, Policy, Seal,
     Trusted,
@@ -21,7 +22,7 @@ use envconf::{
 use envconf_test_support::tencent::KeyState;
 use envconf_test_support::{Credential, Reply, StandIn};
 
-/// A key service in memory: XOR and a copy of the context. For tests only.
+/// A key service in memory: XOR, its sum, and a copy of the context. For tests only.
 #[derive(Clone, Default)]
 struct InMemory {
     calls: Arc<AtomicUsize>,
@@ -46,7 +47,8 @@ impl Kms for InMemory {
     ) -> BoxFuture<'a, Result<WrappedKey, KmsError>> {
         Box::pin(async move {
             let hex: String = dek.expose().iter().map(|b| format!("{:02x}", b ^ 0x5a)).collect();
-            WrappedKey::new(format!("{hex}|{key}|{}", context.as_json()))
+            let sum = sum(&hex);
+            WrappedKey::new(format!("{hex}|{sum}|{key}|{}", context.as_json()))
                 .ok_or_else(|| KmsError::other("too long"))
         })
     }
@@ -63,7 +65,7 @@ impl Kms for InMemory {
             tokio::time::sleep(Duration::from_millis(20)).await;
             let refused = || KmsError::other("not wrapped here, or in another context");
             let (hex, bound) = wrapped.as_str().split_once('|').ok_or_else(refused)?;
-            if bound != format!("{key}|{}", context.as_json()) {
+            if bound != format!("{}|{key}|{}", sum(hex), context.as_json()) {
                 return Err(refused());
             }
             let byte =
@@ -80,69 +82,24 @@ impl Kms for InMemory {
     }
 }
 
-/// What every key service must do; `services` reaches it, `key` is one of its keys and `other` another.
-fn contract(services: &KeyServices, key: &KeyRef, other: &KeyRef) {
-    for suite in [Suite::Aes256Gcm, Suite::Aes128Gcm] {
-        let seal = |environment: &str| {
-            let seal = Seal::new("app".parse().unwrap(), environment.parse().unwrap(), ContentType::Raw);
-            seal.suite(suite)
-                .recipient(key.clone())
-                .recipient(other.clone())
-                .seal_bytes(b"content", services)
-                .unwrap()
-        };
-        let open = |environment: &str,
-                    trust: &KeyRef,
-                    (enc, wrapped): &(Vec<u8>, Vec<u8>)|
-         -> Result<Opened, Error> {
-            let policy = Policy::new("app".parse().unwrap(), environment.parse().unwrap());
-            open_bytes(enc, wrapped, &policy.trust([Trusted::Key(trust.clone())]), services)
-        };
-        let pair = seal("prod");
-        for trusted in [key, other] {
-            assert_eq!(open("prod", trusted, &pair).unwrap().content(), b"content");
-        }
-        let relabelled = relabel(&pair, "prod", "staging");
-        assert_eq!(
-            open("staging", key, &relabelled).unwrap_err().kind(),
-            Kind::UnwrapFailed,
-            "another context"
-        );
-        let swapped = swap_blobs(&pair);
-        assert_eq!(open("prod", key, &swapped).unwrap_err().kind(), Kind::UnwrapFailed, "another key's blob");
-    }
-}
-
-/// Another environment's label on both files.
-fn relabel((enc, key): &(Vec<u8>, Vec<u8>), from: &str, to: &str) -> (Vec<u8>, Vec<u8>) {
-    let relabel = |bytes: &[u8]| {
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        text.replacen(&format!("env: {from}\n"), &format!("env: {to}\n"), 1).into_bytes()
-    };
-    (relabel(enc), relabel(key))
-}
-
-/// Each of the two recipients with the other one's blob.
-fn swap_blobs((enc, key): &(Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
-    let mut file = KeyFile::parse(key).unwrap();
-    let [Recipient { blob: a, .. }, Recipient { blob: b, .. }] = &mut file.sections[0].recipients[..] else {
-        panic!("two recipients")
-    };
-    std::mem::swap(a, b);
-    (enc.clone(), file.emit())
+/// Tells damage in the text of [`InMemory`].
+fn sum(hex: &str) -> u64 {
+    hex.bytes().fold(1, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
 }
 
 #[test]
 fn local_keys_keep_the_contract() {
     let (key, other) = (LocalKey::generate().unwrap(), LocalKey::generate().unwrap());
     let services = KeyServices::none().local_key(key.clone()).local_key(other.clone());
-    contract(&services, key.key_ref(), other.key_ref());
+    contract(&services, key.key_ref(), other.key_ref()).unwrap();
 }
 
 #[test]
 fn a_programs_own_service_keeps_the_contract() {
-    let services = KeyServices::none().kms(Arc::new(InMemory::default()));
-    contract(&services, &"memory:-:1".parse().unwrap(), &"memory:-:2".parse().unwrap());
+    for public in [false, true] {
+        let services = KeyServices::none().kms(Arc::new(InMemory { public, ..InMemory::default() }));
+        contract(&services, &"memory:-:1".parse().unwrap(), &"memory:-:2".parse().unwrap()).unwrap();
+    }
 }
 
 #[test]
@@ -150,8 +107,10 @@ fn tencent_keeps_the_contract() {
     let kms = StandIn::start();
     let services = KeyServices::from_given(kms.variables()).unwrap();
     let key = format!("tencent:ap-guangzhou:{}", kms.key_id()).parse().unwrap();
-    let other = format!("tencent:ap-shanghai:{}", kms.create_key("ap-shanghai")).parse().unwrap();
-    contract(&services, &key, &other);
+    for region in ["ap-shanghai", "ap-guangzhou"] {
+        let other = format!("tencent:{region}:{}", kms.create_key(region)).parse().unwrap();
+        contract(&services, &key, &other).unwrap();
+    }
 }
 
 #[test]
@@ -161,7 +120,177 @@ fn tencent_over_tls_keeps_the_contract() {
     let services = KeyServices::from_given(variables_of(&kms, &sandbox)).unwrap();
     let key = format!("tencent:ap-guangzhou:{}", kms.key_id()).parse().unwrap();
     let other = format!("tencent:ap-guangzhou:{}", kms.create_key("ap-guangzhou")).parse().unwrap();
-    contract(&services, &key, &other);
+    contract(&services, &key, &other).unwrap();
+}
+
+/// What a key service does wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wrong {
+    Nothing,
+    ForgetsTheContext,
+    ForgetsTheKey,
+    TakesDamage,
+    BlamesTheNetwork,
+    ShowsTheDataKey,
+    TellsTheDataKey,
+    MakesTooLong,
+    HasAnotherName,
+    IsNeverTheSame,
+    MovesAnother,
+    NeverEnds,
+}
+
+/// A key service with one fault, over local keys.
+struct Faulty(Wrong, [LocalKey; 2], AtomicUsize);
+
+impl Faulty {
+    fn local(&self, key: &KeyRef) -> &LocalKey {
+        &self.1[usize::from(key.key_id() == "2" && self.0 != Wrong::ForgetsTheKey)]
+    }
+}
+
+impl Kms for Faulty {
+    fn provider(&self) -> &str {
+        // Where it is looked for, and not where it is asked.
+        if self.0 == Wrong::HasAnotherName && self.2.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
+            return "another";
+        }
+        "faulty"
+    }
+
+    fn authenticates(&self) -> bool {
+        true
+    }
+
+    fn wrap<'a>(
+        &'a self,
+        key: &'a KeyRef,
+        dek: &'a DataKey,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<WrappedKey, KmsError>> {
+        Box::pin(async move {
+            let sealed = InMemory::default().wrap(self.local(key).key_ref(), dek, context).await?;
+            match self.0 {
+                Wrong::ShowsTheDataKey => {
+                    let hex: String = dek.expose().iter().map(|byte| format!("{byte:02x}")).collect();
+                    WrappedKey::new(format!("{}#{hex}", sealed.as_str()))
+                        .ok_or_else(|| KmsError::other("too long"))
+                }
+                _ => Ok(sealed),
+            }
+        })
+    }
+
+    fn unwrap<'a>(
+        &'a self,
+        key: &'a KeyRef,
+        wrapped: &'a WrappedKey,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<DataKey, KmsError>> {
+        Box::pin(async move {
+            if self.0 == Wrong::NeverEnds {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let mut text = wrapped.as_str().to_owned();
+            if let Some(at) = text.find('#') {
+                text.truncate(at);
+            }
+            let parts: Vec<_> = text.splitn(4, '|').map(str::to_owned).collect();
+            if let [hex, sum, key, bound] = &parts[..] {
+                let sum =
+                    if self.0 == Wrong::TakesDamage { self::sum(hex) } else { sum.parse().unwrap_or(0) };
+                let bound =
+                    if self.0 == Wrong::ForgetsTheContext { context.as_json() } else { bound.as_str() };
+                text = format!("{hex}|{sum}|{key}|{bound}");
+            }
+            let wrapped = WrappedKey::new(text).unwrap();
+            let result = InMemory::default().unwrap(self.local(key).key_ref(), &wrapped, context).await;
+            result.map_err(|error| match self.0 {
+                Wrong::BlamesTheNetwork => KmsError::transient("no connection"),
+                Wrong::TellsTheDataKey => {
+                    let hex = wrapped.as_str().split('|').next().unwrap_or_default();
+                    let byte =
+                        |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok().map(|b| b ^ 0x5a);
+                    let told: String =
+                        (0..hex.len()).step_by(2).filter_map(byte).map(|b| format!("{b:02x}")).collect();
+                    KmsError::other(Box::leak(told.into_boxed_str()))
+                }
+                _ => error,
+            })
+        })
+    }
+
+    fn generate<'a>(
+        &'a self,
+        key: &'a KeyRef,
+        suite: Suite,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Option<(DataKey, WrappedKey)>, KmsError>> {
+        Box::pin(async move {
+            let len = match (suite, self.0) {
+                (Suite::Aes256Gcm, _) | (_, Wrong::MakesTooLong) => 32,
+                _ => 16,
+            };
+            let dek = DataKey::from_bytes(&vec![9; len]);
+            let wrapped = self.wrap(key, &dek, context).await?;
+            Ok(Some((dek, wrapped)))
+        })
+    }
+
+    fn rewrap<'a>(
+        &'a self,
+        from: &'a KeyRef,
+        wrapped: &'a WrappedKey,
+        to: &'a KeyRef,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Option<WrappedKey>, KmsError>> {
+        Box::pin(async move {
+            let dek = match self.0 {
+                Wrong::MovesAnother => DataKey::from_bytes(&[1; 32]),
+                _ => self.unwrap(from, wrapped, context).await?,
+            };
+            self.wrap(to, &dek, context).await.map(Some)
+        })
+    }
+
+    fn identity(&self) -> Option<[u8; 32]> {
+        let count = self.2.fetch_add(1, Ordering::SeqCst);
+        (self.0 == Wrong::IsNeverTheSame).then(|| [count as u8; 32])
+    }
+}
+
+#[test]
+fn the_contract_finds_every_fault() {
+    let keep = |wrong| {
+        let keys = [LocalKey::generate().unwrap(), LocalKey::generate().unwrap()];
+        let services = KeyServices::none().kms(Arc::new(Faulty(wrong, keys, AtomicUsize::new(0))));
+        contract(&services, &"faulty:-:1".parse().unwrap(), &"faulty:-:2".parse().unwrap())
+    };
+    assert_eq!(keep(Wrong::Nothing), Ok(()));
+    for (wrong, rule) in [
+        (Wrong::ForgetsTheContext, "own context"),
+        (Wrong::ForgetsTheKey, "own key"),
+        (Wrong::TakesDamage, "damaged"),
+        (Wrong::BlamesTheNetwork, "opens in its own context only"),
+        (Wrong::ShowsTheDataKey, "secret"),
+        (Wrong::TellsTheDataKey, "secret"),
+        (Wrong::MakesTooLong, ""),
+        (Wrong::HasAnotherName, ""),
+        (Wrong::IsNeverTheSame, "identity"),
+        (Wrong::MovesAnother, "moves"),
+    ] {
+        let broken = keep(wrong).unwrap_err();
+        assert!(broken.rule().contains(rule), "{wrong:?}: {broken}");
+        assert!(broken.to_string().contains(broken.rule()));
+    }
+    assert_eq!(keep(Wrong::NeverEnds), Ok(()));
+    // Two keys of one provider are asked for.
+    let services = KeyServices::none().kms(Arc::new(InMemory::default()));
+    let key: KeyRef = "memory:-:1".parse().unwrap();
+    assert!(contract(&services, &key, &key).is_err());
+    assert!(contract(&services, &key, &"faulty:-:1".parse().unwrap()).is_err());
+    // So is a service that is there.
+    assert!(contract(&KeyServices::none(), &key, &"memory:-:2".parse().unwrap()).is_err());
 }
 
 #[derive(EncryptedConfig, Debug)]

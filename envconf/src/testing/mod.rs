@@ -35,6 +35,10 @@
 //!
 //! Nothing here protects anything: keys live and die with the process that made them.
 
+mod contract;
+
+pub use self::contract::{BrokenContract, contract};
+
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
