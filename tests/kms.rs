@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "common/loopback.rs"]
+mod loopback;
+#[path = "common/wire.rs"]
+mod wire;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,11 +20,11 @@ use envconf::kms::{BoxFuture, Context, DataKey, KmsError, WrappedKey};
 use envconf::pair::{SigningKey, open_bytes};
 use envconf::testing::contract;
 use envconf::{
-    ContentType, EncryptedConfig, Error, KeyRef, KeyServices, Kind, Kms, LocalKey, Opened, Policy, Seal,
-    Trusted,
+    ContentType, EncryptedConfig, Error, KeyRef, KeyServices, Kind, Kms, LocalKey, Policy, Seal, Trusted,
 };
 use envconf_test_support::tencent::KeyState;
 use envconf_test_support::{Credential, Reply, StandIn};
+use wire::{CANARY, Script, Wire};
 
 /// A key service in memory: XOR, its sum, and a copy of the context. For tests only.
 #[derive(Clone, Default)]
@@ -121,6 +125,61 @@ fn tencent_over_tls_keeps_the_contract() {
     let key = format!("tencent:ap-guangzhou:{}", kms.key_id()).parse().unwrap();
     let other = format!("tencent:ap-guangzhou:{}", kms.create_key("ap-guangzhou")).parse().unwrap();
     contract(&services, &key, &other).unwrap();
+}
+
+#[test]
+fn tencent_keeps_the_contract_on_bad_days() {
+    let kms = StandIn::start();
+    let services = |url: &str| {
+        let mut variables = kms.variables();
+        variables.push(("ENVCONF_TENCENT_ENDPOINT".into(), url.into()));
+        KeyServices::from_given(variables).unwrap()
+    };
+    let id = "7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab";
+    let error = |code: &str| {
+        let body =
+            serde_json::json!({"Response": {"Error": {"Code": code, "Message": CANARY}, "RequestId": id}});
+        Script::Status(200, body.to_string())
+    };
+    let edit = |field: &'static str, value: &'static str| {
+        Script::edit(move |body| {
+            let mut body: serde_json::Value = serde_json::from_str(body).unwrap();
+            body["Response"][field] = value.into();
+            body.to_string()
+        })
+    };
+    let canaries = [200, 204, 400, 401, 403, 404, 409, 418, 429, 500, 502, 503, 504, 599];
+    let canary = |status| Script::Status(status, format!("{{\"Response\":{{\"{CANARY}\":\"{CANARY}\"}}}}"));
+    let wire = Wire {
+        upstream: kms.endpoint().trim_start_matches("http://").to_owned(),
+        services: &services,
+        key: format!("tencent:ap-guangzhou:{}", kms.key_id()).parse().unwrap(),
+        throttled: vec![error("RequestLimitExceeded"), Script::Status(429, String::new())],
+        faults: vec![error("InternalError"), Script::Status(503, "{}".into())],
+        refusals: [
+            "UnauthorizedOperation",
+            "ResourceUnavailable.CmkDisabled",
+            "ResourceUnavailable.CmkNotFound",
+        ]
+        .map(|code| (error(code), code))
+        .into(),
+        lies: vec![
+            (edit("KeyId", "another"), "another key"),
+            (edit("Plaintext", "AAE="), "length"),
+            (edit("Plaintext", "AAE"), "base64"),
+        ],
+        canaries: canaries
+            .map(canary)
+            .into_iter()
+            .chain([
+                error(CANARY),
+                error("FailedOperation.Decrypt"),
+                edit("Plaintext", CANARY),
+                edit("KeyId", CANARY),
+            ])
+            .collect(),
+    };
+    wire.check();
 }
 
 /// What a key service does wrong.
@@ -255,7 +314,7 @@ impl Kms for Faulty {
 
     fn identity(&self) -> Option<[u8; 32]> {
         let count = self.2.fetch_add(1, Ordering::SeqCst);
-        (self.0 == Wrong::IsNeverTheSame).then(|| [count as u8; 32])
+        (self.0 == Wrong::IsNeverTheSame).then_some([count as u8; 32])
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod services;
 pub(crate) mod tencent;
 pub(crate) mod worker;
 #[cfg(feature = "__http")]
+#[cfg_attr(not(feature = "tencent"), allow(dead_code, reason = "only services that sign use all of it"))]
 mod clock;
 #[cfg(feature = "__http")]
 mod credential_cache;

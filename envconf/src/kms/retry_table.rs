@@ -12,6 +12,9 @@ pub(crate) enum TryOutcome {
     Network,
     /// A transient failure with an HTTP status from this one up to that one, without a code.
     Status(u16, u16),
+    /// A refusal with this HTTP status, without a code: of services that have none.
+    #[allow(dead_code, reason = "the services so far have codes")]
+    Refused(u16),
     /// A reply that is cut or no JSON.
     Garbled,
     /// A code of the service, or the first words of one.
@@ -34,6 +37,9 @@ impl TryOutcome {
             (Self::Code(row), Some(code), _) => stands_for(row, code),
             (Self::Network, None, None) => is_transient,
             (Self::Status(from, to), None, Some(status)) => is_transient && (*from..=*to).contains(&status),
+            (Self::Refused(refused), None, Some(status)) => {
+                error.fault == Fault::Refused && status == *refused
+            }
             (Self::Garbled, None, Some(_)) => is_transient,
             _ => false,
         }
@@ -43,4 +49,40 @@ impl TryOutcome {
 /// Whether `row` is `code`, or the first words of it.
 pub(crate) fn stands_for(row: &str, code: &str) -> bool {
     code.strip_prefix(row).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_row_that_fits_counts() {
+        let table = [
+            (TryOutcome::Network, Again::Few),
+            (TryOutcome::Status(429, 429), Again::Throttled),
+            (TryOutcome::Status(500, 599), Again::Faulty),
+            (TryOutcome::Refused(403), Again::OnceWithNewCredentials),
+            (TryOutcome::Code("Expired"), Again::OnceWithNewCredentials),
+            (TryOutcome::Garbled, Again::Faulty),
+            (TryOutcome::Rest, Again::Never),
+        ];
+        for (error, expected) in [
+            (KmsError::transient("t"), Again::Few),
+            (KmsError::transient("t").status(429), Again::Throttled),
+            (KmsError::transient("t").status(599), Again::Faulty),
+            (KmsError::transient("t").status(200), Again::Faulty),
+            (KmsError::refused("r").status(403), Again::OnceWithNewCredentials),
+            (KmsError::refused("r").status(404), Again::Never),
+            (KmsError::other("o").status(403), Again::Never),
+            (KmsError::refused("r"), Again::Never),
+            // A code says more than a status.
+            (KmsError::refused("r").status(403).code("AccessDenied"), Again::Never),
+            (KmsError::refused("r").status(400).code("Expired.Token"), Again::OnceWithNewCredentials),
+            (KmsError::refused("r").status(400).code("ExpiredToken"), Again::Never),
+            (KmsError::transient("t").status(500).code("Unheard"), Again::Never),
+        ] {
+            assert_eq!(again(&table, &error), expected, "{error:?}");
+        }
+        assert_eq!(again(&[], &KmsError::transient("t")), Again::Never);
+    }
 }

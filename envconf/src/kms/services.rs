@@ -34,9 +34,9 @@ pub struct KeyServices {
     /// The user's key store, and the directory whose enabled keys are found in it.
     found_for: Option<PathBuf>,
     store: Option<KeyStore>,
+    /// Services that the program brings: they come before those of this build.
     custom: Vec<Arc<dyn Kms>>,
-    #[cfg(feature = "tencent")]
-    tencent: Arc<dyn Kms>,
+    built_in: Vec<Arc<dyn Kms>>,
     deadline: Duration,
 }
 
@@ -108,8 +108,7 @@ impl KeyServices {
             found_for: None,
             store: None,
             custom: Vec::new(),
-            #[cfg(feature = "tencent")]
-            tencent: Arc::new(super::tencent::Tencent::from_variables(variables)?),
+            built_in: built_in(variables)?,
             deadline,
         })
     }
@@ -153,10 +152,7 @@ impl KeyServices {
 
     /// The key service of this provider, if this build has one.
     pub(crate) fn provider(&self, name: &str) -> Option<Arc<dyn Kms>> {
-        let custom = self.custom.iter().find(|kms| kms.provider() == name).cloned();
-        #[cfg(feature = "tencent")]
-        let custom = custom.or_else(|| (self.tencent.provider() == name).then(|| self.tencent.clone()));
-        custom
+        self.custom.iter().chain(&self.built_in).find(|kms| kms.provider() == name).cloned()
     }
 
     /// Whether a wrapped key of this provider proves the right to wrap (format.md §6).
@@ -290,6 +286,21 @@ impl std::fmt::Debug for KeyServices {
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
+}
+
+/// The key services of this build, each with its settings.
+///
+/// # Errors
+/// [`Kind::Usage`] for a setting that is empty or malformed.
+#[cfg_attr(
+    not(feature = "__http"),
+    allow(clippy::unnecessary_wraps, unused_variables, reason = "a build without any service")
+)]
+fn built_in(variables: &Variables) -> Result<Vec<Arc<dyn Kms>>, Error> {
+    Ok(vec![
+        #[cfg(feature = "tencent")]
+        Arc::new(super::tencent::Tencent::from_variables(variables)?),
+    ])
 }
 
 /// Keys from `ENVCONF_KEY` or `ENVCONF_KEY_FILE`, or the words of `ENVCONF_KEY_CMD`.
