@@ -374,6 +374,11 @@ pub enum Complaint {
         /// The syntax, such as `TOML`, `JSON`, `YAML`, `dotenv` or `UTF-8`.
         expected: &'static str,
     },
+    /// A key that is in the text twice.
+    Repeated {
+        /// The line of the first one, from 1.
+        first_line: usize,
+    },
     /// A rule that is neither of these, said in full.
     Rule(String),
 }
@@ -426,11 +431,13 @@ impl fmt::Display for Problem {
                 f.write_str("not valid dotenv, expected NAME=value")?
             }
             Complaint::Syntax { expected } => write!(f, "not valid {expected}")?,
+            Complaint::Repeated { first_line } => write!(f, "set twice, first at line {first_line}")?,
             Complaint::Rule(rule) => f.write_str(rule)?,
         }
-        match &self.origin {
-            Some(origin) => write!(f, ", at {origin}"),
-            None => Ok(()),
+        match (&self.origin, &self.complaint) {
+            (Some(origin), Complaint::Repeated { .. }) => write!(f, ", again at {origin}"),
+            (Some(origin), _) => write!(f, ", at {origin}"),
+            (None, _) => Ok(()),
         }
     }
 }

@@ -85,7 +85,7 @@ pub(crate) fn variables(
     naming: Naming<'_>,
 ) -> Result<NamedVariables, Error> {
     let prefix = naming.prefix;
-    let documents = parse_all(what, layers)?;
+    let documents = parse_all(what, layers, None)?;
     let mut left_out = if prefix.is_none() { leaves_left_out(&documents, naming) } else { Vec::new() };
     let mut skipped = Vec::new();
     let mut problems = Vec::new();

@@ -7,6 +7,7 @@
 pub(crate) mod env;
 pub(crate) mod fields;
 mod report;
+mod syntax_problem;
 #[cfg(feature = "tools")]
 mod untyped;
 #[cfg(feature = "tools")]
@@ -26,9 +27,9 @@ use std::sync::Arc;
 
 use self::fields::Document;
 use crate::base::{Complaint, Error, Origin, Problem};
-use crate::format::{ContentType, conflict_markers};
+use crate::format::ContentType;
 use crate::meta::Meta;
-use crate::syntax::{Broken, Lines, Node, Place, Value, no_table, parse};
+use crate::syntax::{Lines, Node, Place, Value, no_table, parse};
 
 /// One text of a configuration: the sealed one, or a plain layer.
 pub(crate) struct Layer<'a> {
@@ -58,32 +59,13 @@ impl Layer<'_> {
     }
 }
 
-impl Broken {
-    /// The problem to report, with line and column of `layer`.
-    ///
-    /// Where git left a conflict in the text, that is the problem, at the line where it begins.
-    pub(crate) fn problem(self, layer: &Layer<'_>) -> Problem {
-        if let Some(line) = conflict_markers::first_whole(layer.text.as_bytes()) {
-            let (file, sealed) = (layer.file.clone(), layer.kind == LayerKind::Sealed);
-            let origin = Origin::Text { file, sealed, line, column: 1 };
-            let rule = "a conflict marker of git; resolve the conflict first".to_owned();
-            return Problem::new("", Some(origin), Complaint::Rule(rule));
-        }
-        Problem::new(
-            "",
-            Some(layer.origin(self.place, &Lines::of(layer.text))),
-            Complaint::Syntax { expected: self.syntax },
-        )
-    }
-}
-
 /// Which layer gives each leaf, where no type is known; by path.
 ///
 /// # Errors
 /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every layer that does not parse; `what` says whose.
 #[cfg(feature = "tools")]
 pub(crate) fn origins(what: &str, layers: &[Layer<'_>]) -> Result<Vec<Provenance>, Error> {
-    Ok(untyped::origins(&parse_all(what, layers)?))
+    Ok(untyped::origins(&parse_all(what, layers, None)?))
 }
 
 /// Builds a `T` with the fields of `meta` from `layers` (the weakest first) and variables. A report that
@@ -99,7 +81,7 @@ pub(crate) fn build<T>(
     meta: &'static Meta,
     build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
 ) -> Result<(T, Vec<Provenance>), Error> {
-    let documents = parse_all(what, layers)?;
+    let documents = parse_all(what, layers, Some(meta))?;
     let value = fields::build_root(meta, &documents, environment, &mut report, build);
     for problem in environment.unknown(meta) {
         report.problem(|| problem);
@@ -107,12 +89,18 @@ pub(crate) fn build<T>(
     report.finish(what, value)
 }
 
-/// All texts as trees. A text that does not parse hides what it would have given, so that ends it.
-fn parse_all<'a>(what: &str, layers: &'a [Layer<'a>]) -> Result<Vec<Document<'a>>, Error> {
+/// Parses all texts. A text that does not parse hides what it would have given, so any such text is an error.
+///
+/// An error names no key below a secret field of `meta`.
+fn parse_all<'a>(
+    what: &str,
+    layers: &'a [Layer<'a>],
+    meta: Option<&'static Meta>,
+) -> Result<Vec<Document<'a>>, Error> {
     let mut documents = Vec::with_capacity(layers.len());
     let mut problems = Vec::new();
     for layer in layers {
-        match document(layer) {
+        match document(layer, meta) {
             Ok(document) => documents.push(document),
             Err(problem) => problems.push(problem),
         }
@@ -120,7 +108,7 @@ fn parse_all<'a>(what: &str, layers: &'a [Layer<'a>]) -> Result<Vec<Document<'a>
     if problems.is_empty() { Ok(documents) } else { Err(Error::does_not_fit(what, problems)) }
 }
 
-fn document<'a>(layer: &'a Layer<'a>) -> Result<Document<'a>, Problem> {
+fn document<'a>(layer: &'a Layer<'a>, meta: Option<&'static Meta>) -> Result<Document<'a>, Problem> {
     if let Some(remedy) = not_loaded(layer.content_type) {
         let rule = format!("content of type {} is not loaded: {remedy}", layer.content_type.name());
         let origin = layer.origin(Place(0), &Lines::of(""));
@@ -128,8 +116,8 @@ fn document<'a>(layer: &'a Layer<'a>) -> Result<Document<'a>, Problem> {
     }
     match parse(layer.content_type, layer.text) {
         Ok(Node { value: Value::Table(root), .. }) => Ok(Document::new(layer, root)),
-        Ok(Node { place, .. }) => Err(no_table(place).problem(layer)),
-        Err(broken) => Err(broken.problem(layer)),
+        Ok(Node { place, .. }) => Err(no_table(place).problem(layer, meta)),
+        Err(broken) => Err(broken.problem(layer, meta)),
     }
 }
 

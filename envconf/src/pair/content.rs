@@ -8,19 +8,19 @@ use crate::layers::{Layer, LayerKind};
 use crate::syntax;
 use crate::syntax::dotenv::{AmbiguousLine, ambiguous_lines};
 
+/// [`MAX_CONTENT`](crate::format::MAX_CONTENT) in words.
+const TOO_LARGE: &str = "the content is larger than 64 MiB";
+
 /// Refuses content that is not what its type says: not UTF-8, a byte order mark, or text that does not parse. YAML
 /// and raw content are never parsed.
 ///
 /// Lines of dotenv content that other readers read differently pass; see [`check_dotenv`].
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`] with line and column; [`Kind::TooLarge`] above 64 MiB.
+/// [`Kind::DoesNotFit`] with line and column, and above 64 MiB.
 pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Error> {
     if content.len() > crate::format::MAX_CONTENT {
-        return Err(Error::new(
-            Kind::TooLarge,
-            format!("the content is larger than {} bytes", crate::format::MAX_CONTENT),
-        ));
+        return Err(Error::new(Kind::DoesNotFit, TOO_LARGE));
     }
     let broken = |problem: Problem| Error::does_not_fit("the content", vec![problem]);
     if content_type == ContentType::Raw {
@@ -37,7 +37,7 @@ pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Er
         return Ok(());
     }
     let layer = Layer { file: None, kind: LayerKind::ToSeal, content_type, text };
-    syntax::parse(content_type, text).map(|_| ()).map_err(|syntax| broken(syntax.problem(&layer)))
+    syntax::parse(content_type, text).map(|_| ()).map_err(|syntax| broken(syntax.problem(&layer, None)))
 }
 
 /// Refuses dotenv content with lines that other dotenv readers (python-dotenv, Node's dotenv, Docker Compose) read

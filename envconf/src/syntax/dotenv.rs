@@ -1,7 +1,7 @@
 //! dotenv to tree: lines of `NAME=value` (format.md §7). No quotes, no `export`, no expansion.
 
-use super::Broken;
 use super::tree::{Entry, Node, Place, Table, Text, Value};
+use super::{Broken, SyntaxFault};
 
 const SYNTAX: &str = "dotenv";
 
@@ -15,7 +15,7 @@ pub(crate) fn parse(text: &str) -> Result<Node<'_>, Broken> {
         }
         offset += line.len() + 1;
     }
-    let table = Table::new(entries).map_err(|place| Broken { syntax: SYNTAX, place })?;
+    let table = Table::new(entries).map_err(|repeated| repeated.broken(SYNTAX))?;
     Ok(Node { value: Value::Table(table), place: Place(0) })
 }
 
@@ -30,7 +30,7 @@ fn entry(line: &str, offset: usize) -> Result<Entry<'_>, Broken> {
                 node: Node { value: Value::String(Text::Borrowed(value)), place },
             })
         }
-        _ => Err(Broken { syntax: SYNTAX, place: key_place }),
+        _ => Err(Broken { syntax: SYNTAX, place: key_place, fault: SyntaxFault::Grammar }),
     }
 }
 

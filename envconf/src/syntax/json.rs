@@ -1,21 +1,23 @@
-//! JSON to tree. serde_json judges the grammar; this only finds where things stand, and keeps them borrowed.
+//! JSON (RFC 8259) to tree, in one pass that keeps texts borrowed and knows where everything is.
 //!
-//! Two passes, both linear: serde_json's own values would lose the places, unescape into a buffer that nobody
-//! wipes, and change with features that another crate may switch on.
+//! serde_json's own values would lose the places, unescape into a buffer that nobody wipes, and change with features
+//! that another crate may switch on. The tests hold both readers to the same judgement.
 
-use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
-use super::Broken;
 use super::tree::{Entry, MAX_DEPTH, Node, Place, Table, Text, Value};
+use super::{Broken, FLOAT_RANGE, SyntaxFault};
 
 const SYNTAX: &str = "JSON";
 
-/// The document `text`, whatever its root is.
+/// Parses the document `text`, whose root may be any value.
 pub(crate) fn parse(text: &str) -> Result<Node<'_>, Broken> {
-    serde_json::from_str::<IgnoredAny>(text)
-        .map_err(|error| broken(offset(text, error.line(), error.column())))?;
-    Walker { text, at: 0 }.node(MAX_DEPTH)
+    let mut reader = JsonReader { text, at: 0 };
+    let root = reader.node(MAX_DEPTH)?;
+    match reader.peek() {
+        None => Ok(root),
+        Some(next) => Err(reader.broken(unexpected(next))),
+    }
 }
 
 /// The content of a JSON string, `raw` being what stands between the quotes; `None` where an escape is no
@@ -68,23 +70,25 @@ fn four_digits(text: &str) -> Option<(u32, &str)> {
     Some((hex.then(|| u32::from_str_radix(digits, 16).ok())??, rest))
 }
 
-/// Walks over text that serde_json has found valid; what it could not be is still an error, never a panic.
-struct Walker<'a> {
+struct JsonReader<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl<'a> Walker<'a> {
+impl<'a> JsonReader<'a> {
     /// `depth` is how many containers may still be opened.
     fn node(&mut self, depth: usize) -> Result<Node<'a>, Broken> {
         let first = self.peek();
         let place = Place(self.at);
         let value = match first {
-            Some(b'{' | b'[') if depth == 0 => return Err(self.broken()),
+            Some(b'{' | b'[') if depth == 0 => return Err(self.broken(SyntaxFault::TooDeep)),
             Some(b'{') => Value::Table(self.table(depth - 1)?),
             Some(b'[') => Value::Array(self.array(depth - 1)?),
             Some(b'"') => Value::String(self.string()?),
-            _ => self.word()?,
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b'a'..=b'z') => self.name()?,
+            Some(other) => return Err(self.broken(unexpected(other))),
+            None => return Err(self.broken(SyntaxFault::Grammar)),
         };
         Ok(Node { value, place })
     }
@@ -92,100 +96,176 @@ impl<'a> Walker<'a> {
     fn table(&mut self, depth: usize) -> Result<Table<'a>, Broken> {
         let mut entries = Vec::new();
         self.items(b'}', |this| {
+            match this.peek() {
+                Some(b'"') => {}
+                Some(other) if other.is_ascii_alphanumeric() || other == b'_' => {
+                    return Err(this.broken(SyntaxFault::Rule("a key needs double quotes")));
+                }
+                Some(other) => return Err(this.broken(unexpected(other))),
+                None => return Err(this.broken(SyntaxFault::Grammar)),
+            }
             let key_place = Place(this.at);
             let key = this.string()?;
-            this.skip(b':')?;
-            entries.push(Entry { key, key_place, node: this.node(depth)? });
+            this.expect(b':')?;
+            let node = this.node(depth).map_err(|broken| broken.within(&key))?;
+            entries.push(Entry { key, key_place, node });
             Ok(())
         })?;
-        Table::new(entries).map_err(|place| broken(place.0))
+        Table::new(entries).map_err(|repeated| repeated.broken(SYNTAX))
     }
 
     fn array(&mut self, depth: usize) -> Result<Vec<Node<'a>>, Broken> {
         let mut items = Vec::new();
         self.items(b']', |this| {
-            items.push(this.node(depth)?);
+            let item = this.node(depth).map_err(|broken| broken.within_item(items.len()))?;
+            items.push(item);
             Ok(())
         })?;
         Ok(items)
     }
 
-    /// What stands between the opening bracket, which is next, and `close`.
+    /// Reads from the opening bracket, which is next, to `close`.
     fn items(
         &mut self,
         close: u8,
         mut item: impl FnMut(&mut Self) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
+        let open = Place(self.at);
+        let unclosed = || broken(open, SyntaxFault::Unclosed(if close == b'}' { "object" } else { "list" }));
         self.at += 1;
-        while self.peek() != Some(close) {
+        if self.peek() == Some(close) {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            self.peek().ok_or_else(unclosed)?;
             item(self)?;
-            if self.peek() != Some(close) {
-                self.skip(b',')?;
-                self.peek();
+            match self.peek().ok_or_else(unclosed)? {
+                b',' => self.at += 1,
+                next if next == close => break,
+                b'"' => return Err(self.broken(SyntaxFault::Rule("a comma is missing before this"))),
+                next => return Err(self.broken(unexpected(next))),
+            }
+            if self.peek() == Some(close) {
+                return Err(self.broken(SyntaxFault::Rule(
+                    "there is a comma before this bracket, and nothing follows it",
+                )));
             }
         }
         self.at += 1;
         Ok(())
     }
 
-    /// The string whose opening quote is next.
+    /// Reads the string whose opening quote is next.
     fn string(&mut self) -> Result<Text<'a>, Broken> {
         let start = self.at + 1;
-        let mut escaped = false;
+        let bytes = self.text.as_bytes();
+        let mut is_escaped = false;
         let mut end = start;
         loop {
-            match self.text.as_bytes().get(end) {
+            match bytes.get(end) {
                 Some(b'"') => break,
                 Some(b'\\') => {
-                    escaped = true;
+                    is_escaped = true;
                     end += 2;
                 }
+                // A line cannot end within a string, so the quote is missing before it.
+                Some(b'\n' | b'\r') | None => return Err(self.broken(SyntaxFault::Unclosed("string"))),
+                Some(0..0x20) => {
+                    let rule = "a control character within a string needs an escape such as \\t";
+                    return Err(broken(Place(end), SyntaxFault::Rule(rule)));
+                }
                 Some(_) => end += 1,
-                None => return Err(self.broken()),
             }
         }
-        let raw = self.text.get(start..end).ok_or(broken(self.at))?;
-        let text = match escaped {
+        let raw = self.text.get(start..end).ok_or_else(|| self.broken(SyntaxFault::Grammar))?;
+        let text = match is_escaped {
             false => Text::Borrowed(raw),
-            true => Text::Owned(unescape(raw).ok_or(broken(self.at))?),
+            true => Text::Owned(
+                unescape(raw).ok_or_else(|| self.broken(SyntaxFault::Rule("there is no such escape")))?,
+            ),
         };
         self.at = end + 1;
         Ok(text)
     }
 
-    /// A literal name or a number.
-    fn word(&mut self) -> Result<Value<'a>, Broken> {
+    fn name(&mut self) -> Result<Value<'a>, Broken> {
         let rest = &self.text[self.at..];
-        let in_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-        let word = &rest[..rest.bytes().position(|byte| !in_word(byte)).unwrap_or(rest.len())];
+        let word = &rest[..rest.bytes().take_while(u8::is_ascii_alphanumeric).count()];
         let value = match word {
             "null" => Value::Null,
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
-            _ => number(word).ok_or(broken(self.at))?,
+            _ => return Err(self.broken(SyntaxFault::Rule("expected a value; a string needs double quotes"))),
         };
         self.at += word.len();
         Ok(value)
     }
 
-    /// The next byte that is no white space; the walker then stands on it.
+    /// Reads a number: RFC 8259 §6.
+    fn number(&mut self) -> Result<Value<'a>, Broken> {
+        let rest = &self.text[self.at..];
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        let word = &rest[..rest.bytes().take_while(is_part).count()];
+        if !is_number(word.as_bytes()) {
+            return Err(self.broken(SyntaxFault::Grammar));
+        }
+        let value = number(word).ok_or_else(|| self.broken(SyntaxFault::Rule(FLOAT_RANGE)))?;
+        self.at += word.len();
+        Ok(value)
+    }
+
+    /// Skips white space and returns the byte behind it.
     fn peek(&mut self) -> Option<u8> {
         let rest = &self.text.as_bytes()[self.at.min(self.text.len())..];
         self.at += rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn skip(&mut self, expected: u8) -> Result<(), Broken> {
-        if self.peek() != Some(expected) {
-            return Err(self.broken());
+    fn expect(&mut self, expected: u8) -> Result<(), Broken> {
+        match self.peek() {
+            Some(next) if next == expected => {
+                self.at += 1;
+                Ok(())
+            }
+            next => Err(self.broken(next.map_or(SyntaxFault::Grammar, unexpected))),
         }
-        self.at += 1;
-        Ok(())
     }
 
-    fn broken(&self) -> Broken {
-        broken(self.at)
+    fn broken(&self, fault: SyntaxFault) -> Broken {
+        broken(Place(self.at), fault)
     }
+}
+
+/// Returns what is wrong with a text that goes on with `next`, where JSON does not allow it.
+fn unexpected(next: u8) -> SyntaxFault {
+    match next {
+        b'/' | b'#' => SyntaxFault::Rule("JSON has no comments"),
+        b'\'' => SyntaxFault::Rule("a string needs double quotes"),
+        _ => SyntaxFault::Grammar,
+    }
+}
+
+/// Returns true for `[ minus ] int [ frac ] [ exp ]` (RFC 8259 §6).
+fn is_number(word: &[u8]) -> bool {
+    fn digits(text: &[u8]) -> Option<&[u8]> {
+        let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (count > 0).then(|| &text[count..])
+    }
+    let rest = word.strip_prefix(b"-").unwrap_or(word);
+    let after_integer = match rest {
+        [b'0', rest @ ..] => Some(rest),
+        _ => digits(rest),
+    };
+    let after_fraction = after_integer.and_then(|rest| match rest {
+        [b'.', rest @ ..] => digits(rest),
+        _ => Some(rest),
+    });
+    let after_exponent = after_fraction.and_then(|rest| match rest {
+        [b'e' | b'E', b'+' | b'-', rest @ ..] | [b'e' | b'E', rest @ ..] => digits(rest),
+        _ => Some(rest),
+    });
+    after_exponent.is_some_and(<[u8]>::is_empty)
 }
 
 /// Integer or float as format.md §7 tells them apart; `None` for a float beyond its type.
@@ -198,14 +278,8 @@ fn number(word: &str) -> Option<Value<'static>> {
     word.parse::<f64>().ok().filter(|float| float.is_finite()).map(Value::Float)
 }
 
-/// The byte at serde_json's line and column (in bytes, from 1; 0 for the end of the line before).
-fn offset(text: &str, line: usize, column: usize) -> usize {
-    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    before + column.saturating_sub(1)
-}
-
-fn broken(offset: usize) -> Broken {
-    Broken { syntax: SYNTAX, place: Place(offset) }
+fn broken(place: Place, fault: SyntaxFault) -> Broken {
+    Broken { syntax: SYNTAX, place, fault }
 }
 
 #[cfg(test)]
@@ -268,6 +342,65 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_is_named_where_it_begins() {
+        let fault = |text: &str| {
+            let broken = parse(text).err().unwrap();
+            (broken.place.in_text(text), broken.fault)
+        };
+        for (text, at, what) in [
+            ("{\n\"a\": \"x\n}", (2, 6), "string"),
+            ("{\n\"a\": \"x", (2, 6), "string"),
+            ("{\n\"a\": \"x\\\"}", (2, 6), "string"),
+            ("{\"a: 1}", (1, 2), "string"),
+            ("{\"a\": [1,\n{\"b\": 2}", (1, 7), "list"),
+            ("{\"a\": [1,\n", (1, 7), "list"),
+            ("{\n\"a\": {\n", (2, 6), "object"),
+            ("{", (1, 1), "object"),
+        ] {
+            assert_eq!(fault(text), (at, SyntaxFault::Unclosed(what)), "{text}");
+        }
+        for (text, at, words) in [
+            ("// note\n{}", (1, 1), "comments"),
+            ("{ # note\n}", (1, 3), "comments"),
+            ("{\"a\": 1, // note\n \"b\": 2}", (1, 10), "comments"),
+            ("{\"a\": 1 /* note */}", (1, 9), "comments"),
+            ("{\"a\": /* note */ 1}", (1, 7), "comments"),
+            ("[1, 2 // note\n]", (1, 7), "comments"),
+            ("{} // note", (1, 4), "comments"),
+            ("{\"a\": 1,}", (1, 9), "comma"),
+            ("[1,]", (1, 4), "comma"),
+            ("{\"a\": 1 \"b\": 2}", (1, 9), "comma"),
+            ("{'a': 1}", (1, 2), "double quotes"),
+            ("{a: 1}", (1, 2), "double quotes"),
+            ("{\"a\": 'x'}", (1, 7), "double quotes"),
+            ("{\"a\": hello}", (1, 7), "double quotes"),
+            ("{\"a\": 1e999}", (1, 7), "64-bit float"),
+            ("{\"a\": \"\\x\"}", (1, 7), "escape"),
+            ("{\"a\": \"\t\"}", (1, 8), "control"),
+        ] {
+            let (place, SyntaxFault::Rule(rule)) = fault(text) else { panic!("{text}") };
+            assert!(place == at && rule.contains(words), "{text}: {place:?} {rule}");
+        }
+        for (text, path, first) in [
+            ("{\"a\":1,\n\"a\":2}", ".a", 1),
+            ("{\"a\":[{},\n{\"b\":1,\n\"b\":2}]}", ".a[1].b", 2),
+            ("{\"a\":{\"b\":1,\"c\":1,\"b\":2}}", ".a.b", 1),
+        ] {
+            let broken = parse(text).err().unwrap();
+            let SyntaxFault::Repeated { path: steps, first: place } = broken.fault else { panic!("{text}") };
+            let written = steps.iter().map(|step| match step {
+                super::super::PathPart::Key(key) => format!(".{key}"),
+                super::super::PathPart::Item(index) => format!("[{index}]"),
+            });
+            assert_eq!(
+                (written.collect::<String>(), place.in_text(text).0),
+                (path.to_owned(), first),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn deep_nesting_is_an_error_and_costs_linear_time() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(parse(&nested(MAX_DEPTH)).is_ok());
@@ -279,8 +412,15 @@ mod tests {
         #[test]
         fn it_agrees_with_serde_json(text in r#"[\[\]{}",:0-9eE.+\-a-d \\unrt]{0,24}"#) {
             let theirs = serde_json::from_str::<serde_json::Value>(&text);
-            if let Ok(node) = parse(&text) {
-                prop_assert!(same(&node, &theirs.unwrap()), "{text}");
+            match (parse(&text), theirs) {
+                (Ok(node), Ok(theirs)) => {
+                    prop_assert!(same(&node, &theirs), "{text}");
+                }
+                (Err(broken), Ok(_)) => {
+                    prop_assert!(matches!(broken.fault, SyntaxFault::Repeated { .. }), "{text}: {broken:?}");
+                }
+                (Ok(_), Err(_)) => prop_assert!(false, "{text}: valid here only"),
+                (Err(_), Err(_)) => {}
             }
         }
 

@@ -20,11 +20,60 @@ pub(crate) use self::written::write_scalar;
 
 use crate::format::ContentType;
 
-/// A text that does not follow its syntax, is too deep, repeats a key, or has a root that is no table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a text cannot be read, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Broken {
     pub(crate) syntax: &'static str,
     pub(crate) place: Place,
+    pub(crate) fault: SyntaxFault,
+}
+
+/// What is wrong at one place of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SyntaxFault {
+    /// The text does not follow the grammar of its syntax.
+    Grammar,
+    /// A key is there twice.
+    Repeated {
+        /// From the root down.
+        path: Vec<PathPart>,
+        /// The place of the first key.
+        first: Place,
+    },
+    /// A string, list, table or object begins at the place and does not end.
+    Unclosed(&'static str),
+    /// Containers are nested too deeply.
+    TooDeep,
+    /// A rule of the syntax, in full.
+    Rule(&'static str),
+}
+
+/// One step of the path to a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PathPart {
+    Key(String),
+    Item(usize),
+}
+
+const FLOAT_RANGE: &str = "the number is too large for a 64-bit float";
+
+impl Broken {
+    /// Adds `key` before the path of a repeated key, which is below it.
+    pub(crate) fn within(self, key: &str) -> Self {
+        self.below(|| PathPart::Key(key.to_owned()))
+    }
+
+    /// Adds the item with this index before the path of a repeated key.
+    pub(crate) fn within_item(self, index: usize) -> Self {
+        self.below(|| PathPart::Item(index))
+    }
+
+    fn below(mut self, step: impl FnOnce() -> PathPart) -> Self {
+        if let SyntaxFault::Repeated { path, .. } = &mut self.fault {
+            path.insert(0, step());
+        }
+        self
+    }
 }
 
 /// The tree of `text`, whose root is a table. Raw content has none, and YAML only with the feature `yaml`.
@@ -36,7 +85,11 @@ pub(crate) fn parse(content_type: ContentType, text: &str) -> Result<Node<'_>, B
         #[cfg(feature = "yaml")]
         ContentType::Yaml => yaml::parse(text)?,
         _ => {
-            return Err(Broken { syntax: "TOML, JSON or dotenv", place: Place(0) });
+            return Err(Broken {
+                syntax: "TOML, JSON or dotenv",
+                place: Place(0),
+                fault: SyntaxFault::Grammar,
+            });
         }
     };
     match root.value {
@@ -47,5 +100,5 @@ pub(crate) fn parse(content_type: ContentType, text: &str) -> Result<Node<'_>, B
 
 /// Only JSON can have a root that is no table.
 pub(crate) fn no_table(place: Place) -> Broken {
-    Broken { syntax: "JSON with an object at its root", place }
+    Broken { syntax: "JSON with an object at its root", place, fault: SyntaxFault::Grammar }
 }

@@ -9,6 +9,8 @@ use std::ops::Deref;
 use toml::value::Datetime;
 use zeroize::Zeroizing;
 
+use super::{Broken, PathPart, SyntaxFault};
+
 /// Containers within containers, the root included, before a text is refused: a bound for every recursion.
 pub(crate) const MAX_DEPTH: usize = 128;
 
@@ -89,6 +91,33 @@ impl Deref for Text<'_> {
     }
 }
 
+/// By the text, so that a map with such keys can be asked with a `&str`.
+impl std::borrow::Borrow<str> for Text<'_> {
+    fn borrow(&self) -> &str {
+        self
+    }
+}
+
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Text<'_> {}
+
+impl PartialOrd for Text<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text<'_> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (**self).cmp(other)
+    }
+}
+
 impl<'a> From<Cow<'a, str>> for Text<'a> {
     fn from(text: Cow<'a, str>) -> Self {
         match text {
@@ -103,6 +132,20 @@ pub(crate) struct Table<'a> {
     entries: Vec<Entry<'a>>,
 }
 
+/// A key that is in a table twice.
+pub(crate) struct RepeatedKey {
+    key: String,
+    first: Place,
+    second: Place,
+}
+
+impl RepeatedKey {
+    pub(crate) fn broken(self, syntax: &'static str) -> Broken {
+        let fault = SyntaxFault::Repeated { path: vec![PathPart::Key(self.key)], first: self.first };
+        Broken { syntax, place: self.second, fault }
+    }
+}
+
 /// A key of a [`Table`] with its value.
 pub(crate) struct Entry<'a> {
     pub(crate) key: Text<'a>,
@@ -111,19 +154,23 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// The table of these entries, in whatever order they come.
+    /// Returns the table of these entries, which may be in any order.
     ///
     /// # Errors
-    /// The place of a key that is there twice.
-    pub(crate) fn new(mut entries: Vec<Entry<'a>>) -> Result<Self, Place> {
-        // TOML's tables come sorted already.
+    /// The repeated key that comes first in the text.
+    pub(crate) fn new(mut entries: Vec<Entry<'a>>) -> Result<Self, RepeatedKey> {
         if entries.is_sorted_by(|a, b| *a.key < *b.key) {
             return Ok(Self { entries });
         }
-        entries.sort_by(|a, b| a.key.cmp(&b.key));
-        match entries.windows(2).find(|pair| *pair[0].key == *pair[1].key) {
-            Some(pair) => Err(pair[1].key_place),
-            None => Ok(Self { entries }),
+        entries.sort_by(|a, b| a.key.cmp(&b.key).then(a.key_place.0.cmp(&b.key_place.0)));
+        let repeated = entries.windows(2).filter(|pair| *pair[0].key == *pair[1].key);
+        match repeated.min_by_key(|pair| pair[1].key_place.0) {
+            Some([first, second]) => Err(RepeatedKey {
+                key: (*second.key).to_owned(),
+                first: first.key_place,
+                second: second.key_place,
+            }),
+            _ => Ok(Self { entries }),
         }
     }
 
@@ -175,7 +222,9 @@ mod tests {
         let table = Table::new(vec![entry("b", 0), entry("a", 1)]).ok().unwrap();
         assert_eq!(table.iter().map(|(key, _)| &**key).collect::<Vec<_>>(), ["a", "b"]);
         assert!(table.get("b").is_some() && table.get("c").is_none());
-        assert_eq!(Table::new(vec![entry("b", 0), entry("a", 1), entry("b", 2)]).err(), Some(Place(2)));
+        let again =
+            Table::new(vec![entry("b", 0), entry("a", 1), entry("b", 2), entry("b", 3)]).err().unwrap();
+        assert_eq!((&*again.key, again.first, again.second), ("b", Place(0), Place(2)));
     }
 
     #[test]

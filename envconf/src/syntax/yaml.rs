@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use zeroize::Zeroizing;
 
-use super::Broken;
 use super::tree::{Entry, MAX_DEPTH, Node, Place, Table, Text, Value};
+use super::{Broken, SyntaxFault};
 
 const SYNTAX: &str = "YAML";
 /// So many values may be copies of others: a bound for aliases of aliases.
@@ -25,11 +25,15 @@ pub(crate) fn parse(text: &str) -> Result<Node<'_>, Broken> {
         None => Node { value: Value::Null, place: Place(0) },
     };
     reader.end()?;
-    let empty = || Table::new(Vec::new()).map_err(broken);
+    let empty = || table_of(Vec::new());
     match root.value {
         Value::Null => Ok(Node { value: Value::Table(empty()?), place: root.place }),
         Value::Table(_) => Ok(root),
-        _ => Err(Broken { syntax: "YAML with a mapping at its root", place: root.place }),
+        _ => Err(Broken {
+            syntax: "YAML with a mapping at its root",
+            place: root.place,
+            fault: SyntaxFault::Grammar,
+        }),
     }
 }
 
@@ -44,8 +48,7 @@ impl<'a> YamlReader<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Place), Broken> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, place(&span))),
-            // What it says may quote; where it happened does not.
-            Some(Err(error)) => Err(broken(Place(error.marker().byte_offset().unwrap_or_default()))),
+            Some(Err(error)) => Err(scan_fault(&error)),
             None => Err(broken(Place(self.text.len()))),
         }
     }
@@ -64,11 +67,16 @@ impl<'a> YamlReader<'a> {
     /// Nothing may follow the document.
     fn end(&mut self) -> Result<(), Broken> {
         while let Some(next) = self.parser.next_event() {
-            let (event, span) =
-                next.map_err(|error| broken(Place(error.marker().byte_offset().unwrap_or_default())))?;
+            let (event, span) = next.map_err(|error| scan_fault(&error))?;
             match event {
                 Event::DocumentEnd | Event::StreamEnd => {}
-                _ => return Err(Broken { syntax: "YAML of one document", place: place(&span) }),
+                _ => {
+                    return Err(Broken {
+                        syntax: "YAML of one document",
+                        place: place(&span),
+                        fault: SyntaxFault::Grammar,
+                    });
+                }
             }
         }
         Ok(())
@@ -102,7 +110,11 @@ impl<'a> YamlReader<'a> {
         loop {
             match self.next()? {
                 (Event::SequenceEnd, _) => return Ok(items),
-                (event, place) => items.push(self.node(event, place, depth)?),
+                (event, place) => {
+                    let item =
+                        self.node(event, place, depth).map_err(|broken| broken.within_item(items.len()))?;
+                    items.push(item);
+                }
             }
         }
     }
@@ -111,15 +123,22 @@ impl<'a> YamlReader<'a> {
         let mut entries = Vec::new();
         loop {
             let (key, key_place) = match self.next()? {
-                (Event::MappingEnd, _) => return Table::new(entries).map_err(broken),
+                (Event::MappingEnd, _) => return table_of(entries),
                 (Event::Scalar(key, style, 0, None), place) => {
                     refuse_merge(&key, style, place)?;
                     (Text::from(key), place)
                 }
-                (_, place) => return Err(Broken { syntax: "YAML with plain keys", place }),
+                (_, place) => {
+                    return Err(Broken {
+                        syntax: "YAML with plain keys",
+                        place,
+                        fault: SyntaxFault::Grammar,
+                    });
+                }
             };
             let (event, place) = self.next()?;
-            entries.push(Entry { key, key_place, node: self.node(event, place, depth)? });
+            let node = self.node(event, place, depth).map_err(|broken| broken.within(&key))?;
+            entries.push(Entry { key, key_place, node });
         }
     }
 
@@ -136,7 +155,11 @@ impl<'a> YamlReader<'a> {
         self.copies += 1;
         let is_container = matches!(node.value, Value::Array(_) | Value::Table(_));
         if self.copies > MAX_COPIES || is_container && depth == 0 {
-            return Err(Broken { syntax: "YAML with so many aliases", place: alias });
+            return Err(Broken {
+                syntax: "YAML with so many aliases",
+                place: alias,
+                fault: SyntaxFault::Grammar,
+            });
         }
         let value = match &node.value {
             Value::Null => Value::Null,
@@ -154,7 +177,7 @@ impl<'a> YamlReader<'a> {
                     let node = self.copy(&entry.node, alias, depth - 1)?;
                     Ok(Entry { key: same_text(&entry.key), key_place: entry.key_place, node })
                 });
-                Value::Table(Table::new(copies.collect::<Result<_, _>>()?).map_err(broken)?)
+                Value::Table(table_of(copies.collect::<Result<_, _>>()?)?)
             }
         };
         Ok(Node { value, place: node.place })
@@ -172,7 +195,7 @@ fn same_text<'a>(text: &Text<'a>) -> Text<'a> {
 fn refuse_merge(key: &str, style: ScalarStyle, place: Place) -> Result<(), Broken> {
     match style {
         ScalarStyle::Plain if key == "<<" => {
-            Err(Broken { syntax: "YAML 1.2, which has no merge keys", place })
+            Err(Broken { syntax: "YAML 1.2, which has no merge keys", place, fault: SyntaxFault::Grammar })
         }
         _ => Ok(()),
     }
@@ -258,15 +281,36 @@ fn float(text: &str) -> Option<f64> {
 }
 
 fn foreign(place: Place) -> Broken {
-    Broken { syntax: "YAML with the tags of the core schema", place }
+    Broken { syntax: "YAML with the tags of the core schema", place, fault: SyntaxFault::Grammar }
 }
 
 fn place(span: &Span) -> Place {
     Place(span.start.byte_offset().unwrap_or_default())
 }
 
+fn table_of(entries: Vec<Entry<'_>>) -> Result<Table<'_>, Broken> {
+    Table::new(entries).map_err(|repeated| repeated.broken(SYNTAX))
+}
+
+/// Returns what the parser refused, and where. Its own message may quote content, so it is left out.
+fn scan_fault(error: &ScanError) -> Broken {
+    let place = Place(error.marker().byte_offset().unwrap_or_default());
+    let fault = match error.kind() {
+        ErrorKind::UnclosedQuotedScalar => SyntaxFault::Unclosed("string"),
+        ErrorKind::UnclosedFlowCollection { open: '{' } => SyntaxFault::Unclosed("mapping"),
+        ErrorKind::UnclosedFlowCollection { .. } => SyntaxFault::Unclosed("list"),
+        ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed => {
+            SyntaxFault::Rule("a tab cannot indent a line; use spaces")
+        }
+        ErrorKind::UnknownAnchor => SyntaxFault::Rule("there is no anchor of this name before this alias"),
+        ErrorKind::RecursionLimitExceeded => SyntaxFault::TooDeep,
+        _ => SyntaxFault::Grammar,
+    };
+    Broken { syntax: SYNTAX, place, fault }
+}
+
 fn broken(place: Place) -> Broken {
-    Broken { syntax: SYNTAX, place }
+    Broken { syntax: SYNTAX, place, fault: SyntaxFault::Grammar }
 }
 
 #[cfg(test)]
@@ -367,6 +411,29 @@ mod tests {
         assert_eq!(refused("a: 'x").0, "YAML");
         assert_eq!(refused("a:\n\t- b").0, "YAML");
         assert_eq!(as_json("'<<': 1"), Some(json!({"<<": 1})));
+    }
+
+    #[test]
+    fn a_fault_is_named_where_it_begins() {
+        let fault = |text: &str| {
+            let broken = parse(text).err().unwrap();
+            (broken.place.in_text(text), broken.fault)
+        };
+        for (text, at, what) in [
+            ("a: 1\nb: \"x\nc: 2\n", (2, 4), "string"),
+            ("a: 1\nb: 'x\nc: 2\n", (2, 4), "string"),
+            ("a: 1\nb: [1,\n  2\n", (2, 4), "list"),
+            ("a: 1\nb: {c: 1,\n", (2, 4), "mapping"),
+        ] {
+            assert_eq!(fault(text), (at, SyntaxFault::Unclosed(what)), "{text}");
+        }
+        assert_eq!(fault("a:\n\tb: 1").1, SyntaxFault::Rule("a tab cannot indent a line; use spaces"));
+        let repeated = |path: &[&str], line| {
+            let path = path.iter().map(|key| super::super::PathPart::Key((*key).to_owned())).collect();
+            SyntaxFault::Repeated { path, first: Place(line) }
+        };
+        assert_eq!(fault("a: 1\nb: 2\na: 3"), ((3, 1), repeated(&["a"], 0)));
+        assert_eq!(fault("a:\n  b: 1\n  'b': 2"), ((3, 3), repeated(&["a", "b"], 5)));
     }
 
     #[test]

@@ -181,7 +181,7 @@ fn text(content_type: ContentType, content: &[u8]) -> Result<&str, Error> {
 fn parse(content_type: ContentType, text: &str) -> Result<Node<'_>, Error> {
     let layer = Layer { file: None, kind: LayerKind::Sealed, content_type, text };
     syntax::parse(content_type, text)
-        .map_err(|broken| Error::does_not_fit("the content", vec![broken.problem(&layer)]))
+        .map_err(|broken| Error::does_not_fit("the content", vec![broken.problem(&layer, None)]))
 }
 
 /// What a path cannot do, and the editor can.

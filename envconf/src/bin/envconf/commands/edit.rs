@@ -68,9 +68,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         }
         let adjust = |seal| if args.as_is { Seal::as_is(seal) } else { seal };
         let wrong = match change.seal(adjust, &text, json!({ "changed": true }), output) {
-            Err(error) if matches!(error.kind(), Kind::DoesNotFit | Kind::TooLarge) => {
-                hints::with_options(error)
-            }
+            Err(error) if error.kind() == Kind::DoesNotFit => hints::with_options(error),
             Err(error) => return Err(error),
             Ok(()) => {
                 plain_file::note_quotes(change.content_type(), &text, output);

@@ -169,7 +169,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     };
     let sealed = sealed.map_err(|error| match error.kind() {
         // Errors of the old pair name its files already.
-        Kind::DoesNotFit | Kind::TooLarge => source.name(error),
+        Kind::DoesNotFit => source.name(error),
         _ => error,
     })?;
     target.sealed(sealed.recipients(), output);
