@@ -166,7 +166,7 @@ pub mod key_store {
 }
 /// The process: its settings, and how far it is hardened.
 pub mod process {
-    pub use crate::base::{Hardened, Measure, setting};
+    pub use crate::base::{Hardened, Measure, check_variable_names, setting};
 }
 /// Secret text, written so that no copy of it stays in memory.
 pub mod secret_text {

@@ -170,6 +170,12 @@ impl Meta {
         leaves
     }
 
+    /// Returns true if a field is read from the environment variable `name`, or from the file that it names.
+    pub(crate) fn reads_variable(&'static self, name: &str) -> bool {
+        let is_of = |variable: String| variable == name || name.strip_suffix("_FILE") == Some(&*variable);
+        self.leaves().iter().filter_map(|leaf| leaf.variable(self.env_prefix)).any(is_of)
+    }
+
     /// The fields whose keys are in this struct's table: those of flattened structs in their places.
     pub(crate) fn unflattened(&'static self) -> Vec<&'static Field> {
         let own = |field: &'static Field| match field.shape {

@@ -17,6 +17,7 @@ pub(crate) mod private_file;
 pub(crate) mod data_directory;
 pub(crate) mod harden;
 pub(crate) mod suggest;
+pub(crate) mod own_variables;
 
 pub use self::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
 pub(crate) use self::exact_text::json_string;
@@ -24,6 +25,7 @@ pub use self::exact_text::{exact_text, write_json_string};
 pub(crate) use self::exit_code::exit_code;
 pub use self::harden::{Hardened, Measure, harden};
 pub use self::key_ref::KeyRef;
+pub use self::own_variables::check_variable_names;
 pub use self::regular_file::open_regular;
 pub use self::remedy::Remedy;
 pub(crate) use self::secret::{Plaintext, SecretBytes, same};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::EncryptedConfig;
-use crate::base::{Error, Kind, Origin, Variables, stack_wipe};
+use crate::base::{Error, Kind, Origin, Variables, own_variables, stack_wipe};
 use crate::format::Name;
 use crate::kms::{KeyServices, Kms, LocalKey, worker};
 use crate::layers::{self, Environment, Layer, Provenance, Report};
@@ -202,6 +202,7 @@ impl<T: EncryptedConfig> Loader<T> {
     pub(crate) fn plan(&self) -> Result<LoadPlan, Error> {
         let meta = const { &T::META };
         let variables = &self.variables;
+        own_variables::refuse_misspelled(variables, |name| meta.reads_variable(name))?;
         let name: Name = meta.name.parse()?;
         let environment = match (&self.environment, variables.setting("ENVCONF_ENV")?) {
             (Some(environment), _) => environment.parse()?,

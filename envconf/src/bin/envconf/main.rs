@@ -30,6 +30,10 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
     let global = &cli.global;
+    // `doctor` reports such variables with everything else, and the others here use none.
+    if !matches!(&cli.verb, Verb::Doctor(_) | Verb::Completion(_) | Verb::Man(_) | Verb::GitDiff(_)) {
+        envconf::process::check_variable_names()?;
+    }
     let done = |()| ExitCode::SUCCESS;
     match &cli.verb {
         Verb::Init(args) => commands::init::run(args, output).map(done),

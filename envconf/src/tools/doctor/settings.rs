@@ -1,7 +1,7 @@
 //! What variables and options say: whom to trust, which services, which local keys.
 
 use super::{Diagnose, DiagnosisSubject};
-use crate::base::{Error, Variables, key_ref};
+use crate::base::{Error, Variables, key_ref, own_variables};
 use crate::format::Name;
 use crate::kms::{KeyServices, State, Step};
 use crate::pair::{Policy, PolicyVariables, Trusted};
@@ -67,7 +67,18 @@ impl Settings {
         names.sort();
         let message =
             if names.is_empty() { "no ENVCONF_ variable is set".to_owned() } else { names.join(", ") };
-        vec![Step::new("settings", State::Ok, message)]
+        let mut steps = vec![Step::new("settings", State::Ok, message)];
+        if let Err(error) = own_variables::refuse_misspelled(&Variables::Process, |_| false) {
+            steps.push(Step::error("settings", &error));
+        }
+        let unknown = own_variables::unknown(&Variables::Process);
+        if !unknown.is_empty() {
+            let message = format!("unknown environment variables: {}", unknown.join(", "));
+            steps.push(
+                Step::new("settings", State::Note, message).advise("unset them, or check their spelling"),
+            );
+        }
+        steps
     }
 
     /// Whether a local key that is found would be used.
