@@ -152,21 +152,35 @@ impl Pair {
 /// extension is `name` or `name.environment`.
 ///
 /// # Errors
-/// [`Kind::Usage`] for more dots, an empty part or a reserved label.
+/// [`Kind::Usage`] for more dots, an empty or invalid part, or a reserved label.
 pub fn identity_of(path: &Path) -> Result<(Name, Name), Error> {
-    let unclear = || {
-        Error::new(Kind::Usage, "the file's name does not say what it configures").at(path).advise_to_set(
-            Remedy::Identity,
-            "call it NAME.toml or NAME.ENVIRONMENT.toml, or give name and environment",
-        )
+    let unclear = |why: String| {
+        Error::new(Kind::Usage, format!("the file name does not say which configuration this is: {why}"))
+            .at(path)
+            .advise_to_set(
+                Remedy::Identity,
+                "rename it to NAME.toml or NAME.ENVIRONMENT.toml, or give name and environment",
+            )
     };
-    let file = path.file_name().and_then(OsStr::to_str).ok_or_else(unclear)?;
+    let file = path.file_name().and_then(OsStr::to_str);
+    let file = file.ok_or_else(|| unclear("it is not valid UTF-8".to_owned()))?;
     let stem = [ENC, KEY].into_iter().find_map(|suffix| file.strip_suffix(suffix));
     let stem = stem.or_else(|| file.rsplit_once('.').map(|(stem, _)| stem)).unwrap_or(file);
     let (name, environment) = stem.split_once('.').unwrap_or((stem, "default"));
+    if name.is_empty() {
+        return Err(unclear("there is no name before the first dot".to_owned()));
+    }
+    if environment.contains('.') {
+        return Err(unclear("it has too many dots".to_owned()));
+    }
     let part = |part: &str| {
-        let fits = !part.contains('.') && !RESERVED.contains(&part);
-        part.parse::<Name>().ok().filter(|_| fits).ok_or_else(unclear)
+        if RESERVED.contains(&part) {
+            return Err(unclear(format!("`{part}` cannot be a name or an environment")));
+        }
+        part.parse::<Name>().map_err(|_| {
+            let rule = "expected 1 to 64 letters, digits, `_` and `-`, the first a letter or digit";
+            unclear(format!("`{}` is not a valid name: {rule}", escape(part)))
+        })
     };
     Ok((part(name)?, part(environment)?))
 }
@@ -272,6 +286,7 @@ pub fn content_type_of(path: &Path, content: &[u8]) -> Result<crate::format::Con
         Some("json") => Ok(ContentType::Json),
         Some("yaml" | "yml") => Ok(ContentType::Yaml),
         Some("env") => Ok(ContentType::Dotenv),
+        _ if name.starts_with(".env.") => Ok(ContentType::Dotenv),
         Some("conf") => match content.iter().find(|b| !b.is_ascii_whitespace()) {
             Some(b'{') => Ok(ContentType::Json),
             _ => Ok(ContentType::Toml),

@@ -264,11 +264,33 @@ pub(crate) fn locate(text: &Path, global: &Global) -> Result<Pair, Error> {
 /// # Errors
 /// [`Kind::Usage`] where neither says it.
 pub(crate) fn identity(file: &Path, global: &Global) -> Result<(Name, Name), Error> {
-    if let (Some(name), Some(environment)) = (&global.name, &global.environment) {
-        return Ok((name.clone(), environment.clone()));
+    match (&global.name, &global.environment) {
+        (Some(name), Some(environment)) => Ok((name.clone(), environment.clone())),
+        (Some(name), None) => Ok((name.clone(), environment_of(file, global)?)),
+        (None, environment) => {
+            let (name, of_file) = identity_of(file)?;
+            Ok((name, environment.clone().unwrap_or(of_file)))
+        }
     }
-    let (name, environment) = identity_of(file)?;
-    Ok((global.name.clone().unwrap_or(name), global.environment.clone().unwrap_or(environment)))
+}
+
+/// The environment of a file whose configuration has a name already: `prod` of `app.prod.toml` and of `.env.prod`. The
+/// name of `.env` says none.
+fn environment_of(file: &Path, global: &Global) -> Result<Name, Error> {
+    let text = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match text.strip_prefix('.').map(|text| text.split_once('.')) {
+        Some(None) => global.environment_or_default(),
+        Some(Some((_, environment))) if !environment.contains('.') => {
+            environment.parse().map_err(|_| no_environment(file))
+        }
+        _ => identity_of(file).map(|(_, environment)| environment).map_err(|_| no_environment(file)),
+    }
+}
+
+fn no_environment(file: &Path) -> Error {
+    Error::new(Kind::Usage, "the file name does not say for which environment this is")
+        .at(file)
+        .advise("give --environment")
 }
 
 /// PAIR as a bare name: no separator, and neither `.enc` nor `.key` at its end.

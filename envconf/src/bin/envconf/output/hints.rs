@@ -16,7 +16,9 @@ pub(crate) fn advice(remedy: Option<&Remedy>, advice: Option<&str>) -> Option<St
 
 fn option(remedy: &Remedy) -> Option<String> {
     let advice = match remedy {
-        Remedy::Identity => "call it NAME.toml or NAME.ENVIRONMENT.toml, or give --name and --environment",
+        Remedy::Identity => {
+            "rename it to NAME.toml or NAME.ENVIRONMENT.toml, or give --name and --environment"
+        }
         Remedy::ContentType => "give --type toml, json, yaml, dotenv or raw",
         Remedy::Trust => {
             "set ENVCONF_TRUST, --trust or the attribute trust = \"…\" to those of them that you know to be yours"
