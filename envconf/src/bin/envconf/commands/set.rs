@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::options::global::Global;
 use crate::options::pair_change::Change;
-use crate::options::secret_value::ValueSource;
+use crate::options::secret_value::{ValueSource, refuse_assignment};
 use crate::options::signing_args::SigningArgs;
 use crate::output::Output;
 
@@ -55,6 +55,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     args.value.refuse_surplus()?;
+    refuse_assignment(&args.path)?;
     let path: KeyPath = args.path.parse()?;
     let change = Change::begin(&args.pair, &args.signing, global, output)?;
     let value = args.value.read(&format!("value of {path}"), output)?;

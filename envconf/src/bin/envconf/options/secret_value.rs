@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, stdin};
 use std::path::{Path, PathBuf};
 
 use envconf::pair::check_text;
+use envconf::tools::change::KeyPath;
 use envconf::{Error, Kind};
 use zeroize::Zeroizing;
 
@@ -33,6 +34,28 @@ pub(crate) struct ValueSource {
     surplus: Vec<OsString>,
 }
 
+/// Refuses `path=value` where a path is expected. The value may be a secret, so it is not repeated.
+///
+/// # Errors
+/// [`Kind::Usage`], with the path in front of the `=`.
+pub(crate) fn refuse_assignment(path: &str) -> Result<(), Error> {
+    let mut is_quoted = false;
+    let at = path.find(|c| {
+        is_quoted ^= c == '"';
+        c == '=' && !is_quoted
+    });
+    let Some(name) = at.map(|at| path[..at].trim()) else { return Ok(()) };
+    let name: Option<KeyPath> = name.parse().ok();
+    let path = name.map_or_else(|| "PATH".to_owned(), |path| path.to_string());
+    Err(Error::new(Kind::Usage, format!("{path}: a value cannot be an argument: {VISIBLE}")).advise(format!(
+        "run the command again with the path alone ({path}) and {GIVE_IT}; if the value was a real secret, replace it"
+    )))
+}
+
+/// Why a value is never an argument.
+const VISIBLE: &str = "the shell keeps it in its history, and other users of this machine can read it";
+const GIVE_IT: &str = "give the value at the prompt, on standard input or with --value-file";
+
 impl ValueSource {
     /// Refuses a value among the arguments.
     ///
@@ -42,8 +65,8 @@ impl ValueSource {
         if self.surplus.is_empty() {
             return Ok(());
         }
-        Err(Error::new(Kind::Usage, "an argument too many; a value is never one: others on this machine and the shell's history would see it")
-            .advise("give it on standard input, with --value-file, or at the prompt; if this was a real one, make another"))
+        Err(Error::new(Kind::Usage, format!("a value cannot be an argument: {VISIBLE}"))
+            .advise(format!("{GIVE_IT}; if it was a real secret, replace it")))
     }
 
     /// Reads the value, which is text, without a byte order mark.
