@@ -86,10 +86,10 @@
 //!
 //! * `tencent` (default): Tencent Cloud KMS, and with it an HTTP client and TLS (rustls on ring).
 //! * `watch`: reload, and with it the notices of the operating system (notify).
-//! * `yaml`: YAML 1.2 content. Without it such content is sealed and opened, and not loaded.
+//! * `yaml`: YAML 1.2 content. Without it such content is sealed and opened, and neither parsed nor loaded.
 //! * `tools`: what the command and other tools need, and a program that loads does not: the module [`tools`], and the
 //!   management of a service's keys.
-//! * `cli`: the `envconf` command, with `tools`. A library user never builds its argument parser.
+//! * `cli`: the `envconf` command, with `tools` and `yaml`. A library user never builds its argument parser.
 //!
 //! TOML, JSON and dotenv are always there.
 

@@ -68,6 +68,14 @@ pub(crate) fn origins(what: &str, layers: &[Layer<'_>]) -> Result<Vec<Provenance
     Ok(untyped::origins(&parse_all(what, layers, None)?))
 }
 
+/// Parses one layer as a load does.
+///
+/// # Errors
+/// The problem that a load would report.
+pub(crate) fn check(layer: &Layer<'_>) -> Result<(), Problem> {
+    document(layer, None).map(drop)
+}
+
 /// Builds a `T` with the fields of `meta` from `layers` (the weakest first) and variables. A report that
 /// [traces](Report::tracing) also returns where each value came from, in the order of the struct.
 ///

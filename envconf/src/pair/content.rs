@@ -4,15 +4,16 @@ use std::collections::HashSet;
 
 use crate::base::{Complaint, Error, Kind, Origin, Problem, Remedy};
 use crate::format::{ContentType, conflict_markers};
-use crate::layers::{Layer, LayerKind};
-use crate::syntax;
+use crate::layers::{self, Layer, LayerKind};
 use crate::syntax::dotenv::{AmbiguousLine, ambiguous_lines};
 
 /// [`MAX_CONTENT`](crate::format::MAX_CONTENT) in words.
 const TOO_LARGE: &str = "the content is larger than 64 MiB";
 
-/// Refuses content that is not what its type says: not UTF-8, a byte order mark, or text that does not parse. YAML
-/// and raw content are never parsed.
+/// Refuses content that is not what its type says: not UTF-8, a byte order mark, or text that a load could not parse.
+///
+/// Raw content is never parsed. Content of type YAML is parsed with the feature `yaml`; without it the content is only
+/// checked to be text, and a load refuses it.
 ///
 /// Lines of dotenv content that other readers read differently pass; see [`check_dotenv`].
 ///
@@ -33,11 +34,11 @@ pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Er
         return Err(Error::new(Kind::DoesNotFit, "the content begins with a byte order mark")
             .advise("save it without one"));
     }
-    if content_type == ContentType::Yaml {
+    if content_type == ContentType::Yaml && cfg!(not(feature = "yaml")) {
         return Ok(());
     }
     let layer = Layer { file: None, kind: LayerKind::ToSeal, content_type, text };
-    syntax::parse(content_type, text).map(|_| ()).map_err(|syntax| broken(syntax.problem(&layer, None)))
+    layers::check(&layer).map_err(broken)
 }
 
 /// Refuses dotenv content with lines that other dotenv readers (python-dotenv, Node's dotenv, Docker Compose) read

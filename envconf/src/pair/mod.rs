@@ -22,6 +22,7 @@ pub(crate) use self::open::Wait;
 pub(crate) use self::open::read_again;
 pub use self::open::{Depth, Opened, Verified, open, open_bytes, verify};
 pub(crate) use self::plain_layer::Plain;
+pub use self::plain_layer::check_plain_layer;
 pub(crate) use self::policy::PolicyVariables;
 pub use self::policy::{Policy, Trusted, parse_signers, parse_trust};
 pub use self::rewrap::{HowWrapped, Rewrap, Rewrapped};

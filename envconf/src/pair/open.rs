@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::Pair;
+use super::plain_layer::Plain;
 use super::policy::Policy;
 use super::wrapping;
 use crate::base::{Error, KeyRef, Kind, Plaintext, same};
@@ -87,7 +88,7 @@ pub enum Depth {
     Structure,
     /// And a trusted key gives the data key, which authenticates the recipients and the header.
     Unwrap,
-    /// And the body opens to content that is what its type says.
+    /// And the body opens to content that is what its type says, and the plain layers beside the pair parse.
     #[default]
     Full,
 }
@@ -120,12 +121,13 @@ impl Verified {
 /// Checks a pair without giving its content. Blocks, as [`open`] does.
 ///
 /// # Errors
-/// As for [`open`], as far as `depth` goes; [`Kind::DoesNotFit`] for content that does not parse.
+/// As for [`open`], as far as `depth` goes; [`Kind::DoesNotFit`] for content or a plain layer that does not parse.
 pub fn verify(pair: &Pair, policy: &Policy, services: &KeyServices, depth: Depth) -> Result<Verified, Error> {
     if depth == Depth::Full {
         let opened = open(pair, policy, services)?;
         super::content::check_content(opened.content(), opened.header.content_type)
             .map_err(|error| error.at(pair.enc()))?;
+        Plain::beside(pair, &policy.name, &policy.environment)?.iter().try_for_each(Plain::check)?;
         let recipients = opened.recipients().cloned().collect();
         return Ok(Verified { header: opened.header, recipients, unwrapped_by: Some(opened.unwrapped_by) });
     }

@@ -11,7 +11,7 @@ use super::files::Pair;
 use crate::base::open_regular;
 use crate::base::{Complaint, Error, Kind, Origin, Problem};
 use crate::format::{ContentType, Name};
-use crate::layers::{Layer, LayerKind};
+use crate::layers::{self, Layer, LayerKind};
 
 const LIMIT: u64 = 1 << 20;
 
@@ -39,6 +39,12 @@ impl Plain {
         [Some(every), this].into_iter().flatten().collect()
     }
 
+    /// The file that it was read from.
+    #[cfg(feature = "tools")]
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// The file, and what it holds.
     #[cfg(feature = "watch")]
     pub(crate) fn parts(&self) -> (&Path, &str) {
@@ -60,17 +66,41 @@ impl Plain {
                 return Ok(None);
             }
             Err(error) => return Err(Error::read(&file, error)),
-            Ok(_) if bytes.len() as u64 > LIMIT => {
-                return Err(Error::new(Kind::DoesNotFit, "a plain layer has at most 1 MiB").at(&file));
-            }
             Ok(_) => {}
+        }
+        Self::new(file, bytes).map(Some)
+    }
+
+    /// # Errors
+    /// [`Kind::DoesNotFit`] for one that is too large or not UTF-8.
+    fn new(file: PathBuf, bytes: Vec<u8>) -> Result<Self, Error> {
+        if bytes.len() as u64 > LIMIT {
+            return Err(Error::new(Kind::DoesNotFit, "a plain layer has at most 1 MiB").at(&file));
         }
         let file: Arc<Path> = Arc::from(file);
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Some(Self { file, text })),
+            Ok(text) => Ok(Self { file, text }),
             Err(error) => Err(no_text(file, error.as_bytes(), error.utf8_error().valid_up_to())),
         }
     }
+
+    /// Parses it as a load does.
+    ///
+    /// # Errors
+    /// [`Kind::DoesNotFit`] with line and column.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let broken = |problem| Error::does_not_fit("a plain layer", vec![problem]).at(&self.file);
+        layers::check(&self.layer()).map_err(broken)
+    }
+}
+
+/// Refuses the content of a plain layer (`app.defaults.toml`) that a load could not parse. `file` is the name for errors
+/// and is not read.
+///
+/// # Errors
+/// [`Kind::DoesNotFit`] for more than 1 MiB, for what is not UTF-8, and for what is not TOML, with line and column.
+pub fn check_plain_layer(file: &Path, content: Vec<u8>) -> Result<(), Error> {
+    Plain::new(file.to_owned(), content)?.check()
 }
 
 /// Says where the text ends to be one.

@@ -13,9 +13,9 @@ use self::settings::Settings;
 use super::rules::Rules;
 use crate::base::{Error, KeyRef, key_ref};
 use crate::envelope::{DataKey, SignerKey};
-use crate::format::Name;
+use crate::format::{ContentType, Name};
 use crate::kms::{Context, KeyServices, State, Step, worker};
-use crate::pair::{Ask, Checked, Pair, Policy, Trusted, open, wrapping};
+use crate::pair::{Ask, Checked, Pair, Plain, Policy, Trusted, open, wrapping};
 
 /// Extensions of the plain file that a pair is sealed from (api.md §1).
 const PLAIN: [&str; 6] = ["toml", "json", "yaml", "yml", "env", "conf"];
@@ -150,6 +150,7 @@ impl Diagnose {
         let mut steps = Vec::new();
         let rules = self.look_at_rules(&mut steps);
         let checked = self.look_at_pair(&settings, &mut steps);
+        self.look_at_plain_layers(&mut steps);
         let recipients = checked.as_ref().map(|checked| &checked.section.recipients);
         let mut listed = recipients.map(|all| all.iter().map(|recipient| recipient.key.clone()).collect());
         let local_key = local::key(&settings, rules.as_deref(), listed.as_deref());
@@ -236,6 +237,20 @@ impl Diagnose {
         steps.push(step);
         checked
     }
+
+    /// Whether the plain layers beside the pair parse. Where there are none, there is no step.
+    fn look_at_plain_layers(&self, steps: &mut Vec<Step>) {
+        let DiagnosisSubject::Pair(pair, name, environment) = &self.subject else { return };
+        let parsed = Plain::beside(pair, name, environment).and_then(|layers| {
+            layers.iter().try_for_each(Plain::check)?;
+            Ok(layers.iter().map(|layer| layer.file().display().to_string()).collect::<Vec<_>>())
+        });
+        match parsed {
+            Ok(files) if files.is_empty() => {}
+            Ok(files) => steps.push(Step::new("layers", State::Ok, format!("{}: TOML", files.join(", ")))),
+            Err(error) => steps.push(Step::error("layers", &error)),
+        }
+    }
 }
 
 /// A pair that is well formed, and what it takes to open it.
@@ -295,6 +310,9 @@ fn content(pair: &Pair, checked: Checked, dek: &DataKey) -> Step {
             .map_err(|error| error.at(pair.enc()))
     });
     match fits {
+        Ok(()) if content_type == ContentType::Yaml && cfg!(not(feature = "yaml")) => {
+            Step::new("content", State::Note, "it opens, and is yaml, which this program was built without")
+        }
         Ok(()) => Step::new("content", State::Ok, format!("it opens, and is {}", content_type.name())),
         Err(error) => Step::error("content", &error),
     }
