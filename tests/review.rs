@@ -230,6 +230,93 @@ fn damage_by_editors_is_named() {
     assert!(error.to_string().contains("line 4: a conflict marker of git"), "{error}");
 }
 
+/// A clone that changes line ends: restoring the file from git alone brings the damage back, so the advice is another.
+#[test]
+fn line_ends_that_git_changed_are_named_with_what_helps() {
+    let repository = Repository::new();
+    assert!(!repository.envconf(&["scan"]).contains("line ends"));
+    repository.git(&["rm", "--quiet", ".gitattributes"]);
+    repository.git(&["commit", "--quiet", "--message", "no attributes"]);
+    let text = repository.envconf(&["scan"]);
+    assert!(text.contains("note: git may change the line ends") && text.contains(".gitattributes"), "{text}");
+    assert_eq!(repository.envconf(&["scan", "--staged"]), "");
+
+    let files = ["config/app.conf.enc", "config/app.conf.key"];
+    let restore = || {
+        files.iter().for_each(|file| fs::remove_file(repository.0.path(file)).unwrap());
+        repository.git(&["checkout", "--quiet", "--", "config"]);
+    };
+    repository.git(&["config", "core.autocrlf", "true"]);
+    restore();
+    assert!(repository.0.read(files[0]).windows(2).any(|pair| pair == b"\r\n"));
+    for arguments in [&["scan"][..], &["status", "--check"]] {
+        let text = repository.envconf_ends(50, arguments);
+        for word in ["CRLF", "`*.enc -text`", "`*.key -text`", ".gitattributes"] {
+            assert!(text.contains(word), "{arguments:?} lacks {word}: {text}");
+        }
+    }
+    for arguments in [&["open", "app"][..], &["verify", "app"], &["doctor", "app"]] {
+        let text = repository.envconf_ends(30, arguments);
+        assert!(text.contains("CRLF") && text.contains(".gitattributes"), "{text}");
+    }
+    // What the advice says, done.
+    repository.0.write(".gitattributes", "*.enc -text\n*.key -text\n");
+    restore();
+    assert!(!repository.envconf(&["scan"]).contains("line ends"));
+    repository.envconf(&["verify", "app"]);
+
+    // Attributes of a directory below count more.
+    repository.0.write("config/.gitattributes", "* text eol=crlf\n");
+    assert!(repository.envconf(&["scan"]).contains("note: git may change the line ends"));
+
+    // Damaged by an editor, and staged so.
+    fs::remove_file(repository.0.path("config/.gitattributes")).unwrap();
+    let damaged = String::from_utf8(repository.0.read(files[1])).unwrap().replace('\n', "\r\n");
+    repository.0.write(files[1], damaged);
+    repository.git(&["add", "."]);
+    let text = repository.envconf_ends(50, &["scan", "--staged"]);
+    assert!(text.contains("config/app.conf.key: malformed") && text.contains("-text"), "{text}");
+}
+
+/// What is staged counts: names that are quoted, nested, renamed; other repositories and links are none of its files.
+#[test]
+fn secret_files_are_found_among_what_is_staged() {
+    let repository = Repository::new();
+    let signer = KEY.replace("local", "signer");
+    repository.0.write("web/caf\u{e9} \"x\"/.env.local", "TOKEN=canary\r\n");
+    repository.0.write("web/.env.example", "TOKEN=\r\n");
+    let mut large = vec![b'x'; 3 << 20];
+    large.extend_from_slice(format!("\n\0{signer}\n{KEY}\n").as_bytes());
+    repository.0.write("binary", large);
+    repository.git(&["init", "--quiet", "module"]);
+    repository.0.write("module/.env", "TOKEN=canary\n");
+    repository.git(&["-C", "module", "add", "--force", ".env"]);
+    repository.git(&["-C", "module", "commit", "--quiet", "--message", "of another repository"]);
+    std::os::unix::fs::symlink("web/.env.example", repository.0.path(".env")).unwrap();
+    repository.git(&["add", "--force", "web", "binary", ".env", "module"]);
+    repository.0.write("binary", "clean on disk");
+    let text = repository.envconf_ends(50, &["scan", "--staged"]);
+    for line in [
+        "binary:2: signing-key: ",
+        "binary:3: local-key: ",
+        "web/caf\u{e9} \"x\"/.env.local: plain-file: ",
+        "3 findings",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    // A rename counts as the name that it gives.
+    repository.git(&["reset", "--quiet", "--hard"]);
+    repository.0.write("template.txt", "TOKEN=canary\n");
+    repository.commit_all("a template");
+    repository.git(&["mv", "template.txt", ".env.production"]);
+    let text = repository.envconf_ends(50, &["scan", "--staged"]);
+    assert!(text.contains(".env.production: plain-file: ") && text.contains("1 finding"), "{text}");
+    // A deletion leaves nothing behind.
+    repository.git(&["commit", "--quiet", "--no-verify", "--message", "oops"]);
+    repository.git(&["rm", "--quiet", ".env.production"]);
+    assert_eq!(repository.envconf(&["scan", "--staged"]), "");
+}
+
 /// The driver tells what a reviewer can know, and no line of it is one of a file (field notes, pitfall 5).
 #[test]
 fn git_diff_shows_keys_and_recipients() {

@@ -97,7 +97,7 @@ fn bad_encoding(bytes: &[u8], at: usize) -> Error {
     let line = 1 + bytes[..at].iter().filter(|b| **b == b'\n').count();
     let error = Error::new(Kind::BadEncoding, format!("line {line}: a byte outside printable ASCII"));
     if bytes[at] == b'\r' {
-        return error.advise("the line ends were changed to CRLF; put `*.enc -text` and `*.key -text` into .gitattributes and check the file out again");
+        return error.advise("the line ends were changed to CRLF: add the lines `*.enc -text` and `*.key -text` to .gitattributes, then delete the file and restore it with `git checkout`; restored without these lines it is changed again");
     }
     error.advise("restore the file from git; it must not be edited or converted")
 }

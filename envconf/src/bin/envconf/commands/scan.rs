@@ -8,6 +8,7 @@ use envconf::{Error, Kind};
 use serde_json::json;
 
 use crate::git::Repository;
+use crate::git::appended_lines::ATTRIBUTES;
 use crate::git::scan::files::FilesToScan;
 use crate::git::scan::{Finding, Scan};
 use crate::options::global::Global;
@@ -15,10 +16,10 @@ use crate::output::{Output, shown};
 
 /// Look for what must not be committed; needs no key
 ///
-/// Plain files that the rules want sealed, local keys, pairs that are broken, half
-/// or mixed, and recipients that differ from the rules. In a git repository the
-/// files that git knows, otherwise all below this folder. Ends with 50 if there is
-/// anything.
+/// Plain files that are to be sealed, dotenv files, local keys and signers' keys,
+/// pairs that are broken, half or mixed, and recipients that differ from the rules.
+/// In a git repository the files that git knows, otherwise all below this folder.
+/// Ends with 50 if there is anything.
 #[derive(clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -73,12 +74,30 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
     let mut scan = Scan::new(files, rules);
     let findings = scan.run(&selected)?;
     scan.notes.iter().for_each(|note| output.say(format_args!("note: {note}")));
+    if let (Some(repository), false) = (&repository, args.staged) {
+        say_of_line_ends(repository, &scan.sealed_among(&selected), output)?;
+    }
     if findings.is_empty() && args.staged && !output.is_json() {
         return Ok(ExitCode::SUCCESS); // a hook that has nothing to say
     }
     report(&findings, selected.len(), output)?;
     let differ = !findings.is_empty();
     Ok(ExitCode::from(if differ { Error::new(Kind::Differences, "").exit_code() } else { 0 }))
+}
+
+/// Says that git may damage sealed files, where no attribute keeps it from that.
+fn say_of_line_ends(repository: &Repository, sealed: &[PathBuf], output: &Output) -> Result<(), Error> {
+    if sealed.is_empty() {
+        return Ok(());
+    }
+    if let Some(file) = repository.convertible(sealed)?.first() {
+        output.say(format_args!(
+            "note: git may change the line ends of sealed files such as {} when it checks them out: add the lines `{}` to .gitattributes",
+            shown(file),
+            ATTRIBUTES.join("` and `")
+        ));
+    }
+    Ok(())
 }
 
 /// Those of `candidates` that the arguments ask for.

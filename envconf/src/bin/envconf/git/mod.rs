@@ -130,6 +130,21 @@ impl Repository {
         }
     }
 
+    /// Those of `files`, relative to the root, whose line ends git may change when it checks them out: `.gitattributes` does
+    /// not say `-text` of them. At most 200 files are looked at.
+    pub(crate) fn convertible(&self, files: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+        let mut git = self.command();
+        git.args(["check-attr", "-z", "text", "--"]).args(files.iter().take(200));
+        let output = git.output().map_err(not_started)?;
+        if !output.status.success() {
+            return Err(refused("check-attr"));
+        }
+        // `<path> NUL text NUL <value> NUL`, for each file.
+        let fields: Vec<&[u8]> = output.stdout.split(|b| *b == 0).collect();
+        let files = fields.chunks_exact(3).filter(|fields| fields[2] != b"unset");
+        Ok(files.map(|fields| path(fields[0])).collect())
+    }
+
     /// A reader of contents of the index.
     pub(crate) fn objects(&self) -> Result<Objects, Error> {
         let mut child = self

@@ -1,24 +1,29 @@
-//! What must not be committed: plain files that the rules want sealed, local keys, broken pairs, drift from the rules.
+//! What must not be committed: plain files, dotenv files, secret keys, broken pairs and plain layers, drift from the rules.
 //!
 //! Files alone are looked at; no key is asked, and nothing that is found is repeated but names.
 
 mod drift;
 pub(crate) mod files;
-mod local_key;
+mod plain_name;
+mod secret_key;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use envconf::format::{EncFile, KeyFile, MAX_ENC, MAX_KEY};
-use envconf::pair::identity_of;
+use envconf::pair::{check_plain_layer, identity_of};
 use envconf::process::setting;
 use envconf::tools::Rules;
 use envconf::{Error, Kind, Pair};
 
 use files::FilesToScan;
+use secret_key::SecretKeyKind;
 
 /// The largest `.envconf.toml` that is read; `Rules::read` has the same limit.
 const MAX_RULES: usize = 1 << 20;
+/// The largest plain layer that a load reads.
+const MAX_LAYER: usize = 1 << 20;
 
 /// One thing that must not be committed.
 pub(crate) struct Finding {
@@ -27,7 +32,7 @@ pub(crate) struct Finding {
     /// One of those that docs/command.md lists.
     pub(crate) code: &'static str,
     pub(crate) message: String,
-    pub(crate) advice: &'static str,
+    pub(crate) advice: Cow<'static, str>,
 }
 
 /// A scan of some of `files`; their partners and rules are looked up among all of them.
@@ -37,6 +42,8 @@ pub(crate) struct Scan {
     given_rules: Option<Rules>,
     /// By folder.
     found_rules: BTreeMap<PathBuf, Option<Rules>>,
+    /// Of all sealed files: the directory, and the name without `.conf.enc` in lower case.
+    sealed: BTreeSet<(PathBuf, String)>,
     findings: Vec<Finding>,
     /// What could not be looked at, in words.
     pub(crate) notes: BTreeSet<&'static str>,
@@ -44,8 +51,14 @@ pub(crate) struct Scan {
 
 impl Scan {
     pub(crate) fn new(files: FilesToScan, given_rules: Option<Rules>) -> Self {
+        let sealed = files
+            .paths()
+            .iter()
+            .filter_map(|path| Some((folder(path), plain_name::sealed_stem(path)?)))
+            .collect();
         Self {
             files,
+            sealed,
             given_rules,
             found_rules: BTreeMap::new(),
             findings: Vec::new(),
@@ -71,21 +84,15 @@ impl Scan {
                 continue;
             }
             let is_there = self.files.has(path);
-            if is_there && let Some(line) = self.files.with(path, local_key::find)? {
-                let advice = "take it out, make a new key with `envconf keygen`, and seal anew what was sealed for this one";
-                self.find(
-                    path,
-                    Some(line),
-                    "local-key",
-                    "a local key: whoever reads this file opens what is sealed for it",
-                    advice,
-                );
+            if is_there {
+                self.check_keys(path)?;
             }
             if self.is_sealed(path)? {
                 let pair = Pair::of(path)?;
                 pairs.insert(pair.enc().to_owned(), pair);
             } else if is_there {
                 self.check_plain(path)?;
+                self.check_layer(path)?;
             }
         }
         for pair in pairs.values() {
@@ -94,15 +101,41 @@ impl Scan {
         Ok(std::mem::take(&mut self.findings))
     }
 
+    /// Those of `paths` that are one file of a pair.
+    pub(crate) fn sealed_among(&self, paths: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+        let is_sealed = |path: &&PathBuf| plain_name::sealed_stem(path).is_some();
+        paths.iter().filter(is_sealed).cloned().collect()
+    }
+
     fn find(
         &mut self,
         path: &Path,
         line: Option<usize>,
         code: &'static str,
         message: impl Into<String>,
-        advice: &'static str,
+        advice: impl Into<Cow<'static, str>>,
     ) {
-        self.findings.push(Finding { path: path.to_owned(), line, code, message: message.into(), advice });
+        let (message, advice) = (message.into(), advice.into());
+        self.findings.push(Finding { path: path.to_owned(), line, code, message, advice });
+    }
+
+    fn check_keys(&mut self, path: &Path) -> Result<(), Error> {
+        for (line, kind) in self.files.with(path, secret_key::find)? {
+            let (code, message, advice) = match kind {
+                SecretKeyKind::Local => (
+                    "local-key",
+                    "a local key: whoever reads this file opens what is sealed for it",
+                    "take it out, make a new key with `envconf keygen`, and seal anew what was sealed for this one",
+                ),
+                SecretKeyKind::Signer => (
+                    "signing-key",
+                    "a signer's private key: whoever reads this file can sign in the signer's name",
+                    "take it out, make a new key with `envconf signer new`, and replace the old one wherever its public key is required",
+                ),
+            };
+            self.find(path, Some(line), code, message, advice);
+        }
+        Ok(())
     }
 
     /// By its name; other files that end in `.enc` or `.key` are somebody else's unless they begin as ours do.
@@ -115,23 +148,58 @@ impl Scan {
         Ok(may_be && self.files.read(path, 16)?.starts_with(b"envconf/v"))
     }
 
-    /// A plain file that is to be sealed, not committed: its pair is beside it, or a rule speaks of it.
+    /// A plain file that is to be sealed, not committed: its pair is beside it, a rule speaks of it, or it is a dotenv
+    /// file.
     fn check_plain(&mut self, path: &Path) -> Result<(), Error> {
-        if !is_plain(path) {
+        let stem = plain_name::stem(path);
+        let is_dotenv = plain_name::is_dotenv(path);
+        if stem.is_none() && !is_dotenv {
             return Ok(());
         }
-        let pair = identity_of(path).ok().map(|(name, environment)| {
-            Pair::new(path.parent().unwrap_or(Path::new("")), &name, &environment)
-        });
-        let is_there = |file: &Path| self.files.has(file) || self.files.root().join(file).is_file();
-        let message = if pair.as_ref().is_some_and(|pair| is_there(pair.enc())) {
+        let message = if stem.is_some_and(|stem| self.has_pair(path, stem)) {
             "a plain file, and its sealed pair is beside it".to_owned()
-        } else {
-            let Some(glob) = self.rule_for_plain(path, pair.is_some())? else { return Ok(()) };
+        } else if let Some(glob) = self.rule_for_plain(path, identity_of(path).is_ok())? {
             format!("a plain file that the rule `{glob}` wants sealed")
+        } else if is_dotenv {
+            "a dotenv file, which is made to hold secrets".to_owned()
+        } else {
+            return Ok(());
         };
         let advice = "seal it, `git rm --cached` it and have git ignore it; if it was ever pushed, change the secrets in it";
         self.find(path, None, "plain-file", message, advice);
+        Ok(())
+    }
+
+    /// Whether the pair of a plain file, whose name without extension is `stem`, is beside it.
+    fn has_pair(&self, path: &Path, stem: String) -> bool {
+        let beside = |name: &str| self.files.root().join(path).with_file_name(name).is_file();
+        let on_disk = [".conf.enc", ".conf.key"].iter().any(|end| beside(&format!("{stem}{end}")));
+        // `app.default.toml` is sealed as `app.conf.enc`.
+        let of_identity = || {
+            let (name, environment) = identity_of(path).ok()?;
+            let pair = Pair::new(path.parent().unwrap_or(Path::new("")), &name, &environment);
+            Some(self.files.has(pair.enc()) || self.files.root().join(pair.enc()).is_file())
+        };
+        on_disk || self.sealed.contains(&(folder(path), stem)) || of_identity() == Some(true)
+    }
+
+    /// A plain layer of a pair, which a load would refuse.
+    fn check_layer(&mut self, path: &Path) -> Result<(), Error> {
+        let Some(name) = plain_name::layer_of(path) else { return Ok(()) };
+        let folder = folder(path);
+        let environments = format!("{name}.");
+        let is_of_pair = |(of, stem): &&(PathBuf, String)| {
+            *of == folder && (*stem == name || stem.starts_with(&environments))
+        };
+        if !self.sealed.iter().any(|sealed| is_of_pair(&sealed)) {
+            return Ok(());
+        }
+        let content = self.files.read(path, MAX_LAYER)?;
+        if let Err(error) = check_plain_layer(path, content) {
+            let message =
+                error.problems().first().map_or_else(|| error.message().to_owned(), ToString::to_string);
+            self.find(path, None, "malformed", message, "mend it: a program that loads it refuses it");
+        }
         Ok(())
     }
 
@@ -191,13 +259,8 @@ impl Scan {
         match parse(&bytes) {
             Ok(parsed) => Ok(Some(parsed)),
             Err(error) => {
-                self.find(
-                    path,
-                    None,
-                    "malformed",
-                    error.message(),
-                    "restore it from git, or seal the configuration again",
-                );
+                let advice = error.advice().unwrap_or("restore it from git, or seal the configuration again");
+                self.find(path, None, "malformed", error.message(), advice.to_owned());
                 Ok(None)
             }
         }
@@ -264,11 +327,6 @@ impl Scan {
     }
 }
 
-/// Whether it may be a configuration as one edits it. Plain layers and the rules are meant to be committed.
-fn is_plain(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-    matches!(extension, Some("toml" | "json" | "yaml" | "yml" | "env" | "conf"))
-        && !name.ends_with(".defaults.toml")
-        && name != ".envconf.toml"
+fn folder(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).to_owned()
 }
