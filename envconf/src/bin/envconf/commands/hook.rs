@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::git::Repository;
 use crate::git::appended_lines::{ATTRIBUTES, AppendedLines};
+use crate::git::hook_managers;
 use crate::git::pre_commit::Hook;
 use crate::output::{Output, shown};
 
@@ -24,8 +25,10 @@ enum HookVerb {
     /// Set up the pre-commit check and the diff driver in this repository
     ///
     /// The hook runs `envconf scan --staged`, before whatever else a hook that is
-    /// there does. It goes where core.hooksPath says. `git diff` shows of sealed
-    /// files what `envconf diff` tells without a key. Can be run again.
+    /// there does. It goes where core.hooksPath says; with husky into the user's
+    /// file .husky/pre-commit. `git diff` shows of sealed files what `envconf diff`
+    /// tells without a key. `envconf status --check` fails when the check is gone.
+    /// Can be run again.
     #[command(
         verbatim_doc_comment,
         after_help = "Examples:\n  envconf hook install\n  git diff; git log -p --ext-diff"
@@ -57,47 +60,89 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
 fn install(repository: &Repository, output: &Output) -> Result<(), Error> {
     let program = program();
     // Everything is looked at before anything is made.
-    let hook = Hook::read(&repository.hooks()?)?;
-    let planned = hook.with_check(&program)?;
+    let mut hooks = Vec::new();
+    for hook in hook_managers::hooks(repository)? {
+        let planned = hook.with_check(&program)?;
+        hooks.push((hook, planned));
+    }
+    let generated = hook_managers::generated_hook(repository)?;
     let wanted: Vec<&str> = ATTRIBUTES.iter().chain(DRIVER_ATTRIBUTES).copied().collect();
     let attributes = AppendedLines::missing_in(&repository.root().join(".gitattributes"), &wanted)?;
     let driver = repository.setting(DRIVER)?;
+    let remembered = repository.setting(hook_managers::REMEMBERED)?;
 
     let (mut done, mut kept) = (Vec::new(), Vec::new());
-    match planned {
-        Some(text) => {
-            hook.write(&text)?;
-            done.push(shown(hook.path()));
+    for (hook, planned) in &hooks {
+        match planned {
+            Some(text) => {
+                hook.write(text)?;
+                done.push(shown(hook.path()));
+            }
+            None => kept.push(shown(hook.path())),
         }
-        None => kept.push(shown(hook.path())),
+    }
+    if let Some(generated) = generated {
+        generated.remove_check()?;
     }
     let list = if attributes.is_empty() { &mut kept } else { &mut done };
     list.push(shown(attributes.file()));
     attributes.append()?;
-    match driver {
-        Some(_) => kept.push(DRIVER.to_owned()),
-        None => {
-            repository.set(DRIVER, Some(&format!("{program} {DRIVER_ARGUMENTS}")))?;
-            done.push(DRIVER.to_owned());
+    let settings = [
+        (DRIVER, driver, format!("{program} {DRIVER_ARGUMENTS}")),
+        (hook_managers::REMEMBERED, remembered, "true".to_owned()),
+    ];
+    for (name, is_there, value) in settings {
+        match is_there {
+            Some(_) => kept.push(name.to_owned()),
+            None => {
+                repository.set(name, Some(&value))?;
+                done.push(name.to_owned());
+            }
         }
     }
-    if !hook.path().starts_with(repository.common()?) && !hook.path().starts_with(repository.root()) {
-        output.say(format_args!("{} is outside of this repository: others may share it", shown(hook.path())));
+    report("set up", &done, &kept, output)?;
+    for (hook, _) in &hooks {
+        say_of_place(hook, repository, output)?;
     }
-    report("set up", &done, &kept, output)
+    Ok(())
+}
+
+/// Says what becomes of a hook where it lies.
+fn say_of_place(hook: &Hook, repository: &Repository, output: &Output) -> Result<(), Error> {
+    let path = shown(hook.path());
+    if let Some(manager) = hook_managers::manager(hook) {
+        output.say(format_args!("warning: {} writes {path} anew, and the check is gone then", manager.name));
+        output.say(format_args!("hint: {}", manager.advice));
+    }
+    if hook.path().starts_with(repository.common()?) {
+        return Ok(());
+    }
+    if hook.path().starts_with(repository.root()) {
+        output.say(format_args!("hint: {path} is a file of this repository: commit it"));
+    } else {
+        output.say(format_args!("{path} is outside of this repository: others may share it"));
+    }
+    Ok(())
 }
 
 fn uninstall(repository: &Repository, output: &Output) -> Result<(), Error> {
-    let hook = Hook::read(&repository.hooks()?)?;
     let (mut done, mut kept) = (Vec::new(), Vec::new());
-    let was_there = hook.remove_check()?;
-    if was_there { &mut done } else { &mut kept }.push(shown(hook.path()));
-    let ours =
-        repository.setting(DRIVER)?.is_some_and(|command| command.ends_with(&format!(" {DRIVER_ARGUMENTS}")));
-    if ours {
-        repository.set(DRIVER, None)?;
+    for hook in hook_managers::hooks(repository)? {
+        let was_there = hook.remove_check()?;
+        if was_there { &mut done } else { &mut kept }.push(shown(hook.path()));
     }
-    if ours { &mut done } else { &mut kept }.push(DRIVER.to_owned());
+    if let Some(generated) = hook_managers::generated_hook(repository)? {
+        generated.remove_check()?;
+    }
+    let is_driver =
+        repository.setting(DRIVER)?.is_some_and(|command| command.ends_with(&format!(" {DRIVER_ARGUMENTS}")));
+    let is_remembered = repository.setting(hook_managers::REMEMBERED)?.is_some();
+    for (name, is_ours) in [(DRIVER, is_driver), (hook_managers::REMEMBERED, is_remembered)] {
+        if is_ours {
+            repository.set(name, None)?;
+        }
+        if is_ours { &mut done } else { &mut kept }.push(name.to_owned());
+    }
     report("removed from", &done, &kept, output)
 }
 

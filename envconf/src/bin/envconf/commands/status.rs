@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use envconf::format::{EncFile, KeyFile};
 use envconf::pair::{Depth, content_type_of, identity_of};
@@ -8,7 +8,7 @@ use envconf::{Error, KeyRef, KeyServices, Kind, Name, Pair, Policy, Trusted};
 use serde_json::{Value, json};
 
 use crate::git::index::Indexed;
-use crate::git::tracked;
+use crate::git::{Repository, hook_managers, tracked};
 use crate::options::global::Global;
 use crate::options::pairs_below;
 use crate::options::target::Target;
@@ -20,9 +20,11 @@ use crate::output::{Output, hints, shown};
 /// Of every pair: whether its files are well formed and belong together, whether
 /// its recipients are those that .envconf.toml wants, whether a plain file lies
 /// beside it, whether its generation is below ENVCONF_MIN_GENERATION or the one in
-/// git's index, and whether its .key holds data keys that are no longer used. Needs
-/// no key and asks nobody: recipients are shown as the files have them. Folders
-/// whose names begin with a dot, links, and target and node_modules are left out.
+/// git's index, and whether its .key holds data keys that are no longer used. Of
+/// the repository: whether the check that `envconf hook install` set up is still
+/// there. Needs no key and asks nobody: recipients are shown as the files have
+/// them. Folders whose names begin with a dot, links, and target and node_modules
+/// are left out.
 #[derive(clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -55,19 +57,36 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         let newest = indexed.as_mut().and_then(|indexed| indexed.generation(pair.enc()));
         found.push(PairStatus::look(pair, minimum, newest, global)?);
     }
+    let hook = HookStatus::around(&args.folder)?;
+    let is_hook_gone = hook == Some(HookStatus::Gone);
     if output.is_json() {
-        output.json(&json!({ "pairs": found.iter().map(PairStatus::as_json).collect::<Vec<_>>() }))?;
+        let mut report = json!({ "pairs": found.iter().map(PairStatus::as_json).collect::<Vec<_>>() });
+        if let Some(hook) = hook {
+            report["hook"] = hook.name().into();
+        }
+        output.json(&report)?;
     } else {
         found.iter().try_for_each(|found| found.print(output))?;
+        if is_hook_gone {
+            output.line("pre-commit hook: differs")?;
+            output.line(format_args!("  {HOOK_GONE}: `envconf hook install` sets it up again"))?;
+        }
         if found.is_empty() {
             output.say(format_args!("{}: no pair here or below", shown(&args.folder)));
         }
     }
     let different = found.iter().filter(|found| !found.differences.is_empty()).count();
-    if !args.check || different == 0 {
+    if !args.check || different == 0 && !is_hook_gone {
         return Ok(());
     }
-    Err(Error::new(Kind::Differences, format!("{different} of {} pairs differ from what they should be", found.len()))
+    if different == 0 {
+        return Err(Error::new(Kind::Differences, HOOK_GONE).advise(
+            "set it up again with `envconf hook install`, or take it away with `envconf hook uninstall`",
+        ));
+    }
+    let and_hook = if is_hook_gone { ", and the check before commits is gone" } else { "" };
+    let message = format!("{different} of {} pairs differ from what they should be{and_hook}", found.len());
+    Err(Error::new(Kind::Differences, message)
         .advise("`envconf rewrap` brings recipients in line with the rules; what else to do stands beside each difference"))
 }
 
@@ -76,6 +95,35 @@ fn minimum() -> Result<u64, Error> {
     let anybody: Name = "status".parse()?;
     Policy::from_environment(anybody.clone(), anybody)?;
     Ok(setting("ENVCONF_MIN_GENERATION")?.and_then(|text| text.parse().ok()).unwrap_or(1))
+}
+
+const HOOK_GONE: &str = "the check before commits, which envconf hook install set up, is gone";
+
+/// What became of the check that was set up in this clone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HookStatus {
+    Installed,
+    Gone,
+}
+
+impl HookStatus {
+    /// `None` outside of a repository, where no check was set up, and where git cannot be asked.
+    fn around(folder: &Path) -> Result<Option<Self>, Error> {
+        let Ok(Some(repository)) = Repository::find(folder) else { return Ok(None) };
+        if repository.setting(hook_managers::REMEMBERED)?.is_none() {
+            return Ok(None);
+        }
+        // What cannot be read, such as a link or a program, is not a hook with the check.
+        let is_checked = hook_managers::is_checked(&repository).unwrap_or(false);
+        Ok(Some(if is_checked { Self::Installed } else { Self::Gone }))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Installed => "installed",
+            Self::Gone => "gone",
+        }
+    }
 }
 
 /// A pair, and how it differs from what it should be.

@@ -5,6 +5,7 @@
 
 pub(crate) mod index;
 pub(crate) mod appended_lines;
+pub(crate) mod hook_managers;
 pub(crate) mod pre_commit;
 pub(crate) mod scan;
 pub(crate) mod tracked;

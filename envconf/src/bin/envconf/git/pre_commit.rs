@@ -13,9 +13,19 @@ const HEAD: &str = "#!/bin/sh\n";
 /// A hook that is larger is no script that a person wrote.
 const LIMIT: u64 = 1 << 20;
 
+/// Who runs a hook.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HookRunner {
+    /// Git, which needs a script that is executable and says which shell it is for.
+    Git,
+    /// husky, which has `sh` run the text.
+    Husky,
+}
+
 /// The repository's pre-commit hook, which may not be there.
 pub(crate) struct Hook {
     path: PathBuf,
+    runner: HookRunner,
     /// `None` where there is none.
     bytes: Option<Vec<u8>>,
 }
@@ -25,10 +35,12 @@ impl Hook {
     ///
     /// # Errors
     /// [`Kind::Io`] if it cannot be read; [`Kind::Usage`] if it is no regular file, or too large.
-    pub(crate) fn read(folder: &Path) -> Result<Self, Error> {
+    pub(crate) fn read(folder: &Path, runner: HookRunner) -> Result<Self, Error> {
         let path = folder.join("pre-commit");
         let metadata = match path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { path, bytes: None }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self { path, runner, bytes: None });
+            }
             Err(error) => return Err(Error::read(&path, error)),
             Ok(metadata) => metadata,
         };
@@ -36,7 +48,18 @@ impl Hook {
             return Err(not_ours(&path, "it is a link, or no script"));
         }
         let bytes = fs::read(&path).map_err(|error| Error::read(&path, error))?;
-        Ok(Self { path, bytes: Some(bytes) })
+        Ok(Self { path, runner, bytes: Some(bytes) })
+    }
+
+    /// What is in it, as far as that is text; empty where there is none.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(self.bytes.as_deref().unwrap_or_default()).into_owned()
+    }
+
+    /// Whether it is run, and runs the check, between our marks or anywhere else.
+    pub(crate) fn runs_check(&self) -> bool {
+        let is_run = self.runner == HookRunner::Husky || is_executable(&self.path);
+        is_run && self.bytes.as_deref().is_some_and(checks)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -60,10 +83,13 @@ impl Hook {
         };
         let bytes = &rest;
         let first = bytes.iter().position(|b| *b == b'\n').map_or(bytes.as_slice(), |at| &bytes[..=at]);
+        if self.runner == HookRunner::Husky && !first.starts_with(b"#!") {
+            return Ok(Some([check.as_bytes(), bytes].concat()));
+        }
         if !is_shell(first) || !first.ends_with(b"\n") {
             return Err(not_ours(&self.path, "it is no shell script"));
         }
-        if !is_executable(&self.path) {
+        if self.runner == HookRunner::Git && !is_executable(&self.path) {
             return Err(not_ours(&self.path, "it is not executable, so git does not run it"));
         }
         Ok(Some([first, check.as_bytes(), &bytes[first.len()..]].concat()))
