@@ -125,9 +125,91 @@ fn what_was_written_is_what_open_prints() {
     for content in ["", "\n", "a = 1\r\n# \u{e9}\r\nb = 2", "\n\na = 1  \n\n", "# envconf: mine\n"] {
         let case = Case::new("app.toml", TOML);
         case.sandbox.write("new", content);
-        let output = case.edit("cat $here/new >$1");
+        // An empty one needs a yes.
+        let mut edit = case.command(ENVCONF, &["edit", "app", "-y"], "cat $here/new >$1");
+        let output = edit.stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
         assert_eq!(case.opened(), content);
+    }
+}
+
+#[test]
+fn an_emptied_file_needs_a_yes() {
+    for emptied in ["", "\n", " \t\r\n\n"] {
+        for (file, content) in
+            [("app.toml", TOML), ("app.yaml", "password: kanarienvogel\n"), ("app.env", "A=kanarienvogel\n")]
+        {
+            if file == "app.env" && emptied.contains(' ') {
+                continue; // a line of blanks is refused anyway
+            }
+            let case = Case::new(file, content);
+            let before = case.pair();
+            let editor = format!("printf '{}' >$1", emptied.escape_default());
+            let refused = case.edit(&editor);
+            let said = text(&refused.stderr);
+            assert_eq!(refused.status.code(), Some(61), "{said}");
+            assert!(
+                said.contains("app.conf.enc: the file was emptied; nothing was written")
+                    && said.contains("--yes"),
+                "{said}"
+            );
+            assert!(
+                !said.contains("kanarienvogel") && case.pair() == before && case.left().is_empty(),
+                "{said}"
+            );
+
+            let question = "Seal it empty? [y/N] ";
+            let no = case.on_terminal(&["edit", "app"], &editor, question, "n");
+            assert_eq!(no.status.code(), Some(130), "{}", text(&no.stdout));
+            assert!(case.pair() == before && case.left().is_empty());
+            let yes = case.on_terminal(&["edit", "app"], &editor, question, "y");
+            assert!(yes.status.success(), "{}", text(&yes.stdout));
+            assert_eq!(case.opened(), emptied);
+
+            // What was empty before is not asked about.
+            let again = case.edit("printf '\n\n\n' >$1");
+            assert!(again.status.success(), "{}", text(&again.stderr));
+        }
+    }
+    // Only comments are something; and an empty text is no JSON, which is said without a question.
+    let case = Case::new("app.toml", TOML);
+    assert!(case.edit("echo '# nothing' >$1").status.success());
+    let case = Case::new("app.json", "{\"a\": 1}\n");
+    assert_eq!(case.edit(": >$1").status.code(), Some(20));
+    assert!(case.edit("echo '{}' >$1").status.success());
+}
+
+#[test]
+fn an_editor_that_returns_at_once_is_told_to_wait() {
+    let case = Case::new("app.toml", TOML);
+    let before = case.pair();
+    let unchanged = "app.conf.enc: unchanged; nothing was written\n";
+    let output = case.edit("true");
+    let said = text(&output.stderr);
+    assert!(output.status.success() && case.pair() == before && case.left().is_empty(), "{said}");
+    assert!(said.starts_with(unchanged) && said.contains("hint: the editor returned at once"), "{said}");
+    assert!(said.contains("--wait"), "{said}");
+    // It saved the file, or took its time, or did something.
+    for editor in ["touch $1", "cp $1 $1.new; mv $1.new $1", "cat $1 >$here/x; cat $here/x >$1", "sleep 2.1"]
+    {
+        assert_eq!(text(&case.edit(editor).stderr), unchanged, "{editor}");
+    }
+    assert!(!text(&case.edit("echo 'a = 1' >$1").stderr).contains("hint"));
+    // By name: a known option, and none for what is known to wait.
+    for (name, part) in
+        [("subl", Some("'subl --wait'")), ("kate", Some("'kate --block'")), ("code", None), ("vim", None)]
+    {
+        let file = case.sandbox.write("script", "#!/bin/sh\n");
+        let install = ["-D", "-m", "700", file.to_str().unwrap(), &format!("bin/{name}")];
+        assert!(case.sandbox.command("install").args(install).status().unwrap().success());
+        let path = format!("{}:{}", case.sandbox.path("bin").display(), std::env::var("PATH").unwrap());
+        let mut command = case.command(ENVCONF, &["edit", "app"], "");
+        let output =
+            command.env_remove("ENVCONF_EDITOR").env("EDITOR", name).env("PATH", path).output().unwrap();
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said.contains("hint:"), part.is_some(), "{name}: {said}");
+        assert!(part.is_none_or(|part| said.contains(part)), "{name}: {said}");
     }
 }
 
@@ -269,9 +351,13 @@ fn a_disk_will_do_only_where_that_is_allowed() {
 fn known_editors_are_told_to_write_no_copies() {
     let case = Case::new("app.toml", TOML);
     let script = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >{}\n", case.sandbox.path("arguments").display());
-    for (name, argument) in
-        [("vim", "-n"), ("nvim", "-n"), ("nano", "--ignorercfiles"), ("code", "--user-data-dir")]
-    {
+    for (name, argument) in [
+        ("vim", "-n"),
+        ("gvim", "--nofork"),
+        ("nvim", "-n"),
+        ("nano", "--ignorercfiles"),
+        ("code", "--user-data-dir"),
+    ] {
         let file = case.sandbox.write("script", &script);
         let install = ["-D", "-m", "700", file.to_str().unwrap(), &format!("bin/{name}")];
         let installed = case.sandbox.command("install").args(install).status().unwrap();

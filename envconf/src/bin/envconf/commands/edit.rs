@@ -1,10 +1,12 @@
 use std::io::{IsTerminal as _, stderr, stdin};
 use std::path::PathBuf;
 
+use envconf::pair::check_content;
 use envconf::{ContentType, Error, Kind, Seal};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::editor::early_return::EditedFile;
 use crate::editor::program::{Editor, EditorSignals};
 use crate::editor::scratch::Scratch;
 use crate::options::global::Global;
@@ -20,8 +22,8 @@ use crate::output::{Output, hints};
 /// ENVCONF_EDITOR, VISUAL or EDITOR, else vim, nano or vi; known ones are told to
 /// write no swap, undo, backup and history files.
 ///
-/// Left unchanged, nothing is written. What cannot be sealed is opened again, with
-/// the errors as comments on top.
+/// Left unchanged, nothing is written. An emptied file needs a yes. What cannot be
+/// sealed is opened again, with the errors as comments on top.
 #[derive(clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -43,6 +45,10 @@ pub(crate) struct Args {
     #[arg(long)]
     as_is: bool,
 
+    /// Seal a file that was emptied, without a question
+    #[arg(short, long)]
+    yes: bool,
+
     #[command(flatten)]
     signing: SigningArgs,
 }
@@ -58,14 +64,21 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let mut before = Zeroizing::new(change.content().to_vec());
     loop {
         plain_file::write(&file, &notes.above(&before), true)?;
+        let edited = EditedFile::begin(&file);
         editor.edit(&file, &watch)?;
+        let was_not_edited = edited.was_not_edited();
         let mut text = notes.strip(&plain_file::read(&file)?);
         if change.content_type() != ContentType::Raw {
             plain_file::remove_byte_order_mark(&mut text, &file, output);
         }
         if *text == *change.content() {
-            return change.leave(json!({ "changed": false }), output);
+            change.leave(json!({ "changed": false }), output)?;
+            if let Some(advice) = editor.advice_to_wait().filter(|_| was_not_edited) {
+                output.say(format_args!("hint: {advice}"));
+            }
+            return Ok(());
         }
+        confirm_emptied(&change, &text, args.yes, output)?;
         let adjust = |seal| if args.as_is { Seal::as_is(seal) } else { seal };
         let wrong = match change.seal(adjust, &text, json!({ "changed": true }), output) {
             Err(error) if error.kind() == Kind::DoesNotFit => hints::with_options(error),
@@ -85,6 +98,31 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
             None => return Err(Error::new(Kind::Interrupted, "not edited again; nothing was written")),
         };
         before = text;
+    }
+}
+
+/// Asks before a content that was there is replaced by nothing: an editor that failed may have left an empty file.
+///
+/// # Errors
+/// [`Kind::NeedsTerminal`] without a terminal and without `yes`; [`Kind::Interrupted`] where the answer is no.
+fn confirm_emptied(change: &Change, text: &[u8], yes: bool, output: &Output) -> Result<(), Error> {
+    let is_blank = |text: &[u8]| text.iter().all(u8::is_ascii_whitespace);
+    // Nothing is asked about what is refused anyway, such as JSON without a value.
+    let is_refused = check_content(text, change.content_type()).is_err();
+    if yes || is_refused || !is_blank(text) || is_blank(change.content()) {
+        return Ok(());
+    }
+    let answer = output.ask("The file is empty now: every value in it would be removed\nSeal it empty?");
+    match answer {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            Err(change.name(Error::new(Kind::Interrupted, "the file was emptied; nothing was written")))
+        }
+        Err(error) if error.kind() == Kind::NeedsTerminal => {
+            let error = Error::new(Kind::NeedsTerminal, "the file was emptied; nothing was written");
+            Err(change.name(error).advise("if every value is to be removed, seal it empty with --yes"))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::git::appended_lines::{ATTRIBUTES, AppendedLines};
 use crate::git::tracked::{self, Standing, tracked_key};
+use crate::options::locked_pairs::LockedPairs;
 use crate::options::pairs_below;
 use crate::options::plain_file;
 use crate::options::target;
@@ -88,6 +89,10 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let attributes = AppendedLines::missing_in(Path::new(".gitattributes"), ATTRIBUTES)?;
     let ignored = AppendedLines::missing_in(Path::new(".gitignore"), IGNORED)?;
     refuse_link(Path::new("config"))?;
+    let locked = match key.reference() {
+        Some(reference) => LockedPairs::find(here, &reference, key.is_new())?,
+        None => LockedPairs::default(),
+    };
 
     let mut done = Initialized::default();
     let reference = key.put(&mut done, output)?;
@@ -108,12 +113,13 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
             Some(SAMPLE.to_owned())
         }
     };
-    let next: Vec<_> = plain
-        .map(|plain| format!("envconf seal {plain}"))
-        .into_iter()
-        .chain(["envconf open app".into()])
-        .collect();
-    report(&done, reference, &next, output)
+    let open = (!locked.has_app()).then(|| "envconf open app".to_owned());
+    let next: Vec<_> = plain.map(|plain| format!("envconf seal {plain}")).into_iter().chain(open).collect();
+    report(&done, reference.clone(), &next, &locked, output)?;
+    if let Some(reference) = reference {
+        locked.say(&reference, output);
+    }
+    Ok(())
 }
 
 /// The local key that the project will have.
@@ -186,8 +192,22 @@ impl Key {
         Ok(Self::New { store, key, directory, from: From::Generated })
     }
 
+    /// The key's reference, where that is known without running a command.
+    fn reference(&self) -> Option<KeyRef> {
+        match self {
+            Self::OfVariable(_) => None,
+            Self::Enabled(key) | Self::Stored { key, .. } => Some(key.clone()),
+            Self::New { key, .. } => Some(key.key_ref().clone()),
+        }
+    }
+
+    /// Whether the key comes into the store now.
+    fn is_new(&self) -> bool {
+        matches!(self, Self::New { .. })
+    }
+
     /// Stores and enables the key; returns its reference, where that is known without running a command.
-    fn put(self, done: &mut Initialized, output: &Output) -> Result<Option<String>, Error> {
+    fn put(self, done: &mut Initialized, output: &Output) -> Result<Option<KeyRef>, Error> {
         let reference = match self {
             Self::OfVariable(variable) => {
                 done.kept.push(format!("the local key of {variable}"));
@@ -216,7 +236,7 @@ impl Key {
                 key.key_ref().clone()
             }
         };
-        Ok(Some(reference.to_string()))
+        Ok(Some(reference))
     }
 }
 
@@ -322,17 +342,28 @@ impl Initialized {
     }
 }
 
-fn report(done: &Initialized, key: Option<String>, next: &[String], output: &Output) -> Result<(), Error> {
+fn report(
+    done: &Initialized,
+    key: Option<KeyRef>,
+    next: &[String],
+    locked: &LockedPairs,
+    output: &Output,
+) -> Result<(), Error> {
+    let key = key.map(|key| key.to_string());
     if output.is_json() {
         let keys = done.new_key.iter().chain(&done.installed).map(|path| shown(path));
-        return output.json(&json!({
+        let mut report = json!({
             "made": keys.chain(done.made.iter().cloned()).collect::<Vec<_>>(),
             "extended": done.extended,
             "kept": done.kept,
             "key": key,
             "enabled_for": done.enabled.as_deref().map(shown),
             "next": next,
-        }));
+        });
+        if !locked.is_empty() {
+            report["sealed_for_others"] = locked.as_json();
+        }
+        return output.json(&report);
     }
     if let (Some(path), Some(key)) = (&done.new_key, &key) {
         output.say(format_args!("Created the local key {key}\n  {}", shown(path)));
@@ -353,6 +384,9 @@ fn report(done: &Initialized, key: Option<String>, next: &[String], output: &Out
         output.say(
             "warning: back up the local key: without it nobody can open the pairs that are sealed for it",
         );
+    }
+    if next.is_empty() {
+        return Ok(());
     }
     output.say("Next:");
     next.iter().for_each(|step| output.say(format_args!("  {step}")));

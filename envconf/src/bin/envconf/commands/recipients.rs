@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::options::global::Global;
 use crate::options::signing_args::{Signing, SigningArgs};
 use crate::options::target::Target;
-use crate::options::wanted_recipients::{refuse_drift, resolve};
+use crate::options::wanted_recipients::{OLDER_COMMITS_OPEN, refuse_drift, resolve};
 use crate::output::{Output, shown};
 
 /// Show, add or remove those who can open a pair
@@ -187,10 +187,10 @@ fn remove(plan: &RecipientPlan<'_>, named: &[KeyRef], dry_run: bool) -> Result<T
     }
     let mut lines = vec![format!("{}: new data key", shown(plan.target.pair.enc()))];
     lines.extend(named.iter().map(|key| format!("  no more for {key}")));
-    lines.push(
-        "older commits still open for who was removed: change the secrets themselves too, at their source"
-            .to_owned(),
-    );
+    let own = plan.services.own_keys().unwrap_or_default();
+    let lost = named.iter().filter(|key| own.contains(key));
+    lines.extend(lost.map(|key| format!("warning: {key} is a key of yours: you lose access with it")));
+    lines.push(OLDER_COMMITS_OPEN.to_owned());
     Ok(Told { lines, recipients, new_data_key: true })
 }
 

@@ -5,7 +5,7 @@ use envconf::format::{EncFile, Header};
 use envconf::format::{Id, Outline, Suite};
 use envconf::key_store::KnownPair;
 use envconf::pair::{Check, DataKeyUse, check_content, check_dotenv, content_type_of};
-use envconf::{ContentType, Error, Kind, Pair, Seal, Sealed, Trusted};
+use envconf::{ContentType, Error, KeyRef, Kind, Pair, Seal, Sealed, Trusted};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -14,8 +14,8 @@ use crate::options::global::{Global, one_of};
 use crate::options::plain_file;
 use crate::options::schema::SchemaArgs;
 use crate::options::signing_args::SigningArgs;
-use crate::options::target::{self, Target};
-use crate::options::wanted_recipients::{self, Sealing, Wanted};
+use crate::options::target::{self, Stated, Target};
+use crate::options::wanted_recipients::{self, Sealing, Wanted, say_of_lost};
 use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 
 /// Seal a plain file into a pair
@@ -157,7 +157,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         outline: is_of_rules.then_some((&outline, content_type, &content)),
     };
     let wanted = Wanted::choose(&args.recipients, &sealing)?;
-    let before = target.stated_header();
+    let before = Stated::read(&target.pair);
     let seal = seal.outline(outline.clone()).trust_for_old(wanted.trust_for_old(&target, global)?);
     let seal = wanted.known().map(KnownPair::generation).into_iter().fold(seal, Seal::above_generation);
     let seal = signing.apply(wanted.keys.iter().cloned().fold(seal, Seal::recipient));
@@ -173,11 +173,14 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         _ => error,
     })?;
     target.sealed(sealed.recipients(), output);
+    let stated = before.as_ref().map(|before| before.recipients.as_slice()).unwrap_or_default();
+    let lost: Vec<KeyRef> = stated.iter().filter(|key| !sealed.recipients().contains(key)).cloned().collect();
     if let (true, ContentSource::File(file)) = (args.rm, &source) {
         remove(file, &content, &target)?;
     }
-    report(&target, &sealed, &signing.ids(), args, output)?;
-    say_of_outline(&outline, before, &target, output)?;
+    report(&target, &sealed, &signing.ids(), &lost, args, output)?;
+    say_of_lost(&lost, &services, output);
+    say_of_outline(&outline, before.map(|before| before.header), &target, output)?;
     signing.say_missing(output);
     plain_file::note_quotes(content_type, &content, output);
     Ok(())
@@ -336,13 +339,14 @@ fn report(
     target: &Target,
     sealed: &Sealed,
     signed_by: &[Id],
+    lost: &[KeyRef],
     args: &Args,
     output: &Output,
 ) -> Result<(), Error> {
     let texts = |ids: &[Id]| ids.iter().map(Id::to_string).collect::<Vec<_>>();
     let recipients: Vec<_> = sealed.recipients().iter().map(ToString::to_string).collect();
     if output.is_json() {
-        return output.json(&json!({
+        let mut report = json!({
             "enc": target.pair.enc().to_string_lossy(),
             "key": target.pair.key().to_string_lossy(),
             "name": target.name.as_str(),
@@ -361,7 +365,11 @@ fn report(
             "removed": args.rm,
             "signers": texts(signed_by),
             "lost_signers": texts(sealed.lost_signers()),
-        }));
+        });
+        if !lost.is_empty() {
+            report["lost_recipients"] = lost.iter().map(ToString::to_string).collect();
+        }
+        return output.json(&report);
     }
     let generation = sealed.generation();
     let (enc, key) = (shown(target.pair.enc()), shown(target.pair.key()));
@@ -372,6 +380,7 @@ fn report(
         }
     }
     recipients.iter().for_each(|key| output.say(format_args!("  for {key}")));
+    lost.iter().for_each(|key| output.say(format_args!("  no more for {key}")));
     texts(signed_by).iter().for_each(|id| output.say(format_args!("  signed by {id}")));
     texts(sealed.lost_signers()).iter().for_each(|id| output.say(format_args!("  no more signed by {id}")));
     if sealed.check() == Check::AfterUnwrap {

@@ -5,3 +5,5 @@ pub(crate) mod program;
 pub(crate) mod memory_file;
 #[cfg(unix)]
 pub(crate) mod scratch;
+#[cfg(unix)]
+pub(crate) mod early_return;

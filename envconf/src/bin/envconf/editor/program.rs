@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::scratch;
+use super::{early_return, scratch};
 
 /// Where an editor is named, the first one first.
 const VARIABLES: [&str; 3] = ["ENVCONF_EDITOR", "VISUAL", "EDITOR"];
@@ -24,9 +24,20 @@ const FOLDER: &str = "{folder}";
 
 /// What keeps editors from leaving swap, undo, backup and history files anywhere but beside the file, whose folder is
 /// removed. Editors that write none (helix, kakoune, ed) need nothing.
-const PRESETS: [(&[&str], &[&str]); 6] = [
+const PRESETS: [(&[&str], &[&str]); 7] = [
     (
-        &["vim", "gvim", "view"],
+        &["gvim", "mvim"],
+        &[
+            "--nofork",
+            "-n",
+            "-i",
+            "NONE",
+            "-c",
+            "silent! set nobackup nowritebackup noundofile noswapfile viminfo=",
+        ],
+    ),
+    (
+        &["vim", "view"],
         &["-n", "-i", "NONE", "-c", "silent! set nobackup nowritebackup noundofile noswapfile viminfo="],
     ),
     (
@@ -68,6 +79,8 @@ const PRESETS: [(&[&str], &[&str]); 6] = [
 pub(crate) struct Editor {
     /// As a shell reads it.
     command: String,
+    /// The name of the program in it.
+    program: String,
     preset: &'static [&'static str],
 }
 
@@ -94,7 +107,12 @@ impl Editor {
         };
         let program = program_of(&command);
         let preset = PRESETS.iter().find(|(programs, _)| programs.contains(&program.as_str()));
-        Ok(Self { command, preset: preset.map_or(&[], |(_, arguments)| arguments) })
+        Ok(Self { command, program, preset: preset.map_or(&[], |(_, arguments)| arguments) })
+    }
+
+    /// What to do where it returned before anybody can have edited anything; `None` for one that is known to wait.
+    pub(crate) fn advice_to_wait(&self) -> Option<String> {
+        self.preset.is_empty().then(|| early_return::advice(&self.program, &self.command))
     }
 
     /// Has `file` edited; its folder is the only one for temporary files.

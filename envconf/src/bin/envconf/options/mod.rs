@@ -4,6 +4,7 @@ pub(crate) mod global;
 pub(crate) mod pair_change;
 pub(crate) mod batch;
 pub(crate) mod variable_names;
+pub(crate) mod locked_pairs;
 pub(crate) mod pairs_below;
 pub(crate) mod plain_file;
 pub(crate) mod wanted_recipients;

@@ -302,6 +302,23 @@ pub(crate) fn refuse_drift(
     ))
 }
 
+/// Says what the loss of access means for those in `lost`, who could open the old pair and cannot open the new one.
+pub(crate) fn say_of_lost(lost: &[KeyRef], services: &KeyServices, output: &Output) {
+    if lost.is_empty() {
+        return;
+    }
+    // The pair is written: from here on nothing is a failure.
+    let own = services.own_keys().unwrap_or_default();
+    lost.iter().filter(|key| own.contains(key)).for_each(|key| {
+        output.say(format_args!("warning: {key} is a key of yours: you lost access with it"));
+    });
+    output.say(OLDER_COMMITS_OPEN);
+}
+
+/// What remains to be done after a recipient lost access.
+pub(crate) const OLDER_COMMITS_OPEN: &str =
+    "older commits still open for who was removed: change the secrets themselves too, at their source";
+
 /// How the recipients that are wanted differ from those that there are, each in words.
 pub(crate) fn differences(there: &[KeyRef], wanted: &[KeyRef]) -> Vec<String> {
     let added = wanted.iter().filter(|key| !there.contains(key)).map(|key| format!("not yet {key}"));
