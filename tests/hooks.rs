@@ -211,6 +211,21 @@ fn husky_that_is_installed_afterwards_does_not_end_the_check() {
     repository.is_checked();
 }
 
+/// A new work tree: git is told where husky's hooks are, and there are none yet.
+#[test]
+fn without_the_generated_hooks_nothing_is_checked() {
+    let repository = Repository::of_husky("true\n");
+    repository.install_husky_9();
+    assert!(!repository.envconf(&["hook", "install"]).contains("warning"));
+    repository.is_checked();
+    fs::remove_dir_all(repository.0.path(".husky/_")).unwrap();
+    repository.is_gone();
+    let text = repository.envconf(&["hook", "install"]);
+    assert!(text.contains("warning: husky has not written its hooks here"), "{text}");
+    repository.install_husky_9();
+    repository.is_checked();
+}
+
 #[test]
 fn what_an_earlier_version_put_into_a_generated_hook_goes() {
     let repository = Repository::of_husky("true\n");

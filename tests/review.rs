@@ -311,6 +311,22 @@ fn secret_files_are_found_among_what_is_staged() {
     repository.git(&["mv", "template.txt", ".env.production"]);
     let text = repository.envconf_ends(50, &["scan", "--staged"]);
     assert!(text.contains(".env.production: plain-file: ") && text.contains("1 finding"), "{text}");
+    // A plain file that was committed before is noticed when its pair is staged.
+    repository.git(&["reset", "--quiet", "--hard"]);
+    repository.0.write("web/shop.toml", "port = 1\n");
+    repository.git(&["add", "--force", "web/shop.toml"]);
+    repository.git(&["commit", "--quiet", "--no-verify", "--message", "plain"]);
+    assert_eq!(repository.envconf(&["scan", "--staged"]), "");
+    repository.envconf(&["seal", "web/shop.toml", "--tracked", "--quiet"]);
+    repository.git(&["add", "web"]);
+    let text = repository.envconf_ends(50, &["scan", "--staged"]);
+    assert!(text.contains("web/shop.toml: plain-file: ") && text.contains("1 finding"), "{text}");
+    assert_eq!(repository.envconf(&["scan", "--staged", "--exclude", "web/shop.toml"]), "");
+    repository.git(&["rm", "--quiet", "--cached", "web/shop.toml"]);
+    fs::remove_file(repository.0.path("web/shop.toml")).unwrap();
+    assert_eq!(repository.envconf(&["scan", "--staged"]), "");
+    repository.git(&["mv", "template.txt", ".env.production"]);
+
     // A deletion leaves nothing behind.
     repository.git(&["commit", "--quiet", "--no-verify", "--message", "oops"]);
     repository.git(&["rm", "--quiet", ".env.production"]);

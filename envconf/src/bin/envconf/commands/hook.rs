@@ -81,6 +81,7 @@ fn install(repository: &Repository, output: &Output) -> Result<(), Error> {
             None => kept.push(shown(hook.path())),
         }
     }
+    let lacks_generated = generated.as_ref().is_some_and(|generated| !generated.is_run());
     if let Some(generated) = generated {
         generated.remove_check()?;
     }
@@ -103,6 +104,9 @@ fn install(repository: &Repository, output: &Output) -> Result<(), Error> {
     report("set up", &done, &kept, output)?;
     for (hook, _) in &hooks {
         say_of_place(hook, repository, output)?;
+    }
+    if lacks_generated {
+        output.say("warning: husky has not written its hooks here, so git runs none: run `npm install`, or `npx husky`");
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::git::Repository;
 use crate::git::appended_lines::ATTRIBUTES;
 use crate::git::scan::files::FilesToScan;
-use crate::git::scan::{Finding, Scan};
+use crate::git::scan::{Finding, Scan, plain_beside};
 use crate::options::global::Global;
 use crate::output::{Output, shown};
 
@@ -51,7 +51,10 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
     let (files, candidates) = match (&repository, args.staged) {
         (Some(repository), true) => {
             let files = FilesToScan::indexed(repository)?;
-            (files, repository.staged()?.into_iter().collect())
+            let staged: BTreeSet<_> = repository.staged()?.into_iter().collect();
+            // A plain file that was committed before its pair is to be noticed with the pair.
+            let plain = plain_beside(&files, &staged);
+            (files, staged.into_iter().chain(plain).collect())
         }
         (Some(repository), false) => {
             let files = FilesToScan::tracked(repository)?;

@@ -106,6 +106,9 @@ pub(crate) fn generated_hook(repository: &Repository) -> Result<Option<Hook>, Er
 pub(crate) fn is_checked(repository: &Repository) -> Result<bool, Error> {
     let hooks = hooks(repository)?;
     let Some(hook) = hooks.first() else { return Ok(false) };
+    if generated_hook(repository)?.is_some_and(|generated| !generated.is_run()) {
+        return Ok(false);
+    }
     if hook.runs_check() {
         return Ok(true);
     }

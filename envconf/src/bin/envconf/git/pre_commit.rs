@@ -56,10 +56,14 @@ impl Hook {
         String::from_utf8_lossy(self.bytes.as_deref().unwrap_or_default()).into_owned()
     }
 
+    /// Whether it is there, and is run.
+    pub(crate) fn is_run(&self) -> bool {
+        self.bytes.is_some() && (self.runner == HookRunner::Husky || is_executable(&self.path))
+    }
+
     /// Whether it is run, and runs the check, between our marks or anywhere else.
     pub(crate) fn runs_check(&self) -> bool {
-        let is_run = self.runner == HookRunner::Husky || is_executable(&self.path);
-        is_run && self.bytes.as_deref().is_some_and(checks)
+        self.is_run() && self.bytes.as_deref().is_some_and(checks)
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -327,6 +327,21 @@ impl Scan {
     }
 }
 
+/// The plain files, of all `files`, whose pair is among `paths`.
+pub(crate) fn plain_beside(files: &FilesToScan, paths: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    let pairs: BTreeSet<_> = paths
+        .iter()
+        .filter(|path| files.has(path))
+        .filter_map(|path| Some((folder(path), plain_name::sealed_stem(path)?)))
+        .collect();
+    if pairs.is_empty() {
+        return Vec::new();
+    }
+    let is_beside =
+        |path: &PathBuf| plain_name::stem(path).is_some_and(|stem| pairs.contains(&(folder(path), stem)));
+    files.paths().into_iter().filter(is_beside).collect()
+}
+
 fn folder(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("")).to_owned()
 }
