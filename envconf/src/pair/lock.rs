@@ -13,27 +13,33 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Held while a pair is read, made anew and replaced.
 pub(crate) struct Lock {
-    /// `None` where the file system has no such locks.
+    /// `None` where nothing can be written either, and on systems that lock no directories.
     _folder: Option<File>,
 }
 
 impl Lock {
     /// Waits until no other sealer is at work in the pair's folder, then removes what a killed one left of this pair.
     ///
-    /// Where the file system has no such locks the sealer goes on without one, and removes nothing.
+    /// Two sealers without a lock can leave the `.enc` of one and the `.key` of the other, which nobody can open. So a
+    /// file system without locks is an error.
     ///
     /// # Errors
-    /// [`Kind::Io`] when another sealer does not end.
+    /// [`Kind::Io`] when another sealer does not end, and where the folder cannot be locked.
     pub(crate) fn of(pair: &Pair) -> Result<Self, Error> {
         Self::within(pair, PATIENCE)
     }
 
     fn within(pair: &Pair, patience: Duration) -> Result<Self, Error> {
-        // A folder that is missing, or that cannot be opened, is met when something is written.
-        let Ok(folder) = File::open(pair.folder()) else { return Ok(Self { _folder: None }) };
+        let folder = match File::open(pair.folder()) {
+            Ok(folder) => folder,
+            // Whatever is written into it fails too.
+            Err(error) if is_missing(&error) => return Ok(Self { _folder: None }),
+            Err(error) if cfg!(unix) => return Err(not_locked(pair, error)),
+            Err(_) => return Ok(Self { _folder: None }),
+        };
         let started = Instant::now();
         loop {
-            match folder.try_lock() {
+            match try_lock(&folder) {
                 Ok(()) => {
                     pair.sweep();
                     return Ok(Self { _folder: Some(folder) });
@@ -45,9 +51,34 @@ impl Lock {
                         "another sealer is at work in this folder and does not end; nothing was written",
                     ));
                 }
-                Err(TryLockError::Error(_)) => return Ok(Self { _folder: None }),
+                Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(error)) => return Err(not_locked(pair, error)),
             }
         }
+    }
+}
+
+fn is_missing(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+fn not_locked(pair: &Pair, error: std::io::Error) -> Error {
+    Error::write(pair.folder(), error).advise(
+        "envconf cannot lock this directory, so two sealers could mix their files; nothing was written. Some network file systems have no locks: seal in a directory on a local disk, then copy the .enc and the .key together",
+    )
+}
+
+#[cfg(not(test))]
+fn try_lock(folder: &File) -> Result<(), TryLockError> {
+    folder.try_lock()
+}
+
+/// Fails in threads that stand for a file system without locks.
+#[cfg(test)]
+fn try_lock(folder: &File) -> Result<(), TryLockError> {
+    match tests::NO_LOCKS.get() {
+        Some(kind) => Err(TryLockError::Error(kind.into())),
+        None => folder.try_lock(),
     }
 }
 
@@ -58,10 +89,80 @@ pub(crate) fn overtaken(pair: &Pair) -> Error {
         .advise("do it again, on what is there now")
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
-    use super::*;
+    use std::cell::Cell;
+    use std::io::ErrorKind;
 
+    use super::*;
+    use crate::pair::{Policy, Rewrap, Seal, Trusted, open};
+    use crate::{ContentType, KeyServices, LocalKey};
+
+    thread_local! {
+        /// What locking fails with in this thread.
+        pub(super) static NO_LOCKS: Cell<Option<ErrorKind>> = const { Cell::new(None) };
+    }
+
+    /// Eight sealers with a new data key each, several times.
+    #[cfg(unix)]
+    #[test]
+    fn sealers_on_a_file_system_without_locks_write_nothing() {
+        for kind in [ErrorKind::Unsupported, ErrorKind::PermissionDenied, ErrorKind::Other] {
+            let folder = tempfile::tempdir().unwrap();
+            let (name, environment) = ("app".parse().unwrap(), "default".parse().unwrap());
+            let pair = Pair::new(folder.path(), &name, &environment);
+            let key = LocalKey::generate().unwrap();
+            let services = KeyServices::none().local_key(key.clone());
+            let seal = Seal::new(name.clone(), environment.clone(), ContentType::Toml)
+                .recipient(key.key_ref().clone())
+                .new_data_key();
+            let policy = Policy::new(name, environment).trust([Trusted::Local]);
+            seal.seal(&pair, b"a = 0\n", &services).unwrap();
+            let before = (pair.read_enc().unwrap(), pair.read_key().unwrap());
+            std::thread::scope(|scope| {
+                for number in 1..=8 {
+                    let (pair, seal, services, policy) = (&pair, &seal, &services, &policy);
+                    scope.spawn(move || {
+                        NO_LOCKS.set(Some(kind));
+                        let content = format!("a = {number}\n");
+                        let opened = open(pair, policy, services).unwrap();
+                        for _ in 0..3 {
+                            let results = [
+                                seal.seal(pair, content.as_bytes(), services).map(drop),
+                                seal.seal_over(pair, &opened, content.as_bytes(), services).map(drop),
+                                Rewrap::new(policy.clone())
+                                    .recipient(LocalKey::generate().unwrap().key_ref().clone())
+                                    .rewrap(pair, services)
+                                    .map(drop),
+                            ];
+                            for error in results.into_iter().filter_map(Result::err) {
+                                // A recipient whose key nobody has is refused before anything is locked.
+                                assert!([11, 43].contains(&error.exit_code()), "{error}");
+                            }
+                            let error = seal.seal(pair, content.as_bytes(), services).unwrap_err();
+                            assert_eq!(error.exit_code(), 11);
+                            assert!(error.advice().unwrap().contains("cannot lock"), "{error}");
+                        }
+                    });
+                }
+            });
+            assert_eq!((pair.read_enc().unwrap(), pair.read_key().unwrap()), before);
+            assert_eq!(open(&pair, &policy, &services).unwrap().content(), b"a = 0\n");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_missing_is_left_to_whoever_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let pair =
+            Pair::new(folder.path().join("gone"), &"app".parse().unwrap(), &"default".parse().unwrap());
+        // Without a folder there is nothing to lock, and whoever writes meets that.
+        NO_LOCKS.set(Some(ErrorKind::Unsupported));
+        Lock::of(&pair).unwrap();
+    }
+
+    #[cfg(unix)]
     #[test]
     fn a_second_sealer_waits_and_gives_up() {
         let folder = tempfile::tempdir().unwrap();
@@ -73,6 +174,7 @@ mod tests {
         Lock::within(&pair, Duration::ZERO).unwrap();
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_a_killed_sealer_left_of_this_pair_goes() {
         let folder = tempfile::tempdir().unwrap();
