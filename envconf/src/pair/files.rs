@@ -114,38 +114,49 @@ impl Pair {
     pub(crate) fn replace_enc(&self, enc: &[u8], trimmed: Option<&[u8]>) -> Result<(), Error> {
         let enc = Staged::write(&self.enc, enc)?;
         let trimmed = trimmed.map(|key| Staged::write(&self.key, key)).transpose()?;
-        enc.replace()?;
-        trimmed.map_or(Ok(()), Staged::replace)
+        if enc.replace()? == Lasting::Yes {
+            trim(trimmed);
+        }
+        Ok(())
     }
 
     /// Replaces the `.key`, by one that holds the data key of the `.enc` too.
     pub(crate) fn replace_key(&self, key: &[u8]) -> Result<(), Error> {
-        Staged::write(&self.key, key)?.replace()
+        Staged::write(&self.key, key)?.replace().map(drop)
     }
 
     /// Replaces both files by a pair with a new data key, so that whoever reads in between finds a pair that opens:
     /// first a `.key` that has the old section too, then the `.enc`, then the final `.key` (format.md §4, "Writing").
     ///
     /// All three are written out before the first replaces anything, so that a full disk is met in time. Should the
-    /// `.enc` still not be replaced, the `.key` becomes what it was.
+    /// `.enc` still not be replaced, the `.key` becomes what it was. Once the `.enc` is replaced, the pair is sealed: where
+    /// the final `.key` cannot be put in its place, or a power failure could bring back the old `.enc`, the old section
+    /// stays until the next seal.
     pub(crate) fn replace_both(&self, both_keys: Option<&[u8]>, enc: &[u8], key: &[u8]) -> Result<(), Error> {
         let before = if self.key.exists() { Some(self.read_key()?) } else { None };
         let first = Staged::write(&self.key, both_keys.unwrap_or(key))?;
         let enc = Staged::write(&self.enc, enc)?;
         let last = both_keys.map(|_| Staged::write(&self.key, key)).transpose()?;
-        first.replace()?;
+        let is_first_lasting = first.replace()?;
         // Only while the old `.enc` is in its place: the new one needs the new `.key`, synchronised or not.
         if let Err(error) = enc.rename() {
             // The pair opens as it is; if it cannot be put back, that is all there is to be had.
             let _ = match before {
-                Some(before) => Staged::write(&self.key, &before).and_then(Staged::replace),
+                Some(before) => Staged::write(&self.key, &before).and_then(Staged::replace).map(drop),
                 None => std::fs::remove_file(&self.key).map_err(|error| Error::write(&self.key, error)),
             };
             return Err(error);
         }
-        enc.sync_folder()?;
-        last.map_or(Ok(()), Staged::replace)
+        if (is_first_lasting, enc.sync_folder()) == (Lasting::Yes, Lasting::Yes) {
+            trim(last);
+        }
+        Ok(())
     }
+}
+
+/// Replaces a `.key` by one without the sections that its `.enc` does not use. One that stays is as good.
+fn trim(trimmed: Option<Staged<'_>>) {
+    let _ = trimmed.map(Staged::replace);
 }
 
 /// Name and environment that a file's name says (api.md §1): the name without `.conf.enc`, `.conf.key` or its last
@@ -219,6 +230,14 @@ fn is_temporary(name: &str, path: &Path) -> bool {
     random.is_some_and(|random| temporary_name(path, random) == name)
 }
 
+/// Whether a replaced file is the one that a power failure leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lasting {
+    Yes,
+    /// The folder could not be synchronised.
+    Unknown,
+}
+
 /// New content of a file, written out and synchronised beside it, and not yet in its place. Removed on drop.
 struct Staged<'a> {
     path: &'a Path,
@@ -239,10 +258,10 @@ impl<'a> Staged<'a> {
         Ok(staged)
     }
 
-    /// Puts it in its place, and makes that last.
-    fn replace(self) -> Result<(), Error> {
+    /// Puts it in its place, and makes that last where the system can. Not an error after the file was replaced.
+    fn replace(self) -> Result<Lasting, Error> {
         self.rename()?;
-        self.sync_folder()
+        Ok(self.sync_folder())
     }
 
     /// Puts it in its place, as a whole or not at all.
@@ -250,8 +269,11 @@ impl<'a> Staged<'a> {
         std::fs::rename(&self.temporary, self.path).map_err(|error| Error::write(self.path, error))
     }
 
-    fn sync_folder(&self) -> Result<(), Error> {
-        sync_folder(self.path).map_err(|error| Error::write(self.path, error))
+    fn sync_folder(&self) -> Lasting {
+        match sync_folder(self.path) {
+            Ok(()) => Lasting::Yes,
+            Err(_) => Lasting::Unknown,
+        }
     }
 }
 
@@ -264,6 +286,10 @@ impl Drop for Staged<'_> {
 
 #[cfg(unix)]
 fn sync_folder(path: &Path) -> std::io::Result<()> {
+    #[cfg(test)]
+    if tests::NO_SYNC.get() {
+        return Err(std::io::ErrorKind::Other.into());
+    }
     let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
 }
@@ -301,7 +327,35 @@ pub fn content_type_of(path: &Path, content: &[u8]) -> Result<crate::format::Con
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local! {
+        /// Stands for a folder that cannot be synchronised, in this thread.
+        pub(super) static NO_SYNC: Cell<bool> = const { Cell::new(false) };
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_was_replaced_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let pair = Pair::new(folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        let content = || (std::fs::read(pair.enc()).unwrap(), std::fs::read(pair.key()).unwrap());
+        NO_SYNC.set(true);
+        pair.replace_both(None, b"1", b"1").unwrap();
+        assert_eq!(content(), (b"1".to_vec(), b"1".to_vec()));
+        // The old `.enc` may be back after a power failure, so its section stays.
+        pair.replace_both(Some(b"1 and 2"), b"2", b"2").unwrap();
+        assert_eq!(content(), (b"2".to_vec(), b"1 and 2".to_vec()));
+        pair.replace_enc(b"3", Some(b"2")).unwrap();
+        assert_eq!(content(), (b"3".to_vec(), b"1 and 2".to_vec()));
+        pair.replace_key(b"3").unwrap();
+        NO_SYNC.set(false);
+        pair.replace_both(Some(b"3 and 4"), b"4", b"4").unwrap();
+        assert_eq!(content(), (b"4".to_vec(), b"4".to_vec()));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 
     #[test]
     fn a_files_name_says_name_and_environment() {
