@@ -439,3 +439,57 @@ fn the_guard_removes_only_what_it_has_made() {
         text(&output.stderr)
     );
 }
+
+/// The process ids of guards whose folder lies in the place of `case`.
+fn guards(case: &Case) -> Vec<String> {
+    let place = case.memory.path().to_str().unwrap();
+    let processes =
+        fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let is_guard = |pid: &String| {
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+        arguments.starts_with("envconf guard") && arguments.contains(place)
+    };
+    processes.filter(|pid| pid.parse::<u32>().is_ok()).filter(is_guard).collect()
+}
+
+fn kill(pid: &str) {
+    assert!(Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap().success());
+}
+
+#[test]
+fn what_a_killed_command_and_its_killed_guard_left_goes_with_the_next_run() {
+    let case = Case::new("app.toml", TOML);
+    let waiting = "echo $$ >$here/waiting.new; mv $here/waiting.new $here/waiting; exec sleep 600";
+    let run = |arguments: &[&str], editor: &str| {
+        let mut command = case.command(ENVCONF, arguments, editor);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let wait = format!("here='{}'; {waiting}", case.sandbox.root().display());
+    let exec = ["exec", "app", "--file", "--file-name", "app.toml", "--", "sh", "-c", &wait, "{}"];
+    for arguments in [&["edit", "app"][..], &exec] {
+        let mut child = run(arguments, waiting);
+        case.until("it is at work", || case.sandbox.exists("waiting"));
+        let editor = case.read("waiting");
+        fs::remove_file(case.sandbox.path("waiting")).unwrap();
+        let [left] = &case.left()[..] else { panic!("{:?}", case.left()) };
+        // Another command leaves it alone: its process is at work, and so is its guard.
+        assert!(case.edit("true").status.success());
+        assert!(left.exists());
+        for guard in guards(&case) {
+            kill(&guard);
+        }
+        case.until("the guard has ended", || guards(&case).iter().all(|guard| !is_running(guard)));
+        assert!(case.edit("true").status.success());
+        assert!(left.exists(), "its process is at work");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if is_running(&editor) {
+            kill(&editor);
+        }
+        assert!(fs::read(left.join(if arguments == exec { "app.toml" } else { "app.default.toml" })).is_ok());
+        let output = case.edit("true");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(case.left(), Vec::<PathBuf>::new());
+    }
+}

@@ -4,6 +4,8 @@
 pub(crate) mod program;
 pub(crate) mod memory_file;
 #[cfg(unix)]
+mod leftovers;
+#[cfg(unix)]
 pub(crate) mod scratch;
 #[cfg(unix)]
 pub(crate) mod early_return;

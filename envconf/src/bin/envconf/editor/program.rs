@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{early_return, scratch};
+use super::{early_return, leftovers};
 
 /// Where an editor is named, the first one first.
 const VARIABLES: [&str; 3] = ["ENVCONF_EDITOR", "VISUAL", "EDITOR"];
@@ -214,7 +214,7 @@ impl EditorSignals {
                 if let Some(editor) = Pid::from_raw(editor.load(Ordering::SeqCst)) {
                     let _ = kill_process(editor, Signal::TERM); // it may have ended on its own
                 }
-                scratch::remove(&folder);
+                leftovers::remove(&folder);
                 std::process::exit(Error::new(Kind::Interrupted, "").exit_code().into());
             }
         });

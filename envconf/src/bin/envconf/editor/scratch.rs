@@ -3,7 +3,8 @@
 //!
 //! A second process guards it: it makes the folder, waits until the command has ended, in whatever way, and removes the
 //! folder then. For `edit` it holds the reading end of a pipe whose other end only the command has. For `exec`, whose
-//! process becomes another program, it waits for the end of that process.
+//! process becomes another program, it waits for the end of that process. Where both are killed, the next command that
+//! makes such a folder removes this one.
 
 use std::fs::DirBuilder;
 use std::io::{self, BufRead as _, Read as _, Write as _};
@@ -19,6 +20,7 @@ use envconf::process::setting;
 use envconf::{Error, Kind};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
+use super::leftovers;
 use crate::output::{Output, shown};
 
 /// The environment variable that names the directory to make them in.
@@ -71,34 +73,23 @@ impl Scratch {
     }
 }
 
-/// Returns the path of a folder that is not there yet, below `place`.
+/// Returns the path of a folder that is not there yet, below `place`, after removing what killed commands left there.
 fn new_folder(kind: &str, place: &Path) -> Result<PathBuf, Error> {
+    leftovers::clear(place);
     let mut random = [0; 8];
     getrandom::fill(&mut random)
         .map_err(|_| Error::new(Kind::Unexpected, "the operating system gives no randomness"))?;
-    let name = format!("{kind}-{:016x}", u64::from_ne_bytes(random));
+    let name = leftovers::own_name(kind, u64::from_ne_bytes(random));
     std::path::absolute(place.join(name)).map_err(|error| Error::write(place, error))
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        remove(&self.folder);
+        leftovers::remove(&self.folder);
         // Without a folder a guard that waits for this process has nothing left to do either.
         if let Some(mut guard) = self.guard.take() {
             drop(guard.stdin.take());
             let _ = guard.wait(); // it has nothing left to do
-        }
-    }
-}
-
-/// Removes a folder, in which an editor that is being ended may still make files.
-pub(crate) fn remove(folder: &Path) {
-    for _ in 0..50 {
-        match std::fs::remove_dir_all(folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            _ => return,
         }
     }
 }
@@ -210,6 +201,7 @@ pub(crate) fn guard(args: &Guard) -> Result<(), Error> {
         signal_hook::flag::register(signal, Arc::clone(&noted)).map_err(failed)?;
     }
     let made = DirBuilder::new().mode(0o700).create(folder);
+    let _lock = leftovers::hold(folder);
     let answer = made.as_ref().err().map_or(MADE, |error| error.raw_os_error().unwrap_or(-1));
     // Where nobody reads it, the input is at its end too.
     let _ = writeln!(io::stdout(), "{answer}");
@@ -218,7 +210,7 @@ pub(crate) fn guard(args: &Guard) -> Result<(), Error> {
         Some(process) => wait_for_process(process),
         None => wait_for_end_of_input(),
     }
-    remove(folder);
+    leftovers::remove(folder);
     Ok(())
 }
 

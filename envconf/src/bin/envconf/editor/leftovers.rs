@@ -1,0 +1,194 @@
+//! Plain files that a killed command and its killed guard left in memory: found by their names, and removed.
+//!
+//! The name of a folder says which process it is for: `envconf-edit-NAMESPACE-PROCESS-START-RANDOM`. A process number
+//! alone would not do: numbers are used again, and containers that share a `/dev/shm` have the same ones. The guard keeps
+//! a lock on the folder as long as it runs.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::{Pid, geteuid, test_kill_process};
+
+/// What the names of the folders begin with, before `-`.
+const KINDS: [&str; 2] = ["envconf-edit", "envconf-exec"];
+
+/// A process on this machine, one that has ended included.
+#[derive(Debug, PartialEq, Eq)]
+struct Owner {
+    /// The inode of its PID namespace; 0 where the system has none.
+    namespace: u64,
+    process: i32,
+    /// When it started, in the kernel's ticks; 0 where that is not known.
+    start: u64,
+}
+
+impl Owner {
+    fn this_process() -> Self {
+        let process = i32::try_from(std::process::id()).unwrap_or_default();
+        Self { namespace: own_namespace(), process, start: stat_of(process).map_or(0, |stat| stat.start) }
+    }
+
+    /// Reads the owner from the name of a folder; `None` where it is another name.
+    fn from_name(name: &str) -> Option<Self> {
+        let rest = KINDS.iter().find_map(|kind| name.strip_prefix(kind)?.strip_prefix('-'))?;
+        let parts: Vec<&str> = rest.split('-').collect();
+        let [namespace, process, start, random] = parts[..] else { return None };
+        let is_random = random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_random.then_some(())?;
+        let owner = Self {
+            namespace: namespace.parse().ok()?,
+            process: process.parse().ok().filter(|process| *process > 0)?,
+            start: start.parse().ok()?,
+        };
+        // Numbers have one spelling.
+        (name_of(name.split_at("envconf-edit".len()).0, &owner, random) == name).then_some(owner)
+    }
+
+    /// Whether the process has certainly ended.
+    fn has_ended(&self) -> bool {
+        if self.namespace == 0 || self.namespace != own_namespace() {
+            return false;
+        }
+        let Some(process) = Pid::from_raw(self.process) else { return false };
+        if test_kill_process(process) == Err(rustix::io::Errno::SRCH) {
+            return true;
+        }
+        // The number may be another process's by now, or that of one whose parent has not waited for it.
+        let Some(stat) = stat_of(self.process) else { return false };
+        stat.is_zombie || self.start != 0 && stat.start != self.start
+    }
+}
+
+fn name_of(kind: &str, owner: &Owner, random: &str) -> String {
+    let Owner { namespace, process, start } = owner;
+    format!("{kind}-{namespace}-{process}-{start}-{random}")
+}
+
+/// Returns the name of a folder that belongs to this process.
+pub(super) fn own_name(kind: &str, random: u64) -> String {
+    name_of(kind, &Owner::this_process(), &format!("{random:016x}"))
+}
+
+/// Locks the folder for as long as the result lives. Where the system locks no folders, its owner still keeps it.
+pub(super) fn hold(folder: &Path) -> Option<File> {
+    File::open(folder).ok().filter(|folder| folder.try_lock().is_ok())
+}
+
+/// Removes a folder, in which an editor that is being ended may still make files.
+pub(super) fn remove(folder: &Path) {
+    for _ in 0..50 {
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            _ => return,
+        }
+    }
+}
+
+/// Removes the folders in `place` that are this user's, and whose process and guard have both ended.
+pub(super) fn clear(place: &Path) {
+    let Ok(entries) = std::fs::read_dir(place) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let has_ended = name.to_str().and_then(Owner::from_name).is_some_and(|owner| owner.has_ended());
+        if has_ended && let Some(_lock) = own_unused_folder(&entry.path()) {
+            remove(&entry.path());
+        }
+    }
+}
+
+/// Opens and locks a folder of this user that no guard has locked; a link is none.
+fn own_unused_folder(path: &Path) -> Option<File> {
+    let flags = (rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NOFOLLOW).bits();
+    let folder = OpenOptions::new().read(true).custom_flags(i32::try_from(flags).ok()?).open(path).ok()?;
+    let metadata = folder.metadata().ok()?;
+    let is_own = metadata.is_dir() && metadata.uid() == geteuid().as_raw();
+    (is_own && folder.try_lock().is_ok()).then_some(folder)
+}
+
+/// Returns the inode of the PID namespace, from `pid:[4026531836]`.
+fn own_namespace() -> u64 {
+    let link = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let text = link.to_string_lossy();
+    text.strip_prefix("pid:[").and_then(|rest| rest.strip_suffix(']')?.parse().ok()).unwrap_or_default()
+}
+
+/// What `/proc/PROCESS/stat` says of a process.
+struct Stat {
+    is_zombie: bool,
+    start: u64,
+}
+
+fn stat_of(process: i32) -> Option<Stat> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The second field, in parentheses, may hold blanks and parentheses.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let is_zombie = matches!(fields.next()?, "Z" | "X");
+    Some(Stat { is_zombie, start: fields.nth(18)?.parse().ok()? })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_their_owner() {
+        let name = own_name("envconf-edit", 7);
+        let own = Owner::from_name(&name).unwrap();
+        assert_eq!(own, Owner::this_process());
+        assert!(!own.has_ended() && own.start > 0 && own.namespace > 0, "{name}");
+        assert!(Owner { start: own.start + 1, ..Owner::this_process() }.has_ended());
+        assert!(!Owner { namespace: own.namespace + 1, start: 1, ..Owner::this_process() }.has_ended());
+        for other in [
+            "envconf-edit-0123456789abcdef",
+            "envconf-edit-1-2-3-0123456789abcde",
+            "envconf-edit-1-2-3-0123456789abcdeg",
+            "envconf-edit-1-02-3-0123456789abcdef",
+            "envconf-edit-1-0-3-0123456789abcdef",
+            "envconf-edit-1--2-3-0123456789abcdef",
+            "envconf-edits-1-2-3-0123456789abcdef",
+            "envconf-open-1-2-3-0123456789abcdef",
+            "envconf-edit",
+        ] {
+            assert_eq!(Owner::from_name(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_own_folders_without_process_and_guard_go() {
+        let place = tempfile::tempdir().unwrap();
+        let own = Owner::this_process();
+        let ended = Owner { start: own.start + 1, ..Owner::this_process() };
+        let elsewhere = Owner { namespace: own.namespace + 1, process: i32::MAX, start: 1 };
+        let make = |kind: &str, owner: &Owner, random: &str| {
+            let folder = place.path().join(name_of(kind, owner, random));
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("app.toml"), "canary").unwrap();
+            folder
+        };
+        let gone = [
+            make("envconf-edit", &ended, "0000000000000001"),
+            make("envconf-exec", &ended, "0000000000000002"),
+        ];
+        let guarded = make("envconf-edit", &ended, "0000000000000003");
+        let _lock = hold(&guarded).unwrap();
+        let kept = [
+            guarded,
+            make("envconf-exec", &Owner::this_process(), "0000000000000004"),
+            make("envconf-exec", &elsewhere, "0000000000000005"),
+            make("other", &ended, "0000000000000006"),
+        ];
+        let link = place.path().join(name_of("envconf-edit", &ended, "0000000000000007"));
+        std::os::unix::fs::symlink(&kept[3], &link).unwrap();
+        let file = place.path().join(name_of("envconf-edit", &ended, "0000000000000008"));
+        std::fs::write(&file, "canary").unwrap();
+        clear(place.path());
+        assert!(gone.iter().all(|folder| !folder.exists()));
+        assert!(kept.iter().all(|folder| folder.join("app.toml").exists()));
+        assert!(link.symlink_metadata().is_ok() && file.exists());
+    }
+}
