@@ -17,6 +17,7 @@ use output::{Output, error_report, hints};
 fn main() -> ExitCode {
     // Where the system refuses it the command does its work all the same, and nobody could do anything about it here.
     envconf::harden();
+    report_file_size_limit();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(stopped) => return error_report::not_parsed(&stopped),
@@ -25,6 +26,18 @@ fn main() -> ExitCode {
     match run(&cli, &output) {
         Ok(code) => code,
         Err(error) => error_report::failed(&hints::with_options(error), &output),
+    }
+}
+
+/// Has a write beyond the file size limit (`ulimit -f`) fail, where SIGXFSZ would end the process and leave half a file.
+///
+/// A handler and not "ignore": a program that this process becomes starts with the default again.
+fn report_file_size_limit() {
+    #[cfg(unix)]
+    {
+        let noted = std::sync::Arc::default();
+        // Without it the process ends as it did before.
+        let _ = signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), noted);
     }
 }
 

@@ -71,36 +71,48 @@ fn install(repository: &Repository, output: &Output) -> Result<(), Error> {
     let driver = repository.setting(DRIVER)?;
     let remembered = repository.setting(hook_managers::REMEMBERED)?;
 
-    let (mut done, mut kept) = (Vec::new(), Vec::new());
-    for (hook, planned) in &hooks {
-        match planned {
-            Some(text) => {
-                hook.write(text)?;
-                done.push(shown(hook.path()));
-            }
-            None => kept.push(shown(hook.path())),
-        }
-    }
     let lacks_generated = generated.as_ref().is_some_and(|generated| !generated.is_run());
-    if let Some(generated) = generated {
-        generated.remove_check()?;
-    }
-    let list = if attributes.is_empty() { &mut kept } else { &mut done };
-    list.push(shown(attributes.file()));
-    attributes.append()?;
     let settings = [
         (DRIVER, driver, format!("{program} {DRIVER_ARGUMENTS}")),
         (hook_managers::REMEMBERED, remembered, "true".to_owned()),
     ];
-    for (name, is_there, value) in settings {
-        match is_there {
-            Some(_) => kept.push(name.to_owned()),
-            None => {
-                repository.set(name, Some(&value))?;
-                done.push(name.to_owned());
+    // All of it, or nothing.
+    let set_up = || -> Result<(Vec<String>, Vec<String>), Error> {
+        let (mut done, mut kept) = (Vec::new(), Vec::new());
+        for (hook, planned) in &hooks {
+            match planned {
+                Some(text) => {
+                    hook.write(text)?;
+                    done.push(shown(hook.path()));
+                }
+                None => kept.push(shown(hook.path())),
             }
         }
-    }
+        if let Some(generated) = &generated {
+            generated.remove_check()?;
+        }
+        let list = if attributes.is_empty() { &mut kept } else { &mut done };
+        list.push(shown(attributes.file()));
+        attributes.append()?;
+        for (name, is_there, value) in &settings {
+            match is_there {
+                Some(_) => kept.push((*name).to_owned()),
+                None => {
+                    repository.set(name, Some(value))?;
+                    done.push((*name).to_owned());
+                }
+            }
+        }
+        Ok((done, kept))
+    };
+    let (done, kept) = set_up().inspect_err(|_| {
+        for (name, ..) in settings.iter().filter(|(_, is_there, _)| is_there.is_none()) {
+            let _ = repository.set(name, None); // most often it is not there
+        }
+        attributes.remove();
+        hooks.iter().filter(|(_, planned)| planned.is_some()).for_each(|(hook, _)| hook.restore());
+        generated.iter().for_each(Hook::restore);
+    })?;
     report("set up", &done, &kept, output)?;
     for (hook, _) in &hooks {
         say_of_place(hook, repository, output)?;

@@ -420,10 +420,15 @@ fn configuration() -> Option<String> {
     files.find(|file| Path::new(file).symlink_metadata().is_ok())
 }
 
-/// Creates a file that is not there.
+/// Creates a file that is not there: with all of `text`, or not at all.
 fn create(path: &Path, text: &str) -> Result<(), Error> {
-    let created = OpenOptions::new().write(true).create_new(true).open(path);
-    created.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| Error::write(path, error))
+    let failed = |error| Error::write(path, error);
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(|error| {
+        // Half a file would be in the way of the next try. If it cannot be removed, nothing else helps.
+        let _ = fs::remove_file(path);
+        failed(error)
+    })
 }
 
 fn make_folder(path: &Path, mode: u32) -> Result<(), Error> {

@@ -40,7 +40,11 @@ pub(crate) fn run(args: &Args, command: Command, output: &Output) -> Result<(), 
     let mut written = Vec::new();
     for (name, text) in pages {
         let path = folder.join(name);
-        fs::write(&path, text).map_err(|error| Error::write(&path, error))?;
+        fs::write(&path, text).map_err(|error| {
+            // Half a page looks like a page. If it cannot be removed, nothing else helps.
+            let _ = fs::remove_file(&path);
+            Error::write(&path, error)
+        })?;
         written.push(shown(&path));
     }
     if output.is_json() {

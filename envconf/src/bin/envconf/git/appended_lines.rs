@@ -13,7 +13,8 @@ pub(crate) const ATTRIBUTES: &[&str] = &["*.enc -text", "*.key -text"];
 /// The lines that a file lacks.
 pub(crate) struct AppendedLines {
     file: PathBuf,
-    exists: bool,
+    /// How long the file is without them; `None` where there is none.
+    len: Option<u64>,
     /// What to append.
     text: String,
 }
@@ -38,7 +39,7 @@ impl AppendedLines {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(Error::read(file, error)),
         };
-        let exists = there.is_some();
+        let len = there.as_ref().map(|there| there.len() as u64);
         let there = there.unwrap_or_default();
         let has =
             |line: &str| there.split(|b| *b == b'\n').any(|there| there.trim_ascii() == line.as_bytes());
@@ -46,7 +47,7 @@ impl AppendedLines {
             wanted.iter().filter(|line| !has(line)).map(|line| format!("{line}\n")).collect();
         let unended = !missing.is_empty() && there.last().is_some_and(|last| *last != b'\n');
         let text = if unended { format!("\n{missing}") } else { missing };
-        Ok(Self { file: file.to_owned(), exists, text })
+        Ok(Self { file: file.to_owned(), len, text })
     }
 
     pub(crate) fn file(&self) -> &Path {
@@ -54,21 +55,32 @@ impl AppendedLines {
     }
 
     pub(crate) fn exists(&self) -> bool {
-        self.exists
+        self.len.is_some()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// Adds them at the end of the file, which is made if there is none.
+    /// Adds them at the end of the file, which is made if there is none: all of them, or none.
     pub(crate) fn append(&self) -> Result<(), Error> {
         if self.text.is_empty() {
             return Ok(());
         }
         let opened = OpenOptions::new().append(true).create(true).open(&self.file);
-        opened
-            .and_then(|mut file| file.write_all(self.text.as_bytes()))
-            .map_err(|error| Error::write(&self.file, error))
+        let written = opened.and_then(|mut file| file.write_all(self.text.as_bytes()));
+        written.map_err(|error| {
+            self.remove();
+            Error::write(&self.file, error)
+        })
+    }
+
+    /// Takes them out again, and the file away if it was made for them. If that fails, nothing else helps.
+    pub(crate) fn remove(&self) {
+        let _ = match self.len {
+            _ if self.text.is_empty() => Ok(()),
+            Some(len) => OpenOptions::new().write(true).open(&self.file).and_then(|file| file.set_len(len)),
+            None => std::fs::remove_file(&self.file),
+        };
     }
 }

@@ -105,6 +105,8 @@ impl Hook {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(failed)?;
         let staged = folder.join(format!(".pre-commit.{}.tmp", std::process::id()));
+        // What a killed process of the same number left.
+        let _ = fs::remove_file(&staged);
         let created = fs::OpenOptions::new().write(true).create_new(true).open(&staged);
         let written = created
             .and_then(|mut file| file.write_all(text))
@@ -118,6 +120,14 @@ impl Hook {
             let _ = fs::remove_file(&staged);
             failed(error)
         })
+    }
+
+    /// Puts back what was there when it was read. If that fails, nothing else helps.
+    pub(crate) fn restore(&self) {
+        let _ = match &self.bytes {
+            Some(bytes) => self.write(bytes),
+            None => fs::remove_file(&self.path).map_err(|error| Error::write(&self.path, error)),
+        };
     }
 
     /// Takes the check out, and the hook away if nothing else is in it; says whether it was there.

@@ -63,14 +63,30 @@ pub(crate) fn write(path: &Path, content: &[u8], replace: bool) -> Result<(), Er
         let error = Error::write(path, error);
         if exists { error.advise("choose another name, or replace it with --force") } else { error }
     };
-    let target = if replace { beside(path) } else { path.to_owned() };
-    let mut file = create(&target).map_err(failed)?;
+    let staged = beside(path).map_err(failed)?;
+    let mut file = create(&staged).map_err(failed)?;
     let written = file.write_all(content).and_then(|()| file.sync_all());
-    let placed = written.and_then(|()| if replace { std::fs::rename(&target, path) } else { Ok(()) });
-    placed.map_err(|error| {
-        // The file is ours: `create` made it. If it cannot be removed, the error below is still the first one.
-        let _ = std::fs::remove_file(&target);
-        failed(error)
+    let placed = written.and_then(|()| match replace {
+        true => std::fs::rename(&staged, path),
+        false => place(&staged, path, content),
+    });
+    // Where it has become `path` there is nothing by this name; what cannot be removed is not in the way.
+    let _ = std::fs::remove_file(&staged);
+    placed.map_err(failed)
+}
+
+/// Gives `staged` the name `path`, unless a file has it.
+fn place(staged: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+    match std::fs::hard_link(staged, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
+        done => return done,
+    }
+    // A file system without hard links.
+    let mut file = create(path)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    written.inspect_err(|_| {
+        // The file is ours: `create` made it. If it cannot be removed, the error is still the first one.
+        let _ = std::fs::remove_file(path);
     })
 }
 
@@ -113,9 +129,11 @@ fn first_quoted_value(content: &[u8]) -> Option<usize> {
     content.split(|b| *b == b'\n').position(quoted).map(|at| at + 1)
 }
 
-fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+/// Returns the path of a file that is not there yet, in the directory of `path`.
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|_| io::Error::other("the operating system gives no randomness"))?;
+    Ok(path.with_file_name(format!(".envconf-{:016x}.tmp", u64::from_ne_bytes(random))))
 }
 
 /// Creates a file of mode 0600; never opens one that is there, nor what a link leads to.
