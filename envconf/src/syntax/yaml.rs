@@ -15,11 +15,19 @@ use super::{Broken, SyntaxFault};
 const SYNTAX: &str = "YAML";
 /// So many values may be copies of others: a bound for aliases of aliases.
 const MAX_COPIES: usize = 10_000;
+/// So many bytes of text may be copies, and [`COPIED_PER_BYTE`] more for each byte of the document.
+const MAX_COPIED: usize = 1 << 20;
+const COPIED_PER_BYTE: usize = 4;
 
 /// The document `text`. An empty one is an empty table.
 pub(crate) fn parse(text: &str) -> Result<Node<'_>, Broken> {
-    let mut reader =
-        YamlReader { parser: Parser::new_from_str(text), anchors: HashMap::new(), copies: 0, text };
+    let mut reader = YamlReader {
+        parser: Parser::new_from_str(text),
+        anchors: HashMap::new(),
+        copies: 0,
+        copied: 0,
+        text,
+    };
     let root = match reader.first()? {
         Some((event, place)) => reader.node(event, place, MAX_DEPTH)?,
         None => Node { value: Value::Null, place: Place(0) },
@@ -41,6 +49,8 @@ struct YamlReader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Node<'a>>,
     copies: usize,
+    /// Bytes of text in copies, keys included.
+    copied: usize,
     text: &'a str,
 }
 
@@ -167,27 +177,34 @@ impl<'a> YamlReader<'a> {
             Value::Integer(value) => Value::Integer(*value),
             Value::Float(value) => Value::Float(*value),
             Value::Datetime(value) => Value::Datetime(*value),
-            Value::String(text) => Value::String(same_text(text)),
+            Value::String(text) => Value::String(self.copied_text(text, alias)?),
             Value::Array(items) => {
                 let copies = items.iter().map(|item| self.copy(item, alias, depth - 1));
                 Value::Array(copies.collect::<Result<_, _>>()?)
             }
             Value::Table(table) => {
                 let copies = table.entries().iter().map(|entry| {
+                    let key = self.copied_text(&entry.key, alias)?;
                     let node = self.copy(&entry.node, alias, depth - 1)?;
-                    Ok(Entry { key: same_text(&entry.key), key_place: entry.key_place, node })
+                    Ok(Entry { key, key_place: entry.key_place, node })
                 });
                 Value::Table(table_of(copies.collect::<Result<_, _>>()?)?)
             }
         };
         Ok(Node { value, place: node.place })
     }
-}
 
-fn same_text<'a>(text: &Text<'a>) -> Text<'a> {
-    match text {
-        Text::Borrowed(text) => Text::Borrowed(text),
-        Text::Owned(text) => Text::Owned(Zeroizing::clone(text)),
+    /// Borrowed texts count too: whoever writes the values out writes each of them.
+    fn copied_text(&mut self, text: &Text<'a>, alias: Place) -> Result<Text<'a>, Broken> {
+        self.copied += text.len();
+        if self.copied > MAX_COPIED + COPIED_PER_BYTE * self.text.len() {
+            let syntax = "YAML whose aliases stand for so much text";
+            return Err(Broken { syntax, place: alias, fault: SyntaxFault::Grammar });
+        }
+        Ok(match text {
+            Text::Borrowed(text) => Text::Borrowed(text),
+            Text::Owned(text) => Text::Owned(Zeroizing::clone(text)),
+        })
     }
 }
 
@@ -331,6 +348,31 @@ mod tests {
     fn refused(text: &str) -> (&'static str, (usize, usize)) {
         let broken = parse(text).err().unwrap();
         (broken.syntax, broken.place.in_text(text))
+    }
+
+    #[test]
+    fn aliases_stand_for_a_bounded_amount_of_text() {
+        const SO_MUCH: &str = "YAML whose aliases stand for so much text";
+        let aliases = |count: usize| "- *x\n".repeat(count);
+        for scalar in [
+            "x".repeat(1 << 20),
+            format!("\"{}\"", "\\n".repeat(1 << 19)),
+            format!("'{}'", "a''".repeat(1 << 18)),
+            format!("{{ {}: 1 }}", "k".repeat(900)),
+        ] {
+            let text = format!("a: &x {scalar}\nb:\n{}", aliases(9_000));
+            assert_eq!(refused(&text).0, SO_MUCH);
+            // A few are no trouble.
+            assert!(parse(&format!("a: &x {scalar}\nb:\n{}", aliases(2))).is_ok());
+        }
+        // Aliases of aliases, and anchors within anchors.
+        let doubled: String = (1..30).map(|at| format!("a{at}: &a{at} [*a{0}, *a{0}]\n", at - 1)).collect();
+        assert_eq!(refused(&format!("a0: &a0 {}\n{doubled}", "x".repeat(100_000))).0, SO_MUCH);
+        let within: String = (0..100).map(|at| format!("&a{at} [")).collect();
+        let text = format!("a: {within}{}{}", "x".repeat(1 << 19), "]".repeat(100));
+        assert_eq!(refused(&text).0, SO_MUCH);
+        // A small document may repeat its text often.
+        assert!(parse(&format!("a: &x {}\nb:\n{}", "x".repeat(200), aliases(5_000))).is_ok());
     }
 
     #[test]
