@@ -4,13 +4,13 @@
 //!
 //! Nobody authenticates a plain layer, so it adds a variable only under a prefix, which the caller chooses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use zeroize::Zeroizing;
 
 use super::fields::Document;
 use super::report::Provenance;
-use super::untyped::leaves;
+use super::untyped::{for_each_leaf, refuse_long_paths};
 use super::{Layer, parse_all};
 use crate::base::{Complaint, Error, Origin, Problem, Remedy, exact_text};
 use crate::syntax::dotenv::is_name;
@@ -86,18 +86,19 @@ pub(crate) fn variables(
 ) -> Result<NamedVariables, Error> {
     let prefix = naming.prefix;
     let documents = parse_all(what, layers, None)?;
+    let all_trees: Vec<&Document<'_>> = documents.iter().filter(|document| !document.is_flat()).collect();
+    refuse_long_paths(&all_trees).map_err(|problem| Error::does_not_fit(what, vec![problem]))?;
     let mut left_out = if prefix.is_none() { leaves_left_out(&documents, naming) } else { Vec::new() };
     let mut skipped = Vec::new();
     let mut problems = Vec::new();
     let mut is_unnamed = false;
     let mut found = Vec::new();
-    let is_source =
-        |document: &&Document<'_>| !document.is_flat() && (prefix.is_some() || !document.is_plain());
-    let trees: Vec<&Document<'_>> = documents.iter().filter(is_source).collect();
-    for leaf in leaves(&trees) {
+    let is_source = |document: &&Document<'_>| prefix.is_some() || !document.is_plain();
+    let trees: Vec<&Document<'_>> = all_trees.iter().copied().filter(is_source).collect();
+    for_each_leaf(&trees, &mut |leaf| {
         let origin = leaf.document.origin(leaf.node.place);
         let value = text_of(leaf.node, leaf.document.text());
-        match (naming.name_of(&leaf.keys), value) {
+        match (naming.name_of(leaf.keys), value) {
             (_, Ok(None)) => {}
             // NAME_FILE names the file that holds the value of NAME: a writer of the plain layer could choose a secret.
             (Some(name), _) if leaf.document.is_plain() && names_a_file(&name) => {
@@ -117,19 +118,23 @@ pub(crate) fn variables(
             }
             (_, Err(what)) => problems.push(rule(leaf.path(), &origin, what)),
         }
-    }
+    });
     refuse_collisions(&mut found, &mut problems);
+    let mut line_names: HashSet<&str> = HashSet::new();
+    let mut lines: BTreeMap<&str, NamedValue> = BTreeMap::new();
     for document in documents.iter().filter(|document| document.is_flat()) {
         for (name, node) in document.root().iter() {
             let origin = document.origin(node.place);
             match &node.value {
                 Value::String(text) if !text.starts_with(['"', '\'', '`']) => {
                     // A line is the stronger, with the prefix or without, as when it is loaded.
-                    let full = prefix.map(|prefix| [prefix, naming.separator, name].concat());
-                    found.retain(|other| other.name != **name && Some(&other.name) != full.as_ref());
+                    if let Some(prefix) = prefix {
+                        lines.remove([prefix, naming.separator, name].concat().as_str());
+                    }
+                    line_names.insert(name);
                     let value = exact_text(|out| out.write_str(text));
-                    let name = (**name).to_owned();
-                    found.push(NamedValue { path: name.clone(), name, value, origin });
+                    let own = || (**name).to_owned();
+                    lines.insert(name, NamedValue { path: own(), name: own(), value, origin });
                 }
                 _ => problems.push(rule(
                     (**name).to_owned(),
@@ -139,6 +144,13 @@ pub(crate) fn variables(
             }
         }
     }
+    let start = prefix.map(|prefix| [prefix, naming.separator].concat());
+    let is_hidden = |name: &str| {
+        let rest = start.as_deref().and_then(|start| name.strip_prefix(start));
+        line_names.contains(name) || rest.is_some_and(|rest| line_names.contains(rest))
+    };
+    found.retain(|named| !is_hidden(&named.name));
+    found.extend(lines.into_values());
     for named in found.iter().filter(|named| named.value.contains('\0')) {
         problems.push(rule(named.path.clone(), &named.origin, "no variable can hold its zero byte"));
     }
@@ -165,12 +177,13 @@ fn leaves_left_out(documents: &[Document<'_>], naming: Naming<'_>) -> Vec<Proven
         .map(|(name, _)| &**name)
         .collect();
     let trees: Vec<&Document<'_>> = documents.iter().filter(|document| !document.is_flat()).collect();
-    let mut left_out: Vec<Provenance> = leaves(&trees)
-        .into_iter()
-        .filter(|leaf| leaf.document.is_plain())
-        .filter(|leaf| !naming.name_of(&leaf.keys).is_some_and(|name| lines.contains(name.as_str())))
-        .map(|leaf| Provenance::new(leaf.path(), leaf.document.origin(leaf.node.place), false))
-        .collect();
+    let mut left_out = Vec::new();
+    for_each_leaf(&trees, &mut |leaf| {
+        let is_line = || naming.name_of(leaf.keys).is_some_and(|name| lines.contains(name.as_str()));
+        if leaf.document.is_plain() && !is_line() {
+            left_out.push(Provenance::new(leaf.path(), leaf.document.origin(leaf.node.place), false));
+        }
+    });
     left_out.sort_by(|a, b| a.path().cmp(b.path()));
     left_out
 }

@@ -62,10 +62,12 @@ impl Layer<'_> {
 /// Which layer gives each leaf, where no type is known; by path.
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every layer that does not parse; `what` says whose.
+/// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every layer that does not parse, and for paths that are too long
+/// together; `what` says whose.
 #[cfg(feature = "tools")]
 pub(crate) fn origins(what: &str, layers: &[Layer<'_>]) -> Result<Vec<Provenance>, Error> {
-    Ok(untyped::origins(&parse_all(what, layers, None)?))
+    untyped::origins(&parse_all(what, layers, None)?)
+        .map_err(|problem| Error::does_not_fit(what, vec![problem]))
 }
 
 /// Parses one layer as a load does.

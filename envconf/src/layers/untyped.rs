@@ -2,16 +2,17 @@
 
 use super::fields::Document;
 use super::report::Provenance;
+use crate::base::{Complaint, Problem};
 use crate::syntax::{Node, Table, Value, segment};
 
 /// A value of the merged layers: its keys from the root, and where the strongest layer that has it says it.
-pub(crate) struct UntypedLeaf<'t, 'a> {
-    pub(crate) keys: Vec<&'t str>,
+pub(crate) struct UntypedLeaf<'k, 't, 'a> {
+    pub(crate) keys: &'k [&'t str],
     pub(crate) document: &'t Document<'a>,
     pub(crate) node: &'t Node<'a>,
 }
 
-impl UntypedLeaf<'_, '_> {
+impl UntypedLeaf<'_, '_, '_> {
     /// The dotted path.
     pub(crate) fn path(&self) -> String {
         self.keys.iter().map(|key| segment(key)).collect::<Vec<_>>().join(".")
@@ -19,28 +20,61 @@ impl UntypedLeaf<'_, '_> {
 }
 
 /// Path and origin of every leaf of `documents` (the weakest first), by path. What lies sealed counts as secret.
-pub(crate) fn origins(documents: &[Document<'_>]) -> Vec<Provenance> {
+///
+/// # Errors
+/// The problem of [`refuse_long_paths`].
+pub(crate) fn origins(documents: &[Document<'_>]) -> Result<Vec<Provenance>, Problem> {
     let documents: Vec<_> = documents.iter().collect();
-    let leaves = leaves(&documents).into_iter();
-    leaves
-        .map(|leaf| {
-            Provenance::new(leaf.path(), leaf.document.origin(leaf.node.place), !leaf.document.is_plain())
-        })
-        .collect()
+    refuse_long_paths(&documents)?;
+    let mut origins = Vec::new();
+    for_each_leaf(&documents, &mut |leaf| {
+        let origin = leaf.document.origin(leaf.node.place);
+        origins.push(Provenance::new(leaf.path(), origin, !leaf.document.is_plain()));
+    });
+    Ok(origins)
 }
 
-/// Every leaf of `documents` (the weakest first), by path.
-pub(crate) fn leaves<'t, 'a>(documents: &[&'t Document<'a>]) -> Vec<UntypedLeaf<'t, 'a>> {
-    let mut leaves = Vec::new();
+/// The paths of all leaves may be this many times as long as the texts; below [`SHORT`] bytes they may be longer.
+const PATHS_PER_BYTE: usize = 16;
+const SHORT: usize = 1 << 16;
+
+/// Refuses documents whose leaves share long keys: one key of a megabyte over a hundred thousand leaves makes paths of
+/// a hundred gigabytes.
+///
+/// # Errors
+/// The problem.
+pub(crate) fn refuse_long_paths(documents: &[&Document<'_>]) -> Result<(), Problem> {
+    let texts: usize = documents.iter().map(|document| document.text().len()).sum();
+    let mut paths = 0;
+    for_each_leaf(documents, &mut |leaf| {
+        paths += leaf.keys.iter().map(|key| key.len() + 1).sum::<usize>();
+    });
+    if paths <= SHORT.max(PATHS_PER_BYTE * texts) {
+        return Ok(());
+    }
+    let rule = format!(
+        "the paths of all values are more than {PATHS_PER_BYTE} times as long as the text; use shorter keys"
+    );
+    Err(Problem::new("", None, Complaint::Rule(rule)))
+}
+
+/// Calls `each` with every leaf of `documents` (the weakest first), by path.
+pub(crate) fn for_each_leaf<'t, 'a>(
+    documents: &[&'t Document<'a>],
+    each: &mut dyn FnMut(&UntypedLeaf<'_, 't, 'a>),
+) {
     let roots: Vec<_> = documents.iter().rev().map(|document| (*document, document.root())).collect();
-    collect(&[], &roots, &mut leaves);
-    leaves
+    walk(&mut Vec::new(), &roots, each);
 }
 
 /// The tables of one path, the strongest first, with the documents that they are from.
 type Tables<'t, 'a> = [(&'t Document<'a>, &'t Table<'a>)];
 
-fn collect<'t, 'a>(parents: &[&'t str], tables: &Tables<'t, 'a>, leaves: &mut Vec<UntypedLeaf<'t, 'a>>) {
+fn walk<'t, 'a>(
+    parents: &mut Vec<&'t str>,
+    tables: &Tables<'t, 'a>,
+    each: &mut dyn FnMut(&UntypedLeaf<'_, 't, 'a>),
+) {
     let mut keys: Vec<&'t str> =
         tables.iter().flat_map(|(_, table)| table.iter()).map(|(key, _)| &**key).collect();
     keys.sort_unstable();
@@ -48,16 +82,17 @@ fn collect<'t, 'a>(parents: &[&'t str], tables: &Tables<'t, 'a>, leaves: &mut Ve
     for key in keys {
         let given: Vec<_> =
             tables.iter().filter_map(|(document, table)| Some((*document, &table.get(key)?.node))).collect();
-        let keys = [parents, &[key]].concat();
         // Tables are merged down to the first value that is none; that one hides what is below it.
         let merged: Vec<_> =
             given.iter().map_while(|(document, node)| Some((*document, table(node)?))).collect();
+        parents.push(key);
         match given.first() {
             Some((document, node)) if merged.iter().all(|(_, table)| table.entries().is_empty()) => {
-                leaves.push(UntypedLeaf { keys, document, node });
+                each(&UntypedLeaf { keys: parents, document, node });
             }
-            _ => collect(&keys, &merged, leaves),
+            _ => walk(parents, &merged, each),
         }
+        parents.pop();
     }
 }
 

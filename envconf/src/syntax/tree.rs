@@ -46,23 +46,51 @@ pub(crate) enum Value<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(pub(crate) usize);
 
-/// Where the lines of a text begin, so that many places cost one walk through it.
-pub(crate) struct Lines(Vec<usize>);
+/// Where the lines of a text begin, and how many characters come before some of its bytes: many places cost one walk
+/// through the text, also where all of it is one line.
+pub(crate) struct Lines {
+    starts: Vec<usize>,
+    /// The number of characters that begin before each multiple of [`STEP`].
+    characters: Vec<usize>,
+}
+
+/// Bytes between two counts of characters.
+const STEP: usize = 256;
 
 impl Lines {
     pub(crate) fn of(text: &str) -> Self {
         let after_newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(i, _)| i + 1);
-        Self(std::iter::once(0).chain(after_newlines).collect())
+        let mut count = 0;
+        let characters = text.as_bytes().chunks(STEP).map(|chunk| {
+            let before = count;
+            count += characters_in(chunk);
+            before
+        });
+        let characters = characters.collect();
+        Self { starts: std::iter::once(0).chain(after_newlines).collect(), characters }
+    }
+
+    /// Returns how many characters begin before the byte at `offset`.
+    fn characters_before(&self, text: &str, offset: usize) -> usize {
+        let step = (offset / STEP).min(self.characters.len().saturating_sub(1));
+        let counted = self.characters.get(step).copied().unwrap_or_default();
+        counted + characters_in(&text.as_bytes()[step * STEP..offset])
     }
 
     /// Line and column (in characters) of `place` in `text`, both from 1.
     pub(crate) fn position(&self, text: &str, place: Place) -> (usize, usize) {
         let within = place.0.min(text.len());
         let offset = (0..=within).rev().find(|offset| text.is_char_boundary(*offset)).unwrap_or_default();
-        let line = self.0.partition_point(|start| *start <= offset);
-        let start = line.checked_sub(1).and_then(|before| self.0.get(before)).copied().unwrap_or_default();
-        (line, text[start..offset].chars().count() + 1)
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start =
+            line.checked_sub(1).and_then(|before| self.starts.get(before)).copied().unwrap_or_default();
+        (line, self.characters_before(text, offset) - self.characters_before(text, start) + 1)
     }
+}
+
+/// Returns how many characters of UTF-8 begin in `bytes`.
+fn characters_in(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
 impl Place {
@@ -215,6 +243,19 @@ mod tests {
         assert_eq!(position(text.find('x').unwrap()), (2, 3));
         assert_eq!(position(3), (2, 1), "within a character");
         assert_eq!(position(999), (3, 1), "beyond the end");
+    }
+
+    #[test]
+    fn columns_of_a_long_line_are_counted_as_those_of_a_short_one() {
+        let text = "a\u{e9}\u{1f600}b\n".repeat(3) + &"x\u{e9}\u{1f600}".repeat(400);
+        let lines = Lines::of(&text);
+        for (offset, _) in text.char_indices().chain([(text.len(), ' ')]) {
+            let line_start = text[..offset].rfind('\n').map_or(0, |newline| newline + 1);
+            let line = text[..offset].matches('\n').count() + 1;
+            let column = text[line_start..offset].chars().count() + 1;
+            assert_eq!(lines.position(&text, Place(offset)), (line, column), "{offset}");
+        }
+        assert_eq!(Lines::of("").position("", Place(0)), (1, 1));
     }
 
     #[test]
