@@ -2,6 +2,7 @@
 //!
 //! Names are generated from the type and looked up; no variable's name is ever split.
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ pub(crate) struct Environment<'a> {
     variables: &'a Variables,
     prefix: Option<&'static str>,
     /// The names that are set and begin with the prefix and `__`: most often none.
-    present: Vec<String>,
+    present: HashSet<String>,
     /// Names to be taken for set, though their values are not known here.
     assumed: &'a [String],
 }
@@ -42,6 +43,7 @@ impl<'a> Environment<'a> {
     /// The variables under `prefix`.
     pub(crate) fn new(variables: &'a Variables, prefix: Option<&'static str>) -> Self {
         let present = prefix.map(|prefix| variables.names(&format!("{prefix}__"))).unwrap_or_default();
+        let present = present.into_iter().collect();
         Self { variables, prefix, present, assumed: &[] }
     }
 
@@ -98,7 +100,7 @@ impl<'a> Environment<'a> {
         let under_prefix = self
             .prefix
             .is_some_and(|prefix| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with("__")));
-        if under_prefix && !self.present.iter().any(|present| present == name) {
+        if under_prefix && !self.present.contains(name) {
             return None;
         }
         self.variables.get(name)
@@ -122,30 +124,34 @@ impl<'a> Environment<'a> {
             .filter_map(|leaf| leaf.variable(self.prefix))
             .flat_map(|name| [file_form(&name), name])
             .collect();
-        let mut unknown: Vec<&String> = self.present.iter().filter(|name| !known.contains(name)).collect();
+        let mut generated: HashMap<String, &Leaf> = HashMap::new();
+        for leaf in &leaves {
+            let name = format!("{}__{}", self.prefix.unwrap_or_default(), leaf.segments());
+            generated.entry(file_form(&name)).or_insert(leaf);
+            generated.entry(name).or_insert(leaf);
+        }
+        let is_known: HashSet<&str> = known.iter().map(String::as_str).collect();
+        let mut unknown: Vec<&String> =
+            self.present.iter().filter(|name| !is_known.contains(name.as_str())).collect();
         unknown.sort();
-        unknown.dedup();
-        unknown.into_iter().map(|name| self.unknown_name(name, &leaves, &known)).collect()
+        unknown.into_iter().map(|name| unknown_name(name, generated.get(name).copied(), &known)).collect()
     }
+}
 
-    fn unknown_name(&self, name: &str, leaves: &[Leaf], known: &[String]) -> Problem {
-        let origin = Some(Origin::Variable(name.to_owned()));
-        let generated = |leaf: &&Leaf| {
-            let generated = format!("{}__{}", self.prefix.unwrap_or_default(), leaf.segments());
-            name == generated || name == file_form(&generated)
-        };
-        match leaves.iter().find(generated).map(|leaf| (leaf, leaf.field().variable)) {
-            Some((leaf, Variable::Forbidden)) => {
-                let rule = Complaint::Rule("this field is not read from variables".to_owned());
-                Problem::new(leaf.path(), origin, rule)
-            }
-            Some((_, Variable::Named(instead))) => {
-                Problem::new("", origin, Complaint::Unknown { suggestion: Some(instead.to_owned()) })
-            }
-            _ => {
-                let suggestion = suggest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
-                Problem::new("", origin, Complaint::Unknown { suggestion })
-            }
+/// The problem of the variable `name`, which `leaf` would have if its variable were a generated one.
+fn unknown_name(name: &str, leaf: Option<&Leaf>, known: &[String]) -> Problem {
+    let origin = Some(Origin::Variable(name.to_owned()));
+    match leaf.map(|leaf| (leaf, leaf.field().variable)) {
+        Some((leaf, Variable::Forbidden)) => {
+            let rule = Complaint::Rule("this field is not read from variables".to_owned());
+            Problem::new(leaf.path(), origin, rule)
+        }
+        Some((_, Variable::Named(instead))) => {
+            Problem::new("", origin, Complaint::Unknown { suggestion: Some(instead.to_owned()) })
+        }
+        _ => {
+            let suggestion = suggest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+            Problem::new("", origin, Complaint::Unknown { suggestion })
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Keys and lines that no field has.
 
+use std::collections::HashSet;
+
 use super::{Document, Fields};
 use crate::base::{Complaint, Problem, suggest};
 use crate::meta::{self, Field};
@@ -42,7 +44,8 @@ impl Fields<'_> {
 
 /// The entries of `table` whose keys are none of `known`, as they stand in the text.
 fn unknown<'t, 'a>(table: &'t Table<'a>, known: &[&str]) -> Vec<&'t Entry<'a>> {
-    let mut unknown: Vec<_> = table.entries().iter().filter(|entry| !known.contains(&&*entry.key)).collect();
+    let known: HashSet<&str> = known.iter().copied().collect();
+    let mut unknown: Vec<_> = table.entries().iter().filter(|entry| !known.contains(&*entry.key)).collect();
     unknown.sort_by_key(|entry| entry.key_place.0);
     unknown
 }
