@@ -220,7 +220,14 @@ pub(crate) fn of(meta: &'static Meta) -> String {
 
 /// Where the schema of the property `key` stands below `here`, as a `$ref` has it.
 fn pointer(here: &str, key: &str) -> String {
-    let mut pointer = format!("{here}/properties/");
+    [here, PROPERTIES, &pointer_key(key)].concat()
+}
+
+const PROPERTIES: &str = "/properties/";
+
+/// Returns a key as a `$ref` has it.
+fn pointer_key(key: &str) -> String {
+    let mut pointer = String::with_capacity(key.len());
     for byte in key.replace('~', "~0").replace('/', "~1").bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {

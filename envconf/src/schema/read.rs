@@ -6,13 +6,13 @@
 mod keywords;
 mod value_type;
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use self::keywords::Keywords;
-use super::json::Json;
 use super::types::Type;
-use super::write::{alias_rules, needs_values};
-use super::{DRAFT, FieldSchema, Object, pointer};
+use super::write::needs_values;
+use super::{DRAFT, FieldSchema, Object, PROPERTIES, pointer_key};
 use crate::base::{Error, Kind, escape};
 use crate::meta::{Fallback, Field, Literal, Meta, Shape, Variable};
 use crate::syntax::{Entry, Node, Place, Table, Value, json};
@@ -22,7 +22,7 @@ use crate::syntax::{Entry, Node, Place, Table, Value, json};
 /// # Errors
 /// [`Kind::Usage`] with line and column of the keyword that is not understood.
 pub(crate) fn schema(text: &str) -> Result<Object, Error> {
-    let reader = SchemaReader { text };
+    let reader = SchemaReader { text, paths: Cell::new(0) };
     let root = json::parse(text).map_err(|broken| reader.refuse(broken.place, "not valid JSON"))?;
     let Value::Table(table) = &root.value else {
         return Err(reader.refuse(root.place, "a schema is an object"));
@@ -40,7 +40,7 @@ pub(crate) fn schema(text: &str) -> Result<Object, Error> {
     {
         return Err(reader.refuse(place, "a configuration is of type object"));
     }
-    let mut object = reader.table(&mut keywords, "#")?;
+    let mut object = reader.table(&mut keywords, &mut "#".to_owned())?;
     keywords.finish()?;
     object.meta = keep(Meta { name: keep_text(title), env_prefix: prefix, ..*object.meta });
     Ok(object)
@@ -58,7 +58,14 @@ fn keep_text(text: &str) -> &'static str {
 /// A schema's text, for the places of what is wrong with it.
 struct SchemaReader<'t> {
     text: &'t str,
+    /// Bytes of the paths of all properties so far.
+    paths: Cell<usize>,
 }
+
+/// The paths of all properties may be this many times as long as the schema; below [`SHORT`] bytes they may be longer. A
+/// long key over many properties would make paths of any size.
+const PATHS_PER_BYTE: usize = 32;
+const SHORT: usize = 1 << 16;
 
 impl SchemaReader<'_> {
     fn refuse(&self, place: Place, what: &str) -> Error {
@@ -66,8 +73,8 @@ impl SchemaReader<'_> {
         Error::new(Kind::Usage, format!("line {line}, column {column}: {what}"))
     }
 
-    /// What is said of a struct's table.
-    fn table(&self, keywords: &mut Keywords<'_>, here: &str) -> Result<Object, Error> {
+    /// What is said of a struct's table. `here` is where in the schema, as a `$ref` has it.
+    fn table(&self, keywords: &mut Keywords<'_>, here: &mut String) -> Result<Object, Error> {
         let Some(Node { value: Value::Table(properties), .. }) = keywords.take("properties") else {
             return Err(keywords.refuse("a table has `properties`"));
         };
@@ -77,7 +84,19 @@ impl SchemaReader<'_> {
         let rules = keywords.take("allOf");
         let (references, entries): (Vec<_>, Vec<_>) =
             in_their_order(properties).into_iter().partition(|entry| reference(entry).is_some());
-        let (mut given, mut known) = (Vec::new(), 0);
+        let outer = here.len();
+        here.push_str(PROPERTIES);
+        let mut by_target: HashMap<&str, Vec<&Entry<'_>>> = HashMap::new();
+        for alias in &references {
+            if let Some(key) = reference(alias).and_then(|target| target.strip_prefix(here.as_str())) {
+                by_target.entry(key).or_default().push(alias);
+            }
+        }
+        let there: HashSet<AliasRule<'_>> = match rules {
+            Some(Node { value: Value::Array(items), .. }) => items.iter().filter_map(AliasRule::of).collect(),
+            _ => HashSet::new(),
+        };
+        let (mut given, mut known) = (HashSet::new(), 0);
         let (mut fields, mut slots) = (Vec::new(), Vec::new());
         let mut needed: BTreeMap<&str, Place> = required.into_iter().collect();
         // What is not there cannot be equal: of the rules that are due no more are made than the text has.
@@ -86,10 +105,11 @@ impl SchemaReader<'_> {
             _ => 0,
         };
         for entry in entries {
-            let at = pointer(here, &entry.key);
-            let aliases =
-                references.iter().filter(|alias| reference(alias).is_some_and(|target| *target == at));
-            let aliases: Vec<&'static str> = aliases.map(|alias| keep_text(&alias.key)).collect();
+            let key = pointer_key(&entry.key);
+            let aliases: Vec<&'static str> = by_target
+                .get(key.as_str())
+                .map(|aliases| aliases.iter().map(|alias| keep_text(&alias.key)).collect())
+                .unwrap_or_default();
             known += aliases.len();
             let pairs = aliases.len() * (aliases.len() + 1) / 2;
             room = room.checked_sub(pairs).ok_or_else(|| match rules {
@@ -100,17 +120,25 @@ impl SchemaReader<'_> {
             let required = if aliases.is_empty() {
                 needed.remove(&*entry.key).is_some()
             } else {
-                let always = alias_rules(&entry.key, &aliases, false);
-                let one = alias_rules(&entry.key, &aliases, true);
-                let required = rules.is_some_and(|rules| one.iter().all(|rule| has(rules, rule)));
-                given.extend(if required { one } else { always });
+                let mut due = AliasRule::of_names(&entry.key, &aliases);
+                let required =
+                    there.contains(&due.one_of) && due.not_both.iter().all(|rule| there.contains(rule));
+                if required {
+                    due.not_both.push(due.one_of);
+                }
+                given.extend(due.not_both);
                 required
             };
-            let (mut field, slot) = self.property(entry, &at, required)?;
+            let inner = here.len();
+            here.push_str(&key);
+            self.take_room(here.len(), entry.key_place)?;
+            let (mut field, slot) = self.property(entry, here, required)?;
+            here.truncate(inner);
             field.aliases = aliases.leak();
             fields.push(field);
             slots.push(slot);
         }
+        here.truncate(outer);
         if let Some(alias) = references.first().filter(|_| known < references.len()) {
             let what = "a `$ref` names a property beside it, and makes an alias of it";
             return Err(self.refuse(alias.key_place, what));
@@ -120,9 +148,21 @@ impl SchemaReader<'_> {
                 format!("`required` has `{}`, which is no property or one with an alias", escape(name));
             return Err(self.refuse(*place, &what));
         }
-        self.only_of_aliases(keywords, rules, &given)?;
+        self.only_of_aliases(keywords, rules, &there, &given)?;
         let meta = Meta { docs: keep_text(docs), allow_unknown_fields, fields: fields.leak(), ..Meta::EMPTY };
         Ok(Object { meta: keep(meta), slots })
+    }
+
+    /// Counts a property's path of `len` bytes.
+    fn take_room(&self, len: usize, place: Place) -> Result<(), Error> {
+        let paths = self.paths.get() + len;
+        self.paths.set(paths);
+        if paths <= SHORT.max(PATHS_PER_BYTE * self.text.len()) {
+            return Ok(());
+        }
+        let what =
+            format!("the paths of all properties are more than {PATHS_PER_BYTE} times as long as the schema");
+        Err(self.refuse(place, &what))
     }
 
     /// `allOf` says of aliases that one of them is enough, and nothing else.
@@ -130,7 +170,8 @@ impl SchemaReader<'_> {
         &self,
         keywords: &Keywords<'_>,
         rules: Option<&Node<'_>>,
-        due: &[Json],
+        there: &HashSet<AliasRule<'_>>,
+        due: &HashSet<AliasRule<'_>>,
     ) -> Result<(), Error> {
         let Some(node) = rules else {
             return if due.is_empty() { Ok(()) } else { Err(keywords.refuse(UNRULED)) };
@@ -138,16 +179,23 @@ impl SchemaReader<'_> {
         let Value::Array(items) = &node.value else {
             return Err(self.refuse(node.place, RULES_ARE_A_LIST));
         };
-        if let Some(item) = items.iter().find(|item| !due.iter().any(|rule| equals(item, rule))) {
+        if let Some(item) =
+            items.iter().find(|item| !AliasRule::of(item).is_some_and(|rule| due.contains(&rule)))
+        {
             return Err(self.refuse(
                 item.place,
                 "`allOf` is read only where it rules out that a field is given by two names",
             ));
         }
-        if due.iter().all(|rule| has(node, rule)) { Ok(()) } else { Err(self.refuse(node.place, UNRULED)) }
+        if due.is_subset(there) { Ok(()) } else { Err(self.refuse(node.place, UNRULED)) }
     }
 
-    fn property(&self, entry: &Entry<'_>, here: &str, required: bool) -> Result<(Field, FieldSchema), Error> {
+    fn property(
+        &self,
+        entry: &Entry<'_>,
+        here: &mut String,
+        required: bool,
+    ) -> Result<(Field, FieldSchema), Error> {
         let mut field =
             Field { key: keep_text(&entry.key), segment: entry.key.to_uppercase().leak(), ..NO_FIELD };
         let table = match &entry.node.value {
@@ -176,7 +224,7 @@ impl SchemaReader<'_> {
         &self,
         keywords: &mut Keywords<'_>,
         field: &mut Field,
-        here: &str,
+        here: &mut String,
         required: bool,
     ) -> Result<FieldSchema, Error> {
         let (name, _) = keywords.ty()?.unwrap_or_default();
@@ -295,23 +343,65 @@ fn literal(node: &Node<'_>) -> Option<Literal> {
     })
 }
 
-fn has(list: &Node<'_>, wanted: &Json) -> bool {
-    matches!(&list.value, Value::Array(items) if items.iter().any(|item| equals(item, wanted)))
+/// What `allOf` may say, in the words of [`write::alias_rules`](super::write).
+#[derive(PartialEq, Eq, Hash)]
+enum AliasRule<'t> {
+    /// `{"not": {"required": [a, b]}}`
+    NotBoth(&'t str, &'t str),
+    /// `{"anyOf": [{"required": [a]}, …]}`
+    OneOf(Vec<&'t str>),
 }
 
-/// Whether `node` is the rule `wanted`, which is made of objects, lists and texts.
-fn equals(node: &Node<'_>, wanted: &Json) -> bool {
-    match (&node.value, wanted) {
-        (Value::String(text), Json::String(wanted)) => **text == **wanted,
-        (Value::Array(items), Json::Array(wanted)) => {
-            items.len() == wanted.len() && items.iter().zip(wanted).all(|(item, wanted)| equals(item, wanted))
+/// The rules of one field with aliases.
+struct DueRules<'t> {
+    not_both: Vec<AliasRule<'t>>,
+    /// Only where the field is required.
+    one_of: AliasRule<'t>,
+}
+
+impl<'t> AliasRule<'t> {
+    fn of(node: &'t Node<'_>) -> Option<Self> {
+        if let Some(both) = only_member(node, "not").and_then(|node| only_member(node, "required")) {
+            return match texts(both)?[..] {
+                [a, b] => Some(Self::NotBoth(a, b)),
+                _ => None,
+            };
         }
-        (Value::Table(table), Json::Object(wanted)) => {
-            table.entries().len() == wanted.len()
-                && wanted
-                    .iter()
-                    .all(|(key, value)| table.get(key).is_some_and(|entry| equals(&entry.node, value)))
-        }
-        _ => false,
+        let Value::Array(items) = &only_member(node, "anyOf")?.value else { return None };
+        let one = |node| match texts(only_member(node, "required")?)?[..] {
+            [name] => Some(name),
+            _ => None,
+        };
+        items.iter().map(one).collect::<Option<_>>().map(Self::OneOf)
     }
+
+    fn of_names(key: &'t str, aliases: &[&'static str]) -> DueRules<'t> {
+        let names: Vec<&str> = std::iter::once(key).chain(aliases.iter().copied()).collect();
+        let pairs =
+            names.iter().enumerate().flat_map(|(at, one)| names[..at].iter().map(|other| (*other, *one)));
+        DueRules {
+            not_both: pairs.map(|(a, b)| Self::NotBoth(a, b)).collect(),
+            one_of: Self::OneOf(names.clone()),
+        }
+    }
+}
+
+/// The value of the one member that an object has, if it has this name.
+fn only_member<'t, 'a>(node: &'t Node<'a>, name: &str) -> Option<&'t Node<'a>> {
+    match &node.value {
+        Value::Table(table) => match table.entries() {
+            [Entry { key, node, .. }] if **key == *name => Some(node),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn texts<'t>(node: &'t Node<'_>) -> Option<Vec<&'t str>> {
+    let Value::Array(items) = &node.value else { return None };
+    let text = |node: &'t Node<'_>| match &node.value {
+        Value::String(text) => Some(&**text),
+        _ => None,
+    };
+    items.iter().map(text).collect()
 }

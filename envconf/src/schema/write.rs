@@ -3,6 +3,8 @@
 //! What the draft has words for is said in them, for validators and editors. What only this library needs to load as
 //! the program does (variables, secrets, types as written) is in keywords that begin with `x-envconf-`.
 
+use std::collections::HashSet;
+
 use super::json::Json;
 use super::types::{TextSchema, Type};
 use super::{DRAFT, pointer};
@@ -59,9 +61,10 @@ impl Writer {
     /// What is said of a struct's table; `here` is where in the schema.
     fn table(&mut self, meta: &'static Meta, here: &str, members: &mut Members) {
         let (mut properties, mut required, mut rules) = (Members::new(), Vec::new(), Vec::new());
+        let mut keys = HashSet::new();
         for field in meta.unflattened() {
             // A key that two flattened structs have is found by `check`.
-            if properties.iter().any(|(key, _)| key == field.key) {
+            if !keys.insert(field.key) {
                 continue;
             }
             let at = pointer(here, field.key);
@@ -72,6 +75,7 @@ impl Writer {
             };
             add(&mut properties, field.key, self.property(field, &at));
             for alias in field.aliases {
+                keys.insert(alias);
                 add(
                     &mut properties,
                     alias,
