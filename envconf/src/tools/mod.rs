@@ -8,6 +8,7 @@ pub mod import;
 mod doctor;
 pub mod refused_names;
 mod rules;
+mod file_glob;
 mod manage;
 
 pub use self::compare::{

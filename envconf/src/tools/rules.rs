@@ -2,8 +2,10 @@
 //!
 //! It lies in the repository, so it says for whom to seal and never whom to trust.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use toml::Spanned;
@@ -11,25 +13,27 @@ use toml::Spanned;
 use crate::base::suggest::nearest;
 use crate::base::{Error, Kind, Remedy, escape, private_file, upward_search};
 use crate::envelope::{SignerKey, signing_key};
-use crate::format::{EncFile, Id, Outline, conflict_markers, outline};
+use crate::format::{EncFile, Id, MAX_RECIPIENTS, Outline, conflict_markers, outline};
 use crate::pair::Trusted;
 use crate::syntax::Place;
+
+use super::file_glob::FileGlob;
 
 /// The file's name, searched upwards from the pair's folder.
 const FILE: &str = ".envconf.toml";
 const LIMIT: u64 = 1 << 20;
 
-/// The rules of one `.envconf.toml`, in their order.
+/// The rules of one `.envconf.toml`, in their order. A clone shares them.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    path: PathBuf,
-    rules: Vec<Rule>,
+    path: Arc<Path>,
+    rules: Arc<[Rule]>,
 }
 
 /// One `[[rule]]`: which files, for whom, and with which outline.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    files: glob::Pattern,
+    files: FileGlob,
     recipients: Vec<Trusted>,
     outline: Option<Outline>,
     demand: Option<Demand>,
@@ -97,7 +101,12 @@ impl Rules {
     /// # Errors
     /// As for [`Rules::read`].
     pub fn find(folder: &Path) -> Result<Option<Self>, Error> {
-        upward_search::upwards(folder, FILE).map(|path| Self::read(&path)).transpose()
+        Self::file_for(folder).map(|path| Self::read(&path)).transpose()
+    }
+
+    /// Returns the path of the nearest `.envconf.toml` in `folder` or above; `None` where there is none.
+    pub fn file_for(folder: &Path) -> Option<PathBuf> {
+        upward_search::upwards(folder, FILE)
     }
 
     /// The rules of this file.
@@ -126,7 +135,7 @@ impl Rules {
     /// [`Kind::Usage`], as for [`Rules::read`].
     pub fn from_text(path: &Path, text: &str) -> Result<Self, Error> {
         let rules = Self::parse(text).map_err(|error| error.at(path))?;
-        Ok(Self { rules, path: path.to_owned() })
+        Ok(Self { rules: rules.into(), path: path.into() })
     }
 
     fn parse(text: &str) -> Result<Vec<Rule>, Error> {
@@ -179,13 +188,7 @@ impl Rules {
     }
 
     fn position(&self, relative: &[impl AsRef<Path>]) -> Option<usize> {
-        let options = glob::MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: false,
-        };
-        let matches = |file: &Path, rule: &Rule| rule.files.matches_path_with(file, options);
-        self.rules.iter().position(|rule| relative.iter().any(|file| matches(file.as_ref(), rule)))
+        self.rules.iter().position(|rule| relative.iter().any(|file| rule.files.matches(file.as_ref())))
     }
 
     fn relative(&self, files: &[&Path]) -> Vec<PathBuf> {
@@ -386,9 +389,12 @@ impl Rule {
         let (Some(files), Some(recipients)) = (files, recipients) else {
             return Err(source.usage_at(at, "a rule needs both files and recipients"));
         };
-        let pattern = glob::Pattern::new(files.get_ref());
-        let pattern =
-            pattern.map_err(|error| source.usage(&files, format!("invalid glob: {}", error.msg)))?;
+        let pattern = FileGlob::parse(files.get_ref())
+            .map_err(|reason| source.usage(&files, format!("invalid glob: {reason}")))?;
+        // Before each of them is looked at.
+        if recipients.get_ref().len() > MAX_RECIPIENTS {
+            return Err(source.usage(&recipients, format!("more than {MAX_RECIPIENTS} recipients")));
+        }
         let recipients = source.parse_all(recipients, "recipients", str::parse)?;
         Ok(Self { files: pattern, recipients, outline, demand })
     }
@@ -429,8 +435,8 @@ impl Rule {
             Some(list) => {
                 let at = list.span().start;
                 let signers: Vec<SignerKey> = source.parse_all(list, "signers", str::parse)?;
-                let is_repeated = |(at, signer): (usize, &SignerKey)| signers[..at].contains(signer);
-                if signers.iter().enumerate().any(is_repeated) {
+                let mut seen = HashSet::new();
+                if !signers.iter().all(|signer| seen.insert(signer.to_string())) {
                     return Err(source.usage_at(at, "a signer is named twice"));
                 }
                 signers

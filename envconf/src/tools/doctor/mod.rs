@@ -7,6 +7,7 @@ mod local;
 mod service;
 mod settings;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use self::settings::Settings;
@@ -354,13 +355,8 @@ fn keys_of(list: &[Trusted]) -> Vec<KeyRef> {
 }
 
 fn unique<'a>(all: impl Iterator<Item = &'a Trusted>) -> Vec<Trusted> {
-    let mut list: Vec<Trusted> = Vec::new();
-    for trusted in all {
-        if !list.contains(trusted) {
-            list.push(trusted.clone());
-        }
-    }
-    list
+    let mut seen = HashSet::new();
+    all.filter(|trusted| seen.insert(trusted.to_string())).cloned().collect()
 }
 
 fn list(recipients: &[Trusted]) -> String {

@@ -1,5 +1,7 @@
 //! For whom to seal: what the options say, else the rules, else the old pair, else the own local keys (api.md §4).
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use envconf::format::EncFile;
@@ -354,10 +356,21 @@ pub(crate) fn borrowed(files: &[PathBuf]) -> Vec<&Path> {
 
 /// The rules that apply to `pair`, where there are some.
 pub(crate) fn rules(global: &Global, pair: &Pair) -> Result<Option<Rules>, Error> {
-    match &global.config {
-        Some(file) => Rules::read(file).map(Some),
-        None => Rules::find(pair.folder()),
+    let file = global.config.clone().or_else(|| Rules::file_for(pair.folder()));
+    file.map(|file| read_once(&file)).transpose()
+}
+
+/// Reads the rules in this file, unless the command has read them already: one file is for many pairs.
+fn read_once(file: &Path) -> Result<Rules, Error> {
+    thread_local! {
+        static READ: RefCell<HashMap<PathBuf, Rules>> = RefCell::default();
     }
+    if let Some(rules) = READ.with_borrow(|read| read.get(file).cloned()) {
+        return Ok(rules);
+    }
+    let rules = Rules::read(file)?;
+    READ.with_borrow_mut(|read| read.insert(file.to_owned(), rules.clone()));
+    Ok(rules)
 }
 
 /// The keys that a list names, each by its id; `local` stands for the local keys at hand.

@@ -44,6 +44,8 @@ pub(crate) struct Scan {
     found_rules: BTreeMap<PathBuf, Option<Rules>>,
     /// Of all sealed files: the directory, and the name without `.conf.enc` in lower case.
     sealed: BTreeSet<(PathBuf, String)>,
+    /// The rules that were read, by their file.
+    read_rules: BTreeMap<PathBuf, Rules>,
     findings: Vec<Finding>,
     /// What could not be looked at, in words.
     pub(crate) notes: BTreeSet<&'static str>,
@@ -61,6 +63,7 @@ impl Scan {
             sealed,
             given_rules,
             found_rules: BTreeMap::new(),
+            read_rules: BTreeMap::new(),
             findings: Vec::new(),
             notes: BTreeSet::new(),
         }
@@ -310,20 +313,37 @@ impl Scan {
     /// Of what is staged the staged rules decide, not those on disk.
     fn find_rules(&mut self, folder: &Path) -> Result<Option<Rules>, Error> {
         if !self.files.are_staged() {
-            return Rules::find(&self.files.root().join(folder));
+            let file = Rules::file_for(&self.files.root().join(folder));
+            return file.map(|file| self.read_once(&file, |_| Rules::read(&file))).transpose();
         }
         for folder in folder.ancestors() {
             let file = folder.join(".envconf.toml");
             if self.files.has(&file) {
-                let text = String::from_utf8(self.files.read(&file, MAX_RULES)?)
-                    .ok()
-                    .filter(|text| text.len() <= MAX_RULES);
-                let text =
-                    text.ok_or_else(|| Error::new(Kind::Usage, "not UTF-8, or too large").at(&file))?;
-                return Rules::from_text(&self.files.root().join(&file), &text).map(Some);
+                return self.read_once(&file, |scan| scan.read_staged_rules(&file)).map(Some);
             }
         }
         Ok(None)
+    }
+
+    fn read_staged_rules(&mut self, file: &Path) -> Result<Rules, Error> {
+        let text = String::from_utf8(self.files.read(file, MAX_RULES)?);
+        let text = text.ok().filter(|text| text.len() <= MAX_RULES);
+        let text = text.ok_or_else(|| Error::new(Kind::Usage, "not UTF-8, or too large").at(file))?;
+        Rules::from_text(&self.files.root().join(file), &text)
+    }
+
+    /// The rules in this file, which may be those of many folders.
+    fn read_once(
+        &mut self,
+        file: &Path,
+        read: impl FnOnce(&mut Self) -> Result<Rules, Error>,
+    ) -> Result<Rules, Error> {
+        if let Some(rules) = self.read_rules.get(file) {
+            return Ok(rules.clone());
+        }
+        let rules = read(self)?;
+        self.read_rules.insert(file.to_owned(), rules.clone());
+        Ok(rules)
     }
 }
 

@@ -1,0 +1,299 @@
+//! Globs of the rules, parsed once and matched in time that grows with path and glob, not with the ways in which they
+//! could fit: rules come with a repository, and the glob `*a*a*a*a*b` has more of those than anybody can wait for.
+
+use std::path::{Path, is_separator};
+
+/// A glob for paths relative to the rules: `?` and `*` match within a component, `**` any number of components, `[…]` one
+/// character.
+#[derive(Clone, Debug)]
+pub(super) struct FileGlob {
+    text: String,
+    components: Vec<Component>,
+    /// What every path that matches begins with, and ends in.
+    prefix: String,
+    suffix: String,
+}
+
+#[derive(Clone, Debug)]
+enum Component {
+    /// `**`
+    Any,
+    One(Vec<Piece>),
+}
+
+/// A part of one component.
+#[derive(Clone, Debug)]
+enum Piece {
+    Character(char),
+    /// `?`
+    AnyCharacter,
+    /// `[a-z]`, or negated `[!a-z]`.
+    Class {
+        is_negated: bool,
+        ranges: Vec<(char, char)>,
+    },
+    /// `*`
+    Any,
+}
+
+impl FileGlob {
+    /// Parses a glob of the syntax of the crate `glob`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        glob::Pattern::new(text).map_err(|error| error.msg)?;
+        let is_special = |c| matches!(c, '*' | '?' | '[');
+        // On some systems a separator has more than one spelling.
+        let is_literal = |c: char| !is_special(c) && (c == '/' || !is_separator(c));
+        let prefix: String = text.chars().take_while(|c| is_literal(*c)).collect();
+        // A `]` may end a class, whose characters are no literals.
+        let suffix: Vec<char> = text.chars().rev().take_while(|c| is_literal(*c) && *c != ']').collect();
+        let suffix: String = suffix.into_iter().rev().collect();
+        // After `**` nothing need follow the separator.
+        let suffix = if text[..text.len() - suffix.len()].ends_with("**") {
+            suffix.strip_prefix('/').unwrap_or(&suffix).to_owned()
+        } else {
+            suffix
+        };
+        Ok(Self { text: text.to_owned(), components: components(text), prefix, suffix })
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether a path matches; one that is not UTF-8 never does.
+    pub(super) fn matches(&self, path: &Path) -> bool {
+        let Some(path) = path.to_str() else { return false };
+        let has_separator_of_its_own = cfg!(windows) && path.contains('\\');
+        if !has_separator_of_its_own && !(path.starts_with(&self.prefix) && path.ends_with(&self.suffix)) {
+            return false;
+        }
+        let parts: Vec<&str> = path.split(is_separator).collect();
+        fits(
+            &self.components,
+            &parts,
+            |component| matches!(component, Component::Any),
+            |component, part| match component {
+                Component::Any => false,
+                Component::One(pieces) => {
+                    let characters: Vec<char> = part.chars().collect();
+                    fits(pieces, &characters, |piece| matches!(piece, Piece::Any), Piece::is)
+                }
+            },
+        )
+    }
+}
+
+impl Piece {
+    fn is(&self, c: &char) -> bool {
+        match self {
+            Self::Character(own) => own == c,
+            Self::AnyCharacter => true,
+            Self::Class { is_negated, ranges } => {
+                ranges.iter().any(|(from, to)| (from..=to).contains(&c)) != *is_negated
+            }
+            Self::Any => false,
+        }
+    }
+}
+
+/// Whether `items` fit `pattern`, in which some elements take any number of items and others one that they fit.
+///
+/// Only the last of the former is ever tried again with one item more: what those before it took is no longer of interest.
+fn fits<P, T>(
+    pattern: &[P],
+    items: &[T],
+    takes_any: impl Fn(&P) -> bool,
+    is: impl Fn(&P, &T) -> bool,
+) -> bool {
+    let (mut at, mut item) = (0, 0);
+    let mut last: Option<(usize, usize)> = None;
+    while item < items.len() {
+        match pattern.get(at) {
+            Some(element) if takes_any(element) => {
+                last = Some((at + 1, item));
+                at += 1;
+            }
+            Some(element) if is(element, &items[item]) => {
+                at += 1;
+                item += 1;
+            }
+            _ => {
+                let Some((after, taken)) = last else { return false };
+                last = Some((after, taken + 1));
+                (at, item) = (after, taken + 1);
+            }
+        }
+    }
+    pattern[at..].iter().all(takes_any)
+}
+
+/// Reads a valid glob.
+fn components(text: &str) -> Vec<Component> {
+    let mut components = Vec::new();
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    loop {
+        if let Some(after) = rest.strip_prefix("**") {
+            components.push(Component::Any);
+            rest = after.strip_prefix(is_separator).unwrap_or(after);
+            if rest.is_empty() {
+                // At the end it stands for one component at least.
+                components.push(Component::One(vec![Piece::Any]));
+                return components;
+            }
+            continue;
+        }
+        let Some(c) = rest.chars().next() else { break };
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '*' => pieces.push(Piece::Any),
+            '?' => pieces.push(Piece::AnyCharacter),
+            '[' => {
+                let (class, after) = class(rest);
+                pieces.push(class);
+                rest = after;
+            }
+            c if is_separator(c) => components.push(Component::One(std::mem::take(&mut pieces))),
+            c => pieces.push(Piece::Character(c)),
+        }
+    }
+    components.push(Component::One(pieces));
+    components
+}
+
+/// Reads a class after its `[`; returns it, and what follows its `]`. A `]` that comes first is one of its characters.
+fn class(text: &str) -> (Piece, &str) {
+    let (is_negated, text) = match text.strip_prefix('!') {
+        Some(text) => (true, text),
+        None => (false, text),
+    };
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    let end = text[first..].find(']').map_or(text.len(), |end| first + end);
+    let characters: Vec<char> = text[..end].chars().collect();
+    let mut ranges = Vec::new();
+    let mut rest = &characters[..];
+    while let Some((from, after)) = rest.split_first() {
+        match after {
+            ['-', to, after @ ..] => {
+                ranges.push((*from, *to));
+                rest = after;
+            }
+            _ => {
+                ranges.push((*from, *from));
+                rest = after;
+            }
+        }
+    }
+    (Piece::Class { is_negated, ranges }, text.get(end + 1..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn by_crate(glob: &str, path: &str) -> Option<bool> {
+        let options = glob::MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: false,
+        };
+        Some(glob::Pattern::new(glob).ok()?.matches_with(path, options))
+    }
+
+    #[track_caller]
+    fn agree(glob: &str, path: &str) {
+        let ours = FileGlob::parse(glob).ok().map(|glob| glob.matches(Path::new(path)));
+        assert_eq!(ours, by_crate(glob, path), "{glob:?} {path:?}");
+    }
+
+    #[test]
+    fn globs_match_as_those_of_the_crate() {
+        let globs = [
+            "**",
+            "*",
+            "a",
+            "a/**",
+            "**/a",
+            "a/**/b",
+            "**/**",
+            "**/*.toml",
+            "a/**/",
+            "*/",
+            "**/*",
+            "a*b?c",
+            "[ab]",
+            "[!ab]",
+            "[]]",
+            "[!]]",
+            "[a-c]x",
+            "[-a]",
+            "[a/]b",
+            "a/*/b",
+            "é*",
+            "config/*.prod.*",
+            "a]",
+            "**/a]",
+        ];
+        let paths = [
+            "a",
+            "b",
+            "a/b",
+            "a/x/b",
+            "a/x/y/b",
+            "x/a",
+            "x.toml",
+            "d/x.toml",
+            "a/",
+            "abxc",
+            "axbyc",
+            "]",
+            "-",
+            "bx",
+            "cx",
+            "dx",
+            "ab",
+            "/b",
+            "éa",
+            "config/app.prod.toml",
+            "config/x/app.prod.toml",
+            ".a",
+            "a]",
+            "x/a]",
+        ];
+        for glob in globs {
+            paths.iter().for_each(|path| agree(glob, path));
+        }
+        assert!(FileGlob::parse("a[").is_err() && FileGlob::parse("a**").is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn any_glob_matches_as_that_of_the_crate(
+            glob in "(\\*\\*/|[ab]|\\*|\\?|/|\\[ab\\]|\\[!a\\]|é|\\]|-){0,8}(\\*\\*)?",
+            path in "[abé\\]-]{1,4}(/[ab]{1,3}){0,3}",
+        ) {
+            agree(&glob, &path);
+        }
+    }
+
+    /// The crate's own matching takes longer than the age of the world.
+    #[test]
+    fn no_glob_takes_long() {
+        let path = format!("{}/x", "a".repeat(2_000));
+        let glob = |text: &str| FileGlob::parse(text).unwrap().matches(Path::new(&path));
+        assert!(!glob(&format!("{}b/x", "*a".repeat(500))));
+        assert!(glob(&format!("{}*/x", "*a".repeat(500))));
+        assert!(!glob(&format!("{}/x", "?*".repeat(2_001))));
+        let path = format!("{}y", "a/".repeat(1_000));
+        let glob = |text: &str| FileGlob::parse(text).unwrap().matches(Path::new(&path));
+        assert!(!glob(&format!("{}b", "**/a/".repeat(500))));
+        assert!(glob(&format!("{}y", "**/a/".repeat(500))));
+    }
+}
