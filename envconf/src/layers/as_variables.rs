@@ -121,10 +121,9 @@ pub(crate) fn variables(
     });
     refuse_collisions(&mut found, &mut problems);
     let mut line_names: HashSet<&str> = HashSet::new();
-    let mut lines: BTreeMap<&str, NamedValue> = BTreeMap::new();
+    let mut lines: BTreeMap<&str, (&Document<'_>, &Node<'_>)> = BTreeMap::new();
     for document in documents.iter().filter(|document| document.is_flat()) {
         for (name, node) in document.root().iter() {
-            let origin = document.origin(node.place);
             match &node.value {
                 Value::String(text) if !text.starts_with(['"', '\'', '`']) => {
                     // A line is the stronger, with the prefix or without, as when it is loaded.
@@ -132,13 +131,11 @@ pub(crate) fn variables(
                         lines.remove([prefix, naming.separator, name].concat().as_str());
                     }
                     line_names.insert(name);
-                    let value = exact_text(|out| out.write_str(text));
-                    let own = || (**name).to_owned();
-                    lines.insert(name, NamedValue { path: own(), name: own(), value, origin });
+                    lines.insert(name, (document, node));
                 }
                 _ => problems.push(rule(
                     (**name).to_owned(),
-                    &origin,
+                    &document.origin(node.place),
                     "the value begins with a quote, and dotenv content knows none",
                 )),
             }
@@ -150,7 +147,13 @@ pub(crate) fn variables(
         line_names.contains(name) || rest.is_some_and(|rest| line_names.contains(rest))
     };
     found.retain(|named| !is_hidden(&named.name));
-    found.extend(lines.into_values());
+    found.reserve_exact(lines.len());
+    for (name, (document, node)) in lines {
+        let Value::String(text) = &node.value else { continue };
+        let value = exact_text(|out| out.write_str(text));
+        let origin = document.origin(node.place);
+        found.push(NamedValue { path: name.to_owned(), name: name.to_owned(), value, origin });
+    }
     for named in found.iter().filter(|named| named.value.contains('\0')) {
         problems.push(rule(named.path.clone(), &named.origin, "no variable can hold its zero byte"));
     }

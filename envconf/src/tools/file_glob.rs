@@ -1,6 +1,7 @@
-//! Globs of the rules, parsed once and matched in time that grows with path and glob, not with the ways in which they
+//! Globs of the rules, matched in time that grows with path and glob, not with the ways in which they
 //! could fit: rules come with a repository, and the glob `*a*a*a*a*b` has more of those than anybody can wait for.
 
+use std::ops::Range;
 use std::path::{Path, is_separator};
 
 /// A glob for paths relative to the rules: `?` and `*` match within a component, `**` any number of components, `[…]` one
@@ -8,10 +9,12 @@ use std::path::{Path, is_separator};
 #[derive(Clone, Debug)]
 pub(super) struct FileGlob {
     text: String,
-    components: Vec<Component>,
-    /// What every path that matches begins with, and ends in.
-    prefix: String,
-    suffix: String,
+    /// So many bytes of it every path that matches begins with.
+    prefix: usize,
+    /// In so many bytes of it every path that matches ends.
+    suffix: usize,
+    /// The longest part of it that is in every path that matches.
+    literal: Range<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,17 +49,15 @@ impl FileGlob {
         let is_special = |c| matches!(c, '*' | '?' | '[');
         // On some systems a separator has more than one spelling.
         let is_literal = |c: char| !is_special(c) && (c == '/' || !is_separator(c));
-        let prefix: String = text.chars().take_while(|c| is_literal(*c)).collect();
+        let bytes =
+            |characters: &mut dyn Iterator<Item = char>| characters.map(char::len_utf8).sum::<usize>();
+        let prefix = bytes(&mut text.chars().take_while(|c| is_literal(*c)));
         // A `]` may end a class, whose characters are no literals.
-        let suffix: Vec<char> = text.chars().rev().take_while(|c| is_literal(*c) && *c != ']').collect();
-        let suffix: String = suffix.into_iter().rev().collect();
-        // After `**` nothing need follow the separator.
-        let suffix = if text[..text.len() - suffix.len()].ends_with("**") {
-            suffix.strip_prefix('/').unwrap_or(&suffix).to_owned()
-        } else {
-            suffix
-        };
-        Ok(Self { text: text.to_owned(), components: components(text), prefix, suffix })
+        let suffix = bytes(&mut text.chars().rev().take_while(|c| is_literal(*c) && *c != ']'));
+        // After `**` a separator need not follow.
+        let (before, rest) = text.split_at(text.len() - suffix);
+        let suffix = suffix - usize::from(before.ends_with("**") && rest.starts_with('/'));
+        Ok(Self { text: text.to_owned(), prefix, suffix, literal: longest_literal(text) })
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -67,12 +68,17 @@ impl FileGlob {
     pub(super) fn matches(&self, path: &Path) -> bool {
         let Some(path) = path.to_str() else { return false };
         let has_separator_of_its_own = cfg!(windows) && path.contains('\\');
-        if !has_separator_of_its_own && !(path.starts_with(&self.prefix) && path.ends_with(&self.suffix)) {
+        let (prefix, suffix) = (&self.text[..self.prefix], &self.text[self.text.len() - self.suffix..]);
+        let may_match = path.starts_with(prefix)
+            && path.ends_with(suffix)
+            && (self.prefix == self.literal.len() || path.contains(&self.text[self.literal.clone()]));
+        if !has_separator_of_its_own && !may_match {
             return false;
         }
+        // Read anew for the few paths that come so far: read, a glob is many times as large.
         let parts: Vec<&str> = path.split(is_separator).collect();
         fits(
-            &self.components,
+            &components(&self.text),
             &parts,
             |component| matches!(component, Component::Any),
             |component, part| match component {
@@ -97,6 +103,22 @@ impl Piece {
             Self::Any => false,
         }
     }
+}
+
+/// Returns where the longest part without special characters and separators stands, before the first class.
+fn longest_literal(text: &str) -> Range<usize> {
+    let end = text.find('[').unwrap_or(text.len());
+    let mut longest = 0..0;
+    let mut start = 0;
+    for (at, c) in text[..end].char_indices().chain([(end, '/')]) {
+        if matches!(c, '*' | '?') || is_separator(c) || c == '/' {
+            if at - start > longest.len() {
+                longest = start..at;
+            }
+            start = at + c.len_utf8();
+        }
+    }
+    longest
 }
 
 /// Whether `items` fit `pattern`, in which some elements take any number of items and others one that they fit.

@@ -6,8 +6,10 @@
 //! Case is not significant. Windows does not distinguish case, and some programs read a name in both cases, such as
 //! `http_proxy` and `npm_config_registry`.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use crate::base::suggest::nearest;
 use crate::base::{Error, Kind, escape};
@@ -77,8 +79,9 @@ impl NameCategory {
     ///
     /// The longest entry decides: `GIT_SSL_CAINFO` matches `GIT_SSL_*` and `GIT_*`, and is [`Self::ProxyAndTls`].
     pub fn of(name: &str) -> Option<Self> {
-        let matching = table().filter(|(_, entry)| matches(entry, name));
-        matching.max_by_key(|(_, entry)| entry.trim_end_matches('*').len()).map(|(category, _)| category)
+        let first = name.bytes().next()?.to_ascii_uppercase();
+        let matching = by_first_letter().get(&first)?.iter().filter(|(_, entry)| matches(entry, name));
+        matching.max_by_key(|(_, entry)| entry.trim_end_matches('*').len()).map(|(category, _)| *category)
     }
 
     /// The entries of this category, sorted: a name, or the beginning of names followed by `*`.
@@ -150,6 +153,19 @@ fn table() -> impl Iterator<Item = (NameCategory, &'static str)> {
     TABLE
         .iter()
         .flat_map(|(category, entries)| entries.split_ascii_whitespace().map(|entry| (*category, entry)))
+}
+
+/// The table by the first letters of the entries, in upper case: content may have a million names.
+fn by_first_letter() -> &'static HashMap<u8, Vec<(NameCategory, &'static str)>> {
+    static INDEX: OnceLock<HashMap<u8, Vec<(NameCategory, &'static str)>>> = OnceLock::new();
+    INDEX.get_or_init(|| {
+        let mut index: HashMap<u8, Vec<_>> = HashMap::new();
+        for (category, entry) in table() {
+            let first = entry.bytes().next().unwrap_or_default().to_ascii_uppercase();
+            index.entry(first).or_default().push((category, entry));
+        }
+        index
+    })
 }
 
 fn matches(entry: &str, name: &str) -> bool {

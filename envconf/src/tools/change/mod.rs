@@ -76,13 +76,15 @@ pub fn set(
     {
         return Ok(None);
     }
+    // Read again for the proof: finding the place may take as much memory once more.
+    drop(root);
     let edits = match content_type {
         ContentType::Toml => toml::set(text, path, spelled.as_str())?,
         ContentType::Json => json::set(text, path, spelled.as_str())?,
         _ => dotenv::set(text, path, spelled.as_str())?,
     };
     let new = splice(text, edits)?;
-    proof::differs_only_at(content_type, &root, &new, path, Some(&spelled))?;
+    proof::differs_only_at(content_type, text, &new, path, Some(&spelled))?;
     Ok(Some(new))
 }
 
@@ -108,13 +110,14 @@ pub fn unset(
         Err(missing) if missing.can_be_made() => return Ok(None),
         Err(missing) => return Err(missing.error(path)),
     }
+    drop(root);
     let edits = match content_type {
         ContentType::Toml => toml::unset(text, path)?,
         ContentType::Json => json::unset(text, path)?,
         _ => dotenv::unset(text, path)?,
     };
     let new = splice(text, edits)?;
-    proof::differs_only_at(content_type, &root, &new, path, None)?;
+    proof::differs_only_at(content_type, text, &new, path, None)?;
     Ok(Some(new))
 }
 

@@ -15,13 +15,14 @@ use crate::syntax::{Node, Text, Value};
 /// [`Kind::Unexpected`](crate::Kind::Unexpected) otherwise.
 pub(super) fn differs_only_at(
     content_type: ContentType,
-    old: &Node<'_>,
+    old: &str,
     new: &[u8],
     path: &KeyPath,
     value: Option<&Spelled>,
 ) -> Result<(), Error> {
     let text = std::str::from_utf8(new).map_err(|_| unexpected())?;
     let new = parse(content_type, text).map_err(|_| unexpected())?;
+    let old = parse(content_type, old)?;
     let value = match value {
         Some(value) => Some(value.parse(content_type).ok_or_else(unexpected)?),
         None => None,

@@ -1,0 +1,84 @@
+//! What an operation costs: its memory by an allocator that counts, its steps by allocations and processor time.
+
+#![allow(unsafe_code, reason = "the trait of allocators is unsafe; nothing else in these tests is")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static TOTAL: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts the bytes of all blocks.
+pub struct Counting;
+
+fn grown(by: usize) {
+    let now = NOW.fetch_add(by, Ordering::Relaxed) + by;
+    PEAK.fetch_max(now, Ordering::Relaxed);
+    TOTAL.fetch_add(by, Ordering::Relaxed);
+}
+
+// SAFETY: every call goes to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size());
+        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // What has to be moved counts as new; whether both are there meanwhile is the system's affair.
+        TOTAL.fetch_add(size, Ordering::Relaxed);
+        let now = NOW.fetch_add(size, Ordering::Relaxed) + size - layout.size();
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        PEAK.fetch_max(now, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+/// What one run cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Most bytes in use at once, beyond those at the beginning.
+    pub peak: usize,
+    /// Bytes of all blocks that were allocated.
+    pub allocated: usize,
+    /// Processor time of the whole process.
+    pub time: Duration,
+}
+
+/// Waits until no other test is running: allocator and clock are the whole process's.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static RUNNING: Mutex<()> = Mutex::new(());
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `operation` and returns what it cost.
+pub fn cost(operation: impl FnOnce()) -> Cost {
+    let before = NOW.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    let allocated = TOTAL.load(Ordering::Relaxed);
+    let started = processor_time();
+    operation();
+    Cost {
+        peak: PEAK.load(Ordering::Relaxed).saturating_sub(before),
+        allocated: TOTAL.load(Ordering::Relaxed) - allocated,
+        time: processor_time() - started,
+    }
+}
+
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
