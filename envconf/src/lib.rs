@@ -153,7 +153,7 @@ pub use secrecy::{self, ExposeSecret, SecretString};
 
 /// What an [`Error`] holds: problems of a configuration with their origins, and keys that were tried.
 pub mod error {
-    pub use crate::base::{Attempt, Complaint, Fault, Origin, Problem, Remedy, escape};
+    pub use crate::base::{Attempt, Complaint, Fault, Origin, Problem, Remedy, escape, is_deceptive};
 }
 /// Files as this library reads them.
 pub mod files {

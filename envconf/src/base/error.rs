@@ -206,7 +206,7 @@ impl Error {
 
     /// Every key service that was tried in vain.
     pub(crate) fn unwrap_failed(attempts: Vec<Attempt>) -> Self {
-        let mut this = Self::new(Kind::UnwrapFailed, "no trusted key gave the data key");
+        let mut this = Self::new(Kind::UnwrapFailed, "no trusted key could unwrap the data key");
         this.0.attempts = attempts;
         this
     }
@@ -583,12 +583,12 @@ pub(crate) fn reason(error: &std::io::Error) -> String {
         return NotRegular.to_string();
     }
     match error.kind() {
-        ErrorKind::NotFound => "no such file or folder".into(),
-        ErrorKind::AlreadyExists => "it is there already".into(),
+        ErrorKind::NotFound => "file not found".into(),
+        ErrorKind::AlreadyExists => "the file exists already".into(),
         ErrorKind::PermissionDenied => "permission denied".into(),
         ErrorKind::StorageFull => "the disk is full".into(),
-        ErrorKind::IsADirectory => "it is a folder".into(),
-        ErrorKind::NotADirectory => "a part of its path is no folder".into(),
+        ErrorKind::IsADirectory => "it is a directory".into(),
+        ErrorKind::NotADirectory => "a part of the path is not a directory".into(),
         ErrorKind::ReadOnlyFilesystem => "the file system is read-only".into(),
         other => other.to_string(),
     }
@@ -632,8 +632,8 @@ pub fn escape(text: &str) -> impl fmt::Display + '_ {
     Escaped(text)
 }
 
-/// Characters that print as nothing or reorder their neighbours.
-fn is_deceptive(c: char) -> bool {
+/// Returns true for characters that print as nothing or reorder their neighbours.
+pub fn is_deceptive(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 

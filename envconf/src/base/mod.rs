@@ -19,7 +19,7 @@ pub(crate) mod harden;
 pub(crate) mod suggest;
 pub(crate) mod own_variables;
 
-pub use self::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape};
+pub use self::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape, is_deceptive};
 pub(crate) use self::exact_text::json_string;
 pub use self::exact_text::{exact_text, write_json_string};
 pub(crate) use self::exit_code::exit_code;

@@ -133,7 +133,8 @@ fn meant(name: &str) -> Option<&'static str> {
         return KNOWN.iter().find(|known| osa_distance(&self::letters(known), &letters) <= 1).copied();
     };
     let of_prefix = |own: &str| {
-        let synonym = SYNONYMS.iter().find(|(word, _)| *word == own).map(|(_, known)| *known);
+        let is_synonym = |word: &str| word == own || word.len() > 7 && osa_distance(word, own) <= 1;
+        let synonym = SYNONYMS.iter().find(|(word, _)| is_synonym(word)).map(|(_, known)| *known);
         synonym.or_else(|| nearest(own))
     };
     of_prefix(own).or_else(|| own.strip_prefix("IG").and_then(of_prefix))

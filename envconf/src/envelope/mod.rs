@@ -231,8 +231,11 @@ pub(crate) fn open(file: EncFile, bytes: &[u8], dek: &DataKey) -> Result<Plainte
     let keys = check_commit(&file, bytes, dek)?;
     let mut body = file.body;
     if !keys.decrypt(&bytes[..file.h], body.expose_mut()) {
-        return Err(Error::new(Kind::TagMismatch, "the encrypted body was changed")
-            .advise("restore the file from git; it must not be edited"));
+        return Err(Error::new(
+            Kind::TagMismatch,
+            "decryption failed: the file was modified after it was sealed",
+        )
+        .advise("restore it with `git checkout`, or seal the plain file again"));
     }
     let content = content_range(body.expose(), file.header.content_type).ok_or_else(|| {
         Error::new(Kind::BadPlaintext, "the decrypted content is not formed as a sealer forms it")

@@ -274,7 +274,7 @@ fn starts_with_full_line(rest: &[u8]) -> bool {
 fn decode_body(text: &[u8], full_lines: usize, last: usize) -> Result<SecretBytes, Error> {
     let bad = |what: &str| {
         Error::new(Kind::BadBody, format!("the body is {what}"))
-            .advise("restore the file from git; it must not be edited")
+            .advise("restore it with `git checkout`, or seal the plain file again")
     };
     let last_line = &text[full_lines * (LINE + 1)..][..last];
     let final_line = if last > 0 { last_line } else { &text[..full_lines * (LINE + 1)] }.trim_ascii_end();

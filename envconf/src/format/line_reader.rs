@@ -99,7 +99,7 @@ fn bad_encoding(bytes: &[u8], at: usize) -> Error {
     if bytes[at] == b'\r' {
         return error.advise("the line ends were changed to CRLF: add the lines `*.enc -text` and `*.key -text` to .gitattributes, then delete the file and restore it with `git checkout`; restored without these lines it is changed again");
     }
-    error.advise("restore the file from git; it must not be edited or converted")
+    error.advise("restore it with `git checkout`, or seal the plain file again")
 }
 
 /// A cursor over lines, each ended by one LF.
@@ -175,7 +175,7 @@ impl<'a> LineReader<'a> {
             return Ok(());
         }
         Err(Error::new(Kind::TrailingData, format!("line {}: something follows the end", self.number + 1))
-            .advise("restore the file from git; it must not be edited"))
+            .advise("restore it with `git checkout`, or seal the plain file again"))
     }
 
     /// Bytes read so far.
@@ -196,7 +196,8 @@ impl<'a> LineReader<'a> {
 
     /// A line that is not allowed at its place.
     pub(super) fn unexpected(&self, expected: &str) -> Error {
-        self.fault(Kind::BadHeader, expected).advise("restore the file from git; it must not be edited")
+        self.fault(Kind::BadHeader, expected)
+            .advise("restore it with `git checkout`, or seal the plain file again")
     }
 
     /// The last line's value is outside its grammar.

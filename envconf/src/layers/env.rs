@@ -285,7 +285,7 @@ mod tests {
             Some(Err(Complaint::Syntax { expected: "UTF-8" }))
         );
         let gone = dir.path().join("gone").to_str().unwrap().to_owned();
-        assert_eq!(read(&[("APP__A_FILE", &gone)], "APP__A"), rule("cannot read it: no such file or folder"));
+        assert_eq!(read(&[("APP__A_FILE", &gone)], "APP__A"), rule("cannot read it: file not found"));
         assert_eq!(
             read(&[("APP__A", "1"), ("APP__A_FILE", &gone)], "APP__A"),
             rule("both APP__A and APP__A_FILE are set; unset one of them")

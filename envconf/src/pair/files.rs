@@ -202,9 +202,10 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         let error = Error::read(path, error);
         if missing {
-            return error.advise(
-                "seal the configuration with `envconf seal`, or check ENVCONF_DIR (which folder) and ENVCONF_ENV (which environment)",
-            );
+            return error.advise(format!(
+                "the path was resolved in {}: check ENVCONF_DIR (the directory) and ENVCONF_ENV (the environment)\nif there is no pair yet, create it with `envconf seal`",
+                resolved_in(path),
+            ));
         }
         error
     };
@@ -216,6 +217,16 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::with_capacity(capacity + 1);
     file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > limit { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// Returns the directory in which a relative path is looked up, safe to print.
+fn resolved_in(path: &Path) -> String {
+    let directory = match path.is_absolute() {
+        true => path.parent().map(Path::to_owned),
+        false => std::env::current_dir().ok(),
+    };
+    let directory = directory.unwrap_or_else(|| ".".into());
+    escape(&directory.to_string_lossy()).to_string()
 }
 
 /// The name of a file beside `path` that nobody else has chosen.

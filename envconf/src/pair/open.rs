@@ -308,15 +308,15 @@ pub(crate) fn check_enc(enc: &[u8], policy: &Policy) -> Result<EncFile, Error> {
 fn check_header(header: &Header, policy: &Policy) -> Result<(), Error> {
     if (&header.name, &header.environment) != (&policy.name, &policy.environment) {
         let message = format!(
-            "it is `{}` for `{}`, expected `{}` for `{}`",
+            "the pair is `{}` for environment `{}`, expected `{}` for environment `{}`",
             header.name, header.environment, policy.name, policy.environment
         );
         return Err(Error::new(Kind::IdentityMismatch, message)
-            .advise("a pair belongs to one name and environment; check ENVCONF_ENV, and that no pair was copied over another"));
+            .advise("check ENVCONF_ENV\nif the pair was copied or renamed, seal the plain file for this name and environment"));
     }
     if header.generation < policy.min_generation {
         let message = format!(
-            "it has generation {}, at least {} is required",
+            "the pair has generation {}, expected at least {}",
             header.generation, policy.min_generation
         );
         return Err(Error::new(Kind::Rollback, message).advise(

@@ -166,11 +166,12 @@ impl Rules {
         self.position(&self.relative(files)).map(|at| (at + 1, self.rules[at].recipients())).ok_or_else(
             || {
                 let rules = self.path.to_string_lossy();
-                let error = Error::new(Kind::NoRule, format!("no rule of {} matches it", escape(&rules)))
-                    .advise_to_set(
-                        Remedy::Recipients,
-                        "add a [[rule]] whose files glob matches the path, or name the recipients",
-                    );
+                let error =
+                    Error::new(Kind::NoRule, format!("no rule of {} matches this file", escape(&rules)))
+                        .advise_to_set(
+                            Remedy::Recipients,
+                            "add a [[rule]] with a glob that matches this path\nor name the recipients",
+                        );
                 files.iter().take(1).fold(error, |error, file| error.at(file))
             },
         )

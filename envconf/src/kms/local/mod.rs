@@ -139,8 +139,8 @@ impl LocalKey {
     /// Unwraps a data key.
     pub(crate) fn unwrap(&self, wrapped: &WrappedKey, context: &Context) -> Result<DataKey, KmsError> {
         let refused = || {
-            KmsError::other("the local key does not open this wrapped key").advise(
-                "the .key was changed, or belongs to another name or environment; restore it from git",
+            KmsError::other("this local key cannot unwrap the data key").advise(
+                "the .key file was modified, or it belongs to another pair: restore it with `git checkout`",
             )
         };
         let blob = STANDARD.decode(wrapped.as_str()).map_err(|_| refused())?;
