@@ -15,6 +15,8 @@
 //! * `in FOLDER` has the commands below run there;
 //! * `same A B`, `gone A`, `has-mode A MODE`, `holds PATH` (with `| ` lines) check files.
 //!
+//! `BLESS=1` writes what the commands print into the cases, and keeps lines with `[..]` that fit.
+//!
 //! A command that fails must leave every file as it was; one that fails for some of several pairs is marked `? 31 partly`. A case of a key service begins with `needs <feature>`.
 
 #![cfg(unix)]
@@ -171,6 +173,7 @@ fn run(file: &Path) -> Result<(), String> {
     let text = fs::read_to_string(file).unwrap();
     let sandbox = Sandbox::new();
     let mut folder = sandbox.root().to_owned();
+    let mut blessed = Vec::new();
     for step in Step::all(&text) {
         let words = step.words();
         let words: Vec<_> = words.iter().map(String::as_str).collect();
@@ -181,12 +184,61 @@ fn run(file: &Path) -> Result<(), String> {
                 folder = sandbox.path(below);
                 fs::create_dir_all(&folder).map_err(|error| error.to_string())
             }
-            ["$", ..] => step.execute(&sandbox, &folder),
+            ["$", ..] => step.execute(&sandbox, &folder, &mut blessed),
             _ => step.run(&sandbox, &words),
         };
         result.map_err(|what| format!("{}:{}: {what}\n", file.display(), step.line))?;
     }
+    if !blessed.is_empty() {
+        fs::write(file, with_blessed(&text, &blessed)).unwrap();
+    }
     Ok(())
+}
+
+/// The lines of stdout and stderr that a command printed, other than its case expects.
+struct Blessed {
+    line: usize,
+    stdout: Vec<String>,
+    stderr: Vec<String>,
+}
+
+impl Blessed {
+    /// Lines as they are written below a command. An expected line with `[..]` that fits is kept, and the directories
+    /// of the run become `[..]`.
+    fn lines(mark: char, expected: &[&str], printed: &str, sandbox: &Sandbox) -> Vec<String> {
+        let directories = [sandbox.root(), sandbox.store()];
+        let printed = directories.iter().fold(printed.to_owned(), |printed, directory| {
+            printed.replace(&*directory.to_string_lossy(), "[..]")
+        });
+        let line = |printed: &str| {
+            let kept =
+                expected.iter().find(|expected| expected.contains("[..]") && line_matches(expected, printed));
+            format!("{mark} {}", kept.unwrap_or(&printed)).trim_end().to_owned()
+        };
+        printed.lines().map(line).collect()
+    }
+}
+
+/// The text of a case with new lines below the commands that printed others.
+fn with_blessed(text: &str, blessed: &[Blessed]) -> String {
+    let mut lines = Vec::new();
+    let mut below: Option<&Blessed> = None;
+    let end = |lines: &mut Vec<String>, below: &mut Option<&Blessed>| {
+        if let Some(blessed) = below.take() {
+            lines.extend(blessed.stdout.iter().chain(&blessed.stderr).cloned());
+        }
+    };
+    for (index, line) in text.lines().enumerate() {
+        if !line.starts_with(['<', '?', '>', '!']) {
+            end(&mut lines, &mut below);
+            below = blessed.iter().find(|blessed| blessed.line == index + 1);
+        } else if below.is_some() && line.starts_with(['>', '!']) {
+            continue;
+        }
+        lines.push(line.to_owned());
+    }
+    end(&mut lines, &mut below);
+    lines.join("\n") + "\n"
 }
 
 /// A line and the marked lines that belong to it.
@@ -277,7 +329,7 @@ impl<'a> Step<'a> {
         self.lines(mark).iter().map(|line| format!("{line}\n")).collect()
     }
 
-    fn execute(&self, sandbox: &Sandbox, folder: &Path) -> Result<(), String> {
+    fn execute(&self, sandbox: &Sandbox, folder: &Path, blessed: &mut Vec<Blessed>) -> Result<(), String> {
         let words = self.words();
         let is_variable = |word: &&String| {
             word.split_once('=')
@@ -302,8 +354,27 @@ impl<'a> Step<'a> {
         if status != 0 && (after != before) != is_partly {
             return Err(format!("it failed and {} files", if is_partly { "changed no" } else { "changed" }));
         }
-        compare("stdout", &self.lines('>'), &text(&output.stdout))?;
-        compare("stderr", &self.lines('!'), &text(&output.stderr))
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        let compared = compare("stdout", &self.lines('>'), &stdout)
+            .and_then(|()| compare("stderr", &self.lines('!'), &stderr));
+        if compared.is_err() && std::env::var_os("BLESS").is_some() {
+            blessed.push(Blessed {
+                line: self.line,
+                stdout: self.blessed('>', "stdout", &stdout, sandbox),
+                stderr: self.blessed('!', "stderr", &stderr, sandbox),
+            });
+            return Ok(());
+        }
+        compared
+    }
+
+    /// The lines of one stream as they are, if they fit, else as they were printed.
+    fn blessed(&self, mark: char, what: &str, printed: &str, sandbox: &Sandbox) -> Vec<String> {
+        let expected = self.lines(mark);
+        match compare(what, &expected, printed) {
+            Ok(()) => expected.iter().map(|line| format!("{mark} {line}").trim_end().to_owned()).collect(),
+            Err(_) => Blessed::lines(mark, &expected, printed, sandbox),
+        }
     }
 
     /// The status that a command is to end with, and whether it may have changed files although it fails.

@@ -199,8 +199,8 @@ fn doctor_says_where_the_content_is_broken() {
     forge(&sandbox, ContentType::Yaml, "a: 1\n---\nb: kanari\n");
     let output = run(&sandbox, &["doctor", "app"], "true");
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("content       failed") && said.contains("line 2, column 1"), "{said}");
-    assert!(!said.contains("content       ok"), "{said}");
+    assert!(said.contains("content       x failed") && said.contains("line 2, column 1"), "{said}");
+    assert!(!said.contains("content       + ok"), "{said}");
 }
 
 #[test]

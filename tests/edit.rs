@@ -106,7 +106,7 @@ fn what_was_edited_is_sealed_and_the_plain_file_was_in_memory_only() {
         .env("ENVCONF_KEY", KEY.trim())
         .output()
         .unwrap();
-    assert_eq!(text(&output.stderr), "wrote app.conf.enc: generation 2\n");
+    assert_eq!(text(&output.stderr), "Sealed app (generation 2)\n  app.conf.enc\n");
     assert_eq!(case.opened(), TOML.replace("port = 1", "port = 2"));
     assert_eq!(case.read("seen"), TOML);
     assert_eq!(case.read("system").trim(), "tmpfs");
@@ -183,7 +183,7 @@ fn an_emptied_file_needs_a_yes() {
 fn an_editor_that_returns_at_once_is_told_to_wait() {
     let case = Case::new("app.toml", TOML);
     let before = case.pair();
-    let unchanged = "app.conf.enc: unchanged; nothing was written\n";
+    let unchanged = "Unchanged: nothing was written\n  app.conf.enc\n";
     // On a busy machine even `true` may take its time.
     let told = |run: &mut dyn FnMut() -> Output| {
         let mut outputs = (0..5).map(|_| run());
@@ -225,7 +225,7 @@ fn left_unchanged_nothing_is_written() {
     let case = Case::new("app.toml", TOML);
     let before = case.pair();
     let output = case.edit("touch $1");
-    assert_eq!(text(&output.stderr), "app.conf.enc: unchanged; nothing was written\n");
+    assert_eq!(text(&output.stderr), "Unchanged: nothing was written\n  app.conf.enc\n");
     assert!(output.status.success() && case.pair() == before && case.left().is_empty());
 }
 
@@ -241,7 +241,7 @@ fn what_is_wrong_is_said_and_nothing_is_written() {
         ),
         ("echo 'a = 2' >$1; exit 3", 130, "the editor ended with status 3"),
         ("echo 'a = 2' >$1; kill -9 $$", 130, "the editor ended by signal 9"),
-        ("rm $1", 10, "no such file"),
+        ("rm $1", 10, "file not found"),
         ("cd $here; env -u ENVCONF_EDITOR envconf-is-not-in-path; exit 127", 2, "cannot be started"),
     ] {
         let output = case.edit(editor);
@@ -403,7 +403,7 @@ fn a_value_is_asked_for_and_not_shown() {
     let output = case.on_terminal(&set, "", "value of password: ", "kanarie it's");
     let shown = text(&output.stdout);
     assert!(output.status.success() && !shown.contains("kanarie"), "{shown}");
-    assert!(shown.contains("wrote app.conf.enc: generation 2") && shown.ends_with("echo on"), "{shown}");
+    assert!(shown.contains("Sealed app (generation 2)") && shown.ends_with("echo on"), "{shown}");
     assert_eq!(case.opened(), TOML.replace("kanarienvogel", "kanarie it's"));
 
     let before = case.pair();
@@ -433,11 +433,7 @@ fn the_guard_removes_only_what_it_has_made() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(11), "{}", text(&output.stderr));
-    assert!(
-        text(&output.stderr).contains("cannot write it: no such file or folder"),
-        "{}",
-        text(&output.stderr)
-    );
+    assert!(text(&output.stderr).contains("cannot write it: file not found"), "{}", text(&output.stderr));
 }
 
 /// The process ids of guards whose folder lies in the place of `case`.

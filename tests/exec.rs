@@ -104,7 +104,7 @@ fn a_variable_that_is_set_stays_unless_it_is_overridden() {
     };
     let (found, said) = run(&[]);
     assert_eq!((found["A"].as_str(), found["B"].as_str(), found["C"].as_str()), ("own", "canary-2", "3"));
-    assert_eq!(said, "set already, and kept (--override replaces them): A\n");
+    assert_eq!(said, "warning: kept variables that are set already: A\nhint: replace them with --override\n");
     let (found, said) = run(&["--override"]);
     assert_eq!((found["A"].as_str(), said.as_str()), ("canary-1", ""));
     assert_eq!(run(&["--quiet"]).1, "");
@@ -251,7 +251,10 @@ fn keys_of_envconf_are_removed_and_credentials_of_clouds_on_request() {
     let kept: Vec<_> = inherited.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let (found, said) = run(&[]);
     assert!(kept.iter().all(|variable| found.contains(variable)), "{found:?}");
-    assert_eq!(said, "set already, and kept (--override replaces them): AWS_REGION\n");
+    assert_eq!(
+        said,
+        "warning: kept variables that are set already: AWS_REGION\nhint: replace them with --override\n"
+    );
     // Without an inherited one the sealed one counts.
     let expected = [
         "A=1",
@@ -338,7 +341,7 @@ fn a_committed_plain_layer_adds_no_environment_variable() {
             said(&output),
             "warning: left out these keys of plain layers: \
              Ld_Preload Path aws.secret bashEnv gnumakeflags harmless http_proxy ps4\n\
-             hint: use --env-prefix PREFIX to add them, or seal them\n"
+             hint: add them with --env-prefix PREFIX, or seal them\n"
         );
         assert_eq!(envconf(&["exec", "app", "--", "sh", "-xc", ":"]).stdout, b"");
         if let Ok(make) = Command::new("make").arg("--version").output() {

@@ -77,10 +77,13 @@ impl Help {
         fn collect(words: Vec<String>, all: &mut Vec<Help>) {
             let sandbox = Sandbox::new();
             let mut command = sandbox.command(ENVCONF);
-            let output = command.args(&words).arg("--help").env("CLICOLOR_FORCE", "1").output().unwrap();
+            let output = command.args(&words).arg("--help").output().unwrap();
             assert!(output.status.success() && !output.stdout.contains(&0x1b), "{words:?}");
             let help = Help { words, text: String::from_utf8(output.stdout).unwrap() };
-            let verbs: Vec<String> = help.section("Commands:").map(first_word).collect();
+            let verbs: Vec<String> = match help.words.is_empty() {
+                true => help.grouped_verbs(),
+                false => help.section("Commands:").map(first_word).collect(),
+            };
             for verb in verbs.into_iter().filter(|verb| verb != "help") {
                 collect(help.words.iter().cloned().chain([verb]).collect(), all);
             }
@@ -92,6 +95,13 @@ impl Help {
         all
     }
 
+    /// The verbs of all groups, which come before the options.
+    fn grouped_verbs(&self) -> Vec<String> {
+        let groups = self.text.split("\nOptions:").next().unwrap_or_default().lines();
+        let verbs = groups.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        verbs.map(|line| first_word(line.trim_start())).collect()
+    }
+
     /// The indented lines below a heading, without those that go on with one.
     fn section<'a>(&'a self, heading: &'a str) -> impl Iterator<Item = &'a str> {
         let lines = self.text.lines().skip_while(move |line| *line != heading).skip(1);
@@ -99,7 +109,7 @@ impl Help {
     }
 
     fn heading(&self) -> &'static str {
-        if self.words.is_empty() { "Start in an empty folder:" } else { "Examples:" }
+        "Examples:"
     }
 
     /// Commands for a shell; one that goes on in the next line is one.
@@ -336,7 +346,7 @@ impl Place {
             .env("ENVCONF_HOME", self.sandbox.path(&format!("{folder}-home/store")))
             .env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()))
             .env("EDITOR", "true")
-            .envs([("CLICOLOR_FORCE", "1"), ("TERM", "xterm-256color")])
+            .envs([("NO_COLOR", "1"), ("TERM", "xterm-256color")])
             .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_PAGER", "cat")])
             .envs([("GIT_AUTHOR_NAME", "A"), ("GIT_AUTHOR_EMAIL", "a@b.test")])
             .envs([("GIT_COMMITTER_NAME", "A"), ("GIT_COMMITTER_EMAIL", "a@b.test")])

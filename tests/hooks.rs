@@ -145,7 +145,7 @@ fn survives(repository: &Repository, install_husky: &dyn Fn()) {
     repository.is_checked();
     install_husky();
     repository.is_checked();
-    assert!(repository.envconf(&["hook", "install"]).contains("kept"));
+    assert!(repository.envconf(&["hook", "install"]).contains("Kept"));
     assert_eq!(repository.text(".husky/pre-commit").matches(MARK).count(), 1);
 }
 

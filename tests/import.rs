@@ -462,8 +462,9 @@ fn what_was_found_is_shown_and_has_to_be_agreed_to() {
         "type: toml, guessed",
         "not known: who made it",
         "give every secret in it a new value",
-        "as test_encode_text for default, into test_encode_text.conf.enc",
-        "for local:-:f7e831f2fdbdab2e",
+        "Will be sealed as test_encode_text for default",
+        "  test_encode_text.conf.enc",
+        "recipient local:-:f7e831f2fdbdab2e",
         "--yes",
     ] {
         assert!(shown.contains(words), "{words}: {shown}");

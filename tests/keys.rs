@@ -116,8 +116,7 @@ impl Project {
             .args(["-c", TERMINAL, &columns.to_string(), ENVCONF])
             .args(arguments)
             .envs(self.kms.variables());
-        // Neither is heeded.
-        command.env("TERM", "xterm-256color").env("CLICOLOR_FORCE", "1");
+        command.env("TERM", "xterm-256color").env("NO_COLOR", "1");
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let shown = String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n");
@@ -374,7 +373,7 @@ fn the_command_rewraps_by_the_rules_and_says_what_it_did() {
     assert_eq!((&done["removed"], &done["written"]), (&json!([old]), &json!(true)));
 
     let again = project.run(&["updatekeys", "app", "--trust", &new.to_string()]);
-    assert!(String::from_utf8(again.stderr).unwrap().contains("nothing was written"));
+    assert!(String::from_utf8(again.stderr).unwrap().starts_with("Unchanged: "));
     // A re-seal for the same recipients keeps the data key, and so the moved wrapped key.
     project.sandbox.write("app.toml", "port = 2\n");
     let sealed = project.told(&["seal", "app.toml", "--trust", &new.to_string(), "--json"]);
@@ -590,7 +589,7 @@ fn what_takes_long_shows_on_a_terminal_how_far_it_is() {
     let terminal = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{terminal}");
     assert!(terminal.contains("\r[") && terminal.contains("] 0 of 2"), "{terminal}");
-    assert_eq!(terminal.matches("wrote a new data key, generation 2").count(), 2, "{terminal}");
+    assert_eq!(terminal.matches(" (generation 2)").count(), 2, "{terminal}");
     // Not where nobody watches.
     (0..2).for_each(|_| project.kms.next(Reply::Delay(Duration::from_millis(1800))));
     let output = project.run(&["rotate", "app", "other", "--trust", &key]);

@@ -298,7 +298,7 @@ fn a_value_may_lie_in_a_file() {
     );
     assert_eq!(
         problems::<App>("toml", TOML, &[("APP__LEVEL_FILE", "/nowhere")]),
-        ["level: cannot read it: no such file or folder, at variable APP__LEVEL_FILE, file /nowhere"]
+        ["level: cannot read it: file not found, at variable APP__LEVEL_FILE, file /nowhere"]
     );
 }
 
@@ -478,7 +478,9 @@ fn yaml_content_is_told_by_its_places() {
     );
     assert_eq!(
         problems::<App>("yaml", "level: 1\nlevel: 2", &[]),
-        ["not valid YAML, at config/app.conf.enc line 2, column 1 of the sealed text"]
+        [
+            "level: set twice, first at line 1, again at config/app.conf.enc line 2, column 1 of the sealed text"
+        ]
     );
     let null: Types = load("yaml", "flag: ~\nlist: [1, 2]\nmode: {other: {x: 3}}", &[]).unwrap();
     assert_eq!((null.flag, null.list, null.mode), (None, Some(vec![1, 2]), Some(Mode::Other { x: 3 })));

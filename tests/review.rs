@@ -164,7 +164,7 @@ fn the_staged_rules_decide() {
     repository.0.write(".envconf.toml", old);
     let text = repository.envconf_ends(50, &["scan", "--staged"]);
     assert!(text.contains("drift") && text.contains("local:-:0000000000000000"), "{text}");
-    assert!(repository.envconf(&["scan"]).contains("nothing found"));
+    assert!(repository.envconf(&["scan"]).contains("Found nothing"));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn every_verb_names_a_conflict() {
     );
     // The advice works.
     repository.git(&["checkout", "--quiet", "HEAD", "--", "config"]);
-    assert!(repository.envconf(&["scan"]).contains("nothing found"));
+    assert!(repository.envconf(&["scan"]).contains("Found nothing"));
     repository.envconf(&["verify", "app"]);
 }
 
@@ -238,7 +238,10 @@ fn line_ends_that_git_changed_are_named_with_what_helps() {
     repository.git(&["rm", "--quiet", ".gitattributes"]);
     repository.git(&["commit", "--quiet", "--message", "no attributes"]);
     let text = repository.envconf(&["scan"]);
-    assert!(text.contains("note: git may change the line ends") && text.contains(".gitattributes"), "{text}");
+    assert!(
+        text.contains("warning: git may change the line ends") && text.contains(".gitattributes"),
+        "{text}"
+    );
     assert_eq!(repository.envconf(&["scan", "--staged"]), "");
 
     let files = ["config/app.conf.enc", "config/app.conf.key"];
@@ -267,7 +270,7 @@ fn line_ends_that_git_changed_are_named_with_what_helps() {
 
     // Attributes of a directory below count more.
     repository.0.write("config/.gitattributes", "* text eol=crlf\n");
-    assert!(repository.envconf(&["scan"]).contains("note: git may change the line ends"));
+    assert!(repository.envconf(&["scan"]).contains("warning: git may change the line ends"));
 
     // Damaged by an editor, and staged so.
     fs::remove_file(repository.0.path("config/.gitattributes")).unwrap();
@@ -300,7 +303,7 @@ fn secret_files_are_found_among_what_is_staged() {
         "binary:2: signing-key: ",
         "binary:3: local-key: ",
         "web/caf\u{e9} \"x\"/.env.local: plain-file: ",
-        "3 findings",
+        "Found 3 problems",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
@@ -310,7 +313,7 @@ fn secret_files_are_found_among_what_is_staged() {
     repository.commit_all("a template");
     repository.git(&["mv", "template.txt", ".env.production"]);
     let text = repository.envconf_ends(50, &["scan", "--staged"]);
-    assert!(text.contains(".env.production: plain-file: ") && text.contains("1 finding"), "{text}");
+    assert!(text.contains(".env.production: plain-file: ") && text.contains("Found 1 problem"), "{text}");
     // A plain file that was committed before is noticed when its pair is staged.
     repository.git(&["reset", "--quiet", "--hard"]);
     repository.0.write("web/shop.toml", "port = 1\n");
@@ -320,7 +323,7 @@ fn secret_files_are_found_among_what_is_staged() {
     repository.envconf(&["seal", "web/shop.toml", "--tracked", "--quiet"]);
     repository.git(&["add", "web"]);
     let text = repository.envconf_ends(50, &["scan", "--staged"]);
-    assert!(text.contains("web/shop.toml: plain-file: ") && text.contains("1 finding"), "{text}");
+    assert!(text.contains("web/shop.toml: plain-file: ") && text.contains("Found 1 problem"), "{text}");
     assert_eq!(repository.envconf(&["scan", "--staged", "--exclude", "web/shop.toml"]), "");
     repository.git(&["rm", "--quiet", "--cached", "web/shop.toml"]);
     fs::remove_file(repository.0.path("web/shop.toml")).unwrap();
@@ -418,7 +421,7 @@ fn other_hooks_stay_and_run() {
     let installed = repository.0.read("hooks/pre-commit");
     let mode = fs::metadata(repository.0.path("hooks/pre-commit")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o750);
-    assert!(repository.envconf(&["hook", "install"]).contains("kept"));
+    assert!(repository.envconf(&["hook", "install"]).contains("Kept"));
     assert_eq!(repository.0.read("hooks/pre-commit"), installed);
 
     repository.commit_all("hooks");
@@ -453,7 +456,7 @@ fn marks_without_the_check_are_not_taken_for_it() {
 
     let own = marks("envconf scan --staged --exclude 'tests/**' || exit 1");
     repository.0.write_mode("hooks/pre-commit", &own, 0o755);
-    assert!(repository.envconf(&["hook", "install"]).contains("kept"));
+    assert!(repository.envconf(&["hook", "install"]).contains("Kept"));
     assert_eq!(repository.0.read("hooks/pre-commit"), own.as_bytes());
 }
 

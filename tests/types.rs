@@ -194,7 +194,7 @@ fn a_file_gives_any_value_that_a_variable_could() {
     assert_eq!(number, Some(5));
     assert_eq!(
         problem::<Secrets>("token = 't'", &[("S__TOKEN_FILE", "")]),
-        "token: cannot read it: no such file or folder, at variable S__TOKEN_FILE, file "
+        "token: cannot read it: file not found, at variable S__TOKEN_FILE, file "
     );
     let both = [("S__TOKEN", ""), ("S__TOKEN_FILE", "/nowhere")];
     assert_eq!(

@@ -2,11 +2,13 @@
 
 Types ANSWER and a line feed at the first question, prints what the terminal showed, and ends with the command's status.
 A question ends in `[y/N] `, or in what the variable QUESTION says. The answer `^C` is that key. With QUESTION the last
-line says whether the terminal shows what is typed.
+line says whether the terminal shows what is typed. The terminal has as many columns as COLUMNS_OF_TERMINAL says.
 """
 
+import fcntl
 import os
 import pty
+import struct
 import sys
 import termios
 import time
@@ -18,6 +20,9 @@ def main():
     typed = b"\x03" if answer == "^C" else answer.encode() + b"\n"
     child, terminal = pty.fork()
     if child == 0:
+        columns = int(os.environ.pop("COLUMNS_OF_TERMINAL", "0"))
+        if columns:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         os.execv(command[0], command)
     shown = b""
     asked = False

@@ -9,20 +9,20 @@ mod editor;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
-
 use cli::{Cli, Verb};
+use output::style::ColorOption;
 use output::{Output, error_report, hints};
 
 fn main() -> ExitCode {
     // Where the system refuses it the command does its work all the same, and nobody could do anything about it here.
     envconf::harden();
     report_file_size_limit();
-    let cli = match Cli::try_parse() {
+    let color = ColorOption::of_arguments(std::env::args_os());
+    let cli = match cli::parse(color) {
         Ok(cli) => cli,
-        Err(stopped) => return error_report::not_parsed(&stopped),
+        Err(stopped) => return error_report::not_parsed(&stopped, color),
     };
-    let output = Output::new(cli.global.json, cli.global.quiet);
+    let output = Output::new(cli.global.json, cli.global.quiet, color);
     match run(&cli, &output) {
         Ok(code) => code,
         Err(error) => error_report::failed(&hints::with_options(error), &output),
@@ -80,7 +80,7 @@ fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
         Verb::Template(args) => commands::template::run(args, output).map(done),
         #[cfg(unix)]
         Verb::Guard(args) => editor::scratch::guard(args).map(done),
-        Verb::Completion(args) => commands::completion::run(args, &Cli::command(), output).map(done),
-        Verb::Man(args) => commands::man::run(args, Cli::command(), output).map(done),
+        Verb::Completion(args) => commands::completion::run(args, &cli::command(), output).map(done),
+        Verb::Man(args) => commands::man::run(args, cli::command(), output).map(done),
     }
 }

@@ -5,7 +5,7 @@ use envconf::Error;
 use crate::options::global::Global;
 use crate::output::Output;
 
-/// Print a shell's completion script
+/// Print a completion script for your shell
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

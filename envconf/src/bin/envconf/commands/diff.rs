@@ -13,7 +13,7 @@ use crate::options::target::{self, Target};
 use crate::output::pair_difference::{PairDifference, Side};
 use crate::output::{Output, shown};
 
-/// Show what differs between two pairs; needs no key
+/// Show how two pairs differ, without a key
 ///
 /// Which keys were added, removed or changed, as far as both have an outline;
 /// recipients and signers gained and lost; generation and data key. So far nothing
@@ -23,15 +23,12 @@ use crate::output::{Output, shown};
 /// With --open both are opened, as `envconf open` does it: then all that is shown
 /// is authenticated, and every changed key is known.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf diff old/app.conf.enc config/app.conf.enc
   envconf diff app.staging app.prod --open
   envconf diff old/app.conf.enc config/app.conf.enc --show
-  envconf hook install && git diff"
-)]
+  envconf hook install && git diff")]
 pub(crate) struct Args {
     /// The old one: the path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "A")]
@@ -75,12 +72,13 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
         if output.is_json() {
             output.json(&difference.as_json())?;
         } else {
-            output.line(format_args!("{} -> {}", shown(old.enc()), shown(new.enc())))?;
+            output.heading(format_args!("{} -> {}", shown(old.enc()), shown(new.enc())))?;
             difference.lines().iter().try_for_each(|line| output.line(line))?;
             if difference.recipients.is_none() {
-                output.say("of a side without its .key the recipients are not known");
+                output.warn("the recipients are not compared: one side has no .key file");
             }
-            output.say("nothing of this is authenticated; --open does that");
+            output.warn("nothing here is authenticated");
+            output.hint("decrypt and compare with --open");
         }
         !difference.is_empty()
     };
@@ -157,15 +155,15 @@ fn with_content(
         output.data(b"]}\n")?;
         return Ok(differ);
     }
-    output.line(format_args!("{} -> {}", shown(&args.old), shown(&args.new)))?;
+    output.heading(format_args!("{} -> {}", shown(&args.old), shown(&args.new)))?;
     difference.lines().iter().try_for_each(|line| output.line(line))?;
     if args.show {
         values.iter().try_for_each(|change| show(change, output))?;
     }
     match changes {
-        ContentChanges::Whole => output.say("the contents differ, and cannot be compared key by key"),
+        ContentChanges::Whole => output.say("The contents differ, and cannot be compared key by key"),
         ContentChanges::Values(values) if values.is_empty() => {
-            output.say("the contents differ in blanks, order or comments only");
+            output.say("The contents differ in blanks, order or comments only");
         }
         _ => {}
     }

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use envconf::kms::Step;
+use envconf::kms::{State, Step};
 use envconf::pair::parse_signers;
 use envconf::process::setting;
 use envconf::tools::Diagnose;
@@ -13,7 +13,7 @@ use crate::options::global::Global;
 use crate::options::target::Target;
 use crate::output::{Output, hints};
 
-/// Look step by step at what it takes to open a pair, and say what is wrong
+/// Check step by step why a pair cannot be opened
 ///
 /// Policy, pair, local key, settings; of every trusted key service where its
 /// credentials are from (never what they are), endpoint, name resolution, TLS,
@@ -23,14 +23,11 @@ use crate::output::{Output, hints};
 ///
 /// The exit code is that of the first step that failed.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf doctor
   envconf doctor app --environment prod
-  envconf doctor app --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --wrap"
-)]
+  envconf doctor app --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --wrap")]
 pub(crate) struct Args {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
@@ -40,7 +37,7 @@ pub(crate) struct Args {
     ///
     /// The key services that the rules name, or else the pair, or else trust, wrap a
     /// data key, which is thrown away.
-    #[arg(long, verbatim_doc_comment)]
+    #[arg(long)]
     wrap: bool,
 
     /// Require signatures by these signers, in place of ENVCONF_SIGNERS
@@ -64,7 +61,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
             tracked::warn_of_key_in_project(pair.folder(), output);
             let target = Target { pair: pair.clone(), name: name.clone(), environment: environment.clone() };
             if let Err(error) = target.check_known() {
-                output.say(format_args!("warning: {error}"));
+                output.warn_of(&error);
             }
             Diagnose::new(pair.folder()).pair(pair, name, environment)
         }
@@ -95,8 +92,31 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
         output.json(&json!({ "steps": steps, "exit": code }))?;
     } else {
         print(diagnosis.steps(), output)?;
+        print_next(diagnosis.steps(), output);
     }
     Ok(ExitCode::from(code))
+}
+
+/// Columns for the state of a step, with the blank behind it.
+const STATE_WIDTH: usize = 9;
+
+/// Says the one thing to do next.
+fn print_next(steps: &[Step], output: &Output) {
+    let is_first = |state: State| steps.iter().find(|step| step.state() == state);
+    let failed = steps.iter().filter(|step| step.state() == State::Failed).count();
+    let Some(step) = is_first(State::Failed) else {
+        output.say("No step failed");
+        return;
+    };
+    output.say(match failed {
+        1 => "1 step failed".to_owned(),
+        _ => format!("{failed} steps failed; start with the first"),
+    });
+    let advice = hints::advice(step.remedy(), step.advice());
+    output.hint(match advice.as_deref().and_then(|advice| advice.lines().next()) {
+        Some(advice) => advice.to_owned(),
+        None => format!("{}: {}", step.name(), step.message()),
+    });
 }
 
 /// A line for each step, and one for its advice; those of a key stand below it.
@@ -110,9 +130,14 @@ fn print(steps: &[Step], output: &Output) -> Result<(), Error> {
             }
         }
         let name = format!("{}{}", if key.is_some() { "  " } else { "" }, step.name());
-        output.paragraph(&format!("{name:<14}{:<9}", step.state().name()), step.message())?;
+        let state = step.state().name();
+        let marked = format!("{} {state}", output.mark(step.state()));
+        let lead = format!("{name:<14}{marked}{}", " ".repeat(STATE_WIDTH.saturating_sub(state.len())));
+        output.paragraph_after(&lead, 16 + STATE_WIDTH, step.message())?;
         if let Some(advice) = hints::advice(step.remedy(), step.advice()) {
-            output.paragraph(&" ".repeat(23), &advice)?;
+            for hint in advice.lines() {
+                output.paragraph(&" ".repeat(16 + STATE_WIDTH), hint)?;
+            }
         }
     }
     Ok(())

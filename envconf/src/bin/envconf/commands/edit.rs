@@ -15,7 +15,7 @@ use crate::options::plain_file;
 use crate::options::signing_args::SigningArgs;
 use crate::output::{Output, hints};
 
-/// Edit what was sealed, and seal it again
+/// Edit a pair in your editor
 ///
 /// The plain file lies in memory only, in a folder of its own that is removed
 /// afterwards, whatever becomes of the command. The editor is that of
@@ -25,13 +25,10 @@ use crate::output::{Output, hints};
 /// Left unchanged, nothing is written. An emptied file needs a yes. What cannot be
 /// sealed is opened again, with the errors as comments on top.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf edit app
-  ENVCONF_EDITOR='code --wait' envconf edit app --environment prod"
-)]
+  ENVCONF_EDITOR='code --wait' envconf edit app --environment prod")]
 pub(crate) struct Args {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
@@ -74,7 +71,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         if *text == *change.content() {
             change.leave(json!({ "changed": false }), output)?;
             if let Some(advice) = editor.advice_to_wait().filter(|_| was_not_edited) {
-                output.say(format_args!("hint: {advice}"));
+                output.hint(format_args!("{advice}"));
             }
             return Ok(());
         }

@@ -17,7 +17,7 @@ use crate::options::target::Target;
 use crate::options::variable_names::{self, VariableNames};
 use crate::output::Output;
 
-/// Run a command with the configuration in its environment
+/// Run a program with the values as environment variables
 ///
 /// Each value of the pair becomes an environment variable. Its name is the path in
 /// upper snake case, joined by __, after --env-prefix; a line of dotenv content
@@ -30,9 +30,7 @@ use crate::output::Output;
 /// ENVCONF_KEY_FILE and ENVCONF_KEY_CMD. It inherits the credentials of clouds
 /// unless there is --drop-credentials.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf exec app -- ./server
   envconf exec app --environment prod --env-prefix APP -- ./server --port 80
@@ -40,8 +38,7 @@ Examples:
   envconf exec app --drop-credentials --allow AWS_REGION,TZDIR -- ./server
   envconf exec app --names keep --separator _ --skip-unnamed -- ./server
   envconf exec app --file -- nginx -c {}
-  envconf exec app --file --file-name app.yaml -- ./server --config {}"
-)]
+  envconf exec app --file --file-name app.yaml -- ./server --config {}")]
 pub(crate) struct Args {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
@@ -62,13 +59,13 @@ pub(crate) struct Args {
     ///
     /// Removes the names of the category cloud-credentials, such as AWS_* and
     /// TENCENTCLOUD_*. Values of the configuration stay.
-    #[arg(long, verbatim_doc_comment)]
+    #[arg(long)]
     drop_credentials: bool,
 
     /// Set no variables; {} in CMD's arguments becomes the path of a file in memory
     ///
     /// It holds what was sealed, byte for byte, and can only be read (Linux).
-    #[arg(long, verbatim_doc_comment,
+    #[arg(long,
         conflicts_with_all = ["env_prefix", "overrides", "allow", "names", "separator", "skip_unnamed"])]
     file: bool,
 
@@ -76,7 +73,7 @@ pub(crate) struct Args {
     ///
     /// For programs that go by the extension. The file then lies in a directory in
     /// memory, and is removed when CMD ends.
-    #[arg(long, value_name = "NAME", verbatim_doc_comment, requires = "file",
+    #[arg(long, value_name = "NAME", requires = "file",
         value_parser = file_name)]
     file_name: Option<String>,
 
@@ -241,7 +238,8 @@ fn set<'a>(
         }
     }
     if !kept.is_empty() {
-        output.say(format_args!("set already, and kept (--override replaces them): {}", kept.join(" ")));
+        output.warn(format_args!("kept variables that are set already: {}", kept.join(" ")));
+        output.hint("replace them with --override");
     }
     set_here
 }

@@ -12,7 +12,7 @@ use crate::options::target::Target;
 use crate::output::Output;
 use crate::output::layout;
 
-/// Show where each value comes from, and never the value
+/// Show where each value comes from, without the values
 ///
 /// Reads the pair and the plain layers beside it (NAME.defaults.toml and
 /// NAME.ENVIRONMENT.defaults.toml). Of every value: its path, the file that gives
@@ -23,14 +23,11 @@ use crate::output::layout;
 /// this process's variables are shown too, and which values are secret. What the
 /// program would refuse is refused.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf explain app
   envconf explain app --schema app.schema.json
-  envconf explain config/app.prod.conf.enc --json"
-)]
+  envconf explain config/app.prod.conf.enc --json")]
 pub(crate) struct Args {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
@@ -63,10 +60,10 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     for (path, value) in paths.iter().zip(values) {
         // Without a schema it is the same of all that is sealed.
         let secret = if value.secret() && schema.is_some() { " (secret)" } else { "" };
-        output.paragraph(
-            &format!("{}  ", layout::padded(path, width)),
-            &format!("{}{secret}", value.origin()),
-        )?;
+        let lead = format!("{}  ", layout::padded(path, width));
+        let columns = lead.chars().count();
+        let lead = output.paint().strong(&lead).into_owned();
+        output.paragraph_after(&lead, columns, &format!("{}{secret}", value.origin()))?;
     }
     Ok(())
 }

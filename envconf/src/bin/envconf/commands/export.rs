@@ -11,21 +11,18 @@ use crate::options::variable_names::{self, VariableNames};
 use crate::output::variable_formats::{self, ExportFormat, SecretName};
 use crate::output::{Output, shown};
 
-/// Print the configuration as variables, for other programs
+/// Print a configuration as environment variables
 ///
 /// The names are those of `envconf exec`, and so are the refused names. The output is
 /// plain text: pipe it, and do not keep it in a file. For a program, load the pair
 /// or use `envconf exec`.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf export app
   envconf export app --names keep --separator _ --skip-unnamed
   eval \"$(envconf export app --format shell)\"
-  envconf export app --environment prod --format kubernetes | kubectl apply -f -"
-)]
+  envconf export app --environment prod --format kubernetes | kubectl apply -f -")]
 pub(crate) struct Args {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
@@ -36,7 +33,7 @@ pub(crate) struct Args {
     /// dotenv: lines of NAME=value, in quotes where needed; values that dotenv readers
     /// read differently are refused. json: an object of strings. shell: lines of
     /// export NAME='value', for eval. kubernetes: the manifest of a Secret.
-    #[arg(long, short, verbatim_doc_comment, default_value = "dotenv",
+    #[arg(long, short, default_value = "dotenv",
         value_parser = one_of(ExportFormat::WORDS.map(|(word, _)| word), ExportFormat::of))]
     format: ExportFormat,
 
@@ -83,7 +80,12 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
             "skipped": exported.skipped().iter().map(|key| key.path()).collect::<Vec<_>>(),
         }));
     }
-    output.say(format_args!("{}: written, generation {}", shown(file), exported.header().generation));
+    output.say(format_args!(
+        "Exported {} (generation {})\n  {}",
+        target.label(),
+        exported.header().generation,
+        shown(file)
+    ));
     Ok(())
 }
 

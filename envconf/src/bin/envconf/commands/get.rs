@@ -8,19 +8,16 @@ use crate::options::global::Global;
 use crate::options::target::Target;
 use crate::output::Output;
 
-/// Print one value of what was sealed
+/// Print one value
 ///
 /// A string or date is printed as it is, byte for byte, and without a line feed
 /// unless stdout is a terminal; anything else as JSON on one line.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf get app database.password
   envconf get app 'hosts[0]'
-  envconf get app '\"key.with.dots\".x' --json"
-)]
+  envconf get app '\"key.with.dots\".x' --json")]
 pub(crate) struct Args {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]

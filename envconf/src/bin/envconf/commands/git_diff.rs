@@ -15,7 +15,7 @@ use crate::output::pair_difference::{PairDifference, Side};
 /// Git calls it with a path and two files, each with its id and mode. It asks no
 /// key and shows no content: what it prints can be taken for no version of a file.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment, disable_help_flag = true)]
+#[command(disable_help_flag = true)]
 pub(crate) struct Args {
     /// path old-file old-hex old-mode new-file new-hex new-mode, and of a file that was renamed its new path
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -9,7 +9,7 @@ use crate::git::hook_managers;
 use crate::git::pre_commit::Hook;
 use crate::output::{Output, shown};
 
-/// Have git check every commit, and show differences of sealed files
+/// Check every commit, and let git diff show sealed files
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,10 +29,7 @@ enum HookVerb {
     /// file .husky/pre-commit. `git diff` shows of sealed files what `envconf diff`
     /// tells without a key. `envconf status --check` fails when the check is gone.
     /// Can be run again.
-    #[command(
-        verbatim_doc_comment,
-        after_help = "Examples:\n  envconf hook install\n  git diff; git log -p --ext-diff"
-    )]
+    #[command(after_help = "Examples:\n  envconf hook install\n  git diff; git log -p --ext-diff")]
     Install,
     /// Take both away again, and leave what is not ours
     #[command(after_help = "Examples:\n  envconf hook uninstall")]
@@ -113,12 +110,14 @@ fn install(repository: &Repository, output: &Output) -> Result<(), Error> {
         hooks.iter().filter(|(_, planned)| planned.is_some()).for_each(|(hook, _)| hook.restore());
         generated.iter().for_each(Hook::restore);
     })?;
-    report("set up", &done, &kept, output)?;
+    report("Set up", &done, &kept, output)?;
     for (hook, _) in &hooks {
         say_of_place(hook, repository, output)?;
     }
     if lacks_generated {
-        output.say("warning: husky has not written its hooks here, so git runs none: run `npm install`, or `npx husky`");
+        output.warn(
+            "husky has not written its hooks here, so git runs none: run `npm install`, or `npx husky`",
+        );
     }
     Ok(())
 }
@@ -127,14 +126,14 @@ fn install(repository: &Repository, output: &Output) -> Result<(), Error> {
 fn say_of_place(hook: &Hook, repository: &Repository, output: &Output) -> Result<(), Error> {
     let path = shown(hook.path());
     if let Some(manager) = hook_managers::manager(hook) {
-        output.say(format_args!("warning: {} writes {path} anew, and the check is gone then", manager.name));
-        output.say(format_args!("hint: {}", manager.advice));
+        output.warn(format_args!("{} writes {path} anew, and the check is gone then", manager.name));
+        output.hint(format_args!("{}", manager.advice));
     }
     if hook.path().starts_with(repository.common()?) {
         return Ok(());
     }
     if hook.path().starts_with(repository.root()) {
-        output.say(format_args!("hint: {path} is a file of this repository: commit it"));
+        output.hint(format_args!("{path} is a file of this repository: commit it"));
     } else {
         output.say(format_args!("{path} is outside of this repository: others may share it"));
     }
@@ -159,7 +158,7 @@ fn uninstall(repository: &Repository, output: &Output) -> Result<(), Error> {
         }
         if is_ours { &mut done } else { &mut kept }.push(name.to_owned());
     }
-    report("removed from", &done, &kept, output)
+    report("Removed", &done, &kept, output)
 }
 
 fn report(what: &str, done: &[String], kept: &[String], output: &Output) -> Result<(), Error> {
@@ -167,7 +166,7 @@ fn report(what: &str, done: &[String], kept: &[String], output: &Output) -> Resu
         return output.json(&json!({ "done": done, "kept": kept }));
     }
     done.iter().for_each(|one| output.say(format_args!("{what} {one}")));
-    kept.iter().for_each(|one| output.say(format_args!("kept {one} as it was")));
+    kept.iter().for_each(|one| output.say(format_args!("Kept {one}")));
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use crate::options::target::{self, Target};
 use crate::options::wanted_recipients::{self, Sealing, Wanted};
 use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 
-/// Take over what Tencent's own guides encrypted, or a dotenv file
+/// Seal a dotenv file, or files of Tencent's KMS guides
 ///
 /// Of the envelope guide give both files; of the guide for small files, whose one
 /// file holds three base64 texts joined by -k-, give that one as --data alone. The
@@ -31,16 +31,13 @@ use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 /// escapes. It becomes dotenv content, whose values are the rest of their lines, or
 /// with --type TOML or JSON. What tools read differently is refused with its line.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf import --key test_encode_256.key --data test_encode_text.conf --from tencent:ap-guangzhou
   envconf import --data test_encry.dat --from tencent:ap-guangzhou --name app -o config
   envconf import --key old.key --data old.conf --name app --environment prod -o config \\
     --from tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --type dotenv --yes
-  envconf import --dotenv .env --name app -o config"
-)]
+  envconf import --dotenv .env --name app -o config")]
 pub(crate) struct Args {
     /// The file with the encrypted text; its name says whose it is unless --name does
     #[arg(long, value_name = "FILE", required_unless_present = "dotenv")]
@@ -66,7 +63,7 @@ pub(crate) struct Args {
     ///
     /// Else tencent in TENCENTCLOUD_REGION, else in the region of the keys of -r. With
     /// provider:region:key-id only what was encrypted under this key is taken.
-    #[arg(long, value_name = "PLACE", verbatim_doc_comment)]
+    #[arg(long, value_name = "PLACE")]
     from: Option<BlobPlace>,
 
     /// Write the pair into this folder instead
@@ -77,7 +74,7 @@ pub(crate) struct Args {
     ///
     /// provider:region:key-id, or local for your own local keys. Else the first
     /// rule of .envconf.toml that matches the pair says it.
-    #[arg(short, long = "recipient", value_name = "REF", verbatim_doc_comment, value_delimiter = ',')]
+    #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
     recipients: Vec<Trusted>,
 
     /// What the content is; else the extension of --data or the content says it
@@ -258,8 +255,8 @@ fn report(
     imported.remarks().iter().for_each(|remark| found("note", remark.to_string()));
     imported.guide().not_known().iter().for_each(|unknown| found("not known", unknown.to_string()));
     let Target { pair, name, environment } = target;
-    lines.push(format!("to be sealed as {name} for {environment}, into {}", shown(pair.enc())));
-    lines.extend(wanted.keys.iter().map(|key| format!("  for {key}")));
+    lines.push(format!("Will be sealed as {name} for {environment}\n  {}", shown(pair.enc())));
+    lines.extend(wanted.keys.iter().map(|key| format!("  recipient {key}")));
     lines
 }
 
@@ -274,11 +271,8 @@ fn agree(report: &[String], yes: bool, output: &Output) -> Result<(), Error> {
         Ok(false) => Err(Error::new(Kind::Interrupted, "not agreed to; nothing was written")),
         Err(error) if error.kind() == Kind::NeedsTerminal => {
             say();
-            Err(Error::new(
-                Kind::NeedsTerminal,
-                "what was found has to be agreed to, and there is no terminal",
-            )
-            .advise("read it, and agree with --yes"))
+            Err(Error::new(Kind::NeedsTerminal, "this needs an answer, and there is no terminal")
+                .advise("read what was found, and confirm it with --yes"))
         }
         Err(error) => Err(error),
     }
@@ -311,10 +305,16 @@ fn written(
             },
         }));
     }
-    output.say(format_args!("wrote {} and {}: new data key", shown(enc), shown(key)));
+    output.say(format_args!(
+        "Sealed {} (generation 1, new data key)\n  {}\n  {}",
+        target.label(),
+        shown(enc),
+        shown(key)
+    ));
     if sealed.check() == Check::AfterUnwrap {
-        output.say(CHECKED_AFTER_UNWRAP);
+        output.warn(CHECKED_AFTER_UNWRAP);
     }
-    output.say("next: compare it with what you expect (envconf open), then remove the old files");
+    output
+        .hint(format_args!("check the result with `envconf open {}`, then delete the old files", shown(enc)));
     Ok(())
 }

@@ -18,22 +18,19 @@ use crate::options::plain_file;
 use crate::options::target;
 use crate::output::{Output, shown};
 
-/// Prepare a project: a local key, rules, ignore lines and a sample
+/// Create a local key, a policy file and a sample
 ///
 /// Creates what is missing and never overwrites anything, so it can be run again.
 /// The local key is stored in your key store, outside the project, and enabled for
 /// this repository: only there it opens pairs and is trusted. A key of the store
 /// that opens pairs of this project is offered first.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf init
   envconf init && envconf seal config/app.toml && envconf open app
   envconf init --local-key ~/Downloads/app.key
-  pass show app/local-key | envconf init --local-key -"
-)]
+  pass show app/local-key | envconf init --local-key -")]
 pub(crate) struct Args {
     /// Install this local key, or that of standard input (-), instead of a new one
     #[arg(long, value_name = "FILE")]
@@ -246,17 +243,14 @@ fn may_be_moved(path: &Path, project: &Path, output: &Output) -> bool {
     let is_file_of_project =
         path.canonicalize().is_ok_and(|canonical| canonical == path) && path.starts_with(project);
     if !is_file_of_project {
-        output
-            .say(format_args!("warning: {} is not used: it is a link, or outside this project", shown(path)));
+        output.warn(format_args!("{} is not used: it is a link, or outside this project", shown(path)));
         return false;
     }
     match Standing::of(path) {
-        Ok(Standing::Tracked) => output.say(tracked_key(path)),
+        Ok(Standing::Tracked) => output.warn(tracked_key(path)),
         Ok(Standing::NotIgnored | Standing::Safe) => return true,
-        Err(error) => output.say(format_args!(
-            "warning: {} is not used: git cannot say whether it tracks it: {error}",
-            shown(path)
-        )),
+        Err(error) => output
+            .warn(format_args!("{} is not used: git cannot say whether it tracks it: {error}", shown(path))),
     }
     false
 }
@@ -381,9 +375,7 @@ fn report(
     done.extended.iter().for_each(|what| output.say(format_args!("Added lines to {what}")));
     done.kept.iter().for_each(|what| output.say(format_args!("Kept {what}")));
     if done.new_key.is_some() {
-        output.say(
-            "warning: back up the local key: without it nobody can open the pairs that are sealed for it",
-        );
+        output.warn("back up the local key: without it nobody can open the pairs that are sealed for it");
     }
     if next.is_empty() {
         return Ok(());

@@ -7,21 +7,19 @@ use serde_json::{Value, json};
 
 use crate::options::global::Global;
 use crate::options::target;
+use crate::output::style::Paint;
 use crate::output::{Output, shown};
 
-/// Show what a pair says of itself; needs no key
+/// Show the header of a pair, without a key
 ///
 /// Header, recipients, sizes, outline and signers, as they stand in the two files.
 /// Nothing of it is authenticated: whoever can write the files can write this.
 /// `envconf verify` authenticates.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf inspect app
-  envconf inspect config/app.prod.conf.enc --json"
-)]
+  envconf inspect config/app.prod.conf.enc --json")]
 pub(crate) struct Args {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
@@ -41,8 +39,9 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     if output.is_json() {
         output.json(&found.as_json())?;
     } else {
-        output.line(found.as_text())?;
-        output.say("nothing of this is authenticated; `envconf verify` does that");
+        output.line(found.as_text(output.paint()))?;
+        output.warn("nothing here is authenticated");
+        output.hint("check it with `envconf verify`");
     }
     // What is there has been shown; do the two files belong together?
     let header = &found.enc.header;
@@ -59,9 +58,9 @@ struct Inspection<'a> {
 }
 
 impl Inspection<'_> {
-    fn as_text(&self) -> String {
+    fn as_text(&self, paint: Paint) -> String {
         let (header, key) = (&self.enc.header, &self.key);
-        let mut lines = vec![shown(self.pair.enc())];
+        let mut lines = vec![paint.strong(&shown(self.pair.enc())).into_owned()];
         let mut field =
             |name: &str, value: &dyn std::fmt::Display| lines.push(format!("  {name:<12} {value}"));
         field("name", &header.name);
@@ -71,11 +70,11 @@ impl Inspection<'_> {
         field("data key", &header.dek);
         field("generation", &header.generation);
         header.sealed_at.iter().for_each(|moment| field("sealed at", moment));
-        field("size", &format_args!("{} bytes, {} of them the body", self.enc_size, self.enc.body_len()));
+        field("size", &format_args!("{} bytes, with a body of {}", self.enc_size, self.enc.body_len()));
         self.enc.signatures.iter().for_each(|signature| field("signer", &signature.signer));
         header.outline.iter().for_each(|line| field("outline", line));
 
-        lines.push(shown(self.pair.key()));
+        lines.push(paint.strong(&shown(self.pair.key())).into_owned());
         let mut field =
             |name: &str, value: &dyn std::fmt::Display| lines.push(format!("  {name:<12} {value}"));
         field("name", &key.name);

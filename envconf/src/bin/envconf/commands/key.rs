@@ -8,21 +8,18 @@ use serde_json::json;
 use crate::options::target;
 use crate::output::{Output, shown};
 
-/// Manage the local keys of your key store
+/// List, enable and disable the local keys in your key store
 ///
 /// The key store is a directory outside every project: ENVCONF_HOME, else envconf in
 /// your data directory (~/.local/share/envconf on Linux). A key opens pairs, and is
 /// trusted, only in the directories that it is enabled for, and below them.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf key list
   envconf key enable 02f673fde6952cdf
   envconf key disable 02f673fde6952cdf ~/old/project
-  cp \"$(envconf key show-path 02f673fde6952cdf)\" ~/backup.key"
-)]
+  cp \"$(envconf key show-path 02f673fde6952cdf)\" ~/backup.key")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: KeyVerb,
@@ -98,12 +95,12 @@ fn list(store: &KeyStore, output: &Output) -> Result<(), Error> {
     }
     for key in &keys {
         let missing = if key.path().is_file() { "" } else { " (its file is missing)" };
-        output.line(format_args!("{}{missing}", key.key_ref()))?;
+        output.heading(format_args!("{}{missing}", key.key_ref()))?;
         key.directories().iter().try_for_each(|path| output.line(format_args!("  {}", shown(path))))?;
     }
     if keys.is_empty() {
-        output.say(format_args!("The key store has no key: {}", shown(store.directory())));
-        output.say("hint: create one with envconf init");
+        output.say(format_args!("There is no key in the key store\n  {}", shown(store.directory())));
+        output.hint("create one with `envconf init`");
     }
     Ok(())
 }

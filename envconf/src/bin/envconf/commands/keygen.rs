@@ -6,20 +6,17 @@ use serde_json::json;
 use crate::git::tracked;
 use crate::output::{Output, shown};
 
-/// Make a new local key
+/// Write a new local key to a file
 ///
 /// Whoever has the key can open, and forge, everything that is sealed for it.
 /// Its reference, local:-:<id>, is no secret: it is what -r, --trust and
 /// ENVCONF_TRUST take.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf keygen ~/keys/app-prod.key
   ENVCONF_KEY_FILE=~/keys/app-prod.key envconf open app --environment prod
-  envconf keygen --stdout | vault-of-your-choice store app-prod"
-)]
+  envconf keygen --stdout | vault-of-your-choice store app-prod")]
 pub(crate) struct Args {
     /// The file to make, with mode 0600; never one that is there. Or --stdout
     #[arg(required_unless_present = "stdout")]
@@ -50,7 +47,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     if output.is_json() {
         return output.json(&json!({ "file": file.to_string_lossy(), "key": reference }));
     }
-    output.say(format_args!("{}: made, mode 0600", shown(file)));
+    output.say(format_args!("Created a local key\n  {}", shown(file)));
+    output.warn("back it up: without it the pairs sealed for it cannot be opened");
     output.say(reference);
     Ok(())
 }

@@ -6,20 +6,17 @@ use serde_json::{Value, json};
 
 use crate::output::Output;
 
-/// Make, list and look at the keys of a key service
+/// Create, list and describe keys of a key service
 ///
 /// For Tencent Cloud KMS: CMKs that wrap data keys. PLACE is provider:region, KEY
 /// is provider:region:key-id, or provider:region:alias/NAME.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf keys create tencent:ap-guangzhou --alias app-prod --rotate
   envconf keys list tencent:ap-guangzhou
   envconf keys describe tencent:ap-guangzhou:alias/app-prod
-  envconf keys rotation tencent:ap-guangzhou:alias/app-prod --every 180"
-)]
+  envconf keys rotation tencent:ap-guangzhou:alias/app-prod --every 180")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: KeysVerb,
@@ -33,7 +30,7 @@ enum KeysVerb {
     Rotation(RotationArgs),
 }
 
-/// Make a key, and print its reference
+/// Create a key, and print its reference
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -71,7 +68,7 @@ struct ListKeys {
     all: bool,
 }
 
-/// Show what the service tells of a key, its immutable id first
+/// Show the properties of a key
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -82,18 +79,15 @@ struct Describe {
     key: KeyRef,
 }
 
-/// Show whether a key gets new versions, or switch that
+/// Show or change the automatic rotation of a key
 ///
 /// A new version wraps from then on; what older ones wrapped they still unwrap. So
 /// rotation changes neither data keys nor the secrets themselves.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf keys rotation tencent:ap-guangzhou:alias/app-prod
-  envconf keys rotation tencent:ap-guangzhou:alias/app-prod --every 180"
-)]
+  envconf keys rotation tencent:ap-guangzhou:alias/app-prod --every 180")]
 struct RotationArgs {
     /// provider:region:key-id, or provider:region:alias/NAME
     key: KeyRef,
@@ -142,7 +136,8 @@ fn create(args: &Create, services: &KeyServices, output: &Output) -> Result<(), 
     if output.is_json() {
         return output.json(&as_json(&made));
     }
-    output.say(format_args!("made; seal with -r {}, and have programs trust it", made.key));
+    output.say("Created the key");
+    output.hint(format_args!("seal for it with `-r {}`, and let programs trust it", made.key));
     Ok(())
 }
 
@@ -152,7 +147,7 @@ fn list(args: &ListKeys, services: &KeyServices, output: &Output) -> Result<(), 
         return output.json(&json!({ "keys": keys.iter().map(as_json).collect::<Vec<_>>() }));
     }
     if keys.is_empty() {
-        output.say(format_args!("{} has no such key", args.place));
+        output.say(format_args!("There are no keys of this kind in {}", args.place));
         return Ok(());
     }
     output.table(["KEY", "ALIAS", "STATE", "ROTATION", "CREATED"], keys.iter().map(row))
@@ -169,8 +164,8 @@ fn describe(args: &Describe, services: &KeyServices, output: &Output) -> Result<
     if output.is_json() {
         return output.json(&as_json(&key));
     }
-    output.line(&key.key)?;
-    let use_ = if key.wraps { "wraps data keys" } else { "another: it wraps no data keys" };
+    output.heading(&key.key)?;
+    let use_ = if key.wraps { "wraps data keys" } else { "cannot wrap data keys" };
     let fields = [
         ("alias", alias(&key)),
         ("state", key.state.name().to_owned()),

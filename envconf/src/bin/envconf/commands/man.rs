@@ -9,18 +9,15 @@ use serde_json::json;
 
 use crate::output::{Output, shown};
 
-/// Write the manual pages
+/// Write the manual pages to a directory
 ///
 /// Without DIR the page of envconf itself goes to stdout, for a look at it. With DIR
 /// there is one for each verb too; those that are there already are replaced.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf man ~/.local/share/man/man1
-  envconf man | man -l -"
-)]
+  envconf man | man -l -")]
 pub(crate) struct Args {
     /// Where to write them; made if it is not there
     #[arg(value_name = "DIR")]
@@ -50,7 +47,7 @@ pub(crate) fn run(args: &Args, command: Command, output: &Output) -> Result<(), 
     if output.is_json() {
         return output.json(&json!({ "written": written }));
     }
-    output.say(format_args!("wrote {} pages to {}", written.len(), shown(folder)));
+    output.say(format_args!("Wrote {} manual pages\n  {}", written.len(), shown(folder)));
     Ok(())
 }
 

@@ -9,19 +9,16 @@ use crate::options::plain_file;
 use crate::options::target::Target;
 use crate::output::{Output, shown};
 
-/// Print what was sealed, byte for byte
+/// Decrypt a pair to standard output
 ///
 /// Opens only what a trusted key wrapped: one of --trust, else of ENVCONF_TRUST,
 /// else a local key.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf open app
   envconf open app --environment prod --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01
-  envconf open config/app.prod.conf.enc -o config/app.prod.toml"
-)]
+  envconf open config/app.prod.conf.enc -o config/app.prod.toml")]
 pub(crate) struct Args {
     /// The path of an .enc or .key, or a bare name such as app
     ///
@@ -56,6 +53,11 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
             "generation": opened.header().generation,
         }));
     }
-    output.say(format_args!("{}: written, generation {}", shown(file), opened.header().generation));
+    output.say(format_args!(
+        "Decrypted {} (generation {})\n  {}",
+        target.label(),
+        opened.header().generation,
+        shown(file)
+    ));
     Ok(())
 }

@@ -8,10 +8,10 @@ use serde_json::json;
 use crate::options::global::Global;
 use crate::options::signing_args::{Signing, SigningArgs};
 use crate::options::target::Target;
-use crate::options::wanted_recipients::{OLDER_COMMITS_OPEN, refuse_drift, resolve};
+use crate::options::wanted_recipients::{refuse_drift, resolve, warn_of_older_commits};
 use crate::output::{Output, shown};
 
-/// Show, add or remove those who can open a pair
+/// List, add or remove the recipients of pairs
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -30,31 +30,28 @@ enum RecipientsVerb {
     Remove(RecipientChange),
 }
 
-/// List those who can open a pair, authenticated by its data key
+/// List the recipients of a pair, authenticated by its data key
 ///
 /// A trusted key gives the data key; `envconf inspect` shows the list without one,
 /// as the file has it.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment, after_help = "Examples:\n  envconf recipients list app --json")]
+#[command(after_help = "Examples:\n  envconf recipients list app --json")]
 struct ListRecipients {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 }
 
-/// Add wraps the same data key for more; remove brings a new data key
+/// Change the recipients of pairs
 ///
 /// Who is removed still has what was sealed before, in older commits: change the
 /// secrets themselves too. Where .envconf.toml has rules for the pair they must say
 /// the same: change them first.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf recipients add app tencent:ap-shanghai:71b03ac8-1e38-11e9-b129-5cb9019b4b01
-  envconf recipients remove app local:-:02f673fde6952cdf --dry-run"
-)]
+  envconf recipients remove app local:-:02f673fde6952cdf --dry-run")]
 struct RecipientChange {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
@@ -111,6 +108,8 @@ type Carry = fn(&RecipientPlan<'_>, &[KeyRef], bool) -> Result<Told, Error>;
 /// What was done, or would be.
 struct Told {
     lines: Vec<String>,
+    /// Keys of the user, who loses access with them.
+    own_lost: Vec<KeyRef>,
     recipients: Vec<KeyRef>,
     new_data_key: bool,
 }
@@ -139,10 +138,14 @@ fn change(args: &RecipientChange, global: &Global, output: &Output, carry: Carry
         }));
     }
     if args.dry_run {
-        output.say("nothing is written; this would be done:");
+        output.say("Nothing is written; without --dry-run:");
     }
-    told.lines.iter().for_each(|line| output.say(line));
+    output.say(told.lines.join("\n"));
+    told.own_lost.iter().for_each(|key| {
+        output.warn(format_args!("you lose access with your own key {key}"));
+    });
     if told.new_data_key {
+        warn_of_older_commits(output);
         plan.signing.say_missing(output);
     }
     Ok(())
@@ -161,23 +164,27 @@ fn add(plan: &RecipientPlan<'_>, named: &[KeyRef], dry_run: bool) -> Result<Told
         // Over what was opened: a recipient that somebody has removed since must not come back with it.
         rewrap.rewrap_over(&plan.target.pair, plan.opened, plan.services)?;
     }
-    let mut lines = vec![format!("{}: same data key", shown(plan.target.pair.key()))];
-    lines.extend(new.iter().map(|key| format!("  now for {key} too")));
-    lines.push("who is new opens what was sealed under this data key before, too".to_owned());
-    Ok(Told { lines, recipients, new_data_key: false })
+    let mut lines = vec![
+        format!("Added recipients to {} (same data key)", plan.target.label()),
+        format!("  {}", shown(plan.target.pair.key())),
+    ];
+    lines.extend(new.iter().map(|key| format!("  added recipient {key}")));
+    lines.push("They can also open older commits that have this data key".to_owned());
+    Ok(Told { lines, own_lost: Vec::new(), recipients, new_data_key: false })
 }
 
 fn remove(plan: &RecipientPlan<'_>, named: &[KeyRef], dry_run: bool) -> Result<Told, Error> {
     let left_over = left_over(plan)?;
     let is_stranger = |key: &&KeyRef| !plan.recipients.contains(key) && !left_over.contains(key);
     if let Some(stranger) = named.iter().find(is_stranger) {
-        return Err(Error::new(Kind::Usage, format!("{stranger} is none of its recipients"))
+        return Err(Error::new(Kind::Usage, format!("{stranger} is not a recipient of this pair"))
             .at(plan.target.pair.key())
             .advise("`envconf recipients list` shows them"));
     }
     let recipients: Vec<_> = plan.recipients.iter().filter(|key| !named.contains(key)).cloned().collect();
     if recipients.is_empty() {
-        return Err(Error::new(Kind::Usage, "nobody could open it any more").at(plan.target.pair.key()));
+        return Err(Error::new(Kind::Usage, "this removes the last recipient: nobody could open the pair")
+            .at(plan.target.pair.key()));
     }
     refuse_drift(&recipients, &plan.target.pair, plan.global, plan.services)?;
     if !dry_run {
@@ -185,13 +192,14 @@ fn remove(plan: &RecipientPlan<'_>, named: &[KeyRef], dry_run: bool) -> Result<T
         let seal = plan.signing.apply(seal);
         seal.seal_over(&plan.target.pair, plan.opened, plan.opened.content(), plan.services)?;
     }
-    let mut lines = vec![format!("{}: new data key", shown(plan.target.pair.enc()))];
-    lines.extend(named.iter().map(|key| format!("  no more for {key}")));
+    let mut lines = vec![
+        format!("Removed recipients of {} (new data key)", plan.target.label()),
+        format!("  {}", shown(plan.target.pair.enc())),
+    ];
+    lines.extend(named.iter().map(|key| format!("  removed recipient {key}")));
     let own = plan.services.own_keys().unwrap_or_default();
-    let lost = named.iter().filter(|key| own.contains(key));
-    lines.extend(lost.map(|key| format!("warning: {key} is a key of yours: you lose access with it")));
-    lines.push(OLDER_COMMITS_OPEN.to_owned());
-    Ok(Told { lines, recipients, new_data_key: true })
+    let own_lost = named.iter().filter(|key| own.contains(key)).cloned().collect();
+    Ok(Told { lines, own_lost, recipients, new_data_key: true })
 }
 
 /// Who can unwrap a data key that the `.key` still holds and the `.enc` does not need: a sealer that removed them was

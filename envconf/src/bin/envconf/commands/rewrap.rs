@@ -11,7 +11,7 @@ use crate::options::target::Target;
 use crate::options::wanted_recipients::{Sealing, Wanted};
 use crate::output::{Output, shown};
 
-/// Wrap the data keys of pairs for other recipients
+/// Wrap data keys for the recipients of the policy file
 ///
 /// Writes only the .key: the data key stays, and so does the .enc. For whom: -r,
 /// else the first rule of .envconf.toml that matches the pair, else the recipients
@@ -25,14 +25,11 @@ use crate::output::{Output, shown};
 /// Who is a recipient no more still unwraps this data key from older commits: where
 /// that must not be, `envconf rotate` brings a new data key.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf rewrap app --environment prod
   envconf rewrap app --environment prod --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 \\
-      -r tencent:ap-guangzhou:alias/app-prod-2027"
-)]
+      -r tencent:ap-guangzhou:alias/app-prod-2027")]
 pub(crate) struct Args {
     /// Paths of .enc or .key, or bare names such as app
     #[arg(value_name = "PAIR", required = true)]
@@ -42,14 +39,14 @@ pub(crate) struct Args {
     ///
     /// provider:region:key-id, or local for your own local keys. In place of
     /// the id an alias may stand, tencent:ap-guangzhou:alias/NAME.
-    #[arg(short, long = "recipient", verbatim_doc_comment, value_name = "REF", value_delimiter = ',')]
+    #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
     recipients: Vec<Trusted>,
 
     /// Accept recipients that only .envconf.toml names
     ///
     /// Where trust is set, it accepts no recipient that is not trusted: name that
     /// one with -r.
-    #[arg(short, long, verbatim_doc_comment)]
+    #[arg(short, long)]
     yes: bool,
 
     /// Show what would be done; opens the pairs, and writes nothing
@@ -103,20 +100,20 @@ impl Work for Rewrapping<'_> {
     fn as_text(&self, subject: &BatchPair, done: &Rewrapped) -> Vec<String> {
         let key = shown(subject.target.pair.key());
         if done.recipients().iter().all(|(_, how)| *how == HowWrapped::Already) && done.removed().is_empty() {
-            return vec![format!("{key}: its recipients are these already; nothing was written")];
+            return vec![format!("Unchanged: the data key is wrapped for these recipients already\n  {key}")];
         }
         let mut lines = vec![match done.is_written() {
-            true => format!("wrote {key}: same data key"),
-            false => format!("{key}: would keep its data key"),
+            true => format!("Wrapped the data key of {}\n  {key}", subject.target.label()),
+            false => format!("Would wrap the data key of {}\n  {key}", subject.target.label()),
         }];
         for (recipient, how) in done.recipients() {
-            let unproved = if done.unproved().contains(recipient) { ", not proved to unwrap" } else { "" };
-            lines.push(format!("  for {recipient} ({}{unproved})", word(*how)));
+            let unproved = if done.unproved().contains(recipient) { ", not tested" } else { "" };
+            lines.push(format!("  recipient {recipient} ({}{unproved})", word(*how)));
         }
-        lines.extend(done.removed().iter().map(|recipient| format!("  no more for {recipient}")));
+        lines.extend(done.removed().iter().map(|recipient| format!("  removed recipient {recipient}")));
         if !done.removed().is_empty() {
             lines.push(
-                "who is no recipient any more still unwraps this data key from older commits; to end that, rotate"
+                "A removed recipient can still unwrap this data key from older commits: run `envconf rotate`"
                     .to_owned(),
             );
         }

@@ -12,7 +12,7 @@ use crate::options::target::Target;
 use crate::options::wanted_recipients::refuse_drift;
 use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 
-/// Seal pairs under new data keys, for the same recipients
+/// Rotate data keys
 ///
 /// The content stays, byte for byte; the generation rises by one. An old data key
 /// opens what was sealed under it for ever: rotating ends what its holder can read
@@ -21,14 +21,11 @@ use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 ///
 /// A pair whose recipients are not those that .envconf.toml wants is left alone.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf rotate app --environment prod
   envconf rotate config/*.prod.conf.enc --dry-run
-  envconf rotate config/*.conf.enc --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01,local"
-)]
+  envconf rotate config/*.conf.enc --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01,local")]
 pub(crate) struct Args {
     /// Paths of .enc or .key, or bare names such as app
     #[arg(value_name = "PAIR", required = true)]
@@ -87,11 +84,12 @@ impl Work for Rotate<'_> {
 
     fn as_text(&self, subject: &BatchPair, done: &Rotated) -> Vec<String> {
         let (enc, generation) = (shown(subject.target.pair.enc()), done.generation);
-        let verb = if self.args.dry_run { "would bring" } else { "wrote" };
-        let mut lines = vec![format!("{enc}: {verb} a new data key, generation {generation}")];
-        lines.extend(done.recipients.iter().map(|key| format!("  for {key}")));
+        let verb = if self.args.dry_run { "Would rotate" } else { "Rotated" };
+        let label = subject.target.label();
+        let mut lines = vec![format!("{verb} the data key of {label} (generation {generation})\n  {enc}")];
+        lines.extend(done.recipients.iter().map(|key| format!("  recipient {key}")));
         let lost = done.sealed.iter().flat_map(Sealed::lost_signers);
-        lines.extend(lost.map(|id| format!("  no more signed by {id}")));
+        lines.extend(lost.map(|id| format!("  removed signer {id}")));
         if done.sealed.as_ref().is_some_and(|sealed| sealed.check() == Check::AfterUnwrap) {
             lines.push(CHECKED_AFTER_UNWRAP.to_owned());
         }

@@ -14,22 +14,19 @@ use crate::git::scan::{Finding, Scan, plain_beside};
 use crate::options::global::Global;
 use crate::output::{Output, shown};
 
-/// Look for what must not be committed; needs no key
+/// Find secrets that must not be committed, without a key
 ///
 /// Plain files that are to be sealed, dotenv files, local keys and signers' keys,
 /// pairs that are broken, half or mixed, and recipients that differ from the rules.
 /// In a git repository the files that git knows, otherwise all below this folder.
 /// Ends with 50 if there is anything.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf scan
   envconf scan config --json
   envconf scan --staged                  # what the pre-commit hook does
-  envconf scan --exclude 'tests/**'"
-)]
+  envconf scan --exclude 'tests/**'")]
 pub(crate) struct Args {
     /// Only these files and what lies below these folders
     #[arg(value_name = "PATH")]
@@ -76,7 +73,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
     let selected = select(candidates, args, files.root())?;
     let mut scan = Scan::new(files, rules);
     let findings = scan.run(&selected)?;
-    scan.notes.iter().for_each(|note| output.say(format_args!("note: {note}")));
+    scan.notes.iter().for_each(|note| output.warn(note));
     if let (Some(repository), false) = (&repository, args.staged) {
         say_of_line_ends(repository, &scan.sealed_among(&selected), output)?;
     }
@@ -94,8 +91,8 @@ fn say_of_line_ends(repository: &Repository, sealed: &[PathBuf], output: &Output
         return Ok(());
     }
     if let Some(file) = repository.convertible(sealed)?.first() {
-        output.say(format_args!(
-            "note: git may change the line ends of sealed files such as {} when it checks them out: add the lines `{}` to .gitattributes",
+        output.warn(format_args!(
+            "git may change the line ends of sealed files such as {} when it checks them out: add the lines `{}` to .gitattributes",
             shown(file),
             ATTRIBUTES.join("` and `")
         ));
@@ -128,7 +125,7 @@ fn report(findings: &[Finding], files: usize, output: &Output) -> Result<(), Err
                 "line": finding.line,
                 "code": finding.code,
                 "message": finding.message,
-                "advice": finding.advice,
+                "advice": finding.advice.replace('\n', "; "),
             })
         });
         return output.json(&json!({ "files": files, "findings": findings.collect::<Vec<_>>() }));
@@ -136,13 +133,14 @@ fn report(findings: &[Finding], files: usize, output: &Output) -> Result<(), Err
     for finding in findings {
         let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
         let message = escape(&finding.message);
-        output.line(format_args!("{}{line}: {}: {message}", shown(&finding.path), finding.code))?;
-        output.say(format_args!("  {}", finding.advice));
+        let place = format!("{}{line}", shown(&finding.path));
+        output.line(format_args!("{}: {}: {message}", output.paint().strong(&place), finding.code))?;
+        output.hint(&finding.advice);
     }
     match findings.len() {
-        0 => output.say("nothing found"),
-        1 => output.say("1 finding"),
-        all => output.say(format_args!("{all} findings")),
+        0 => output.say("Found nothing"),
+        1 => output.say("Found 1 problem"),
+        all => output.say(format_args!("Found {all} problems")),
     }
     Ok(())
 }

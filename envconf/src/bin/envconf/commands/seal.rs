@@ -18,7 +18,7 @@ use crate::options::target::{self, Stated, Target};
 use crate::options::wanted_recipients::{self, Sealing, Wanted, say_of_lost};
 use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 
-/// Seal a plain file into a pair
+/// Encrypt a file into a pair
 ///
 /// Writes NAME.conf.enc and NAME.conf.key beside FILE, after proving that they open
 /// to the same content. The name, and the environment if there is one, are those of
@@ -38,16 +38,13 @@ use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 /// recipients stay the same, and raises the generation by one. Over a signed pair it
 /// needs --sign-key or --unsigned. After any failure the old pair is as it was.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf seal config/app.toml
   envconf seal config/app.prod.toml -r tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --rm
   envconf seal config/app.toml --schema app.schema.json --env-provides APP__TOKEN
   envconf seal config/app.toml --outline tags --outline-hide database.pool_size
-  generate-config | envconf seal - --name app --environment prod --type json -o config"
-)]
+  generate-config | envconf seal - --name app --environment prod --type json -o config")]
 pub(crate) struct Args {
     /// The plain file, or - for standard input, which needs --name
     file: PathBuf,
@@ -61,7 +58,7 @@ pub(crate) struct Args {
     /// provider:region:key-id, or local for your own local keys. In place of
     /// the id an alias may stand, tencent:ap-guangzhou:alias/NAME: it is resolved
     /// now, and the id is written.
-    #[arg(short, long = "recipient", verbatim_doc_comment, value_name = "REF", value_delimiter = ',')]
+    #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
     recipients: Vec<Trusted>,
 
     /// What the content is; else the file's extension says it
@@ -73,7 +70,7 @@ pub(crate) struct Args {
     ///
     /// They are sealed byte for byte. Without it, quotes, comments behind values,
     /// export, $ and backslashes are refused: they would be part of the value.
-    #[arg(long, verbatim_doc_comment)]
+    #[arg(long)]
     as_is: bool,
 
     /// The cipher
@@ -88,7 +85,7 @@ pub(crate) struct Args {
     ///
     /// keys: their names. tags: and for each a tag that tells whether its value
     /// changed, under the same data key. Booleans have none.
-    #[arg(long, verbatim_doc_comment, value_name = "KIND", value_parser = one_of(Outline::NAMES, Outline::from_name))]
+    #[arg(long, value_name = "KIND", value_parser = one_of(Outline::NAMES, Outline::from_name))]
     outline: Option<Outline>,
 
     /// No tag for this path and what lies below it; repeatable, with --outline tags
@@ -102,7 +99,7 @@ pub(crate) struct Args {
     ///
     /// Where trust is set, it accepts no recipient that is not trusted: name that
     /// one with -r.
-    #[arg(short, long, verbatim_doc_comment)]
+    #[arg(short, long)]
     yes: bool,
 
     /// Seal a plain file that git tracks
@@ -219,14 +216,12 @@ fn say_of_outline(
 ) -> Result<(), Error> {
     match outline {
         Outline::None if before.is_some_and(|old| !old.outline.is_empty()) => {
-            output.say(
-                "note: the old pair had an outline, this one has none (--outline, or outline in the rules)",
-            );
+            output.warn("the old pair had an outline, and this one has none");
         }
         Outline::Tags { hide } if !hide.is_empty() => {
             let shown = EncFile::parse(&target.pair.read_enc()?)?.header.outline;
             let idle = hide.iter().filter(|hidden| !shown.iter().any(|line| line.is_at(hidden)));
-            idle.for_each(|hidden| output.say(format_args!("note: there is no {} to hide", escape(hidden))));
+            idle.for_each(|hidden| output.warn(format_args!("there is no {} to hide", escape(hidden))));
         }
         _ => {}
     }
@@ -373,31 +368,32 @@ fn report(
     }
     let generation = sealed.generation();
     let (enc, key) = (shown(target.pair.enc()), shown(target.pair.key()));
-    match sealed.data_key() {
-        DataKeyUse::Kept => output.say(format_args!("wrote {enc}: same data key, generation {generation}")),
-        other => {
-            output.say(format_args!("wrote {enc} and {key}: {}, generation {generation}", new_key(other)))
-        }
+    let source = if args.file == Path::new("-") { target.label() } else { shown(&args.file) };
+    let mut text =
+        format!("Sealed {source} (generation {generation}, {})\n  {enc}", data_key(sealed.data_key()));
+    if sealed.data_key() != DataKeyUse::Kept {
+        text += &format!("\n  {key}");
     }
-    recipients.iter().for_each(|key| output.say(format_args!("  for {key}")));
-    lost.iter().for_each(|key| output.say(format_args!("  no more for {key}")));
-    texts(signed_by).iter().for_each(|id| output.say(format_args!("  signed by {id}")));
-    texts(sealed.lost_signers()).iter().for_each(|id| output.say(format_args!("  no more signed by {id}")));
+    recipients.iter().for_each(|key| text += &format!("\n  recipient {key}"));
+    lost.iter().for_each(|key| text += &format!("\n  removed recipient {key}"));
+    texts(signed_by).iter().for_each(|id| text += &format!("\n  signer {id}"));
+    texts(sealed.lost_signers()).iter().for_each(|id| text += &format!("\n  removed signer {id}"));
+    output.say(text);
     if sealed.check() == Check::AfterUnwrap {
-        output.say(CHECKED_AFTER_UNWRAP);
+        output.warn(CHECKED_AFTER_UNWRAP);
     }
     if args.rm {
-        output.say(format_args!("deleted {}", shown(&args.file)));
+        output.say(format_args!("Deleted {}", shown(&args.file)));
     }
     Ok(())
 }
 
-fn new_key(why: DataKeyUse) -> &'static str {
-    match why {
-        DataKeyUse::First => "first data key",
-        DataKeyUse::RecipientsChanged => "new data key: recipients changed",
-        DataKeyUse::SuiteChanged => "new data key: suite changed",
-        DataKeyUse::Asked => "new data key",
-        _ => "new data key: no key that is trusted here opened the old pair",
+fn data_key(used: DataKeyUse) -> &'static str {
+    match used {
+        DataKeyUse::Kept => "same data key",
+        DataKeyUse::First | DataKeyUse::Asked => "new data key",
+        DataKeyUse::RecipientsChanged => "new data key: the recipients changed",
+        DataKeyUse::SuiteChanged => "new data key: the suite changed",
+        _ => "new data key: no trusted key can unwrap the old one",
     }
 }

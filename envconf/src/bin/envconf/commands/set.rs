@@ -11,7 +11,7 @@ use crate::options::secret_value::{ValueSource, refuse_assignment};
 use crate::options::signing_args::SigningArgs;
 use crate::output::Output;
 
-/// Set one value and seal again
+/// Change one value
 ///
 /// The value comes from standard input, from --value-file, or from a prompt that
 /// does not show it; never from an argument.
@@ -20,15 +20,12 @@ use crate::output::Output;
 /// or anything else is, it must be one too, spelled as the content's syntax spells
 /// it. The rest of the content stays byte for byte.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf set app database.password
   pwgen 32 1 | envconf set app database.password
   envconf set app tls.key --value-file key.pem --exact
-  echo '[\"a\", \"b\"]' | envconf set app hosts --literal"
-)]
+  echo '[\"a\", \"b\"]' | envconf set app hosts --literal")]
 pub(crate) struct Args {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
@@ -72,7 +69,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
             if let (ContentType::Dotenv, Err(ambiguous)) =
                 (change.content_type(), check_dotenv(&new, change.content()))
             {
-                ambiguous.problems().iter().for_each(|line| output.say(format_args!("warning: {line}")));
+                ambiguous.problems().iter().for_each(|line| output.warn(line));
             }
             Ok(())
         }

@@ -10,7 +10,7 @@ use crate::options::signing_args;
 use crate::options::target::Target;
 use crate::output::{Output, shown};
 
-/// Sign a pair as it is
+/// Sign a pair
 ///
 /// Adds a signature to the .enc; those of others stay. A signer vouches for the
 /// content: look at it first (envconf open). The pair is opened and its content
@@ -18,13 +18,10 @@ use crate::output::{Output, shown};
 ///
 /// Sealing anew takes signatures away: sign after that, or seal with --sign-key.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf sign app --environment prod --sign-key ~/keys/release.signer
-  envconf verify app --environment prod --signers 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
-)]
+  envconf verify app --environment prod --signers 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")]
 pub(crate) struct Args {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]
@@ -57,7 +54,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let signed = sign.sign(&target.pair, &services)?;
     report(&target, &signed, &own, output)?;
     for key in strangers {
-        output.say(format_args!("note: the rules do not name {key} among the signers"));
+        output.warn(format_args!("the policy file does not name this signer: {key}"));
     }
     signing_args::say_missing(demand.as_ref(), signed.signers(), output);
     Ok(())
@@ -79,17 +76,15 @@ fn report(target: &Target, signed: &Signed, own: &[Id], output: &Output) -> Resu
     }
     let enc = shown(enc);
     if !signed.is_written() {
-        output.say(format_args!("{enc}: it is signed so already; nothing was written"));
+        output.say(format_args!("Unchanged: the pair has this signature already\n  {enc}"));
         return Ok(());
     }
-    let how = if signed.is_opened() { "" } else { ", without having been opened" };
-    output.say(format_args!(
-        "signed {enc}: {} for {}, generation {}{how}",
-        header.name, header.environment, header.generation
-    ));
+    let how = if signed.is_opened() { "" } else { ", not decrypted" };
+    let mut text = format!("Signed {} (generation {}{how})\n  {enc}", target.label(), header.generation);
     for id in signed.signers() {
-        let before = if own.contains(id) { "" } else { ", from before" };
-        output.say(format_args!("  by {id}{before}"));
+        let before = if own.contains(id) { "" } else { " (signed before)" };
+        text += &format!("\n  signer {id}{before}");
     }
+    output.say(text);
     Ok(())
 }

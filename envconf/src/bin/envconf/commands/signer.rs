@@ -8,20 +8,17 @@ use serde_json::json;
 use crate::git::tracked;
 use crate::output::{Output, shown};
 
-/// Make a signer's key, or show its public half
+/// Create the key of a signer, or print its public key
 ///
 /// A signer vouches for what a program may load, apart from whoever may seal. The
 /// public key is no secret: it is what the attribute signers, ENVCONF_SIGNERS and
 /// --signers take.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf signer new ~/keys/release.signer
   envconf signer show ~/keys/release.signer
-  envconf sign app --environment prod --sign-key ~/keys/release.signer"
-)]
+  envconf sign app --environment prod --sign-key ~/keys/release.signer")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: SignerVerb,
@@ -52,7 +49,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
                 Ok(_) => error.advise("a key is never written over; choose another name"),
                 Err(_) => error,
             })?;
-            output.say(format_args!("{}: made, mode 0600; keep it where only the signer reads", shown(file)));
+            output.say(format_args!("Created the key of a signer\n  {}", shown(file)));
+            output.hint("keep it where only the signer can read it");
             (file, key)
         }
         SignerVerb::Show { file } => (file, SigningKey::read(file)?),
@@ -66,6 +64,6 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
         }));
     }
     output.line(&public)?;
-    output.say(format_args!("id {}, as `envconf inspect` shows it", public.id()));
+    output.say(format_args!("The id that `envconf inspect` shows\n  {}", public.id()));
     Ok(())
 }

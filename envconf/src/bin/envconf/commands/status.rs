@@ -12,10 +12,10 @@ use crate::git::{Repository, hook_managers, tracked};
 use crate::options::global::Global;
 use crate::options::pairs_below;
 use crate::options::target::Target;
-use crate::options::wanted_recipients::{borrowed, differences, files, rules};
+use crate::options::wanted_recipients::{MISSING, UNWANTED, borrowed, differences, files, rules};
 use crate::output::{Output, hints, shown};
 
-/// Compare the pairs of a folder and those below it with the rules
+/// Compare the pairs below a directory with the policy file
 ///
 /// Of every pair: whether its files are well formed and belong together, whether
 /// its recipients are those that .envconf.toml wants, whether a plain file lies
@@ -26,14 +26,11 @@ use crate::output::{Output, hints, shown};
 /// them. Folders whose names begin with a dot, links, and target and node_modules
 /// are left out.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf status
   envconf status config --check
-  envconf status --json"
-)]
+  envconf status --json")]
 pub(crate) struct Args {
     /// The folder to begin with
     #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
@@ -72,10 +69,17 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
             output.line(format_args!("  {HOOK_GONE}: `envconf hook install` sets it up again"))?;
         }
         if found.is_empty() {
-            output.say(format_args!("{}: no pair here or below", shown(&args.folder)));
+            output.say(format_args!("There is no pair below {}", shown(&args.folder)));
         }
     }
     let different = found.iter().filter(|found| !found.differences.is_empty()).count();
+    if !found.is_empty() {
+        let pairs = if found.len() == 1 { "pair" } else { "pairs" };
+        output.say(match different {
+            0 => format!("{} {pairs}, all as they should be", found.len()),
+            _ => format!("{} {pairs}, {different} with differences", found.len()),
+        });
+    }
     if !args.check || different == 0 && !is_hook_gone {
         return Ok(());
     }
@@ -234,11 +238,11 @@ impl PairStatus {
             self.recipients.iter().filter(|key| !(any_local && is_local(key))).cloned().collect();
         let mut drift = differences(&there, &keys);
         // Whom an alias stands for is not known without asking: it accounts for as many as there are.
-        if aliases > 0 && drift.iter().all(|text| text.starts_with("no more")) && drift.len() <= aliases {
+        if aliases > 0 && drift.iter().all(|text| text.starts_with(UNWANTED)) && drift.len() <= aliases {
             drift.clear();
         }
         if any_local && !self.recipients.iter().any(is_local) {
-            drift.push("not yet local".to_owned());
+            drift.push(format!("{MISSING} local"));
         }
         if !drift.is_empty() {
             self.differs("recipients", format!("{}: `envconf rewrap`", drift.join(", ")));
@@ -290,7 +294,7 @@ fn wanted(rules: &Rules, pair: &Pair) -> Result<Vec<Trusted>, Error> {
 /// What is wrong with a file, and what to do.
 fn broken(error: &Error) -> String {
     match hints::advice(error.remedy(), error.advice()) {
-        Some(advice) => format!("{}: {advice}", error.message()),
+        Some(advice) => format!("{}: {}", error.message(), advice.replace('\n', "; ")),
         None => error.message().to_owned(),
     }
 }

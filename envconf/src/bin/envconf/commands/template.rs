@@ -6,19 +6,16 @@ use envconf::{Error, Kind, Schema};
 use crate::options::global::one_of;
 use crate::output::Output;
 
-/// Print a plain file to fill in, by the program's schema
+/// Print a plain file to fill in, from a JSON Schema
 ///
 /// Every key, with its documentation, type, default and variable. Values that need
 /// none of your own are commented out; what begins with # and no space parses without
 /// it. JSON has no comments: there null stands where something is to be filled in.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf template --schema app.schema.json --link ../app.schema.json > config/app.toml
-  envconf template --schema app.schema.json --type dotenv"
-)]
+  envconf template --schema app.schema.json --type dotenv")]
 pub(crate) struct Args {
     /// What T::json_schema() writes
     #[arg(long, value_name = "FILE")]

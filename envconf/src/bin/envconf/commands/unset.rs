@@ -9,18 +9,15 @@ use crate::options::pair_change::Change;
 use crate::options::signing_args::SigningArgs;
 use crate::output::Output;
 
-/// Take one value out and seal again
+/// Delete one value
 ///
 /// A table goes with all that is in it. The rest of the content stays byte for
 /// byte; in TOML a comment at the end of the value's line goes with it.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf unset app database.password
-  envconf unset app database.password --idempotent"
-)]
+  envconf unset app database.password --idempotent")]
 pub(crate) struct Args {
     /// The path of an .enc or .key, or a bare name such as app
     #[arg(value_name = "PAIR")]

@@ -12,19 +12,16 @@ use crate::options::signing_args;
 use crate::options::target::Target;
 use crate::output::{Output, shown};
 
-/// Check pairs without showing what is in them
+/// Decrypt and check pairs, without printing them
 ///
 /// All pairs are checked and reported; the exit code is that of the first one
 /// that fails. A pair that lacks signatures which .envconf.toml demands fails too.
 #[derive(clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   envconf verify app
   envconf verify config/*.conf.enc --depth structure
-  envconf verify app --environment prod --signers 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --json"
-)]
+  envconf verify app --environment prod --signers 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --json")]
 pub(crate) struct Args {
     /// Paths of .enc or .key, or bare names such as app
     #[arg(value_name = "PAIR", required = true)]
@@ -36,14 +33,14 @@ pub(crate) struct Args {
     /// required; needs no key, and without signers proves nothing about who made
     /// them. unwrap: a trusted key gives the data key, which authenticates header
     /// and recipients. full: the content opens and parses too.
-    #[arg(long, verbatim_doc_comment, default_value = "full", value_parser = one_of(DEPTHS.map(|(word, _)| word), depth))]
+    #[arg(long, default_value = "full", value_parser = one_of(DEPTHS.map(|(word, _)| word), depth))]
     depth: Depth,
 
     /// Accept a pair that is older than one used before
     ///
     /// envconf remembers the highest generation of each pair that you sealed or
     /// opened. From here on the generation of this pair is the highest one.
-    #[arg(long, verbatim_doc_comment)]
+    #[arg(long)]
     accept_older: bool,
 
     /// Require signatures by these signers, in place of ENVCONF_SIGNERS
@@ -142,6 +139,14 @@ impl Work for Verification<'_> {
     fn is_result(&self) -> bool {
         true
     }
+
+    fn summary(&self, succeeded: usize, failed: usize) -> Option<String> {
+        let noun = |count: usize| if count == 1 { "pair" } else { "pairs" };
+        Some(match failed {
+            0 => format!("Verified {succeeded} {}", noun(succeeded)),
+            _ => format!("Verified {succeeded} {}, {failed} {} failed", noun(succeeded), noun(failed)),
+        })
+    }
 }
 
 fn passed(pair: &Pair, verified: &Verified, depth: Depth) -> String {
@@ -150,7 +155,7 @@ fn passed(pair: &Pair, verified: &Verified, depth: Depth) -> String {
     let what = match (depth, verified.unwrapped_by()) {
         (Depth::Full, Some(key)) => format!("ok, unwrapped by {key}"),
         (_, Some(key)) => format!("header and recipients ok, unwrapped by {key}"),
-        (_, None) => "well formed, nothing authenticated".to_owned(),
+        (_, None) => "well formed, not authenticated".to_owned(),
     };
     format!("{}: {name} for {environment}, generation {generation}: {what}", shown(pair.enc()))
 }

@@ -97,8 +97,11 @@ impl Editor {
         let command = match named {
             Some(command) => command,
             None if !has_terminal => {
-                return Err(Error::new(Kind::NeedsTerminal, "there is no terminal to edit on")
-                    .advise("name an editor that needs none with ENVCONF_EDITOR, or use `envconf set`"));
+                return Err(Error::new(
+                    Kind::NeedsTerminal,
+                    "the editor needs a terminal, and there is none",
+                )
+                .advise("name an editor that needs none with ENVCONF_EDITOR, or use `envconf set`"));
             }
             None => {
                 let usual = USUAL.iter().find(|program| in_path(program).is_some());

@@ -107,8 +107,8 @@ fn place(allow_disk: Option<bool>, output: &Output) -> Result<PathBuf, Error> {
     }
     let place = chosen.unwrap_or_else(std::env::temp_dir);
     if allow_disk == Some(true) {
-        output.say(format_args!(
-            "note: the plain file lies on a disk meanwhile, in {}; what is deleted there can be recovered",
+        output.warn(format_args!(
+            "the plain file is on a disk while you edit, in {}: deleted files can be recovered there",
             shown(&place)
         ));
         return Ok(place);

@@ -69,10 +69,9 @@ pub(crate) fn refuse_plain(file: &Path, allowed: bool, output: &Output) -> Resul
 /// Warns where a plain file was written that git tracks or does not ignore.
 pub(crate) fn warn_of_plain(file: &Path, output: &Output) {
     match standing_or_warn(file, output) {
-        Standing::Tracked => output.say(format_args!(
-            "warning: git tracks {}: the next commit publishes what is in it",
-            shown(file)
-        )),
+        Standing::Tracked => {
+            output.warn(format_args!("git tracks {}: the next commit publishes its content", shown(file)))
+        }
         Standing::NotIgnored => warn_not_ignored(file, output),
         Standing::Safe => {}
     }
@@ -100,7 +99,7 @@ pub(crate) fn refuse_key(file: &Path, output: &Output) -> Result<(), Error> {
 /// Says what a local key in the project is that git tracks.
 pub(crate) fn tracked_key(path: &Path) -> String {
     format!(
-        "warning: git tracks the local key {}: either it leaked, or somebody planted it. envconf does not use it. Find out who committed it; if it was yours, seal everything for a new key",
+        "git tracks the local key {}: either it leaked, or somebody planted it. envconf does not use it. Find out who committed it; if it was yours, seal everything for a new key",
         shown(path)
     )
 }
@@ -109,25 +108,27 @@ pub(crate) fn tracked_key(path: &Path) -> String {
 pub(crate) fn warn_of_key_in_project(directory: &Path, output: &Output) {
     let Some(path) = key_in_project(directory) else { return };
     match Standing::of(&path) {
-        Ok(Standing::Tracked) => output.say(tracked_key(&path)),
-        _ => output.say(format_args!(
-            "warning: envconf does not use {}, because it is inside the project: move it into your key store with envconf init",
-            shown(&path)
-        )),
+        Ok(Standing::Tracked) => output.warn(tracked_key(&path)),
+        _ => {
+            output.warn(format_args!(
+                "envconf does not use {}, because it is inside the project",
+                shown(&path)
+            ));
+            output.hint("move it into your key store with `envconf init`");
+        }
     }
 }
 
 /// Where git cannot say it, nothing is refused: a tree without git must work.
 fn standing_or_warn(file: &Path, output: &Output) -> Standing {
     Standing::of(file).unwrap_or_else(|error| {
-        output.say(format_args!("warning: cannot find out whether git tracks {}: {error}", shown(file)));
+        output.warn(format_args!("cannot find out whether git tracks {}:", shown(file)));
+        output.warn_of(&error);
         Standing::Safe
     })
 }
 
 fn warn_not_ignored(file: &Path, output: &Output) {
-    output.say(format_args!(
-        "warning: git does not ignore {}: add it to .gitignore before you commit",
-        shown(file)
-    ));
+    output.warn(format_args!("git does not ignore {}", shown(file)));
+    output.hint("add it to .gitignore before you commit");
 }

@@ -47,6 +47,11 @@ pub(crate) trait Work: Sync {
         false
     }
 
+    /// The line that ends the report, where there is one: so many pairs succeeded, and so many failed.
+    fn summary(&self, _succeeded: usize, _failed: usize) -> Option<String> {
+        None
+    }
+
     /// Whether it may ask on the terminal, and so has to be done for one pair after the other.
     fn asks(&self) -> bool {
         false
@@ -101,8 +106,11 @@ pub(crate) fn run<W: Work>(
         report["ok"] = result.is_ok().into();
         reports.push(report);
     }
+    let succeeded = reports.iter().filter(|report| report["ok"] == true).count();
     if output.is_json() {
         output.json(&json!({ "pairs": reports }))?;
+    } else if let Some(summary) = work.summary(succeeded, reports.len() - succeeded) {
+        output.say(summary);
     }
     Ok(code)
 }

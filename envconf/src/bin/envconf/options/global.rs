@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::output::style::ColorOption;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use envconf::process::setting;
@@ -14,9 +15,15 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+
+    /// Colour messages and results
+    ///
+    /// auto is on a terminal, unless NO_COLOR is set, and elsewhere with CLICOLOR_FORCE.
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto", hide_default_value = true)]
+    pub(crate) color: ColorOption,
 
     /// The rules of whom to seal for, in place of .envconf.toml
     ///
@@ -28,7 +35,7 @@ pub(crate) struct Global {
     ///
     /// provider:region:key-id, or local for your own local keys. Several are
     /// tried in their order; they may be separated by commas.
-    #[arg(long, value_name = "REF", verbatim_doc_comment, value_delimiter = ',', global = true)]
+    #[arg(long, value_name = "REF", value_delimiter = ',', global = true)]
     pub(crate) trust: Vec<Trusted>,
 
     /// The configuration's name, in place of what a file's name says

@@ -59,7 +59,7 @@ impl LockedPairs {
         let Some((first, _)) = self.0.first() else { return };
         let are =
             if self.0.len() == 1 { "1 pair is".to_owned() } else { format!("{} pairs are", self.0.len()) };
-        output.say(format_args!("warning: {are} sealed for others, and {key} cannot open them:"));
+        output.warn(format_args!("{are} sealed for others, and {key} cannot open them:"));
         list(self.0.iter().map(|(pair, _)| shown(pair.enc())), output);
         output.say("Who can open them, as the files state it:");
         let recipients: BTreeSet<&KeyRef> = self.0.iter().flat_map(|(_, recipients)| recipients).collect();
@@ -67,20 +67,20 @@ impl LockedPairs {
         let (local, services): (Vec<&KeyRef>, Vec<&KeyRef>) =
             recipients.into_iter().partition(|key| key.provider() == "local");
         if let Some(service) = services.first() {
-            output.say(format_args!(
-                "hint: if you have the right to use a key of a service, trust it: set ENVCONF_TRUST={service}"
+            output.hint(format_args!(
+                "if you have the right to use a key of a service, trust it: set ENVCONF_TRUST={service}"
             ));
         }
         if let Some(other) = local.first() {
             let id = other.to_string().rsplit(':').next().unwrap_or_default().to_owned();
-            output.say(format_args!(
-                "hint: ask a colleague who has {other} for that key (envconf key show-path {id} prints its file), and install it: envconf init --local-key FILE"
+            output.hint(format_args!(
+                "ask a colleague who has {other} for that key (envconf key show-path {id} prints its file), and install it: envconf init --local-key FILE"
             ));
         }
         // To wrap for a local key takes that key.
         let files = if local.is_empty() { "YOUR_KEY" } else { "THEIR_KEY:YOUR_KEY" };
-        output.say(format_args!(
-            "hint: or give a colleague your key, who adds it to .envconf.toml if that lists recipients, and runs: ENVCONF_KEY_FILE={files} envconf recipients add {} {key}",
+        output.hint(format_args!(
+            "or give a colleague your key, who adds it to .envconf.toml if that lists recipients, and runs: ENVCONF_KEY_FILE={files} envconf recipients add {} {key}",
             shown(first.enc())
         ));
     }

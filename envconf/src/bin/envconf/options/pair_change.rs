@@ -103,8 +103,8 @@ impl Change {
         }
         let enc = shown(pair.enc());
         output.say(match sealed {
-            Some(_) => format!("wrote {enc}: generation {generation}"),
-            None => format!("{enc}: unchanged; nothing was written"),
+            Some(_) => format!("Sealed {} (generation {generation})\n  {enc}", self.target.label()),
+            None => format!("Unchanged: nothing was written\n  {enc}"),
         });
         Ok(())
     }

@@ -113,8 +113,8 @@ pub(crate) fn note_quotes(content_type: ContentType, content: &[u8], output: &Ou
     if content_type == ContentType::Dotenv
         && let Some(line) = first_quoted_value(content)
     {
-        output.say(format_args!(
-            "note: the value on line {line} begins with a quote, which would be part of it: programs refuse to load it"
+        output.warn(format_args!(
+            "the value on line {line} begins with a quote, which would be part of it: programs refuse to load it"
         ));
     }
 }

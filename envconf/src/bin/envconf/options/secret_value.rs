@@ -26,7 +26,7 @@ pub(crate) struct ValueSource {
     /// Keep the line feed at the value's end
     ///
     /// Else one is left out, or CR LF.
-    #[arg(long, verbatim_doc_comment)]
+    #[arg(long)]
     exact: bool,
 
     /// What an argument too many is; it must not be a value.

@@ -94,9 +94,10 @@ pub(crate) fn say_missing(demand: Option<&Demand>, there: &[Id], output: &Output
     let Some(demand) = demand else { return };
     match demand.missing(there) {
         0 => {}
-        1 => output.say("1 more signature is demanded by the rules: `envconf sign`"),
         missing => {
-            output.say(format_args!("{missing} more signatures are demanded by the rules: `envconf sign`"))
+            let noun = if missing == 1 { "signature" } else { "signatures" };
+            output.warn(format_args!("the policy file requires {missing} more {noun}"));
+            output.hint("let another signer run `envconf sign`");
         }
     }
 }

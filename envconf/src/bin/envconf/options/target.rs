@@ -38,6 +38,14 @@ impl Target {
         }
     }
 
+    /// The configuration and its environment in words: `app`, or `app for prod`.
+    pub(crate) fn label(&self) -> String {
+        match self.environment.as_str() {
+            "default" => self.name.to_string(),
+            environment => format!("{} for {environment}", self.name),
+        }
+    }
+
     /// Whom the command trusts to open it: `--trust`, else `ENVCONF_TRUST`, else local keys; never a file of the
     /// repository (api.md §2).
     ///
@@ -94,12 +102,12 @@ impl Target {
         let known = match store.known_pair(&self.pair, &self.name, &self.environment) {
             Ok(known) => known,
             Err(error) => {
-                output.say(format_args!("warning: {error}"));
+                output.warn_of(&error);
                 return Ok(());
             }
         };
         match known.map_or(Ok(()), |known| known.check(header.generation, &recipients, &self.pair)) {
-            Err(error) => output.say(format_args!("warning: {error}")),
+            Err(error) => output.warn_of(&error),
             // A machine that only reads, such as a server, needs no memory: nothing is created there.
             Ok(()) if store.directory().is_dir() => {
                 let _ = store.remember(&self.pair, header, &recipients);
@@ -188,7 +196,8 @@ impl Target {
         };
         if let Err(error) = remember() {
             // The pair is written: from here on this is not a failure.
-            output.say(format_args!("warning: the generation of this pair was not remembered: {error}"));
+            output.warn("the generation of this pair was not stored in the key store:");
+            output.warn_of(&error);
         }
     }
 
@@ -329,8 +338,13 @@ fn find(name: &Name, environment: &Name) -> Result<Pair, Error> {
         }
         (true, false) => Ok(here),
         (_, true) => Ok(there),
-        (false, false) => Err(Error::read(there.enc(), std::io::ErrorKind::NotFound.into()).advise(
-            "it is not in this folder either; seal it with `envconf seal`, give its path, or set ENVCONF_DIR",
-        )),
+        (false, false) => {
+            let directory = std::env::current_dir().unwrap_or_default();
+            Err(Error::read(there.enc(), std::io::ErrorKind::NotFound.into()).advise(format!(
+                "it was looked up in {}, there and in {}: give its path, or set ENVCONF_DIR\nif there is no pair yet, create it with `envconf seal`",
+                shown(&directory),
+                shown(&folder),
+            )))
+        }
     }
 }

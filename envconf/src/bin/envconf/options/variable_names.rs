@@ -20,7 +20,7 @@ pub(crate) struct VariableNames {
     /// Keep keys as written, or write them in upper snake case
     ///
     /// upper: poolSize becomes POOL_SIZE. keep: it stays poolSize.
-    #[arg(long, value_name = "STYLE", verbatim_doc_comment, default_value = "upper",
+    #[arg(long, value_name = "STYLE", default_value = "upper",
         value_parser = one_of(NameStyle::NAMES, NameStyle::from_name))]
     pub(crate) names: NameStyle,
 
@@ -31,7 +31,7 @@ pub(crate) struct VariableNames {
     /// Skip keys that cannot be part of a variable's name
     ///
     /// Such as Microsoft.AspNetCore. Without it they are an error.
-    #[arg(long, verbatim_doc_comment)]
+    #[arg(long)]
     pub(crate) skip_unnamed: bool,
 
     /// Allow refused names, such as AWS_REGION or cloud-credentials; repeatable
@@ -40,7 +40,7 @@ pub(crate) struct VariableNames {
     /// 'AWS_*', or a category: loader, shell, interpreter, build-tool, editor,
     /// version-control, proxy-and-tls, cloud-credentials, database, session or
     /// envconf. Commas separate several.
-    #[arg(long, value_name = "NAME", verbatim_doc_comment, value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) allow: Vec<AllowedName>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn variables(
     target.opened(exported.header(), exported.recipients(), output)?;
     print_keys("left out these keys of plain layers", exported.left_out(), output);
     if !exported.left_out().is_empty() {
-        output.say("hint: use --env-prefix PREFIX to add them, or seal them");
+        output.hint("add them with --env-prefix PREFIX, or seal them");
     }
     print_keys("skipped these keys, which cannot name a variable", exported.skipped(), output);
     Ok(exported)
@@ -87,5 +87,5 @@ fn print_keys(what: &str, keys: &[Provenance], output: &Output) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    output.say(format_args!("warning: {what}: {}{more}", listed.join(" ")));
+    output.warn(format_args!("{what}: {}{more}", listed.join(" ")));
 }

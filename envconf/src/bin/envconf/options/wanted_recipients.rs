@@ -276,7 +276,7 @@ pub(crate) fn outline(
         return Ok(outline);
     }
     let ty = content_type.name();
-    output.say(format_args!("note: content of type {ty} carries no outline, whatever the rules say"));
+    output.warn(format_args!("content of type {ty} has no outline, although the rules ask for one"));
     Ok(Outline::None)
 }
 
@@ -298,9 +298,13 @@ pub(crate) fn refuse_drift(
     if differences.is_empty() {
         return Ok(());
     }
-    let message = format!("{} wants other recipients: {}", shown(rules.path()), differences.join(", "));
+    let message = format!(
+        "the recipients differ from {}: {}; nothing was written",
+        shown(rules.path()),
+        differences.join(", ")
+    );
     Err(Error::new(Kind::Differences, message).at(pair.key()).advise(
-        "nothing was written; if the rules are right, bring it in line with `envconf rewrap` first; if it was copied here, seal it anew",
+        "if the policy file is right, run `envconf rewrap` first\nif the pair was copied here, seal the plain file again",
     ))
 }
 
@@ -312,19 +316,25 @@ pub(crate) fn say_of_lost(lost: &[KeyRef], services: &KeyServices, output: &Outp
     // The pair is written: from here on nothing is a failure.
     let own = services.own_keys().unwrap_or_default();
     lost.iter().filter(|key| own.contains(key)).for_each(|key| {
-        output.say(format_args!("warning: {key} is a key of yours: you lost access with it"));
+        output.warn(format_args!("you lost access with your own key {key}"));
     });
-    output.say(OLDER_COMMITS_OPEN);
+    warn_of_older_commits(output);
 }
 
-/// What remains to be done after a recipient lost access.
-pub(crate) const OLDER_COMMITS_OPEN: &str =
-    "older commits still open for who was removed: change the secrets themselves too, at their source";
+/// Says what remains to be done after a recipient lost access.
+pub(crate) fn warn_of_older_commits(output: &Output) {
+    output.warn("removed recipients can still open older commits");
+    output.hint("replace the secrets themselves, at their source");
+}
+
+/// How a recipient is called that a pair should have, or should not have.
+pub(crate) const MISSING: &str = "missing";
+pub(crate) const UNWANTED: &str = "unwanted";
 
 /// How the recipients that are wanted differ from those that there are, each in words.
 pub(crate) fn differences(there: &[KeyRef], wanted: &[KeyRef]) -> Vec<String> {
-    let added = wanted.iter().filter(|key| !there.contains(key)).map(|key| format!("not yet {key}"));
-    let dropped = there.iter().filter(|key| !wanted.contains(key)).map(|key| format!("no more {key}"));
+    let added = wanted.iter().filter(|key| !there.contains(key)).map(|key| format!("{MISSING} {key}"));
+    let dropped = there.iter().filter(|key| !wanted.contains(key)).map(|key| format!("{UNWANTED} {key}"));
     added.chain(dropped).collect()
 }
 

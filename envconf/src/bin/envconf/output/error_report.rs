@@ -10,6 +10,7 @@ use envconf::{Error, Kind};
 use serde_json::{Value, json};
 
 use crate::output::Output;
+use crate::output::style::ColorOption;
 
 /// Reports an error that ends the command.
 pub(crate) fn failed(error: &Error, output: &Output) -> ExitCode {
@@ -20,36 +21,55 @@ pub(crate) fn failed(error: &Error, output: &Output) -> ExitCode {
 /// Reports an error: the library's own words, or one line of JSON.
 pub(crate) fn print(error: &Error, output: &Output) {
     if output.is_json() {
-        output.error(json!({ "error": as_json(error) }));
+        output.json_error(&json!({ "error": as_json(error) }));
     } else {
-        output.error(format_args!("error: {error}"));
+        output.failure(error);
     }
 }
 
-/// Help, version, or arguments that do not parse.
-pub(crate) fn not_parsed(stopped: &clap::Error) -> ExitCode {
+/// Prints help, the version, or what is wrong with the arguments.
+pub(crate) fn not_parsed(stopped: &clap::Error, color: ColorOption) -> ExitCode {
     // The options are not known; what was asked for still is.
     let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
-    let output = Output::new(json, false);
-    let text = stopped.render().to_string();
-    let safe = |text: &str| text.lines().map(|line| escape(line).to_string()).collect::<Vec<_>>().join("\n");
+    let output = Output::new(json, false, color);
+    let usage = Error::new(Kind::Usage, "").exit_code();
     match stopped.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match output.data(text.as_bytes()) {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match output.help(&stopped.render()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&error, &output),
         },
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if std::env::args_os().len() == 1 => {
+            output.error(FIRST_STEPS);
+            ExitCode::from(usage)
+        }
         _ if json => {
-            let text = safe(&text);
-            let first = text.lines().next().unwrap_or_default();
-            let message = first.strip_prefix("error: ").unwrap_or(first);
+            let text = stopped.render().to_string();
+            let first = escape(text.lines().next().unwrap_or_default()).to_string();
+            let message = first.strip_prefix("error: ").unwrap_or(&first);
             failed(&Error::new(Kind::Usage, message).advise("see `envconf --help`"), &output)
         }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            output.error(stopped.render());
+            ExitCode::from(usage)
+        }
         _ => {
-            output.error(safe(text.trim_end()));
-            ExitCode::from(Error::new(Kind::Usage, "").exit_code())
+            output.usage(&stopped.render().to_string());
+            ExitCode::from(usage)
         }
     }
 }
+
+/// What `envconf` alone prints.
+const FIRST_STEPS: &str = "\
+envconf keeps configuration encrypted in git, next to the code.
+
+First steps, in the directory of your project:
+  envconf init                  Create a local key, a policy file and a sample
+  envconf seal config/app.toml  Encrypt the sample into a pair
+  envconf edit app              Edit it; `envconf open app` prints it
+
+All commands:
+  envconf help";
 
 /// The shape that docs/command.md describes.
 pub(crate) fn as_json(error: &Error) -> Value {
@@ -57,7 +77,7 @@ pub(crate) fn as_json(error: &Error) -> Value {
         "code": error.kind().name(),
         "exit": error.exit_code(),
         "message": error.message(),
-        "advice": error.advice(),
+        "advice": error.advice().map(|advice| advice.replace('\n', "; ")),
         "path": error.path().map(path),
         "causes": causes(error),
     })

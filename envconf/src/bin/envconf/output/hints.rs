@@ -23,7 +23,9 @@ fn option(remedy: &Remedy) -> Option<String> {
         Remedy::Trust => {
             "set ENVCONF_TRUST, --trust or the attribute trust = \"…\" to those of them that you know to be yours"
         }
-        Remedy::Recipients => "add a [[rule]] whose files glob matches the path, or name recipients with -r",
+        Remedy::Recipients => {
+            "add a [[rule]] with a glob that matches this path\nor name the recipients with -r"
+        }
         Remedy::SigningKey => "sign it with `envconf sign`, or seal it with --sign-key",
         Remedy::SigningKeyOrUnsigned => {
             "sign the new one too (--sign-key); or seal it unsigned (--unsigned), and have it signed before it is deployed"

@@ -27,29 +27,58 @@ fn block<const N: usize>(heads: [&str; N], row: &[String; N], width: Option<usiz
     let widest = heads.iter().skip(1).map(|head| len(head)).max().unwrap_or(0);
     let fields = heads.iter().zip(row).skip(1).filter(|(_, cell)| !cell.is_empty());
     let fields = fields.flat_map(|(head, cell)| {
-        paragraph(&format!("  {}  ", padded(&head.to_lowercase(), widest)), cell, width)
+        let lead = format!("  {}  ", padded(&head.to_lowercase(), widest));
+        let indent = " ".repeat(len(&lead));
+        let lines = paragraph(len(&lead), cell, width);
+        let lead_of = move |at: usize| if at == 0 { lead.clone() } else { indent.clone() };
+        lines.into_iter().enumerate().map(move |(at, line)| format!("{}{line}", lead_of(at)))
     });
     row.iter().take(1).cloned().chain(fields).collect()
 }
 
-/// A text after its lead, and further lines as far to the right.
-pub(crate) fn paragraph(lead: &str, text: &str, width: Option<usize>) -> Vec<String> {
+/// Returns the lines of a text that begins after `lead` columns, and goes on below its beginning.
+pub(crate) fn paragraph(lead: usize, text: &str, width: Option<usize>) -> Vec<String> {
     // So narrow a rest would be a column of single words.
     const NARROWEST: usize = 20;
-    let room = width.map(|width| width.saturating_sub(len(lead)));
-    let Some(room) = room.filter(|room| *room >= NARROWEST) else {
-        return vec![format!("{lead}{text}")];
-    };
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut().filter(|line| len(line) + 1 + len(word) <= room) {
-            Some(line) => *line = format!("{line} {word}"),
-            None => lines.push(word.to_owned()),
+    let room = width.map(|width| width.saturating_sub(lead));
+    wrapped(text, room.filter(|room| *room >= NARROWEST), 0, 0)
+}
+
+/// Returns the lines of `text`, broken between words to fit `width`. `first` columns of the first line are taken, and
+/// `indent` columns of each other one. What is between backquotes is one word: a command is never broken.
+pub(crate) fn wrapped(text: &str, width: Option<usize>, first: usize, indent: usize) -> Vec<String> {
+    let Some(width) = width else { return vec![text.to_owned()] };
+    let mut lines = vec![String::new()];
+    let mut taken = first;
+    for word in words(text) {
+        let needed = taken + usize::from(lines.last().is_some_and(|line| !line.is_empty())) + len(word);
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => {
+                line.push_str(word);
+                taken += len(word);
+            }
+            Some(line) if needed <= width => {
+                line.push(' ');
+                line.push_str(word);
+                taken = needed;
+            }
+            _ => {
+                lines.push(word.to_owned());
+                taken = indent + len(word);
+            }
         }
     }
-    let indent = " ".repeat(len(lead));
-    let lead_of = |at: usize| if at == 0 { lead } else { &indent };
-    lines.iter().enumerate().map(|(at, line)| format!("{}{line}", lead_of(at))).collect()
+    lines
+}
+
+/// Returns the words of a text; blanks within a pair of backquotes do not end one.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let has_pairs = text.matches('`').count() % 2 == 0;
+    let mut is_quoted = false;
+    text.split(move |c| {
+        is_quoted ^= c == '`' && has_pairs;
+        c == ' ' && !is_quoted
+    })
 }
 
 /// Returns the width of a column that holds `cells`: that of the longest one, up to a limit. A longer cell then moves
@@ -64,8 +93,16 @@ pub(crate) fn padded(cell: &str, width: usize) -> String {
     format!("{cell}{}", " ".repeat(width.saturating_sub(len(cell))))
 }
 
+/// Returns how many characters of `text` show: the codes of colours do not.
 fn len(text: &str) -> usize {
-    text.chars().count()
+    let mut is_code = false;
+    let mut shows = |c: char| {
+        is_code |= c == '\u{1b}';
+        let shows = !is_code;
+        is_code &= c != 'm';
+        shows
+    };
+    text.chars().filter(|c| shows(*c)).count()
 }
 
 #[cfg(test)]
@@ -105,12 +142,10 @@ mod tests {
     #[test]
     fn a_text_is_broken_between_words_only() {
         let text = "see https://example.com/a/very/long/address first, then go on";
-        assert_eq!(paragraph("ok  ", text, None), [format!("ok  {text}")]);
-        assert_eq!(paragraph("ok  ", text, Some(80)), [format!("ok  {text}")]);
-        assert_eq!(
-            paragraph("ok  ", text, Some(28)),
-            ["ok  see", "    https://example.com/a/very/long/address", "    first, then go on"]
-        );
-        assert_eq!(paragraph("ok  ", text, Some(20)), [format!("ok  {text}")], "too narrow to be worth it");
+        assert_eq!(paragraph(4, text, None), [text]);
+        assert_eq!(paragraph(4, text, Some(80)), [text]);
+        let lines = ["see", "https://example.com/a/very/long/address", "first, then go on"];
+        assert_eq!(paragraph(4, text, Some(28)), lines);
+        assert_eq!(paragraph(4, text, Some(20)), [text], "too narrow to be worth it");
     }
 }

@@ -1,10 +1,12 @@
-//! The only place that prints. Data goes to stdout, talk to stderr; no escape code is ever written.
+//! The only place that prints. Data and results go to stdout, messages to stderr. Each message is one write.
 
 pub(crate) mod pair_difference;
 pub(crate) mod variable_formats;
 pub(crate) mod layout;
 pub(crate) mod error_report;
 pub(crate) mod hints;
+pub(crate) mod message;
+pub(crate) mod style;
 #[cfg(unix)]
 pub(crate) mod terminal;
 
@@ -12,23 +14,36 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::path::Path;
 
-use envconf::error::escape;
+use envconf::error::{escape, is_deceptive};
+use envconf::kms::State;
 use envconf::{Error, Kind};
 use serde_json::Value;
 
-/// The note on a new pair that its sealer could not open from the wrapped key on.
-pub(crate) const CHECKED_AFTER_UNWRAP: &str =
-    "checked from the data key on only: none of the recipients unwraps it for this sealer";
+use self::message::Message;
+use self::style::{ColorOption, Label, Paint};
 
-/// Where the command's words go.
+/// The warning about a new pair that its sealer could not open from the wrapped key on.
+pub(crate) const CHECKED_AFTER_UNWRAP: &str =
+    "the wrapped key was not tested: none of the recipients can unwrap it here";
+
+/// Prints results and messages, as the options and the terminal want them.
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
+    stdout: Paint,
+    stderr: Paint,
 }
 
 impl Output {
-    pub(crate) fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet }
+    pub(crate) fn new(json: bool, quiet: bool, color: ColorOption) -> Self {
+        // A program reads the JSON.
+        let color = if json { ColorOption::Never } else { color };
+        Self { json, quiet, stdout: Paint::stdout(color), stderr: Paint::stderr(color) }
+    }
+
+    /// The colours of results.
+    pub(crate) fn paint(&self) -> Paint {
+        self.stdout
     }
 
     /// Whether results are to be JSON.
@@ -47,9 +62,27 @@ impl Output {
         if io::stdout().is_terminal() { self.data(b"\n") } else { Ok(()) }
     }
 
-    /// A line of a result.
+    /// Lines of a result, broken to fit the terminal.
     pub(crate) fn line(&self, line: impl Display) -> Result<(), Error> {
-        writeln!(io::stdout(), "{line}").or_else(tolerate)
+        let width = columns(io::stdout());
+        line.to_string().split('\n').try_for_each(|line| {
+            let own = line.len() - line.trim_start().len();
+            let parts = layout::wrapped(line.trim_start(), width, own, own + 2);
+            parts.iter().enumerate().try_for_each(|(at, part)| {
+                let indent = if at == 0 { own } else { own + 2 };
+                self.whole_line(format_args!("{}{part}", " ".repeat(indent)))
+            })
+        })
+    }
+
+    /// A line that fits, or that must not be broken.
+    fn whole_line(&self, line: impl Display) -> Result<(), Error> {
+        io::stdout().write_all(format!("{line}\n").as_bytes()).or_else(tolerate)
+    }
+
+    /// A line of a result that stands out.
+    pub(crate) fn heading(&self, line: impl Display) -> Result<(), Error> {
+        self.line(self.stdout.strong(&line.to_string()))
     }
 
     /// Rows of a result under their heads.
@@ -58,30 +91,107 @@ impl Output {
         heads: [&str; N],
         rows: impl IntoIterator<Item = [String; N]>,
     ) -> Result<(), Error> {
-        layout::table(heads, rows, columns()).iter().try_for_each(|line| self.line(line))
+        let lines = layout::table(heads, rows, columns(io::stdout()));
+        let is_table = lines.first().is_some_and(|first| first.starts_with(heads[0]));
+        lines.iter().enumerate().try_for_each(|(at, line)| match at {
+            0 if is_table => self.whole_line(self.stdout.strong(line)),
+            _ => self.whole_line(line),
+        })
     }
 
     /// A text of a result after its lead; what does not fit the terminal goes on below the text's beginning.
     pub(crate) fn paragraph(&self, lead: &str, text: &str) -> Result<(), Error> {
-        layout::paragraph(lead, text, columns()).iter().try_for_each(|line| self.line(line))
+        self.paragraph_after(lead, lead.chars().count(), text)
+    }
+
+    /// As [`Output::paragraph`], for a lead that takes `columns` on the terminal: codes of colours take none.
+    pub(crate) fn paragraph_after(&self, lead: &str, columns: usize, text: &str) -> Result<(), Error> {
+        let lines = layout::paragraph(columns, text, self::columns(io::stdout()));
+        let indent = " ".repeat(columns);
+        lines.iter().enumerate().try_for_each(|(at, line)| {
+            let lead = if at == 0 { lead } else { &indent };
+            self.whole_line(format_args!("{lead}{}", self.stdout.emphasized(line)))
+        })
+    }
+
+    /// The mark of a step of a diagnosis: ASCII where the locale is not UTF-8.
+    pub(crate) fn mark(&self, state: State) -> String {
+        let paint = self.stdout;
+        let pick = |mark, ascii| if style::is_utf8() { mark } else { ascii };
+        match state {
+            State::Ok => paint.good(pick("\u{2713}", "+")),
+            State::Failed => paint.bad(pick("\u{2717}", "x")),
+            State::Note => paint.doubtful("!"),
+            _ => paint.faint("-"),
+        }
+        .into_owned()
     }
 
     /// A result as one JSON document.
     pub(crate) fn json(&self, value: &Value) -> Result<(), Error> {
-        self.line(value)
+        self.whole_line(json_text(value))
     }
 
-    /// Talk for a person; none with `--quiet`, and none with `--json`, whose reader is a program.
-    pub(crate) fn say(&self, line: impl Display) {
-        if !self.quiet && !self.json {
-            self.error(line);
+    /// An error as one JSON document.
+    pub(crate) fn json_error(&self, value: &Value) {
+        write_stderr(&format!("{}\n", json_text(value)));
+    }
+
+    /// Says what was done, to a person: not with `--quiet`, and not with `--json`, whose reader is a program.
+    pub(crate) fn say(&self, text: impl Display) {
+        if self.talks() {
+            self.message(&Message::of_text(None, &text.to_string()));
         }
     }
 
-    /// A line on stderr, whatever the options: errors, and what accompanies a question.
+    /// Warns, as [`Output::say`] talks.
+    pub(crate) fn warn(&self, text: impl Display) {
+        if self.talks() {
+            self.message(&Message::of_text(Some(Label::Warning), &text.to_string()));
+        }
+    }
+
+    /// Warns of a failure that does not end the command.
+    pub(crate) fn warn_of(&self, error: &Error) {
+        if self.talks() {
+            self.message(&Message::of_error(Label::Warning, error));
+        }
+    }
+
+    /// Says what to do next.
+    pub(crate) fn hint(&self, text: impl Display) {
+        if self.talks() {
+            self.message(&Message::of_hints(&text.to_string()));
+        }
+    }
+
+    fn talks(&self) -> bool {
+        !self.quiet && !self.json
+    }
+
+    /// Reports an error as text, whatever the options.
+    pub(crate) fn failure(&self, error: &Error) {
+        self.message(&Message::of_error(Label::Error, error));
+    }
+
+    /// Reports what is wrong with the arguments, whatever the options.
+    pub(crate) fn usage(&self, text: &str) {
+        self.message(&Message::of_usage(text));
+    }
+
+    /// Prints a help text.
+    pub(crate) fn help(&self, text: &clap::builder::StyledStr) -> Result<(), Error> {
+        let text = if self.stdout.is_on() { text.ansi().to_string() } else { text.to_string() };
+        self.data(text.replace(UNBROKEN_BLANK, " ").as_bytes())
+    }
+
+    fn message(&self, message: &Message) {
+        write_stderr(&message.written(self.stderr, columns(io::stderr())));
+    }
+
+    /// Writes a line to stderr, whatever the options: JSON, and what accompanies a question.
     pub(crate) fn error(&self, line: impl Display) {
-        // When stderr is gone, there is nobody left to tell.
-        let _ = writeln!(io::stderr(), "{line}");
+        write_stderr(&format!("{line}\n"));
     }
 
     /// Shows on a terminal how many of several are done, over what was shown before; whether it did.
@@ -91,15 +201,13 @@ impl Output {
             return false;
         }
         let filled = WIDTH * done / of.max(1);
-        // When stderr is gone, there is nobody left to tell.
-        let _ =
-            write!(io::stderr(), "\r[{}{}] {done} of {of}", "#".repeat(filled), " ".repeat(WIDTH - filled));
+        write_stderr(&format!("\r[{}{}] {done} of {of}", "#".repeat(filled), " ".repeat(WIDTH - filled)));
         true
     }
 
     /// Goes on below what was shown last.
     pub(crate) fn end_progress(&self) {
-        let _ = writeln!(io::stderr());
+        write_stderr("\n");
     }
 
     /// Asks a yes-or-no question on the terminal.
@@ -109,26 +217,57 @@ impl Output {
     pub(crate) fn ask(&self, question: &str) -> Result<bool, Error> {
         let stdin = io::stdin();
         if !stdin.is_terminal() || !io::stderr().is_terminal() {
-            return Err(Error::new(Kind::NeedsTerminal, "there is no terminal to ask on"));
+            return Err(Error::new(Kind::NeedsTerminal, "this needs an answer, and there is no terminal"));
         }
-        // The question shows without a line feed: stderr is not buffered.
-        let _ = write!(io::stderr(), "{question} [y/N] ");
+        write_stderr(&format!("{} [y/N] ", self.stderr.emphasized(question)));
         let mut answer = String::new();
         stdin.read_line(&mut answer).map_err(|error| Error::read(Path::new("standard input"), error))?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 }
 
-/// The width of the terminal that shows results; `None` where none does, or it does not say.
+/// Returns the width of help texts, as clap finds it out: that of the terminal, else `COLUMNS`, and at most 100.
+pub(crate) fn help_width() -> usize {
+    let set = || std::env::var("COLUMNS").ok()?.parse().ok();
+    columns(io::stdout()).or_else(set).unwrap_or(HELP_WIDTH).min(HELP_WIDTH)
+}
+
+/// A blank of a help text at which no line ends.
+pub(crate) const UNBROKEN_BLANK: &str = "\u{a0}";
+
+/// Longer lines are hard to read.
+pub(crate) const HELP_WIDTH: usize = 100;
+
+/// Returns the width of the terminal behind `stream`; `None` where there is none, or it does not say.
 #[cfg(unix)]
-fn columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+fn columns(stream: impl std::os::fd::AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 #[cfg(not(unix))]
-fn columns() -> Option<usize> {
+fn columns<T>(_: T) -> Option<usize> {
     None
+}
+
+/// One write, so that the lines of processes that share a terminal or a log do not mix.
+fn write_stderr(text: &str) {
+    // When stderr is gone, there is nobody left to tell.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes a value as JSON. Characters that control a terminal are written as escapes, which mean the same to a program.
+fn json_text(value: &Value) -> String {
+    let mut text = String::new();
+    for c in value.to_string().chars() {
+        let is_plain = c.is_ascii() && c != '\u{7f}' || !c.is_control() && !is_deceptive(c);
+        match is_plain {
+            true => text.push(c),
+            // None of these characters needs two units of UTF-16.
+            false => text += &format!("\\u{:04x}", u32::from(c)),
+        }
+    }
+    text
 }
 
 /// A path, safe to print.

@@ -19,7 +19,7 @@ const LONGEST: usize = 4095;
 /// [`Kind::DoesNotFit`] for what is too long to be typed, or no UTF-8. At Ctrl-C the process ends, with 130.
 pub(crate) fn secret(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Error::new(Kind::NeedsTerminal, "there is no terminal to ask on")
+        return Err(Error::new(Kind::NeedsTerminal, "this needs a value, and there is no terminal")
             .advise("give the value on standard input or with --value-file"));
     }
     let _silence = Silence::begin().map_err(failed)?;
@@ -35,7 +35,7 @@ pub(crate) fn secret(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     }
     match std::str::from_utf8(&line) {
         Ok(_) => Ok(line),
-        Err(_) => Err(Error::new(Kind::DoesNotFit, "the value is no UTF-8 text")),
+        Err(_) => Err(Error::new(Kind::DoesNotFit, "the value is not valid UTF-8")),
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
         shown(target.pair.enc()),
         content_type.name()
     ));
-    report.extend(wanted.keys.iter().map(|key| format!("  for {key}")));
+    report.extend(wanted.keys.iter().map(|key| format!("  recipient {key}")));
     agree(&report, args.yes, output)?;
 
     // The values are what other tools read; as lines of the pair they need no quotes.
@@ -72,11 +72,18 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
             "with_dollars": dollars,
         }));
     }
-    output.say(format_args!("wrote {} and {}: new data key", shown(enc), shown(key)));
     output.say(format_args!(
-        "next: compare it with what you expect (envconf open), then delete {}; what was committed is known",
+        "Sealed {} (generation 1, new data key)\n  {}\n  {}",
+        shown(file),
+        shown(enc),
+        shown(key)
+    ));
+    output.hint(format_args!(
+        "check the result with `envconf open {}`, then delete {}",
+        shown(enc),
         shown(file)
     ));
+    output.hint("if the old file was ever committed, replace its secrets");
     signing_args::say_missing(signing_args::demand(global, None, &target.pair)?.as_ref(), &[], output);
     Ok(())
 }
