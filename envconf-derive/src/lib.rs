@@ -1,4 +1,4 @@
-//! The derive of envconf; use it through that crate, which documents it.
+//! The derive macro of envconf. Use it through that crate, as `envconf::EncryptedConfig`.
 
 mod attr;
 mod check;
@@ -17,7 +17,7 @@ use syn::{DeriveInput, parse_macro_input};
 
 use crate::errors::Errors;
 
-/// Implements `envconf::EncryptedConfig`; see there for the attributes.
+#[doc = include_str!("../docs/attributes.md")]
 #[proc_macro_derive(EncryptedConfig, attributes(envconf))]
 pub fn encrypted_config(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -1,0 +1,28 @@
+use envconf::{EncryptedConfig, SecretString};
+
+/// Everything the service needs to start.
+#[derive(EncryptedConfig)]
+#[envconf(name = "app", env_prefix = "APP")]
+#[envconf(trust(prod = "tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01", default = "local"))]
+struct AppConfig {
+    /// Address to listen on.
+    #[envconf(default = "127.0.0.1:8080")]
+    listen: std::net::SocketAddr,
+    api_token: SecretString,
+    #[envconf(nested)]
+    database: Database,
+}
+
+#[derive(EncryptedConfig)]
+struct Database {
+    url: SecretString,
+    #[envconf(default = 10)]
+    pool_size: u32,
+}
+
+fn main() -> Result<(), envconf::Error> {
+    let config = AppConfig::load()?;
+    println!("listen on {} with the token {:?}", config.listen, config.api_token);
+    println!("open {} connections to {:?}", config.database.pool_size, config.database.url);
+    Ok(())
+}
