@@ -1,11 +1,12 @@
 use envconf::{EncryptedConfig, SecretString};
 
-/// Everything the service needs to start.
 #[derive(EncryptedConfig)]
 #[envconf(name = "app", env_prefix = "APP")]
-#[envconf(trust(prod = "tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01", default = "local"))]
+#[envconf(trust(
+    prod = "tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01", // with ENVCONF_ENV=prod
+    default = "local", // without ENVCONF_ENV
+))]
 struct AppConfig {
-    /// Address to listen on.
     #[envconf(default = "127.0.0.1:8080")]
     listen: std::net::SocketAddr,
     api_token: SecretString,

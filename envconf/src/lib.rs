@@ -18,33 +18,23 @@
 //! }
 //! ```
 //!
-//! `envconf seal config/app.toml` encrypts the configuration into the pair `app.conf.enc` and `app.conf.key`. Commit both.
-//! [`load`](EncryptedConfig::load) reads the pair from the directory `config` of the working directory, has a trusted key
-//! unwrap its data key, decrypts it, and puts environment variables over it. Every problem is in one [`Error`], with
-//! path, origin and expected type, and without any value.
+//! `envconf seal config/app.toml` encrypts the configuration into a pair to commit. [`load`](EncryptedConfig::load) opens
+//! the pair in `config`, below the working directory, with a trusted key, and puts environment variables over it.
+//! One [`Error`] has every problem with path, origin and expected type, and never a value.
 //!
-//! | to | see |
-//! |---|---|
-//! | define a configuration | the derive [`EncryptedConfig`](derive@EncryptedConfig): every attribute, with an example |
-//! | load it with settings of your own | [`EncryptedConfig::loader`], [`Loader`] |
-//! | follow changes while the program runs | `EncryptedConfig::watch` (feature `watch`) |
-//! | know where each value came from | [`Loaded::origins`] |
-//! | decide which keys and signers to trust | [`Policy`], the attributes `trust` and `signers` |
-//! | seal, open and verify in a program | [`Seal`], [`open`], [`verify`] |
-//! | generate a JSON Schema or a template | [`EncryptedConfig::json_schema`], [`EncryptedConfig::template`] |
-//! | use a key service of your own | [`Kms`], [`KeyServices`] |
-//! | test | [`testing`], [`EncryptedConfig::check`] |
-//! | protect the memory of the process | [`harden`] |
+//! * Define: [the derive](derive@EncryptedConfig) has every attribute, with an example.
+//! * Load: [`EncryptedConfig::loader`] for your own settings, [`Loaded::origins`] for the origin of each value.
+//! * Seal: [`Seal`], [`open`], [`verify`]; [`Schema`] and [`EncryptedConfig::template`] say what to seal.
+//! * Trust: [`Policy`], [`KeyServices`]; [`Kms`] for a key service of your own.
+//! * Test and protect: [`testing`], [`EncryptedConfig::check`], [`harden`].
 //!
-//! Guides on layers, reload, schemas, signatures, testing and memory are in `envconf/docs` of the repository.
+//! Guides are in `envconf/docs` of the repository.
 //!
-//! | feature | adds |
-//! |---|---|
-//! | `tencent` (default) | Tencent Cloud KMS, with an HTTP client and TLS (rustls on ring) |
-//! | `watch` | reload, with file notifications of the operating system |
-//! | `yaml` | YAML 1.2 content; TOML, JSON and dotenv need no feature |
-//! | `tools` | the module [`tools`]: edit, compare, import, policy files and key management, for tools of your own |
-//! | `cli` | the command `envconf`, with `tools`, `yaml` and every key service |
+//! Features: **`tencent`** (default) Tencent Cloud KMS, with HTTP and TLS ·
+//! **`watch`** reload ·
+//! **`yaml`** YAML content; TOML, JSON and dotenv need no feature ·
+//! **`tools`** what the command does, as a library ·
+//! **`cli`** the command: `tools`, `yaml` and every key service.
 
 // The derive's output names us from outside, also in our own tests.
 #[cfg(test)]
@@ -69,10 +59,7 @@ mod base;
 #[path = "vectors.rs"]
 pub mod __vectors;
 
-// The code of the README, of the derive's manual and of the chapters runs with the tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-mod readme {}
+// The code of the derive's manual and of the chapters runs with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../envconf-derive/docs/attributes.md")]
 mod attributes_manual {}
@@ -98,6 +85,7 @@ mod memory_chapter {}
 
 // What every program needs is at the root; the rest is in the modules.
 pub use base::{Error, KeyRef, Kind, harden};
+/// Makes a struct loadable: implements the trait [`EncryptedConfig`](trait@EncryptedConfig), which has `load`.
 pub use envconf_derive::EncryptedConfig;
 pub use format::{ContentType, Name};
 pub use kms::{KeyServices, Kms, LocalKey};
