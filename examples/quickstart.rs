@@ -97,7 +97,7 @@ fn show(config: &Loaded<AppConfig>) {
         ("database.statement_cache", format!("{:?}", config.database.statement_cache)),
     ];
     for (path, value) in values {
-        let origin = config.origin(path).map_or_else(|| "nowhere: optional".to_owned(), ToString::to_string);
+        let origin = config.origin(path).map_or_else(|| "not set".to_owned(), ToString::to_string);
         println!("  {path:<25} {value:<58} {}", origin.rsplit('/').next().unwrap_or(&origin));
     }
 }
