@@ -86,6 +86,7 @@ mod memory_chapter {}
 // What every program needs is at the root; the rest is in the modules.
 pub use base::{Error, KeyRef, Kind, harden};
 /// Makes a struct loadable: implements the trait [`EncryptedConfig`](trait@EncryptedConfig), which has `load`.
+///
 pub use envconf_derive::EncryptedConfig;
 pub use format::{ContentType, Name};
 pub use kms::{KeyServices, Kms, LocalKey};
