@@ -315,8 +315,8 @@ Colliding: 10 problems
   addr: the variable A__DB__URL is that of db.url already: give one of them another name with `env`, or `no_env`
   key_file: the variable A__TOKEN__KEY_FILE would also name a file with the value of token.key: give one of them another name with `env`, or `no_env`
   a.odd: in dotenv content the line A__ODD would be that of odd too: rename one of them
-  db.addr[0]: expected Vec<u8>, at the attribute's default
-  addr[0]: expected Vec<u8>, at the attribute's default
+  db.addr[0]: expected u8, at the attribute's default
+  addr[0]: expected u8, at the attribute's default
   number: the example is no u8
   number: expected u8, at the attribute's default
   optional.min: must be even, at the attribute's default

@@ -125,13 +125,14 @@ fn what_does_not_fit_is_told_by_the_type_as_written() {
         let expected = format!("{field}: expected {ty}, at variable P__{name}");
         assert_eq!(problem::<Popular>("", &[(&format!("P__{name}"), text)]), expected, "{text}");
     };
-    wrong("ADDRESS", "localhost:80", "Option<SocketAddr>");
-    wrong("URL", "no url", "Option<Url>");
-    wrong("SIZE", "16 apples", "Option<ByteSize>");
+    wrong("ADDRESS", "localhost:80", "a socket address such as 127.0.0.1:8080");
+    wrong("IP", "localhost", "an IP address such as 127.0.0.1");
+    wrong("URL", "no url", "a URL such as https://example.com/path");
+    wrong("SIZE", "16 apples", "a byte size such as 64 MiB");
     wrong("DURATION", "soon", "Option<Duration>");
-    wrong("PORT", "0", "Option<NonZeroU16>");
-    wrong("LEVEL", "INFO", "Option<Level>");
-    wrong("ARRAY", "[1]", "Option<[u8; 2]>");
+    wrong("PORT", "0", "a whole number from 1 to 65535");
+    wrong("ARRAY", "[1]", "a list of 2 values");
+    wrong("RANGE", "[1, 2, 3]", "a list of 2 values");
     wrong("LIST", "1,2", "Option<Vec<i64>>");
     wrong("NUMBER", " 1", "Option<i64>");
 }

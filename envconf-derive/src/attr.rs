@@ -1,12 +1,13 @@
 //! The attribute table: name, where valid, how written, how often; and reading by it.
 
-use proc_macro2::{Group, Span, TokenTree};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Ident, Lit, LitStr, Path, Token, bracketed, token};
 
 use crate::errors::Errors;
+use crate::expression;
 use crate::model::{Literal, Spanned};
 use crate::text;
 
@@ -34,6 +35,8 @@ enum Form {
     Integer,
     Literal,
     Path,
+    /// Any expression of the field's type.
+    Expression,
     /// `(label = "…", …)`
     PerLabel,
 }
@@ -59,6 +62,9 @@ pub(crate) const STRUCT: Table = Table {
         known("deadline", &[Form::String], "deadline = \"10s\""),
         known("rename_all", &[Form::String], "rename_all = \"kebab-case\""),
         known("allow_unknown_fields", &[Form::Nothing], "allow_unknown_fields"),
+        known("allow_unknown_variables", &[Form::Nothing], "allow_unknown_variables"),
+        known("crate", &[Form::String], "crate = \"conf\""),
+        known("ignore_serde", &[Form::Nothing], "ignore_serde"),
         known("validate", &[Form::Path], "validate = path::to::function"),
     ],
 };
@@ -67,7 +73,7 @@ pub(crate) const STRUCT: Table = Table {
 pub(crate) const FIELD: Table = Table {
     place: "field",
     attributes: &[
-        known("default", &[Form::Nothing, Form::Literal], "default` or `default = 10"),
+        known("default", &[Form::Nothing, Form::Literal, Form::Expression], "default` or `default = 10"),
         known("default_with", &[Form::Path], "default_with = path::to::function"),
         known("env", &[Form::String], "env = \"NAME\""),
         known("no_env", &[Form::Nothing], "no_env"),
@@ -81,6 +87,8 @@ pub(crate) const FIELD: Table = Table {
         known("example", &[Form::Literal], "example = 10"),
         known("deprecated", &[Form::Nothing, Form::String], "deprecated` or `deprecated = \"use … instead\""),
         known("skip", &[Form::Nothing], "skip"),
+        known("allow_unknown_fields", &[Form::Nothing], "allow_unknown_fields"),
+        known("ignore_serde", &[Form::Nothing], "ignore_serde"),
     ],
 };
 
@@ -96,6 +104,7 @@ pub(crate) enum Value {
     Nothing,
     Literal(Spanned<Literal>),
     Path(Path),
+    Expression(TokenStream),
     PerLabel(Vec<(Spanned<String>, Spanned<String>)>),
 }
 
@@ -247,6 +256,7 @@ fn fits(form: Form, value: &Value) -> bool {
     let literal = match value {
         Value::Nothing => return form == Form::Nothing,
         Value::Path(_) => return form == Form::Path,
+        Value::Expression(_) => return form == Form::Expression,
         Value::PerLabel(_) => return form == Form::PerLabel,
         Value::Literal(literal) => &literal.value,
     };
@@ -254,7 +264,7 @@ fn fits(form: Form, value: &Value) -> bool {
         Form::Literal => true,
         Form::String => matches!(literal, Literal::String(_)),
         Form::Integer => matches!(literal, Literal::Integer(_)),
-        Form::Nothing | Form::Path | Form::PerLabel => false,
+        Form::Nothing | Form::Path | Form::Expression | Form::PerLabel => false,
     }
 }
 
@@ -275,6 +285,9 @@ fn value(input: ParseStream<'_>, name: &Ident, known: &Known) -> syn::Result<(Va
     }
     input.parse::<Token![=]>()?;
     let span = input.span();
+    if known.takes.contains(&Form::Expression) && !expression::is_literal(input) {
+        return Ok((Value::Expression(expression::tokens(input)?), span));
+    }
     if input.peek(Lit) || input.peek(Token![-]) || input.peek(token::Bracket) {
         return Ok((Value::Literal(Spanned { value: literal(input)?, span }), span));
     }

@@ -25,6 +25,7 @@ const OF_LEAVES: &[(&str, &str)] = &[
     ("deserialize_with", "a nested struct is read field by field"),
     ("example", "a nested struct's examples are those of its own fields"),
     ("deprecated", "mark the fields of the nested struct"),
+    ("allow_unknown_fields", "the nested struct has this attribute itself"),
 ];
 
 /// Everything that is wrong with the attributes of one field taken together.
@@ -38,7 +39,7 @@ pub(crate) fn combinations(items: &Items, errors: &Errors) {
         }
     }
     if items.has("skip") {
-        for item in items.iter().filter(|item| item.name != "skip") {
+        for item in items.iter().filter(|item| !["skip", "ignore_serde"].contains(&item.name)) {
             errors.at(item.span, format!("`{}` does not go with `skip`: the field is not loaded", item.name));
         }
     }

@@ -151,6 +151,7 @@ fn leaf(fields: &Ident, index: usize, ty: &Type, fallback: &Fallback, reader: Op
         Fallback::Absent => Some(quote!(|| ::core::option::Option::None)),
         Fallback::Type => Some(quote!(|| ::envconf::private::default_of::<#ty>())),
         Fallback::Function(path) => Some(path.to_token_stream()),
+        Fallback::Expression(tokens) => Some(quote!(|| -> #ty { #tokens })),
     };
     let reader = reader.map(calling);
     match (default, reader) {
@@ -174,7 +175,7 @@ fn skipped(ty: &Type) -> TokenStream {
 }
 
 fn meta(config: &Config) -> TokenStream {
-    let Config { docs, name, signers, allow_unknown_fields, .. } = config;
+    let Config { docs, name, signers, allow_unknown_fields, allow_unknown_variables, .. } = config;
     let type_name = config.ident.to_string();
     let dir = option(config.dir.as_ref());
     let env_prefix = option(config.env_prefix.as_ref());
@@ -198,6 +199,7 @@ fn meta(config: &Config) -> TokenStream {
             required_signatures: #required_signatures,
             deadline: #deadline,
             allow_unknown_fields: #allow_unknown_fields,
+            allow_unknown_variables: #allow_unknown_variables,
             validate: #validate,
             fields: &[#(#fields),*],
         }
@@ -210,35 +212,42 @@ fn trust(trust: &Trust) -> TokenStream {
     quote!(::envconf::meta::Trust { environment: #environment, keys: #keys })
 }
 
+/// Only what is not as in `FIELD` is written: the expansion is most of what a derive costs the compiler.
 fn field(field: &Field) -> Option<TokenStream> {
-    let Field { docs, secret, .. } = field;
     let (key, segment, ty) = (&field.key.value, field.segment(), written(&field.ty));
-    let aliases = field.aliases.iter().map(|alias| &alias.value);
     let shape = shape(&field.kind)?;
-    let variable = variable(&field.variable);
-    let deserialize_with = option(match &field.kind {
-        Kind::Leaf { reader: Some(path), .. } => Some(path_as_written(path)),
-        _ => None,
-    });
-    let validate = option(field.validate.as_ref().map(|(path, _)| path_as_written(path)));
-    let example = option(field.example.as_ref().map(literal));
-    let deprecated = option(field.deprecated.as_ref());
-    Some(quote! {
-        ::envconf::meta::Field {
-            key: #key,
-            aliases: &[#(#aliases),*],
-            docs: #docs,
-            ty: #ty,
-            shape: #shape,
-            segment: #segment,
-            variable: #variable,
-            secret: #secret,
-            deserialize_with: #deserialize_with,
-            validate: #validate,
-            example: #example,
-            deprecated: #deprecated,
+    let mut members = quote!(key: #key, ty: #ty, shape: #shape, segment: #segment,);
+    if !field.aliases.is_empty() {
+        let aliases = field.aliases.iter().map(|alias| &alias.value);
+        members.extend(quote!(aliases: &[#(#aliases),*],));
+    }
+    if !field.docs.is_empty() {
+        let docs = &field.docs;
+        members.extend(quote!(docs: #docs,));
+    }
+    if !matches!(field.variable, Variable::Generated) {
+        let variable = variable(&field.variable);
+        members.extend(quote!(variable: #variable,));
+    }
+    if field.secret {
+        members.extend(quote!(secret: true,));
+    }
+    if field.allow_unknown_fields {
+        members.extend(quote!(allow_unknown_fields: true,));
+    }
+    let mut add = |name: &str, value: Option<TokenStream>| {
+        if let Some(value) = value {
+            let name = Ident::new(name, Span::call_site());
+            members.extend(quote!(#name: ::core::option::Option::Some(#value),));
         }
-    })
+    };
+    if let Kind::Leaf { reader: Some(path), .. } = &field.kind {
+        add("deserialize_with", Some(path_as_written(path).to_token_stream()));
+    }
+    add("validate", field.validate.as_ref().map(|(path, _)| path_as_written(path).to_token_stream()));
+    add("example", field.example.as_ref().map(literal));
+    add("deprecated", field.deprecated.as_ref().map(|note| note.to_token_stream()));
+    Some(quote!(::envconf::meta::Field { #members ..::envconf::private::FIELD }))
 }
 
 /// `None` for a field that is skipped: `META` leaves it out.
@@ -265,6 +274,7 @@ fn shape(kind: &Kind) -> Option<TokenStream> {
                 let path = path_as_written(path);
                 quote!(Defaulted(::envconf::meta::Fallback::Function(#path)))
             }
+            Fallback::Expression(_) => quote!(Defaulted(::envconf::meta::Fallback::Computed)),
         },
     };
     Some(quote!(::envconf::meta::Shape::#variant))

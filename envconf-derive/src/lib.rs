@@ -1,11 +1,15 @@
 //! The derive macro of envconf. Use it through that crate, as `envconf::EncryptedConfig`.
 
 mod attr;
+mod bare_duration;
 mod check;
+mod crate_path;
 mod errors;
 mod expand;
+mod expression;
 mod model;
 mod parse;
+mod serde_attributes;
 mod text;
 // The library's parser, for the test that compares it with ours: a proc macro cannot share code with its library.
 #[cfg(test)]
@@ -26,9 +30,13 @@ pub fn encrypted_config(input: TokenStream) -> TokenStream {
     if let Some(config) = &config {
         check::config(config, &errors);
     }
-    match (config, errors.finish()) {
+    let path = config.as_ref().and_then(|config| config.crate_path.clone());
+    let expanded = match (config, errors.finish()) {
         (Some(config), None) => expand::config(&config),
         (_, errors) => expand::stub(&input, errors),
+    };
+    match path {
+        Some(path) => crate_path::renamed(expanded, &path).into(),
+        None => expanded.into(),
     }
-    .into()
 }

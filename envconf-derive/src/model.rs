@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
 use syn::{Generics, Ident, Path, Type};
 
 /// A struct that derives `EncryptedConfig`.
@@ -18,6 +18,9 @@ pub(crate) struct Config {
     pub(crate) required_signatures: Option<Spanned<u8>>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) allow_unknown_fields: bool,
+    pub(crate) allow_unknown_variables: bool,
+    /// `crate = …`
+    pub(crate) crate_path: Option<Path>,
     pub(crate) validate: Option<Path>,
     pub(crate) fields: Vec<Field>,
 }
@@ -38,6 +41,7 @@ pub(crate) struct Field {
     pub(crate) kind: Kind,
     pub(crate) variable: Variable,
     pub(crate) secret: bool,
+    pub(crate) allow_unknown_fields: bool,
     /// `validate = …`, and whether the type is an `Option`, of which only what is in it is looked at.
     pub(crate) validate: Option<(Path, bool)>,
     pub(crate) example: Option<Literal>,
@@ -69,6 +73,8 @@ pub(crate) enum Fallback {
     Literal(Literal),
     /// `default_with = …`
     Function(Path),
+    /// `default = …` with anything but literals.
+    Expression(TokenStream),
 }
 
 /// The value of `default = …`.

@@ -12,15 +12,20 @@ use syn::{
 };
 
 use crate::attr::{self, Item, Items, Value};
-use crate::check;
 use crate::errors::Errors;
 use crate::model::{Config, Fallback, Field, Kind, Literal, Spanned, Trust, Variable, plain_name};
+use crate::serde_attributes::{self, Place};
 use crate::text::{self, Spell};
+use crate::{bare_duration, check, crate_path};
 
 /// The struct; `None` where it is none of the kind that can be derived for.
 pub(crate) fn config(input: &DeriveInput, errors: &Errors) -> Option<Config> {
     let items = attr::read(&input.attrs, &attr::STRUCT, &attr::FIELD, errors);
     refuse_lifetimes(input, errors);
+    let ignores_serde = items.has("ignore_serde");
+    if !ignores_serde {
+        serde_attributes::refuse(&input.attrs, Place::Container, errors);
+    }
     let spell = case(&items, errors);
     let fields = named_fields(input, errors)?;
     Some(Config {
@@ -35,8 +40,13 @@ pub(crate) fn config(input: &DeriveInput, errors: &Errors) -> Option<Config> {
         required_signatures: required_signatures(&items, errors),
         deadline: deadline(&items, errors),
         allow_unknown_fields: items.has("allow_unknown_fields"),
+        allow_unknown_variables: items.has("allow_unknown_variables"),
+        crate_path: crate_path::of(&items, errors),
         validate: items.path("validate").cloned(),
-        fields: fields.iter().map(|(ident, syntax)| field(ident, syntax, spell, errors)).collect(),
+        fields: fields
+            .iter()
+            .map(|(ident, syntax)| field(ident, syntax, spell, ignores_serde, errors))
+            .collect(),
     })
 }
 
@@ -72,8 +82,11 @@ fn refuse_lifetimes(input: &DeriveInput, errors: &Errors) {
     }
 }
 
-fn field(ident: &Ident, syntax: &syn::Field, spell: Spell, errors: &Errors) -> Field {
+fn field(ident: &Ident, syntax: &syn::Field, spell: Spell, ignores_serde: bool, errors: &Errors) -> Field {
     let items = attr::read(&syntax.attrs, &attr::FIELD, &attr::STRUCT, errors);
+    if !ignores_serde && !items.has("ignore_serde") {
+        serde_attributes::refuse(&syntax.attrs, Place::Field, errors);
+    }
     check::combinations(&items, errors);
     let ty = ungrouped(&syntax.ty);
     if let Type::Reference(reference) = ty {
@@ -96,6 +109,7 @@ fn field(ident: &Ident, syntax: &syn::Field, spell: Spell, errors: &Errors) -> F
         kind: kind(ty, &items, errors),
         variable: variable(&items, errors),
         secret: items.has("secret") || is_secret(ty),
+        allow_unknown_fields: items.has("allow_unknown_fields"),
         validate: items.path("validate").map(|path| (path.clone(), within_option(ty).is_some())),
         example: items.literal("example").cloned(),
         deprecated: items
@@ -130,9 +144,16 @@ fn kind(ty: &Type, items: &Items, errors: &Errors) -> Kind {
         None => Fallback::Required,
         Some(Value::Literal(literal)) => Fallback::Literal(literal.value.clone()),
         Some(Value::Path(path)) => Fallback::Function(path.clone()),
+        Some(Value::Expression(tokens)) => Fallback::Expression(tokens.clone()),
         Some(Value::Nothing | Value::PerLabel(_)) => Fallback::Type,
     };
-    Kind::Leaf { fallback, reader: items.path("deserialize_with").cloned() }
+    let reader = items.path("deserialize_with").cloned();
+    if reader.is_none() {
+        let literals: Vec<&Literal> =
+            ["default", "example"].into_iter().filter_map(|name| items.literal(name)).collect();
+        bare_duration::refuse(ty, &literals, errors);
+    }
+    Kind::Leaf { fallback, reader }
 }
 
 fn variable(items: &Items, errors: &Errors) -> Variable {

@@ -32,6 +32,7 @@
 //!
 //! Features: **`tencent`** (default) Tencent Cloud KMS, with HTTP and TLS ·
 //! **`watch`** reload ·
+//! **`units`** durations and byte sizes, in the module `de` ·
 //! **`yaml`** YAML content; TOML, JSON and dotenv need no feature ·
 //! **`tools`** what the command does, as a library ·
 //! **`cli`** the command: `tools`, `yaml` and every key service.
@@ -102,6 +103,11 @@ pub use secrecy::{self, ExposeSecret, SecretString};
 /// What an [`Error`] holds: problems of a configuration with their origins, and keys that were tried.
 pub mod error {
     pub use crate::base::{Attempt, Complaint, Fault, Origin, Problem, Remedy, escape, is_deceptive};
+}
+/// Functions for `deserialize_with`: durations and byte sizes as people write them (feature `units`).
+#[cfg(feature = "units")]
+pub mod de {
+    pub use crate::syntax::units::{ByteSizeValue, DurationValue, byte_size, duration};
 }
 /// Files as this library reads them.
 pub mod files {

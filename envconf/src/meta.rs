@@ -31,6 +31,8 @@ pub struct Meta {
     pub deadline: Option<Duration>,
     /// Whether keys that no field has are let pass.
     pub allow_unknown_fields: bool,
+    /// Whether variables under the prefix that no field has are let pass. Counts for the outermost struct only.
+    pub allow_unknown_variables: bool,
     /// The function of the attribute `validate`, as written.
     pub validate: Option<&'static str>,
     /// The fields in the order of the struct, without those that are skipped.
@@ -65,6 +67,8 @@ pub struct Field {
     pub variable: Variable,
     /// Whether the value is secret: the attribute `secret`, or a type of secrecy's.
     pub secret: bool,
+    /// Whether keys within the value that its type does not know are let pass.
+    pub allow_unknown_fields: bool,
     /// The function of the attribute `deserialize_with`, as written: it decides what a value looks like.
     pub deserialize_with: Option<&'static str>,
     /// The function of the attribute `validate`, as written.
@@ -111,6 +115,8 @@ pub enum Fallback {
     Literal(Literal),
     /// `default_with = path`: the function, as written.
     Function(&'static str),
+    /// `default = expression`: computed by the program.
+    Computed,
 }
 
 /// A literal of `default = …` or `example = …`.
@@ -159,6 +165,7 @@ impl Meta {
         required_signatures: None,
         deadline: None,
         allow_unknown_fields: false,
+        allow_unknown_variables: false,
         validate: None,
         fields: &[],
     };
@@ -203,6 +210,23 @@ impl Meta {
 }
 
 impl Field {
+    /// One without anything: a required value of any type.
+    pub(crate) const EMPTY: Self = Self {
+        key: "",
+        aliases: &[],
+        docs: "",
+        ty: "any value",
+        shape: Shape::Required,
+        segment: "",
+        variable: Variable::Generated,
+        secret: false,
+        allow_unknown_fields: false,
+        deserialize_with: None,
+        validate: None,
+        example: None,
+        deprecated: None,
+    };
+
     /// The keys that give this field its value in a table: its own and its aliases, or those of the fields of a
     /// struct that is flattened into it.
     pub(crate) fn keys(&'static self) -> Vec<&'static str> {

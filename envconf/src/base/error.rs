@@ -13,6 +13,7 @@ use super::exit_code::exit_code;
 use super::key_ref::KeyRef;
 use super::regular_file::NotRegular;
 use super::remedy::Remedy;
+use super::written_type;
 use crate::base::key_ref;
 
 /// What went wrong, in one word: the closed list of format.md §8, and what can happen around the files.
@@ -354,15 +355,32 @@ pub struct Problem {
 pub enum Complaint {
     /// A required value is nowhere.
     Missing {
-        /// The field's type, as written.
+        /// The field's type, as written; empty for a field within a value of serde's.
         expected: String,
         /// The variable that would supply it, where there is one.
         variable: Option<String>,
     },
     /// A value is there and is not of the field's type.
     WrongType {
-        /// The field's type, as written.
+        /// The type as written, or in words where only the program knows it.
         expected: String,
+    },
+    /// A list is there and is not as long as its type needs.
+    WrongLength {
+        /// The length that the type needs.
+        expected: usize,
+    },
+    /// A value names a variant that its type does not have.
+    UnknownVariant {
+        /// The variants that the type has.
+        expected: &'static [&'static str],
+    },
+    /// A key within a value that the value's type does not know.
+    UnknownKey {
+        /// The nearest of the keys that it knows.
+        suggestion: Option<String>,
+        /// The keys that it knows, as far as it says so.
+        known: &'static [&'static str],
     },
     /// A key or variable that no field has.
     Unknown {
@@ -412,12 +430,31 @@ impl fmt::Display for Problem {
         }
         match &self.complaint {
             Complaint::Missing { expected, variable } => {
-                write!(f, "missing, expected {expected}")?;
+                f.write_str("missing")?;
+                if !expected.is_empty() {
+                    write!(f, ", expected {expected}")?;
+                }
                 if let Some(variable) = variable {
                     write!(f, " (variable {})", escape(variable))?;
                 }
             }
-            Complaint::WrongType { expected } => write!(f, "expected {expected}")?,
+            Complaint::WrongType { expected } => write!(f, "expected {}", written_type::in_words(expected))?,
+            Complaint::WrongLength { expected: 1 } => f.write_str("expected a list of 1 value")?,
+            Complaint::WrongLength { expected } => write!(f, "expected a list of {expected} values")?,
+            Complaint::UnknownVariant { expected } => {
+                f.write_str("unknown variant, ")?;
+                write_one_of(f, expected)?;
+            }
+            Complaint::UnknownKey { suggestion, known } => {
+                f.write_str("no such key")?;
+                if let Some(suggestion) = suggestion {
+                    write!(f, " (did you mean {}?)", escape(suggestion))?;
+                }
+                if !known.is_empty() && (suggestion.is_none() || known.len() <= MAX_KNOWN) {
+                    f.write_str(", ")?;
+                    write_one_of(f, known)?;
+                }
+            }
             Complaint::Unknown { suggestion } => {
                 f.write_str(match self.origin {
                     Some(Origin::Variable(_)) => "no field has this name",
@@ -439,6 +476,17 @@ impl fmt::Display for Problem {
             (Some(origin), _) => write!(f, ", at {origin}"),
             (None, _) => Ok(()),
         }
+    }
+}
+
+/// Beside a suggestion no more names than these are listed.
+const MAX_KNOWN: usize = 12;
+
+fn write_one_of(f: &mut fmt::Formatter<'_>, names: &[&str]) -> fmt::Result {
+    match names {
+        [] => f.write_str("expected none: the type has no variants"),
+        [one] => write!(f, "expected {}", escape(one)),
+        several => write!(f, "expected one of {}", escape(&several.join(", "))),
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod data_directory;
 pub(crate) mod harden;
 pub(crate) mod suggest;
 pub(crate) mod own_variables;
+pub(crate) mod written_type;
 
 pub use self::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape, is_deceptive};
 pub(crate) use self::exact_text::json_string;

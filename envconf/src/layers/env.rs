@@ -115,7 +115,7 @@ impl<'a> Environment<'a> {
 
     /// A problem for every variable under the prefix that no field of `meta` reads.
     pub(crate) fn unknown(&self, meta: &'static Meta) -> Vec<Problem> {
-        if self.present.is_empty() {
+        if self.present.is_empty() || meta.allow_unknown_variables {
             return Vec::new();
         }
         let leaves = meta.leaves();

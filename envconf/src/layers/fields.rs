@@ -1,6 +1,7 @@
 //! The fields of one struct: where each value is found, and what is said when it is not.
 
 mod leaf_lookup;
+mod misfit_report;
 mod unknown;
 
 use std::cell::OnceCell;
@@ -12,7 +13,7 @@ use super::{Layer, LayerKind};
 use crate::base::{Complaint, Origin, Problem};
 use crate::format::ContentType;
 use crate::meta::{self, Fallback, Field, Leaf, Literal, Meta, Shape};
-use crate::syntax::{Given, Lines, Misfit, Node, Place, Table, Text, Value, de};
+use crate::syntax::{Given, Lines, Misfit, Node, Place, Reading, Table, Text, Value, de, path_of_steps};
 
 /// A layer's text as a tree.
 pub(crate) struct Document<'a> {
@@ -144,18 +145,18 @@ impl<'a> Fields<'a> {
         &mut self,
         field: &'static Field,
         found: &Lookup<'_>,
-        read: impl FnOnce(Given<'_, '_>) -> Result<T, Misfit>,
+        read: impl Fn(Given<'_, '_>) -> Result<T, Misfit>,
     ) -> Option<T> {
-        match found.read(read) {
+        let Reading { value, ignored } = found.read(read);
+        self.refuse_ignored(field, ignored, |place| found.origin(place));
+        match value {
             Ok(value) => {
                 self.trace(field, || found.origin(None));
                 Some(value)
             }
             Err(misfit) => {
-                if misfit.wants_inline {
-                    self.report.advise(INLINE);
-                }
-                self.misfit(field, &misfit.path, found.origin(misfit.place));
+                let origin = found.origin(misfit.place);
+                self.misfit(field, misfit, origin);
                 None
             }
         }
@@ -171,14 +172,13 @@ impl<'a> Fields<'a> {
             self.missing(field);
             return None;
         };
-        let value = de::from_node(&node_of(literal), read);
-        match value {
+        match de::from_node(&node_of(literal), read).value {
             Ok(value) => {
                 self.trace(field, || Origin::Default);
                 Some(value)
             }
             Err(misfit) => {
-                self.misfit(field, &misfit.path, Origin::Default);
+                self.misfit(field, misfit, Origin::Default);
                 None
             }
         }
@@ -190,9 +190,9 @@ impl<'a> Fields<'a> {
         read: impl FnOnce(Given<'_, '_>) -> Result<T, Misfit>,
     ) {
         let Some(example) = field.example else { return };
-        if let Err(misfit) = de::from_node(&node_of(example), read) {
+        if let Err(misfit) = de::from_node(&node_of(example), read).value {
             let rule = format!("the example is no {}", field.ty);
-            self.complain(field, &misfit.path, None, Complaint::Rule(rule));
+            self.complain(field, &path_of_steps(&misfit.into_steps()), None, Complaint::Rule(rule));
         }
     }
 
@@ -322,7 +322,8 @@ impl<'a> Fields<'a> {
                     tables.resize_with(index + 1, || None);
                 }
                 _ => {
-                    self.misfit(field, "", self.documents[index].origin(entry.node.place));
+                    let origin = self.documents[index].origin(entry.node.place);
+                    self.misfit(field, Misfit::default(), origin);
                     return Err(Reported);
                 }
             }
@@ -355,10 +356,6 @@ impl<'a> Fields<'a> {
         }
         let variable = Leaf::new(&self.parents, field).variable(self.environment.prefix());
         self.complain(field, "", None, Complaint::Missing { expected: field.ty.to_owned(), variable });
-    }
-
-    fn misfit(&mut self, field: &'static Field, within: &str, origin: Origin) {
-        self.complain(field, within, Some(origin), Complaint::WrongType { expected: field.ty.to_owned() });
     }
 
     fn complain(&mut self, field: &Field, within: &str, origin: Option<Origin>, complaint: Complaint) {

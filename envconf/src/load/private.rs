@@ -7,16 +7,38 @@ pub use serde::de::DeserializeOwned;
 
 use super::EncryptedConfig;
 pub use crate::layers::Fields;
-use crate::meta::Meta;
+use crate::meta::{Field, Meta};
 pub use crate::syntax::Given;
 use crate::syntax::Misfit;
 
 /// What the derive puts in place of `META` beside its errors.
 pub const NO_META: Meta = Meta::EMPTY;
 
+/// What the derive leaves out of an entry of `META` that is as here.
+pub const FIELD: Field = Field::EMPTY;
+
+/// A type that is read as one value. It is a trait of its own for what the compiler says of a type that is none: the
+/// derive never implements it, so that a user's type may have both derives.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a nested struct nor a type that serde can read",
+    label = "add `#[envconf(nested)]`, or derive serde's Deserialize for `{Self}`",
+    note = "a type that derives `EncryptedConfig` is read field by field, with `#[envconf(nested)]`; any other type, and each type within a list, map or Option, derives `serde::Deserialize`"
+)]
+pub trait Leaf: Sized {
+    /// Reads the value.
+    fn read(given: Given<'_, '_>) -> Result<Self, Misfit>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> Leaf for T {
+    fn read(given: Given<'_, '_>) -> Result<Self, Misfit> {
+        T::deserialize(given)
+    }
+}
+
 /// A leaf that must be given, or has a literal default.
-pub fn leaf<T: DeserializeOwned>(fields: &mut Fields<'_>, index: usize) -> Option<T> {
-    leaf_with(fields, index, |given| T::deserialize(given))
+pub fn leaf<T: Leaf>(fields: &mut Fields<'_>, index: usize) -> Option<T> {
+    leaf_with(fields, index, |given| T::read(given))
 }
 
 /// The same, read by a function of the user's.
@@ -29,12 +51,8 @@ pub fn leaf_with<T>(
 }
 
 /// A leaf whose default is made by `default`: the type's own, a function's, or `None`.
-pub fn leaf_or<T: DeserializeOwned>(
-    fields: &mut Fields<'_>,
-    index: usize,
-    default: impl FnOnce() -> T,
-) -> Option<T> {
-    leaf_or_with(fields, index, |given| T::deserialize(given), default)
+pub fn leaf_or<T: Leaf>(fields: &mut Fields<'_>, index: usize, default: impl FnOnce() -> T) -> Option<T> {
+    leaf_or_with(fields, index, |given| T::read(given), default)
 }
 
 /// The same, read by a function of the user's.

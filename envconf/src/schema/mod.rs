@@ -205,7 +205,7 @@ fn leaf(fields: &mut Fields<'_>, index: usize, ty: &Type) -> Option<()> {
         return assumed;
     }
     fields.leaf(index, &|given| ty.deserialize(given), |fields, field| match field.shape {
-        Shape::Optional | Shape::Defaulted(Fallback::Type | Fallback::Function(_)) => {
+        Shape::Optional | Shape::Defaulted(Fallback::Type | Fallback::Function(_) | Fallback::Computed) => {
             fields.defaulted(field);
             Some(())
         }

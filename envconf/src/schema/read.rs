@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use self::keywords::Keywords;
 use super::types::Type;
-use super::write::needs_values;
+use super::write::{COMPUTED, needs_values};
 use super::{DRAFT, FieldSchema, Object, PROPERTIES, pointer_key};
 use crate::base::{Error, Kind, escape};
 use crate::meta::{Fallback, Field, Literal, Meta, Shape, Variable};
@@ -34,6 +34,7 @@ pub(crate) fn schema(text: &str) -> Result<Object, Error> {
         return Err(reader.refuse(place, "it is of another draft than 2020-12"));
     }
     let prefix = keywords.name("x-envconf-prefix")?;
+    let allow_unknown_variables = keywords.flag("x-envconf-allow-unknown-variables")?.unwrap_or(false);
     let title = keywords.text("title")?.map_or("", |(title, _)| title);
     if let Some((ty, place)) = keywords.text("type")?
         && ty != "object"
@@ -42,7 +43,8 @@ pub(crate) fn schema(text: &str) -> Result<Object, Error> {
     }
     let mut object = reader.table(&mut keywords, &mut "#".to_owned())?;
     keywords.finish()?;
-    object.meta = keep(Meta { name: keep_text(title), env_prefix: prefix, ..*object.meta });
+    object.meta =
+        keep(Meta { name: keep_text(title), env_prefix: prefix, allow_unknown_variables, ..*object.meta });
     Ok(object)
 }
 
@@ -277,6 +279,9 @@ impl SchemaReader<'_> {
             (false, Some(node), _) => {
                 Shape::Defaulted(literal(node).map_or(Fallback::Type, Fallback::Literal))
             }
+            (false, None, Some(Node { value: Value::String(word), .. })) if &**word == COMPUTED => {
+                Shape::Defaulted(Fallback::Computed)
+            }
             (false, None, Some(Node { value: Value::String(path), .. })) => {
                 Shape::Defaulted(Fallback::Function(keep_text(path)))
             }
@@ -297,20 +302,7 @@ const UNRULED: &str = "a property has an alias, and no `allOf` rules out that bo
 
 const RULES_ARE_A_LIST: &str = "`allOf` is a list";
 
-const NO_FIELD: Field = Field {
-    key: "",
-    aliases: &[],
-    docs: "",
-    ty: "any value",
-    shape: Shape::Optional,
-    segment: "",
-    variable: Variable::Generated,
-    secret: false,
-    deserialize_with: None,
-    validate: None,
-    example: None,
-    deprecated: None,
-};
+const NO_FIELD: Field = Field { shape: Shape::Optional, ..Field::EMPTY };
 
 /// The entries as they stand in the text: the order of the struct.
 fn in_their_order<'t, 'a>(table: &'t Table<'a>) -> Vec<&'t Entry<'a>> {

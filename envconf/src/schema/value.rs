@@ -20,6 +20,10 @@ impl<'de> DeserializeSeed<'de> for &Type {
             Type::Integer { min, max } => integer(value, *min, *max),
             Type::Number => f64::deserialize(value).map(drop),
             Type::Text(text) => text.deserialize(value),
+            // An array, which serde reads as a tuple.
+            Type::List { items, min: Some(len), max: Some(most) } if len == most => {
+                value.deserialize_tuple(*len, ListVisitor { items, min: Some(*len), max: Some(*len) })
+            }
             Type::List { items, min, max } => {
                 value.deserialize_seq(ListVisitor { items, min: *min, max: *max })
             }

@@ -10,6 +10,9 @@ use super::types::{TextSchema, Type};
 use super::{DRAFT, pointer};
 use crate::meta::{Fallback, Field, Leaf, Literal, Meta, Shape, Variable};
 
+/// The keyword `x-envconf-default` of a default that an expression gives.
+pub(crate) const COMPUTED: &str = "computed";
+
 type Members = Vec<(String, Json)>;
 
 /// The schema of the content that `meta` describes.
@@ -20,6 +23,9 @@ pub(crate) fn schema(meta: &'static Meta) -> Json {
     describe(&mut members, meta.docs);
     if let Some(prefix) = meta.env_prefix {
         add(&mut members, "x-envconf-prefix", prefix);
+    }
+    if meta.allow_unknown_variables {
+        add(&mut members, "x-envconf-allow-unknown-variables", true);
     }
     add(&mut members, "type", "object");
     let mut writer = Writer { prefix: meta.env_prefix, parents: Vec::new() };
@@ -190,6 +196,7 @@ fn default(fallback: Fallback, secret: bool, members: &mut Members) {
         },
         Fallback::Literal(_) | Fallback::Type => add(members, "x-envconf-default", true),
         Fallback::Function(path) => add(members, "x-envconf-default", path),
+        Fallback::Computed => add(members, "x-envconf-default", COMPUTED),
     }
 }
 

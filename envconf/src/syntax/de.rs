@@ -1,41 +1,64 @@
 //! The tree's Deserializer, and the error that cannot hold a value.
 //!
 //! A leaf of the user's struct is any type of serde's; what it says when it does not like its value is dropped
-//! here, because serde's messages quote values and a user's own may hold anything (api.md §3). Left are a path and
-//! a place.
+//! here, because serde's messages quote values and a user's own may hold anything (api.md §3). Left are a path, a
+//! place, and what the type says of itself in constants: its fields, its variants, its length.
 //!
 //! Two sources, one set of rules. A [`Node`] has a type of its own: an integer fits an integer or a float, a string
 //! fits a string, and so on, as in toml and serde_json. The text of a variable has none and is parsed to whatever
 //! the type asks for: see [`TextDeserializer`].
 
+mod ignored;
+mod misfit;
 mod text;
+#[cfg(feature = "units")]
+pub(crate) mod units;
 
-use std::cell::OnceCell;
-use std::fmt;
 use std::slice;
 
 use serde::de::{self, DeserializeSeed, Deserializer as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use toml::value::Datetime;
 
-use self::text::TextDeserializer;
-use super::tree::{Entry, Node, Place, Table, Value, segment};
+pub(crate) use self::ignored::IgnoredKey;
+use self::ignored::IgnoredKeys;
+use self::misfit::Claim;
+pub(crate) use self::misfit::{Fact, Misfit, Step, path_of_steps};
+use self::text::{Source, TextDeserializer};
+use super::tree::{Entry, Node, Table, Value};
+
+/// What became of a value: the type's reading of it, and the keys in it that the type ignored.
+pub(crate) struct Reading<T> {
+    pub(crate) value: Result<T, Misfit>,
+    pub(crate) ignored: Vec<IgnoredKey>,
+}
 
 /// What `read` makes of `node`.
 pub(crate) fn from_node<T>(
     node: &Node<'_>,
     read: impl FnOnce(Given<'_, '_>) -> Result<T, Misfit>,
-) -> Result<T, Misfit> {
-    read(Given(GivenSource::Node(NodeDeserializer { node }))).map_err(|misfit| misfit.at(node.place))
+) -> Reading<T> {
+    let ignored = IgnoredKeys::default();
+    let deserializer = NodeDeserializer { node, ignored: &ignored };
+    let value = read(Given(GivenSource::Node(deserializer))).map_err(|misfit| misfit.at(node.place));
+    Reading { value, ignored: ignored.found_in(node) }
 }
 
 /// What `read` makes of `text`, which has no type of its own.
-pub(crate) fn from_text<T>(
-    text: &str,
-    read: impl FnOnce(Given<'_, '_>) -> Result<T, Misfit>,
-) -> Result<T, Misfit> {
-    let container = OnceCell::new();
-    read(Given(GivenSource::Text(TextDeserializer::of_variable(text, &container))))
+///
+/// A type that asks for nothing in particular is given what the text is in TOML. Where it does not take that, it is
+/// given the text.
+pub(crate) fn from_text<T>(text: &str, read: impl Fn(Given<'_, '_>) -> Result<T, Misfit>) -> Reading<T> {
+    let source = Source::new(true);
+    let value = read(Given(GivenSource::Text(TextDeserializer::of_variable(text, &source))));
+    if value.is_err() && source.gave_scalar() {
+        let source = Source::new(false);
+        let value = read(Given(GivenSource::Text(TextDeserializer::of_variable(text, &source))));
+        if value.is_ok() {
+            return Reading { value, ignored: source.ignored() };
+        }
+    }
+    Reading { value, ignored: source.ignored() }
 }
 
 /// The value of one leaf, wherever it comes from: what its `Deserialize` or `deserialize_with` function is given.
@@ -78,53 +101,125 @@ impl<'de, 'text: 'de> de::Deserializer<'de> for Given<'de, 'text> {
     }
 }
 
-/// A value that does not fit its type: where, and nothing else.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Misfit {
-    /// From the leaf on, such as `[2].port`.
-    pub(crate) path: String,
-    /// Where the value begins in its text, if it is one of a tree.
-    pub(crate) place: Option<Place>,
-    /// The type asked for a list or a map, and the text of a variable is none.
-    pub(crate) wants_inline: bool,
-}
-
-impl Misfit {
-    fn at(mut self, place: Place) -> Self {
-        self.place.get_or_insert(place);
-        self
-    }
-
-    fn within(mut self, segment: &str) -> Self {
-        self.path.insert_str(0, segment);
-        self
-    }
-}
-
-impl fmt::Display for Misfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the value does not fit its type")
-    }
-}
-
-impl std::error::Error for Misfit {}
-
-/// The other constructors end here too. Nothing is formatted, so not even a `Display` that records what it is
-/// given gets to see a value.
-impl de::Error for Misfit {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self::default()
-    }
-}
-
 /// Reads a value of the tree.
 #[derive(Clone, Copy)]
 struct NodeDeserializer<'de> {
     node: &'de Node<'de>,
+    ignored: &'de IgnoredKeys,
+}
+
+impl<'de> NodeDeserializer<'de> {
+    /// Reads the value as what its syntax says it is; `what` is what the type asked for, if `is_one` says it is none.
+    fn read_as<V: Visitor<'de>>(
+        self,
+        visitor: V,
+        what: &'static str,
+        is_one: impl FnOnce(&Value<'de>) -> bool,
+    ) -> Result<V::Value, Misfit> {
+        self.deserialize_any(visitor).map_err(|misfit| match is_one(&self.node.value) {
+            true => misfit,
+            false => misfit.or_fact(Fact::Expected(what)),
+        })
+    }
+
+    /// Reads a list of exactly `len` values.
+    fn read_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Misfit> {
+        let is_as_long = matches!(&self.node.value, Value::Array(items) if items.len() == len);
+        self.deserialize_any(visitor).map_err(|misfit| match is_as_long {
+            true => misfit,
+            false => misfit.or_fact(Fact::Length(len)),
+        })
+    }
+
+    /// Reads a struct with these fields.
+    fn read_struct<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        match &self.node.value {
+            Value::Table(table) => self.read_table(table, Some(fields), visitor),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    /// `fields` are the keys that the type has, if it said so.
+    fn read_table<V: Visitor<'de>>(
+        self,
+        table: &'de Table<'de>,
+        fields: Option<&'static [&'static str]>,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        let mut access =
+            TableAccess { entries: table.entries().iter(), current: None, fields, ignored: self.ignored };
+        let value = visitor.visit_map(&mut access).map_err(|misfit| in_table(misfit, table, fields))?;
+        all_read(access.entries.len(), value)
+    }
+}
+
+/// Makes facts of what a type claims of `table`, and puts the field that is missing in the path.
+///
+/// Serde's buffers lose the path of what is wrong in them: it may be a field of a table further down, unless the type
+/// declared the field or there is no such table. A name that the type did not declare could be a value: it counts only if
+/// the table holds no text like it.
+fn in_table(misfit: Misfit, table: &Table<'_>, fields: Option<&'static [&'static str]>) -> Misfit {
+    let Fact::Claimed(claim) = misfit.fact else { return misfit };
+    if !misfit.is_here() {
+        return misfit;
+    }
+    let is_container = |entry: &Entry<'_>| matches!(entry.node.value, Value::Array(_) | Value::Table(_));
+    let is_declared = |name: &'static str| fields.is_some_and(|fields| fields.contains(&name));
+    let is_safe = |name: &'static str| is_declared(name) || !holds(table, name);
+    let is_here = |name: &'static str| match fields {
+        Some(_) => is_declared(name),
+        None => !table.entries().iter().any(is_container),
+    };
+    match claim {
+        Claim::Missing(name) | Claim::Twice(name) if !is_safe(name) => misfit.said(Fact::Type),
+        Claim::Missing(name) if is_here(name) && table.get(name).is_none() => {
+            misfit.said(Fact::Missing).within(Step::Field(name))
+        }
+        Claim::Missing(name) => misfit.said(Fact::MissingBelow(name)),
+        Claim::Twice(name) => misfit.said(Fact::Twice(name)),
+        Claim::NoSuchKey(known) => misfit.said(Fact::NoSuchKeyBelow(known)),
+    }
+}
+
+/// Whether a text in `table` is like `name`: the same, or one within the other where that is no accident.
+fn holds(table: &Table<'_>, name: &str) -> bool {
+    const ACCIDENT: usize = 4;
+    fn is_like(node: &Node<'_>, name: &str) -> bool {
+        match &node.value {
+            Value::String(text) => {
+                **text == *name
+                    || text.len() >= ACCIDENT && name.contains(&**text)
+                    || name.len() >= ACCIDENT && text.contains(name)
+            }
+            Value::Array(items) => items.iter().any(|item| is_like(item, name)),
+            Value::Table(table) => holds(table, name),
+            _ => false,
+        }
+    }
+    table.entries().iter().any(|entry| is_like(&entry.node, name))
+}
+
+macro_rules! integers {
+    ($($method:ident $ty:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+            self.read_as(visitor, stringify!($ty), |value| {
+                matches!(value, Value::Integer(number) if $ty::try_from(*number).is_ok())
+            })
+        }
+    )*};
 }
 
 impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
     type Error = Misfit;
+
+    integers! {
+        deserialize_i8 i8 deserialize_i16 i16 deserialize_i32 i32 deserialize_i64 i64 deserialize_i128 i128
+        deserialize_u8 u8 deserialize_u16 u16 deserialize_u32 u32 deserialize_u64 u64 deserialize_u128 u128
+    }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match &self.node.value {
@@ -134,9 +229,54 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
             Value::Float(value) => visitor.visit_f64(*value),
             Value::String(text) => visitor.visit_borrowed_str(text),
             Value::Datetime(datetime) => visit_datetime(datetime, visitor),
-            Value::Array(items) => visit_array(items, visitor),
-            Value::Table(table) => visit_table(table, visitor),
+            Value::Array(items) => visit_array(items, self.ignored, visitor),
+            Value::Table(table) => self.read_table(table, None, visitor),
         }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        self.read_as(visitor, "bool", |value| matches!(value, Value::Bool(_)))
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        self.read_as(visitor, "f32", |value| matches!(value, Value::Integer(_) | Value::Float(_)))
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        self.read_as(visitor, "f64", |value| matches!(value, Value::Integer(_) | Value::Float(_)))
+    }
+
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        self.read_as(visitor, "char", |_| false)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        self.read_as(visitor, "a string", |value| matches!(value, Value::String(_)))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        self.read_as(visitor, "a list", |value| matches!(value, Value::Array(_)))
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Misfit> {
+        self.read_tuple(len, visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        self.read_tuple(len, visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        self.read_as(visitor, "a table", |value| matches!(value, Value::Table(_)))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
@@ -157,31 +297,36 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
-        _fields: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Misfit> {
         match &self.node.value {
             Value::String(text) if name == DATETIME => visitor.visit_map(DatetimeAccess::new(text)),
-            _ => self.deserialize_any(visitor),
+            Value::Table(_) => self.read_struct(fields, visitor),
+            // Names of that kind are marks by which a type and its own format know each other.
+            _ if name.starts_with('$') => self.deserialize_any(visitor),
+            _ => self.read_as(visitor, name, |_| false),
         }
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        _name: &'static str,
-        _variants: &'static [&'static str],
+        name: &'static str,
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Misfit> {
-        match &self.node.value {
-            Value::String(name) => visitor.visit_enum(VariantAccess { name, content: None }),
+        let access = match &self.node.value {
+            Value::String(name) => VariantAccess { name, content: None, variants },
             Value::Table(table) => match table.entries() {
                 [Entry { key, node, .. }] => {
-                    visitor.visit_enum(VariantAccess { name: key, content: Some(node) })
+                    let content = Some(NodeDeserializer { node, ignored: self.ignored });
+                    VariantAccess { name: key, content, variants }
                 }
-                _ => Err(Misfit::default()),
+                _ => return Err(Misfit::of(Fact::Expected(name))),
             },
-            _ => Err(Misfit::default()),
-        }
+            _ => return Err(Misfit::of(Fact::Expected(name))),
+        };
+        visitor.visit_enum(access).map_err(|misfit| misfit.or_fact(Fact::Expected(name)))
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
@@ -195,14 +340,13 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
         self.deserialize_bytes(visitor)
     }
 
-    /// Without a look: what is ignored may hold anything.
+    /// Without a look: what is ignored may hold anything. [`TableAccess`] notes its key.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_unit()
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string
-        unit unit_struct seq tuple tuple_struct map identifier
+        unit unit_struct identifier
     }
 }
 
@@ -215,16 +359,14 @@ fn visit_integer<'de, V: Visitor<'de>>(value: i128, visitor: V) -> Result<V::Val
     }
 }
 
-fn visit_array<'de, V: Visitor<'de>>(items: &'de [Node<'de>], visitor: V) -> Result<V::Value, Misfit> {
-    let mut access = ArrayAccess { items: items.iter(), index: 0 };
+fn visit_array<'de, V: Visitor<'de>>(
+    items: &'de [Node<'de>],
+    ignored: &'de IgnoredKeys,
+    visitor: V,
+) -> Result<V::Value, Misfit> {
+    let mut access = ArrayAccess { items: items.iter(), index: 0, ignored };
     let value = visitor.visit_seq(&mut access)?;
     all_read(access.items.len(), value)
-}
-
-fn visit_table<'de, V: Visitor<'de>>(table: &'de Table<'de>, visitor: V) -> Result<V::Value, Misfit> {
-    let mut access = TableAccess { entries: table.entries().iter(), current: None };
-    let value = visitor.visit_map(&mut access)?;
-    all_read(access.entries.len(), value)
 }
 
 /// A type that stops before the end, such as a tuple, does not fit a longer list.
@@ -235,6 +377,7 @@ fn all_read<T>(left: usize, value: T) -> Result<T, Misfit> {
 struct ArrayAccess<'de> {
     items: slice::Iter<'de, Node<'de>>,
     index: usize,
+    ignored: &'de IgnoredKeys,
 }
 
 impl<'de> de::SeqAccess<'de> for ArrayAccess<'de> {
@@ -244,8 +387,8 @@ impl<'de> de::SeqAccess<'de> for ArrayAccess<'de> {
         let Some(node) = self.items.next() else { return Ok(None) };
         let index = self.index;
         self.index += 1;
-        let value = seed.deserialize(NodeDeserializer { node });
-        value.map(Some).map_err(|misfit| misfit.at(node.place).within(&format!("[{index}]")))
+        let value = seed.deserialize(NodeDeserializer { node, ignored: self.ignored });
+        value.map(Some).map_err(|misfit| misfit.at(node.place).within(Step::Index(index)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -256,6 +399,23 @@ impl<'de> de::SeqAccess<'de> for ArrayAccess<'de> {
 struct TableAccess<'de> {
     entries: slice::Iter<'de, Entry<'de>>,
     current: Option<&'de Entry<'de>>,
+    /// The keys that the type has, if it said so.
+    fields: Option<&'static [&'static str]>,
+    ignored: &'de IgnoredKeys,
+}
+
+/// A key as the type declares it, if it is one of `declared`.
+fn step(key: &str, declared: &'static [&'static str]) -> Step {
+    match declared.iter().find(|known| **known == key) {
+        Some(known) => Step::Field(known),
+        None => Step::Key(key.to_owned()),
+    }
+}
+
+impl TableAccess<'_> {
+    fn step(&self, key: &str) -> Step {
+        step(key, self.fields.unwrap_or_default())
+    }
 }
 
 impl<'de> de::MapAccess<'de> for TableAccess<'de> {
@@ -265,14 +425,23 @@ impl<'de> de::MapAccess<'de> for TableAccess<'de> {
         self.current = self.entries.next();
         let Some(entry) = self.current else { return Ok(None) };
         let key = seed.deserialize(TextDeserializer::of_key(&entry.key));
-        key.map(Some).map_err(|misfit| misfit.at(entry.key_place).within(&dotted(&entry.key)))
+        key.map(Some).map_err(|misfit| {
+            let fact = match misfit.fact {
+                Fact::Claimed(Claim::NoSuchKey(known)) => Fact::NoSuchKey(known),
+                Fact::Type => Fact::WrongKey,
+                fact => fact,
+            };
+            misfit.said(fact).at(entry.key_place).within(self.step(&entry.key))
+        })
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
         // A visitor that asks for a value before its key is at fault, and gets an error like any other.
         let entry = self.current.take().ok_or_else(Misfit::default)?;
-        let value = seed.deserialize(NodeDeserializer { node: &entry.node });
-        value.map_err(|misfit| misfit.at(entry.node.place).within(&dotted(&entry.key)))
+        let known = self.fields.unwrap_or_default();
+        let deserializer = ValueDeserializer { entry, known, ignored: self.ignored };
+        let value = seed.deserialize(deserializer);
+        value.map_err(|misfit| misfit.at(entry.node.place).within(self.step(&entry.key)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -280,20 +449,59 @@ impl<'de> de::MapAccess<'de> for TableAccess<'de> {
     }
 }
 
-fn dotted(key: &str) -> String {
-    format!(".{}", segment(key))
+/// Reads the value of a key, and notes the key if the type ignores it.
+struct ValueDeserializer<'de> {
+    entry: &'de Entry<'de>,
+    known: &'static [&'static str],
+    ignored: &'de IgnoredKeys,
+}
+
+macro_rules! pass_to_node {
+    ($($method:ident($($argument:ident: $ty:ty),*);)*) => {$(
+        fn $method<V: Visitor<'de>>(self, $($argument: $ty,)* visitor: V) -> Result<V::Value, Misfit> {
+            let node = NodeDeserializer { node: &self.entry.node, ignored: self.ignored };
+            node.$method($($argument,)* visitor)
+        }
+    )*};
+}
+
+impl<'de> de::Deserializer<'de> for ValueDeserializer<'de> {
+    type Error = Misfit;
+
+    pass_to_node! {
+        deserialize_any(); deserialize_bool(); deserialize_char(); deserialize_str(); deserialize_string();
+        deserialize_i8(); deserialize_i16(); deserialize_i32(); deserialize_i64(); deserialize_i128();
+        deserialize_u8(); deserialize_u16(); deserialize_u32(); deserialize_u64(); deserialize_u128();
+        deserialize_f32(); deserialize_f64(); deserialize_bytes(); deserialize_byte_buf(); deserialize_option();
+        deserialize_unit(); deserialize_seq(); deserialize_map(); deserialize_identifier();
+        deserialize_unit_struct(name: &'static str);
+        deserialize_newtype_struct(name: &'static str);
+        deserialize_tuple(len: usize);
+        deserialize_tuple_struct(name: &'static str, len: usize);
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]);
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]);
+    }
+
+    /// A field of a type that ignores its value, such as serde's `IgnoredAny`, is a field.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        if !self.known.contains(&&*self.entry.key) {
+            self.ignored.note(self.entry, self.known);
+        }
+        visitor.visit_unit()
+    }
 }
 
 /// An enum's variant: a name alone, or a table of one key.
 struct VariantAccess<'de> {
     name: &'de str,
-    content: Option<&'de Node<'de>>,
+    content: Option<NodeDeserializer<'de>>,
+    variants: &'static [&'static str],
 }
 
 impl<'de> VariantAccess<'de> {
     fn read<T>(self, read: impl FnOnce(NodeDeserializer<'de>) -> Result<T, Misfit>) -> Result<T, Misfit> {
-        let node = self.content.ok_or_else(Misfit::default)?;
-        read(NodeDeserializer { node }).map_err(|misfit| misfit.at(node.place).within(&dotted(self.name)))
+        let content = self.content.ok_or_else(Misfit::default)?;
+        read(content).map_err(|misfit| misfit.at(content.node.place).within(step(self.name, self.variants)))
     }
 }
 
@@ -311,7 +519,7 @@ impl<'de> de::VariantAccess<'de> for VariantAccess<'de> {
     type Error = Misfit;
 
     fn unit_variant(self) -> Result<(), Misfit> {
-        match self.content.map(|node| &node.value) {
+        match self.content.map(|content| &content.node.value) {
             None | Some(Value::Null) => Ok(()),
             Some(Value::Table(table)) if table.entries().is_empty() => Ok(()),
             Some(_) => Err(Misfit::default()),
@@ -322,16 +530,16 @@ impl<'de> de::VariantAccess<'de> for VariantAccess<'de> {
         self.read(|node| seed.deserialize(node))
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Misfit> {
-        self.read(|node| node.deserialize_seq(visitor))
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Misfit> {
+        self.read(|node| node.read_tuple(len, visitor))
     }
 
     fn struct_variant<V: Visitor<'de>>(
         self,
-        _fields: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Misfit> {
-        self.read(|node| node.deserialize_map(visitor))
+        self.read(|node| node.read_struct(fields, visitor))
     }
 }
 
@@ -383,11 +591,11 @@ mod tests {
     use crate::syntax::parse;
 
     fn from_node<T: DeserializeOwned>(node: &Node<'_>) -> Result<T, Misfit> {
-        super::from_node(node, |given| T::deserialize(given))
+        super::from_node(node, |given| T::deserialize(given)).value
     }
 
     fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Misfit> {
-        super::from_text(text, |given| T::deserialize(given))
+        super::from_text(text, |given| T::deserialize(given)).value
     }
 
     fn read<T: DeserializeOwned>(json: &str) -> Result<T, Misfit> {
@@ -398,7 +606,8 @@ mod tests {
     #[track_caller]
     fn misfit<T: DeserializeOwned>(json: &str) -> (String, &str) {
         let misfit = read::<T>(json).err().expect("it should not fit");
-        (misfit.path, &json[misfit.place.expect("a tree has places").0..])
+        let rest = &json[misfit.place.expect("a tree has places").0..];
+        (path_of_steps(&misfit.into_steps()), rest)
     }
 
     #[derive(Deserialize, Debug, PartialEq)]
@@ -433,7 +642,7 @@ mod tests {
     fn a_misfit_knows_its_path_and_place() {
         let path = |path: &str, rest| (path.to_owned(), rest);
         assert_eq!(misfit::<Vec<Server>>(r#"[{"host":"a","port":70000}]"#), path("[0].port", "70000}]"));
-        assert_eq!(misfit::<Vec<Server>>(r#"[{"host":"a"},3]"#), path("[0]", r#"{"host":"a"},3]"#));
+        assert_eq!(misfit::<Vec<Server>>(r#"[{"host":"a"},3]"#), path("[0].port", r#"{"host":"a"},3]"#));
         assert_eq!(misfit::<HashMap<u8, u8>>(r#"{"1":1,"a.b":2}"#), path(".\"a.b\"", r#""a.b":2}"#));
         assert_eq!(misfit::<(u8, u8)>("[1,2,3]"), path("", "[1,2,3]"));
         assert_eq!(misfit::<Figure>(r#"{"Struct":{"side":"x"}}"#), path(".Struct.side", r#""x"}}"#));

@@ -13,7 +13,9 @@ pub(crate) mod de;
 mod written;
 
 pub use self::de::Given;
-pub(crate) use self::de::Misfit;
+#[cfg(feature = "units")]
+pub(crate) use self::de::units;
+pub(crate) use self::de::{Fact, IgnoredKey, Misfit, Reading, Step, path_of_steps};
 pub(crate) use self::tree::{Entry, Lines, Node, Place, Table, Text, Value, segment};
 #[cfg(feature = "tools")]
 pub(crate) use self::written::write_scalar;

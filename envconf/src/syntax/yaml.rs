@@ -341,7 +341,7 @@ mod tests {
 
     fn as_json(text: &str) -> Option<Json> {
         let node = parse(text).ok()?;
-        de::from_node(&node, |given| Json::deserialize(given)).ok()
+        de::from_node(&node, |given| Json::deserialize(given)).value.ok()
     }
 
     #[track_caller]

@@ -4,8 +4,6 @@ use envconf::EncryptedConfig;
 struct Config {
     #[envconf(default(3))]
     a: u8,
-    #[envconf(default = three())]
-    b: u8,
     #[envconf(default_with = "three")]
     c: u8,
     #[envconf(env)]

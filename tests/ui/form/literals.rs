@@ -2,8 +2,6 @@ use envconf::EncryptedConfig;
 
 #[derive(EncryptedConfig)]
 struct Config {
-    #[envconf(default = b"bytes")]
-    bytes: Vec<u8>,
     #[envconf(default = 170141183460469231731687303715884105728)]
     large: u128,
     #[envconf(default = [1e999])]

@@ -4,7 +4,7 @@ use super::{Document, Fields, Reported};
 use crate::base::{Complaint, Origin};
 use crate::layers::env::{Setting, Unusable};
 use crate::meta::{Field, Leaf};
-use crate::syntax::{Entry, Given, Misfit, Node, Place, Value, de, segment};
+use crate::syntax::{Entry, Given, Misfit, Node, Place, Reading, Value, de, segment};
 
 /// A value that some source gives for a leaf.
 pub(super) enum Lookup<'a> {
@@ -17,7 +17,7 @@ pub(super) enum Lookup<'a> {
 }
 
 impl Lookup<'_> {
-    pub(super) fn read<T>(&self, read: impl FnOnce(Given<'_, '_>) -> Result<T, Misfit>) -> Result<T, Misfit> {
+    pub(super) fn read<T>(&self, read: impl Fn(Given<'_, '_>) -> Result<T, Misfit>) -> Reading<T> {
         match self {
             Self::Node(node, _) => de::from_node(node, read),
             Self::Line(text, ..) => de::from_text(text, read),

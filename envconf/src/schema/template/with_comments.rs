@@ -97,6 +97,7 @@ impl WithComments {
                 facts.extend(literal(default).map(|default| format!("default {}", default.line())));
             }
             Shape::Defaulted(Fallback::Function(path)) => facts.push(format!("default of {path}")),
+            Shape::Defaulted(Fallback::Computed) => facts.push("default computed".to_owned()),
             Shape::Defaulted(_) => facts.push("default".to_owned()),
             Shape::Optional => facts.push("optional".to_owned()),
             _ => facts.push("required".to_owned()),

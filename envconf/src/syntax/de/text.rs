@@ -1,64 +1,117 @@
 //! Texts without a type: variables, lines of dotenv content, keys.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
-use serde::de::{self, Deserializer as _, Visitor};
+use serde::de::{self, Visitor};
 
-use super::{DATETIME, DatetimeAccess, Misfit, NodeDeserializer, VariantAccess};
-use crate::syntax::tree::Node;
+use super::ignored::{IgnoredKey, IgnoredKeys};
+use super::{DATETIME, DatetimeAccess, Fact, Misfit, NodeDeserializer, VariantAccess};
+use crate::syntax::tree::{Node, Value};
 use crate::syntax::{json, toml};
 
 /// Reads a text as whatever its type asks for.
 ///
 /// `true` and `false`, numbers as Rust's `parse` reads them, a string as it is, a unit variant by its name; `Option`
 /// is `Some`. Lists, maps and other variants are inline TOML or JSON. A type that asks for nothing in particular
-/// gets a list or a map where the text is one, and the text itself otherwise.
+/// gets what the text is in TOML, and the text itself where it is nothing there.
 #[derive(Clone, Copy)]
 pub(super) struct TextDeserializer<'de, 'text> {
     text: &'text str,
-    /// Where the list or map is kept that the text may be.
-    container: Option<&'de Container<'text>>,
+    /// What the text is once it is parsed; `None` for keys, which are always texts.
+    source: Option<&'de Source<'text>>,
 }
 
-/// The list or map that a text is, once somebody has asked for it.
-pub(super) type Container<'text> = OnceCell<Option<Node<'text>>>;
+/// What one reading of a text found out.
+pub(super) struct Source<'text> {
+    /// The list or map that the text is, once somebody has asked for it.
+    container: OnceCell<Option<Node<'text>>>,
+    /// The boolean, number or quoted string that the text is in TOML, likewise.
+    scalar: OnceCell<Option<Node<'text>>>,
+    /// Whether a type that asks for nothing in particular is given the scalar.
+    with_scalars: bool,
+    gave_scalar: Cell<bool>,
+    ignored: IgnoredKeys,
+}
+
+impl Source<'_> {
+    pub(super) fn new(with_scalars: bool) -> Self {
+        Self {
+            container: OnceCell::new(),
+            scalar: OnceCell::new(),
+            with_scalars,
+            gave_scalar: Cell::new(false),
+            ignored: IgnoredKeys::default(),
+        }
+    }
+
+    /// Whether a type was given a boolean, number or string in place of the text.
+    pub(super) fn gave_scalar(&self) -> bool {
+        self.gave_scalar.get()
+    }
+
+    /// The keys that the type ignored.
+    pub(super) fn ignored(&self) -> Vec<IgnoredKey> {
+        match self.container.get() {
+            Some(Some(node)) => self.ignored.found_in(node),
+            _ => Vec::new(),
+        }
+    }
+}
 
 impl<'de, 'text: 'de> TextDeserializer<'de, 'text> {
     /// Of a variable, or of a line of dotenv content.
-    pub(super) fn of_variable(text: &'text str, container: &'de Container<'text>) -> Self {
-        Self { text, container: Some(container) }
+    pub(super) fn of_variable(text: &'text str, source: &'de Source<'text>) -> Self {
+        Self { text, source: Some(source) }
     }
 
     /// Of a key or the name of a variant.
     pub(super) fn of_key(text: &'text str) -> Self {
-        Self { text, container: None }
+        Self { text, source: None }
     }
 
     /// The list or map that the text is.
-    fn container(self) -> Option<&'de Node<'text>> {
+    fn container(self) -> Option<NodeDeserializer<'de>> {
         let text = self.text;
         let parsed = || match text.trim_start().starts_with(['[', '{']) {
             true => json::parse(text).or_else(|_| toml::parse_value(text.trim())).ok(),
             false => None,
         };
-        self.container?.get_or_init(parsed).as_ref()
+        let source = self.source?;
+        let node = source.container.get_or_init(parsed).as_ref()?;
+        Some(NodeDeserializer { node, ignored: &source.ignored })
+    }
+
+    /// The boolean, number or quoted string that the text is in TOML. A date stays a text: serde has no type for it.
+    fn scalar(self) -> Option<NodeDeserializer<'de>> {
+        let text = self.text;
+        let is_scalar = |node: &Node<'_>| {
+            matches!(node.value, Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_))
+        };
+        // A comment behind a number would not be part of it.
+        let parsed = || match text.trim() == text && (text.starts_with(['"', '\'']) || !text.contains('#')) {
+            true => toml::parse_value(text).ok().filter(is_scalar),
+            false => None,
+        };
+        let source = self.source.filter(|source| source.with_scalars)?;
+        let node = source.scalar.get_or_init(parsed).as_ref()?;
+        source.gave_scalar.set(true);
+        Some(NodeDeserializer { node, ignored: &source.ignored })
     }
 
     /// For what only a list or a map can be. Places within the text tell nobody anything, so they are dropped.
-    fn expect_container<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn expect_container<T>(
+        self,
+        read: impl FnOnce(NodeDeserializer<'de>) -> Result<T, Misfit>,
+    ) -> Result<T, Misfit> {
         match self.container() {
-            Some(node) => NodeDeserializer { node }.deserialize_any(visitor).map_err(without_place),
-            None => Err(Misfit { wants_inline: true, ..Misfit::default() }),
+            Some(container) => read(container).map_err(Misfit::without_place),
+            None => Err(Misfit::of(Fact::Inline)),
         }
     }
 
     fn number<T: std::str::FromStr>(self) -> Result<T, Misfit> {
         self.text.parse().map_err(|_| Misfit::default())
     }
-}
-
-fn without_place(misfit: Misfit) -> Misfit {
-    Misfit { place: None, ..misfit }
 }
 
 macro_rules! numbers {
@@ -81,8 +134,8 @@ impl<'de, 'text: 'de> de::Deserializer<'de> for TextDeserializer<'de, 'text> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        match self.container() {
-            Some(node) => NodeDeserializer { node }.deserialize_any(visitor).map_err(without_place),
+        match self.container().or_else(|| self.scalar()) {
+            Some(node) => node.deserialize_any(visitor).map_err(Misfit::without_place),
             None => visitor.visit_borrowed_str(self.text),
         }
     }
@@ -137,35 +190,35 @@ impl<'de, 'text: 'de> de::Deserializer<'de> for TextDeserializer<'de, 'text> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        self.expect_container(visitor)
+        self.expect_container(|node| node.deserialize_seq(visitor))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Misfit> {
-        self.expect_container(visitor)
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Misfit> {
+        self.expect_container(|node| node.deserialize_tuple(len, visitor))
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
-        _len: usize,
+        name: &'static str,
+        len: usize,
         visitor: V,
     ) -> Result<V::Value, Misfit> {
-        self.expect_container(visitor)
+        self.expect_container(|node| node.deserialize_tuple_struct(name, len, visitor))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        self.expect_container(visitor)
+        self.expect_container(|node| node.deserialize_map(visitor))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
-        _fields: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Misfit> {
         match name {
             DATETIME => visitor.visit_map(DatetimeAccess::new(self.text)),
-            _ => self.expect_container(visitor),
+            _ => self.expect_container(|node| node.deserialize_struct(name, fields, visitor)),
         }
     }
 
@@ -176,10 +229,8 @@ impl<'de, 'text: 'de> de::Deserializer<'de> for TextDeserializer<'de, 'text> {
         visitor: V,
     ) -> Result<V::Value, Misfit> {
         match self.container() {
-            Some(node) => {
-                NodeDeserializer { node }.deserialize_enum(name, variants, visitor).map_err(without_place)
-            }
-            None => visitor.visit_enum(VariantAccess { name: self.text, content: None }),
+            Some(node) => node.deserialize_enum(name, variants, visitor).map_err(Misfit::without_place),
+            None => visitor.visit_enum(VariantAccess { name: self.text, content: None, variants }),
         }
     }
 

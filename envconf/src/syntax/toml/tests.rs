@@ -319,7 +319,8 @@ mod suite {
             let theirs = ::toml::from_str::<::toml::Table>(&text);
             match (parse(&text), theirs) {
                 (Ok(node), Ok(theirs)) => {
-                    let ours = from_node(&node, |given| ::toml::Table::deserialize(given)).ok().unwrap();
+                    let ours =
+                        from_node(&node, |given| ::toml::Table::deserialize(given)).value.ok().unwrap();
                     // NaN is not equal to itself.
                     assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "{text}");
                     valid += 1;

@@ -1,0 +1,125 @@
+//! `#[serde(…)]` beside the derive: what would change the meaning of a field there counts for nothing here.
+
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::{Attribute, Ident, LitStr, Token, token};
+
+use crate::errors::Errors;
+
+/// Where an attribute stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Container,
+    Field,
+}
+
+/// One of serde's attributes: its name, and what follows.
+struct SerdeItem {
+    name: String,
+    span: Span,
+    /// The text of `name = "…"`, or of `name(deserialize = "…")`.
+    text: Option<String>,
+    /// Whether it is about serialization alone: `name(serialize = "…")`.
+    is_of_serialization: bool,
+}
+
+/// Reports the attributes that change what serde reads, each with the attribute of ours that does the same.
+pub(crate) fn refuse(attributes: &[Attribute], place: Place, errors: &Errors) {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
+        let Ok(list) = attribute.meta.require_list() else { continue };
+        // What does not parse is serde's to report.
+        let Ok(items) = items.parse2(list.tokens.clone()) else { continue };
+        for item in items.iter().filter(|item| !item.is_of_serialization) {
+            if let Some(ours) = ours(item, place) {
+                errors.at(
+                    item.span,
+                    format!(
+                        "serde's `{}` does not count for EncryptedConfig: {ours}\n\
+                         if it is there for another derive, say so with #[envconf(ignore_serde)]",
+                        item.name
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// What to write instead; `None` where the attribute changes nothing that is read.
+fn ours(item: &SerdeItem, place: Place) -> Option<String> {
+    let write = |attribute: String| Some(format!("write #[envconf({attribute})]"));
+    let same = || match &item.text {
+        Some(text) => write(format!("{} = {text:?}", item.name)),
+        None => write(format!("{} = \"…\"", item.name)),
+    };
+    let text = item.text.as_deref();
+    match (place, item.name.as_str()) {
+        (Place::Field, "rename" | "alias") | (Place::Container, "rename_all") => same(),
+        (Place::Field, "default") => match text {
+            Some(path) => write(format!("default_with = {path}")),
+            None => write("default".to_owned()),
+        },
+        (Place::Container, "default") => Some("write #[envconf(default = …)] on the fields".to_owned()),
+        (Place::Field, "flatten") => write("flatten".to_owned()),
+        (Place::Field, "skip" | "skip_deserializing") => write("skip".to_owned()),
+        (Place::Field, "with") => write(format!("deserialize_with = {}::deserialize", text.unwrap_or("…"))),
+        (Place::Field, "deserialize_with") => write(format!("deserialize_with = {}", text.unwrap_or("…"))),
+        (Place::Container, "tag" | "content") => {
+            Some("a struct has no tag; an enum has one with #[envconf(tag = \"…\")]".to_owned())
+        }
+        (Place::Container, "untagged") => Some(
+            "a type whose form tells its variant derives serde's Deserialize alone, and is a leaf".to_owned(),
+        ),
+        (Place::Container, "from" | "try_from") => {
+            Some("judge the struct with #[envconf(validate = path::to::function)]".to_owned())
+        }
+        (Place::Container, "transparent") => Some(
+            "a type with a value in place of fields derives serde's Deserialize alone, and is a leaf"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+fn items(input: ParseStream<'_>) -> syn::Result<Vec<SerdeItem>> {
+    let mut items = Vec::new();
+    while !input.is_empty() {
+        let name = input.call(Ident::parse_any)?;
+        let mut item = SerdeItem {
+            name: name.unraw().to_string(),
+            span: name.span(),
+            text: None,
+            is_of_serialization: false,
+        };
+        if input.peek(token::Paren) {
+            let group: Group = input.parse()?;
+            item.text = deserialized.parse2(group.stream())?;
+            item.is_of_serialization = item.text.is_none();
+        } else if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            item.text = Some(value(input)?);
+        }
+        items.push(item);
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+    }
+    Ok(items)
+}
+
+/// The text of `deserialize = "…"` in the parentheses of a name.
+fn deserialized(input: ParseStream<'_>) -> syn::Result<Option<String>> {
+    let items = items(input)?;
+    Ok(items.into_iter().find(|item| item.name == "deserialize").and_then(|item| item.text))
+}
+
+fn value(input: ParseStream<'_>) -> syn::Result<String> {
+    if input.peek(LitStr) {
+        return Ok(input.parse::<LitStr>()?.value());
+    }
+    let mut tokens = TokenStream::new();
+    while !input.is_empty() && !input.peek(Token![,]) {
+        tokens.extend([input.parse::<TokenTree>()?]);
+    }
+    Ok(tokens.to_string())
+}

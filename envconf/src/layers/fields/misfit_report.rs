@@ -1,0 +1,122 @@
+//! A leaf's value that does not fit, and keys in it that its type does not know, as problems to report.
+//!
+//! Below a secret no key is named that only the content has: the keys of a map can be tokens.
+
+use super::Fields;
+use crate::base::{Complaint, Origin, suggest, written_type};
+use crate::meta::Field;
+use crate::syntax::{Fact, IgnoredKey, Misfit, Place, Step, path_of_steps};
+
+/// What is said where nothing more is known than the table.
+const IGNORED_IN_SECRET: &str = "a key in it is one that its type does not know";
+
+const DURATION: &str = "read durations such as 5s or 1m 30s with #[envconf(deserialize_with = envconf::de::duration)], and byte \
+                        sizes such as 64 MiB with envconf::de::byte_size (feature units): serde reads a bare Duration as a \
+                        table of secs and nanos";
+
+impl Fields<'_> {
+    /// Reports a value of `field` that does not fit.
+    pub(super) fn misfit(&mut self, field: &'static Field, misfit: Misfit, origin: Origin) {
+        let fact = misfit.fact;
+        if fact == Fact::Inline {
+            self.report.advise(super::INLINE);
+        }
+        let steps = misfit.into_steps();
+        if field.deserialize_with.is_none()
+            && type_at(field.ty, &steps).is_some_and(written_type::is_duration)
+        {
+            self.report.advise(DURATION);
+        }
+        let shown = shown(field, &steps);
+        let complaint = complaint(field, &steps, shown.len() < steps.len(), fact);
+        self.complain(field, &path_of_steps(shown), Some(origin), complaint);
+    }
+
+    /// Reports the keys that the type of `field` ignored; `origin` says where what stands at a place is from.
+    pub(super) fn refuse_ignored(
+        &mut self,
+        field: &'static Field,
+        ignored: Vec<IgnoredKey>,
+        origin: impl Fn(Option<Place>) -> Origin,
+    ) {
+        if field.allow_unknown_fields || self.meta.allow_unknown_fields {
+            return;
+        }
+        for key in ignored {
+            let shown = shown(field, &key.steps);
+            let complaint = if shown.len() < key.steps.len() {
+                Complaint::Rule(IGNORED_IN_SECRET.to_owned())
+            } else {
+                unknown_key(key.steps.last(), key.known)
+            };
+            self.complain(field, &path_of_steps(shown), Some(origin(Some(key.place))), complaint);
+        }
+    }
+}
+
+/// The steps that may be shown: below a secret those before the first key that only the content has.
+fn shown<'s>(field: &Field, steps: &'s [Step]) -> &'s [Step] {
+    let first_key = steps.iter().position(|step| matches!(step, Step::Key(_)));
+    match first_key {
+        Some(first) if field.secret => &steps[..first],
+        _ => steps,
+    }
+}
+
+fn complaint(field: &Field, steps: &[Step], is_hidden: bool, fact: Fact) -> Complaint {
+    let rule = |text: String| Complaint::Rule(text);
+    match fact {
+        Fact::Form(form) => Complaint::WrongType { expected: form.to_owned() },
+        Fact::Length(expected) => Complaint::WrongLength { expected },
+        Fact::Missing => Complaint::Missing { expected: String::new(), variable: None },
+        Fact::MissingBelow(name) => rule(format!("{name} is missing, here or further down")),
+        Fact::Twice(name) => rule(format!("{name} is given twice")),
+        Fact::UnknownVariant(variants) => Complaint::UnknownVariant { expected: variants },
+        Fact::NoSuchKey(_) if is_hidden => rule(IGNORED_IN_SECRET.to_owned()),
+        Fact::NoSuchKey(known) => unknown_key(steps.last(), known),
+        Fact::NoSuchKeyBelow(known) => {
+            rule(format!("a key in it is unknown, expected one of {}", known.join(", ")))
+        }
+        Fact::WrongKey => {
+            let map = steps.split_last().and_then(|(_, map)| type_at(field.ty, map));
+            let key = map.and_then(written_type::key).filter(|_| field.deserialize_with.is_none());
+            let expected = format!("{} as the key", key.map_or("something else", written_type::in_words));
+            Complaint::WrongType { expected }
+        }
+        Fact::Type | Fact::Claimed(_) | Fact::Expected(_) | Fact::Inline => {
+            Complaint::WrongType { expected: wrong_type(field, steps, fact) }
+        }
+    }
+}
+
+/// The type of the item at fault as far as it is known: as written, or as the type asked for it.
+fn wrong_type(field: &Field, steps: &[Step], fact: Fact) -> String {
+    if steps.is_empty() && field.deserialize_with.is_some() {
+        // What the function reads is not what the type reads.
+        return field.ty.to_owned();
+    }
+    let written = type_at(field.ty, steps).filter(|_| field.deserialize_with.is_none());
+    match (written, fact) {
+        (Some(ty), _) => ty.to_owned(),
+        (None, Fact::Expected(asked)) => asked.to_owned(),
+        (None, Fact::Inline) => "a list or table".to_owned(),
+        (None, _) => format!("what {} has there", field.ty),
+    }
+}
+
+/// The type, as written, of what `steps` lead to within the type `written`; `None` if only the program knows.
+fn type_at<'t>(written: &'t str, steps: &[Step]) -> Option<&'t str> {
+    steps.iter().try_fold(written, |ty, step| match step {
+        Step::Index(index) => written_type::item(ty, *index),
+        Step::Key(_) => written_type::value(ty),
+        Step::Field(_) => None,
+    })
+}
+
+fn unknown_key(key: Option<&Step>, known: &'static [&'static str]) -> Complaint {
+    let suggestion = match key {
+        Some(Step::Key(key)) => suggest::nearest(key, known.iter().copied()).map(str::to_owned),
+        _ => None,
+    };
+    Complaint::UnknownKey { suggestion, known }
+}
