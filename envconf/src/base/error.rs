@@ -155,6 +155,7 @@ struct Inner {
     path: Option<PathBuf>,
     writing: bool,
     problems: Vec<Problem>,
+    notes: Vec<String>,
     attempts: Vec<Attempt>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -172,6 +173,7 @@ impl Error {
             path: None,
             writing: false,
             problems: Vec::new(),
+            notes: Vec::new(),
             attempts: Vec::new(),
             source: None,
         }))
@@ -234,6 +236,12 @@ impl Error {
         this
     }
 
+    /// Adds lines that say more about the fact, each without a full stop.
+    pub(crate) fn with_notes(mut self, notes: Vec<String>) -> Self {
+        self.0.notes = notes;
+        self
+    }
+
     /// Adds the file that the error is about, unless one is named already.
     #[must_use]
     pub fn at(mut self, path: &Path) -> Self {
@@ -270,6 +278,11 @@ impl Error {
     /// Which setting of the caller the advice is about, for a program that has an option for it.
     pub fn remedy(&self) -> Option<&Remedy> {
         self.0.remedy.as_ref()
+    }
+
+    /// Lines that say more about the fact, such as which keys are trusted ([`Kind::NoTrustedRecipient`]).
+    pub fn notes(&self) -> &[String] {
+        &self.0.notes
     }
 
     /// Every problem of a configuration that does not fit its type ([`Kind::DoesNotFit`]).
@@ -309,6 +322,9 @@ impl fmt::Display for Error {
             write!(f, "{}: ", escape(&path.to_string_lossy()))?;
         }
         f.write_str(&self.0.message)?;
+        for note in &self.0.notes {
+            write!(f, "\n  {note}")?;
+        }
         for problem in &self.0.problems {
             write!(f, "\n  {problem}")?;
         }

@@ -1,9 +1,7 @@
 //! What is at hand to reach keys: local keys, the deployment's settings for key services, a program's own `Kms`.
 
 use std::ffi::OsString;
-#[cfg(feature = "tools")]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -30,6 +28,8 @@ const COMMAND_OUTPUT: u64 = 4096;
 #[derive(Clone)]
 pub struct KeyServices {
     given: Vec<LocalKey>,
+    /// The variable that gave the first of these, and how many.
+    from_variable: Option<(&'static str, usize)>,
     command: Option<Arc<KeyCommand>>,
     /// The user's key store, and the directory whose enabled keys are found in it.
     found_for: Option<PathBuf>,
@@ -77,8 +77,13 @@ impl KeyServices {
 
     pub(crate) fn from_variables(variables: &Variables, found_for: Option<PathBuf>) -> Result<Self, Error> {
         let (given, command) = given_keys(variables)?;
+        let variable = match variables.setting("ENVCONF_KEY_FILE")? {
+            Some(_) => "ENVCONF_KEY_FILE",
+            None => "ENVCONF_KEY",
+        };
+        let from_variable = (!given.is_empty()).then_some((variable, given.len()));
         let store = if found_for.is_some() { KeyStore::from_variables(variables)? } else { None };
-        Ok(Self { given, command, found_for, store, ..Self::without_local_keys(variables)? })
+        Ok(Self { given, from_variable, command, found_for, store, ..Self::without_local_keys(variables)? })
     }
 
     /// Whether the local keys that these variables give can be used.
@@ -104,6 +109,7 @@ impl KeyServices {
         };
         Ok(Self {
             given: Vec::new(),
+            from_variable: None,
             command: None,
             found_for: None,
             store: None,
@@ -163,8 +169,7 @@ impl KeyServices {
     }
 
     /// The directory whose enabled keys are found in the key store.
-    #[cfg(feature = "tools")]
-    pub(crate) fn found_for(&self) -> Option<&Path> {
+    pub(crate) fn directory(&self) -> Option<&Path> {
         self.found_for.as_deref()
     }
 
@@ -177,6 +182,18 @@ impl KeyServices {
     /// The local keys that were given and are trusted as such.
     pub(crate) fn given(&self) -> &[LocalKey] {
         &self.given
+    }
+
+    /// The local keys that were given, and what gave each.
+    pub(crate) fn given_by(&self) -> impl Iterator<Item = (&LocalKey, &'static str)> {
+        let (variable, count) = self.from_variable.unwrap_or_default();
+        let by = move |index| if index < count { variable } else { "the program" };
+        self.given.iter().enumerate().map(move |(index, key)| (key, by(index)))
+    }
+
+    /// Returns true if `ENVCONF_KEY_CMD` prints local keys.
+    pub(crate) fn has_command(&self) -> bool {
+        self.command.is_some()
     }
 
     /// Returns true if local keys were given, also by a command that has not run yet. Then the key store is not used.

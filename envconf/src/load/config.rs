@@ -1,7 +1,7 @@
 //! The trait that the derive implements.
 
 use super::{Loader, global};
-use crate::base::{Error, stack_wipe};
+use crate::base::{Error, Kind, stack_wipe};
 use crate::kms::worker;
 use crate::layers::Fields;
 use crate::meta::Meta;
@@ -73,6 +73,35 @@ pub trait EncryptedConfig: Sized {
         Self: Send + Sync + 'static,
     {
         global::get(Self::load)
+    }
+
+    /// Loads the process's one instance with `loader`, before anybody asks for [`global`](Self::global): with a directory of
+    /// its own, a key service of the program's, or in a test of code that calls `global`.
+    ///
+    /// ```
+    /// # use envconf::{EncryptedConfig, testing};
+    /// # #[derive(EncryptedConfig)] struct AppConfig { port: u16 }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// AppConfig::init_global(testing::loader(dir.path(), "port = 80")?)?;
+    /// assert_eq!(AppConfig::global()?.port, 80);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Loader::load`]: there is no instance then, and it may be tried again. [`Kind::Usage`] if
+    /// the instance is loaded already; it stays as it is.
+    fn init_global(loader: Loader<Self>) -> Result<&'static Self, Error>
+    where
+        Self: Send + Sync + 'static,
+    {
+        let instance = global::init(|| worker::block_on(loader.load_value(Wait::Here)))?;
+        instance.ok_or_else(|| {
+            let name = Self::META.type_name;
+            Error::new(Kind::Usage, format!("the instance of {name} is loaded already"))
+                .advise("call init_global once, before anything calls global")
+        })
     }
 
     /// Loads the configuration as [`load`](Self::load) does, and follows its files from then on: the handle always

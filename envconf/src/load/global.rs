@@ -21,6 +21,21 @@ pub(crate) fn get<T: Send + Sync + 'static>(
     cell::<T>().get_or_try_init(load)
 }
 
+/// Makes the process's `T`, unless there is one: `None` then.
+///
+/// # Errors
+/// As `load`.
+pub(crate) fn init<T: Send + Sync + 'static>(
+    load: impl FnOnce() -> Result<T, Error>,
+) -> Result<Option<&'static T>, Error> {
+    let mut made = false;
+    let instance = cell::<T>().get_or_try_init(|| {
+        made = true;
+        load()
+    })?;
+    Ok(made.then_some(instance))
+}
+
 /// The map is locked for the look only: a load may ask for the instance of another type.
 fn cell<T: Send + Sync + 'static>() -> &'static OnceCell<T> {
     let mut cells = CELLS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,6 +60,15 @@ mod tests {
         let first = get(|| Ok(Of(1_u8))).unwrap();
         let second = get(|| Ok(Of(2_u8))).unwrap();
         assert!(std::ptr::eq(first, second) && first.0 == 1);
+    }
+
+    #[test]
+    fn an_instance_is_made_once_and_never_replaced() {
+        let failed = init::<Of<u32>>(|| Err(Error::new(Kind::Io, "not yet"))).map(|made| made.is_some());
+        assert_eq!(failed.unwrap_err().kind(), Kind::Io);
+        assert_eq!(init(|| Ok(Of(1_u32))).unwrap().unwrap().0, 1);
+        assert!(init(|| Ok(Of(2_u32))).unwrap().is_none());
+        assert_eq!(get(|| Ok(Of(3_u32))).unwrap().0, 1);
     }
 
     #[test]

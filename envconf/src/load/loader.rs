@@ -13,7 +13,7 @@ use crate::format::Name;
 use crate::kms::{KeyServices, Kms, LocalKey, worker};
 use crate::layers::{self, Environment, Layer, Provenance, Report};
 use crate::meta::Meta;
-use crate::pair::{Opened, Pair, Plain, Policy, PolicyVariables, Wait, open, policy};
+use crate::pair::{Opened, Pair, Plain, Policy, PolicyVariables, TrustSource, Wait, open, policy};
 
 const DEFAULT_DIR: &str = "config";
 const DEFAULT_ENVIRONMENT: &str = "default";
@@ -225,9 +225,9 @@ impl<T: EncryptedConfig> Loader<T> {
     /// Method, then variable, then attribute, each replacing the weaker ones (api.md §2).
     fn policy(&self, meta: &Meta, name: Name, environment: Name) -> Result<Policy, Error> {
         let set = PolicyVariables::read(&self.variables)?;
-        let trust = match (&self.trust, set.trust) {
-            (Some(list), _) => Some(policy::parse_trust(list, "Loader::trust")?),
-            (None, Some(list)) => Some(list),
+        let (trust, trusted_by) = match (&self.trust, set.trust) {
+            (Some(list), _) => (Some(policy::parse_trust(list, "Loader::trust")?), TrustSource::Loader),
+            (None, Some(list)) => (Some(list), TrustSource::Variable),
             (None, None) => attribute_trust(meta, environment.as_str())?,
         };
         let signers = match (&self.signers, set.signers) {
@@ -241,7 +241,7 @@ impl<T: EncryptedConfig> Loader<T> {
             .or(set.required_signatures)
             .or(meta.required_signatures.map(usize::from));
         let mut policy = Policy::new(name, environment);
-        policy.trust = trust;
+        (policy.trust, policy.trusted_by) = (trust, trusted_by);
         if required.is_some() || !signers.is_empty() {
             policy = policy.signers(signers, required.unwrap_or(1))?;
         }
@@ -269,15 +269,25 @@ impl<T: EncryptedConfig> Loader<T> {
 
 /// What the attribute trusts in this environment. An attribute that is silent on an environment trusts nobody
 /// there: whoever lists environments did not mean "and whatever key lies around in the others".
-fn attribute_trust(meta: &Meta, environment: &str) -> Result<Option<Vec<policy::Trusted>>, Error> {
+fn attribute_trust(
+    meta: &Meta,
+    environment: &str,
+) -> Result<(Option<Vec<policy::Trusted>>, TrustSource), Error> {
     if meta.trust.is_empty() {
-        return Ok(None);
+        return Ok((None, TrustSource::Nothing));
     }
     let of = |wanted: Option<&str>| meta.trust.iter().find(|trust| trust.environment == wanted);
-    match of(Some(environment)).or_else(|| of(None)) {
-        Some(trust) => policy::parse_trust(trust.keys, "the attribute trust").map(Some),
-        None => Ok(Some(Vec::new())),
-    }
+    Ok(match of(Some(environment)).or_else(|| of(None)) {
+        Some(trust) => {
+            let for_all = trust.environment.is_none();
+            let keys = policy::parse_trust(trust.keys, "the attribute trust")?;
+            (Some(keys), TrustSource::Attribute { for_all })
+        }
+        None => {
+            let others = meta.trust.iter().filter_map(|trust| trust.environment).collect();
+            (Some(Vec::new()), TrustSource::OtherEnvironments(others))
+        }
+    })
 }
 
 impl<T> std::fmt::Debug for Loader<T> {

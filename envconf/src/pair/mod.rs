@@ -9,6 +9,7 @@ mod lock;
 mod known_pairs;
 mod plain_layer;
 pub(crate) mod policy;
+mod trust_source;
 pub(crate) mod wrapping;
 pub(crate) mod content;
 
@@ -28,6 +29,7 @@ pub use self::policy::{Policy, Trusted, parse_signers, parse_trust};
 pub use self::rewrap::{HowWrapped, Rewrap, Rewrapped};
 pub use self::seal::{Check, DataKeyUse, OldPair, Seal, Sealed};
 pub use self::sign::{Sign, Signed};
+pub(crate) use self::trust_source::TrustSource;
 #[cfg(feature = "tools")]
 pub(crate) use self::wrapping::Ask;
 pub use crate::envelope::{SignerKey, SigningKey};

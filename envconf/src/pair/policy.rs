@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::TrustSource;
 use crate::base::{Error, KeyRef, Kind, Variables, escape, key_ref};
 use crate::envelope::SignerKey;
 use crate::format::{MAX_GENERATION, Name};
@@ -53,6 +54,7 @@ pub struct Policy {
     pub(crate) environment: Name,
     /// In the order of tries; `None` when nothing sets trust.
     pub(crate) trust: Option<Vec<Trusted>>,
+    pub(crate) trusted_by: TrustSource,
     pub(crate) signers: Vec<SignerKey>,
     pub(crate) required_signatures: usize,
     pub(crate) min_generation: u64,
@@ -65,6 +67,7 @@ impl Policy {
             name,
             environment,
             trust: None,
+            trusted_by: TrustSource::Nothing,
             signers: Vec::new(),
             required_signatures: 1,
             min_generation: 1,
@@ -79,7 +82,9 @@ impl Policy {
     pub fn from_environment(name: Name, environment: Name) -> Result<Self, Error> {
         let set = PolicyVariables::read(&Variables::Process)?;
         let mut policy = Self::new(name, environment);
-        policy.trust = set.trust;
+        if set.trust.is_some() {
+            (policy.trust, policy.trusted_by) = (set.trust, TrustSource::Variable);
+        }
         if set.required_signatures.is_some() || set.signers.is_some() {
             policy = policy
                 .signers(set.signers.unwrap_or_default(), set.required_signatures.unwrap_or(1))
@@ -93,7 +98,7 @@ impl Policy {
     /// Trusts these keys, in the order of tries; a found local key then only if `local` or its id is among them.
     #[must_use]
     pub fn trust(mut self, keys: impl IntoIterator<Item = Trusted>) -> Self {
-        self.trust = Some(keys.into_iter().collect());
+        (self.trust, self.trusted_by) = (Some(keys.into_iter().collect()), TrustSource::Caller);
         self
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::policy::{Policy, Trusted};
+use super::trust_source;
 use crate::base::{Attempt, Error, Fault, KeyRef, Kind, Remedy, key_ref};
 use crate::envelope::DataKey;
 use crate::format::{Recipient, Section, Suite};
@@ -116,12 +117,12 @@ pub(crate) async fn candidates(
         return Err(if missing && lists_local {
             local_key_missing(section, services)
         } else if lists_local && policy.trust.is_none() {
-            untrusted(section).advise(format!(
+            untrusted(section, policy, services).advise(format!(
                 "{}; or set ENVCONF_TRUST, or the attribute trust = \"…\", to those recipients that you know to be yours",
                 services.missing_key_advice(keys_of(section))
             ))
         } else {
-            untrusted(section)
+            untrusted(section, policy, services)
         });
     }
     let is_missing = |candidate: &Candidate| {
@@ -188,9 +189,10 @@ async fn pins(
     Ok((pins, keys, list.contains(&Trusted::Local) && all.is_empty() && !any_found))
 }
 
-/// Names every recipient, unbroken, and what to set; nothing has been sent.
-fn untrusted(section: &Section) -> Error {
+/// Names every recipient, unbroken, what is trusted instead, and what to set; nothing has been sent.
+fn untrusted(section: &Section, policy: &Policy, services: &KeyServices) -> Error {
     Error::new(Kind::NoTrustedRecipient, format!("none of its recipients is trusted: {}", list(section)))
+        .with_notes(trust_source::lines(policy, services))
         .advise_to_set(
             Remedy::Trust,
             "set ENVCONF_TRUST or the attribute trust = \"…\" to those of them that you know to be yours",

@@ -40,7 +40,7 @@ pub(crate) fn from_node<T>(
 ) -> Reading<T> {
     let ignored = IgnoredKeys::default();
     let deserializer = NodeDeserializer { node, ignored: &ignored };
-    let value = read(Given(GivenSource::Node(deserializer))).map_err(|misfit| misfit.at(node.place));
+    let value = read(Given(GivenSource::Node(deserializer))).map_err(|misfit| at_node(misfit, node));
     Reading { value, ignored: ignored.found_in(node) }
 }
 
@@ -58,6 +58,10 @@ pub(crate) fn from_text<T>(text: &str, read: impl Fn(Given<'_, '_>) -> Result<T,
             return Reading { value, ignored: source.ignored() };
         }
     }
+    let value = value.map_err(|misfit| match source.node() {
+        Some(node) => at_node(misfit, node).without_place(),
+        None => misfit,
+    });
     Reading { value, ignored: source.ignored() }
 }
 
@@ -155,6 +159,15 @@ impl<'de> NodeDeserializer<'de> {
         let value = visitor.visit_map(&mut access).map_err(|misfit| in_table(misfit, table, fields))?;
         all_read(access.entries.len(), value)
     }
+}
+
+/// Places a misfit that left the type of `node`. What serde reads from a buffer it claims after the table has ended.
+fn at_node(misfit: Misfit, node: &Node<'_>) -> Misfit {
+    let misfit = match &node.value {
+        Value::Table(table) => in_table(misfit, table, None),
+        _ => misfit,
+    };
+    misfit.at(node.place)
 }
 
 /// Makes facts of what a type claims of `table`, and puts the field that is missing in the path.
@@ -302,7 +315,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
     ) -> Result<V::Value, Misfit> {
         match &self.node.value {
             Value::String(text) if name == DATETIME => visitor.visit_map(DatetimeAccess::new(text)),
-            Value::Table(_) => self.read_struct(fields, visitor),
+            Value::Table(_) => self.read_struct(fields, visitor).map_err(|misfit| misfit.in_struct(name)),
             // Names of that kind are marks by which a type and its own format know each other.
             _ if name.starts_with('$') => self.deserialize_any(visitor),
             _ => self.read_as(visitor, name, |_| false),
@@ -388,7 +401,7 @@ impl<'de> de::SeqAccess<'de> for ArrayAccess<'de> {
         let index = self.index;
         self.index += 1;
         let value = seed.deserialize(NodeDeserializer { node, ignored: self.ignored });
-        value.map(Some).map_err(|misfit| misfit.at(node.place).within(Step::Index(index)))
+        value.map(Some).map_err(|misfit| at_node(misfit, node).within(Step::Index(index)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -441,7 +454,7 @@ impl<'de> de::MapAccess<'de> for TableAccess<'de> {
         let known = self.fields.unwrap_or_default();
         let deserializer = ValueDeserializer { entry, known, ignored: self.ignored };
         let value = seed.deserialize(deserializer);
-        value.map_err(|misfit| misfit.at(entry.node.place).within(self.step(&entry.key)))
+        value.map_err(|misfit| at_node(misfit, &entry.node).within(self.step(&entry.key)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -501,7 +514,7 @@ struct VariantAccess<'de> {
 impl<'de> VariantAccess<'de> {
     fn read<T>(self, read: impl FnOnce(NodeDeserializer<'de>) -> Result<T, Misfit>) -> Result<T, Misfit> {
         let content = self.content.ok_or_else(Misfit::default)?;
-        read(content).map_err(|misfit| misfit.at(content.node.place).within(step(self.name, self.variants)))
+        read(content).map_err(|misfit| at_node(misfit, content.node).within(step(self.name, self.variants)))
     }
 }
 

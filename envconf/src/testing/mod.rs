@@ -33,9 +33,12 @@
 //! # }
 //! ```
 //!
+//! [`Deployment`] has more: another environment, plain layers, content of another type.
+//!
 //! Nothing here protects anything: keys live and die with the process that made them.
 
 mod contract;
+mod deployment;
 
 pub use self::contract::{BrokenContract, contract};
 
@@ -51,6 +54,8 @@ use crate::kms::{BoxFuture, Context, KeyServices, Kms, KmsError, LocalKey, Wrapp
 use crate::load::EncryptedConfig;
 use crate::load::Loader;
 use crate::pair::{Pair, Seal};
+
+pub use self::deployment::Deployment;
 
 /// A key service in memory, with one key. Clones are the same service.
 #[derive(Clone)]
@@ -214,18 +219,7 @@ pub fn loader_with<T: EncryptedConfig>(
     toml: &str,
     kms: &MemoryKms,
 ) -> Result<Loader<T>, Error> {
-    let dir = dir.as_ref();
-    let environment: Name = "default".parse()?;
-    let signers = signers::<T>()?;
-    seal_signed::<T>(dir, environment.clone(), ContentType::Toml, toml.as_bytes(), kms, &signers)?;
-    let nothing: [(&str, &str); 0] = [];
-    let loader = Loader::new().dir(dir).environment(environment.as_str()).variables(nothing);
-    let loader = loader.kms(kms.clone()).trust(kms.key().to_string());
-    if signers.is_empty() {
-        return Ok(loader);
-    }
-    let public: Vec<_> = signers.iter().map(|signer| signer.public().to_string()).collect();
-    Ok(loader.signers(public.join(",")))
+    Deployment::new(dir.as_ref()).content(toml).kms(kms).loader()
 }
 
 /// Seals content as the pair of `T` in this environment and folder, for the key of `kms`. An old pair there is

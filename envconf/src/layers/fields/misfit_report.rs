@@ -83,7 +83,7 @@ fn complaint(field: &Field, steps: &[Step], is_hidden: bool, fact: Fact) -> Comp
             let expected = format!("{} as the key", key.map_or("something else", written_type::in_words));
             Complaint::WrongType { expected }
         }
-        Fact::Type | Fact::Claimed(_) | Fact::Expected(_) | Fact::Inline => {
+        Fact::Type | Fact::Claimed(_) | Fact::Expected(_) | Fact::FieldOf(..) | Fact::Inline => {
             Complaint::WrongType { expected: wrong_type(field, steps, fact) }
         }
     }
@@ -99,6 +99,7 @@ fn wrong_type(field: &Field, steps: &[Step], fact: Fact) -> String {
     match (written, fact) {
         (Some(ty), _) => ty.to_owned(),
         (None, Fact::Expected(asked)) => asked.to_owned(),
+        (None, Fact::FieldOf(name, field)) => format!("the type of {name}::{field}"),
         (None, Fact::Inline) => "a list or table".to_owned(),
         (None, _) => format!("what {} has there", field.ty),
     }

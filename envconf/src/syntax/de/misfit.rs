@@ -37,6 +37,8 @@ pub(crate) enum Fact {
     Type,
     /// The type asked for this, by a name of serde's data model or its own.
     Expected(&'static str),
+    /// It is not of the type that this struct has for this field.
+    FieldOf(&'static str, &'static str),
     /// A function of this library reads values of this form only.
     #[cfg_attr(not(feature = "units"), expect(dead_code, reason = "only the module of units makes it"))]
     Form(&'static str),
@@ -99,6 +101,14 @@ impl Misfit {
     pub(super) fn or_fact(mut self, fact: Fact) -> Self {
         if self.is_here() && self.fact == Fact::Type {
             self.fact = fact;
+        }
+        self
+    }
+
+    /// Says of which struct the value is a field, if nothing is known of its type.
+    pub(super) fn in_struct(mut self, name: &'static str) -> Self {
+        if let (Fact::Type, [Step::Field(field)]) = (self.fact, self.inward.as_slice()) {
+            self.fact = Fact::FieldOf(name, field);
         }
         self
     }

@@ -33,7 +33,7 @@ pub(super) struct Source<'text> {
     ignored: IgnoredKeys,
 }
 
-impl Source<'_> {
+impl<'text> Source<'text> {
     pub(super) fn new(with_scalars: bool) -> Self {
         Self {
             container: OnceCell::new(),
@@ -49,12 +49,14 @@ impl Source<'_> {
         self.gave_scalar.get()
     }
 
+    /// The list or map that the text is, if somebody asked for it.
+    pub(super) fn node(&self) -> Option<&Node<'text>> {
+        self.container.get()?.as_ref()
+    }
+
     /// The keys that the type ignored.
     pub(super) fn ignored(&self) -> Vec<IgnoredKey> {
-        match self.container.get() {
-            Some(Some(node)) => self.ignored.found_in(node),
-            _ => Vec::new(),
-        }
+        self.node().map(|node| self.ignored.found_in(node)).unwrap_or_default()
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn key(settings: &Settings, rules: Option<&[Trusted]>, listed: Option
 
 /// Says where no key was found.
 fn missing(services: &KeyServices) -> String {
-    match (services.store(), services.found_for()) {
+    match (services.store(), services.directory()) {
         (Some(store), Some(directory)) => format!(
             "the key store {} has no key that is enabled for {}",
             store.directory().display(),

@@ -1,0 +1,80 @@
+//! Who said which keys are trusted, and how that reads in an error.
+
+use super::policy::{Policy, Trusted};
+use crate::base::{KeyRef, escape, key_ref};
+use crate::kms::KeyServices;
+
+/// What set the trusted keys of a policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum TrustSource {
+    /// Nothing: local keys at hand are trusted.
+    #[default]
+    Nothing,
+    /// `Policy::trust`.
+    Caller,
+    /// `Loader::trust`.
+    Loader,
+    /// `ENVCONF_TRUST`.
+    Variable,
+    /// The attribute `trust`, for this environment or for all.
+    Attribute { for_all: bool },
+    /// The attribute `trust`, which names only these other environments.
+    OtherEnvironments(Vec<&'static str>),
+}
+
+/// Lists what `policy` trusts and where that was said, one line each.
+pub(super) fn lines(policy: &Policy, services: &KeyServices) -> Vec<String> {
+    let environment = &policy.environment;
+    let by = match &policy.trusted_by {
+        TrustSource::Nothing => None,
+        TrustSource::Caller => Some("the caller".to_owned()),
+        TrustSource::Loader => Some("Loader::trust".to_owned()),
+        TrustSource::Variable => Some("ENVCONF_TRUST".to_owned()),
+        TrustSource::Attribute { for_all: true } => Some("the attribute trust".to_owned()),
+        TrustSource::Attribute { for_all: false } => Some(format!("the attribute trust for {environment}")),
+        TrustSource::OtherEnvironments(others) => {
+            let others = others.join(", ");
+            let silent = format!("the attribute trust has no entry for {environment}, only for {others}");
+            return std::iter::once(silent).chain(given(policy, services)).collect();
+        }
+    };
+    let mut lines = Vec::new();
+    if let (Some(by), Some(list)) = (by, &policy.trust) {
+        let keys: Vec<String> = list.iter().map(ToString::to_string).collect();
+        lines.push(format!("trusted by {by}: {}", keys.join(", ")));
+    }
+    lines.extend(given(policy, services));
+    if lines.is_empty() {
+        lines.push("nothing sets trust, and no local key is given, or enabled for this directory".to_owned());
+    }
+    lines
+}
+
+/// The local keys that are trusted because they are at hand.
+fn given(policy: &Policy, services: &KeyServices) -> Vec<String> {
+    let mut lines: Vec<String> = services
+        .given_by()
+        .map(|(key, by)| format!("trusted local key, given by {by}: {}", key.key_ref()))
+        .collect();
+    if services.has_command() {
+        lines.push("trusted local keys: those that ENVCONF_KEY_CMD prints".to_owned());
+    }
+    let names = |key: &KeyRef| match &policy.trust {
+        None => true,
+        Some(list) => list.iter().any(|trusted| match trusted {
+            Trusted::Local => true,
+            Trusted::Key(trusted) => trusted == key && key.provider() == key_ref::LOCAL_PROVIDER,
+        }),
+    };
+    if !services.are_given() {
+        let enabled = services.enabled().unwrap_or_default();
+        lines.extend(enabled.iter().filter(|key| names(key)).map(|key| match services.directory() {
+            Some(directory) => {
+                let directory = directory.to_string_lossy().into_owned();
+                format!("trusted local key, enabled for {}: {key}", escape(&directory))
+            }
+            None => format!("trusted local key of the key store: {key}"),
+        }));
+    }
+    lines
+}

@@ -1,0 +1,99 @@
+//! The derive where envconf is a dependency by another name, and re-exported by a module.
+
+use conf::{EncryptedConfig, SecretString};
+
+/// As a program writes it that depends on `conf = { package = "envconf", … }`.
+#[derive(EncryptedConfig)]
+#[envconf(crate = "conf", name = "app", env_prefix = "APP", validate = Renamed::judge)]
+pub struct Renamed {
+    /// A literal.
+    #[envconf(default = 8080, validate = above_zero)]
+    pub port: u16,
+    /// An expression.
+    #[envconf(default = 60 * 60)]
+    pub seconds: u64,
+    /// What a function returns.
+    #[envconf(default_with = one)]
+    pub one: u8,
+    /// A secret.
+    pub token: Option<SecretString>,
+    /// A struct.
+    #[envconf(nested)]
+    pub inner: Inner,
+    /// A struct that may be absent.
+    #[envconf(nested)]
+    pub optional: Option<Generic<u8>>,
+    /// A struct in the same table.
+    #[envconf(flatten)]
+    pub flat: Flat,
+    /// Nothing that is loaded.
+    #[envconf(skip)]
+    pub skipped: Vec<u8>,
+}
+
+impl Renamed {
+    fn judge(&self) -> Result<(), &'static str> {
+        if self.port < 60_000 { Ok(()) } else { Err("below 60000, please") }
+    }
+}
+
+fn above_zero(port: &u16) -> Result<(), &'static str> {
+    if *port > 0 { Ok(()) } else { Err("above 0, please") }
+}
+
+fn one() -> u8 {
+    1
+}
+
+/// By an absolute path.
+#[derive(EncryptedConfig)]
+#[envconf(crate = "::conf")]
+pub struct Inner {
+    /// A list.
+    #[envconf(default)]
+    pub list: Vec<String>,
+}
+
+/// With a parameter.
+#[derive(EncryptedConfig)]
+#[envconf(crate = "conf")]
+pub struct Generic<T> {
+    /// Of its type.
+    pub value: T,
+}
+
+/// What a library might re-export.
+pub mod reexported {
+    pub use conf::*;
+}
+
+/// Through a module of this crate.
+#[derive(EncryptedConfig)]
+#[envconf(crate = "crate::reexported")]
+pub struct Flat {
+    /// A value.
+    pub name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use conf::{ExposeSecret as _, testing};
+
+    use super::*;
+
+    #[test]
+    fn it_loads() {
+        Renamed::check().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let toml = "name = 'n'\ntoken = 't'\n[inner]\nlist = ['a']\n[optional]\nvalue = 3";
+        let config = testing::loader::<Renamed>(dir.path(), toml).unwrap().load().unwrap();
+        assert_eq!((config.port, config.seconds, config.one), (8080, 3600, 1));
+        assert_eq!((config.flat.name.as_str(), config.inner.list.len()), ("n", 1));
+        assert_eq!(config.optional.as_ref().map(|optional| optional.value), Some(3));
+        assert_eq!(config.token.as_ref().map(|token| token.expose_secret()), Some("t"));
+        assert!(config.skipped.is_empty());
+        let loader = testing::loader::<Renamed>(dir.path(), toml).unwrap();
+        let error = loader.variables([("APP__PORT", "60000")]).load().map(drop).unwrap_err();
+        assert!(error.to_string().contains("below 60000"), "{error}");
+    }
+}
