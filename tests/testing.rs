@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use envconf::kms::KmsError;
-use envconf::testing::{self, MemoryKms};
+use envconf::testing::{self, Deployment, MemoryKms};
 use envconf::{ContentType, EncryptedConfig, ExposeSecret, Kind, SecretString};
 
 #[derive(EncryptedConfig)]
@@ -100,4 +100,93 @@ fn its_wrapped_keys_are_bound_to_name_environment_and_service() {
     load("prod", &kms).unwrap();
     assert_eq!(load("test", &kms).unwrap_err().kind(), Kind::UnwrapFailed);
     assert_eq!(load("prod", &other).unwrap_err().kind(), Kind::NoTrustedRecipient);
+}
+
+#[derive(EncryptedConfig, Debug)]
+#[envconf(name = "layered", env_prefix = "LAYERED", signers = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")]
+struct Layered {
+    #[envconf(default = 1)]
+    a: u8,
+    #[envconf(default = 1)]
+    b: u8,
+    #[envconf(default = 1)]
+    c: u8,
+    #[envconf(default = 1)]
+    d: u8,
+    token: SecretString,
+}
+
+#[test]
+fn a_deployment_has_an_environment_plain_layers_and_signatures() {
+    let dir = tempfile::tempdir().unwrap();
+    let kms = MemoryKms::new();
+    let deployment = || {
+        Deployment::<Layered>::new(dir.path())
+            .environment("prod")
+            .defaults("a = 2\nb = 2\nc = 2")
+            .environment_defaults("b = 3\nc = 3")
+            .content_as(ContentType::Json, br#"{"c": 4, "token": "x"}"#)
+            .kms(&kms)
+    };
+    let loaded = deployment().loader().unwrap().variables([("LAYERED__D", "5")]).load().unwrap();
+    assert_eq!((loaded.a, loaded.b, loaded.c, loaded.d), (2, 3, 4, 5));
+    assert_eq!(loaded.token.expose_secret(), "x");
+    let file = |path: &str| {
+        let origin = loaded.origin(path).unwrap().to_string();
+        [
+            "layered.defaults.toml",
+            "layered.prod.defaults.toml",
+            "layered.prod.conf.enc",
+            "variable LAYERED__D",
+        ]
+        .into_iter()
+        .find(|name| origin.contains(name))
+        .unwrap()
+    };
+    assert_eq!(
+        ["a", "b", "c", "d"].map(file),
+        [
+            "layered.defaults.toml",
+            "layered.prod.defaults.toml",
+            "layered.prod.conf.enc",
+            "variable LAYERED__D"
+        ]
+    );
+    // Again, over the files that are there.
+    assert_eq!(deployment().defaults("a = 7").loader().unwrap().load().unwrap().a, 7);
+
+    kms.fail(KmsError::refused("no"));
+    assert_eq!(deployment().loader().map(drop).unwrap_err().exit_code(), 42);
+    kms.recover();
+    let loader = deployment().loader().unwrap();
+    kms.fail(KmsError::refused("no"));
+    assert_eq!(loader.load().map(drop).unwrap_err().exit_code(), 42);
+
+    let nowhere = Deployment::<Layered>::new(dir.path()).environment_defaults("a = 1").loader();
+    assert_eq!(nowhere.map(drop).unwrap_err().kind(), Kind::Usage);
+    let unnamed = Deployment::<Layered>::new(dir.path()).environment("not a name").loader();
+    assert_eq!(unnamed.map(drop).unwrap_err().kind(), Kind::Usage);
+    let secret = Deployment::<Layered>::new(dir.path()).defaults("token = 'x'").content("token = 'y'");
+    let error = secret.loader().unwrap().load().map(drop).unwrap_err();
+    assert!(error.to_string().contains("a secret does not belong in a plain layer"), "{error}");
+}
+
+#[derive(EncryptedConfig, Debug)]
+#[envconf(name = "app", env_prefix = "APP")]
+struct OfTheProcess {
+    port: u16,
+}
+
+#[test]
+fn the_instance_of_the_process_is_loaded_by_a_given_loader() {
+    let dir = tempfile::tempdir().unwrap();
+    let loader = |toml: &str| testing::loader::<OfTheProcess>(dir.path(), toml).unwrap();
+    let failed = OfTheProcess::init_global(loader("port = 'x'"));
+    assert_eq!(failed.unwrap_err().kind(), Kind::DoesNotFit);
+    let first = OfTheProcess::init_global(loader("port = 1")).unwrap();
+    assert_eq!(first.port, 1);
+    let error = OfTheProcess::init_global(loader("port = 2")).unwrap_err();
+    assert_eq!(error.kind(), Kind::Usage);
+    assert!(error.to_string().contains("OfTheProcess"), "{error}");
+    assert!(std::ptr::eq(OfTheProcess::global().unwrap(), first));
 }

@@ -73,7 +73,11 @@ pub(crate) const STRUCT: Table = Table {
 pub(crate) const FIELD: Table = Table {
     place: "field",
     attributes: &[
-        known("default", &[Form::Nothing, Form::Literal, Form::Expression], "default` or `default = 10"),
+        known(
+            "default",
+            &[Form::Nothing, Form::Literal, Form::Expression],
+            "default`, `default = 10` or `default = Level::Info",
+        ),
         known("default_with", &[Form::Path], "default_with = path::to::function"),
         known("env", &[Form::String], "env = \"NAME\""),
         known("no_env", &[Form::Nothing], "no_env"),

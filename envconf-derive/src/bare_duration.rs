@@ -32,7 +32,7 @@ fn find(ty: &Type) -> Option<Span> {
     match ty {
         Type::Path(path) if path.qself.is_none() => {
             if is_std_duration(&path.path) {
-                return Some(path.span());
+                return path.path.segments.last().map(|segment| segment.span());
             }
             let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
                 return None;

@@ -34,7 +34,7 @@ struct Renamed {
     h: u8,
 }
 
-#[derive(EncryptedConfig, Deserialize)]
+#[derive(EncryptedConfig, Deserialize, Default)]
 #[serde(default)]
 struct Flat {
     #[serde(flatten)]
