@@ -44,10 +44,7 @@ fn text(key: &LocalKey) -> String {
 fn each_source_of_trust_is_named_with_its_keys() {
     let project = Project::toml("port = 1");
     let load = |variables: &[(&str, &str)]| project.loader_without_key::<App>(variables).load();
-    assert_eq!(
-        notes(load(&[])),
-        ["nothing sets trust, and no local key is given, or enabled for this directory"]
-    );
+    assert!(notes(load(&[])).is_empty(), "nothing is trusted, and the advice says what to do");
     let list = "tencent:ap-guangzhou:1,local:-:0123456789abcdef";
     let trusted = "tencent:ap-guangzhou:1, local:-:0123456789abcdef";
     assert_eq!(notes(load(&[("ENVCONF_TRUST", list)])), [format!("trusted by ENVCONF_TRUST: {trusted}")]);

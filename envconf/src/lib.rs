@@ -64,7 +64,7 @@ pub mod __vectors;
 #[cfg(doctest)]
 #[doc = include_str!("../../envconf-derive/docs/attributes.md")]
 mod attributes_manual {}
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "units"))]
 #[doc = include_str!("../docs/layers.md")]
 mod layers_chapter {}
 #[cfg(doctest)]

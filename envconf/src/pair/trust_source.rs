@@ -22,7 +22,7 @@ pub(crate) enum TrustSource {
     OtherEnvironments(Vec<&'static str>),
 }
 
-/// Lists what `policy` trusts and where that was said, one line each.
+/// Lists what `policy` trusts and where that was said, one line each; none where nothing is trusted.
 pub(super) fn lines(policy: &Policy, services: &KeyServices) -> Vec<String> {
     let environment = &policy.environment;
     let by = match &policy.trusted_by {
@@ -44,9 +44,6 @@ pub(super) fn lines(policy: &Policy, services: &KeyServices) -> Vec<String> {
         lines.push(format!("trusted by {by}: {}", keys.join(", ")));
     }
     lines.extend(given(policy, services));
-    if lines.is_empty() {
-        lines.push("nothing sets trust, and no local key is given, or enabled for this directory".to_owned());
-    }
     lines
 }
 
