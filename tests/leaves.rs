@@ -29,7 +29,7 @@ fn problems<T: EncryptedConfig>(toml: &str) -> Vec<String> {
 #[track_caller]
 fn problems_of_variable<T: EncryptedConfig>(name: &str, text: &str) -> Vec<String> {
     let error = load::<T>("", &[(name, text)]).err().expect("it should not fit");
-    error.problems().iter().map(|problem| told(problem)).collect()
+    error.problems().iter().map(told).collect()
 }
 
 fn without_place(text: &str) -> String {

@@ -102,7 +102,7 @@ fn what_does_not_fit_is_told_by_an_example() {
         assert!(shown.starts_with(&format!("{name}: {problem}, at ")), "{variable}: {shown}");
     }
     let error = load("waits = ['1s', 'x']\n[sizes]\na = [1, 'y']", &[]).unwrap_err();
-    let shown: Vec<String> = error.problems().iter().map(|problem| told(problem)).collect();
+    let shown: Vec<String> = error.problems().iter().map(told).collect();
     assert!(shown[0].starts_with(&format!("waits[1]: {duration}")), "{shown:?}");
     assert!(shown[1].starts_with(&format!("sizes.a[1]: {size}")), "{shown:?}");
 }

@@ -36,7 +36,7 @@ fn skip_literal(input: ParseStream<'_>) -> Option<()> {
 pub(crate) fn tokens(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let mut tokens: Vec<TokenTree> = Vec::new();
     let mut depth = 0_usize;
-    while !input.is_empty() && !(depth == 0 && input.peek(Token![,])) {
+    while !(input.is_empty() || depth == 0 && input.peek(Token![,])) {
         let token: TokenTree = input.parse()?;
         if let TokenTree::Punct(punct) = &token {
             match punct.as_char() {

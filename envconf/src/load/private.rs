@@ -24,20 +24,20 @@ pub const FIELD: Field = Field::EMPTY;
     label = "add `#[envconf(nested)]`, or derive serde's Deserialize for `{Self}`",
     note = "a type that derives `EncryptedConfig` is read field by field, with `#[envconf(nested)]`; any other type, and each type within a list, map or Option, derives `serde::Deserialize`"
 )]
-pub trait Leaf: Sized {
+pub trait LeafValue: Sized {
     /// Reads the value.
     fn read(given: Given<'_, '_>) -> Result<Self, Misfit>;
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: DeserializeOwned> Leaf for T {
+impl<T: DeserializeOwned> LeafValue for T {
     fn read(given: Given<'_, '_>) -> Result<Self, Misfit> {
         T::deserialize(given)
     }
 }
 
 /// A leaf that must be given, or has a literal default.
-pub fn leaf<T: Leaf>(fields: &mut Fields<'_>, index: usize) -> Option<T> {
+pub fn leaf<T: LeafValue>(fields: &mut Fields<'_>, index: usize) -> Option<T> {
     leaf_with(fields, index, |given| T::read(given))
 }
 
@@ -51,7 +51,11 @@ pub fn leaf_with<T>(
 }
 
 /// A leaf whose default is made by `default`: the type's own, a function's, or `None`.
-pub fn leaf_or<T: Leaf>(fields: &mut Fields<'_>, index: usize, default: impl FnOnce() -> T) -> Option<T> {
+pub fn leaf_or<T: LeafValue>(
+    fields: &mut Fields<'_>,
+    index: usize,
+    default: impl FnOnce() -> T,
+) -> Option<T> {
     leaf_or_with(fields, index, |given| T::read(given), default)
 }
 

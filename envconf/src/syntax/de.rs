@@ -23,8 +23,8 @@ use toml::value::Datetime;
 pub(crate) use self::ignored::IgnoredKey;
 use self::ignored::IgnoredKeys;
 use self::misfit::Claim;
-pub(crate) use self::misfit::{Fact, Misfit, Step, path_of_steps};
-use self::text::{Source, TextDeserializer};
+pub(crate) use self::misfit::{Fact, Misfit, ValueStep, path_of_steps};
+use self::text::{ParsedText, TextDeserializer};
 use super::tree::{Entry, Node, Table, Value};
 
 /// What became of a value: the type's reading of it, and the keys in it that the type ignored.
@@ -49,10 +49,10 @@ pub(crate) fn from_node<T>(
 /// A type that asks for nothing in particular is given what the text is in TOML. Where it does not take that, it is
 /// given the text.
 pub(crate) fn from_text<T>(text: &str, read: impl Fn(Given<'_, '_>) -> Result<T, Misfit>) -> Reading<T> {
-    let source = Source::new(true);
+    let source = ParsedText::new(true);
     let value = read(Given(GivenSource::Text(TextDeserializer::of_variable(text, &source))));
     if value.is_err() && source.gave_scalar() {
-        let source = Source::new(false);
+        let source = ParsedText::new(false);
         let value = read(Given(GivenSource::Text(TextDeserializer::of_variable(text, &source))));
         if value.is_ok() {
             return Reading { value, ignored: source.ignored() };
@@ -190,7 +190,7 @@ fn in_table(misfit: Misfit, table: &Table<'_>, fields: Option<&'static [&'static
     match claim {
         Claim::Missing(name) | Claim::Twice(name) if !is_safe(name) => misfit.said(Fact::Type),
         Claim::Missing(name) if is_here(name) && table.get(name).is_none() => {
-            misfit.said(Fact::Missing).within(Step::Field(name))
+            misfit.said(Fact::Missing).within(ValueStep::Field(name))
         }
         Claim::Missing(name) => misfit.said(Fact::MissingBelow(name)),
         Claim::Twice(name) => misfit.said(Fact::Twice(name)),
@@ -401,7 +401,7 @@ impl<'de> de::SeqAccess<'de> for ArrayAccess<'de> {
         let index = self.index;
         self.index += 1;
         let value = seed.deserialize(NodeDeserializer { node, ignored: self.ignored });
-        value.map(Some).map_err(|misfit| at_node(misfit, node).within(Step::Index(index)))
+        value.map(Some).map_err(|misfit| at_node(misfit, node).within(ValueStep::Index(index)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -418,15 +418,15 @@ struct TableAccess<'de> {
 }
 
 /// A key as the type declares it, if it is one of `declared`.
-fn step(key: &str, declared: &'static [&'static str]) -> Step {
+fn step(key: &str, declared: &'static [&'static str]) -> ValueStep {
     match declared.iter().find(|known| **known == key) {
-        Some(known) => Step::Field(known),
-        None => Step::Key(key.to_owned()),
+        Some(known) => ValueStep::Field(known),
+        None => ValueStep::Key(key.to_owned()),
     }
 }
 
 impl TableAccess<'_> {
-    fn step(&self, key: &str) -> Step {
+    fn step(&self, key: &str) -> ValueStep {
         step(key, self.fields.unwrap_or_default())
     }
 }

@@ -5,7 +5,7 @@
 use super::Fields;
 use crate::base::{Complaint, Origin, suggest, written_type};
 use crate::meta::Field;
-use crate::syntax::{Fact, IgnoredKey, Misfit, Place, Step, path_of_steps};
+use crate::syntax::{Fact, IgnoredKey, Misfit, Place, ValueStep, path_of_steps};
 
 /// What is said where nothing more is known than the table.
 const IGNORED_IN_SECRET: &str = "a key in it is one that its type does not know";
@@ -55,15 +55,15 @@ impl Fields<'_> {
 }
 
 /// The steps that may be shown: below a secret those before the first key that only the content has.
-fn shown<'s>(field: &Field, steps: &'s [Step]) -> &'s [Step] {
-    let first_key = steps.iter().position(|step| matches!(step, Step::Key(_)));
+fn shown<'s>(field: &Field, steps: &'s [ValueStep]) -> &'s [ValueStep] {
+    let first_key = steps.iter().position(|step| matches!(step, ValueStep::Key(_)));
     match first_key {
         Some(first) if field.secret => &steps[..first],
         _ => steps,
     }
 }
 
-fn complaint(field: &Field, steps: &[Step], is_hidden: bool, fact: Fact) -> Complaint {
+fn complaint(field: &Field, steps: &[ValueStep], is_hidden: bool, fact: Fact) -> Complaint {
     let rule = |text: String| Complaint::Rule(text);
     match fact {
         Fact::Form(form) => Complaint::WrongType { expected: form.to_owned() },
@@ -90,7 +90,7 @@ fn complaint(field: &Field, steps: &[Step], is_hidden: bool, fact: Fact) -> Comp
 }
 
 /// The type of the item at fault as far as it is known: as written, or as the type asked for it.
-fn wrong_type(field: &Field, steps: &[Step], fact: Fact) -> String {
+fn wrong_type(field: &Field, steps: &[ValueStep], fact: Fact) -> String {
     if steps.is_empty() && field.deserialize_with.is_some() {
         // What the function reads is not what the type reads.
         return field.ty.to_owned();
@@ -106,17 +106,17 @@ fn wrong_type(field: &Field, steps: &[Step], fact: Fact) -> String {
 }
 
 /// The type, as written, of what `steps` lead to within the type `written`; `None` if only the program knows.
-fn type_at<'t>(written: &'t str, steps: &[Step]) -> Option<&'t str> {
+fn type_at<'t>(written: &'t str, steps: &[ValueStep]) -> Option<&'t str> {
     steps.iter().try_fold(written, |ty, step| match step {
-        Step::Index(index) => written_type::item(ty, *index),
-        Step::Key(_) => written_type::value(ty),
-        Step::Field(_) => None,
+        ValueStep::Index(index) => written_type::item(ty, *index),
+        ValueStep::Key(_) => written_type::value(ty),
+        ValueStep::Field(_) => None,
     })
 }
 
-fn unknown_key(key: Option<&Step>, known: &'static [&'static str]) -> Complaint {
+fn unknown_key(key: Option<&ValueStep>, known: &'static [&'static str]) -> Complaint {
     let suggestion = match key {
-        Some(Step::Key(key)) => suggest::nearest(key, known.iter().copied()).map(str::to_owned),
+        Some(ValueStep::Key(key)) => suggest::nearest(key, known.iter().copied()).map(str::to_owned),
         _ => None,
     };
     Complaint::UnknownKey { suggestion, known }

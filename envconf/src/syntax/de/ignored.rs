@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 
-use super::misfit::Step;
+use super::misfit::ValueStep;
 use crate::syntax::tree::{Entry, Node, Place, Value};
 
 /// A key that the type ignored.
 pub(crate) struct IgnoredKey {
     /// From the leaf to the key.
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<ValueStep>,
     pub(crate) place: Place,
     /// The keys that the type has there, as far as it said so.
     pub(crate) known: &'static [&'static str],
@@ -55,18 +55,18 @@ impl IgnoredKeys {
     }
 }
 
-fn collect(node: &Node<'_>, notes: &[Note], steps: &mut Vec<Step>, found: &mut Vec<IgnoredKey>) {
+fn collect(node: &Node<'_>, notes: &[Note], steps: &mut Vec<ValueStep>, found: &mut Vec<IgnoredKey>) {
     match &node.value {
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                steps.push(Step::Index(index));
+                steps.push(ValueStep::Index(index));
                 collect(item, notes, steps, found);
                 steps.pop();
             }
         }
         Value::Table(table) => {
             for entry in table.entries() {
-                steps.push(Step::Key(entry.key.to_string()));
+                steps.push(ValueStep::Key(entry.key.to_string()));
                 match notes.binary_search_by_key(&address(entry), |note| note.entry) {
                     Ok(index) => found.push(IgnoredKey {
                         steps: steps.clone(),

@@ -12,7 +12,7 @@ use crate::syntax::tree::{Place, segment};
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Misfit {
     /// From the value outwards to the leaf.
-    inward: Vec<Step>,
+    inward: Vec<ValueStep>,
     /// Where the value begins in its text, if it is one of a tree.
     pub(crate) place: Option<Place>,
     pub(crate) fact: Fact,
@@ -20,7 +20,7 @@ pub struct Misfit {
 
 /// One step of a path below a leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum ValueStep {
     /// An item of a list, from 0.
     Index(usize),
     /// A field or variant that the type declares.
@@ -82,7 +82,7 @@ impl Misfit {
         self
     }
 
-    pub(super) fn within(mut self, step: Step) -> Self {
+    pub(super) fn within(mut self, step: ValueStep) -> Self {
         self.inward.push(step);
         self
     }
@@ -107,7 +107,7 @@ impl Misfit {
 
     /// Says of which struct the value is a field, if nothing is known of its type.
     pub(super) fn in_struct(mut self, name: &'static str) -> Self {
-        if let (Fact::Type, [Step::Field(field)]) = (self.fact, self.inward.as_slice()) {
+        if let (Fact::Type, [ValueStep::Field(field)]) = (self.fact, self.inward.as_slice()) {
             self.fact = Fact::FieldOf(name, field);
         }
         self
@@ -119,7 +119,7 @@ impl Misfit {
     }
 
     /// The steps from the leaf to the value.
-    pub(crate) fn into_steps(self) -> Vec<Step> {
+    pub(crate) fn into_steps(self) -> Vec<ValueStep> {
         let mut steps = self.inward;
         steps.reverse();
         steps
@@ -127,13 +127,13 @@ impl Misfit {
 }
 
 /// The path that `steps` make behind that of a leaf, such as `[2].port`.
-pub(crate) fn path_of_steps(steps: &[Step]) -> String {
+pub(crate) fn path_of_steps(steps: &[ValueStep]) -> String {
     let mut path = String::new();
     for step in steps {
         match step {
-            Step::Index(index) => path.push_str(&format!("[{index}]")),
-            Step::Field(key) => path.extend([".", &*segment(key)]),
-            Step::Key(key) => path.extend([".", &*segment(key)]),
+            ValueStep::Index(index) => path.push_str(&format!("[{index}]")),
+            ValueStep::Field(key) => path.extend([".", &*segment(key)]),
+            ValueStep::Key(key) => path.extend([".", &*segment(key)]),
         }
     }
     path

@@ -18,11 +18,11 @@ use crate::syntax::{json, toml};
 pub(super) struct TextDeserializer<'de, 'text> {
     text: &'text str,
     /// What the text is once it is parsed; `None` for keys, which are always texts.
-    source: Option<&'de Source<'text>>,
+    source: Option<&'de ParsedText<'text>>,
 }
 
 /// What one reading of a text found out.
-pub(super) struct Source<'text> {
+pub(super) struct ParsedText<'text> {
     /// The list or map that the text is, once somebody has asked for it.
     container: OnceCell<Option<Node<'text>>>,
     /// The boolean, number or quoted string that the text is in TOML, likewise.
@@ -33,7 +33,7 @@ pub(super) struct Source<'text> {
     ignored: IgnoredKeys,
 }
 
-impl<'text> Source<'text> {
+impl<'text> ParsedText<'text> {
     pub(super) fn new(with_scalars: bool) -> Self {
         Self {
             container: OnceCell::new(),
@@ -62,7 +62,7 @@ impl<'text> Source<'text> {
 
 impl<'de, 'text: 'de> TextDeserializer<'de, 'text> {
     /// Of a variable, or of a line of dotenv content.
-    pub(super) fn of_variable(text: &'text str, source: &'de Source<'text>) -> Self {
+    pub(super) fn of_variable(text: &'text str, source: &'de ParsedText<'text>) -> Self {
         Self { text, source: Some(source) }
     }
 
