@@ -1,6 +1,6 @@
 //! Layers as variables: a name and a text for each leaf, such that loading these variables gives what loading the
-//! layers gives (api.md §3, "The application's variables"). Without the type a table is taken for a struct: a field that
-//! is a map finds no variable of its own.
+//! layers gives (api.md §3, "The application's variables"). One exception: a text such as `8080` is a number to a type
+//! without a tag. Without the type a table is taken for a struct: a field that is a map finds no variable of its own.
 //!
 //! Nobody authenticates a plain layer, so it adds a variable only under a prefix, which the caller chooses.
 

@@ -19,6 +19,7 @@ use std::slice;
 use serde::de::{self, DeserializeSeed, Deserializer as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use toml::value::Datetime;
+use zeroize::Zeroizing;
 
 pub(crate) use self::ignored::IgnoredKey;
 use self::ignored::IgnoredKeys;
@@ -421,7 +422,7 @@ struct TableAccess<'de> {
 fn step(key: &str, declared: &'static [&'static str]) -> ValueStep {
     match declared.iter().find(|known| **known == key) {
         Some(known) => ValueStep::Field(known),
-        None => ValueStep::Key(key.to_owned()),
+        None => ValueStep::Key(Zeroizing::new(key.to_owned())),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use zeroize::Zeroizing;
+
 use super::misfit::ValueStep;
 use crate::syntax::tree::{Entry, Node, Place, Value};
 
@@ -66,7 +68,7 @@ fn collect(node: &Node<'_>, notes: &[Note], steps: &mut Vec<ValueStep>, found: &
         }
         Value::Table(table) => {
             for entry in table.entries() {
-                steps.push(ValueStep::Key(entry.key.to_string()));
+                steps.push(ValueStep::Key(Zeroizing::new(entry.key.to_string())));
                 match notes.binary_search_by_key(&address(entry), |note| note.entry) {
                     Ok(index) => found.push(IgnoredKey {
                         steps: steps.clone(),

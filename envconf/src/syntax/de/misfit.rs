@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de;
+use zeroize::Zeroizing;
 
 #[cfg(feature = "units")]
 use super::units::{NotBytes, NotDuration};
@@ -26,7 +27,7 @@ pub(crate) enum ValueStep {
     /// A field or variant that the type declares.
     Field(&'static str),
     /// A key that only the content has: below a secret it may be one itself.
-    Key(String),
+    Key(Zeroizing<String>),
 }
 
 /// What is wrong with a value, as far as the type tells it. Nothing of this comes from the content.
