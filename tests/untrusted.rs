@@ -33,7 +33,10 @@ fn notes<T>(loaded: Result<T, Error>) -> Vec<String> {
     for note in error.notes() {
         assert!(shown.contains(&format!("\n  {note}\n")), "notes stand before the advice: {shown}");
     }
-    error.notes().to_vec()
+    // The recipients come first, then what is trusted.
+    let recipients = error.notes().iter().take_while(|note| note.starts_with("recipient ")).count();
+    assert!(recipients > 0, "{shown}");
+    error.notes()[recipients..].to_vec()
 }
 
 fn text(key: &LocalKey) -> String {

@@ -274,7 +274,7 @@ impl KeyServices {
             if let Some(key) = found {
                 let directory = escape(&directory.to_string_lossy()).to_string();
                 return format!(
-                    "the key {key} is in your key store, but not enabled for {directory}: enable it with `envconf key enable {}`, if this project is the one it was made for",
+                    "the key {key} is in your key store, but not enabled for {directory}: if it belongs to this project, run `envconf key enable {}`",
                     key.key_id()
                 );
             }
@@ -282,11 +282,11 @@ impl KeyServices {
         let in_project = self.found_for.as_deref().and_then(key_in_project);
         if let Some(path) = in_project {
             return format!(
-                "{} is not used, because everybody who can write the project can put a key there: if it is yours, and git does not track it, `envconf init` moves it into your key store; or set ENVCONF_KEY_FILE",
+                "{} is not used, because everybody who can write the project can put a key there: if it is yours, move it into your key store with `envconf init`, or set ENVCONF_KEY_FILE",
                 escape(&path.to_string_lossy())
             );
         }
-        let advice = "install a colleague's key with `envconf init --local-key FILE`, or set ENVCONF_KEY, ENVCONF_KEY_FILE or ENVCONF_KEY_CMD";
+        let advice = "install the key with `envconf init --local-key FILE`, or set ENVCONF_KEY, ENVCONF_KEY_FILE or ENVCONF_KEY_CMD";
         match (&self.store, &self.found_for) {
             (None, Some(_)) => {
                 format!("{advice}; no key store was searched, because HOME and ENVCONF_HOME are not set")

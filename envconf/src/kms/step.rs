@@ -87,6 +87,9 @@ impl Step {
     pub(crate) fn error(name: &'static str, error: &Error) -> Self {
         let mut message = error.path().map_or_else(String::new, |path| format!("{}: ", path.display()));
         message.push_str(error.message());
+        for note in error.notes() {
+            let _ = write!(message, "; {note}");
+        }
         for problem in error.problems() {
             let _ = write!(message, "; {problem}");
         }

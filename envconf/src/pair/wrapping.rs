@@ -117,10 +117,9 @@ pub(crate) async fn candidates(
         return Err(if missing && lists_local {
             local_key_missing(section, services)
         } else if lists_local && policy.trust.is_none() {
-            untrusted(section, policy, services).advise(format!(
-                "{}; or set ENVCONF_TRUST, or the attribute trust = \"…\", to those recipients that you know to be yours",
-                services.missing_key_advice(keys_of(section))
-            ))
+            let trust = "if you know one of these recipients, trust it: set ENVCONF_TRUST, or the attribute trust = \"…\"";
+            untrusted(section, policy, services)
+                .advise(format!("{}\n{trust}", services.missing_key_advice(keys_of(section))))
         } else {
             untrusted(section, policy, services)
         });
@@ -191,29 +190,32 @@ async fn pins(
 
 /// Names every recipient, unbroken, what is trusted instead, and what to set; nothing has been sent.
 fn untrusted(section: &Section, policy: &Policy, services: &KeyServices) -> Error {
-    Error::new(Kind::NoTrustedRecipient, format!("none of its recipients is trusted: {}", list(section)))
-        .with_notes(trust_source::lines(policy, services))
+    let mut notes: Vec<String> =
+        keys_of(section).map(|key| format!("recipient {key}: not trusted")).collect();
+    notes.extend(trust_source::lines(policy, services));
+    Error::new(Kind::NoTrustedRecipient, "no trusted key can unwrap this data key")
+        .with_notes(notes)
         .advise_to_set(
             Remedy::Trust,
-            "set ENVCONF_TRUST or the attribute trust = \"…\" to those of them that you know to be yours",
+            "if you know one of these recipients, trust it: set ENVCONF_TRUST, or the attribute trust = \"…\"",
         )
 }
 
 fn local_key_missing(section: &Section, services: &KeyServices) -> Error {
-    Error::new(Kind::BadLocalKey, format!("no local key was found; its recipients are {}", list(section)))
+    let note = |key: &KeyRef| match key.provider() {
+        key_ref::LOCAL_PROVIDER => format!("recipient {key}: this local key was not found"),
+        _ => format!("recipient {key}: not trusted"),
+    };
+    Error::new(Kind::BadLocalKey, "no local key was found that can unwrap this data key")
+        .with_notes(keys_of(section).map(note).collect())
         .advise(format!(
-            "{}; for another key set ENVCONF_TRUST",
+            "{}\nif you know another of these recipients, trust it: set ENVCONF_TRUST",
             services.missing_key_advice(keys_of(section))
         ))
 }
 
 fn keys_of(section: &Section) -> impl Iterator<Item = &KeyRef> {
     section.recipients.iter().map(|recipient| &recipient.key)
-}
-
-fn list(section: &Section) -> String {
-    let keys: Vec<_> = section.recipients.iter().map(|recipient| recipient.key.to_string()).collect();
-    keys.join(" ")
 }
 
 /// Asks a key service on the worker, together with everybody who asks it the same.

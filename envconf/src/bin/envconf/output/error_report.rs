@@ -91,10 +91,11 @@ fn path(path: &Path) -> String {
 }
 
 fn causes(error: &Error) -> Vec<Value> {
+    let notes = error.notes().iter().map(|note| json!({ "message": note }));
     let problems = error.problems().iter().map(problem);
     let attempts = error.attempts().iter().map(attempt);
     let source = error.source().map(|source| json!({ "message": source.to_string() }));
-    problems.chain(attempts).chain(source).collect()
+    notes.chain(problems).chain(attempts).chain(source).collect()
 }
 
 fn problem(problem: &Problem) -> Value {

@@ -21,7 +21,7 @@ fn option(remedy: &Remedy) -> Option<String> {
         }
         Remedy::ContentType => "give --type toml, json, yaml, dotenv or raw",
         Remedy::Trust => {
-            "set ENVCONF_TRUST, --trust or the attribute trust = \"…\" to those of them that you know to be yours"
+            "if you know one of these recipients, trust it: use --trust, set ENVCONF_TRUST, or the attribute trust = \"…\""
         }
         Remedy::Recipients => {
             "add a [[rule]] with a glob that matches this path\nor name the recipients with -r"

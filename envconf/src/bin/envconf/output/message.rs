@@ -18,6 +18,9 @@ impl Message {
         let mut this = Self::default();
         let path = error.path().map(|path| format!("{}: ", escape(&path.to_string_lossy())));
         this.push(Some(label), &format!("{}{}", path.unwrap_or_default(), error.message()));
+        for note in error.notes() {
+            this.push(None, &format!("  {note}"));
+        }
         for problem in error.problems() {
             this.push(None, &format!("  {problem}"));
         }
