@@ -114,7 +114,7 @@ fn the_two_commands_are_those_of_ci() {
 fn the_command_has_every_syntax_and_every_key_service() {
     let features = features();
     // The rest are syntaxes and key services.
-    let others = ["default", "cli", "tools", "watch"];
+    let others = ["default", "cli", "tools", "units", "watch"];
     for feature in features.keys().filter(|feature| !others.contains(feature)) {
         assert!(features["cli"].contains(feature), "`cli` does not have `{feature}`");
     }
