@@ -99,7 +99,7 @@ impl Scripted {
     }
 }
 
-fn forward(upstream: &str, request: &Request) -> Vec<u8> {
+pub fn forward(upstream: &str, request: &Request) -> Vec<u8> {
     let mut stream = TcpStream::connect(upstream).unwrap();
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
     for (name, value) in &request.headers {

@@ -59,6 +59,6 @@ pub(crate) fn cache_key(source: &str, settings: [u8; 32], route: &Route) -> [u8;
     // A forked child has its parent's slots in memory, and perhaps one that is locked by nobody it has.
     digest.update(std::process::id().to_be_bytes());
     digest.update(settings);
-    digest.update(route.ca_file.as_ref().map_or(&[][..], |file| file.as_os_str().as_encoded_bytes()));
+    digest.update(route.settings());
     digest.finalize().into()
 }

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{CONNECTION, DATE, HeaderMap, HeaderName, HeaderValue};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -55,9 +55,18 @@ pub(crate) struct Request {
 /// How requests leave this machine.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Route {
-    /// Replaces the compiled-in root certificates.
+    /// Replaces the compiled-in root certificates: a PEM file, or a directory of them.
     pub(crate) ca_file: Option<PathBuf>,
+    /// This machine's own certificate, for servers that ask for one.
+    pub(crate) client_certificate: Option<ClientCertificate>,
     pub(crate) proxies: Proxies,
+}
+
+/// A certificate and its private key, as PEM files. Both are read when a client is built.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ClientCertificate {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Route {
@@ -80,15 +89,23 @@ impl Route {
                 .and_then(|file| file.into_string().ok())
                 .filter(|file| !file.is_empty()),
         };
-        Ok(Self { ca_file: ca_file.map(PathBuf::from), proxies: Proxies::from_variables(variables) })
+        Ok(Self {
+            ca_file: ca_file.map(PathBuf::from),
+            client_certificate: None,
+            proxies: Proxies::from_variables(variables),
+        })
     }
 
     /// A hash of every setting that an answer could depend on: proxies have passwords.
     pub(crate) fn settings(&self) -> [u8; 32] {
         let mut digest = Sha256::new_with_prefix(b"route");
-        let ca_file = self.ca_file.as_ref().map_or(&[][..], |file| file.as_os_str().as_encoded_bytes());
-        digest.update((ca_file.len() as u64).to_be_bytes());
-        digest.update(ca_file);
+        let own = self.client_certificate.as_ref();
+        let files = [&self.ca_file, &own.map(|own| own.certificate.clone()), &own.map(|own| own.key.clone())];
+        for file in files {
+            let file = file.as_ref().map_or(&[][..], |file| file.as_os_str().as_encoded_bytes());
+            digest.update((file.len() as u64).to_be_bytes());
+            digest.update(file);
+        }
         digest.update(self.proxies.settings());
         digest.finalize().into()
     }
@@ -99,6 +116,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// The `Date` header.
     pub(crate) date: Option<String>,
+    #[cfg_attr(not(feature = "vault"), allow(dead_code, reason = "only some services say things there"))]
+    pub(crate) headers: HeaderMap,
     pub(crate) body: SecretBytes,
 }
 
@@ -124,7 +143,7 @@ pub(crate) async fn send(request: Request, route: &Route) -> Result<Reply, KmsEr
     let Request { method, url, headers, body, limit, largest_reply } = request;
     let url = reqwest::Url::parse(&url).map_err(|_| KmsError::other("the URL makes no sense").tries(0))?;
     let proxy = proxy_to(&url, route);
-    let client = client(route.ca_file.as_ref(), proxy.as_ref())?;
+    let client = client(route, proxy.as_ref())?;
     let to = To::of(&url, proxy.is_some());
     let request = client.request(method, url).headers(headers).header(CONNECTION, "close");
     let request = request.body(Bytes::from_owner(body));
@@ -149,7 +168,8 @@ fn proxy_to<'a>(url: &reqwest::Url, route: &'a Route) -> Option<Proxy<'a>> {
 
 async fn receive(mut response: reqwest::Response, to: &To, largest: usize) -> Result<Reply, KmsError> {
     let status = response.status().as_u16();
-    let date = response.headers().get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
+    let headers = response.headers().clone();
+    let date = headers.get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
     let mut chunks = Chunks::default();
     let result = loop {
         match response.chunk().await {
@@ -165,7 +185,7 @@ async fn receive(mut response: reqwest::Response, to: &To, largest: usize) -> Re
     drop(response);
     let body = chunks.gather();
     chunks.let_go().await;
-    result.map(|()| Reply { status, date, body })
+    result.map(|()| Reply { status, date, headers, body })
 }
 
 /// A reply as it came, in buffers that the transport shares.
@@ -309,32 +329,39 @@ fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     None
 }
 
-/// Root certificates and proxy.
-type Way = (Option<PathBuf>, Option<String>);
+/// Root certificates, own certificate and proxy.
+type Way = (Option<PathBuf>, Option<ClientCertificate>, Option<String>);
 
 thread_local! {
     /// The clients of this thread.
     static CLIENTS: RefCell<HashMap<Way, reqwest::Client>> = RefCell::default();
 }
 
-fn client(ca_file: Option<&PathBuf>, proxy: Option<&Proxy<'_>>) -> Result<reqwest::Client, KmsError> {
-    let way = (ca_file.cloned(), proxy.map(|proxy| proxy.url.to_owned()));
+fn client(route: &Route, proxy: Option<&Proxy<'_>>) -> Result<reqwest::Client, KmsError> {
+    let way =
+        (route.ca_file.clone(), route.client_certificate.clone(), proxy.map(|proxy| proxy.url.to_owned()));
     let known = CLIENTS.with_borrow(|clients| clients.get(&way).cloned());
     if let Some(client) = known {
         return Ok(client);
     }
-    let client = build_client(ca_file, proxy)?;
+    let client = build_client(route, proxy)?;
     CLIENTS.with_borrow_mut(|clients| clients.insert(way, client.clone()));
     Ok(client)
 }
 
-fn build_client(ca_file: Option<&PathBuf>, proxy: Option<&Proxy<'_>>) -> Result<reqwest::Client, KmsError> {
+fn build_client(route: &Route, proxy: Option<&Proxy<'_>>) -> Result<reqwest::Client, KmsError> {
     let failed = || KmsError::other("the HTTP client could not be built").tries(0);
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|_| failed())?
-        .with_root_certificates(roots(ca_file.map(PathBuf::as_path))?)
-        .with_no_client_auth();
+        .with_root_certificates(roots(route.ca_file.as_deref())?);
+    let tls = match &route.client_certificate {
+        None => tls.with_no_client_auth(),
+        Some(own) => {
+            let (chain, key) = own.read()?;
+            tls.with_client_auth_cert(chain, key).map_err(|_| ClientCertificate::unusable())?
+        }
+    };
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
@@ -364,25 +391,50 @@ const LARGEST_BUNDLE: u64 = 16 << 20;
 
 fn roots(ca_file: Option<&Path>) -> Result<rustls::RootCertStore, KmsError> {
     let mut roots = rustls::RootCertStore::empty();
-    match ca_file {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(file) => {
-            let unusable = || {
-                KmsError::other("the file of root certificates cannot be read, or holds none")
-                    .advise("point ENVCONF_CA_FILE or SSL_CERT_FILE at a PEM file, or unset it")
-                    .tries(0)
-            };
-            let file = open_regular(file).map_err(|_| unusable())?;
-            let bundle = std::io::BufReader::new(std::io::Read::take(file, LARGEST_BUNDLE));
-            for certificate in CertificateDer::pem_reader_iter(bundle) {
-                roots.add(certificate.map_err(|_| unusable())?).map_err(|_| unusable())?;
-            }
-            if roots.is_empty() {
-                return Err(unusable());
-            }
+    let Some(path) = ca_file else {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        return Ok(roots);
+    };
+    let unusable = || {
+        KmsError::other("the file of root certificates cannot be read, or holds none")
+            .advise("point ENVCONF_CA_FILE or SSL_CERT_FILE at a PEM file, or unset it")
+            .tries(0)
+    };
+    let files = match std::fs::read_dir(path) {
+        Err(_) => vec![path.to_owned()],
+        Ok(entries) => {
+            let files = entries.filter_map(Result::ok).map(|entry| entry.path());
+            files.filter(|file| file.is_file()).collect()
+        }
+    };
+    for file in files {
+        let file = open_regular(&file).map_err(|_| unusable())?;
+        let bundle = std::io::BufReader::new(std::io::Read::take(file, LARGEST_BUNDLE));
+        for certificate in CertificateDer::pem_reader_iter(bundle) {
+            roots.add(certificate.map_err(|_| unusable())?).map_err(|_| unusable())?;
         }
     }
-    Ok(roots)
+    if roots.is_empty() { Err(unusable()) } else { Ok(roots) }
+}
+
+impl ClientCertificate {
+    fn read(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), KmsError> {
+        let unusable = |_| Self::unusable();
+        let chain: Result<Vec<_>, _> =
+            CertificateDer::pem_file_iter(&self.certificate).map_err(unusable)?.collect();
+        let chain = chain.map_err(unusable)?;
+        if chain.is_empty() {
+            return Err(Self::unusable());
+        }
+        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(unusable)?;
+        Ok((chain, key))
+    }
+
+    fn unusable() -> KmsError {
+        KmsError::refused("the client certificate or its key cannot be used")
+            .advise("check that both are PEM files that can be read, and that they belong together")
+            .tries(0)
+    }
 }
 
 #[cfg(test)]
@@ -437,7 +489,8 @@ mod tests {
     #[test]
     fn a_proxy_of_another_kind_is_refused_by_its_variable() {
         for url in ["socks5://p:1", "http://", "ftp://p"] {
-            let error = build_client(None, Some(&Proxy { variable: "ALL_PROXY", url })).unwrap_err();
+            let error =
+                build_client(&Route::default(), Some(&Proxy { variable: "ALL_PROXY", url })).unwrap_err();
             assert!(error.message.contains("ALL_PROXY") && error.tries == 0, "{url}");
         }
     }

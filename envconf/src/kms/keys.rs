@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{BoxFuture, KmsError};
-use crate::base::{Error, KeyRef, Kind, escape};
+use crate::base::{Error, KeyRef, Kind, escape, provider};
 
 /// What a key service that manages its keys offers; a part of [`Kms`](super::Kms) for those that have it.
 pub trait Keys: Send + Sync {
@@ -50,9 +50,13 @@ pub trait Keys: Send + Sync {
     fn resolve<'a>(&'a self, place: &'a KeyPlace, alias: &'a str) -> BoxFuture<'a, Result<KeyRef, KmsError>>;
 }
 
-/// Where keys live: `provider:region`, such as `tencent:ap-guangzhou`.
+/// Where keys live: `provider:region`, such as `tencent:ap-guangzhou`; of Vault the mount too, as `vault:-:transit`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPlace(pub(crate) KeyRef);
+
+/// The provider whose keys live below a path, and that path where none is named.
+const MOUNTED: &str = "vault";
+pub(crate) const TRANSIT: &str = "transit";
 
 impl KeyPlace {
     /// The key service's name.
@@ -65,15 +69,27 @@ impl KeyPlace {
         self.0.region()
     }
 
-    /// The place where this key lives.
-    pub fn of(key: &KeyRef) -> Self {
-        // Stands for all keys there, in reports about the place.
-        Self(key.with_any_id())
+    /// The path within the region, where keys live below one.
+    pub(crate) fn below_region(&self) -> Option<&str> {
+        self.0.key_id().strip_suffix("/*")
     }
 
-    /// The key of this id there; `None` for what is no id.
+    /// The place where this key lives.
+    pub fn of(key: &KeyRef) -> Self {
+        let mount = key.key_id().rsplit_once('/').filter(|_| key.provider() == MOUNTED);
+        let place =
+            mount.and_then(|(mount, _)| KeyRef::new(key.provider(), key.region(), &format!("{mount}/*")));
+        // Stands for all keys there, in reports about the place.
+        Self(place.unwrap_or_else(|| key.with_any_id()))
+    }
+
+    /// The key of this id there; `None` for what is no id. Of Vault, the id is the key's name.
     pub fn key(&self, id: &str) -> Option<KeyRef> {
-        KeyRef::new(self.provider(), self.region(), id)
+        match self.below_region() {
+            Some(_) if id.contains('/') => None,
+            Some(path) => KeyRef::new(self.provider(), self.region(), &format!("{path}/{id}")),
+            None => KeyRef::new(self.provider(), self.region(), id),
+        }
     }
 }
 
@@ -81,18 +97,28 @@ impl FromStr for KeyPlace {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let parts = text.split_once(':').filter(|(_, region)| !region.contains(':'));
-        let place = parts.and_then(|(provider, region)| KeyRef::new(provider, region, "*"));
-        place.map(Self).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("`{}` is no place of keys", escape(text)))
-                .advise("write it as provider:region, such as tencent:ap-guangzhou")
-        })
+        let bad = || {
+            Error::new(Kind::Usage, format!("`{}` is no place of keys", escape(text))).advise(
+                "write it as provider:region, such as tencent:ap-guangzhou; of Vault as vault:-:MOUNT, such as vault:-:transit",
+            )
+        };
+        let (provider, rest) = text.split_once(':').ok_or_else(bad)?;
+        if provider != MOUNTED {
+            let place = if rest.contains(':') { None } else { KeyRef::new(provider, rest, "*") };
+            return place.map(Self).ok_or_else(bad);
+        }
+        let (region, mount) = rest.split_once(':').unwrap_or((rest, TRANSIT));
+        // What holds of a key below it holds of the path.
+        let probe = KeyRef::new(provider, region, &format!("{mount}/key")).ok_or_else(bad)?;
+        provider::check(&probe).map_err(|_| bad())?;
+        KeyRef::new(provider, region, &format!("{mount}/*")).map(Self).ok_or_else(bad)
     }
 }
 
 impl fmt::Display for KeyPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.provider(), self.region())
+        write!(f, "{}:{}", self.provider(), self.region())?;
+        self.below_region().map_or(Ok(()), |path| write!(f, ":{path}"))
     }
 }
 
@@ -188,6 +214,27 @@ mod tests {
         assert_eq!(key.to_string(), "tencent:ap-guangzhou:23e80852");
         assert_eq!(KeyPlace::of(&key), place);
         for bad in ["", "tencent", "tencent:", "tencent:ap-guangzhou:x", "Tencent:-", ":x"] {
+            assert_eq!(bad.parse::<KeyPlace>().unwrap_err().kind(), Kind::Usage, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_place_of_vault_is_a_mount() {
+        for (text, shown) in [
+            ("vault:-", "vault:-:transit"),
+            ("vault:-:transit", "vault:-:transit"),
+            ("vault:-:team-a/transit", "vault:-:team-a/transit"),
+        ] {
+            let place: KeyPlace = text.parse().unwrap();
+            assert_eq!(place.to_string(), shown, "{text}");
+            let key = place.key("app").unwrap();
+            assert_eq!(key.to_string(), format!("{shown}/app"));
+            assert_eq!(KeyPlace::of(&key), place);
+            assert_eq!(place.key("a/b"), None);
+        }
+        for bad in
+            ["vault:eu", "vault:-:", "vault:-:/transit", "vault:-:transit/", "vault:-:a/../b", "vault:-:a?b"]
+        {
             assert_eq!(bad.parse::<KeyPlace>().unwrap_err().kind(), Kind::Usage, "{bad}");
         }
     }

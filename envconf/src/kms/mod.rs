@@ -5,6 +5,8 @@ mod keys;
 pub(crate) mod services;
 #[cfg(feature = "tencent")]
 pub(crate) mod tencent;
+#[cfg(feature = "vault")]
+mod vault;
 pub(crate) mod worker;
 #[cfg(feature = "__http")]
 #[cfg_attr(not(feature = "tencent"), allow(dead_code, reason = "only services that sign use all of it"))]

@@ -317,6 +317,8 @@ fn built_in(variables: &Variables) -> Result<Vec<Arc<dyn Kms>>, Error> {
     Ok(vec![
         #[cfg(feature = "tencent")]
         Arc::new(super::tencent::Tencent::from_variables(variables)?),
+        #[cfg(feature = "vault")]
+        Arc::new(super::vault::Vault::from_variables(variables)?),
     ])
 }
 

@@ -1,4 +1,4 @@
-//! The tables of docs/tencent.md.
+//! The tables of docs/tencent.md and docs/vault.md.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -36,6 +36,11 @@ impl Fleet {
     pub fn within(self, seconds: u64) -> Self {
         Self { deadline: Duration::from_secs(seconds), ..self }
     }
+}
+
+/// The table of docs/vault.md: fleets against the quota that an operator may set, here 100 calls a second.
+pub fn vault_table() -> String {
+    table([100, 1_000, 2_000, 10_000].map(|size| Fleet::against(100, size, Policy::Envconf)))
 }
 
 /// All tables, as Markdown.

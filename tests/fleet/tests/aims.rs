@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use envconf_fleet::{Fleet, Limiter, Policy, plot, tables};
+use envconf_fleet::{Fleet, Limiter, Policy, plot, tables, vault_table};
 
 /// All up within 1.25 times the bound, nobody gives up, fewer than 3 refused calls for each success.
 fn meets_the_aims(fleet: Fleet) {
@@ -84,5 +84,13 @@ fn the_documentation_shows_what_the_simulation_says() {
     let shown = page.split("<!-- fleet: begin -->\n").nth(1).unwrap();
     let shown = shown.split("<!-- fleet: end -->").next().unwrap();
     assert_eq!(shown.trim(), tables().trim(), "run `cargo run -p envconf-fleet` and put it there");
+    let page = std::fs::read_to_string(format!("{docs}/vault.md")).unwrap();
+    let shown = page.split("<!-- vault fleet: begin -->\n").nth(1).unwrap();
+    let shown = shown.split("<!-- vault fleet: end -->").next().unwrap();
+    assert_eq!(
+        shown.trim(),
+        vault_table().trim(),
+        "run `cargo run -p envconf-fleet -- --vault` and put it there"
+    );
     assert_eq!(std::fs::read_to_string(format!("{docs}/fleet.svg")).unwrap(), plot(), "draw it with --svg");
 }

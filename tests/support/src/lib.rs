@@ -1,5 +1,5 @@
 //! What envconf's tests share: a sandbox for files and environment, the Tencent KMS stand-in, a launcher for
-//! programs from PyPI and npm, and a tracer that kills a command at its system calls.
+//! programs from PyPI and npm (OpenBao among them), and a tracer that kills a command at its system calls.
 //!
 //! Nothing here uses an envconf crate. What checks envconf must not inherit its mistakes.
 //!
@@ -7,6 +7,7 @@
 //! says what was missing.
 
 pub mod node;
+pub mod openbao;
 pub mod python;
 pub mod sandbox;
 pub mod tencent;
@@ -14,6 +15,7 @@ pub mod tencent;
 pub mod tracer;
 
 pub use node::Node;
+pub use openbao::OpenBao;
 pub use python::Python;
 pub use sandbox::Sandbox;
 pub use tencent::{Credential, KeyState, Reply, StandIn};

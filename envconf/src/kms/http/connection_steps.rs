@@ -292,7 +292,8 @@ mod tests {
     use crate::kms::proxy::Proxies;
 
     fn route(pairs: &[(&str, &str)]) -> Route {
-        Route { ca_file: None, proxies: Proxies::from_variables(&Variables::given(pairs.iter().copied())) }
+        let proxies = Proxies::from_variables(&Variables::given(pairs.iter().copied()));
+        Route { proxies, ..Route::default() }
     }
 
     #[test]

@@ -320,7 +320,12 @@ mod tests {
     use crate::base::Fault;
 
     fn read(status: u16, body: &str) -> Result<Answer, KmsError> {
-        let reply = Reply { status, date: None, body: SecretBytes::copy_of(body.as_bytes()) };
+        let reply = Reply {
+            status,
+            date: None,
+            headers: HeaderMap::new(),
+            body: SecretBytes::copy_of(body.as_bytes()),
+        };
         Response::read("kms", &reply, Answer::read)
     }
 

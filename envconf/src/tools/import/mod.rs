@@ -208,7 +208,7 @@ mod tests {
     fn a_service_without_such_files_says_so() {
         let blob = Blob::parse(b"AAAA-k-AAAA-k-AAAA").unwrap();
         let services = KeyServices::none().kms(Arc::new(Vendor));
-        for (from, code) in [("local:-", 2), ("vault:-", 2), ("vendor:-", 40)] {
+        for (from, code) in [("local:-", 2), ("gcp:-", 2), ("vendor:-", 40)] {
             let error = blob.decrypt(&from.parse().unwrap(), &services).unwrap_err();
             assert_eq!(error.exit_code(), code, "{error}");
         }

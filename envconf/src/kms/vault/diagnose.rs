@@ -1,0 +1,39 @@
+//! The way to the server, step by step, for a diagnosis: token, endpoint, name resolution, TLS.
+//!
+//! Transit is asked for nothing here; a login is made as for every request.
+
+use std::time::Instant;
+
+use super::credentials::{self, Proof};
+use super::{TransitKey, Vault};
+use crate::base::KeyRef;
+use crate::kms::service_steps::{self, source_and_life};
+use crate::kms::step::{State, Step};
+
+pub(super) async fn steps(vault: &Vault, key: &KeyRef) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if let Err(error) = TransitKey::of(key) {
+        return vec![Step::fault("endpoint", &error)];
+    }
+    let connection = match vault.connection() {
+        Ok(connection) => connection,
+        Err(error) => return vec![Step::fault("endpoint", &error)],
+    };
+    let started = Instant::now();
+    steps.push(match credentials::snapshot(&vault.settings, connection, None).await {
+        Ok(credential) => {
+            let message = match credential.proof {
+                Proof::Token(_) => {
+                    source_and_life(credential.source, credential.generation.is_some(), credential.expires)
+                }
+                Proof::Inline(_) => format!("from {}; in each request", credential.source),
+                Proof::Agent => format!("from {}", credential.source),
+            };
+            Step::new("credentials", State::Ok, message).took(started.elapsed())
+        }
+        Err(error) => Step::fault("credentials", &error).took(started.elapsed()),
+    });
+    let whence = format!("of {}", connection.whence);
+    service_steps::way_to(&connection.endpoint, &whence, &connection.route, &mut steps).await;
+    steps
+}

@@ -1,0 +1,208 @@
+//! What the server's refusals mean: a sort of failure, a line of fact, a line of advice.
+//!
+//! Transit answers with `{"errors": [TEXT]}` and has no codes. A refusal is told by its HTTP status and by a closed list
+//! of the server's own phrases, which are looked for and never shown: a text may repeat what was sent.
+
+use crate::base::Fault;
+use crate::kms::KmsError;
+
+/// A line of the table: the status (0: any), a phrase of the server's text, and what they mean.
+type Row = (u16, &'static str, Fault, &'static str, &'static str);
+
+/// The first row that fits counts; docs/vault.md shows the same.
+const TABLE: &[Row] = &[
+    (
+        403,
+        "",
+        Fault::Refused,
+        "permission denied: the token is wrong, has expired or may not do this, or there is no such key",
+        "check the token, and that its policy allows `update` on MOUNT/decrypt/KEY (to seal: MOUNT/encrypt/KEY)",
+    ),
+    (
+        400,
+        "encryption key not found",
+        Fault::Refused,
+        "there is no such key",
+        "check mount and name of the key reference",
+    ),
+    (
+        400,
+        "disallowed by policy (too old)",
+        Fault::Refused,
+        "the key no longer decrypts this version (min_decryption_version)",
+        "lower min_decryption_version of the key, rewrap, and raise it again",
+    ),
+    (
+        400,
+        "refusing to use soft-deleted key",
+        Fault::Refused,
+        "the key is soft-deleted",
+        "restore it: POST MOUNT/keys/KEY/soft-delete-restore",
+    ),
+    (
+        400,
+        "missing 'context' for key derivation",
+        Fault::Refused,
+        "the key is a derived key, which envconf does not use",
+        "use a key that was made without `derived`: the context is bound into what is wrapped",
+    ),
+    (400, "message authentication failed", Fault::Other, BLOB, BLOB_ADVICE),
+    (400, "invalid ciphertext", Fault::Other, BLOB, BLOB_ADVICE),
+    (400, "does not support", Fault::Refused, "the key cannot wrap data keys", TYPE_ADVICE),
+    (400, "unsupported key type", Fault::Refused, "the key cannot wrap data keys", TYPE_ADVICE),
+    (400, "requested version for encryption", Fault::Refused, "the key cannot wrap data keys", TYPE_ADVICE),
+    (404, "namespace not found", Fault::Refused, "there is no such namespace", NAMESPACE_ADVICE),
+    (404, "no handler for route", Fault::Refused, "no secrets engine is mounted there", NAMESPACE_ADVICE),
+    (404, "", Fault::Refused, "the path is not one of transit, or there is no such key", NAMESPACE_ADVICE),
+    (405, "", Fault::Refused, "the path is not one of transit", NAMESPACE_ADVICE),
+    (
+        429,
+        "",
+        Fault::Transient,
+        "too many requests for a quota of the server",
+        "try again; spread starts of a fleet, or raise the quota in sys/quotas/rate-limit",
+    ),
+    (412, "", Fault::Transient, "the node has not caught up with the active one", "try again"),
+    (472, "", Fault::Transient, "the node is a standby of a replica", STANDBY_ADVICE),
+    (473, "", Fault::Transient, "the node is a standby", STANDBY_ADVICE),
+    (503, "sealed", Fault::Transient, "the server is sealed", "unseal it; then try again"),
+    (503, "", Fault::Transient, "the server is not available", "try again; look at the server's state"),
+];
+
+const BLOB: &str = "the wrapped key is damaged, or was made under another key";
+const BLOB_ADVICE: &str =
+    "restore the .key from git; check that the pair belongs to this environment and server";
+const TYPE_ADVICE: &str =
+    "use a key of type aes256-gcm96, aes128-gcm96, chacha20-poly1305 or xchacha20-poly1305";
+const NAMESPACE_ADVICE: &str = "check mount and key of the reference; a key in a namespace is written with it: vault:-:NAMESPACE/MOUNT/KEY";
+const STANDBY_ADVICE: &str = "point VAULT_ADDR to the load balancer or the active node";
+
+/// A redirect, which a standby that forwards nothing answers with.
+pub(super) fn redirect(status: u16) -> KmsError {
+    KmsError::other("the server redirects to another node, which is not followed")
+        .advise(STANDBY_ADVICE)
+        .status(status)
+}
+
+/// The failure that a status and the server's texts stand for.
+pub(super) fn refusal(status: u16, texts: &[&str]) -> KmsError {
+    let has = |phrase: &str| phrase.is_empty() || texts.iter().any(|text| text.contains(phrase));
+    let row = TABLE.iter().find(|(of, phrase, ..)| (*of == 0 || *of == status) && has(phrase));
+    let (fault, message, advice) = match (row, status) {
+        (Some((_, _, fault, message, advice)), _) => (*fault, *message, *advice),
+        (None, 500..=599) => {
+            (Fault::Transient, "the server failed", "try again; if it stays so, look into the server's log")
+        }
+        (None, _) => (
+            Fault::Other,
+            "the server refused the request",
+            "look into the server's log, and at the endpoint",
+        ),
+    };
+    KmsError::new(fault, message).advise(advice).status(status)
+}
+
+/// The failure of a login: `advice` is that of its method.
+pub(super) fn login_refusal(status: u16, texts: &[&str], advice: &'static str) -> KmsError {
+    let error = match status {
+        400..=405 => {
+            let unmounted = texts.iter().any(|text| text.contains("no handler for route"));
+            match unmounted {
+                true => KmsError::refused("the login was refused: no auth method is mounted there").advise(
+                    "check ENVCONF_VAULT_MOUNT; where the method is in a namespace, set VAULT_NAMESPACE",
+                ),
+                false => KmsError::refused("the login was refused").advise(advice),
+            }
+        }
+        _ => {
+            let mut error = refusal(status, texts);
+            error.message = format!("the login: {}", error.message).into();
+            error
+        }
+    };
+    error.status(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_and_a_phrase_tell_what_it_means() {
+        for (status, text, fault, says) in [
+            (403, "permission denied", Fault::Refused, "permission denied"),
+            (403, "1 error occurred:\n\t* permission denied\n\n", Fault::Refused, "permission denied"),
+            (400, "encryption key not found", Fault::Refused, "no such key"),
+            (
+                400,
+                "ciphertext or signature version is disallowed by policy (too old)",
+                Fault::Refused,
+                "version",
+            ),
+            (400, "refusing to use soft-deleted key", Fault::Refused, "soft-deleted"),
+            (400, "missing 'context' for key derivation; the key was", Fault::Refused, "derived"),
+            (400, "cipher: message authentication failed", Fault::Other, "damaged"),
+            (400, "chacha20poly1305: message authentication failed", Fault::Other, "damaged"),
+            (400, "invalid ciphertext: no prefix", Fault::Other, "damaged"),
+            (400, "invalid ciphertext length", Fault::Other, "damaged"),
+            (400, "anything", Fault::Other, "refused the request"),
+            (401, "anything", Fault::Other, "refused the request"),
+            (404, "no handler for route \"x\". route entry not found.", Fault::Refused, "mounted"),
+            (404, "namespace not found", Fault::Refused, "namespace"),
+            (404, "", Fault::Refused, "transit"),
+            (405, "unsupported operation", Fault::Refused, "transit"),
+            (412, "", Fault::Transient, "caught up"),
+            (429, "rate limit quota exceeded", Fault::Transient, "too many"),
+            (472, "", Fault::Transient, "standby"),
+            (473, "", Fault::Transient, "standby"),
+            (500, "internal error", Fault::Transient, "failed"),
+            (502, "", Fault::Transient, "failed"),
+            (503, "Vault is sealed", Fault::Transient, "sealed"),
+            (503, "OpenBao is sealed", Fault::Transient, "sealed"),
+            (503, "", Fault::Transient, "not available"),
+            (599, "", Fault::Transient, "failed"),
+        ] {
+            let error = refusal(status, &[text]);
+            assert_eq!((error.fault, error.status), (fault, Some(status)), "{status} {text}");
+            assert!(
+                error.message.contains(says) && error.advice.is_some(),
+                "{status} {text}: {}",
+                error.message
+            );
+        }
+    }
+
+    #[test]
+    fn a_login_is_refused_by_its_own_advice() {
+        for status in [400, 401, 403, 404] {
+            let error = login_refusal(status, &["permission denied"], "mend the role");
+            assert_eq!((error.fault, error.advice.as_deref()), (Fault::Refused, Some("mend the role")));
+        }
+        assert!(login_refusal(404, &["no handler for route"], "x").advice.unwrap().contains("MOUNT"));
+        for status in [429, 500, 503] {
+            assert_eq!(login_refusal(status, &["x"], "x").fault, Fault::Transient);
+        }
+    }
+
+    /// The table as the documentation shows it.
+    fn markdown() -> String {
+        let row = |(status, phrase, fault, message, advice): &Row| {
+            let phrase = if phrase.is_empty() { "anything else" } else { phrase };
+            let class = match fault {
+                Fault::Transient => "transient",
+                Fault::Refused => "refused",
+                _ => "other",
+            };
+            format!("| {status} | {phrase} | {class} | {message} | {advice} |\n")
+        };
+        TABLE.iter().map(row).collect()
+    }
+
+    #[test]
+    fn the_documentation_shows_the_same_table() {
+        let document = include_str!("../../../docs/vault.md");
+        let table =
+            format!("| status | phrase | class | means | do |\n|---|---|---|---|---|\n{}", markdown());
+        assert!(document.contains(&table), "docs/vault.md does not hold:\n{table}");
+    }
+}

@@ -1,0 +1,234 @@
+//! Keys of transit themselves: made, listed, described, rotated. The place of a key is its mount.
+
+use super::Vault;
+use super::client::Response;
+use crate::base::{Fault, KeyRef};
+use crate::kms::json::Argument::Text;
+use crate::kms::json::{boolean, integer, string};
+use crate::kms::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
+use crate::kms::retry::Again;
+use crate::kms::{BoxFuture, KmsError, clock};
+use crate::syntax::{Table, Value};
+
+/// The type of keys that are made.
+const TYPE: &str = "aes256-gcm96";
+/// Types that wrap data keys, as format.md §6 asks for.
+const AEAD: [&str; 4] = [TYPE, "aes128-gcm96", "chacha20-poly1305", "xchacha20-poly1305"];
+const DAY: u64 = 24 * 60 * 60;
+/// A key that is older than this was there before it was asked for.
+const JUST_MADE: u64 = 60;
+
+impl Keys for Vault {
+    fn create<'a>(
+        &'a self,
+        place: &'a KeyPlace,
+        wanted: &'a NewKey,
+    ) -> BoxFuture<'a, Result<KeyInfo, KmsError>> {
+        Box::pin(async move {
+            if !wanted.description.is_empty() {
+                return Err(KmsError::other("a key of transit has no description")
+                    .advise("leave the description out")
+                    .tries(0));
+            }
+            let key = place.key(&wanted.alias);
+            let key = key.filter(|key| crate::base::provider::check(key).is_ok());
+            let key = key.ok_or_else(|| {
+                KmsError::other("invalid name of a key")
+                    .advise("use letters, digits and characters of -._")
+                    .tries(0)
+            })?;
+            // Making a key that is there already succeeds, and gives that one: one that somebody else may have made.
+            let is_there = || {
+                KmsError::refused("there is a key of this name already")
+                    .advise("choose another name, or use that key: `envconf keys describe`")
+            };
+            match self.read(&key).await {
+                Ok(_) => return Err(is_there()),
+                Err(error) if matches!(error.status, Some(403 | 404)) => {}
+                Err(error) => return Err(error),
+            }
+            let path = super::TransitKey::of(&key)?.path("keys");
+            let parameters = [("type", Text(TYPE))];
+            // Once: a second request would meet the key that a first one, whose answer was lost, has made.
+            let unless_open = |again| match again {
+                Again::Few | Again::Faulty => Again::Never,
+                again => again,
+            };
+            let read = |response: &Response<'_>| {
+                let now = response.date.and_then(clock::parse);
+                Ok((response.table("data").and_then(|data| info(&key, data)), now))
+            };
+            let made = self.try_until("create key", &path, Some(&parameters), read, unless_open).await;
+            let (made, now) = made.map_err(|error| match error.fault {
+                Fault::Transient => {
+                    error.advise("the key may have been made all the same: look with `envconf keys list`")
+                }
+                _ => rights(error, "allow `update` (and `create`) on MOUNT/keys/KEY"),
+            })?;
+            let is_old = |made: &KeyInfo| match (made.created, now) {
+                (Some(created), Some(now)) => now.saturating_sub(created) > JUST_MADE,
+                _ => false,
+            };
+            match made {
+                Some(made) if is_old(&made) => Err(is_there()),
+                Some(made) => Ok(made),
+                // Vault before 1.10 says nothing of the key.
+                None => Ok(KeyInfo {
+                    key: key.clone(),
+                    alias: None,
+                    state: KeyState::Enabled,
+                    wraps: true,
+                    created: None,
+                    description: String::new(),
+                    rotation: Some(Rotation::Off),
+                }),
+            }
+        })
+    }
+
+    fn list<'a>(&'a self, place: &'a KeyPlace, all: bool) -> BoxFuture<'a, Result<Vec<KeyInfo>, KmsError>> {
+        Box::pin(async move {
+            let names = self.names(place).await?;
+            let mut listed = Vec::with_capacity(names.len());
+            for name in names {
+                let Some(key) = place.key(&name) else { continue };
+                match self.read(&key).await {
+                    Ok(key) => listed.push(key),
+                    // It may be listed and not read, or has gone meanwhile.
+                    Err(error) if error.fault == Fault::Refused => listed.push(unread(key)),
+                    Err(error) => return Err(error),
+                }
+            }
+            listed.retain(|key| all || key.wraps);
+            listed.sort_by_key(|key| std::cmp::Reverse(key.created));
+            Ok(listed)
+        })
+    }
+
+    fn describe<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Result<KeyInfo, KmsError>> {
+        Box::pin(async move {
+            self.read(key).await.map_err(|error| rights(error, "allow `read` on MOUNT/keys/KEY"))
+        })
+    }
+
+    fn rotates<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Result<bool, KmsError>> {
+        Box::pin(async move {
+            let rotation = self.describe(key).await?.rotation;
+            let unknown = || KmsError::other("the server does not say whether the key rotates");
+            rotation.map(|rotation| rotation != Rotation::Off).ok_or_else(unknown)
+        })
+    }
+
+    fn set_rotation<'a>(
+        &'a self,
+        key: &'a KeyRef,
+        rotation: Rotation,
+    ) -> BoxFuture<'a, Result<(), KmsError>> {
+        Box::pin(async move {
+            let period = match rotation {
+                Rotation::Off => "0".to_owned(),
+                Rotation::Every(days) => format!("{}h", u64::from(days.unwrap_or(365)) * 24),
+            };
+            let path = format!("{}/config", super::TransitKey::of(key)?.path("keys"));
+            let parameters = [("auto_rotate_period", Text(period.as_str()))];
+            let set = self.ask("configure key", &path, Some(&parameters), |_| Ok(())).await;
+            set.map_err(|error| rights(error, "allow `update` on MOUNT/keys/KEY/config"))
+        })
+    }
+
+    fn resolve<'a>(&'a self, place: &'a KeyPlace, alias: &'a str) -> BoxFuture<'a, Result<KeyRef, KmsError>> {
+        let _ = (place, alias);
+        Box::pin(async { Err(KmsError::other("keys of transit have no aliases").tries(0)) })
+    }
+}
+
+impl Vault {
+    /// The key as the server describes it.
+    async fn read(&self, key: &KeyRef) -> Result<KeyInfo, KmsError> {
+        let path = super::TransitKey::of(key)?.path("keys");
+        let read = |response: &Response<'_>| {
+            let described = response.table("data").and_then(|data| info(key, data));
+            described.ok_or_else(|| response.wrong("the reply does not describe this key"))
+        };
+        self.ask("read key", &path, None, read).await
+    }
+
+    /// The names of all keys of a mount; none where it has no key.
+    async fn names(&self, place: &KeyPlace) -> Result<Vec<String>, KmsError> {
+        let mount = place.below_region().unwrap_or(super::super::keys::TRANSIT);
+        let path = format!("{mount}/keys?list=true");
+        let read = |response: &Response<'_>| match response.table("data").and_then(|data| data.get("keys")) {
+            Some(keys) => match &keys.node.value {
+                Value::Array(names) => Ok(names
+                    .iter()
+                    .filter_map(|name| match &name.value {
+                        Value::String(name) => Some(name.to_string()),
+                        _ => None,
+                    })
+                    .collect()),
+                _ => Err(response.wrong("the reply lists no keys")),
+            },
+            None => Err(response.wrong("the reply lists no keys")),
+        };
+        match self.ask("list keys", &path, None, read).await {
+            // A mount without keys has nothing to list, and says so like this.
+            Err(error) if error.status == Some(404) && error.message.contains("or there is no such key") => {
+                Ok(Vec::new())
+            }
+            Err(error) => Err(rights(error, "allow `list` on MOUNT/keys")),
+            names => names,
+        }
+    }
+}
+
+/// A key of which only the name is known.
+fn unread(key: KeyRef) -> KeyInfo {
+    KeyInfo {
+        key,
+        alias: None,
+        state: KeyState::Other,
+        wraps: true,
+        created: None,
+        description: String::new(),
+        rotation: None,
+    }
+}
+
+/// What `data` says of a key; `None` where it is of another one.
+fn info(key: &KeyRef, data: &Table<'_>) -> Option<KeyInfo> {
+    let is_meant = string(data, "name").is_some_and(|name| key.key_id().rsplit('/').next() == Some(name));
+    let is_aead = AEAD.contains(&string(data, "type")?);
+    let is_derived = boolean(data, "derived").unwrap_or(false);
+    let period = integer(data, "auto_rotate_period").and_then(|period| u64::try_from(period).ok());
+    let state = match boolean(data, "soft_deleted") {
+        Some(true) => KeyState::PendingDeletion,
+        _ => KeyState::Enabled,
+    };
+    is_meant.then(|| KeyInfo {
+        key: key.clone(),
+        alias: None,
+        state,
+        wraps: is_aead && !is_derived,
+        created: first_version(data),
+        description: String::new(),
+        rotation: period.map(|period| match period {
+            0 => Rotation::Off,
+            seconds => Rotation::Every(u32::try_from(seconds.div_ceil(DAY)).ok()),
+        }),
+    })
+}
+
+/// When the oldest version that is still there was made.
+fn first_version(data: &Table<'_>) -> Option<u64> {
+    let Value::Table(versions) = &data.get("keys")?.node.value else { return None };
+    let times = versions.iter().filter_map(|(_, version)| match &version.value {
+        Value::Integer(time) => u64::try_from(*time).ok(),
+        _ => None,
+    });
+    times.min()
+}
+
+/// The advice that fits this request, where a right is missing.
+fn rights(error: KmsError, advice: &'static str) -> KmsError {
+    if error.status == Some(403) { error.advise(advice) } else { error }
+}

@@ -1,0 +1,238 @@
+//! HashiCorp Vault and OpenBao as a [`Kms`]: the transit secrets engine (format.md §6, row `vault`).
+//!
+//! A reference is `vault:-:MOUNT/KEY`, with namespaces before the mount where there are any. All of it stands in the
+//! path of requests, and the server finds namespace and mount there: it lets no mount and no namespace have the same
+//! path, so that a reference means one key. No variable changes which one.
+
+mod client;
+mod credentials;
+#[cfg(feature = "tools")]
+mod diagnose;
+mod errors;
+#[cfg(feature = "tools")]
+mod keys;
+mod payload;
+mod retries;
+mod settings;
+
+use sha2::{Digest as _, Sha256};
+
+use self::client::{Call, Response};
+use self::errors::refusal;
+use self::settings::{Connection, Settings};
+use super::json::Argument::Text;
+use super::json::{Parameter, decoded, encoded};
+#[cfg(feature = "tools")]
+use super::keys::Keys;
+use super::retry::Again;
+#[cfg(feature = "tools")]
+use super::step::Step;
+use super::tries::Tries;
+use super::{BoxFuture, Context, Kms, KmsError, WrappedKey};
+use crate::base::{Error, KeyRef, Variables, provider};
+use crate::envelope::DataKey;
+
+/// The deployment's settings for Vault and OpenBao. Tokens are looked up when a request is due.
+#[derive(Debug)]
+pub(crate) struct Vault {
+    settings: Settings,
+}
+
+/// A key as requests name it.
+struct TransitKey<'a> {
+    mount: &'a str,
+    name: &'a str,
+}
+
+impl<'a> TransitKey<'a> {
+    /// # Errors
+    /// For a reference that a `.key` may list, and no path can hold.
+    fn of(key: &'a KeyRef) -> Result<Self, KmsError> {
+        provider::check(key).map_err(|bad| KmsError::other(bad.reason).advise(bad.advice).tries(0))?;
+        let split = key.key_id().rsplit_once('/');
+        let (mount, name) = split.ok_or_else(|| KmsError::other("its mount is missing").tries(0))?;
+        Ok(Self { mount, name })
+    }
+
+    fn path(&self, operation: &str) -> String {
+        format!("{}/{operation}/{}", self.mount, self.name)
+    }
+}
+
+impl Vault {
+    /// # Errors
+    /// [`Kind::Usage`](crate::Kind::Usage) for a setting of ours that is empty or malformed.
+    pub(crate) fn from_variables(variables: &Variables) -> Result<Self, Error> {
+        Ok(Self { settings: Settings::from_variables(variables)? })
+    }
+
+    fn connection(&self) -> Result<&Connection, KmsError> {
+        self.settings.connection.as_ref().map_err(Clone::clone)
+    }
+
+    /// Asks until there is an answer, a failure for good, or no time left; each try with a token of that moment.
+    async fn ask<T>(
+        &self,
+        action: &'static str,
+        path: &str,
+        parameters: Option<&[Parameter<'_>]>,
+        read: impl Fn(&Response<'_>) -> Result<T, KmsError>,
+    ) -> Result<T, KmsError> {
+        self.try_until(action, path, parameters, read, |again| again).await
+    }
+
+    async fn try_until<T>(
+        &self,
+        action: &'static str,
+        path: &str,
+        parameters: Option<&[Parameter<'_>]>,
+        read: impl Fn(&Response<'_>) -> Result<T, KmsError>,
+        patience: impl Fn(Again) -> Again,
+    ) -> Result<T, KmsError> {
+        let connection = self.connection()?;
+        let call = Call { path, parameters, namespace: None, action, refusal: &refusal };
+        let mut tries = Tries::begin();
+        loop {
+            let (error, generation) = match self.attempt(&call, connection, tries.refused(), &read).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let again = patience(retries::again(&error));
+            tries.wait_after(error, generation, again).await?;
+        }
+    }
+
+    /// One try. With a failure: the generation of the token that it may be due to.
+    async fn attempt<T>(
+        &self,
+        call: &Call<'_>,
+        connection: &Connection,
+        refused: Option<u64>,
+        read: impl Fn(&Response<'_>) -> Result<T, KmsError>,
+    ) -> Result<T, (KmsError, Option<u64>)> {
+        // A login that was refused is not repeated: another one would show the same.
+        let credential = credentials::snapshot(&self.settings, connection, refused).await;
+        let credential = credential.map_err(|error| (error, None))?;
+        let answer = client::send(call, Some(&credential), connection, read).await;
+        answer.map_err(|error| {
+            let error = credential.blame(mention_namespace(error, call.path, connection));
+            (error, credential.generation)
+        })
+    }
+}
+
+/// Says how a key in the namespace of the login is written, where the reference does not have it.
+fn mention_namespace(error: KmsError, path: &str, connection: &Connection) -> KmsError {
+    let Some(namespace) = &connection.namespace else { return error };
+    let has_it = path.strip_prefix(namespace.as_str()).is_some_and(|rest| rest.starts_with('/'));
+    if has_it || !matches!(error.status, Some(403 | 404)) {
+        return error;
+    }
+    let mut parts: Vec<&str> = path.split('/').collect();
+    let name = parts.pop().unwrap_or_default();
+    parts.pop();
+    let mount = parts.join("/");
+    error.advise_with(format!(
+        "VAULT_NAMESPACE serves the login only: a key in that namespace is written vault:-:{namespace}/{mount}/{name}; else check that the token's policy allows this"
+    ))
+}
+
+/// A ciphertext of the reply, which must be one that an AEAD key made of `payload` bytes.
+fn ciphertext(response: &Response<'_>, payload: Option<usize>) -> Result<WrappedKey, KmsError> {
+    let blob = response.text("ciphertext");
+    let blob = blob.ok_or_else(|| response.wrong("the service gave no wrapped key"))?;
+    match payload {
+        Some(len) => payload::check_made(blob, len)?,
+        None => payload::check_blob(blob)?,
+    }
+    WrappedKey::new(blob)
+        .ok_or_else(|| response.wrong("the service gave no wrapped key that a .key can hold"))
+}
+
+impl Kms for Vault {
+    fn provider(&self) -> &str {
+        "vault"
+    }
+
+    fn authenticates(&self) -> bool {
+        true
+    }
+
+    fn wrap<'a>(
+        &'a self,
+        key: &'a KeyRef,
+        dek: &'a DataKey,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<WrappedKey, KmsError>> {
+        Box::pin(async move {
+            let path = TransitKey::of(key)?.path("encrypt");
+            let payload = payload::payload(dek, context);
+            let plaintext = encoded(payload.expose());
+            let parameters = [("plaintext", Text(plaintext.as_str()))];
+            let len = payload.expose().len();
+            self.ask("encrypt", &path, Some(&parameters), |response| ciphertext(response, Some(len))).await
+        })
+    }
+
+    fn unwrap<'a>(
+        &'a self,
+        key: &'a KeyRef,
+        wrapped: &'a WrappedKey,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<DataKey, KmsError>> {
+        Box::pin(async move {
+            let path = TransitKey::of(key)?.path("decrypt");
+            payload::check_blob(wrapped.as_str()).map_err(|error| error.tries(0))?;
+            let parameters = [("ciphertext", Text(wrapped.as_str()))];
+            self.ask("decrypt", &path, Some(&parameters), |response| {
+                let text = response.secret("plaintext");
+                let bytes = text.as_ref().and_then(|text| decoded(text));
+                let wrong = || response.wrong("the service gave no data key in strict base64");
+                payload::data_key(&bytes.ok_or_else(wrong)?, context)
+            })
+            .await
+        })
+    }
+
+    /// Within one key, to its newest version.
+    fn rewrap<'a>(
+        &'a self,
+        from: &'a KeyRef,
+        wrapped: &'a WrappedKey,
+        to: &'a KeyRef,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Option<WrappedKey>, KmsError>> {
+        let _ = context;
+        Box::pin(async move {
+            if from != to {
+                return Ok(None);
+            }
+            let path = TransitKey::of(to)?.path("rewrap");
+            payload::check_blob(wrapped.as_str()).map_err(|error| error.tries(0))?;
+            let parameters = [("ciphertext", Text(wrapped.as_str()))];
+            let moved =
+                self.ask("rewrap", &path, Some(&parameters), |response| ciphertext(response, None)).await;
+            moved.map(Some)
+        })
+    }
+
+    #[cfg(feature = "tools")]
+    fn keys(&self) -> Option<&dyn Keys> {
+        Some(self)
+    }
+
+    #[cfg(feature = "tools")]
+    fn diagnose<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Vec<Step>> {
+        Box::pin(diagnose::steps(self, key))
+    }
+
+    /// A hash of every setting that an answer could depend on: some are secret.
+    fn identity(&self) -> Option<[u8; 32]> {
+        let mut digest = Sha256::new_with_prefix(b"vault");
+        digest.update(self.settings.hash());
+        if let Ok(connection) = &self.settings.connection {
+            digest.update(connection.route.settings());
+        }
+        Some(digest.finalize().into())
+    }
+}

