@@ -51,6 +51,7 @@ pub(super) struct Settings {
 pub(super) struct Connection {
     pub(super) endpoint: Endpoint,
     /// The variable that names the endpoint.
+    #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a diagnosis shows it"))]
     pub(super) whence: &'static str,
     pub(super) route: Route,
     /// Of the login only.

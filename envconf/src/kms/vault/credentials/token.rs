@@ -27,12 +27,9 @@ pub(super) fn find(variables: &Variables) -> Result<Credential, KmsError> {
         return of_file(Path::new(&path), NAMED_FILE)?.ok_or_else(missing);
     }
     let home = HOME.iter().find_map(|name| variables.get(name)).filter(|home| !home.is_empty());
-    if let Some(credential) =
-        home.map(|home| of_file(&PathBuf::from(home).join(".vault-token"), OWN_FILE)).transpose()?
-    {
-        if let Some(credential) = credential {
-            return Ok(credential);
-        }
+    let own = home.map(|home| PathBuf::from(home).join(".vault-token"));
+    if let Some(credential) = own.map(|own| of_file(&own, OWN_FILE)).transpose()?.flatten() {
+        return Ok(credential);
     }
     Err(KmsError::refused(
         "no token; looked at the variables BAO_TOKEN and VAULT_TOKEN, the file of BAO_TOKEN_PATH, ~/.vault-token",
