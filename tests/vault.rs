@@ -691,6 +691,32 @@ fn rewrap_brings_a_wrapped_key_to_the_newest_version() {
     let (new, _) = rewrap.rewrap_bytes(&sealed.enc, &sealed.key, &root).unwrap();
     let moved = Sealed { enc: sealed.enc.clone(), key: new, recipients: vec![other.parse().unwrap()] };
     assert_eq!(moved.open(&root).unwrap(), b"content");
+    // Within the key it stays as it is, until it is renewed.
+    server.ok("POST", "transit/keys/rewrapped/rotate", &json!({}));
+    let kept = Rewrap::new(policy()).recipient(key.parse().unwrap());
+    let (_, done) = kept.rewrap_bytes(&sealed.enc, &sealed.key, &root).unwrap();
+    assert!(!done.is_written());
+    let proxy = Scripted::before(server.address());
+    let through = services(&[("VAULT_ADDR", &proxy.url()), ("VAULT_TOKEN", ROOT)]);
+    let (new, done) = kept.clone().renew().rewrap_bytes(&sealed.enc, &sealed.key, &through).unwrap();
+    assert!(done.is_written());
+    let renewed = Sealed { enc: sealed.enc.clone(), key: new, recipients: sealed.recipients.clone() };
+    assert!(sealed.blob().starts_with("vault:v1:") && renewed.blob().starts_with("vault:v2:"));
+    let targets: Vec<_> = proxy.requests().into_iter().map(|request| request.target).collect();
+    let path = |operation: &str| format!("/v1/transit/{operation}/rewrapped");
+    assert_eq!(targets, [path("decrypt"), path("rewrap"), path("decrypt")]);
+    // The old version may go now.
+    server.ok("POST", "transit/keys/rewrapped/config", &json!({"min_decryption_version": 2}));
+    assert_eq!(renewed.open(&root).unwrap(), b"content");
+    refused(&sealed.open(&root).unwrap_err(), "min_decryption_version");
+    // With the newest version there is nothing to do.
+    let (_, done) = kept.clone().renew().rewrap_bytes(&renewed.enc, &renewed.key, &root).unwrap();
+    assert!(!done.is_written());
+    // Without the right to it nothing changes, and the error says so.
+    let policies = [("transit/decrypt/rewrapped", "update")];
+    let reader = with_token(server, &server.token(&policies, "1h"));
+    let error = kept.renew().rewrap_bytes(&renewed.enc, &renewed.key, &reader).unwrap_err();
+    refused(&error, "newest version");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::lock::{self, Lock};
 use super::open::{self, Opened, Unlocked};
 use super::policy::{Policy, Trusted};
 use super::{seal, wrapping};
-use crate::base::{Error, Fault, KeyRef, Kind, same};
+use crate::base::{Error, Fault, KeyRef, Kind, key_ref, same};
 use crate::envelope::DataKey;
 use crate::format::{EncFile, KeyFile, MAX_RECIPIENTS, Recipient, Section};
 use crate::kms::{Context, KeyServices, WrappedKey, worker};
@@ -38,6 +38,7 @@ use crate::kms::{Context, KeyServices, WrappedKey, worker};
 pub struct Rewrap {
     policy: Policy,
     recipients: Vec<KeyRef>,
+    renew: bool,
 }
 
 /// What rewrapping did.
@@ -89,7 +90,7 @@ impl Rewrapped {
 impl Rewrap {
     /// Opens the old section with this policy; add recipients.
     pub fn new(policy: Policy) -> Self {
-        Self { policy, recipients: Vec::new() }
+        Self { policy, recipients: Vec::new(), renew: false }
     }
 
     /// Adds a key that shall unwrap the data key.
@@ -101,9 +102,17 @@ impl Rewrap {
         self
     }
 
+    /// Moves the wrapped keys of recipients that stay to the newest versions of their keys too, where their services
+    /// have versions. A key of Vault needs that before old versions of it are no longer decrypted.
+    #[must_use]
+    pub fn renew(mut self) -> Self {
+        self.renew = true;
+        self
+    }
+
     /// Rewraps `pair`. Blocks; works before, inside and without any async runtime.
     ///
-    /// Wrapped keys of recipients that stay are kept byte for byte; of the others each is unwrapped again before
+    /// Wrapped keys of recipients that stay are kept byte for byte (unless [`Rewrap::renew`]); of the others each is unwrapped again before
     /// anything is replaced, where that is allowed. After any error the pair is as it was.
     ///
     /// # Errors
@@ -180,8 +189,8 @@ impl Rewrap {
         self.check()?;
         let old = open::unlock(pair, &self.policy, services)?;
         let how = |key: &KeyRef| match blob_of(&old.section, key) {
-            Some(_) => HowWrapped::Already,
-            None => HowWrapped::Planned,
+            Some(_) if !self.renew || key.provider() == key_ref::LOCAL_PROVIDER => HowWrapped::Already,
+            _ => HowWrapped::Planned,
         };
         Ok(Rewrapped {
             recipients: self.recipients.iter().map(|key| (key.clone(), how(key))).collect(),
@@ -236,6 +245,15 @@ impl Rewrap {
         let mut unproved = Vec::new();
         for key in &self.recipients {
             let (blob, made) = match blob_of(&old.section, key) {
+                Some(blob) if self.renew => {
+                    match renewed(key, blob, &context, services, until)
+                        .await?
+                        .filter(|new| new.as_str() != blob)
+                    {
+                        Some(wrapped) => (wrapped.as_str().to_owned(), HowWrapped::Moved),
+                        None => (blob.to_owned(), HowWrapped::Already),
+                    }
+                }
                 Some(blob) => (blob.to_owned(), HowWrapped::Already),
                 None => match moved(&old.section, key, &context, services, until).await? {
                     Some(wrapped) => (wrapped.as_str().to_owned(), HowWrapped::Moved),
@@ -302,6 +320,24 @@ impl Rewrap {
 
 fn blob_of<'a>(section: &'a Section, key: &KeyRef) -> Option<&'a str> {
     section.recipients.iter().find(|recipient| recipient.key == *key).map(|recipient| recipient.blob.as_str())
+}
+
+/// The wrapped key as its service moves it to the newest version of the same key; `None` where it has no versions.
+async fn renewed(
+    key: &KeyRef,
+    blob: &str,
+    context: &Context,
+    services: &KeyServices,
+    until: Instant,
+) -> Result<Option<WrappedKey>, Error> {
+    let Some(kms) = wrapping::service_of(key, services)? else { return Ok(None) };
+    let Some(wrapped) = WrappedKey::new(blob) else { return Ok(None) };
+    let (owned, context) = (key.clone(), context.clone());
+    let job = async move { kms.rewrap(&owned, &wrapped, &owned, &context).await };
+    wrapping::timed(key, until, job).await.map_err(|attempt| {
+        Error::service_failed("the wrapped key was not moved to the newest version of its key", attempt)
+            .advise("nothing was written")
+    })
 }
 
 /// The data key as the service of `key` moves it there from another of its keys; `None` where it cannot or may not.

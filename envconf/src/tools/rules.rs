@@ -204,7 +204,7 @@ impl Rules {
     }
 
     /// The recipients of every rule, in their order.
-    pub(crate) fn all_recipients(&self) -> impl Iterator<Item = &Trusted> {
+    pub fn all_recipients(&self) -> impl Iterator<Item = &Trusted> {
         self.rules.iter().flat_map(|rule| &rule.recipients)
     }
 

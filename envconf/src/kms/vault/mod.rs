@@ -212,7 +212,9 @@ impl Kms for Vault {
             let parameters = [("ciphertext", Text(wrapped.as_str()))];
             let moved =
                 self.ask("rewrap", &path, Some(&parameters), |response| ciphertext(response, None)).await;
-            moved.map(Some)
+            // The server encrypts anew even where the newest version made it.
+            let is_newer = |moved: &WrappedKey| payload::version(moved) != payload::version(wrapped);
+            moved.map(|moved| Some(if is_newer(&moved) { moved } else { wrapped.clone() }))
         })
     }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::base::{SecretBytes, same};
 use crate::envelope::DataKey;
 use crate::kms::json::{decoded, decoded_len};
-use crate::kms::{Context, KmsError};
+use crate::kms::{Context, KmsError, WrappedKey};
 
 const HASH: usize = 32;
 /// Lengths of a payload: a data key of 16 or 32 bytes, and the hash.
@@ -63,6 +63,11 @@ pub(super) fn check_made(blob: &str, payload: usize) -> Result<(), KmsError> {
         Some(_) => Err(KmsError::refused("the key of transit is not an AEAD key").advise(NO_AEAD_ADVICE)),
         None => Err(KmsError::other("the service gave no ciphertext of transit")),
     }
+}
+
+/// The version of the key that made it, as `vault:vN`.
+pub(super) fn version(wrapped: &WrappedKey) -> Option<&str> {
+    wrapped.as_str().rsplit_once(':').map(|(version, _)| version)
 }
 
 /// How many bytes follow `vault:vN:`, in strict base64.

@@ -7,7 +7,7 @@ use envconf::key_store::{KeyStore, StoredKey, key_in_project};
 use envconf::pair::Depth;
 use envconf::process::setting;
 use envconf::tools::Rules;
-use envconf::{Error, KeyRef, KeyServices, Kind, LocalKey, Policy};
+use envconf::{Error, KeyRef, KeyServices, Kind, LocalKey, Policy, Trusted};
 use serde_json::json;
 
 use crate::git::appended_lines::{ATTRIBUTES, AppendedLines};
@@ -24,6 +24,9 @@ use crate::output::{Output, shown};
 /// The local key is stored in your key store, outside the project, and enabled for
 /// this repository: only there it opens pairs and is trusted. A key of the store
 /// that opens pairs of this project is offered first.
+///
+/// With -r the rules seal for the keys of a key service, and no local key is made
+/// unless `local` is among them.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,6 +38,12 @@ pub(crate) struct Args {
     /// Install this local key, or that of standard input (-), instead of a new one
     #[arg(long, value_name = "FILE")]
     local_key: Option<PathBuf>,
+
+    /// Seal for this key by the rules; repeatable
+    ///
+    /// provider:region:key-id, or local for your own local keys.
+    #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
+    recipients: Vec<Trusted>,
 
     /// Answer its questions with yes
     #[arg(short, long)]
@@ -66,7 +75,6 @@ const RULES_TEXT: &str = r#"# For whom `envconf seal` seals: the first rule whos
 
 [[rule]]
 files = "**"
-recipients = ["local"]
 "#;
 
 const SAMPLE_TEXT: &str = r#"# The plain configuration: git ignores it. Edit it, run `envconf seal config/app.toml`, and commit the pair.
@@ -81,21 +89,26 @@ pool_size = 10
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let here = Path::new(".");
     // Everything is looked at, and every question asked, before anything is written.
-    let key = Key::choose(args, here, output)?;
     let rules = Rules::find(here)?;
+    refuse_other_rules(rules.as_ref(), &args.recipients)?;
+    // Whoever names keys of services only needs no local one.
+    let needs_local =
+        args.recipients.is_empty() || args.recipients.contains(&Trusted::Local) || args.local_key.is_some();
+    let key = if needs_local { Some(Key::choose(args, here, output)?) } else { None };
     let attributes = AppendedLines::missing_in(Path::new(".gitattributes"), ATTRIBUTES)?;
     let ignored = AppendedLines::missing_in(Path::new(".gitignore"), IGNORED)?;
     refuse_link(Path::new("config"))?;
-    let locked = match key.reference() {
-        Some(reference) => LockedPairs::find(here, &reference, key.is_new())?,
+    let local = key.as_ref().and_then(|key| Some((key.reference()?, key.is_new())));
+    let locked = match local {
+        Some((reference, is_new)) => LockedPairs::find(here, &reference, is_new)?,
         None => LockedPairs::default(),
     };
 
     let mut done = Initialized::default();
-    let reference = key.put(&mut done, output)?;
+    let reference = key.map_or(Ok(None), |key| key.put(&mut done, output))?;
     match rules {
         Some(rules) => done.kept.push(relative(rules.path())),
-        None => done.make(RULES, create(Path::new(RULES), RULES_TEXT))?,
+        None => done.make(RULES, create(Path::new(RULES), &rules_text(&args.recipients)))?,
     }
     done.lines(&attributes)?;
     done.lines(&ignored)?;
@@ -111,12 +124,56 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
         }
     };
     let open = (!locked.has_app()).then(|| "envconf open app".to_owned());
-    let next: Vec<_> = plain.map(|plain| format!("envconf seal {plain}")).into_iter().chain(open).collect();
+    let seal = plain.map(|plain| format!("envconf seal {plain}"));
+    let next: Vec<_> = first_steps(&args.recipients).into_iter().chain(seal).chain(open).collect();
     report(&done, reference.clone(), &next, &locked, output)?;
     if let Some(reference) = reference {
         locked.say(&reference, output);
     }
     Ok(())
+}
+
+/// Refuses to leave rules in place that seal for other keys than those that were named.
+fn refuse_other_rules(rules: Option<&Rules>, recipients: &[Trusted]) -> Result<(), Error> {
+    let Some(rules) = rules else { return Ok(()) };
+    let known: Vec<_> = rules.all_recipients().collect();
+    let Some(missing) = recipients.iter().find(|wanted| !known.contains(wanted)) else { return Ok(()) };
+    Err(Error::new(Kind::Usage, format!("its rules do not name {missing}, and init changes no rules"))
+        .at(rules.path())
+        .advise(format!("add a rule with recipients = [\"{missing}\"]")))
+}
+
+fn rules_text(recipients: &[Trusted]) -> String {
+    let local = [Trusted::Local];
+    let recipients = if recipients.is_empty() { &local[..] } else { recipients };
+    // Characters of a key reference need no escape but these.
+    let quoted =
+        |key: &Trusted| format!("\"{}\"", key.to_string().replace('\\', "\\\\").replace('"', "\\\""));
+    let list: Vec<_> = recipients.iter().map(quoted).collect();
+    format!("{RULES_TEXT}recipients = [{}]\n", list.join(", "))
+}
+
+/// What comes before the first seal for keys of services: trust, and a look at the way there.
+fn first_steps(recipients: &[Trusted]) -> Vec<String> {
+    let keys = recipients.iter().filter(|key| **key != Trusted::Local);
+    let trust = keys.map(|key| match key {
+        Trusted::Key(alias) if alias.alias().is_some() => {
+            format!("$(envconf keys describe {} | head -n 1)", quoted_for_shell(&alias.to_string()))
+        }
+        key => quoted_for_shell(&key.to_string()),
+    });
+    let trust: Vec<_> = trust.collect();
+    if trust.is_empty() {
+        return Vec::new();
+    }
+    let local = if recipients.contains(&Trusted::Local) { ",local" } else { "" };
+    vec![format!("export ENVCONF_TRUST={}{local}", trust.join(",")), "envconf doctor --wrap".to_owned()]
+}
+
+/// As a shell takes it literally.
+fn quoted_for_shell(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/:=@+,".contains(&byte);
+    if text.bytes().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The local key that the project will have.

@@ -29,7 +29,8 @@ use crate::output::{Output, shown};
 Examples:
   envconf rewrap app --environment prod
   envconf rewrap app --environment prod --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 \\
-      -r tencent:ap-guangzhou:alias/app-prod-2027")]
+      -r tencent:ap-guangzhou:alias/app-prod-2027
+  envconf rewrap app --environment prod --renew")]
 pub(crate) struct Args {
     /// Paths of .enc or .key, or bare names such as app
     #[arg(value_name = "PAIR", required = true)]
@@ -41,6 +42,13 @@ pub(crate) struct Args {
     /// the id an alias may stand, tencent:ap-guangzhou:alias/NAME.
     #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
     recipients: Vec<Trusted>,
+
+    /// Move wrapped keys to the newest version of their key too
+    ///
+    /// For recipients that stay. A key of Vault needs that before its
+    /// min_decryption_version is raised.
+    #[arg(long)]
+    renew: bool,
 
     /// Accept recipients that only .envconf.toml names
     ///
@@ -88,6 +96,7 @@ impl Work for Rewrapping<'_> {
         let wanted = Wanted::choose(&args.recipients, &sealing)?;
         let rewrap = Rewrap::new(wanted.trust_for_old(target, global)?);
         let rewrap = wanted.keys.iter().cloned().fold(rewrap, Rewrap::recipient);
+        let rewrap = if args.renew { rewrap.renew() } else { rewrap };
         if args.dry_run {
             return rewrap.plan(&target.pair, services);
         }

@@ -1,0 +1,328 @@
+//! The command with Vault and OpenBao, against a real OpenBao server: keys, the first steps of a project, a team that
+//! moves, a diagnosis; and what is said where something is wrong.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::Output;
+use std::sync::LazyLock;
+
+use envconf_test_support::openbao::ROOT;
+use envconf_test_support::{OpenBao, Sandbox};
+use serde_json::{Value, json};
+
+const SCRIPT: &str = include_str!("../examples/story-vault.sh");
+const PAGE: &str = include_str!("../envconf/docs/vault.md");
+
+static SERVER: LazyLock<OpenBao> = LazyLock::new(|| OpenBao::start(env!("CARGO_TARGET_TMPDIR")));
+
+/// What a command did.
+struct Ran {
+    code: i32,
+    told: String,
+    said: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code().unwrap(), told: text(output.stdout), said: text(output.stderr) }
+    }
+
+    fn ok(self) -> String {
+        assert_eq!(self.code, 0, "{}{}", self.told, self.said);
+        self.told
+    }
+
+    fn json(self) -> Value {
+        serde_json::from_str(&self.ok()).unwrap()
+    }
+
+    fn fails(&self, code: i32, says: &str) {
+        assert_eq!(self.code, code, "{}{}", self.told, self.said);
+        let text = format!("{}{}", self.told, self.said);
+        assert!(text.contains(says), "{says} is not in: {text}");
+        assert!(!text.contains(ROOT), "{text}");
+    }
+}
+
+fn envconf_as(token: &str, sandbox: &Sandbox, arguments: &[&str]) -> Ran {
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_envconf"));
+    command.args(arguments).env("VAULT_ADDR", SERVER.url()).env("VAULT_TOKEN", token);
+    Ran::of(command.output().unwrap())
+}
+
+fn envconf(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
+    envconf_as(ROOT, sandbox, arguments)
+}
+
+#[test]
+fn a_team_moves_as_told() {
+    let sandbox = Sandbox::new();
+    let folder = Path::new(env!("CARGO_BIN_EXE_envconf")).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let repository = sandbox.path("repository");
+    std::fs::create_dir(&repository).unwrap();
+    let output = sandbox
+        .command("sh")
+        .current_dir(&repository)
+        .args(["-c", SCRIPT])
+        .env("PATH", path)
+        .envs([("VAULT_ADDR", SERVER.url().as_str()), ("VAULT_TOKEN", ROOT)])
+        .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")])
+        .envs([("GIT_AUTHOR_NAME", "Anna"), ("GIT_AUTHOR_EMAIL", "anna@example.com")])
+        .envs([("GIT_COMMITTER_NAME", "Anna"), ("GIT_COMMITTER_EMAIL", "anna@example.com")])
+        .output()
+        .unwrap();
+    let ran = Ran::of(output);
+    assert_eq!(ran.code, 0, "{}{}", ran.told, ran.said);
+    for line in ["the service has a pool of 10", "the local key was refused with 34"] {
+        assert!(ran.told.lines().any(|other| other == line), "no line `{line}`:\n{}{}", ran.told, ran.said);
+    }
+    assert!(ran.told.contains("decrypt is granted"), "{}", ran.told);
+    for secret in ["token-one", "token-two", "envconf-local-v1", ROOT] {
+        let shown = ran.told.contains(secret) || ran.said.contains(secret);
+        assert!(!shown, "{secret} is shown:\n{}{}", ran.told, ran.said);
+    }
+    assert!(
+        PAGE.contains(&format!("```sh\n{SCRIPT}```\n")),
+        "docs/vault.md differs from examples/story-vault.sh"
+    );
+}
+
+#[test]
+fn keys_of_transit_are_made_listed_described_and_rotated() {
+    let sandbox = Sandbox::new();
+    let run = |arguments: &[&str]| envconf(&sandbox, arguments);
+    SERVER.ok("POST", "sys/mounts/vaulted/transit", &json!({"type": "transit"}));
+    let place = "vault:-:vaulted/transit";
+    // A mount without keys.
+    assert_eq!(run(&["keys", "list", place, "--json"]).json()["keys"], json!([]));
+    let made = run(&["keys", "create", place, "--alias", "app", "--rotate", "90"]).ok();
+    assert_eq!(made, "vault:-:vaulted/transit/app\n");
+    let key = made.trim();
+    let described = run(&["keys", "describe", key, "--json"]).json();
+    assert_eq!(described["key"], key);
+    assert_eq!((&described["state"], &described["wraps"]), (&json!("enabled"), &json!(true)));
+    assert_eq!((&described["rotates"], &described["rotate_days"]), (&json!(true), &json!(90)));
+    assert!(described["created"].is_string() && described["alias"].is_null(), "{described}");
+    assert!(run(&["keys", "describe", key]).ok().starts_with(made.as_str()));
+    assert_eq!(run(&["keys", "rotation", key]).ok(), format!("{key}: rotation on\n"));
+    assert_eq!(run(&["keys", "rotation", key, "--off"]).ok(), format!("{key}: rotation off\n"));
+    assert_eq!(run(&["keys", "rotation", key, "--on", "--json"]).json()["rotates"], true);
+    assert_eq!(run(&["keys", "rotation", key, "--every", "1", "--json"]).json()["rotates"], true);
+    let period = SERVER.ok("GET", "vaulted/transit/keys/app", &Value::Null);
+    assert_eq!(period["data"]["auto_rotate_period"], 86_400);
+    // A second key of that name would be the first.
+    run(&["keys", "create", place, "--alias", "app"]).fails(42, "there is a key of this name already");
+    for bad in ["a/b", "..", "a b", "a?b", "\u{e9}"] {
+        let ran = run(&["keys", "create", place, "--alias", bad]);
+        assert_ne!(ran.code, 0, "{bad}");
+        ran.fails(ran.code, "invalid name of a key");
+    }
+    run(&["keys", "create", place, "--alias", "x", "--description", "d"]).fails(40, "no description");
+    // Other kinds are listed where they are asked for.
+    for (name, parameters) in [
+        ("rsa", json!({"type": "rsa-2048"})),
+        ("derived", json!({"derived": true})),
+        ("soft", json!({})),
+        ("sign", json!({"type": "ed25519"})),
+    ] {
+        SERVER.ok("POST", &format!("vaulted/transit/keys/{name}"), &parameters);
+    }
+    SERVER.ok("DELETE", "vaulted/transit/keys/soft/soft-delete", &Value::Null);
+    let names = |arguments: &[&str]| {
+        let listed = run(arguments).json();
+        let keys = listed["keys"].as_array().unwrap().clone();
+        let name = |key: &Value| key["key"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        let mut names: Vec<_> = keys.iter().map(name).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&["keys", "list", place, "--json"]), ["app", "soft"]);
+    assert_eq!(names(&["keys", "list", place, "--all", "--json"]), ["app", "derived", "rsa", "sign", "soft"]);
+    let soft = run(&["keys", "describe", "vault:-:vaulted/transit/soft", "--json"]).json();
+    assert_eq!(soft["state"], "pending deletion");
+    assert!(run(&["keys", "list", place]).ok().contains(key));
+    run(&["keys", "describe", "vault:-:vaulted/transit/none"]).fails(42, "no such key");
+    run(&["keys", "list", "vault:-:nowhere"]).fails(42, "mounted there");
+    run(&["keys", "list", "vault:eu"]).fails(2, "vault:-:MOUNT");
+    // `vault:-` is the mount transit.
+    assert!(names(&["keys", "list", "vault:-", "--json"]).contains(&"app".to_owned()));
+}
+
+#[test]
+fn a_token_that_may_do_less_is_told_what_is_missing() {
+    let sandbox = Sandbox::new();
+    let lister = SERVER.token(&[("transit/keys", "list"), ("transit/keys/", "list")], "1h");
+    let listed = envconf_as(&lister, &sandbox, &["keys", "list", "vault:-:transit", "--json"]).json();
+    let app = listed["keys"].as_array().unwrap().iter().find(|key| key["key"] == "vault:-:transit/app");
+    assert_eq!(app.unwrap()["state"], "unknown");
+    let nothing = SERVER.token(&[("transit/decrypt/app", "update")], "1h");
+    for (arguments, right) in [
+        (&["keys", "list", "vault:-:transit"][..], "`list` on MOUNT/keys"),
+        (&["keys", "describe", "vault:-:transit/app"], "`read` on MOUNT/keys/KEY"),
+        (&["keys", "rotation", "vault:-:transit/app"], "`read` on MOUNT/keys/KEY"),
+        (&["keys", "rotation", "vault:-:transit/app", "--on"], "`update` on MOUNT/keys/KEY/config"),
+        (
+            &["keys", "create", "vault:-:transit", "--alias", "denied"],
+            "`update` (and `create`) on MOUNT/keys/KEY",
+        ),
+    ] {
+        let ran = envconf_as(&nothing, &sandbox, arguments);
+        ran.fails(42, right);
+        assert!(ran.said.contains("permission denied") && !ran.said.contains(&nothing), "{}", ran.said);
+    }
+    // Who may make keys and not read them is not told of a key that was there.
+    let maker = SERVER.token(&[("transit/keys/+", "create,update")], "1h");
+    assert_eq!(
+        envconf_as(&maker, &sandbox, &["keys", "create", "vault:-:transit", "--alias", "by-maker"]).ok(),
+        "vault:-:transit/by-maker\n"
+    );
+}
+
+#[test]
+fn a_project_begins_with_a_key_of_transit() {
+    let sandbox = Sandbox::new();
+    let key = envconf(&sandbox, &["keys", "create", "vault:-:transit", "--alias", "first"]).ok();
+    let key = key.trim();
+    let begun = envconf(&sandbox, &["init", "-r", key, "--json"]).json();
+    assert!(begun["key"].is_null() && begun["enabled_for"].is_null(), "{begun}");
+    let made: Vec<_> = begun["made"].as_array().unwrap().iter().map(|made| made.as_str().unwrap()).collect();
+    assert_eq!(made, [".envconf.toml", ".gitattributes", ".gitignore", "config/app.toml"]);
+    let rules = std::fs::read_to_string(sandbox.path(".envconf.toml")).unwrap();
+    assert!(rules.ends_with(&format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"{key}\"]\n")), "{rules}");
+    // The steps that it names are those that work.
+    let next: Vec<_> = begun["next"].as_array().unwrap().iter().map(|step| step.as_str().unwrap()).collect();
+    assert_eq!(
+        next,
+        [
+            &format!("export ENVCONF_TRUST={key}"),
+            "envconf doctor --wrap",
+            "envconf seal config/app.toml",
+            "envconf open app"
+        ]
+    );
+    let folder = Path::new(env!("CARGO_BIN_EXE_envconf")).parent().unwrap();
+    let mut shell = sandbox.command("sh");
+    shell.args(["-ec", &next.join("\n")]);
+    shell.env("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").unwrap()));
+    shell.env("VAULT_ADDR", SERVER.url()).env("VAULT_TOKEN", ROOT);
+    let told = Ran::of(shell.output().unwrap()).ok();
+    assert!(told.contains("encrypt is granted") && told.contains("pool_size = 10"), "{told}");
+    // Once more changes nothing; another key is none of what the rules say.
+    let again = envconf(&sandbox, &["init", "-r", key, "--json"]).json();
+    assert_eq!(again["made"], json!([]));
+    envconf(&sandbox, &["init", "-r", "vault:-:transit/other"]).fails(2, "init changes no rules");
+    assert_eq!(std::fs::read_to_string(sandbox.path(".envconf.toml")).unwrap(), rules);
+    // Beside it a local key, where that is asked for.
+    let both = Sandbox::new();
+    let begun = envconf(&both, &["init", "-r", key, "-r", "local", "--json"]).json();
+    assert!(begun["key"].as_str().unwrap().starts_with("local:-:"), "{begun}");
+    assert_eq!(begun["next"][0], format!("export ENVCONF_TRUST={key},local"));
+    let rules = std::fs::read_to_string(both.path(".envconf.toml")).unwrap();
+    assert!(rules.ends_with(&format!("recipients = [\"{key}\", \"local\"]\n")), "{rules}");
+    // What names no key is refused before anything is written.
+    let empty = Sandbox::new();
+    for bad in ["vault:-:app", "vault:eu:transit/app", "vault:-:transit/../app", "nonsense", ""] {
+        envconf(&empty, &["init", "-r", bad]).fails(2, "");
+    }
+    assert_eq!(std::fs::read_dir(empty.root()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_reference_is_checked_wherever_somebody_names_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("config/app.toml", "a = 1\n");
+    sandbox.write("config/other.toml", "a = 1\n");
+    envconf(&sandbox, &["seal", "config/other.toml", "-r", "vault:-:transit/app"]).ok();
+    let bad = [
+        ("vault:-:app", "its mount is missing"),
+        ("vault:eu:transit/app", "no region"),
+        ("aws:eu-west-1:arn:aws:kms:us-east-1:111122223333:key/a", "differs from the region in the ARN"),
+        ("aws:eu-west-1:1234abcd-12ab-34cd-56ef-1234567890ab", "expected the ARN"),
+    ];
+    for (reference, says) in bad {
+        envconf(&sandbox, &["seal", "config/app.toml", "-r", reference]).fails(2, says);
+        envconf(&sandbox, &["open", "app", "--trust", reference]).fails(2, says);
+        sandbox.write(".envconf.toml", format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"{reference}\"]\n"));
+        let ran = envconf(&sandbox, &["seal", "config/app.toml", "--yes"]);
+        assert_ne!(ran.code, 0);
+        ran.fails(ran.code, says);
+        std::fs::remove_file(sandbox.path(".envconf.toml")).unwrap();
+        let mut command = sandbox.command(env!("CARGO_BIN_EXE_envconf"));
+        command.args(["open", "other"]).env("ENVCONF_TRUST", reference);
+        Ran::of(command.output().unwrap()).fails(2, says);
+    }
+    assert!(!sandbox.path("config/app.conf.enc").exists());
+}
+
+#[test]
+fn a_diagnosis_tells_each_step() {
+    let sandbox = Sandbox::new();
+    sandbox.write("config/app.toml", "a = 1\n");
+    let key = "vault:-:transit/app";
+    envconf(&sandbox, &["seal", "config/app.toml", "-r", key]).ok();
+    let report = envconf(&sandbox, &["doctor", "app", "--trust", key]).ok();
+    for part in [
+        "from the variable VAULT_TOKEN; lasting",
+        "of VAULT_ADDR",
+        "plain http",
+        "decrypt is granted",
+        "it opens, and is toml",
+    ] {
+        assert!(report.contains(part), "{part} is not in:\n{report}");
+    }
+    assert!(!report.contains(ROOT), "{report}");
+    let denied = SERVER.token(&[("transit/encrypt/app", "update")], "1h");
+    envconf_as(&denied, &sandbox, &["doctor", "app", "--trust", key]).fails(42, "permission denied");
+    let no_token = {
+        let mut command = sandbox.command(env!("CARGO_BIN_EXE_envconf"));
+        command.args(["doctor", "app", "--trust", key]).env("VAULT_ADDR", SERVER.url());
+        Ran::of(command.output().unwrap())
+    };
+    no_token.fails(42, "no token; looked at");
+    let no_address = {
+        let mut command = sandbox.command(env!("CARGO_BIN_EXE_envconf"));
+        Ran::of(command.args(["doctor", "app", "--trust", key]).output().unwrap())
+    };
+    no_address.fails(42, "set VAULT_ADDR");
+}
+
+#[test]
+fn exec_drops_what_leads_to_the_server() {
+    let sandbox = Sandbox::new();
+    sandbox.write("config/app.toml", "port = 1\n");
+    let key = "vault:-:transit/app";
+    envconf(&sandbox, &["seal", "config/app.toml", "-r", key]).ok();
+    let names = [
+        "VAULT_ADDR",
+        "VAULT_TOKEN",
+        "BAO_TOKEN",
+        "VAULT_NAMESPACE",
+        "ENVCONF_VAULT_AUTH",
+        "ENVCONF_VAULT_SECRET_ID",
+        "ENVCONF_VAULT_SECRET_ID_FILE",
+        "ENVCONF_VAULT_JWT",
+        "ENVCONF_VAULT_JWT_FILE",
+        "ENVCONF_VAULT_ROLE_ID",
+    ];
+    let run = |options: &[&str]| {
+        let mut command = sandbox.command(env!("CARGO_BIN_EXE_envconf"));
+        command.args(["exec", "app", "--trust", key]).args(options).args(["--", "/usr/bin/env"]);
+        for name in names {
+            command.env(name, "x");
+        }
+        command.env("VAULT_ADDR", SERVER.url()).env("BAO_TOKEN", ROOT).env("ENVCONF_VAULT_AUTH", "token");
+        command.env_remove("VAULT_NAMESPACE");
+        Ran::of(command.output().unwrap()).ok()
+    };
+    let kept = run(&[]);
+    assert!(kept.contains("\nVAULT_ADDR=") || kept.starts_with("VAULT_ADDR="), "{kept}");
+    let dropped = run(&["--drop-credentials"]);
+    for name in names {
+        assert!(!dropped.lines().any(|line| line.starts_with(&format!("{name}="))), "{name}: {dropped}");
+    }
+    assert!(dropped.lines().any(|line| line == "PORT=1"), "{dropped}");
+}
