@@ -41,7 +41,8 @@ pub(crate) struct Args {
 
     /// Seal for this key by the rules; repeatable
     ///
-    /// provider:region:key-id, or local for your own local keys.
+    /// provider:region:key-id, such as vault:-:transit/app, or local for your
+    /// own local keys.
     #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
     recipients: Vec<Trusted>,
 

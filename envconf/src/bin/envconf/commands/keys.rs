@@ -8,8 +8,9 @@ use crate::output::Output;
 
 /// Create, list and describe keys of a key service
 ///
-/// For Tencent Cloud KMS: CMKs that wrap data keys. PLACE is provider:region, KEY
-/// is provider:region:key-id, or provider:region:alias/NAME.
+/// For Tencent Cloud KMS: CMKs that wrap data keys. For Vault and OpenBao: keys of
+/// the transit engine. PLACE is provider:region, or vault:-:MOUNT. KEY is
+/// provider:region:key-id, or provider:region:alias/NAME.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -37,10 +38,10 @@ Examples:
   envconf keys create tencent:ap-guangzhou --alias app-prod --rotate
   envconf seal config/app.prod.toml -r \"$(envconf keys create tencent:ap-guangzhou --alias app-prod)\"")]
 struct Create {
-    /// Where: provider:region
+    /// Where: provider:region, or vault:-:MOUNT
     place: KeyPlace,
 
-    /// The key's name for people: letters, digits, _ and -
+    /// The key's name for people; of Vault, the key's name
     #[arg(long, value_name = "NAME")]
     alias: String,
 
@@ -60,7 +61,7 @@ Examples:
   envconf keys list tencent:ap-guangzhou
   envconf keys list tencent:ap-guangzhou --all --json")]
 struct ListKeys {
-    /// Where: provider:region
+    /// Where: provider:region, or vault:-:MOUNT
     place: KeyPlace,
 
     /// Those for other uses too
