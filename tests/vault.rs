@@ -106,16 +106,218 @@ fn it_keeps_the_contract_over_tls() {
     }
     let trusting =
         [("BAO_CACERT", ca.clone()), ("VAULT_CACERT", ca.clone()), ("ENVCONF_CA_FILE", ca.clone())];
-    // A directory holds the server's own certificate and keys too, which are no roots and do no harm.
     let directory = Sandbox::new();
     directory.write("ca.pem", std::fs::read(&ca).unwrap());
     let directory = [("VAULT_CAPATH", directory.root().to_owned())];
-    for (at, (name, file)) in trusting.into_iter().chain(directory).enumerate() {
+    let trusting: Vec<_> = trusting.into_iter().chain(directory).collect();
+    let error = seal(&keys[..1], &with("BAO_CACERT", ca.to_str().unwrap())).err().unwrap();
+    refused(&error, "no secrets engine is mounted there");
+    server.run(&["secrets", "enable", "transit"]);
+    keys.iter()
+        .for_each(|key| drop(server.run(&["write", "-f", &key.replace("vault:-:transit", "transit/keys")])));
+    for (name, file) in trusting {
         let services = with(name, file.to_str().unwrap());
-        let error = seal(&["vault:-:transit/a"], &services).err().unwrap();
-        refused(&error, "no secrets engine is mounted there");
-        assert!(error.to_string().contains("404"), "{at}: {error}");
+        assert_eq!(seal(&keys[..1], &services).unwrap().open(&services).unwrap(), b"content");
     }
+    let services = with("VAULT_CACERT", ca.to_str().unwrap());
+    contract(&services, &keys[0].parse().unwrap(), &keys[1].parse().unwrap()).unwrap();
+}
+
+#[test]
+fn a_client_certificate_logs_in() {
+    let server = OpenBao::start_tls(env!("CARGO_TARGET_TMPDIR"));
+    let file = |name: &str| server.file(name).to_str().unwrap().to_owned();
+    let (ca, certificate, key) = (file("vault-ca.pem"), file("vault-cert.pem"), file("vault-key.pem"));
+    server.run(&["secrets", "enable", "transit"]);
+    server.run(&["write", "-f", "transit/keys/app"]);
+    server.run(&["auth", "enable", "cert"]);
+    let policy = file("reader.hcl");
+    let rules = "path \"transit/+/app\" { capabilities = [\"update\"] }";
+    std::fs::write(&policy, rules).unwrap();
+    server.run(&["policy", "write", "reader", &policy]);
+    server.run(&[
+        "write",
+        "auth/cert/certs/web",
+        &format!("certificate=@{certificate}"),
+        "token_policies=reader",
+    ]);
+    let url = server.url();
+    let base = [("VAULT_ADDR", url.as_str()), ("VAULT_CACERT", &ca), ("ENVCONF_VAULT_AUTH", "cert:web")];
+    let own = [("VAULT_CLIENT_CERT", certificate.as_str()), ("VAULT_CLIENT_KEY", &key)];
+    let with_own = services(&[&base[..], &own].concat());
+    let sealed = seal(&["vault:-:transit/app"], &with_own).unwrap();
+    assert_eq!(sealed.open(&with_own).unwrap(), b"content");
+    let error = sealed.open(&services(&base)).unwrap_err();
+    refused(&error, "the login was refused");
+    assert!(error.to_string().contains("VAULT_CLIENT_CERT"), "{error}");
+    // What is no certificate, or does not belong to the key, is told before anything is sent.
+    for (name, path) in
+        [("VAULT_CLIENT_CERT", &key), ("VAULT_CLIENT_KEY", &certificate), ("VAULT_CLIENT_KEY", &ca)]
+    {
+        let wrong = [&base[..], &own, &[(name, path.as_str())]].concat();
+        let error = sealed.open(&services(&wrong)).unwrap_err();
+        refused(&error, "client certificate or its key cannot be used");
+    }
+    let other = services(&[&base[..2], &[("ENVCONF_VAULT_AUTH", "cert:other")], &own].concat());
+    refused(&sealed.open(&other).unwrap_err(), "the login was refused");
+}
+
+#[test]
+fn a_secret_id_that_serves_once_is_enough_for_a_long_life() {
+    let server = &*SHARED;
+    server.ok("POST", "sys/auth/once", &json!({"type": "approle"}));
+    let policy = server.policy("", &[("transit/decrypt/app", "update"), ("auth/token/renew-self", "update")]);
+    let role = json!({"token_policies": [policy], "token_ttl": "2s", "token_max_ttl": "60s", "secret_id_num_uses": 1});
+    let (role_id, secret_id) = app_role(server, "", "once", "svc", &role);
+    let sealed = seal(&["vault:-:transit/app"], &with_token(server, ROOT)).unwrap();
+    let proxy = Scripted::before(server.address());
+    let reader = services(&[
+        ("VAULT_ADDR", &proxy.url()),
+        ("ENVCONF_VAULT_AUTH", "approle"),
+        ("ENVCONF_VAULT_MOUNT", "once"),
+        ("ENVCONF_VAULT_ROLE_ID", &role_id),
+        ("ENVCONF_VAULT_SECRET_ID", &secret_id),
+    ]);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(5) {
+        assert_eq!(sealed.open(&reader).unwrap(), b"content");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let count = |path: &str| proxy.requests().iter().filter(|request| request.target == path).count();
+    assert_eq!(count("/v1/auth/once/login"), 1);
+    assert!(count("/v1/auth/token/renew-self") >= 2);
+}
+
+/// A key service in memory whose server is away.
+#[derive(Clone)]
+struct Away(Arc<Mutex<Vec<Instant>>>);
+
+impl envconf::Kms for Away {
+    fn provider(&self) -> &str {
+        "away"
+    }
+
+    fn authenticates(&self) -> bool {
+        true
+    }
+
+    fn wrap<'a>(
+        &'a self,
+        _: &'a KeyRef,
+        dek: &'a envconf::kms::DataKey,
+        _: &'a envconf::kms::Context,
+    ) -> envconf::kms::BoxFuture<'a, Result<envconf::kms::WrappedKey, envconf::kms::KmsError>> {
+        Box::pin(async move { Ok(envconf::kms::WrappedKey::new(STANDARD.encode(dek.expose())).unwrap()) })
+    }
+
+    fn unwrap<'a>(
+        &'a self,
+        _: &'a KeyRef,
+        wrapped: &'a envconf::kms::WrappedKey,
+        _: &'a envconf::kms::Context,
+    ) -> envconf::kms::BoxFuture<'a, Result<envconf::kms::DataKey, envconf::kms::KmsError>> {
+        self.0.lock().unwrap().push(Instant::now());
+        Box::pin(async move {
+            if self.0.lock().unwrap().len() > 1 {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+            Ok(envconf::kms::DataKey::from_bytes(&STANDARD.decode(wrapped.as_str()).unwrap()))
+        })
+    }
+}
+
+#[test]
+fn of_three_services_two_may_fail() {
+    let server = &*SHARED;
+    let vault = Scripted::before(server.address());
+    let tencent = StandIn::start();
+    let away = Away(Arc::default());
+    let with = |deadline: u64| {
+        let mut variables = tencent.variables();
+        variables.extend([("VAULT_ADDR".into(), vault.url()), ("VAULT_TOKEN".into(), ROOT.into())]);
+        let services = KeyServices::from_given(variables).unwrap().kms(Arc::new(away.clone()));
+        services.deadline(Duration::from_secs(deadline))
+    };
+    let of_tencent = format!("tencent:ap-guangzhou:{}", tencent.key_id());
+    let keys = ["away:-:1", &of_tencent, "vault:-:transit/app"];
+    let sealed = seal(&keys, &with(10)).unwrap();
+    // The first is silent, the second disabled: the third has what is left of the deadline.
+    tencent.set_state("ap-guangzhou", tencent.key_id(), envconf_test_support::KeyState::Disabled);
+    let started = Instant::now();
+    assert_eq!(sealed.open(&with(3)).unwrap(), b"content");
+    assert!(started.elapsed() < Duration::from_secs(3));
+    // In another order of trust nobody waits for the silent one.
+    let before = away.0.lock().unwrap().len();
+    let other = Sealed {
+        enc: sealed.enc.clone(),
+        key: sealed.key.clone(),
+        recipients: [&keys[2], &keys[0], &keys[1]].map(|key| key.parse().unwrap()).into(),
+    };
+    assert_eq!(other.open(&with(3)).unwrap(), b"content");
+    assert_eq!(away.0.lock().unwrap().len(), before);
+    // When all fail, each is named with its own failure, in the order of trust.
+    (0..200)
+        .for_each(|_| vault.next(Script::Status(503, json!({"errors": ["Vault is sealed"]}).to_string())));
+    let started = Instant::now();
+    let error = sealed.open(&with(2)).unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(4));
+    let tried: Vec<_> = error.attempts().iter().map(|attempt| attempt.key().to_string()).collect();
+    assert_eq!(tried, keys);
+    let faults: Vec<_> = error.attempts().iter().map(envconf::error::Attempt::fault).collect();
+    assert_eq!(faults, [Fault::Transient, Fault::Refused, Fault::Transient]);
+    assert!(error.to_string().contains("sealed") && error.to_string().contains("CmkDisabled"), "{error}");
+    assert_eq!(error.exit_code(), 41);
+}
+
+#[cfg(feature = "watch")]
+#[test]
+fn a_watch_outlives_its_tokens() {
+    use envconf::EncryptedConfig;
+    use envconf::load::WatchOptions;
+
+    #[derive(EncryptedConfig)]
+    #[envconf(name = "app")]
+    struct App {
+        n: u32,
+    }
+
+    let server = &*SHARED;
+    server.ok("POST", "sys/auth/watched", &json!({"type": "approle"}));
+    let policy = server.policy("", &[("transit/decrypt/app", "update")]);
+    let role = json!({"token_policies": [policy], "token_type": "batch", "token_ttl": "2s"});
+    let (role_id, secret_id) = app_role(server, "", "watched", "svc", &role);
+    let sandbox = Sandbox::new();
+    let pair = envconf::Pair::new(sandbox.root(), &"app".parse().unwrap(), &"default".parse().unwrap());
+    let key: KeyRef = "vault:-:transit/app".parse().unwrap();
+    let sealer = with_token(server, ROOT);
+    let put = |n: u32| {
+        let seal = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Toml);
+        seal.recipient(key.clone()).seal(&pair, format!("n = {n}\n").as_bytes(), &sealer).unwrap();
+    };
+    put(1);
+    let proxy = Scripted::before(server.address());
+    let url = proxy.url();
+    let variables = [
+        ("VAULT_ADDR", url.as_str()),
+        ("ENVCONF_VAULT_AUTH", "approle"),
+        ("ENVCONF_VAULT_MOUNT", "watched"),
+        ("ENVCONF_VAULT_ROLE_ID", &role_id),
+        ("ENVCONF_VAULT_SECRET_ID", &secret_id),
+    ];
+    let options =
+        WatchOptions::new().debounce(Duration::from_millis(50)).poll_interval(Duration::from_millis(50));
+    let loader = App::loader().dir(sandbox.root()).trust(key.to_string()).variables(variables);
+    let watch = loader.watch_options(options).watch().unwrap();
+    assert_eq!(watch.current().n, 1);
+    for n in 2..4 {
+        // The token of the last load is gone by now.
+        std::thread::sleep(Duration::from_millis(2_500));
+        put(n);
+        assert_eq!(watch.wait(Duration::from_secs(30)).unwrap().n, n);
+    }
+    assert_eq!(watch.status().refusals(), 0);
+    let decrypts = proxy.requests().iter().filter(|request| request.target.ends_with("/decrypt/app")).count();
+    assert_eq!(decrypts, 3, "no request was refused");
 }
 
 #[test]

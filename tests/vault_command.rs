@@ -277,6 +277,20 @@ fn a_diagnosis_tells_each_step() {
     assert!(!report.contains(ROOT), "{report}");
     let denied = SERVER.token(&[("transit/encrypt/app", "update")], "1h");
     envconf_as(&denied, &sandbox, &["doctor", "app", "--trust", key]).fails(42, "permission denied");
+    // Who may not read the key itself is told that nobody needs it; what weakens a key is told to who may.
+    let reader = SERVER.token(&[("transit/decrypt/app", "update")], "1h");
+    let report = envconf_as(&reader, &sandbox, &["doctor", "app", "--trust", key]).ok();
+    assert!(report.contains("may not read the key itself"), "{report}");
+    for (name, parameters, says, code) in [
+        ("weak", json!({"exportable": true}), "it can be exported", 0),
+        ("backed-up", json!({"allow_plaintext_backup": true}), "backed up in plain text", 0),
+        ("rsa", json!({"type": "rsa-2048"}), "not an AEAD key", 40),
+        ("derived", json!({"derived": true}), "a derived key", 40),
+    ] {
+        SERVER.ok("POST", &format!("transit/keys/{name}"), &parameters);
+        let ran = envconf(&sandbox, &["doctor", "--trust", &format!("vault:-:transit/{name}")]);
+        ran.fails(code, says);
+    }
     let no_token = {
         let mut command = sandbox.command(env!("CARGO_BIN_EXE_envconf"));
         command.args(["doctor", "app", "--trust", key]).env("VAULT_ADDR", SERVER.url());

@@ -80,6 +80,19 @@ impl<C: Renewable> CredentialCache<C> {
         refused: Option<u64>,
         fetch: impl Future<Output = Result<Option<Fetched<C>>, KmsError>>,
     ) -> Result<Option<C>, KmsError> {
+        self.get_or_renew(key, refused, |_| fetch).await
+    }
+
+    /// Like [`CredentialCache::get`]; `fetch` is given the old credential, where that still holds.
+    pub(crate) async fn get_or_renew<F>(
+        &self,
+        key: [u8; 32],
+        refused: Option<u64>,
+        fetch: impl FnOnce(Option<C>) -> F,
+    ) -> Result<Option<C>, KmsError>
+    where
+        F: Future<Output = Result<Option<Fetched<C>>, KmsError>>,
+    {
         let now = clock::local()?;
         let slot = self.slot(key, now);
         let ended = slot.ended.load(Ordering::SeqCst);
@@ -90,7 +103,7 @@ impl<C: Renewable> CredentialCache<C> {
         if slot.ended.load(Ordering::SeqCst) != ended {
             return kept.failure.clone().map_or(Ok(None), Err);
         }
-        let fetched = fetch.await;
+        let fetched = fetch(kept.valid(now, refused)).await;
         slot.ended.fetch_add(1, Ordering::SeqCst);
         match fetched {
             Ok(Some(fetched)) => Ok(Some(kept.keep(fetched, now))),
@@ -224,5 +237,30 @@ mod tests {
         assert_eq!(fetches.get(), 1);
         assert!(failing(Some(u64::MAX), Err(KmsError::refused("r"))).is_err());
         assert!(failing(Some(u64::MAX), Ok(None)).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_old_one_is_there_to_be_renewed_while_it_holds() {
+        let now = clock::local().unwrap();
+        let slot: Arc<CacheSlot<Token>> = Arc::default();
+        run(async {
+            let mut kept = slot.kept.lock().await;
+            kept.keep(fetched(100).unwrap().unwrap(), now - 60);
+        });
+        CACHE.0.lock().unwrap().insert([5; 32], slot);
+        let seen = Cell::new(None);
+        let renew = |refused| {
+            run(CACHE.get_or_renew([5; 32], refused, |old| {
+                seen.set(Some(old.is_some()));
+                async { fetched(7_200) }
+            }))
+        };
+        let renewed = renew(None).unwrap().unwrap();
+        assert_eq!(seen.take(), Some(true));
+        assert!(renew(None).unwrap().is_some());
+        assert_eq!(seen.take(), None);
+        // One that was refused is not to be renewed.
+        assert!(renew(renewed.generation()).unwrap().is_some());
+        assert_eq!(seen.take(), Some(false));
     }
 }

@@ -70,7 +70,6 @@ pub(crate) fn string<'t>(table: &'t Table<'_>, name: &str) -> Option<&'t str> {
     }
 }
 
-#[cfg(feature = "tools")]
 pub(crate) fn boolean(table: &Table<'_>, name: &str) -> Option<bool> {
     match field(table, name) {
         Some(Value::Bool(value)) => Some(*value),

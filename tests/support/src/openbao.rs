@@ -22,6 +22,7 @@ const UP: Duration = Duration::from_secs(60);
 /// A server with the transit engine at `transit`, and a key `app` there. It ends with this, or with the process.
 pub struct OpenBao {
     port: u16,
+    program: PathBuf,
     folder: TempDir,
     // Its standard input is this process's: when that ends, however it ends, the server is ended.
     process: Child,
@@ -83,7 +84,7 @@ impl OpenBao {
         command.envs(env::var_os("PATH").map(|path| ("PATH", path)));
         command.stdin(Stdio::piped()).stdout(log.try_clone().expect("the same file")).stderr(log);
         let process = command.spawn().expect("sh starts");
-        let server = Self { port, folder, process };
+        let server = Self { port, program: program.to_owned(), folder, process };
         let started = Instant::now();
         while started.elapsed() < UP {
             if server.log().contains("Root Token:") && TcpStream::connect(server.address()).is_ok() {
@@ -116,6 +117,24 @@ impl OpenBao {
     /// Its root certificate, where it speaks TLS.
     pub fn ca_file(&self) -> Option<PathBuf> {
         Some(self.folder.path().join("vault-ca.pem")).filter(|file| file.exists())
+    }
+
+    /// A file of its folder, such as `vault-cert.pem` and `vault-key.pem` of a server with TLS.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs the program as a client with the root token, for what must succeed; with TLS too.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).env_clear().env("HOME", self.folder.path());
+        command.envs([("BAO_ADDR", self.url().as_str()), ("BAO_TOKEN", ROOT)]);
+        command.envs(self.ca_file().map(|file| ("BAO_CACERT", file)));
+        crate::python::said(&mut command)
     }
 
     /// Asks with this token; the status and the JSON of the answer, which may be null. Over plain HTTP only.

@@ -4,7 +4,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +32,7 @@ pub(crate) struct ConnectionSteps<'a> {
     url: Url,
     /// With the variable that names it.
     proxy: Option<(Url, &'static str)>,
-    ca_file: Option<&'a Path>,
+    route: &'a Route,
 }
 
 /// How TLS was agreed on.
@@ -55,7 +54,7 @@ impl<'a> ConnectionSteps<'a> {
             }
             None => None,
         };
-        Ok(Self { url, proxy, ca_file: route.ca_file.as_deref() })
+        Ok(Self { url, proxy, route })
     }
 
     /// The proxy on the way, without its password, and the variable that names it.
@@ -122,16 +121,22 @@ impl<'a> ConnectionSteps<'a> {
     fn plan(&self, addresses: Vec<SocketAddr>, seen: &Seen) -> Result<Handshake, KmsError> {
         let failed = || KmsError::other("TLS could not be set up");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let roots = Arc::new(roots(self.ca_file)?);
+        let roots = Arc::new(roots(self.route.ca_file.as_deref())?);
         let inner = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build();
         let verifier = Watching { inner: inner.map_err(|_| failed())?, seen: seen.clone() };
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| failed())?
             // It says what the library's own says, and remembers whose certificate that was about.
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match &self.route.client_certificate {
+            None => config.with_no_client_auth(),
+            Some(own) => {
+                let (chain, key) = own.read()?;
+                config.with_client_auth_cert(chain, key).map_err(|_| failed())?
+            }
+        };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host).map_err(|_| failed())?;

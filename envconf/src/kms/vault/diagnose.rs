@@ -1,6 +1,7 @@
 //! The way to the server, step by step, for a diagnosis: token, endpoint, name resolution, TLS.
 //!
-//! Transit is asked for nothing here; a login is made as for every request.
+//! Transit is asked for nothing that a load needs; a login is made as for every request. Where the token may read the key
+//! itself, the last step says what weakens it.
 
 use std::time::Instant;
 
@@ -35,5 +36,8 @@ pub(super) async fn steps(vault: &Vault, key: &KeyRef) -> Vec<Step> {
     });
     let whence = format!("of {}", connection.whence);
     service_steps::way_to(&connection.endpoint, &whence, &connection.route, &mut steps).await;
+    if steps.iter().all(|step| step.state() != State::Failed) {
+        steps.extend(vault.key_step(key).await);
+    }
     steps
 }

@@ -7,6 +7,7 @@ use crate::kms::json::Argument::Text;
 use crate::kms::json::{boolean, integer, string};
 use crate::kms::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
 use crate::kms::retry::Again;
+use crate::kms::step::{State, Step};
 use crate::kms::{BoxFuture, KmsError, clock};
 use crate::syntax::{Table, Value};
 
@@ -153,6 +154,25 @@ impl Vault {
         self.ask("read key", &path, None, read).await
     }
 
+    /// What the server says of the key, where the token may read it: its type and versions, and what weakens it.
+    pub(super) async fn key_step(&self, key: &KeyRef) -> Option<Step> {
+        let path = super::TransitKey::of(key).ok()?.path("keys");
+        let read = |response: &Response<'_>| {
+            let data = response.table("data").ok_or_else(|| response.wrong("the reply describes no key"))?;
+            Ok(described(data))
+        };
+        // Once: that the token may not is usual, and nothing that a load needs.
+        let never = |_| Again::Never;
+        let read = self.try_until("read key", &path, None, read, never).await;
+        Some(match read {
+            Ok(step) => step,
+            Err(error) if error.status == Some(403) => {
+                Step::new("key", State::Skipped, "the token may not read the key itself, which no load needs")
+            }
+            Err(error) => Step::fault("key", &error),
+        })
+    }
+
     /// The names of all keys of a mount; none where it has no key.
     async fn names(&self, place: &KeyPlace) -> Result<Vec<String>, KmsError> {
         let mount = place.below_region().unwrap_or(super::super::keys::TRANSIT);
@@ -178,6 +198,35 @@ impl Vault {
             Err(error) => Err(rights(error, "allow `list` on MOUNT/keys")),
             names => names,
         }
+    }
+}
+
+fn described(data: &Table<'_>) -> Step {
+    let number = |name| integer(data, name).unwrap_or_default();
+    let is_on = |name| boolean(data, name) == Some(true);
+    let kind = string(data, "type").unwrap_or_default();
+    // A type that is not known is the server's text.
+    let known = AEAD.iter().find(|known| **known == kind);
+    let versions = format!(
+        "version {}, decrypts from version {}",
+        number("latest_version"),
+        number("min_decryption_version")
+    );
+    let step = |state, message: &str| Step::new("key", state, format!("{message}; {versions}"));
+    let Some(known) = known else {
+        return step(State::Failed, "it is not an AEAD key").advise("use a key of type aes256-gcm96");
+    };
+    if is_on("derived") {
+        return step(State::Failed, "it is a derived key")
+            .advise("use a key that was made without `derived`");
+    }
+    match (is_on("exportable"), is_on("allow_plaintext_backup")) {
+        (false, false) => step(State::Ok, known),
+        (true, _) => step(State::Note, &format!("{known}, and it can be exported")).advise(
+            "who may export it can open and make pairs without the server; use a key that is not exportable",
+        ),
+        (false, true) => step(State::Note, &format!("{known}, and it can be backed up in plain text"))
+            .advise("who may back it up can open and make pairs without the server"),
     }
 }
 

@@ -8,14 +8,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use super::super::client::{self, Call};
-use super::super::errors::login_refusal;
+use super::super::errors::{login_refusal, refusal};
 use super::super::settings::Connection;
 use super::{Credential, Proof};
 use crate::base::{Error, Kind, Variables, exact_text, write_json_string};
 use crate::kms::KmsError;
 use crate::kms::credential_cache::Fetched;
 use crate::kms::credential_source::{MISFIT, broken, fits, read};
-use crate::kms::json::{Argument, Parameter, integer, secret, string};
+use crate::kms::json::{Argument, Parameter, boolean, integer, secret, string};
+use crate::syntax::Table;
 
 pub(super) const AUTH: &str = "ENVCONF_VAULT_AUTH";
 pub(super) const MOUNT: &str = "ENVCONF_VAULT_MOUNT";
@@ -175,14 +176,10 @@ impl Method {
             let auth = response.table("auth").ok_or_else(wrong)?;
             let token = string(auth, "client_token").filter(|token| fits(token));
             let token = secret(token.ok_or_else(wrong)?);
-            let lasts = integer(auth, "lease_duration").ok_or_else(wrong)?;
-            let lifetime = match u64::try_from(lasts) {
-                Ok(0) => NO_END.as_secs(),
-                Ok(seconds) => seconds,
-                Err(_) => return Err(wrong()),
-            };
-            let proof = Proof::Token(token);
-            let credential = Credential { proof, generation: None, expires: None, source: self.source() };
+            let lifetime = lease(auth).ok_or_else(wrong)?;
+            let renewable = if boolean(auth, "renewable") == Some(true) { lifetime } else { 0 };
+            let credential =
+                Credential { renewable, ..Credential::given(Proof::Token(token), self.source()) };
             Ok(Fetched { credential, lifetime })
         })
         .await
@@ -238,6 +235,34 @@ impl Method {
             MethodKind::Cert => parameters.extend(role.map(|name| ("name", name))),
         }
         Ok(parameters)
+    }
+}
+
+/// Has the server lengthen the life of the token of a login; `None` where it does not, or not by much: the life of a
+/// token has an end.
+pub(super) async fn renew(old: Option<&Credential>, connection: &Connection) -> Option<Fetched<Credential>> {
+    let old = old.filter(|old| old.renewable > 0)?;
+    let call = Call {
+        path: "auth/token/renew-self",
+        parameters: Some(&[]),
+        namespace: connection.namespace.as_deref(),
+        action: "renew",
+        refusal: &refusal,
+    };
+    let renewed = client::send(&call, Some(old), connection, |response| {
+        let lifetime = response.table("auth").and_then(lease);
+        lifetime.ok_or_else(|| response.wrong("the reply says no life of the token"))
+    });
+    // Whatever went wrong, a login says more.
+    let lifetime = renewed.await.ok().filter(|lifetime| *lifetime > old.renewable / 2)?;
+    Some(Fetched { credential: old.clone(), lifetime })
+}
+
+/// The life of a token in seconds.
+fn lease(auth: &Table<'_>) -> Option<u64> {
+    match u64::try_from(integer(auth, "lease_duration")?).ok()? {
+        0 => Some(NO_END.as_secs()),
+        seconds => Some(seconds),
     }
 }
 

@@ -48,6 +48,8 @@ pub(super) struct Credential {
     pub(super) expires: Option<u64>,
     /// Where it is from, in a few words for a report.
     pub(super) source: &'static str,
+    /// The life that a login gave it, in seconds, where the server renews it; else 0.
+    renewable: u64,
 }
 
 /// What a request shows the server.
@@ -77,6 +79,11 @@ impl Renewable for Credential {
 }
 
 impl Credential {
+    /// One that is not fetched.
+    fn given(proof: Proof, source: &'static str) -> Self {
+        Self { proof, generation: None, expires: None, source, renewable: 0 }
+    }
+
     /// Says with a refusal for what the credential is or may do where it is from: there it has to be mended.
     pub(super) fn blame(&self, mut error: KmsError) -> KmsError {
         if error.status == Some(403) && error.fault == Fault::Refused {
@@ -95,20 +102,25 @@ pub(super) async fn snapshot(
     connection: &Connection,
     refused: Option<u64>,
 ) -> Result<Credential, KmsError> {
-    let given = |proof, source| Credential { proof, generation: None, expires: None, source };
     match &settings.auth {
         Auth::Token => token::find(&settings.variables),
-        Auth::Agent => Ok(given(Proof::Agent, "the agent of Vault")),
+        Auth::Agent => Ok(Credential::given(Proof::Agent, "the agent of Vault")),
         Auth::Inline(method) => {
             let login = method.inline(&settings.variables, connection)?;
-            Ok(given(Proof::Inline(login), method.source()))
+            Ok(Credential::given(Proof::Inline(login), method.source()))
         }
         Auth::Login(method) => {
             let mut digest = Sha256::new_with_prefix(connection.endpoint.url());
             digest.update(settings.hash());
             let key = cache_key("vault", digest.finalize().into(), &connection.route);
-            let fetch = async { method.login(&settings.variables, connection).await.map(Some) };
-            let got = CACHE.get(key, refused, fetch).await?;
+            let fetch = async |old: Option<Credential>| {
+                // What a login shows may be gone or used up by now: a secret id serves once.
+                if let Some(renewed) = login::renew(old.as_ref(), connection).await {
+                    return Ok(Some(renewed));
+                }
+                method.login(&settings.variables, connection).await.map(Some)
+            };
+            let got = CACHE.get_or_renew(key, refused, fetch).await?;
             got.ok_or_else(|| KmsError::refused("the login gave no token").tries(0))
         }
     }

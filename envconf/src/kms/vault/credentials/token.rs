@@ -39,7 +39,7 @@ pub(super) fn find(variables: &Variables) -> Result<Credential, KmsError> {
 }
 
 fn of(token: Zeroizing<String>, source: &'static str) -> Credential {
-    Credential { proof: Proof::Token(token), generation: None, expires: None, source }
+    Credential::given(Proof::Token(token), source)
 }
 
 /// A file is read for every request, so that a new token counts at once.
