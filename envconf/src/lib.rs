@@ -31,6 +31,7 @@
 //! Guides are in `envconf/docs` of the repository.
 //!
 //! Features: **`tencent`** (default) Tencent Cloud KMS, with HTTP and TLS ·
+//! **`vault`** HashiCorp Vault and OpenBao, with the same HTTP client ·
 //! **`watch`** reload ·
 //! **`units`** durations and byte sizes, in the module `de` ·
 //! **`yaml`** YAML content; TOML, JSON and dotenv need no feature ·
@@ -70,6 +71,10 @@ mod layers_chapter {}
 #[cfg(doctest)]
 #[doc = include_str!("../docs/testing.md")]
 mod testing_chapter {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/own-key-service.md")]
+mod own_key_service_chapter {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/signatures.md")]
