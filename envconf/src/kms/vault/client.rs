@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use zeroize::Zeroizing;
 
-use super::credentials::{Credential, Proof};
+use super::credentials::{Proof, VaultCredential};
 use super::errors::{login_refusal, redirect};
 use super::settings::Connection;
 use crate::format::ContentType;
@@ -25,7 +25,7 @@ const LARGEST_REPLY: usize = 1024 * 1024;
 pub(super) type Refusal<'a> = &'a (dyn Fn(u16, &[&str]) -> KmsError + Sync);
 
 /// One request.
-pub(super) struct Call<'a> {
+pub(super) struct VaultCall<'a> {
     /// Below `v1/`. It stands for itself in a URL.
     pub(super) path: &'a str,
     /// Of a POST; a GET without.
@@ -39,10 +39,10 @@ pub(super) struct Call<'a> {
 
 /// Sends `call` once, and hands a reply that is no refusal to `read`.
 pub(super) async fn send<T>(
-    call: &Call<'_>,
-    credential: Option<&Credential>,
+    call: &VaultCall<'_>,
+    credential: Option<&VaultCredential>,
     connection: &Connection,
-    read: impl FnOnce(&Response<'_>) -> Result<T, KmsError>,
+    read: impl FnOnce(&VaultResponse<'_>) -> Result<T, KmsError>,
 ) -> Result<T, KmsError> {
     let request = Request {
         method: if call.parameters.is_some() { Method::POST } else { Method::GET },
@@ -55,7 +55,7 @@ pub(super) async fn send<T>(
     let sent = Instant::now();
     let reply = http::send(request, &connection.route).await?;
     let mut request_id = None;
-    let result = Response::read(call, credential, &reply, |response| {
+    let result = VaultResponse::read(call, credential, &reply, |response| {
         request_id = response.request_id.map(str::to_owned);
         read(response)
     });
@@ -64,7 +64,7 @@ pub(super) async fn send<T>(
     result
 }
 
-fn headers(call: &Call<'_>, credential: Option<&Credential>) -> Result<HeaderMap, KmsError> {
+fn headers(call: &VaultCall<'_>, credential: Option<&VaultCredential>) -> Result<HeaderMap, KmsError> {
     let mut headers = HeaderMap::with_capacity(8);
     if call.parameters.is_some() {
         headers.insert(CONTENT_TYPE, http::plain("application/json")?);
@@ -96,7 +96,7 @@ fn headers(call: &Call<'_>, credential: Option<&Credential>) -> Result<HeaderMap
 }
 
 /// A reply that is no refusal.
-pub(super) struct Response<'a> {
+pub(super) struct VaultResponse<'a> {
     root: Table<'a>,
     request_id: Option<&'a str>,
     status: u16,
@@ -105,12 +105,12 @@ pub(super) struct Response<'a> {
     pub(super) date: Option<&'a str>,
 }
 
-impl Response<'_> {
+impl VaultResponse<'_> {
     fn read<T>(
-        call: &Call<'_>,
-        credential: Option<&Credential>,
+        call: &VaultCall<'_>,
+        credential: Option<&VaultCredential>,
         reply: &Reply,
-        read: impl FnOnce(&Response<'_>) -> Result<T, KmsError>,
+        read: impl FnOnce(&VaultResponse<'_>) -> Result<T, KmsError>,
     ) -> Result<T, KmsError> {
         let status = reply.status;
         if (300..=399).contains(&status) {
@@ -126,7 +126,7 @@ impl Response<'_> {
         // An empty body comes with success where there is nothing to say.
         if reply.body.expose().is_empty() && (status == 204 || status == 404) {
             return match status {
-                204 => read(&Response {
+                204 => read(&VaultResponse {
                     root: Table::new(Vec::new()).map_err(|_| garbled())?,
                     request_id: None,
                     status,
@@ -158,7 +158,7 @@ impl Response<'_> {
             });
         }
         let request_id = string(&root, "request_id").map(str::to_owned);
-        read(&Response { root, request_id: request_id.as_deref(), status, date: date(reply) })
+        read(&VaultResponse { root, request_id: request_id.as_deref(), status, date: date(reply) })
     }
 
     /// A field that is an object.
@@ -198,8 +198,8 @@ mod tests {
     fn read(status: u16, body: &str) -> Result<String, KmsError> {
         let body = SecretBytes::copy_of(body.as_bytes());
         let reply = Reply { status, date: None, headers: HeaderMap::new(), body };
-        let call = Call { path: "x", parameters: None, namespace: None, action: "x", refusal: &refusal };
-        Response::read(&call, None, &reply, |response| {
+        let call = VaultCall { path: "x", parameters: None, namespace: None, action: "x", refusal: &refusal };
+        VaultResponse::read(&call, None, &reply, |response| {
             Ok(response.text("plaintext").unwrap_or_default().to_owned())
         })
     }

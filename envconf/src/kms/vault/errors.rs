@@ -7,10 +7,10 @@ use crate::base::Fault;
 use crate::kms::KmsError;
 
 /// A line of the table: the status (0: any), a phrase of the server's text, and what they mean.
-type Row = (u16, &'static str, Fault, &'static str, &'static str);
+type RefusalRow = (u16, &'static str, Fault, &'static str, &'static str);
 
 /// The first row that fits counts; docs/vault.md shows the same.
-const TABLE: &[Row] = &[
+const TABLE: &[RefusalRow] = &[
     (
         403,
         "",
@@ -186,7 +186,7 @@ mod tests {
 
     /// The table as the documentation shows it.
     fn markdown() -> String {
-        let row = |(status, phrase, fault, message, advice): &Row| {
+        let row = |(status, phrase, fault, message, advice): &RefusalRow| {
             let phrase = if phrase.is_empty() { "anything else" } else { phrase };
             let class = match fault {
                 Fault::Transient => "transient",

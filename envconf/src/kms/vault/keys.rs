@@ -1,7 +1,7 @@
 //! Keys of transit themselves: made, listed, described, rotated. The place of a key is its mount.
 
 use super::Vault;
-use super::client::Response;
+use super::client::VaultResponse;
 use crate::base::{Fault, KeyRef};
 use crate::kms::json::Argument::Text;
 use crate::kms::json::{boolean, integer, string};
@@ -55,7 +55,7 @@ impl Keys for Vault {
                 Again::Few | Again::Faulty => Again::Never,
                 again => again,
             };
-            let read = |response: &Response<'_>| {
+            let read = |response: &VaultResponse<'_>| {
                 let now = response.date.and_then(clock::parse);
                 Ok((response.table("data").and_then(|data| info(&key, data)), now))
             };
@@ -147,7 +147,7 @@ impl Vault {
     /// The key as the server describes it.
     async fn read(&self, key: &KeyRef) -> Result<KeyInfo, KmsError> {
         let path = super::TransitKey::of(key)?.path("keys");
-        let read = |response: &Response<'_>| {
+        let read = |response: &VaultResponse<'_>| {
             let described = response.table("data").and_then(|data| info(key, data));
             described.ok_or_else(|| response.wrong("the reply does not describe this key"))
         };
@@ -157,7 +157,7 @@ impl Vault {
     /// What the server says of the key, where the token may read it: its type and versions, and what weakens it.
     pub(super) async fn key_step(&self, key: &KeyRef) -> Option<Step> {
         let path = super::TransitKey::of(key).ok()?.path("keys");
-        let read = |response: &Response<'_>| {
+        let read = |response: &VaultResponse<'_>| {
             let data = response.table("data").ok_or_else(|| response.wrong("the reply describes no key"))?;
             Ok(described(data))
         };
@@ -177,19 +177,20 @@ impl Vault {
     async fn names(&self, place: &KeyPlace) -> Result<Vec<String>, KmsError> {
         let mount = place.below_region().unwrap_or(super::super::keys::TRANSIT);
         let path = format!("{mount}/keys?list=true");
-        let read = |response: &Response<'_>| match response.table("data").and_then(|data| data.get("keys")) {
-            Some(keys) => match &keys.node.value {
-                Value::Array(names) => Ok(names
-                    .iter()
-                    .filter_map(|name| match &name.value {
-                        Value::String(name) => Some(name.to_string()),
-                        _ => None,
-                    })
-                    .collect()),
-                _ => Err(response.wrong("the reply lists no keys")),
-            },
-            None => Err(response.wrong("the reply lists no keys")),
-        };
+        let read =
+            |response: &VaultResponse<'_>| match response.table("data").and_then(|data| data.get("keys")) {
+                Some(keys) => match &keys.node.value {
+                    Value::Array(names) => Ok(names
+                        .iter()
+                        .filter_map(|name| match &name.value {
+                            Value::String(name) => Some(name.to_string()),
+                            _ => None,
+                        })
+                        .collect()),
+                    _ => Err(response.wrong("the reply lists no keys")),
+                },
+                None => Err(response.wrong("the reply lists no keys")),
+            };
         match self.ask("list keys", &path, None, read).await {
             // A mount without keys has nothing to list, and says so like this.
             Err(error) if error.status == Some(404) && error.message.contains("or there is no such key") => {

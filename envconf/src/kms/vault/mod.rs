@@ -17,9 +17,9 @@ mod settings;
 
 use sha2::{Digest as _, Sha256};
 
-use self::client::{Call, Response};
+use self::client::{VaultCall, VaultResponse};
 use self::errors::refusal;
-use self::settings::{Connection, Settings};
+use self::settings::{Connection, VaultSettings};
 use super::json::Argument::Text;
 use super::json::{Parameter, decoded, encoded};
 #[cfg(feature = "tools")]
@@ -35,7 +35,7 @@ use crate::envelope::DataKey;
 /// The deployment's settings for Vault and OpenBao. Tokens are looked up when a request is due.
 #[derive(Debug)]
 pub(crate) struct Vault {
-    settings: Settings,
+    settings: VaultSettings,
 }
 
 /// A key as requests name it.
@@ -63,7 +63,7 @@ impl Vault {
     /// # Errors
     /// [`Kind::Usage`](crate::Kind::Usage) for a setting of ours that is empty or malformed.
     pub(crate) fn from_variables(variables: &Variables) -> Result<Self, Error> {
-        Ok(Self { settings: Settings::from_variables(variables)? })
+        Ok(Self { settings: VaultSettings::from_variables(variables)? })
     }
 
     fn connection(&self) -> Result<&Connection, KmsError> {
@@ -76,7 +76,7 @@ impl Vault {
         action: &'static str,
         path: &str,
         parameters: Option<&[Parameter<'_>]>,
-        read: impl Fn(&Response<'_>) -> Result<T, KmsError>,
+        read: impl Fn(&VaultResponse<'_>) -> Result<T, KmsError>,
     ) -> Result<T, KmsError> {
         self.try_until(action, path, parameters, read, |again| again).await
     }
@@ -86,11 +86,11 @@ impl Vault {
         action: &'static str,
         path: &str,
         parameters: Option<&[Parameter<'_>]>,
-        read: impl Fn(&Response<'_>) -> Result<T, KmsError>,
+        read: impl Fn(&VaultResponse<'_>) -> Result<T, KmsError>,
         patience: impl Fn(Again) -> Again,
     ) -> Result<T, KmsError> {
         let connection = self.connection()?;
-        let call = Call { path, parameters, namespace: None, action, refusal: &refusal };
+        let call = VaultCall { path, parameters, namespace: None, action, refusal: &refusal };
         let mut tries = Tries::begin();
         loop {
             let (error, generation) = match self.attempt(&call, connection, tries.refused(), &read).await {
@@ -105,10 +105,10 @@ impl Vault {
     /// One try. With a failure: the generation of the token that it may be due to.
     async fn attempt<T>(
         &self,
-        call: &Call<'_>,
+        call: &VaultCall<'_>,
         connection: &Connection,
         refused: Option<u64>,
-        read: impl Fn(&Response<'_>) -> Result<T, KmsError>,
+        read: impl Fn(&VaultResponse<'_>) -> Result<T, KmsError>,
     ) -> Result<T, (KmsError, Option<u64>)> {
         // A login that was refused is not repeated: another one would show the same.
         let credential = credentials::snapshot(&self.settings, connection, refused).await;
@@ -138,7 +138,7 @@ fn mention_namespace(error: KmsError, path: &str, connection: &Connection) -> Km
 }
 
 /// A ciphertext of the reply, which must be one that an AEAD key made of `payload` bytes.
-fn ciphertext(response: &Response<'_>, payload: Option<usize>) -> Result<WrappedKey, KmsError> {
+fn ciphertext(response: &VaultResponse<'_>, payload: Option<usize>) -> Result<WrappedKey, KmsError> {
     let blob = response.text("ciphertext");
     let blob = blob.ok_or_else(|| response.wrong("the service gave no wrapped key"))?;
     match payload {

@@ -39,7 +39,7 @@ const RULES: EndpointRules = EndpointRules {
 
 /// What leads to the server.
 #[derive(Debug)]
-pub(super) struct Settings {
+pub(super) struct VaultSettings {
     pub(super) variables: Variables,
     pub(super) auth: Auth,
     /// What is needed for a request, or what is wrong with it.
@@ -58,7 +58,7 @@ pub(super) struct Connection {
     pub(super) namespace: Option<String>,
 }
 
-impl Settings {
+impl VaultSettings {
     /// # Errors
     /// [`Kind::Usage`](crate::Kind::Usage) for a setting of ours that is empty or malformed.
     pub(super) fn from_variables(variables: &Variables) -> Result<Self, Error> {
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     fn connection(pairs: &[(&str, &str)]) -> Result<Connection, String> {
-        let settings = Settings::from_variables(&Variables::given(pairs.iter().copied())).unwrap();
+        let settings = VaultSettings::from_variables(&Variables::given(pairs.iter().copied())).unwrap();
         settings.connection.map_err(|error| {
             assert_eq!((error.fault, error.tries), (Fault::Refused, 0));
             assert!(error.advice.is_some(), "{}", error.message);

@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::super::client::{self, Call};
+use super::super::client::{self, VaultCall};
 use super::super::errors::{login_refusal, refusal};
 use super::super::settings::Connection;
-use super::{Credential, Proof};
+use super::{Proof, VaultCredential};
 use crate::base::{Error, Kind, Variables, exact_text, write_json_string};
 use crate::kms::KmsError;
 use crate::kms::credential_cache::Fetched;
@@ -159,12 +159,12 @@ impl Method {
         &self,
         variables: &Variables,
         connection: &Connection,
-    ) -> Result<Fetched<Credential>, KmsError> {
+    ) -> Result<Fetched<VaultCredential>, KmsError> {
         let parameters = self.parameters(variables)?;
         let parameters: Vec<Parameter<'_>> =
             parameters.iter().map(|(name, value)| (*name, Argument::Text(value.as_str()))).collect();
         let path = self.path();
-        let call = Call {
+        let call = VaultCall {
             path: &path,
             parameters: Some(&parameters),
             namespace: connection.namespace.as_deref(),
@@ -179,7 +179,7 @@ impl Method {
             let lifetime = lease(auth).ok_or_else(wrong)?;
             let renewable = if boolean(auth, "renewable") == Some(true) { lifetime } else { 0 };
             let credential =
-                Credential { renewable, ..Credential::given(Proof::Token(token), self.source()) };
+                VaultCredential { renewable, ..VaultCredential::given(Proof::Token(token), self.source()) };
             Ok(Fetched { credential, lifetime })
         })
         .await
@@ -240,9 +240,12 @@ impl Method {
 
 /// Has the server lengthen the life of the token of a login; `None` where it does not, or not by much: the life of a
 /// token has an end.
-pub(super) async fn renew(old: Option<&Credential>, connection: &Connection) -> Option<Fetched<Credential>> {
+pub(super) async fn renew(
+    old: Option<&VaultCredential>,
+    connection: &Connection,
+) -> Option<Fetched<VaultCredential>> {
     let old = old.filter(|old| old.renewable > 0)?;
-    let call = Call {
+    let call = VaultCall {
         path: "auth/token/renew-self",
         parameters: Some(&[]),
         namespace: connection.namespace.as_deref(),

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 pub(super) use self::login::{Auth, InlineLogin};
-use super::settings::{Connection, Settings};
+use super::settings::{Connection, VaultSettings};
 use crate::base::Fault;
 use crate::kms::KmsError;
 use crate::kms::credential_cache::{CredentialCache, Renewable};
@@ -35,11 +35,11 @@ pub(super) const VARIABLES: [&str; 10] = [
 /// Unix has the one, Windows the other.
 const HOME: [&str; 2] = ["HOME", "USERPROFILE"];
 
-static CACHE: CredentialCache<Credential> = CredentialCache::new();
+static CACHE: CredentialCache<VaultCredential> = CredentialCache::new();
 
 /// What authenticates one request. `Debug` shows nothing of it.
 #[derive(Clone)]
-pub(super) struct Credential {
+pub(super) struct VaultCredential {
     pub(super) proof: Proof,
     /// When it was fetched, counted over the process; `None` for one that cannot be fetched anew.
     pub(super) generation: Option<u64>,
@@ -62,13 +62,13 @@ pub(super) enum Proof {
     Agent,
 }
 
-impl fmt::Debug for Credential {
+impl fmt::Debug for VaultCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credential([REDACTED])")
+        f.write_str("VaultCredential([REDACTED])")
     }
 }
 
-impl Renewable for Credential {
+impl Renewable for VaultCredential {
     fn dated(self, generation: u64, expires: u64) -> Self {
         Self { generation: Some(generation), expires: Some(expires), ..self }
     }
@@ -78,7 +78,7 @@ impl Renewable for Credential {
     }
 }
 
-impl Credential {
+impl VaultCredential {
     /// One that is not fetched.
     fn given(proof: Proof, source: &'static str) -> Self {
         Self { proof, generation: None, expires: None, source, renewable: 0 }
@@ -98,22 +98,22 @@ impl Credential {
 /// # Errors
 /// A refusal: of a place that is there but broken, or of none being there; what the server says to a login.
 pub(super) async fn snapshot(
-    settings: &Settings,
+    settings: &VaultSettings,
     connection: &Connection,
     refused: Option<u64>,
-) -> Result<Credential, KmsError> {
+) -> Result<VaultCredential, KmsError> {
     match &settings.auth {
         Auth::Token => token::find(&settings.variables),
-        Auth::Agent => Ok(Credential::given(Proof::Agent, "the agent of Vault")),
+        Auth::Agent => Ok(VaultCredential::given(Proof::Agent, "the agent of Vault")),
         Auth::Inline(method) => {
             let login = method.inline(&settings.variables, connection)?;
-            Ok(Credential::given(Proof::Inline(login), method.source()))
+            Ok(VaultCredential::given(Proof::Inline(login), method.source()))
         }
         Auth::Login(method) => {
             let mut digest = Sha256::new_with_prefix(connection.endpoint.url());
             digest.update(settings.hash());
             let key = cache_key("vault", digest.finalize().into(), &connection.route);
-            let fetch = async |old: Option<Credential>| {
+            let fetch = async |old: Option<VaultCredential>| {
                 // What a login shows may be gone or used up by now: a secret id serves once.
                 if let Some(renewed) = login::renew(old.as_ref(), connection).await {
                     return Ok(Some(renewed));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::super::settings::{find as find_variable, text};
-use super::{Credential, HOME, Proof};
+use super::{HOME, Proof, VaultCredential};
 use crate::base::Variables;
 use crate::kms::KmsError;
 use crate::kms::credential_source::{MISFIT, broken, fits, read};
@@ -17,7 +17,7 @@ pub(super) const PATH: &str = "BAO_TOKEN_PATH";
 const OWN_FILE: &str = "~/.vault-token";
 const NAMED_FILE: &str = "the file of BAO_TOKEN_PATH";
 
-pub(super) fn find(variables: &Variables) -> Result<Credential, KmsError> {
+pub(super) fn find(variables: &Variables) -> Result<VaultCredential, KmsError> {
     if let Some((name, token)) = text(variables, ["BAO_TOKEN", "VAULT_TOKEN"])? {
         let source = if name == "BAO_TOKEN" { "the variable BAO_TOKEN" } else { "the variable VAULT_TOKEN" };
         return Ok(of(token, source));
@@ -38,12 +38,12 @@ pub(super) fn find(variables: &Variables) -> Result<Credential, KmsError> {
     .tries(0))
 }
 
-fn of(token: Zeroizing<String>, source: &'static str) -> Credential {
-    Credential::given(Proof::Token(token), source)
+fn of(token: Zeroizing<String>, source: &'static str) -> VaultCredential {
+    VaultCredential::given(Proof::Token(token), source)
 }
 
 /// A file is read for every request, so that a new token counts at once.
-fn of_file(path: &Path, place: &'static str) -> Result<Option<Credential>, KmsError> {
+fn of_file(path: &Path, place: &'static str) -> Result<Option<VaultCredential>, KmsError> {
     let Some(content) = read(path, place)? else { return Ok(None) };
     let token = std::str::from_utf8(content.expose()).ok().map(str::trim).filter(|token| fits(token));
     token.map(|token| Some(of(secret(token), place))).ok_or_else(|| broken(place, MISFIT))
