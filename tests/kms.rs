@@ -127,6 +127,18 @@ fn tencent_over_tls_keeps_the_contract() {
     contract(&services, &key, &other).unwrap();
 }
 
+/// More of it is in `vault.rs`: all types of keys, scripted answers, namespaces.
+#[cfg(feature = "vault")]
+#[test]
+fn vault_keeps_the_contract() {
+    let server = envconf_test_support::OpenBao::start(env!("CARGO_TARGET_TMPDIR"));
+    server.ok("POST", "transit/keys/other", &serde_json::json!({}));
+    let token = envconf_test_support::openbao::ROOT;
+    let services = KeyServices::from_given([("VAULT_ADDR", server.url().as_str()), ("VAULT_TOKEN", token)]);
+    let (key, other) = ("vault:-:transit/app".parse().unwrap(), "vault:-:transit/other".parse().unwrap());
+    contract(&services.unwrap(), &key, &other).unwrap();
+}
+
 #[test]
 fn tencent_keeps_the_contract_on_bad_days() {
     let kms = StandIn::start();

@@ -144,6 +144,12 @@ fn tencent_over_http() {
     leaves_nothing(Case::of(Syntax::Toml).key(Key::Tencent(Transport::Http)));
 }
 
+#[cfg(feature = "vault")]
+#[test]
+fn vault_over_http() {
+    leaves_nothing(Case::of(Syntax::Toml).key(Key::Vault));
+}
+
 /// What cannot be wiped from within, each with what is to be expected of it (docs/memory.md, "What remains").
 mod what_remains {
     use super::*;

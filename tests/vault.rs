@@ -946,6 +946,12 @@ fn a_sealed_server_and_a_used_up_quota_are_waited_for() {
     let ask = || server.ask(ROOT, "POST", "transit/encrypt/app", &json!({"plaintext": ""})).0;
     while ask() != 429 {}
     assert_eq!(sealed.open(&root).unwrap(), b"content");
+    // One request in two minutes: longer than anybody waits.
+    server.ok(
+        "POST",
+        "sys/quotas/rate-limit/brake",
+        &json!({"path": "transit", "rate": 1.0, "interval": "120s"}),
+    );
     while ask() != 429 {}
     let error = sealed.open(&root.deadline(Duration::from_millis(200))).unwrap_err();
     assert_eq!(error.exit_code(), 41, "{error}");

@@ -116,9 +116,24 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// The `Date` header.
     pub(crate) date: Option<String>,
-    #[cfg_attr(not(feature = "vault"), allow(dead_code, reason = "only some services say things there"))]
-    pub(crate) headers: HeaderMap,
+    /// Names in lower case, and values that are text. Copies: the transport's own share the buffer that the body is in,
+    /// which could not be wiped as long as they are there.
+    headers: Vec<(String, String)>,
     pub(crate) body: SecretBytes,
+}
+
+impl Reply {
+    /// The value of a header, by its name in lower case.
+    #[cfg_attr(not(feature = "vault"), allow(dead_code, reason = "only some services say things there"))]
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A reply without headers.
+    #[cfg(test)]
+    pub(crate) fn of(status: u16, body: &[u8]) -> Self {
+        Self { status, date: None, headers: Vec::new(), body: SecretBytes::copy_of(body) }
+    }
 }
 
 /// A header whose value no log and no `Debug` may show.
@@ -168,8 +183,11 @@ fn proxy_to<'a>(url: &reqwest::Url, route: &'a Route) -> Option<Proxy<'a>> {
 
 async fn receive(mut response: reqwest::Response, to: &To, largest: usize) -> Result<Reply, KmsError> {
     let status = response.status().as_u16();
-    let headers = response.headers().clone();
-    let date = headers.get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let date = response.headers().get(DATE).and_then(text);
+    let headers = response.headers().iter();
+    let headers =
+        headers.filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect();
     let mut chunks = Chunks::default();
     let result = loop {
         match response.chunk().await {

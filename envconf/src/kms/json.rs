@@ -70,6 +70,7 @@ pub(crate) fn string<'t>(table: &'t Table<'_>, name: &str) -> Option<&'t str> {
     }
 }
 
+#[cfg(any(feature = "tools", feature = "vault"))]
 pub(crate) fn boolean(table: &Table<'_>, name: &str) -> Option<bool> {
     match field(table, name) {
         Some(Value::Bool(value)) => Some(*value),

@@ -320,12 +320,7 @@ mod tests {
     use crate::base::Fault;
 
     fn read(status: u16, body: &str) -> Result<Answer, KmsError> {
-        let reply = Reply {
-            status,
-            date: None,
-            headers: HeaderMap::new(),
-            body: SecretBytes::copy_of(body.as_bytes()),
-        };
+        let reply = Reply::of(status, body.as_bytes());
         Response::read("kms", &reply, Answer::read)
     }
 

@@ -151,7 +151,7 @@ impl VaultResponse<'_> {
                     _ => None,
                 })
                 .collect();
-            let failed = reply.headers.get("x-vault-inline-auth-failed").is_some();
+            let failed = reply.header("x-vault-inline-auth-failed").is_some();
             return Err(match credential.map(|credential| &credential.proof) {
                 Some(Proof::Inline(login)) if failed => login_refusal(status, &texts, login.advice),
                 _ => (call.refusal)(status, &texts),
@@ -193,11 +193,10 @@ fn date(reply: &Reply) -> Option<&str> {
 mod tests {
     use super::super::errors::refusal;
     use super::*;
-    use crate::base::{Fault, SecretBytes};
+    use crate::base::Fault;
 
     fn read(status: u16, body: &str) -> Result<String, KmsError> {
-        let body = SecretBytes::copy_of(body.as_bytes());
-        let reply = Reply { status, date: None, headers: HeaderMap::new(), body };
+        let reply = Reply::of(status, body.as_bytes());
         let call = VaultCall { path: "x", parameters: None, namespace: None, action: "x", refusal: &refusal };
         VaultResponse::read(&call, None, &reply, |response| {
             Ok(response.text("plaintext").unwrap_or_default().to_owned())
