@@ -119,6 +119,13 @@ fn it_keeps_the_contract_over_tls() {
         let services = with(name, file.to_str().unwrap());
         assert_eq!(seal(&keys[..1], &services).unwrap().open(&services).unwrap(), b"content");
     }
+    let pem = std::fs::read_to_string(&ca).unwrap();
+    for name in ["BAO_CACERT_BYTES", "VAULT_CACERT_BYTES"] {
+        let services = with(name, &pem);
+        assert_eq!(seal(&keys[..1], &services).unwrap().open(&services).unwrap(), b"content");
+        let error = seal(&keys[..1], &with(name, "no certificate")).err().unwrap();
+        assert!(error.to_string().contains("root certificates"), "{error}");
+    }
     let services = with("VAULT_CACERT", ca.to_str().unwrap());
     contract(&services, &keys[0].parse().unwrap(), &keys[1].parse().unwrap()).unwrap();
 }
@@ -557,6 +564,7 @@ fn a_namespace_is_part_of_the_reference() {
     // Who leaves the namespace out is told how to write the reference.
     let error = sealed.open(&reader).unwrap_err();
     refused(&error, "vault:-:team-a/transit/spaced");
+    assert_eq!(error.attempts()[0].advice().unwrap().matches("vault:-:").count(), 1);
     assert!(error.to_string().contains("VAULT_NAMESPACE serves the login only"), "{error}");
     // Without the variable the login is nowhere.
     let error = sealed.open(&services(&[login[0], login[2], login[3], login[4]])).unwrap_err();

@@ -15,7 +15,7 @@ pub(crate) mod connection_steps;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,8 @@ pub(crate) struct Request {
 pub(crate) struct Route {
     /// Replaces the compiled-in root certificates: a PEM file, or a directory of them.
     pub(crate) ca_file: Option<PathBuf>,
+    /// The same as a PEM text; it comes before the file.
+    pub(crate) ca_pem: Option<Arc<str>>,
     /// This machine's own certificate, for servers that ask for one.
     pub(crate) client_certificate: Option<ClientCertificate>,
     pub(crate) proxies: Proxies,
@@ -91,6 +93,7 @@ impl Route {
         };
         Ok(Self {
             ca_file: ca_file.map(PathBuf::from),
+            ca_pem: None,
             client_certificate: None,
             proxies: Proxies::from_variables(variables),
         })
@@ -106,6 +109,9 @@ impl Route {
             digest.update((file.len() as u64).to_be_bytes());
             digest.update(file);
         }
+        let pem = self.ca_pem.as_deref().unwrap_or_default();
+        digest.update((pem.len() as u64).to_be_bytes());
+        digest.update(pem);
         digest.update(self.proxies.settings());
         digest.finalize().into()
     }
@@ -347,8 +353,8 @@ fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     None
 }
 
-/// Root certificates, own certificate and proxy.
-type Way = (Option<PathBuf>, Option<ClientCertificate>, Option<String>);
+/// Root certificates and own certificate (a hash of all that leads to them), and the proxy.
+type Way = ([u8; 32], Option<String>);
 
 thread_local! {
     /// The clients of this thread.
@@ -356,8 +362,7 @@ thread_local! {
 }
 
 fn client(route: &Route, proxy: Option<&Proxy<'_>>) -> Result<reqwest::Client, KmsError> {
-    let way =
-        (route.ca_file.clone(), route.client_certificate.clone(), proxy.map(|proxy| proxy.url.to_owned()));
+    let way = (route.settings(), proxy.map(|proxy| proxy.url.to_owned()));
     let known = CLIENTS.with_borrow(|clients| clients.get(&way).cloned());
     if let Some(client) = known {
         return Ok(client);
@@ -372,7 +377,7 @@ fn build_client(route: &Route, proxy: Option<&Proxy<'_>>) -> Result<reqwest::Cli
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|_| failed())?
-        .with_root_certificates(roots(route.ca_file.as_deref())?);
+        .with_root_certificates(roots(route)?);
     let tls = match &route.client_certificate {
         None => tls.with_no_client_auth(),
         Some(own) => {
@@ -407,16 +412,17 @@ fn proxy_of(proxy: &Proxy<'_>) -> Result<reqwest::Proxy, KmsError> {
 /// Limit of a file of root certificates in bytes; that of an operating system has some hundred KiB.
 const LARGEST_BUNDLE: u64 = 16 << 20;
 
-fn roots(ca_file: Option<&Path>) -> Result<rustls::RootCertStore, KmsError> {
+fn roots(route: &Route) -> Result<rustls::RootCertStore, KmsError> {
     let mut roots = rustls::RootCertStore::empty();
-    let Some(path) = ca_file else {
+    if let Some(pem) = &route.ca_pem {
+        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            roots.add(certificate.map_err(|_| no_roots())?).map_err(|_| no_roots())?;
+        }
+        return if roots.is_empty() { Err(no_roots()) } else { Ok(roots) };
+    }
+    let Some(path) = &route.ca_file else {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         return Ok(roots);
-    };
-    let unusable = || {
-        KmsError::other("the file of root certificates cannot be read, or holds none")
-            .advise("point ENVCONF_CA_FILE or SSL_CERT_FILE at a PEM file, or unset it")
-            .tries(0)
     };
     let files = match std::fs::read_dir(path) {
         Err(_) => vec![path.to_owned()],
@@ -426,13 +432,19 @@ fn roots(ca_file: Option<&Path>) -> Result<rustls::RootCertStore, KmsError> {
         }
     };
     for file in files {
-        let file = open_regular(&file).map_err(|_| unusable())?;
+        let file = open_regular(&file).map_err(|_| no_roots())?;
         let bundle = std::io::BufReader::new(std::io::Read::take(file, LARGEST_BUNDLE));
         for certificate in CertificateDer::pem_reader_iter(bundle) {
-            roots.add(certificate.map_err(|_| unusable())?).map_err(|_| unusable())?;
+            roots.add(certificate.map_err(|_| no_roots())?).map_err(|_| no_roots())?;
         }
     }
-    if roots.is_empty() { Err(unusable()) } else { Ok(roots) }
+    if roots.is_empty() { Err(no_roots()) } else { Ok(roots) }
+}
+
+fn no_roots() -> KmsError {
+    KmsError::other("the file of root certificates cannot be read, or holds none")
+        .advise("point ENVCONF_CA_FILE or SSL_CERT_FILE (for Vault: VAULT_CACERT) at a PEM file, or unset it")
+        .tries(0)
 }
 
 impl ClientCertificate {

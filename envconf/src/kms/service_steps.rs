@@ -54,6 +54,7 @@ async fn connection(walk: &ConnectionSteps<'_>, route: &Route, steps: &mut Vec<S
     let (result, names) = walk.secure(addresses).await;
     let whose = names.map(|names| format!("certificate of {}, by {}", names.subject, names.issuer));
     let roots = match &route.ca_file {
+        _ if route.ca_pem.is_some() => "roots of a variable".to_owned(),
         Some(file) => format!("roots of {}", file.display()),
         None => "roots compiled in".to_owned(),
     };

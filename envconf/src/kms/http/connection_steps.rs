@@ -121,7 +121,7 @@ impl<'a> ConnectionSteps<'a> {
     fn plan(&self, addresses: Vec<SocketAddr>, seen: &Seen) -> Result<Handshake, KmsError> {
         let failed = || KmsError::other("TLS could not be set up");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let roots = Arc::new(roots(self.route.ca_file.as_deref())?);
+        let roots = Arc::new(roots(self.route)?);
         let inner = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build();
         let verifier = Watching { inner: inner.map_err(|_| failed())?, seen: seen.clone() };
         let config = ClientConfig::builder_with_provider(provider)

@@ -128,13 +128,25 @@ fn mention_namespace(error: KmsError, path: &str, connection: &Connection) -> Km
     if has_it || !matches!(error.status, Some(403 | 404)) {
         return error;
     }
-    let mut parts: Vec<&str> = path.split('/').collect();
-    let name = parts.pop().unwrap_or_default();
-    parts.pop();
-    let mount = parts.join("/");
+    let reference = reference_of(path).map(|reference| format!("vault:-:{namespace}/{reference}"));
+    let reference = reference.unwrap_or_else(|| format!("vault:-:{namespace}/MOUNT/KEY"));
     error.advise_with(format!(
-        "VAULT_NAMESPACE serves the login only: a key in that namespace is written vault:-:{namespace}/{mount}/{name}; else check that the token's policy allows this"
+        "VAULT_NAMESPACE serves the login only: a key in that namespace is written {reference}; else check that the token's policy allows this"
     ))
+}
+
+/// Mount and name of the key that the path of a request has: `MOUNT/OPERATION/KEY`, or `MOUNT/keys/KEY/config`.
+fn reference_of(path: &str) -> Option<String> {
+    let parts: Vec<&str> = path.split('/').collect();
+    match &parts[..] {
+        [mount @ .., "keys", name, "config"] if !mount.is_empty() => {
+            Some(format!("{}/{name}", mount.join("/")))
+        }
+        [mount @ .., "encrypt" | "decrypt" | "rewrap" | "keys", name] if !mount.is_empty() => {
+            Some(format!("{}/{name}", mount.join("/")))
+        }
+        _ => None,
+    }
 }
 
 /// A ciphertext of the reply, which must be one that an AEAD key made of `payload` bytes.
@@ -236,5 +248,28 @@ impl Kms for Vault {
             digest.update(connection.route.settings());
         }
         Some(digest.finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_found_in_the_path_of_a_request() {
+        for (path, reference) in [
+            ("transit/decrypt/app", Some("transit/app")),
+            ("deep/transit/encrypt/app", Some("deep/transit/app")),
+            ("transit/rewrap/app", Some("transit/app")),
+            ("transit/keys/app", Some("transit/app")),
+            ("transit/keys/app/config", Some("transit/app")),
+            ("transit/decrypt/config", Some("transit/config")),
+            ("transit/keys/config", Some("transit/config")),
+            ("transit/keys?list=true", None),
+            ("decrypt/app", None),
+            ("auth/x/login", None),
+        ] {
+            assert_eq!(reference_of(path).as_deref(), reference, "{path}");
+        }
     }
 }

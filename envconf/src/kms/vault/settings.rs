@@ -4,6 +4,7 @@
 //! told when a request is due. OpenBao reads the same names with `BAO_`, which win.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -121,8 +122,10 @@ impl Connection {
         let endpoint = Endpoint::parse(&address, whence, &RULES).map_err(|error| {
             KmsError::new(Fault::Refused, error.message().to_owned()).advise(RULES.advice).tries(0)
         })?;
-        if let Some(path) = ca_path(variables)? {
-            route.ca_file = Some(path);
+        match roots(variables)? {
+            Some(Roots::Path(path)) => route.ca_file = Some(path),
+            Some(Roots::Pem(pem)) => route.ca_pem = Some(pem),
+            None => {}
         }
         route.client_certificate = client_certificate(variables)?;
         if let Some((name, server)) = text(variables, ["BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME"])?
@@ -156,17 +159,24 @@ fn refuse_skip_verify(variables: &Variables) -> Result<(), KmsError> {
         .tries(0))
 }
 
-/// `CACERT`, else `CAPATH`.
-fn ca_path(variables: &Variables) -> Result<Option<PathBuf>, KmsError> {
+/// Where the server's root certificates are.
+enum Roots {
+    Path(PathBuf),
+    Pem(Arc<str>),
+}
+
+/// `CACERT`, else `CACERT_BYTES`, else `CAPATH`.
+fn roots(variables: &Variables) -> Result<Option<Roots>, KmsError> {
     let path = |names| find(variables, names).map(|(name, path)| (name, PathBuf::from(path)));
     if let Some((name, path)) = path(["BAO_CACERT", "VAULT_CACERT"]) {
-        return if path.is_file() { Ok(Some(path)) } else { Err(wrong(name, "names no file")) };
+        return if path.is_file() { Ok(Some(Roots::Path(path))) } else { Err(wrong(name, "names no file")) };
     }
-    if let Some((name, _)) = find(variables, ["BAO_CACERT_BYTES", "VAULT_CACERT_BYTES"]) {
-        return Err(wrong(name, "is not read: write the certificate to a file, and name it in VAULT_CACERT"));
+    if let Some((name, pem)) = find(variables, ["BAO_CACERT_BYTES", "VAULT_CACERT_BYTES"]) {
+        let pem = pem.into_string().map_err(|_| wrong(name, "is not text"))?;
+        return Ok(Some(Roots::Pem(pem.into())));
     }
     match path(["BAO_CAPATH", "VAULT_CAPATH"]) {
-        Some((_, path)) if path.is_dir() => Ok(Some(path)),
+        Some((_, path)) if path.is_dir() => Ok(Some(Roots::Path(path))),
         Some((name, _)) => Err(wrong(name, "names no directory")),
         None => Ok(None),
     }
@@ -245,7 +255,7 @@ mod tests {
         for name in ["VAULT_CACERT", "BAO_CACERT", "VAULT_CAPATH"] {
             assert!(with(name, "/does/not/exist").unwrap_err().contains(name));
         }
-        assert!(with("VAULT_CACERT_BYTES", "canary").unwrap_err().contains("VAULT_CACERT_BYTES is not read"));
+        assert_eq!(with("VAULT_CACERT_BYTES", "pem").unwrap().route.ca_pem.as_deref(), Some("pem"));
         assert!(with("VAULT_CLIENT_CERT", "/c.pem").unwrap_err().contains("VAULT_CLIENT_KEY is not"));
         assert!(with("BAO_CLIENT_KEY", "/k.pem").unwrap_err().contains("VAULT_CLIENT_CERT is not"));
         let both = [("VAULT_ADDR", "https://h"), ("VAULT_CLIENT_CERT", "/c"), ("BAO_CLIENT_KEY", "/k")];

@@ -49,7 +49,7 @@ pub(super) async fn find(
 }
 
 async fn get(url: String, route: &Route) -> Result<Reply, KmsError> {
-    let direct = Route { ca_file: route.ca_file.clone(), ..Route::default() };
+    let direct = Route { ca_file: route.ca_file.clone(), ca_pem: route.ca_pem.clone(), ..Route::default() };
     let request = Request {
         method: Method::GET,
         url,
