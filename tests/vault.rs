@@ -536,6 +536,11 @@ fn a_namespace_is_part_of_the_reference() {
     server.ok("POST", "team-a/sys/mounts/transit", &json!({"type": "transit"}));
     server.ok("POST", "team-a/transit/keys/spaced", &json!({}));
     server.ok("POST", "transit/keys/spaced", &json!({}));
+    // A path is a mount's or a namespace's, never both: a reference means one key.
+    let taken = server.ask(ROOT, "POST", "sys/mounts/team-a/transit", &json!({"type": "transit"}));
+    assert_eq!(taken.0, 400, "{}", taken.1);
+    server.ok("POST", "sys/mounts/team-b/transit", &json!({"type": "transit"}));
+    assert_eq!(server.ask(ROOT, "POST", "sys/namespaces/team-b", &json!({})).0, 400);
     let (inner, outer) = ("vault:-:team-a/transit/spaced", "vault:-:transit/spaced");
     let root = with_token(server, ROOT);
     contract(&root, &inner.parse().unwrap(), &outer.parse().unwrap()).unwrap();

@@ -24,7 +24,10 @@ pub(crate) struct Provider {
     /// Returns the alias that stands in place of the key's id.
     alias: fn(&str) -> Option<&str>,
     /// Environment variables with its credentials: names, and beginnings of names followed by `*`.
-    #[cfg_attr(not(test), allow(dead_code, reason = "a test holds the table of refused names to it"))]
+    #[cfg_attr(
+        not(all(test, feature = "tools")),
+        allow(dead_code, reason = "a test holds the table of refused names to it")
+    )]
     pub(crate) credentials: &'static [&'static str],
 }
 
@@ -80,7 +83,7 @@ impl Provider {
     }
 
     /// Every provider that is known.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "tools"))]
     pub(crate) fn all() -> &'static [Self] {
         PROVIDERS
     }
