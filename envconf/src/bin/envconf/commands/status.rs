@@ -256,7 +256,7 @@ impl PairStatus {
         for extension in ["toml", "json", "yaml", "yml", "env", "conf"] {
             let plain = self.pair.enc().with_file_name(format!("{stem}.{extension}"));
             if plain.is_file() && content_type_of(&plain, b"").is_ok() {
-                let text = format!("{} lies beside it in plain: seal it with --rm", shown(&plain));
+                let text = format!("there is a plain file beside it, {}: delete it with `envconf seal --rm`", shown(&plain));
                 self.differs("plain", text);
             }
         }
@@ -265,11 +265,9 @@ impl PairStatus {
     fn print(&self, output: &Output) -> Result<(), Error> {
         let generation = self.generation.map(|generation| format!(", generation {generation}"));
         let verdict = if self.differences.is_empty() { "ok" } else { "differs" };
-        output.line(format_args!(
-            "{}: {verdict}{}",
-            shown(self.pair.enc()),
-            generation.unwrap_or_default()
-        ))?;
+        let (paint, enc) = (output.paint(), shown(self.pair.enc()));
+        let verdict = if self.differences.is_empty() { paint.good(verdict) } else { paint.doubtful(verdict) };
+        output.line(format_args!("{}: {verdict}{}", paint.strong(&enc), generation.unwrap_or_default()))?;
         self.differences.iter().try_for_each(|difference| output.line(format_args!("  {}", difference.text)))
     }
 

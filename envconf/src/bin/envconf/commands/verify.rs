@@ -10,6 +10,7 @@ use crate::options::batch::{self, BatchPair, Work};
 use crate::options::global::{Global, one_of};
 use crate::options::signing_args;
 use crate::options::target::Target;
+use crate::output::style::Paint;
 use crate::output::{Output, shown};
 
 /// Decrypt and check pairs, without printing them
@@ -117,7 +118,7 @@ impl Work for Verification<'_> {
         BatchPair { target, .. }: &BatchPair<Requirements>,
         verified: &Verified,
     ) -> Vec<String> {
-        let mut lines = vec![passed(&target.pair, verified, self.args.depth)];
+        let mut lines = vec![passed(&target.pair, verified, self.args.depth, self.output.paint())];
         if self.args.accept_older {
             lines.extend(verified.recipients().iter().map(|key| format!("  recipient {key}")));
         }
@@ -149,7 +150,7 @@ impl Work for Verification<'_> {
     }
 }
 
-fn passed(pair: &Pair, verified: &Verified, depth: Depth) -> String {
+fn passed(pair: &Pair, verified: &Verified, depth: Depth, paint: Paint) -> String {
     let header = verified.header();
     let (name, environment, generation) = (&header.name, &header.environment, header.generation);
     let what = match (depth, verified.unwrapped_by()) {
@@ -157,5 +158,5 @@ fn passed(pair: &Pair, verified: &Verified, depth: Depth) -> String {
         (_, Some(key)) => format!("header and recipients ok, unwrapped by {key}"),
         (_, None) => "well formed, not authenticated".to_owned(),
     };
-    format!("{}: {name} for {environment}, generation {generation}: {what}", shown(pair.enc()))
+    format!("{}: {name} for {environment}, generation {generation}: {what}", paint.strong(&shown(pair.enc())))
 }

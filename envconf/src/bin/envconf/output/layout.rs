@@ -73,7 +73,7 @@ pub(crate) fn wrapped(text: &str, width: Option<usize>, first: usize, indent: us
 
 /// Returns the words of a text; blanks within a pair of backquotes do not end one.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    let has_pairs = text.matches('`').count() % 2 == 0;
+    let has_pairs = text.matches('`').count().is_multiple_of(2);
     let mut is_quoted = false;
     text.split(move |c| {
         is_quoted ^= c == '`' && has_pairs;

@@ -10,14 +10,17 @@ use super::{hints, layout};
 #[derive(Default)]
 pub(crate) struct Message {
     lines: Vec<(Option<Label>, String)>,
+    /// What the first line begins with and what stands out: the path of an error.
+    subject: Option<String>,
 }
 
 impl Message {
     /// An error as `label`: what failed, on what; the causes; and what to do next, a line for each hint.
     pub(super) fn of_error(label: Label, error: &Error) -> Self {
-        let mut this = Self::default();
-        let path = error.path().map(|path| format!("{}: ", escape(&path.to_string_lossy())));
-        this.push(Some(label), &format!("{}{}", path.unwrap_or_default(), error.message()));
+        let path = error.path().map(|path| escape(&path.to_string_lossy()).to_string());
+        let mut this = Self { subject: path, ..Self::default() };
+        let subject = this.subject.as_ref().map(|path| format!("{path}: "));
+        this.push(Some(label), &format!("{}{}", subject.unwrap_or_default(), error.message()));
         for note in error.notes() {
             this.push(None, &format!("  {note}"));
         }
@@ -81,7 +84,7 @@ impl Message {
     /// Writes the message as one text. Lines are broken between words to fit `width`.
     pub(super) fn written(&self, paint: Paint, width: Option<usize>) -> String {
         let mut text = String::new();
-        for (label, line) in &self.lines {
+        for (index, (label, line)) in self.lines.iter().enumerate() {
             let label_text = label.map_or("", Label::text);
             let lead = if label_text.is_empty() { 0 } else { label_text.len() + 1 };
             let own = line.len() - line.trim_start().len();
@@ -96,7 +99,14 @@ impl Message {
                     (0, None) => text.push_str(&" ".repeat(own)),
                     _ => text.push_str(&" ".repeat(indent)),
                 }
-                text.push_str(&paint.emphasized(part));
+                let subject = self.subject.as_deref().filter(|_| index == 0 && at == 0);
+                match subject.and_then(|subject| Some((subject, part.strip_prefix(subject)?))) {
+                    Some((subject, rest)) => {
+                        text.push_str(&paint.strong(subject));
+                        text.push_str(&paint.emphasized(rest));
+                    }
+                    None => text.push_str(&paint.emphasized(part)),
+                }
                 text.push('\n');
             }
         }
