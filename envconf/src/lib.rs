@@ -32,6 +32,7 @@
 //!
 //! Features: **`tencent`** (default) Tencent Cloud KMS, with HTTP and TLS ·
 //! **`vault`** HashiCorp Vault and OpenBao, with the same HTTP client ·
+//! **`age`** keys of age, a key pair for each person ·
 //! **`watch`** reload ·
 //! **`units`** durations and byte sizes, in the module `de` ·
 //! **`yaml`** YAML content; TOML, JSON and dotenv need no feature ·
@@ -118,9 +119,10 @@ pub mod de {
 pub mod files {
     pub use crate::base::open_regular;
 }
-/// The user's key store: local keys, enabled directory by directory, and what is known of pairs.
+/// The user's key store: local keys, age identities and signing keys, enabled directory by directory, and what is known
+/// of pairs.
 pub mod key_store {
-    pub use crate::kms::{KeyStore, StoredKey, key_in_project};
+    pub use crate::kms::{KeyStore, StoredKey, StoredSigner, key_in_project};
     pub use crate::pair::KnownPair;
 }
 /// The process: its settings, and how far it is hardened.

@@ -242,6 +242,12 @@ impl Error {
         self
     }
 
+    /// Names the setting that gave what the error is about.
+    pub(crate) fn of_setting(mut self, name: &str) -> Self {
+        self.0.message = format!("{name}: {}", self.0.message);
+        self
+    }
+
     /// Adds the file that the error is about, unless one is named already.
     #[must_use]
     pub fn at(mut self, path: &Path) -> Self {

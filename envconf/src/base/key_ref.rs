@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::{Error, Kind, escape};
-use super::provider;
+use super::{age_recipient, provider};
 
 /// The provider of local keys.
 pub(crate) const LOCAL_PROVIDER: &str = "local";
@@ -105,6 +105,21 @@ impl FromStr for KeyRef {
                 .advise(
                     "write local:-:<id of the key>, or `local`; the key goes into ENVCONF_KEY or a file",
                 ));
+        }
+        if age_recipient::holds_secret(text) {
+            return Err(Error::new(Kind::Usage, "this is an age identity itself, not its recipient")
+                .advise("write age:-:age1…, with the recipient that `age-keygen -y` prints; the identity goes into ENVCONF_AGE_KEY or a file"));
+        }
+        // A recipient that does not fit a key reference, or stands without a provider.
+        let recipient = text.strip_prefix("age:-:").filter(|id| id.len() > 512);
+        if let Some(id) = recipient.or_else(|| text.starts_with("age1").then_some(text)) {
+            let (reason, advice) = match age_recipient::check(id) {
+                Ok(()) => ("its provider is missing", format!("write it as age:-:{id}")),
+                Err(bad) => (bad.reason, bad.advice.to_owned()),
+            };
+            let start: String = id.chars().take(64).collect();
+            let message = format!("invalid key reference `{}`: {reason}", escape(&start));
+            return Err(Error::new(Kind::Usage, message).advise(advice));
         }
         let key = Self::listed(text).ok_or_else(|| {
             Error::new(Kind::Usage, format!("`{}` is no key reference", escape(text)))

@@ -6,6 +6,7 @@ mod exact_text;
 mod exit_code;
 mod remedy;
 pub(crate) mod key_ref;
+pub(crate) mod age_recipient;
 pub(crate) mod provider;
 pub(crate) mod secret;
 mod mlock;

@@ -3,6 +3,7 @@
 //! A key reference that a person or a program names is checked against the rules of its provider. One that a `.key`
 //! lists is not: readers skip what they do not know.
 
+use super::age_recipient;
 use super::key_ref::KeyRef;
 
 /// Whether a wrapped key proves the right to wrap (format.md §6).
@@ -66,7 +67,7 @@ const PROVIDERS: &[Provider] = &[
     Provider { name: "gcp-rsa", ..Provider::of(Class::P) },
     Provider { name: "azure", ..Provider::of(Class::P) },
     Provider { name: "azure-hsm", ..Provider::of(Class::A) },
-    Provider { name: "age", ..Provider::of(Class::P) },
+    Provider { name: "age", check: check_age, credentials: &["ENVCONF_AGE_KEY*"], ..Provider::of(Class::P) },
     Provider { name: "alibaba", ..Provider::of(Class::A) },
     Provider { name: "huawei", ..Provider::of(Class::A) },
 ];
@@ -152,6 +153,18 @@ fn check_aws(key: &KeyRef) -> Result<(), BadReference> {
         (Some(id), _) if is_word(id, b"-") => Ok(()),
         (_, Some(name)) if is_word(name, b"/_-") => Ok(()),
         _ => bad("its ARN is not the ARN of a key"),
+    }
+}
+
+/// A native recipient.
+fn check_age(key: &KeyRef) -> Result<(), BadReference> {
+    age_recipient::check(key.key_id())?;
+    match key.region() {
+        "-" => Ok(()),
+        _ => Err(BadReference {
+            reason: "a recipient of age has no region",
+            advice: "write it as age:-:age1…",
+        }),
     }
 }
 

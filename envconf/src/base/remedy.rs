@@ -15,8 +15,12 @@ pub enum Remedy {
     Trust,
     /// The keys to seal for.
     Recipients,
+    /// The signers whose signatures a reader requires.
+    Signers,
     /// A signing key for the new pair.
     SigningKey,
+    /// A signing key for a new pair whose recipients all are public keys, so that anybody could make it.
+    SigningKeyForPublicKeys,
     /// A signing key for the new pair, or the decision to seal it unsigned.
     SigningKeyOrUnsigned,
     /// The environment variables that the program will have where it runs.

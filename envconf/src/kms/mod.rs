@@ -1,7 +1,11 @@
 //! Key services: the [`Kms`] trait, the reference that names one key of one service, and what passes between.
 
+mod command_output;
 mod deadline;
+mod key_command;
 mod keys;
+#[cfg(feature = "age")]
+pub(crate) mod age;
 pub(crate) mod services;
 #[cfg(feature = "tencent")]
 pub(crate) mod tencent;
@@ -41,11 +45,13 @@ mod step;
 pub(crate) mod last_reply;
 mod local;
 
+#[cfg(feature = "age")]
+pub use self::age::AgeIdentity;
 pub(crate) use self::deadline::{Deadline, Patience};
 pub use self::keys::{KeyInfo, KeyPlace, KeyState, Keys, NewKey, Rotation};
 #[cfg(feature = "tools")]
 pub(crate) use self::last_reply::LastReply;
-pub use self::local::{KeyStore, LocalKey, StoredKey, key_in_project};
+pub use self::local::{KeyStore, LocalKey, StoredKey, StoredSigner, key_in_project};
 pub use self::services::KeyServices;
 pub use self::step::{State, Step};
 pub use crate::envelope::DataKey;

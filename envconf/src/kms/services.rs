@@ -2,25 +2,23 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use futures_channel::oneshot;
 use zeroize::Zeroizing;
 
 use super::Kms;
+#[cfg(feature = "age")]
+use super::age::{Age, AgeIdentities, AgeIdentity};
+use super::key_command::KeyCommand;
 use super::local::{self, KeyStore, LocalKey, key_in_project};
 use crate::base::duration::parse_duration;
 use crate::base::provider::{Class, Provider};
-use crate::base::{Error, KeyRef, Kind, Variables, escape, stack_wipe};
+use crate::base::{Error, KeyRef, Kind, Variables, escape};
 
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 /// Longer deadlines are cut to this: as good as none, and no clock overflows by adding it.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-/// Limits of `ENVCONF_KEY_CMD` (api.md §3).
-const COMMAND_LIMIT: Duration = Duration::from_secs(10);
-const COMMAND_OUTPUT: u64 = 4096;
 
 /// How to reach keys: the local ones that were given, and the settings of the key services.
 ///
@@ -30,20 +28,16 @@ pub struct KeyServices {
     given: Vec<LocalKey>,
     /// The variable that gave the first of these, and how many.
     from_variable: Option<(&'static str, usize)>,
-    command: Option<Arc<KeyCommand>>,
+    command: Option<Arc<KeyCommand<LocalKey>>>,
     /// The user's key store, and the directory whose enabled keys are found in it.
     found_for: Option<PathBuf>,
     store: Option<KeyStore>,
     /// Services that the program brings: they come before those of this build.
     custom: Vec<Arc<dyn Kms>>,
     built_in: Vec<Arc<dyn Kms>>,
+    #[cfg(feature = "age")]
+    age: Arc<Age>,
     deadline: Duration,
-}
-
-/// `ENVCONF_KEY_CMD`, and the keys that it printed: it may ask a person, so it is run once.
-struct KeyCommand {
-    words: Vec<String>,
-    keys: OnceLock<Vec<LocalKey>>,
 }
 
 impl KeyServices {
@@ -83,15 +77,28 @@ impl KeyServices {
         };
         let from_variable = (!given.is_empty()).then_some((variable, given.len()));
         let store = if found_for.is_some() { KeyStore::from_variables(variables)? } else { None };
-        Ok(Self { given, from_variable, command, found_for, store, ..Self::without_local_keys(variables)? })
+        #[cfg(feature = "age")]
+        let identities = AgeIdentities::from_variables(variables, store.clone(), found_for.clone())?;
+        Ok(Self {
+            given,
+            from_variable,
+            command,
+            found_for,
+            store,
+            #[cfg(feature = "age")]
+            age: Arc::new(Age::new(identities)),
+            ..Self::without_local_keys(variables)?
+        })
     }
 
-    /// Whether the local keys that these variables give can be used.
+    /// Whether the local keys and age identities that these variables give can be used.
     ///
     /// # Errors
-    /// As for [`KeyServices::from_environment`], as far as local keys go.
+    /// As for [`KeyServices::from_environment`], as far as these go.
     #[cfg(feature = "tools")]
     pub(crate) fn check_local_keys(variables: &Variables) -> Result<(), Error> {
+        #[cfg(feature = "age")]
+        AgeIdentities::from_variables(variables, None, None)?;
         given_keys(variables).map(drop)
     }
 
@@ -115,6 +122,8 @@ impl KeyServices {
             store: None,
             custom: Vec::new(),
             built_in: built_in(variables)?,
+            #[cfg(feature = "age")]
+            age: Arc::new(Age::new(AgeIdentities::default())),
             deadline,
         })
     }
@@ -123,6 +132,16 @@ impl KeyServices {
     #[must_use]
     pub fn local_key(mut self, key: LocalKey) -> Self {
         self.given.push(key);
+        self
+    }
+
+    /// Adds an age identity, trusted as given.
+    #[cfg(feature = "age")]
+    #[must_use]
+    pub fn age_identity(mut self, identity: AgeIdentity) -> Self {
+        let mut identities = self.age.identities().clone();
+        identities.add(identity);
+        self.age = Arc::new(Age::new(identities));
         self
     }
 
@@ -138,9 +157,15 @@ impl KeyServices {
     #[must_use]
     pub(crate) fn remembering(mut self, earlier: &Self) -> Self {
         if let (Some(command), Some(same)) = (&mut self.command, &earlier.command)
-            && command.words == same.words
+            && command.is_like(same)
         {
             *command = same.clone();
+        }
+        #[cfg(feature = "age")]
+        {
+            let mut identities = self.age.identities().clone();
+            identities.remember(earlier.age.identities());
+            self.age = Arc::new(Age::new(identities));
         }
         self
     }
@@ -158,7 +183,17 @@ impl KeyServices {
 
     /// The key service of this provider, if this build has one.
     pub(crate) fn provider(&self, name: &str) -> Option<Arc<dyn Kms>> {
-        self.custom.iter().chain(&self.built_in).find(|kms| kms.provider() == name).cloned()
+        let found = self.custom.iter().chain(&self.built_in).find(|kms| kms.provider() == name).cloned();
+        #[cfg(feature = "age")]
+        let found = found.or_else(|| (name == self.age.provider()).then(|| self.age.clone() as Arc<dyn Kms>));
+        found
+    }
+
+    /// age as this library has it; `None` where the program brings a service of that name.
+    #[cfg(feature = "age")]
+    pub(crate) fn age(&self) -> Option<&Age> {
+        let is_replaced = self.custom.iter().any(|kms| kms.provider() == self.age.provider());
+        (!is_replaced).then_some(&*self.age)
     }
 
     /// Whether a wrapped key of this provider proves the right to wrap (format.md §6).
@@ -218,27 +253,10 @@ impl KeyServices {
     /// The local keys that `ENVCONF_KEY_CMD` prints; none if it is not set.
     pub(crate) async fn of_command(&self) -> Result<Vec<LocalKey>, Error> {
         let Some(command) = self.command.clone() else { return Ok(Vec::new()) };
-        if let Some(keys) = command.keys.get() {
-            return Ok(keys.clone());
-        }
-        let (done, result) = oneshot::channel();
-        // On a thread of its own: an async caller must not be held for as long as the command takes.
-        let runs = command.clone();
-        let spawned = std::thread::Builder::new().name("envconf-key-cmd".into()).spawn(move || {
-            let keys = run_command(&runs.words);
-            // The keys are kept there, and no longer than by the caller.
-            drop(runs);
-            stack_wipe::wipe_deep();
-            // The caller may have gone; then nobody wants the result.
-            let _ = done.send(keys);
-        });
-        let died = || Error::new(Kind::BadLocalKey, "ENVCONF_KEY_CMD could not be run");
-        spawned.map_err(|error| died().caused_by(error))?;
-        let keys = result.await.map_err(|_| died())??;
-        Ok(command.keys.get_or_init(|| keys).clone())
+        command.keys().await
     }
 
-    /// The references of the local keys at hand. Runs no command, and reads no key of the key store.
+    /// The references of the local keys and age recipients at hand. Runs no command, and reads no key of the key store.
     ///
     /// # Errors
     /// As for [`KeyStore::enabled_for`].
@@ -246,6 +264,10 @@ impl KeyServices {
         let mut keys: Vec<KeyRef> = self.given.iter().map(|key| key.key_ref().clone()).collect();
         if !self.are_given() {
             keys.extend(self.enabled()?);
+        }
+        #[cfg(feature = "age")]
+        if let Some(age) = self.age() {
+            keys.extend(age.identities().recipients()?);
         }
         Ok(keys)
     }
@@ -323,7 +345,8 @@ fn built_in(variables: &Variables) -> Result<Vec<Arc<dyn Kms>>, Error> {
 }
 
 /// Keys from `ENVCONF_KEY` or `ENVCONF_KEY_FILE`, or the words of `ENVCONF_KEY_CMD`.
-fn given_keys(variables: &Variables) -> Result<(Vec<LocalKey>, Option<Arc<KeyCommand>>), Error> {
+#[expect(clippy::type_complexity, reason = "two halves of one answer, taken apart at once")]
+fn given_keys(variables: &Variables) -> Result<(Vec<LocalKey>, Option<Arc<KeyCommand<LocalKey>>>), Error> {
     let key = variables.setting("ENVCONF_KEY")?.map(Zeroizing::new);
     let file = variables.setting("ENVCONF_KEY_FILE")?;
     let command = variables.setting("ENVCONF_KEY_CMD")?;
@@ -335,7 +358,7 @@ fn given_keys(variables: &Variables) -> Result<(Vec<LocalKey>, Option<Arc<KeyCom
         .advise("unset all but one"));
     }
     if let Some(text) = key {
-        let keys = local::parse_several(text).map_err(|error| named("ENVCONF_KEY", &error))?;
+        let keys = local::parse_several(text).map_err(|error| error.of_setting("ENVCONF_KEY"))?;
         if keys.is_empty() {
             return Err(Error::new(Kind::Usage, "ENVCONF_KEY is set but holds no key")
                 .advise("give ENVCONF_KEY a value, or unset it"));
@@ -347,118 +370,18 @@ fn given_keys(variables: &Variables) -> Result<(Vec<LocalKey>, Option<Arc<KeyCom
         return keys.map(|keys| (keys, None));
     }
     let Some(line) = command else { return Ok((Vec::new(), None)) };
-    let words = split_words(&line).filter(|words| !words.is_empty());
-    let words =
-        words.ok_or_else(|| Error::new(Kind::Usage, "ENVCONF_KEY_CMD has a quote that is not closed"))?;
-    Ok((Vec::new(), Some(Arc::new(KeyCommand { words, keys: OnceLock::new() }))))
-}
-
-fn named(variable: &str, error: &Error) -> Error {
-    let named = Error::new(error.kind(), format!("{variable}: {}", error.message()));
-    match error.advice() {
-        Some(advice) => named.advise(advice),
-        None => named,
-    }
-}
-
-/// Splits at blanks; quotes of either kind keep blanks in a word, and nothing is expanded. `None` if one is open.
-///
-/// shlex does not fit: it takes a backslash for an escape, which breaks paths of Windows, and drops what follows a `#`.
-fn split_words(line: &str) -> Option<Vec<String>> {
-    let mut words: Vec<String> = Vec::new();
-    let mut quote = None;
-    let mut in_word = false;
-    for c in line.chars() {
-        match (c, quote) {
-            (c, Some(open)) if c == open => quote = None,
-            ('\'' | '"', None) => {
-                quote = Some(c);
-                if !std::mem::replace(&mut in_word, true) {
-                    words.push(String::new());
-                }
-            }
-            (c, None) if c.is_whitespace() => in_word = false,
-            (c, _) => {
-                if !std::mem::replace(&mut in_word, true) {
-                    words.push(String::new());
-                }
-                words.last_mut()?.push(c);
-            }
-        }
-    }
-    quote.is_none().then_some(words)
-}
-
-/// Runs the command that prints local keys: no shell, no stdin, 10 s, 4 KiB.
-fn run_command(words: &[String]) -> Result<Vec<LocalKey>, Error> {
-    let failed = |what: &str| {
-        Error::new(Kind::BadLocalKey, format!("ENVCONF_KEY_CMD ({}) {what}", escape(&words[0])))
-            .advise("run the command by hand; it must print local keys and end with status 0")
-    };
-    let mut child = Command::new(&words[0])
-        .args(&words[1..])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .map_err(|error| failed("could not be started").caused_by(error))?;
-    let output = child.stdout.take().map(read_in_background);
-    let started = Instant::now();
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break Some(status),
-            Ok(None) if started.elapsed() < COMMAND_LIMIT => std::thread::sleep(Duration::from_millis(5)),
-            _ => break None,
-        }
-    };
-    let Some(status) = status else {
-        // It may have ended in this moment, which is all that kill and wait could complain about.
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(failed("did not end within 10 s"));
-    };
-    if !status.success() {
-        return Err(failed("ended with an error"));
-    }
-    let left = COMMAND_LIMIT.saturating_sub(started.elapsed());
-    let text = output
-        .and_then(|output| output.recv_timeout(left).ok())
-        .ok_or_else(|| failed("printed no text within its limits"))?;
-    let keys = local::parse_several(text).map_err(|error| named("ENVCONF_KEY_CMD", &error))?;
-    if keys.is_empty() { Err(failed("printed no key")) } else { Ok(keys) }
-}
-
-/// Reads at most [`COMMAND_OUTPUT`] bytes, on a thread: a grandchild may keep the pipe open.
-fn read_in_background(output: std::process::ChildStdout) -> std::sync::mpsc::Receiver<Zeroizing<String>> {
-    use std::io::Read as _;
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        // Room for one byte too many, and for the byte with which the reader asks whether there is more.
-        let mut text = Zeroizing::new(String::with_capacity(COMMAND_OUTPUT as usize + 2));
-        let read = output.take(COMMAND_OUTPUT + 1).read_to_string(&mut text);
-        if read.is_ok() && text.len() as u64 <= COMMAND_OUTPUT {
-            // Nobody may be waiting any more.
-            let _ = sender.send(text);
-        }
-    });
-    receiver
+    let command = KeyCommand::new("ENVCONF_KEY_CMD", &line, local::parse_several)?;
+    Ok((Vec::new(), Some(Arc::new(command))))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn services(pairs: &[(&str, &str)]) -> Result<KeyServices, Error> {
         KeyServices::from_variables(&Variables::given(pairs.iter().copied()), None)
-    }
-
-    #[test]
-    fn words_are_split_without_a_shell() {
-        let words = |line: &str| split_words(line).map(|words| words.join("|"));
-        assert_eq!(words("  pass show  'my key' ").as_deref(), Some("pass|show|my key"));
-        assert_eq!(words(r#"a"b c"d '' $HOME *"#).as_deref(), Some("ab cd||$HOME|*"));
-        assert_eq!(words(r"C:\tools\pass.exe show #1").as_deref(), Some(r"C:\tools\pass.exe|show|#1"));
-        assert_eq!(words("a 'b"), None);
     }
 
     #[test]

@@ -237,6 +237,12 @@ impl Rewrap {
 
     /// The new `.key` around the old data key, and how it was made.
     async fn around(&self, old: &Unlocked, services: &KeyServices) -> Result<(Vec<u8>, Rewrapped), Error> {
+        let is_public = |key: &KeyRef| !services.authenticates(key.provider());
+        if old.file.signatures.is_empty() && self.recipients.iter().all(is_public) {
+            let message = "all recipients would be public keys, and nobody has signed the pair: it would not open any more";
+            return Err(Error::new(Kind::SignatureRequired, message)
+                .advise("sign the pair first; or keep a recipient that authenticates, such as a local key"));
+        }
         let context = Context::new(&old.key.name, &old.key.environment, old.section.dek);
         let local_keys = seal::local_keys(&self.recipients, services).await?;
         let until = Instant::now() + services.time_limit();

@@ -202,7 +202,8 @@ impl Seal {
     /// [`Kind::Usage`] without recipients; [`Kind::DoesNotFit`] for content that does not parse, that the schema
     /// refuses or that other dotenv readers read differently, with every problem there is and before anything is asked or
     /// written;
-    /// [`Kind::SignatureRequired`] without a signer where the old pair is signed;
+    /// [`Kind::SignatureRequired`] without a signer where the old pair is signed, or where all recipients are public keys
+    /// (class P of format.md §6);
     /// [`Kind::UnwrapFailed`] where a key service does not answer; whatever is wrong with the old pair;
     /// [`Kind::Io`] for a file that cannot be read or written, and for a link in the place of either.
     pub fn seal(&self, pair: &Pair, content: &[u8], services: &KeyServices) -> Result<Sealed, Error> {
@@ -222,6 +223,7 @@ impl Seal {
         confirm: impl FnOnce(&[KeyRef], OldPair) -> Result<(), Error>,
     ) -> Result<Sealed, Error> {
         self.check(pair, content, b"")?;
+        self.check_signed(services)?;
         let _lock = Lock::of(pair)?;
         let (old, lost) = self.read_old(pair, services)?;
         let added: Vec<KeyRef> = self.recipients.iter().filter(|key| !old.has(key)).cloned().collect();
@@ -245,6 +247,7 @@ impl Seal {
         services: &KeyServices,
     ) -> Result<Sealed, Error> {
         self.check(pair, content, opened.content())?;
+        self.check_signed(services)?;
         let (enc, key) = (pair.read_enc()?, pair.read_key()?);
         let file = EncFile::parse(&enc).map_err(|error| error.at(pair.enc()))?;
         let (key_file, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
@@ -270,6 +273,7 @@ impl Seal {
     pub fn seal_bytes(&self, content: &[u8], services: &KeyServices) -> Result<(Vec<u8>, Vec<u8>), Error> {
         self.check_content(content, b"")?;
         self.check_by_schema(content, &[])?;
+        self.check_signed(services)?;
         worker::block_on(async {
             let made = self.with_new_key(content, 1, services).await?;
             Ok((made.enc, made.key))
@@ -304,6 +308,23 @@ impl Seal {
             check_dotenv(content, old)?;
         }
         check_content(content, self.content_type)
+    }
+
+    /// Readers refuse a pair that only recipients of class P can open and nobody has signed: so does this (format.md §4).
+    fn check_signed(&self, services: &KeyServices) -> Result<(), Error> {
+        let is_signed = !self.signers.is_empty() || self.unsigned;
+        if is_signed || self.recipients.iter().any(|key| services.authenticates(key.provider())) {
+            return Ok(());
+        }
+        let providers: Vec<&str> = self.recipients.iter().map(KeyRef::provider).collect();
+        let message = format!(
+            "all recipients are public keys ({}), and anybody can encrypt to them: the pair must be signed",
+            providers.first().copied().unwrap_or_default()
+        );
+        Err(Error::new(Kind::SignatureRequired, message).advise_to_set(
+            Remedy::SigningKeyForPublicKeys,
+            "sign it (Seal::sign); or seal it unsigned (Seal::unsigned), and have it signed before it is deployed",
+        ))
     }
 
     /// The content, over these plain layers, is what the application takes.
@@ -365,7 +386,13 @@ impl Seal {
             }
         })?;
         let (key, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
-        match worker::block_on(open::open_pair(pair, &policy, services, Wait::Here)) {
+        let open = |policy: &Policy| worker::block_on(open::open_pair(pair, policy, services, Wait::Here));
+        let opened = open(&policy).or_else(|error| match self.own_signatures(&policy) {
+            // What these signers have signed is their own: it vouches for recipients of class P.
+            Some(policy) if error.kind() == Kind::SignatureRequired => open(&policy),
+            _ => Err(error),
+        });
+        match opened {
             Ok(opened) => Ok((Old::Verified(Box::new(Known::of(&opened, &key))), lost)),
             Err(error) => match error.kind() {
                 Kind::UnwrapFailed if error.is_permanent() => Ok((Old::closed(&file, &key, &section), lost)),
@@ -393,6 +420,12 @@ impl Seal {
             let own = self.recipients.iter().cloned().map(Trusted::Key);
             Policy::new(self.name.clone(), self.environment.clone()).trust(own)
         })
+    }
+
+    /// `policy` with the signers of the new pair pinned, where it pins none.
+    fn own_signatures(&self, policy: &Policy) -> Option<Policy> {
+        let own: Vec<_> = self.signers.iter().map(SigningKey::public).collect();
+        (policy.signers.is_empty() && !own.is_empty()).then(|| Policy { signers: own, ..policy.clone() })
     }
 
     /// Makes the new pair, and opens it.

@@ -10,6 +10,8 @@ use super::trust_source;
 use crate::base::{Attempt, Error, Fault, KeyRef, Kind, Remedy, key_ref};
 use crate::envelope::DataKey;
 use crate::format::{Recipient, Section, Suite};
+#[cfg(feature = "age")]
+use crate::kms::{AgeIdentity, age};
 use crate::kms::{Context, Deadline, KeyServices, Kms, KmsError, LocalKey, Patience, WrappedKey, worker};
 
 /// A recipient of a section that is trusted, and how to ask it.
@@ -21,6 +23,8 @@ pub(crate) struct Candidate {
 
 pub(crate) enum Ask {
     Local(LocalKey),
+    #[cfg(feature = "age")]
+    Age(AgeIdentity),
     Service(Arc<dyn Kms>),
     /// A local key that is trusted by its id and not at hand, or a service that this build does not have.
     Nobody(KmsError),
@@ -47,6 +51,8 @@ pub(crate) async fn unwrap(
         let started = Instant::now();
         let result = match candidate.ask {
             Ask::Local(key) => key.unwrap(&candidate.wrapped, context),
+            #[cfg(feature = "age")]
+            Ask::Age(identity) => identity.unwrap(&candidate.wrapped, context),
             Ask::Nobody(error) => Err(error),
             Ask::Service(kms) => {
                 // What is left is shared among those still to come, so that a silent one leaves time for the next.
@@ -87,6 +93,8 @@ pub(crate) async fn candidates(
     let lists_local =
         section.recipients.iter().any(|recipient| recipient.key.provider() == key_ref::LOCAL_PROVIDER);
     let (pins, keys, missing) = pins(section, policy, services, lists_local).await?;
+    #[cfg(feature = "age")]
+    let (pins, identities) = with_age(pins, section, policy, services).await?;
     let mut candidates: Vec<Candidate> = Vec::new();
     for pin in pins {
         let recipient = section.recipients.iter().find(|recipient| recipient.key == pin);
@@ -95,6 +103,14 @@ pub(crate) async fn candidates(
             continue;
         };
         let Some(wrapped) = WrappedKey::new(recipient.blob.clone()) else { continue };
+        #[cfg(feature = "age")]
+        if let Some(age) = services.age().filter(|age| age.provider() == pin.provider()) {
+            let held = identities.iter().find(|identity| *identity.key_ref() == pin);
+            let ask =
+                held.map_or_else(|| Ask::Nobody(age.missing_identity(&pin)), |held| Ask::Age(held.clone()));
+            candidates.push(Candidate { key: pin, wrapped, ask });
+            continue;
+        }
         let ask = match pin.provider() {
             key_ref::LOCAL_PROVIDER => match keys.iter().find(|key| *key.key_ref() == pin) {
                 Some(key) => Ask::Local(key.clone()),
@@ -121,7 +137,7 @@ pub(crate) async fn candidates(
             untrusted(section, policy, services)
                 .advise(format!("{}\n{trust}", services.missing_key_advice(keys_of(section))))
         } else {
-            untrusted(section, policy, services)
+            untrusted_here(section, policy, services)
         });
     }
     let is_missing = |candidate: &Candidate| {
@@ -137,7 +153,10 @@ pub(crate) async fn candidates(
                 Kind::SignatureRequired,
                 "only public-key recipients are trusted, and no signer is: anybody could have made this pair",
             )
-            .advise("trust a signer with ENVCONF_SIGNERS or the attribute signers = \"…\""));
+            .advise_to_set(
+                Remedy::Signers,
+                "trust a signer with ENVCONF_SIGNERS or the attribute signers = \"…\"",
+            ));
         }
     }
     Ok(candidates)
@@ -186,6 +205,58 @@ async fn pins(
         }
     }
     Ok((pins, keys, list.contains(&Trusted::Local) && all.is_empty() && !any_found))
+}
+
+/// The pins with those of the age identities at hand, and the identities themselves. The rules are those of local keys:
+/// given ones are trusted as such, before the list unless the list places them; one of the key store is used where
+/// nothing is given or the list names it, and only if the section has its recipient.
+#[cfg(feature = "age")]
+async fn with_age(
+    pins: Vec<KeyRef>,
+    section: &Section,
+    policy: &Policy,
+    services: &KeyServices,
+) -> Result<(Vec<KeyRef>, Vec<AgeIdentity>), Error> {
+    let is_named =
+        |key: &KeyRef| policy.trust.iter().flatten().any(|trusted| *trusted == Trusted::Key(key.clone()));
+    let names_age =
+        |trusted: &Trusted| matches!(trusted, Trusted::Key(key) if key.provider() == age::PROVIDER);
+    let is_asked_for = policy.trust.as_ref().is_none_or(|list| list.iter().any(names_age));
+    let listed: Vec<&KeyRef> = keys_of(section).filter(|key| key.provider() == age::PROVIDER).collect();
+    let Some(age) = services.age().filter(|_| is_asked_for && !listed.is_empty()) else {
+        return Ok((pins, Vec::new()));
+    };
+    let mut identities = age.identities().all_given().await?;
+    let mut all: Vec<KeyRef> = identities.iter().map(|identity| identity.key_ref().clone()).collect();
+    all.retain(|key| !is_named(key));
+    for key in age.identities().enabled(policy.trust.is_some())? {
+        let is_used = policy.trust.is_none() || is_named(&key);
+        if is_used && listed.contains(&&key) && identities.iter().all(|held| *held.key_ref() != key) {
+            identities.extend(age.identities().stored(&key)?);
+            if policy.trust.is_none() {
+                all.push(key);
+            }
+        }
+    }
+    // Without a list the local keys come first, since nothing but them may be trusted without a signer.
+    let pins = match policy.trust {
+        None => pins.into_iter().chain(all).collect(),
+        Some(_) => all.into_iter().chain(pins).collect(),
+    };
+    Ok((pins, identities))
+}
+
+/// As [`untrusted`], and how to get at an identity where the pair has recipients of age and nothing sets trust.
+fn untrusted_here(section: &Section, policy: &Policy, services: &KeyServices) -> Error {
+    let error = untrusted(section, policy, services);
+    #[cfg(feature = "age")]
+    if policy.trust.is_none()
+        && let Some(age) = services.age()
+        && let Some(key) = keys_of(section).find(|key| key.provider() == age::PROVIDER)
+    {
+        return error.advise(age.identities().missing_advice(key));
+    }
+    error
 }
 
 /// Names every recipient, unbroken, what is trusted instead, and what to set; nothing has been sent.

@@ -3,6 +3,7 @@
 //! It authenticates, needs no service and no network. Whoever has it can open and forge all that it wraps.
 
 mod store;
+mod stored_signers;
 
 use std::fmt;
 use std::path::Path;
@@ -14,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 pub use self::store::{KeyStore, StoredKey, key_in_project};
+pub use self::stored_signers::StoredSigner;
 
 use super::{Context, KmsError, WrappedKey};
 use crate::base::key_ref::{LOCAL_PREFIX, LOCAL_PROVIDER};

@@ -1,6 +1,7 @@
-//! The key store: local keys in the user's data directory, each enabled for some directories (api.md §1).
+//! The key store: keys in the user's data directory, each enabled for some directories (api.md §1).
 //!
-//! `keys/<kid>` holds one key. `enabled.json` maps each kid to the canonical directories that the key is enabled for.
+//! `keys/<kid>` holds one local key, `age/<recipient>` one age identity, `signers/<id>` one signing key. `enabled.json`
+//! maps each kid, recipient and `signer:<id>` to the canonical directories that the key is enabled for.
 //! A key serves pairs at or below these directories and no others, so a key that is shared with one project cannot
 //! vouch for a pair in another. Nothing inside a project is ever part of a key store.
 
@@ -15,6 +16,10 @@ use crate::base::{Error, KeyRef, Kind, Variables, data_directory, escape, privat
 use crate::format::Id;
 
 const KEYS: &str = "keys";
+const AGE: &str = "age";
+pub(super) const SIGNERS: &str = "signers";
+/// Before the id of a signing key in the record.
+pub(super) const SIGNER_NAME: &str = "signer:";
 const ENABLED: &str = "enabled.json";
 const KEY_IN_PROJECT: &str = ".envconf/local-key";
 /// How long to wait for another writer of the store.
@@ -26,7 +31,7 @@ const LIMIT: u64 = 1 << 20;
 /// The directories that each key, by its kid, is enabled for.
 type Enabled = BTreeMap<String, Vec<String>>;
 
-/// The local keys of this user.
+/// The local keys, age identities and signing keys of this user.
 ///
 /// ```no_run
 /// use envconf::LocalKey;
@@ -54,7 +59,7 @@ pub struct StoredKey {
 }
 
 impl StoredKey {
-    /// The key's reference, `local:-:<kid>`.
+    /// The key's reference, `local:-:<kid>` or `age:-:<recipient>`.
     pub fn key_ref(&self) -> &KeyRef {
         &self.key
     }
@@ -97,9 +102,12 @@ impl KeyStore {
     /// Returns the path that the key `key` has or would have.
     ///
     /// # Errors
-    /// [`Kind::Usage`] unless `key` is a reference of a local key.
+    /// [`Kind::Usage`] unless `key` is a reference of a local key or of an age recipient.
     pub fn path_of(&self, key: &KeyRef) -> Result<PathBuf, Error> {
         let kid = key.key_id();
+        if key.provider() == AGE && is_recipient(kid) {
+            return Ok(self.directory.join(AGE).join(kid));
+        }
         if key.provider() != LOCAL_PROVIDER || kid.parse::<Id>().is_err() {
             return Err(Error::new(Kind::Usage, format!("{key} is not a local key")).advise(
                 "name a local key as local:-:<16 hex digits>; `envconf key list` shows those of the store",
@@ -114,15 +122,21 @@ impl KeyStore {
     /// [`Kind::Io`]; [`Kind::InsecureKeyFile`] for a store that others can change.
     pub fn add(&self, key: &LocalKey) -> Result<PathBuf, Error> {
         let path = self.path_of(key.key_ref())?;
-        data_directory::create(&self.directory.join(KEYS))?;
+        self.add_file(&path, |path| key.create(path), |path| LocalKey::read(path).map(drop))?;
+        Ok(path)
+    }
+
+    /// Creates the file of a key, unless it is there: then `check` reads it.
+    pub(crate) fn add_file(
+        &self,
+        path: &Path,
+        create: impl FnOnce(&Path) -> Result<(), Error>,
+        check: impl FnOnce(&Path) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        data_directory::create(path.parent().unwrap_or(&self.directory))?;
         self.check()?;
         let _lock = self.lock()?;
-        if path.symlink_metadata().is_ok() {
-            LocalKey::read(&path)?;
-        } else {
-            key.create(&path)?;
-        }
-        Ok(path)
+        if path.symlink_metadata().is_ok() { check(path) } else { create(path) }
     }
 
     /// Reads a key of the store.
@@ -131,13 +145,11 @@ impl KeyStore {
     /// As for [`LocalKey::read`]; [`Kind::BadLocalKey`] also for a file that holds another key.
     pub fn read(&self, key: &KeyRef) -> Result<LocalKey, Error> {
         let path = self.path_of(key)?;
-        if path.symlink_metadata().is_err() {
-            return Err(Error::new(Kind::BadLocalKey, format!("the key store has no key {key}"))
-                .at(&self.directory)
-                .advise(format!(
-                    "restore it from your backup, or install it with `envconf init --local-key FILE`; if it is gone, run `envconf key disable {}`",
-                    key.key_id()
-                )));
+        if path.symlink_metadata().is_err() || key.provider() != LOCAL_PROVIDER {
+            return Err(self.has_no(key).advise(format!(
+                "restore it from your backup, or install it with `envconf init --local-key FILE`; if it is gone, run `envconf key disable {}`",
+                key.key_id()
+            )));
         }
         self.check()?;
         let read = LocalKey::read(&path)?;
@@ -152,26 +164,34 @@ impl KeyStore {
         Ok(read)
     }
 
-    /// Lists the keys of the store, by kid: those that have a file or are enabled.
+    pub(crate) fn has_no(&self, key: &KeyRef) -> Error {
+        Error::new(Kind::BadLocalKey, format!("the key store has no key {key}")).at(&self.directory)
+    }
+
+    /// Checks that the store has this key, and that it can be used.
+    ///
+    /// # Errors
+    /// [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for one that cannot be used.
+    pub fn check_key(&self, key: &KeyRef) -> Result<(), Error> {
+        #[cfg(feature = "age")]
+        if key.provider() == AGE {
+            return self.read_age(key).map(drop);
+        }
+        self.read(key).map(drop)
+    }
+
+    /// Lists the local keys and age identities of the store, by kid and recipient: those that have a file or are enabled.
     ///
     /// # Errors
     /// [`Kind::Io`], [`Kind::InsecureKeyFile`] and [`Kind::BadLocalKey`] for a store that cannot be used.
     pub fn keys(&self) -> Result<Vec<StoredKey>, Error> {
         let mut enabled = self.enabled()?;
-        let keys = self.directory.join(KEYS);
-        let failed = |error| Error::read(&keys, error);
-        match std::fs::read_dir(&keys) {
-            Ok(entries) => {
-                for entry in entries {
-                    let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-                    if name.parse::<Id>().is_ok() {
-                        enabled.entry(name).or_default();
-                    }
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
-        }
+        enabled.retain(|name, _| !name.starts_with(SIGNER_NAME));
+        let ids = self.files(KEYS)?.into_iter().filter(|name| name.parse::<Id>().is_ok());
+        let recipients = self.files(AGE)?.into_iter().filter(|name| is_recipient(name));
+        ids.chain(recipients).for_each(|name| {
+            enabled.entry(name).or_default();
+        });
         let stored = |(kid, directories): (String, Vec<String>)| {
             let key = reference(&kid)?;
             let path = self.path_of(&key)?;
@@ -181,17 +201,35 @@ impl KeyStore {
         enabled.into_iter().map(stored).collect()
     }
 
+    /// The names of the files in a directory of the store.
+    pub(super) fn files(&self, directory: &str) -> Result<Vec<String>, Error> {
+        let directory = self.directory.join(directory);
+        let failed = |error| Error::read(&directory, error);
+        let entries = match std::fs::read_dir(&directory) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let name =
+            |entry: std::io::Result<std::fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+        entries.map(name).collect::<std::io::Result<_>>().map_err(failed)
+    }
+
     /// Enables a key of the store for `directory` and everything below it; returns the canonical directory.
     ///
     /// # Errors
     /// [`Kind::BadLocalKey`] for a key that the store does not have; [`Kind::Usage`] for a path that is not UTF-8;
     /// [`Kind::Io`] for a directory that does not exist, and a record that cannot be written.
     pub fn enable(&self, key: &KeyRef, directory: &Path) -> Result<PathBuf, Error> {
-        self.read(key)?;
+        self.check_key(key)?;
+        self.enable_name(key.key_id(), directory)
+    }
+
+    /// Enables what has this name in the record.
+    pub(super) fn enable_name(&self, name: &str, directory: &Path) -> Result<PathBuf, Error> {
         let (canonical, text) = canonical(directory)?;
         self.refuse_inside_repository(&canonical)?;
         self.change(|enabled| {
-            let directories = enabled.entry(key.key_id().to_owned()).or_default();
+            let directories = enabled.entry(name.to_owned()).or_default();
             let is_new = !directories.contains(&text);
             if is_new {
                 directories.push(text);
@@ -208,6 +246,11 @@ impl KeyStore {
     /// # Errors
     /// [`Kind::Io`] and [`Kind::InsecureKeyFile`] for a record that cannot be used or written.
     pub fn disable(&self, key: &KeyRef, directory: &Path) -> Result<bool, Error> {
+        self.disable_name(key.key_id(), directory)
+    }
+
+    /// Disables what has this name in the record.
+    pub(super) fn disable_name(&self, name: &str, directory: &Path) -> Result<bool, Error> {
         let absolute = std::path::absolute(directory).map_err(|error| Error::read(directory, error))?;
         let directory = directory.canonicalize().unwrap_or(absolute);
         if self.enabled()?.is_empty() {
@@ -215,7 +258,7 @@ impl KeyStore {
         }
         let mut was = false;
         self.change(|enabled| {
-            if let Some(directories) = enabled.get_mut(key.key_id()) {
+            if let Some(directories) = enabled.get_mut(name) {
                 let before = directories.len();
                 directories.retain(|enabled| Path::new(enabled) != directory);
                 was = directories.len() < before;
@@ -226,29 +269,47 @@ impl KeyStore {
         Ok(was)
     }
 
-    /// The keys that are enabled for `directory`, the nearest first. Reads no key.
+    /// The local keys that are enabled for `directory`, the nearest first. Reads no key.
     ///
     /// # Errors
     /// [`Kind::InsecureKeyFile`] for a store that others can change, or that lies inside the repository of
     /// `directory`, whose writers could plant keys there; [`Kind::BadLocalKey`] for a damaged record; [`Kind::Io`].
     pub fn enabled_for(&self, directory: &Path) -> Result<Vec<KeyRef>, Error> {
+        let names = self.names_enabled_for(directory, |name| name.parse::<Id>().is_ok())?;
+        names.iter().map(|kid| reference(kid)).collect()
+    }
+
+    /// The recipients of the age identities that are enabled for `directory`, the nearest first. Reads no identity.
+    ///
+    /// # Errors
+    /// As for [`KeyStore::enabled_for`].
+    #[cfg(feature = "age")]
+    pub fn age_enabled_for(&self, directory: &Path) -> Result<Vec<KeyRef>, Error> {
+        let names = self.names_enabled_for(directory, is_recipient)?;
+        names.iter().map(|recipient| reference(recipient)).collect()
+    }
+
+    /// The names in the record that are `wanted` and enabled for `directory`, the nearest first.
+    pub(super) fn names_enabled_for(
+        &self,
+        directory: &Path,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<String>, Error> {
         let Ok(directory) = directory.canonicalize() else { return Ok(Vec::new()) };
-        let enabled = self.enabled()?;
-        let mut keys = Vec::new();
+        let mut enabled = self.enabled()?;
+        enabled.retain(|name, _| wanted(name));
+        let mut names: Vec<String> = Vec::new();
         for above in directory.ancestors() {
-            for (kid, directories) in &enabled {
-                if directories.iter().any(|enabled| Path::new(enabled) == above) {
-                    let key = reference(kid)?;
-                    if !keys.contains(&key) {
-                        keys.push(key);
-                    }
+            for (name, directories) in &enabled {
+                if directories.iter().any(|enabled| Path::new(enabled) == above) && !names.contains(name) {
+                    names.push(name.clone());
                 }
             }
         }
-        if !keys.is_empty() {
+        if !names.is_empty() {
             self.refuse_inside_repository(&directory)?;
         }
-        Ok(keys)
+        Ok(names)
     }
 
     /// Checks that keys of this store can be enabled for `directory`.
@@ -278,7 +339,7 @@ impl KeyStore {
             .advise(format!("move the key store, and set {} to its new directory", data_directory::VARIABLE)))
     }
 
-    fn enabled(&self) -> Result<Enabled, Error> {
+    pub(super) fn enabled(&self) -> Result<Enabled, Error> {
         let path = self.directory.join(ENABLED);
         let file = match private_file::open_without_waiting(&path) {
             Ok(file) => file,
@@ -289,7 +350,7 @@ impl KeyStore {
         private_file::check(&file, &path, "key store's record")?;
         let text = private_file::read_text(file, LIMIT).map_err(|error| Error::read(&path, error))?;
         let enabled: Enabled = serde_json::from_str(&text).map_err(|_| damaged(&path))?;
-        if enabled.keys().any(|kid| kid.parse::<Id>().is_err()) {
+        if !enabled.keys().all(|name| is_name(name)) {
             return Err(damaged(&path));
         }
         Ok(enabled)
@@ -332,9 +393,25 @@ impl KeyStore {
     /// Checks who can write to the store.
     pub(crate) fn check(&self) -> Result<(), Error> {
         data_directory::check(&self.directory)?;
-        let keys = self.directory.join(KEYS);
-        if keys.exists() { data_directory::check(&keys) } else { Ok(()) }
+        let directories = [KEYS, AGE, SIGNERS].map(|name| self.directory.join(name));
+        directories
+            .iter()
+            .filter(|directory| directory.exists())
+            .try_for_each(|directory| data_directory::check(directory))
     }
+}
+
+/// The id of a local key, the recipient of an age identity, or that of a signing key.
+fn is_name(name: &str) -> bool {
+    let id = name.strip_prefix(SIGNER_NAME).unwrap_or(name);
+    id.parse::<Id>().is_ok() || is_recipient(name)
+}
+
+/// A name of a file in `age`.
+fn is_recipient(name: &str) -> bool {
+    name.len() == 62
+        && name.starts_with("age1")
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
 /// Returns the nearest `.envconf/local-key` in `directory` or above, where earlier versions looked for a local key.
@@ -344,9 +421,9 @@ pub fn key_in_project(directory: &Path) -> Option<PathBuf> {
     upward_search::upwards(directory, KEY_IN_PROJECT)
 }
 
-fn reference(kid: &str) -> Result<KeyRef, Error> {
-    KeyRef::new(LOCAL_PROVIDER, "-", kid)
-        .ok_or_else(|| Error::new(Kind::BadLocalKey, "invalid id of a local key"))
+fn reference(name: &str) -> Result<KeyRef, Error> {
+    let provider = if is_recipient(name) { AGE } else { LOCAL_PROVIDER };
+    KeyRef::new(provider, "-", name).ok_or_else(|| Error::new(Kind::BadLocalKey, "invalid id of a local key"))
 }
 
 fn canonical(directory: &Path) -> Result<(PathBuf, String), Error> {

@@ -286,6 +286,14 @@ impl Opening<'_> {
         for candidate in candidates {
             let (more, given) = match candidate.ask {
                 Ask::Local(key) => local::unwrap(&key, &candidate.wrapped, &context),
+                #[cfg(feature = "age")]
+                Ask::Age(identity) => match identity.unwrap(&candidate.wrapped, &context) {
+                    Ok(dek) => (
+                        vec![Step::new("rights", State::Ok, "the age identity unwraps the data key")],
+                        Some(dek),
+                    ),
+                    Err(error) => (vec![Step::fault("rights", &error)], None),
+                },
                 Ask::Nobody(error) => (vec![Step::fault("rights", &error)], None),
                 Ask::Service(kms) => {
                     let limit = self.services.time_limit();

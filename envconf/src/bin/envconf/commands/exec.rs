@@ -82,9 +82,9 @@ pub(crate) struct Args {
     command: Vec<OsString>,
 }
 
-/// The beginning of the environment variables with envconf's own keys: `ENVCONF_KEY`, `ENVCONF_KEY_FILE`,
-/// `ENVCONF_KEY_CMD`. The command never inherits them.
-const KEYS: &str = "ENVCONF_KEY";
+/// The beginnings of the environment variables with envconf's own keys: `ENVCONF_KEY`, `ENVCONF_KEY_FILE`,
+/// `ENVCONF_KEY_CMD`, and those of age identities. The command never inherits them.
+const KEYS: [&str; 2] = ["ENVCONF_KEY", "ENVCONF_AGE_KEY"];
 
 /// What stands for the file's path.
 const PLACE: &str = "{}";
@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<Infal
     }
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with(KEYS) || (args.drop_credentials && is_credential(&text)) {
+        if is_own_key(&text) || (args.drop_credentials && is_credential(&text)) {
             command.env_remove(&name);
         }
     }
@@ -209,6 +209,10 @@ fn too_large(set: &[&ExportedVariable]) -> Error {
         .advise("hand the whole content over as a file: envconf exec PAIR --file -- CMD {}")
 }
 
+fn is_own_key(name: &str) -> bool {
+    KEYS.iter().any(|start| name.starts_with(start))
+}
+
 fn is_credential(name: &str) -> bool {
     NameCategory::of(name) == Some(NameCategory::CloudCredentials)
 }
@@ -224,7 +228,7 @@ fn set<'a>(
     let mut set_here = Vec::new();
     for variable in exported.variables() {
         let (name, value) = (variable.name(), variable.expose_value().as_str());
-        if name.starts_with(KEYS) {
+        if is_own_key(name) {
             continue;
         }
         let is_dropped = args.pristine || (args.drop_credentials && is_credential(name));

@@ -138,8 +138,10 @@ impl Editor {
             };
         }
         command.arg(file).env("TMPDIR", folder);
-        for secret in ["ENVCONF_KEY", "ENVCONF_KEY_FILE", "ENVCONF_KEY_CMD"] {
-            command.env_remove(secret);
+        for secret in ["ENVCONF_KEY", "ENVCONF_AGE_KEY"] {
+            for end in ["", "_FILE", "_CMD"] {
+                command.env_remove(format!("{secret}{end}"));
+            }
         }
         let status = watch.run(&mut command).map_err(|_| not_found())?;
         match status.code() {

@@ -24,7 +24,15 @@ fn option(remedy: &Remedy) -> Option<String> {
             "if you know one of these recipients, trust it: use --trust, set ENVCONF_TRUST, or the attribute trust = \"…\""
         }
         Remedy::Recipients => {
-            "add a [[rule]] with a glob that matches this path\nor name the recipients with -r"
+            "add a [[rule]] with a glob that matches this path
+or name the recipients with -r"
+        }
+        Remedy::Signers => {
+            "set ENVCONF_SIGNERS to the public keys of the signers that you trust; `envconf signer show` prints yours"
+        }
+        Remedy::SigningKeyForPublicKeys => {
+            "create a signing key: `envconf signer new FILE`
+seal again with --sign-key FILE"
         }
         Remedy::SigningKey => "sign it with `envconf sign`, or seal it with --sign-key",
         Remedy::SigningKeyOrUnsigned => {

@@ -130,6 +130,11 @@ impl Scan {
                     "a local key: whoever reads this file opens what is sealed for it",
                     "take it out, make a new key with `envconf keygen`, and seal anew what was sealed for this one",
                 ),
+                SecretKeyKind::Age => (
+                    "age-identity",
+                    "an age identity: whoever reads this file opens what is sealed for its recipient",
+                    "take it out, create a new one with `envconf keygen --age`, and replace the old recipient with `envconf recipients`",
+                ),
                 SecretKeyKind::Signer => (
                     "signing-key",
                     "a signer's private key: whoever reads this file can sign in the signer's name",

@@ -1,4 +1,4 @@
-//! Local keys and signers' keys in a file: found by their form, and never held or repeated beyond where they stand.
+//! Local keys, age identities and signers' keys in a file: found by their form, and never held or repeated beyond where they stand.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -10,19 +10,24 @@ use zeroize::Zeroizing;
 pub(crate) enum SecretKeyKind {
     /// It opens pairs.
     Local,
+    /// It opens pairs, and whatever else is encrypted to its recipient.
+    Age,
     /// It signs pairs.
     Signer,
 }
 
 /// The beginning of each kind's text. A text in base64, as in the Secret of a cluster, begins with the base64 of that.
-const PREFIXES: [(SecretKeyKind, &[u8]); 4] = [
+const PREFIXES: [(SecretKeyKind, &[u8]); 6] = [
     (SecretKeyKind::Local, b"envconf-local-v1"),
     (SecretKeyKind::Signer, b"envconf-signer-v1"),
     (SecretKeyKind::Local, b"ZW52Y29uZi1sb2NhbC12MT"),
     (SecretKeyKind::Signer, b"ZW52Y29uZi1zaWduZXItdjE6"),
+    (SecretKeyKind::Age, b"AGE-SECRET-KEY-1"),
+    (SecretKeyKind::Age, b"QUdFLVNFQ1JFVC1LRVktM"),
 ];
-/// Index in [`PREFIXES`] from which on the text is in base64.
-const BASE64_PREFIXES: usize = 2;
+/// Characters of an age identity after its prefix, and of their base64 after that of the prefix.
+const AGE_KEY: usize = 58;
+const AGE_KEY_IN_BASE64: usize = AGE_KEY * 4 / 3;
 /// Characters of a key's id, and of the base64 of 32 bytes without `=`.
 const ID: usize = 16;
 const KEY: usize = 43;
@@ -53,7 +58,9 @@ pub(crate) fn find(reader: &mut dyn Read) -> io::Result<Vec<(usize, SecretKeyKin
         for at in 0..done {
             match buffer[at] {
                 b'\n' => line += 1,
-                b'e' | b'Z' => found.extend(key_at(&buffer[at..filled]).map(|kind| (line, kind))),
+                b'e' | b'Z' | b'A' | b'Q' => {
+                    found.extend(key_at(&buffer[at..filled]).map(|kind| (line, kind)))
+                }
                 _ => {}
             }
         }
@@ -77,12 +84,14 @@ fn without_zero_bytes(buffer: &mut [u8], from: usize, to: usize) -> usize {
 }
 
 fn key_at(text: &[u8]) -> Option<SecretKeyKind> {
-    let (index, (kind, prefix)) =
-        PREFIXES.iter().enumerate().find(|(_, (_, prefix))| text.starts_with(prefix))?;
+    let (kind, prefix) = PREFIXES.iter().find(|(_, prefix)| text.starts_with(prefix))?;
     let rest = &text[prefix.len()..];
-    let is_key = match index < BASE64_PREFIXES {
-        true => is_id_and_key(rest),
-        false => take(rest, REST_IN_BASE64, is_base64).is_some(),
+    // Of the plain texts each has a hyphen; base64 has none.
+    let is_key = match (kind, prefix.contains(&b'-')) {
+        (SecretKeyKind::Age, true) => take(rest, AGE_KEY, is_bech32).is_some(),
+        (SecretKeyKind::Age, false) => take(rest, AGE_KEY_IN_BASE64, is_base64).is_some(),
+        (_, true) => is_id_and_key(rest),
+        (_, false) => take(rest, REST_IN_BASE64, is_base64).is_some(),
     };
     is_key.then_some(*kind)
 }
@@ -93,6 +102,10 @@ fn is_id_and_key(text: &[u8]) -> bool {
     let is_colon = |b: u8| b == b':';
     let rest = take(text, 1, is_colon).and_then(|rest| take(rest, ID, is_hex));
     rest.and_then(|rest| take(rest, 1, is_colon)).and_then(|rest| take(rest, KEY, is_base64)).is_some()
+}
+
+fn is_bech32(byte: u8) -> bool {
+    b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L".contains(&byte)
 }
 
 fn is_base64(byte: u8) -> bool {
@@ -125,13 +138,16 @@ fn hex_character(digits: &[u8]) -> Option<(u8, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::SecretKeyKind::{Local, Signer};
+    use super::SecretKeyKind::{Age, Local, Signer};
     use super::*;
 
     const LOCAL: &str = "envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=";
     const SIGNER: &str = "envconf-signer-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=";
     const LOCAL_BASE64: &str = "ZW52Y29uZi1sb2NhbC12MTpmN2U4MzFmMmZkYmRhYjJlOnE1ME9iUVE2TnlJdDlHbUpkQWx3MkNMbkxUcGZHYS9IbSt3Mk15ejB2WGM9";
     const SIGNER_BASE64: &str = "ZW52Y29uZi1zaWduZXItdjE6ZjdlODMxZjJmZGJkYWIyZTpxNTBPYlFRNk55SXQ5R21KZEFsdzJDTG5MVHBmR2EvSG0rdzJNeXowdlhjPQ==";
+
+    const AGE: &str = "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0";
+    const AGE_BASE64: &str = "QUdFLVNFQ1JFVC1LRVktMUVHVFpWRkZWMjA4MzVOV1lWNjI3MExYWVZLMlZLTlgyTU1ES1dZS0xNR1I0OFVBV1g0MFEyUDJMTTA=";
 
     /// Gives a few bytes at a time, as a pipe does.
     struct Trickle<'a>(&'a [u8], usize);
@@ -147,8 +163,14 @@ mod tests {
 
     #[test]
     fn a_key_is_found_wherever_it_stands() {
-        for (text, kind) in [(LOCAL, Local), (SIGNER, Signer), (LOCAL_BASE64, Local), (SIGNER_BASE64, Signer)]
-        {
+        for (text, kind) in [
+            (LOCAL, Local),
+            (SIGNER, Signer),
+            (AGE, Age),
+            (LOCAL_BASE64, Local),
+            (SIGNER_BASE64, Signer),
+            (AGE_BASE64, Age),
+        ] {
             for before in [0, 1, 70, 64 * 1024 - 40, 200_000] {
                 let text = format!("{}\n\n  key = \"{text}\"\n", "x".repeat(before));
                 for pace in [7, 4096, usize::MAX] {
@@ -199,6 +221,9 @@ mod tests {
             &LOCAL.replace(":f7e", ":F7e"),
             &SIGNER.replace("v1", "v2"),
             &LOCAL_BASE64[..60],
+            "AGE-SECRET-KEY-1…",
+            &AGE[..AGE.len() - 1],
+            &AGE.replace("KEY-1E", "KEY-1B"),
         ] {
             assert_eq!(find(&mut text.as_bytes()).unwrap(), [], "{text}");
         }

@@ -1,0 +1,231 @@
+//! Where identities come from: `ENVCONF_AGE_KEY`, `_FILE` or `_CMD`, else the user's key store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::identity::{AgeIdentity, parse_several};
+use crate::base::{Error, KeyRef, Kind, Variables, escape};
+use crate::kms::key_command::KeyCommand;
+use crate::kms::local::KeyStore;
+
+const KEY: &str = "ENVCONF_AGE_KEY";
+const FILE: &str = "ENVCONF_AGE_KEY_FILE";
+const COMMAND: &str = "ENVCONF_AGE_KEY_CMD";
+/// Variables of SOPS for the same, and what replaces each.
+const OF_SOPS: [(&str, &str); 3] =
+    [("SOPS_AGE_KEY", KEY), ("SOPS_AGE_KEY_FILE", FILE), ("SOPS_AGE_KEY_CMD", COMMAND)];
+
+/// The identities of the user.
+#[derive(Clone, Default)]
+pub(crate) struct AgeIdentities {
+    given: Vec<AgeIdentity>,
+    command: Option<Arc<KeyCommand<AgeIdentity>>>,
+    /// The user's key store, and the directory whose enabled identities are found in it.
+    store: Option<KeyStore>,
+    found_for: Option<PathBuf>,
+    of_sops: Option<(&'static str, &'static str)>,
+}
+
+impl AgeIdentities {
+    /// What these variables give, else what `store` has for `found_for`.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] where more than one variable is set, and for one that is empty; [`Kind::BadLocalKey`] and
+    /// [`Kind::InsecureKeyFile`] for an identity that cannot be used.
+    pub(crate) fn from_variables(
+        variables: &Variables,
+        store: Option<KeyStore>,
+        found_for: Option<PathBuf>,
+    ) -> Result<Self, Error> {
+        let (given, command) = given(variables)?;
+        let of_sops = OF_SOPS.into_iter().find(|(name, _)| variables.get(name).is_some());
+        Ok(Self { given, command, store, found_for, of_sops })
+    }
+
+    pub(crate) fn add(&mut self, identity: AgeIdentity) {
+        self.given.push(identity);
+    }
+
+    /// What the command of `earlier` printed counts here too, if it is the same command.
+    #[cfg(feature = "watch")]
+    pub(crate) fn remember(&mut self, earlier: &Self) {
+        if let (Some(command), Some(same)) = (&mut self.command, &earlier.command)
+            && command.is_like(same)
+        {
+            *command = same.clone();
+        }
+    }
+
+    fn are_given(&self) -> bool {
+        !self.given.is_empty() || self.command.is_some()
+    }
+
+    /// The identities that variables and program give. Runs `ENVCONF_AGE_KEY_CMD`.
+    pub(crate) async fn all_given(&self) -> Result<Vec<AgeIdentity>, Error> {
+        let mut all = self.given.clone();
+        if let Some(command) = &self.command {
+            all.extend(command.keys().await?);
+        }
+        Ok(all)
+    }
+
+    /// The recipients of the identities of the key store that are enabled for the directory; none where others are
+    /// given, unless `anyway`.
+    pub(crate) fn enabled(&self, anyway: bool) -> Result<Vec<KeyRef>, Error> {
+        match (&self.store, &self.found_for) {
+            (Some(store), Some(directory)) if anyway || !self.are_given() => store.age_enabled_for(directory),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The recipients of the identities here. Runs no command, and reads no identity of the key store.
+    pub(crate) fn recipients(&self) -> Result<Vec<KeyRef>, Error> {
+        let mut keys: Vec<KeyRef> = self.given.iter().map(|identity| identity.key_ref().clone()).collect();
+        keys.extend(self.enabled(false)?);
+        Ok(keys)
+    }
+
+    /// Reads an identity of the key store.
+    pub(crate) fn stored(&self, key: &KeyRef) -> Result<Option<AgeIdentity>, Error> {
+        match &self.store {
+            Some(store) => store.read_age(key).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The identity of a recipient, where it is found.
+    pub(super) async fn of(&self, key: &KeyRef) -> Result<Option<AgeIdentity>, Error> {
+        if let Some(found) = self.all_given().await?.into_iter().find(|identity| identity.key_ref() == key) {
+            return Ok(Some(found));
+        }
+        match self.enabled(true)?.contains(key) {
+            true => self.stored(key),
+            false => Ok(None),
+        }
+    }
+
+    /// Says how to get at the identity of `key`.
+    pub(crate) fn missing_advice(&self, key: &KeyRef) -> String {
+        if let Some((theirs, ours)) = self.of_sops.filter(|_| !self.are_given()) {
+            return format!(
+                "{theirs} is set, but envconf does not read the variables of SOPS: set {ours} to the same value"
+            );
+        }
+        if let (Some(store), Some(directory)) = (&self.store, &self.found_for)
+            && store.path_of(key).is_ok_and(|path| path.is_file())
+        {
+            return format!(
+                "the identity is in your key store, but not enabled for {}: enable it with `envconf key enable {}`, if you trust this project",
+                escape(&directory.to_string_lossy()),
+                key.key_id()
+            );
+        }
+        let sops = match self.are_given() {
+            true => None,
+            false => sops_file().map(|file| {
+                format!(
+                    "; SOPS keeps identities in {0}: ENVCONF_AGE_KEY_FILE={0} uses them here",
+                    escape(&file.to_string_lossy())
+                )
+            }),
+        };
+        format!(
+            "set ENVCONF_AGE_KEY_FILE to the file with the identity{}",
+            sops.unwrap_or_else(
+                || ", or ask a recipient to add yours, which `envconf init --age` creates".to_owned()
+            )
+        )
+    }
+}
+
+/// The identity file of SOPS, where the user has one.
+fn sops_file() -> Option<PathBuf> {
+    let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let config =
+        config.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")))?;
+    Some(config.join("sops/age/keys.txt")).filter(|file| file.is_file())
+}
+
+/// Identities from `ENVCONF_AGE_KEY` or `ENVCONF_AGE_KEY_FILE`, or the command of `ENVCONF_AGE_KEY_CMD`.
+#[expect(clippy::type_complexity, reason = "two halves of one answer, taken apart at once")]
+fn given(variables: &Variables) -> Result<(Vec<AgeIdentity>, Option<Arc<KeyCommand<AgeIdentity>>>), Error> {
+    let key = variables.setting("ENVCONF_AGE_KEY")?.map(Zeroizing::new);
+    let file = variables.setting("ENVCONF_AGE_KEY_FILE")?;
+    let command = variables.setting("ENVCONF_AGE_KEY_CMD")?;
+    if [key.is_some(), file.is_some(), command.is_some()].into_iter().filter(|is_set| *is_set).count() > 1 {
+        let message = format!("more than one of {KEY}, {FILE} and {COMMAND} is set");
+        return Err(Error::new(Kind::Usage, message).advise("unset all but one"));
+    }
+    if let Some(text) = key {
+        let identities = parse_several(&text).map_err(|error| error.of_setting(KEY))?;
+        if identities.is_empty() {
+            return Err(Error::new(Kind::Usage, format!("{KEY} is set but holds no identity"))
+                .advise(format!("give {KEY} a value, or unset it")));
+        }
+        return Ok((identities, None));
+    }
+    if let Some(list) = file {
+        let mut identities = Vec::new();
+        for path in std::env::split_paths(&list) {
+            identities.extend(AgeIdentity::read_file(&path)?);
+        }
+        return Ok((identities, None));
+    }
+    let command = command.map(|line| KeyCommand::new(COMMAND, &line, |text| parse_several(&text)));
+    Ok((Vec::new(), command.transpose()?.map(Arc::new)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kms::worker;
+
+    fn identities(pairs: &[(&str, &str)]) -> Result<AgeIdentities, Error> {
+        AgeIdentities::from_variables(&Variables::given(pairs.iter().copied()), None, None)
+    }
+
+    #[test]
+    fn one_variable_gives_identities() {
+        let (one, two) = (AgeIdentity::generate().unwrap(), AgeIdentity::generate().unwrap());
+        let text = format!("# mine\n{}\n{}\n", *one.expose_text(), *two.expose_text());
+        let given = identities(&[("ENVCONF_AGE_KEY", &text)]).unwrap();
+        assert_eq!(given.recipients().unwrap(), [one.key_ref().clone(), two.key_ref().clone()]);
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("a"), folder.path().join("b"));
+        one.create(&first).unwrap();
+        two.create(&second).unwrap();
+        let list = std::env::join_paths([&first, &second]).unwrap().into_string().unwrap();
+        assert_eq!(identities(&[("ENVCONF_AGE_KEY_FILE", &list)]).unwrap().recipients().unwrap().len(), 2);
+        let command = identities(&[("ENVCONF_AGE_KEY_CMD", &format!("cat '{}'", first.display()))]).unwrap();
+        assert!(command.recipients().unwrap().is_empty(), "nothing is run for this");
+        assert_eq!(worker::block_on(command.all_given()).unwrap()[0].key_ref(), one.key_ref());
+        let failing = identities(&[("ENVCONF_AGE_KEY_CMD", "false")]).unwrap();
+        assert_eq!(worker::block_on(failing.all_given()).unwrap_err().kind(), Kind::BadLocalKey);
+        for (pairs, kind) in [
+            (&[("ENVCONF_AGE_KEY", "")][..], Kind::Usage),
+            (&[("ENVCONF_AGE_KEY", "# no key")], Kind::Usage),
+            (&[("ENVCONF_AGE_KEY_CMD", "a 'b")], Kind::Usage),
+            (&[("ENVCONF_AGE_KEY", &text), ("ENVCONF_AGE_KEY_FILE", "x")], Kind::Usage),
+            (&[("ENVCONF_AGE_KEY_FILE", "x"), ("ENVCONF_AGE_KEY_CMD", "x")], Kind::Usage),
+            (&[("ENVCONF_AGE_KEY", "canary")], Kind::BadLocalKey),
+            (&[("ENVCONF_AGE_KEY_FILE", "/does/not/exist")], Kind::BadLocalKey),
+        ] {
+            let error = identities(pairs).err().unwrap();
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(!error.to_string().contains("canary"));
+        }
+    }
+
+    #[test]
+    fn names_of_sops_are_pointed_out_and_not_read() {
+        let identity = AgeIdentity::generate().unwrap();
+        let text = identity.expose_text();
+        let of_sops = identities(&[("SOPS_AGE_KEY", &text)]).unwrap();
+        assert!(of_sops.recipients().unwrap().is_empty());
+        let advice = of_sops.missing_advice(identity.key_ref());
+        assert!(advice.contains("SOPS_AGE_KEY") && advice.contains("ENVCONF_AGE_KEY"), "{advice}");
+        assert!(!advice.contains(&text[20..]));
+    }
+}

@@ -1,0 +1,135 @@
+//! Commands that print a secret: no shell, no standard input, 10 s, and output that is bounded and wiped.
+
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroizing;
+
+/// How long a command may take (api.md §3).
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Why a command gave no text.
+pub(crate) enum CommandFailure {
+    NotStarted(std::io::Error),
+    TooSlow,
+    /// It ended with another status than 0.
+    Failed,
+    /// It printed more than it may, no UTF-8 text, or left its output open.
+    BadOutput,
+}
+
+impl CommandFailure {
+    /// What is said of the command.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::NotStarted(_) => "could not be started",
+            Self::TooSlow => "did not end within 10 s",
+            Self::Failed => "ended with an error",
+            Self::BadOutput => "printed no text within its limits",
+        }
+    }
+}
+
+/// Splits at blanks; quotes of either kind keep blanks in a word, and nothing is expanded. `None` if one is open.
+///
+/// shlex does not fit: it takes a backslash for an escape, which breaks paths of Windows, and drops what follows a `#`.
+pub(crate) fn split_words(line: &str) -> Option<Vec<String>> {
+    let mut words: Vec<String> = Vec::new();
+    let mut quote = None;
+    let mut in_word = false;
+    for c in line.chars() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                if !std::mem::replace(&mut in_word, true) {
+                    words.push(String::new());
+                }
+            }
+            (c, None) if c.is_whitespace() => in_word = false,
+            (c, _) => {
+                if !std::mem::replace(&mut in_word, true) {
+                    words.push(String::new());
+                }
+                words.last_mut()?.push(c);
+            }
+        }
+    }
+    quote.is_none().then_some(words)
+}
+
+/// Runs the command of these words and returns what it prints, at most so many bytes. Blocks.
+pub(crate) fn output_of(words: &[String], most: u64) -> Result<Zeroizing<String>, CommandFailure> {
+    let (program, arguments) = words.split_first().ok_or(CommandFailure::Failed)?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .map_err(CommandFailure::NotStarted)?;
+    let output = child.stdout.take().map(|output| read_in_background(output, most));
+    let started = Instant::now();
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break Some(status),
+            Ok(None) if started.elapsed() < LIMIT => std::thread::sleep(Duration::from_millis(5)),
+            _ => break None,
+        }
+    };
+    let Some(status) = status else {
+        // It may have ended in this moment, which is all that kill and wait could complain about.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(CommandFailure::TooSlow);
+    };
+    if !status.success() {
+        return Err(CommandFailure::Failed);
+    }
+    let left = LIMIT.saturating_sub(started.elapsed());
+    output.and_then(|output| output.recv_timeout(left).ok()).ok_or(CommandFailure::BadOutput)
+}
+
+/// Reads at most `most` bytes, on a thread: a grandchild may keep the pipe open.
+fn read_in_background(output: std::process::ChildStdout, most: u64) -> mpsc::Receiver<Zeroizing<String>> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        // Room for one byte too many, and for the byte with which the reader asks whether there is more.
+        let mut text = Zeroizing::new(String::with_capacity(most as usize + 2));
+        let read = output.take(most + 1).read_to_string(&mut text);
+        if read.is_ok() && text.len() as u64 <= most {
+            // Nobody may be waiting any more.
+            let _ = sender.send(text);
+        }
+    });
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_split_without_a_shell() {
+        let words = |line: &str| split_words(line).map(|words| words.join("|"));
+        assert_eq!(words("  pass show  'my key' ").as_deref(), Some("pass|show|my key"));
+        assert_eq!(words(r#"a"b c"d '' $HOME *"#).as_deref(), Some("ab cd||$HOME|*"));
+        assert_eq!(words(r"C:\tools\pass.exe show #1").as_deref(), Some(r"C:\tools\pass.exe|show|#1"));
+        assert_eq!(words("a 'b"), None);
+    }
+
+    #[test]
+    fn a_command_gives_its_output_or_a_reason() {
+        let run = |line: &str, most| {
+            output_of(&split_words(line).unwrap(), most).map(|text| text.to_string()).map_err(|f| f.reason())
+        };
+        assert_eq!(run("printf abc", 3), Ok("abc".to_owned()));
+        assert_eq!(run("printf abcd", 3), Err("printed no text within its limits"));
+        assert_eq!(run("printf \\377", 3), Err("printed no text within its limits"));
+        assert_eq!(run("false", 3), Err("ended with an error"));
+        assert_eq!(run("/does/not/exist", 3), Err("could not be started"));
+        assert_eq!(run("", 3), Err("ended with an error"));
+    }
+}

@@ -1,0 +1,150 @@
+//! The signing keys of the key store.
+//!
+//! A signing key is enabled by directory as every other key: the rules of a foreign repository could name the user's
+//! signer, and what is signed there could be laid before programs that pin it.
+
+use std::path::{Path, PathBuf};
+
+use super::store::{KeyStore, SIGNER_NAME, SIGNERS};
+use crate::base::{Error, Kind};
+use crate::envelope::SigningKey;
+use crate::format::Id;
+
+/// A signing key of the store. Public: the key itself stays in its file.
+#[derive(Clone, Debug)]
+pub struct StoredSigner {
+    id: Id,
+    path: PathBuf,
+    directories: Vec<PathBuf>,
+}
+
+impl StoredSigner {
+    /// The signer's id.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// The file that holds the key.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The canonical directories that the key is enabled for, sorted.
+    pub fn directories(&self) -> &[PathBuf] {
+        &self.directories
+    }
+}
+
+impl KeyStore {
+    /// Returns the path that the signing key of this id has or would have.
+    pub fn path_of_signer(&self, id: Id) -> PathBuf {
+        self.directory().join(SIGNERS).join(id.to_string())
+    }
+
+    /// Writes a signing key into the store, with mode 0600, and returns the path. A key that is there already stays.
+    ///
+    /// # Errors
+    /// [`Kind::Io`]; [`Kind::InsecureKeyFile`] for a store that others can change.
+    pub fn add_signer(&self, key: &SigningKey) -> Result<PathBuf, Error> {
+        let path = self.path_of_signer(key.public().id());
+        self.add_file(&path, |path| key.create(path), |path| SigningKey::read(path).map(drop))?;
+        Ok(path)
+    }
+
+    /// Reads a signing key of the store.
+    ///
+    /// # Errors
+    /// As for [`SigningKey::read`]; [`Kind::Usage`] also for a file that holds another key.
+    pub fn read_signer(&self, id: Id) -> Result<SigningKey, Error> {
+        let path = self.path_of_signer(id);
+        self.check()?;
+        let key = SigningKey::read(&path)?;
+        if key.public().id() != id {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the file holds another key, {}", key.public().id()),
+            )
+            .at(&path)
+            .advise("restore the key from your backup, or delete the file"));
+        }
+        Ok(key)
+    }
+
+    /// Enables a signing key of the store for `directory` and everything below it; returns the canonical directory.
+    ///
+    /// # Errors
+    /// As for [`KeyStore::read_signer`] and [`KeyStore::enable`].
+    pub fn enable_signer(&self, id: Id, directory: &Path) -> Result<PathBuf, Error> {
+        self.read_signer(id)?;
+        self.enable_name(&format!("{SIGNER_NAME}{id}"), directory)
+    }
+
+    /// Disables a signing key for `directory`; returns whether it was enabled for it.
+    ///
+    /// # Errors
+    /// As for [`KeyStore::disable`].
+    pub fn disable_signer(&self, id: Id, directory: &Path) -> Result<bool, Error> {
+        self.disable_name(&format!("{SIGNER_NAME}{id}"), directory)
+    }
+
+    /// The ids of the signing keys that are enabled for `directory`, the nearest first. Reads no key.
+    ///
+    /// # Errors
+    /// As for [`KeyStore::enabled_for`].
+    pub fn signers_enabled_for(&self, directory: &Path) -> Result<Vec<Id>, Error> {
+        let names = self.names_enabled_for(directory, |name| name.starts_with(SIGNER_NAME))?;
+        Ok(names.iter().filter_map(|name| id_of(name)).collect())
+    }
+
+    /// Lists the signing keys of the store, by id: those that have a file or are enabled.
+    ///
+    /// # Errors
+    /// As for [`KeyStore::keys`].
+    pub fn signers(&self) -> Result<Vec<StoredSigner>, Error> {
+        let enabled = self.enabled()?;
+        let mut ids: Vec<Id> = self.files(SIGNERS)?.iter().filter_map(|name| name.parse().ok()).collect();
+        ids.extend(enabled.keys().filter_map(|name| id_of(name)));
+        ids.sort();
+        ids.dedup();
+        let stored = |id: Id| {
+            let directories = enabled.get(&format!("{SIGNER_NAME}{id}")).cloned().unwrap_or_default();
+            let directories = directories.into_iter().map(PathBuf::from).collect();
+            StoredSigner { id, path: self.path_of_signer(id), directories }
+        };
+        Ok(ids.into_iter().map(stored).collect())
+    }
+}
+
+fn id_of(name: &str) -> Option<Id> {
+    name.strip_prefix(SIGNER_NAME)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signer_serves_at_and_below_its_directories_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = KeyStore::at(folder.path().join("home"));
+        let (here, other) = (folder.path().join("here/config"), folder.path().join("other"));
+        std::fs::create_dir_all(&here).unwrap();
+        std::fs::create_dir_all(&other).unwrap();
+        let key = SigningKey::generate().unwrap();
+        let id = key.public().id();
+        assert!(store.read_signer(id).is_err() && store.enable_signer(id, &here).is_err());
+        let path = store.add_signer(&key).unwrap();
+        assert_eq!(store.add_signer(&key).unwrap(), path);
+        store.enable_signer(id, &folder.path().join("here")).unwrap();
+        assert_eq!(store.signers_enabled_for(&here).unwrap(), [id]);
+        assert!(store.signers_enabled_for(&other).unwrap().is_empty());
+        assert!(store.enabled_for(&here).unwrap().is_empty() && store.keys().unwrap().is_empty());
+        assert_eq!(store.read_signer(id).unwrap().public(), key.public());
+        assert_eq!(store.signers().unwrap()[0].directories().len(), 1);
+        assert!(store.disable_signer(id, &folder.path().join("here")).unwrap());
+        assert!(store.signers_enabled_for(&here).unwrap().is_empty());
+        std::fs::remove_file(&path).unwrap();
+        SigningKey::generate().unwrap().create(&path).unwrap();
+        assert_eq!(store.read_signer(id).unwrap_err().kind(), Kind::Usage);
+    }
+}
