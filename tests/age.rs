@@ -57,7 +57,7 @@ fn age_keeps_the_contract() {
     assert_eq!(contract(&given, one.key_ref(), two.key_ref()), Ok(()));
     // A recipient without its identity here is not a key of the user.
     let stranger = AgeIdentity::generate().unwrap();
-    assert!(contract(&services, one.key_ref(), stranger.key_ref()).is_err());
+    assert!(contract(&services, stranger.key_ref(), one.key_ref()).is_err());
 }
 
 #[test]

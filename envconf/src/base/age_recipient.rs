@@ -19,6 +19,19 @@ pub(crate) fn holds_secret(text: &str) -> bool {
     text.contains("AGE-SECRET-KEY") || text.contains("AGE-PLUGIN-")
 }
 
+/// The beginning of an age identity at the beginning of `text`, in any case, where more of it follows.
+pub(super) fn secret_prefix(text: &str) -> Option<&str> {
+    const PREFIXES: [&str; 2] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-"];
+    /// Fewer characters are no key, but words about one.
+    const LEAST: usize = 8;
+    let starts =
+        |prefix: &&str| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    let prefix = PREFIXES.iter().find(|prefix| starts(prefix))?;
+    let (prefix, rest) = text.split_at(prefix.len());
+    let follows = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'-').count();
+    (follows >= LEAST).then_some(prefix)
+}
+
 /// Checks the key id of a recipient.
 pub(super) fn check(text: &str) -> Result<(), BadReference> {
     let bad = |reason, advice| Err(BadReference { reason, advice });

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::age_recipient;
 use super::exit_code::exit_code;
 use super::key_ref::KeyRef;
 use super::regular_file::NotRegular;
@@ -665,7 +666,7 @@ pub(crate) fn reason(error: &std::io::Error) -> String {
 }
 
 /// A name or path from outside, safe to print: control, bidirectional and other unprintable characters escaped, and a
-/// local key or a signer's, which somebody gave where a name, a reference or a command belongs, left out.
+/// local key, an age identity or a signer's key, which somebody gave where a name, a reference or a command belongs, left out.
 pub fn escape(text: &str) -> impl fmt::Display + '_ {
     struct Escaped<'a>(&'a str);
     impl fmt::Display for Escaped<'_> {
@@ -673,7 +674,8 @@ pub fn escape(text: &str) -> impl fmt::Display + '_ {
             let mut rest = self.0;
             while let Some((at, prefix)) = rest.char_indices().find_map(|(at, _)| key_at(rest, at)) {
                 let (before, key) = (&rest[..at], &rest[at + prefix.len()..]);
-                let after = key.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=:".contains(c));
+                let after =
+                    key.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=:-".contains(c));
                 plainly(before, f)?;
                 write!(f, "{prefix}[REDACTED]")?;
                 // Of a text that was escaped before, nothing more is left out.
@@ -682,11 +684,11 @@ pub fn escape(text: &str) -> impl fmt::Display + '_ {
             plainly(rest, f)
         }
     }
-    fn key_at(text: &str, at: usize) -> Option<(usize, &'static str)> {
+    fn key_at(text: &str, at: usize) -> Option<(usize, &str)> {
         let prefix = [key_ref::LOCAL_PREFIX, key_ref::SIGNER_PREFIX]
             .into_iter()
             .find(|prefix| text[at..].starts_with(prefix));
-        prefix.map(|prefix| (at, prefix))
+        prefix.or_else(|| age_recipient::secret_prefix(&text[at..])).map(|prefix| (at, prefix))
     }
     fn plainly(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
@@ -760,6 +762,13 @@ mod tests {
             escape("envconf-signer-v1:f7e8:q50O/+= envconf-local-v1:x").to_string(),
             "envconf-signer-v1:[REDACTED] envconf-local-v1:[REDACTED]"
         );
+        let identities = "age:-:AGE-SECRET-KEY-1CANARYCANARY age-secret-key-pq-1canary2 'AGE-PLUGIN-CANARY-1QQ' AGE-SECRET-KEY-1…";
+        let shown = escape(identities).to_string();
+        assert_eq!(
+            shown,
+            "age:-:AGE-SECRET-KEY-[REDACTED] age-secret-key-[REDACTED] 'AGE-PLUGIN-[REDACTED]' AGE-SECRET-KEY-1…"
+        );
+        assert_eq!(escape(&shown).to_string(), shown);
     }
 
     #[test]

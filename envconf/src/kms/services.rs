@@ -250,6 +250,21 @@ impl KeyServices {
         Ok(keys)
     }
 
+    /// The age identities at hand: those that were given, or else those of the key store that are enabled for the
+    /// directory. Runs `ENVCONF_AGE_KEY_CMD`.
+    ///
+    /// # Errors
+    /// [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for one that cannot be used.
+    #[cfg(feature = "age")]
+    pub fn age_identities(&self) -> Result<Vec<AgeIdentity>, Error> {
+        let sources = self.age.identities();
+        let mut identities = super::worker::block_on(sources.all_given())?;
+        for key in sources.enabled(false)? {
+            identities.extend(sources.stored(&key)?);
+        }
+        Ok(identities)
+    }
+
     /// The local keys that `ENVCONF_KEY_CMD` prints; none if it is not set.
     pub(crate) async fn of_command(&self) -> Result<Vec<LocalKey>, Error> {
         let Some(command) = self.command.clone() else { return Ok(Vec::new()) };

@@ -1,3 +1,5 @@
+mod age;
+
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -27,11 +29,16 @@ use crate::output::{Output, shown};
 ///
 /// With -r the rules seal for the keys of a key service, and no local key is made
 /// unless `local` is among them.
+///
+/// With --age it creates an age identity and a signing key instead, in the same key
+/// store, and rules that name their public halves. Give the first one to colleagues;
+/// pin the second one in the program.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   envconf init
   envconf init && envconf seal config/app.toml && envconf open app
+  envconf init --age
   envconf init --local-key ~/Downloads/app.key
   pass show app/local-key | envconf init --local-key -")]
 pub(crate) struct Args {
@@ -45,6 +52,10 @@ pub(crate) struct Args {
     /// own local keys.
     #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
     recipients: Vec<Trusted>,
+
+    /// Create an age identity and a signing key instead of a local key
+    #[arg(long, conflicts_with_all = ["local_key", "recipients"])]
+    age: bool,
 
     /// Answer its questions with yes
     #[arg(short, long)]
@@ -88,6 +99,9 @@ pool_size = 10
 "#;
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
+    if args.age {
+        return age::run(output);
+    }
     let here = Path::new(".");
     // Everything is looked at, and every question asked, before anything is written.
     let rules = Rules::find(here)?;

@@ -1,7 +1,10 @@
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::Subcommand;
-use envconf::key_store::{KeyStore, StoredKey};
+use envconf::format::Id;
+use envconf::key_store::{KeyStore, StoredKey, StoredSigner};
 use envconf::{Error, KeyRef, Kind};
 use serde_json::json;
 
@@ -39,26 +42,84 @@ enum KeyVerb {
     /// Print the path of a key's file, to back it up
     #[command(after_help = "Examples:\n  cp \"$(envconf key show-path 02f673fde6952cdf)\" ~/backup.key")]
     ShowPath {
-        /// The key's id, or its reference local:-:ID
-        #[arg(value_name = "KEY", value_parser = reference)]
-        key: KeyRef,
+        /// The id of a local key, the recipient age1…, or signer:ID
+        #[arg(value_name = "KEY")]
+        key: KeyName,
     },
 }
 
 #[derive(clap::Args)]
 struct Choice {
-    /// The key's id, or its reference local:-:ID
-    #[arg(value_name = "KEY", value_parser = reference)]
-    key: KeyRef,
+    /// The id of a local key, the recipient age1…, or signer:ID
+    #[arg(value_name = "KEY")]
+    key: KeyName,
 
     /// The directory; else the top of this repository, or this directory
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
 }
 
-fn reference(text: &str) -> Result<KeyRef, Error> {
-    let text = if text.contains(':') { text.to_owned() } else { format!("local:-:{text}") };
-    text.parse()
+/// A key of the store, as arguments name it.
+#[derive(Clone)]
+enum KeyName {
+    Key(KeyRef),
+    Signer(Id),
+}
+
+impl FromStr for KeyName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if let Some(id) = text.strip_prefix("signer:") {
+            let bad = || Error::new(Kind::Usage, "the id of a signer is 16 hexadecimal digits");
+            return id.parse().map(Self::Signer).map_err(|_| bad());
+        }
+        let reference = match text {
+            text if text.contains(':') => text.to_owned(),
+            text if text.starts_with("age1") => format!("age:-:{text}"),
+            text => format!("local:-:{text}"),
+        };
+        reference.parse().map(Self::Key)
+    }
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => key.fmt(f),
+            Self::Signer(id) => write!(f, "signer:{id}"),
+        }
+    }
+}
+
+impl KeyName {
+    /// Checks that the store has it; returns its path.
+    fn path(&self, store: &KeyStore) -> Result<PathBuf, Error> {
+        match self {
+            Self::Key(key) => {
+                store.check_key(key)?;
+                store.path_of(key)
+            }
+            Self::Signer(id) => {
+                store.read_signer(*id)?;
+                Ok(store.path_of_signer(*id))
+            }
+        }
+    }
+
+    fn enable(&self, store: &KeyStore, directory: &Path) -> Result<PathBuf, Error> {
+        match self {
+            Self::Key(key) => store.enable(key, directory),
+            Self::Signer(id) => store.enable_signer(*id, directory),
+        }
+    }
+
+    fn disable(&self, store: &KeyStore, directory: &Path) -> Result<bool, Error> {
+        match self {
+            Self::Key(key) => store.disable(key, directory),
+            Self::Signer(id) => store.disable_signer(*id, directory),
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
@@ -68,8 +129,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
         KeyVerb::Enable(choice) => enable(&store, choice, output),
         KeyVerb::Disable(choice) => disable(&store, choice, output),
         KeyVerb::ShowPath { key } => {
-            store.read(key)?;
-            let path = store.path_of(key)?;
+            let path = key.path(&store)?;
             if output.is_json() {
                 return output.json(&json!({ "key": key.to_string(), "path": path.to_string_lossy() }));
             }
@@ -80,6 +140,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
 
 fn list(store: &KeyStore, output: &Output) -> Result<(), Error> {
     let keys = store.keys()?;
+    let signers = store.signers()?;
     if output.is_json() {
         let as_json = |key: &StoredKey| {
             json!({
@@ -88,17 +149,28 @@ fn list(store: &KeyStore, output: &Output) -> Result<(), Error> {
                 "enabled_for": key.directories().iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
             })
         };
+        let signer_as_json = |signer: &StoredSigner| {
+            json!({
+                "id": signer.id().to_string(),
+                "path": signer.path().to_string_lossy(),
+                "enabled_for": signer.directories().iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
+            })
+        };
         return output.json(&json!({
             "store": store.directory().to_string_lossy(),
             "keys": keys.iter().map(as_json).collect::<Vec<_>>(),
+            "signers": signers.iter().map(signer_as_json).collect::<Vec<_>>(),
         }));
     }
-    for key in &keys {
-        let missing = if key.path().is_file() { "" } else { " (its file is missing)" };
-        output.heading(format_args!("{}{missing}", key.key_ref()))?;
-        key.directories().iter().try_for_each(|path| output.line(format_args!("  {}", shown(path))))?;
+    let of_keys = keys.iter().map(|key| (key.key_ref().to_string(), key.path(), key.directories()));
+    let of_signers =
+        signers.iter().map(|key| (format!("signer:{}", key.id()), key.path(), key.directories()));
+    for (name, path, directories) in of_keys.chain(of_signers) {
+        let missing = if path.is_file() { "" } else { " (its file is missing)" };
+        output.heading(format_args!("{name}{missing}"))?;
+        directories.iter().try_for_each(|path| output.line(format_args!("  {}", shown(path))))?;
     }
-    if keys.is_empty() {
+    if keys.is_empty() && signers.is_empty() {
         output.say(format_args!("There is no key in the key store\n  {}", shown(store.directory())));
         output.hint("create one with `envconf init`");
     }
@@ -106,7 +178,7 @@ fn list(store: &KeyStore, output: &Output) -> Result<(), Error> {
 }
 
 fn enable(store: &KeyStore, choice: &Choice, output: &Output) -> Result<(), Error> {
-    let directory = store.enable(&choice.key, &choice.directory()?)?;
+    let directory = choice.key.enable(store, &choice.directory()?)?;
     if output.is_json() {
         return output.json(&json!({
             "key": choice.key.to_string(),
@@ -119,7 +191,7 @@ fn enable(store: &KeyStore, choice: &Choice, output: &Output) -> Result<(), Erro
 
 fn disable(store: &KeyStore, choice: &Choice, output: &Output) -> Result<(), Error> {
     let directory = choice.directory()?;
-    if !store.disable(&choice.key, &directory)? {
+    if !choice.key.disable(store, &directory)? {
         return Err(Error::new(Kind::Usage, format!("{} is not enabled for this directory", choice.key))
             .at(&directory)
             .advise("`envconf key list` shows the directories that each key is enabled for"));

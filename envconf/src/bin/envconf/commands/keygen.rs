@@ -1,7 +1,9 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use envconf::kms::AgeIdentity;
 use envconf::{Error, LocalKey};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use crate::git::tracked;
 use crate::output::{Output, shown};
@@ -16,11 +18,16 @@ use crate::output::{Output, shown};
 Examples:
   envconf keygen ~/keys/app-prod.key
   ENVCONF_KEY_FILE=~/keys/app-prod.key envconf open app --environment prod
+  envconf keygen --age ~/keys/me.age
   envconf keygen --stdout | vault-of-your-choice store app-prod")]
 pub(crate) struct Args {
     /// The file to make, with mode 0600; never one that is there. Or --stdout
     #[arg(required_unless_present = "stdout")]
     file: Option<PathBuf>,
+
+    /// Create an age identity instead of a local key
+    #[arg(long)]
+    age: bool,
 
     /// Print the key instead; its reference then goes to stderr
     #[arg(long, conflicts_with = "file")]
@@ -31,8 +38,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     if let Some(file) = &args.file {
         tracked::refuse_key(file, output)?;
     }
-    let key = LocalKey::generate()?;
-    let reference = key.key_ref().to_string();
+    let key = NewKey::generate(args.age)?;
+    let reference = key.reference();
     let Some(file) = &args.file else {
         let mut text = key.expose_text();
         text.push('\n'); // within its capacity: the library leaves room for it
@@ -47,8 +54,48 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     if output.is_json() {
         return output.json(&json!({ "file": file.to_string_lossy(), "key": reference }));
     }
-    output.say(format_args!("Created a local key\n  {}", shown(file)));
+    output.say(format_args!("Created {}\n  {}", key.what(), shown(file)));
     output.warn("back it up: without it the pairs sealed for it cannot be opened");
     output.say(reference);
     Ok(())
+}
+
+/// What is created.
+enum NewKey {
+    Local(LocalKey),
+    Age(AgeIdentity),
+}
+
+impl NewKey {
+    fn generate(is_age: bool) -> Result<Self, Error> {
+        if is_age { AgeIdentity::generate().map(Self::Age) } else { LocalKey::generate().map(Self::Local) }
+    }
+
+    fn what(&self) -> &'static str {
+        match self {
+            Self::Local(_) => "a local key",
+            Self::Age(_) => "an age identity",
+        }
+    }
+
+    fn reference(&self) -> String {
+        match self {
+            Self::Local(key) => key.key_ref().to_string(),
+            Self::Age(key) => key.key_ref().to_string(),
+        }
+    }
+
+    fn expose_text(&self) -> Zeroizing<String> {
+        match self {
+            Self::Local(key) => key.expose_text(),
+            Self::Age(key) => key.expose_text(),
+        }
+    }
+
+    fn create(&self, file: &Path) -> Result<(), Error> {
+        match self {
+            Self::Local(key) => key.create(file),
+            Self::Age(key) => key.create(file),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use envconf::error::escape;
+use envconf::error::{Remedy, escape};
 use envconf::format::{EncFile, Header};
 use envconf::format::{Id, Outline, Suite};
 use envconf::key_store::KnownPair;
@@ -35,8 +35,9 @@ use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 /// at: those that the program will have are named with --env-provides.
 ///
 /// Sealing again keeps the data key as long as the old pair opens and its
-/// recipients stay the same, and raises the generation by one. Over a signed pair it
-/// needs --sign-key or --unsigned. After any failure the old pair is as it was.
+/// recipients stay the same, and raises the generation by one. Over a signed pair, and
+/// for recipients of age alone, it needs --sign-key or --unsigned; a signing key of your
+/// key store that the rules name signs by itself. After any failure the old pair is as it was.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -165,6 +166,13 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         }
     };
     let sealed = sealed.map_err(|error| match error.kind() {
+        Kind::SignatureRequired if error.remedy() == Some(&Remedy::SigningKeyForPublicKeys) => {
+            let key = format!("~/{}.signer", target.name);
+            error.advise(format!(
+                "create a signing key: `envconf signer new {key}`\nsign with it: `envconf seal {} --sign-key {key}`",
+                shown(source.shown_path())
+            ))
+        }
         // Errors of the old pair name its files already.
         Kind::DoesNotFit => source.name(error),
         _ => error,

@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
-use envconf::Error;
 use envconf::format::Id;
 use envconf::pair::{Sign, Signed, SigningKey};
+use envconf::{Error, Kind};
 use serde_json::json;
 
 use crate::options::global::Global;
@@ -27,8 +27,8 @@ pub(crate) struct Args {
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 
-    /// Sign with the key in this file; repeatable
-    #[arg(long = "sign-key", value_name = "FILE", required = true)]
+    /// Sign with the key in this file; repeatable. Else with that of your key store
+    #[arg(long = "sign-key", value_name = "FILE")]
     keys: Vec<PathBuf>,
 
     /// Sign without opening: vouch for what this signer cannot read
@@ -38,8 +38,15 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let target = Target::resolve(&args.pair, global)?;
-    let keys = signing_args::read(&args.keys)?;
     let demand = signing_args::demand(global, None, &target.pair)?;
+    let keys = match (&demand, args.keys.is_empty()) {
+        (Some(demand), true) => signing_args::stored(demand, &target.pair)?,
+        _ => signing_args::read(&args.keys)?,
+    };
+    if keys.is_empty() {
+        return Err(Error::new(Kind::Usage, "no signing key of yours is named in the policy file")
+            .advise("name one with --sign-key FILE; `envconf signer new FILE` creates one"));
+    }
     let own: Vec<Id> = keys.iter().map(|key| key.public().id()).collect();
     let strangers: Vec<_> = match &demand {
         Some(demand) => {

@@ -1,11 +1,13 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use envconf::Error;
+use envconf::key_store::KeyStore;
 use envconf::pair::SigningKey;
+use envconf::{Error, Kind};
 use serde_json::json;
 
 use crate::git::tracked;
+use crate::options::target;
 use crate::output::{Output, shown};
 
 /// Create the key of a signer, or print its public key
@@ -35,12 +37,13 @@ enum SignerVerb {
     /// Print public key and id of the key in a file
     #[command(after_help = "Examples:\n  envconf signer show ~/keys/release.signer --json")]
     Show {
-        /// A file that `signer new` made
-        file: PathBuf,
+        /// A file that `signer new` made; else the signing key of your key store
+        file: Option<PathBuf>,
     },
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
+    let of_store: PathBuf;
     let (file, key) = match &args.verb {
         SignerVerb::New { file } => {
             tracked::refuse_key(file, output)?;
@@ -53,7 +56,17 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
             output.hint("keep it where only the signer can read it");
             (file, key)
         }
-        SignerVerb::Show { file } => (file, SigningKey::read(file)?),
+        SignerVerb::Show { file: Some(file) } => (file, SigningKey::read(file)?),
+        SignerVerb::Show { file: None } => {
+            let store = KeyStore::of_user()?.ok_or_else(target::no_home)?;
+            let enabled = store.signers_enabled_for(Path::new("."))?;
+            let id = enabled.first().copied().ok_or_else(|| {
+                Error::new(Kind::Usage, "the key store has no signing key that is enabled here")
+                    .advise("name the file of a signing key, or create one with `envconf init --age`")
+            })?;
+            of_store = store.path_of_signer(id);
+            (&of_store, store.read_signer(id)?)
+        }
     };
     let public = key.public();
     if output.is_json() {

@@ -36,6 +36,11 @@ impl LockedPairs {
         Ok(Self(if is_new || own.is_empty() { others } else { Vec::new() }))
     }
 
+    /// The first of them, by path.
+    pub(crate) fn first(&self) -> Option<&Pair> {
+        self.0.first().map(|(pair, _)| pair)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use envconf::format::Id;
+use envconf::key_store::KeyStore;
 use envconf::pair::{SignerKey, SigningKey};
 use envconf::tools::Demand;
 use envconf::{Error, Kind, Pair, Seal};
@@ -37,16 +38,18 @@ pub(crate) struct Signing {
 }
 
 impl SigningArgs {
-    /// Reads the keys, and holds them to the rules' demand.
+    /// Reads the keys, and holds them to the rules' demand. Without a key that is named, the signing keys of the key
+    /// store sign that the rules name.
     ///
     /// # Errors
     /// Those of the key files; [`Kind::SignatureRequired`] where nobody whom the rules name would sign.
     pub(crate) fn read(&self, global: &Global, file: Option<&Path>, pair: &Pair) -> Result<Signing, Error> {
-        let signing = Signing {
-            keys: read(&self.sign_keys)?,
-            unsigned: self.unsigned,
-            demand: demand(global, file, pair)?,
+        let demand = demand(global, file, pair)?;
+        let keys = match (self.sign_keys.is_empty(), &demand) {
+            (true, Some(demand)) if !self.unsigned => stored(demand, pair)?,
+            _ => read(&self.sign_keys)?,
         };
+        let signing = Signing { keys, unsigned: self.unsigned, demand };
         if !signing.unsigned {
             require(signing.demand.as_ref(), &signing.keys, pair)?;
         }
@@ -74,6 +77,18 @@ impl Signing {
 /// The keys in these files.
 pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<SigningKey>, Error> {
     files.iter().map(|file| SigningKey::read(file)).collect()
+}
+
+/// The signing keys of the key store that are enabled for the pair's directory, and that the rules name.
+///
+/// # Errors
+/// As for [`KeyStore::read_signer`].
+pub(crate) fn stored(demand: &Demand, pair: &Pair) -> Result<Vec<SigningKey>, Error> {
+    let Some(store) = KeyStore::of_user()? else { return Ok(Vec::new()) };
+    let folder = if pair.folder() == Path::new("") { Path::new(".") } else { pair.folder() };
+    let enabled = store.signers_enabled_for(folder)?;
+    let is_named = |id: &Id| demand.signers().iter().any(|signer| signer.id() == *id);
+    enabled.into_iter().filter(is_named).map(|id| store.read_signer(id)).collect()
 }
 
 /// Refuses to make a pair that nobody whom the rules name has signed. With some of several it goes on: the others sign
