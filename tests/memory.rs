@@ -115,6 +115,11 @@ fn a_local_key_from_a_command() {
 }
 
 #[test]
+fn an_age_identity() {
+    leaves_nothing(Case::of(Syntax::Toml).key(Key::Age));
+}
+
+#[test]
 fn values_from_variables() {
     leaves_nothing(Case::of(Syntax::Toml).overridden());
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use envconf::format::{Outline, Suite};
+use envconf::kms::AgeIdentity;
 use envconf::kms::{BoxFuture, Context, DataKey, KmsError, WrappedKey};
+use envconf::pair::SigningKey;
 use envconf::{__vectors as door, ContentType, KeyRef, KeyServices, Kms, LocalKey, Pair, Policy, Seal};
 use envconf_test_support::{Sandbox, StandIn};
 
@@ -21,6 +23,7 @@ pub enum Key {
     File,
     Variable,
     Command,
+    Age,
     Tencent(Transport),
     #[cfg(feature = "vault")]
     Vault,
@@ -147,7 +150,9 @@ impl Case {
         });
         let services = KeyServices::from_given(to_kms.clone()).unwrap();
         let services = services.local_key(local.clone()).kms(spy.clone());
-        let pair = self.seal(&sandbox, &content, &[local.key_ref(), &Spy::key(), &remote], &services);
+        let (identity, signer) = (AgeIdentity::generate().unwrap(), SigningKey::generate().unwrap());
+        let recipients = [local.key_ref(), identity.key_ref(), &Spy::key(), &remote];
+        let pair = self.seal(&sandbox, &content, &recipients, &signer, &services);
         let dek = spy.0.lock().unwrap().clone();
         if self.broken {
             put_in(&pair, &format!("{content}\n\"{}", canaries[0]), &dek, &services);
@@ -160,6 +165,13 @@ impl Case {
             // In payload form the hash follows, so that of the last bytes the base64 is another.
             needles.push(Needle::key("reply", &STANDARD.encode(&dek).as_bytes()[..40]));
             (child.trust, child.variables) = (remote.to_string(), to_kms);
+        } else if self.key == Key::Age {
+            let file = sandbox.path("identity");
+            identity.create(&file).unwrap();
+            needles.extend(identity_keys(&identity));
+            child.trust = identity.key_ref().to_string();
+            child.variables.push(("ENVCONF_AGE_KEY_FILE".into(), file.to_str().unwrap().to_owned()));
+            child.variables.push(("ENVCONF_SIGNERS".into(), signer.public().to_string()));
         } else {
             needles.extend(local_keys(&local, &std::fs::read_to_string(pair.key()).unwrap()));
             let file = sandbox.path("local-key");
@@ -187,7 +199,14 @@ impl Case {
         self.start(&sandbox, &needles, &child)
     }
 
-    fn seal(&self, sandbox: &Sandbox, content: &str, recipients: &[&KeyRef], services: &KeyServices) -> Pair {
+    fn seal(
+        &self,
+        sandbox: &Sandbox,
+        content: &str,
+        recipients: &[&KeyRef],
+        signer: &SigningKey,
+        services: &KeyServices,
+    ) -> Pair {
         let (name, environment) = ("app".parse().unwrap(), "default".parse().unwrap());
         std::fs::create_dir_all(sandbox.path("config")).unwrap();
         let pair = Pair::new(sandbox.path("config"), &name, &environment);
@@ -195,6 +214,9 @@ impl Case {
         let mut seal = Seal::new(name, environment, content_type);
         for recipient in recipients {
             seal = seal.recipient((*recipient).clone());
+        }
+        if self.key == Key::Age {
+            seal = seal.sign(signer.clone());
         }
         if self.outline {
             seal = seal.outline(Outline::Tags { hide: Vec::new() });
@@ -280,6 +302,23 @@ fn keys(dek: &[u8], enc: &str) -> Vec<Needle> {
         Needle::hmac_key("section-mac-key", &door::section_mac(dek, &[]).0),
         Needle::hmac_key("outline-key", &door::outline_key(dek, "app", "default")),
     ]
+}
+
+/// The identity, as text and as the bytes that it spells in Bech32.
+fn identity_keys(identity: &AgeIdentity) -> Vec<Needle> {
+    const ALPHABET: &str = "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L";
+    let text = identity.expose_text();
+    let data = &text["AGE-SECRET-KEY-1".len()..];
+    let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0);
+    for character in data.chars().take(52) {
+        bits = bits << 5 | ALPHABET.find(character).unwrap() as u32;
+        held += 5;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held) as u8);
+        }
+    }
+    vec![Needle::key("age-identity", &bytes[..32]), Needle::key("age-identity-text", &data.as_bytes()[..56])]
 }
 
 /// The local key, and what is derived from it to unwrap the data key (format.md §6).

@@ -53,6 +53,13 @@ fn given(policy: &Policy, services: &KeyServices) -> Vec<String> {
         .given_by()
         .map(|(key, by)| format!("trusted local key, given by {by}: {}", key.key_ref()))
         .collect();
+    #[cfg(feature = "age")]
+    if let Some(age) = services.age() {
+        let recipients = age.identities().recipients().unwrap_or_default();
+        lines.extend(
+            recipients.iter().map(|key| format!("trusted age recipient, whose identity is here: {key}")),
+        );
+    }
     if services.has_command() {
         lines.push("trusted local keys: those that ENVCONF_KEY_CMD prints".to_owned());
     }

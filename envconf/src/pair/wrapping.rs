@@ -223,10 +223,13 @@ async fn with_age(
         |trusted: &Trusted| matches!(trusted, Trusted::Key(key) if key.provider() == age::PROVIDER);
     let is_asked_for = policy.trust.as_ref().is_none_or(|list| list.iter().any(names_age));
     let listed: Vec<&KeyRef> = keys_of(section).filter(|key| key.provider() == age::PROVIDER).collect();
-    let Some(age) = services.age().filter(|_| is_asked_for && !listed.is_empty()) else {
+    let Some(age) = services.age().filter(|_| !listed.is_empty()) else {
         return Ok((pins, Vec::new()));
     };
-    let mut identities = age.identities().all_given().await?;
+    let mut identities = match is_asked_for {
+        true => age.identities().all_given().await?,
+        false => age.identities().given().to_vec(),
+    };
     let mut all: Vec<KeyRef> = identities.iter().map(|identity| identity.key_ref().clone()).collect();
     all.retain(|key| !is_named(key));
     for key in age.identities().enabled(policy.trust.is_some())? {

@@ -58,6 +58,11 @@ impl AgeIdentities {
         }
     }
 
+    /// The identities that variables and program give, but for those that a command would print.
+    pub(crate) fn given(&self) -> &[AgeIdentity] {
+        &self.given
+    }
+
     fn are_given(&self) -> bool {
         !self.given.is_empty() || self.command.is_some()
     }
