@@ -13,7 +13,7 @@ const DOCS: &str = include_str!("../envconf/docs/command.md");
 /// `KEY` is a key of the stand-in.
 const REPORTS: &[(&str, &str, i32, &str)] = &[
     ("init", "init", 0, "{enabled_for,extended:[],kept:[],key,made:[],next:[]}"),
-    ("key list", "key list", 0, "{keys:[{enabled_for:[],key,path}],store}"),
+    ("key list", "key list", 0, "{keys:[{enabled_for:[],key,path}],signers:[],store}"),
     ("key list", "key enable KID config", 0, "{enabled_for,key}"),
     ("key list", "key disable KID config", 0, "{disabled_for,key}"),
     ("key list", "key show-path KID", 0, "{key,path}"),

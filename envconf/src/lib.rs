@@ -80,6 +80,9 @@ mod own_key_service_chapter {}
 #[cfg(doctest)]
 #[doc = include_str!("../docs/signatures.md")]
 mod signatures_chapter {}
+#[cfg(doctest)]
+#[doc = include_str!("../docs/age.md")]
+mod age_chapter {}
 #[cfg(all(doctest, feature = "watch"))]
 #[doc = include_str!("../docs/reload.md")]
 mod reload_chapter {}

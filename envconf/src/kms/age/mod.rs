@@ -14,7 +14,9 @@ use sha2::{Digest as _, Sha256};
 pub use self::identity::AgeIdentity;
 pub(crate) use self::sources::AgeIdentities;
 
-use super::{BoxFuture, Context, Kms, KmsError, State, Step, WrappedKey};
+use super::{BoxFuture, Context, Kms, KmsError, WrappedKey};
+#[cfg(feature = "tools")]
+use super::{State, Step};
 use crate::base::{KeyRef, SecretBytes, age_recipient, same};
 use crate::envelope::DataKey;
 
@@ -72,6 +74,7 @@ impl Kms for Age {
         })
     }
 
+    #[cfg(feature = "tools")]
     fn diagnose<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Vec<Step>> {
         Box::pin(async {
             vec![match self.identities.of(key).await {

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     if let Some(file) = &args.file {
         tracked::refuse_key(file, output)?;
     }
-    let key = NewKey::generate(args.age)?;
+    let key = CreatedKey::generate(args.age)?;
     let reference = key.reference();
     let Some(file) = &args.file else {
         let mut text = key.expose_text();
@@ -61,12 +61,12 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
 }
 
 /// What is created.
-enum NewKey {
+enum CreatedKey {
     Local(LocalKey),
     Age(AgeIdentity),
 }
 
-impl NewKey {
+impl CreatedKey {
     fn generate(is_age: bool) -> Result<Self, Error> {
         if is_age { AgeIdentity::generate().map(Self::Age) } else { LocalKey::generate().map(Self::Local) }
     }

@@ -57,7 +57,7 @@ pub(super) fn run(output: &Output) -> Result<(), Error> {
         }
     }
     let public = signer.key().public();
-    let standing = Standing::of(rules.as_ref(), &recipient, &public);
+    let standing = NamedByRules::of(rules.as_ref(), &recipient, &public);
     match &rules {
         Some(rules) => done.kept.push(relative(rules.path())),
         None => done.make(RULES, create(Path::new(RULES), &rules_text(&recipient, &public)))?,
@@ -144,12 +144,12 @@ impl Signer {
 }
 
 /// What the rules that were there say of the newcomer.
-struct Standing {
+struct NamedByRules {
     names_recipient: bool,
     names_signer: bool,
 }
 
-impl Standing {
+impl NamedByRules {
     fn of(rules: Option<&Rules>, recipient: &KeyRef, signer: &SignerKey) -> Self {
         let Some(rules) = rules else { return Self { names_recipient: true, names_signer: true } };
         let wanted = Trusted::Key(recipient.clone());
@@ -193,7 +193,6 @@ signers = ["{signer}"]
     )
 }
 
-#[expect(clippy::too_many_arguments, reason = "all of it is reported")]
 fn report(
     done: &Initialized,
     keys: &[(String, PathBuf)],
