@@ -168,7 +168,7 @@ fn not_identity(place: &str, line: &str, word: &str) -> Error {
     } else if begins("AGE-ENCRYPTION.ORG/") || *upper == "-----BEGIN" && line.contains("AGE ENCRYPTED") {
         (
             "encrypted identity files are not supported",
-            "decrypt it with a command, such as ENVCONF_AGE_KEY_CMD='age -d FILE'",
+            "decrypt it with a command in ENVCONF_AGE_KEY_CMD, such as `age -d FILE`",
         )
     } else if begins("-----BEGIN") || begins("SSH-") {
         ("SSH keys are not supported as age identities yet", NATIVE)
