@@ -155,6 +155,12 @@ fn vault_over_http() {
     leaves_nothing(Case::of(Syntax::Toml).key(Key::Vault));
 }
 
+#[cfg(feature = "aws")]
+#[test]
+fn aws_over_http() {
+    leaves_nothing(Case::of(Syntax::Toml).key(Key::Aws));
+}
+
 /// What cannot be wiped from within, each with what is to be expected of it (docs/memory.md, "What remains").
 mod what_remains {
     use super::*;

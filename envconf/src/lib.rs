@@ -33,6 +33,7 @@
 //! Features: **`tencent`** (default) Tencent Cloud KMS, with HTTP and TLS ·
 //! **`vault`** HashiCorp Vault and OpenBao, with the same HTTP client ·
 //! **`age`** keys of age, a key pair for each person ·
+//! **`aws`** AWS KMS, with the same HTTP client ·
 //! **`watch`** reload ·
 //! **`units`** durations and byte sizes, in the module `de` ·
 //! **`yaml`** YAML content; TOML, JSON and dotenv need no feature ·

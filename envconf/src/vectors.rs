@@ -202,6 +202,37 @@ pub fn tc3(request: &Tc3Request<'_>, secret_id: &str, secret_key: &str) -> Tc3 {
     }
 }
 
+/// Every string of a signature of AWS.
+#[cfg(feature = "aws")]
+pub struct Sigv4 {
+    /// The canonical request.
+    pub canonical_request: String,
+    /// The string to sign.
+    pub string_to_sign: String,
+    /// The signature, in hexadecimal.
+    pub signature: String,
+    /// The `Authorization` header.
+    pub authorization: String,
+}
+
+/// Signs a request of AWS to the path `/`: method, query, headers, payload, then region, service and Unix seconds.
+#[cfg(feature = "aws")]
+pub fn sigv4(
+    (method, query, headers, payload): (&str, &str, &[(&str, &str)], &[u8]),
+    (region, service, timestamp): (&str, &str, u64),
+    (access_key_id, secret): (&str, &str),
+) -> Sigv4 {
+    use crate::kms::aws::sign;
+    let request = sign::Sigv4Request { method, query, headers, payload, region, service, timestamp };
+    let signed = sign::sign(&request, access_key_id, secret);
+    Sigv4 {
+        canonical_request: signed.canonical_request.to_string(),
+        string_to_sign: signed.string_to_sign,
+        signature: signed.signature,
+        authorization: signed.authorization.to_string(),
+    }
+}
+
 /// Lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {

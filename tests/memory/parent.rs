@@ -27,6 +27,8 @@ pub enum Key {
     Tencent(Transport),
     #[cfg(feature = "vault")]
     Vault,
+    #[cfg(feature = "aws")]
+    Aws,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -138,7 +140,10 @@ impl Case {
         };
         let remote: KeyRef = format!("tencent:ap-guangzhou:{}", kms.key_id()).parse().unwrap();
         let spy = Arc::new(Spy::default());
-        #[cfg_attr(not(feature = "vault"), allow(unused_mut, reason = "only Vault has others"))]
+        #[cfg_attr(
+            not(any(feature = "vault", feature = "aws")),
+            allow(unused_mut, reason = "only these have others")
+        )]
         let (mut remote, mut to_kms) = (remote, common::variables_of(&kms, &sandbox));
         #[cfg(feature = "vault")]
         let _server = (self.key == Key::Vault).then(|| {
@@ -146,6 +151,23 @@ impl Case {
             remote = "vault:-:transit/app".parse().unwrap();
             let token = envconf_test_support::openbao::ROOT;
             to_kms = vec![("VAULT_ADDR".into(), server.url()), ("VAULT_TOKEN".into(), token.into())];
+            server
+        });
+        #[cfg(feature = "aws")]
+        let _moto = (self.key == Key::Aws).then(|| {
+            let python = envconf_test_support::aws::packages(env!("CARGO_TARGET_TMPDIR"));
+            let server = envconf_test_support::AwsServer::moto(&python);
+            let mut sdk = envconf_test_support::AwsSdk::start(&python, Some(server.url()));
+            let made = sdk.call("kms", "create_key", serde_json::json!({})).unwrap();
+            let arn = made["KeyMetadata"]["Arn"].as_str().unwrap();
+            remote = format!("aws:us-east-1:{arn}").parse().unwrap();
+            let url = server.url();
+            let variables = [
+                ("ENVCONF_AWS_ENDPOINT", url.as_str()),
+                ("AWS_ACCESS_KEY_ID", "test"),
+                ("AWS_SECRET_ACCESS_KEY", "test"),
+            ];
+            to_kms = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
             server
         });
         let services = KeyServices::from_given(to_kms.clone()).unwrap();

@@ -110,6 +110,7 @@ fn aws_alias(key_id: &str) -> Option<&str> {
 }
 
 struct AwsArn<'a> {
+    partition: &'a str,
     region: &'a str,
     account: &'a str,
     resource: &'a str,
@@ -123,7 +124,18 @@ fn aws_arn(text: &str) -> Option<AwsArn<'_>> {
     let is_partition =
         matches!(partition, "aws" | "aws-cn" | "aws-us-gov" | "aws-eusc") || partition.starts_with("aws-iso");
     (arn == "arn" && is_partition && service == "kms").then_some(())?;
-    Some(AwsArn { region: next()?, account: next()?, resource: next()? })
+    Some(AwsArn { partition, region: next()?, account: next()?, resource: next()? })
+}
+
+/// Whether the two are of one multi-Region key of AWS, each in a region of its own. They are keys of their own all the
+/// same: a wrapped key names the one that it was made with.
+pub(crate) fn are_replicas(one: &KeyRef, other: &KeyRef) -> bool {
+    let (Some(a), Some(b)) = (aws_arn(one.key_id()), aws_arn(other.key_id())) else { return false };
+    one.provider() == other.provider()
+        && one.provider().starts_with("aws")
+        && a.resource.starts_with("key/mrk-")
+        && (a.partition, a.account, a.resource) == (b.partition, b.account, b.resource)
+        && a.region != b.region
 }
 
 fn check_aws(key: &KeyRef) -> Result<(), BadReference> {
@@ -240,6 +252,28 @@ mod tests {
         ] {
             assert!(checked(bad).unwrap_err().contains(says), "{bad}");
         }
+    }
+
+    #[test]
+    fn replicas_differ_in_their_region_only() {
+        let key = |arn: &str| {
+            let region = arn.split(':').nth(3).unwrap();
+            KeyRef::new("aws", region, arn).unwrap()
+        };
+        let one = key("arn:aws:kms:us-east-1:1:key/mrk-a");
+        assert!(are_replicas(&one, &key("arn:aws:kms:eu-west-1:1:key/mrk-a")));
+        for other in [
+            "arn:aws:kms:us-east-1:1:key/mrk-a",
+            "arn:aws:kms:eu-west-1:2:key/mrk-a",
+            "arn:aws:kms:eu-west-1:1:key/mrk-b",
+            "arn:aws-cn:kms:cn-north-1:1:key/mrk-a",
+        ] {
+            assert!(!are_replicas(&one, &key(other)), "{other}");
+        }
+        let single = |region: &str| key(&format!("arn:aws:kms:{region}:1:key/a"));
+        assert!(!are_replicas(&single("us-east-1"), &single("eu-west-1")));
+        let local = KeyRef::new("local", "-", "a").unwrap();
+        assert!(!are_replicas(&one, &local));
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl DataKey {
     }
 
     /// A data key already in a buffer of its own.
-    #[cfg(feature = "tencent")]
+    #[cfg(any(feature = "tencent", feature = "aws"))]
     pub(crate) fn from_secret(bytes: SecretBytes) -> Self {
         Self(bytes)
     }

@@ -13,7 +13,7 @@ pub(crate) mod conflict_markers;
 
 pub use enc::{EncFile, Header, Signature};
 pub(crate) use enc::{MAX_SIGNATURES, reserve_rest, write_body, write_signatures};
-#[cfg(feature = "tencent")]
+#[cfg(any(feature = "tencent", feature = "aws"))]
 pub(crate) use field_types::civil_date;
 pub use field_types::{Id, Name, Timestamp};
 pub(crate) use key::MAX_RECIPIENTS;

@@ -85,24 +85,32 @@ pub(crate) fn output_of(words: &[String], most: u64) -> Result<Zeroizing<String>
         let _ = child.wait();
         return Err(CommandFailure::TooSlow);
     };
-    if !status.success() {
-        return Err(CommandFailure::Failed);
-    }
     let left = LIMIT.saturating_sub(started.elapsed());
-    output.and_then(|output| output.recv_timeout(left).ok()).ok_or(CommandFailure::BadOutput)
+    match output {
+        Some(output) if status.success() => {
+            output.recv_timeout(left).ok().flatten().ok_or(CommandFailure::BadOutput)
+        }
+        // It may have ended because nobody reads what is too much.
+        Some(output) if matches!(output.try_recv(), Ok(None)) => Err(CommandFailure::BadOutput),
+        _ => Err(CommandFailure::Failed),
+    }
 }
 
-/// Reads at most `most` bytes, on a thread: a grandchild may keep the pipe open.
-fn read_in_background(output: std::process::ChildStdout, most: u64) -> mpsc::Receiver<Zeroizing<String>> {
+/// Reads at most `most` bytes, on a thread: a grandchild may keep the pipe open. `None` for what is more, or not text.
+fn read_in_background(
+    mut output: std::process::ChildStdout,
+    most: u64,
+) -> mpsc::Receiver<Option<Zeroizing<String>>> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         // Room for one byte too many, and for the byte with which the reader asks whether there is more.
         let mut text = Zeroizing::new(String::with_capacity(most as usize + 2));
-        let read = output.take(most + 1).read_to_string(&mut text);
-        if read.is_ok() && text.len() as u64 <= most {
-            // Nobody may be waiting any more.
-            let _ = sender.send(text);
-        }
+        let read = output.by_ref().take(most + 1).read_to_string(&mut text);
+        let fits = read.is_ok() && text.len() as u64 <= most;
+        // Nobody may be waiting any more. The pipe is closed after this, so that the result is there when the command
+        // ends because of that.
+        let _ = sender.send(fits.then_some(text));
+        drop(output);
     });
     receiver
 }
@@ -128,6 +136,9 @@ mod tests {
         assert_eq!(run("printf abc", 3), Ok("abc".to_owned()));
         assert_eq!(run("printf abcd", 3), Err("printed no text within its limits"));
         assert_eq!(run("printf \\377", 3), Err("printed no text within its limits"));
+        for _ in 0..20 {
+            assert_eq!(run("head -c 500000 /dev/zero", 3), Err("printed no text within its limits"));
+        }
         assert_eq!(run("false", 3), Err("ended with an error"));
         assert_eq!(run("/does/not/exist", 3), Err("could not be started"));
         assert_eq!(run("", 3), Err("ended with an error"));

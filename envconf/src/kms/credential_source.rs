@@ -27,6 +27,15 @@ pub(crate) const MISFIT: &str = "is empty, or has blanks or characters outside A
 
 /// The content of a small regular file; `None` where there is none.
 pub(crate) fn read(path: &std::path::Path, place: &str) -> Result<Option<SecretBytes>, KmsError> {
+    read_up_to(LARGEST_FILE, path, place)
+}
+
+/// As [`read`], of a file of at most so many bytes; a multiple of 1024.
+pub(crate) fn read_up_to(
+    largest: usize,
+    path: &std::path::Path,
+    place: &str,
+) -> Result<Option<SecretBytes>, KmsError> {
     use std::io::{ErrorKind, Read as _};
     let unreadable = |_| broken(place, "cannot be read");
     let mut file = match crate::base::private_file::open_without_waiting(path) {
@@ -35,11 +44,13 @@ pub(crate) fn read(path: &std::path::Path, place: &str) -> Result<Option<SecretB
         }
         opened => opened.map_err(unreadable)?,
     };
-    if !file.metadata().map_err(unreadable)?.is_file() {
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
         return Err(broken(place, "is no regular file"));
     }
-    // One byte more than is allowed, so that nothing grows and leaves copies.
-    let mut buffer = SecretBytes::zeroed(LARGEST_FILE + 1);
+    // Room for what the file says it has, and one byte more: nothing grows and leaves copies.
+    let size = usize::try_from(metadata.len()).unwrap_or(largest);
+    let mut buffer = SecretBytes::zeroed(size.max(LARGEST_FILE).min(largest) + 1);
     let mut len = 0;
     loop {
         match file.read(&mut buffer.expose_mut()[len..]).map_err(unreadable)? {
@@ -47,10 +58,10 @@ pub(crate) fn read(path: &std::path::Path, place: &str) -> Result<Option<SecretB
             read => len += read,
         }
     }
-    match len {
-        0..=LARGEST_FILE => Ok(Some(SecretBytes::copy_of(&buffer.expose()[..len]))),
-        _ => Err(broken(place, "is larger than 16 KiB")),
+    if len < buffer.expose().len() {
+        return Ok(Some(SecretBytes::copy_of(&buffer.expose()[..len])));
     }
+    Err(broken(place, &format!("is larger than {} KiB", largest / 1024)))
 }
 
 /// The key of a cache under which credentials of `source` are kept that come from these settings.

@@ -130,7 +130,10 @@ pub(crate) struct Reply {
 
 impl Reply {
     /// The value of a header, by its name in lower case.
-    #[cfg_attr(not(feature = "vault"), allow(dead_code, reason = "only some services say things there"))]
+    #[cfg_attr(
+        not(any(feature = "vault", feature = "aws")),
+        allow(dead_code, reason = "only some services say things there")
+    )]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
@@ -139,6 +142,13 @@ impl Reply {
     #[cfg(test)]
     pub(crate) fn of(status: u16, body: &[u8]) -> Self {
         Self { status, date: None, headers: Vec::new(), body: SecretBytes::copy_of(body) }
+    }
+
+    /// The same with a header.
+    #[cfg(all(test, feature = "aws"))]
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) enum Argument<'a> {
     Text(&'a str),
     #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only the management of keys has numbers"))]
     Number(u64),
+    /// A value that is JSON text already.
+    #[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "one service takes the context as an object"))]
+    Json(&'a str),
 }
 
 /// The parameters as a JSON object.
@@ -27,6 +30,7 @@ pub(crate) fn json_object(parameters: &[Parameter<'_>]) -> Zeroizing<Vec<u8>> {
             match value {
                 Argument::Number(number) => write!(out, "{number}")?,
                 Argument::Text(text) => write_json_string(text, out)?,
+                Argument::Json(json) => out.write_str(json)?,
             }
         }
         out.write_char('}')
@@ -95,9 +99,10 @@ mod tests {
             ("A", Argument::Text("x\"y\\z\n\u{1f}ü")),
             ("B", Argument::Text("")),
             ("C", Argument::Number(u64::MAX)),
+            ("D", Argument::Json(r#"{"a":1}"#)),
         ]);
         let text = std::str::from_utf8(&json).unwrap();
-        assert_eq!(text, r#"{"A":"x\"y\\z\n\u001fü","B":"","C":18446744073709551615}"#);
+        assert_eq!(text, r#"{"A":"x\"y\\z\n\u001fü","B":"","C":18446744073709551615,"D":{"a":1}}"#);
         let long = "\u{1}".repeat(1000);
         let json = json_object(&[("Name", Argument::Text(&long))]);
         assert_eq!(json.len(), "{\"Name\":\"\"}".len() + 6000);

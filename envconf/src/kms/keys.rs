@@ -43,7 +43,7 @@ pub trait Keys: Send + Sync {
     fn set_rotation<'a>(&'a self, key: &'a KeyRef, rotation: Rotation)
     -> BoxFuture<'a, Result<(), KmsError>>;
 
-    /// The key that an alias stands for at this moment, compared letter by letter.
+    /// The key that an alias stands for at this moment, compared letter by letter. Of AWS `alias` may be the ARN of one.
     ///
     /// # Errors
     /// [`Fault::Refused`](crate::error::Fault::Refused) where no key has this alias.

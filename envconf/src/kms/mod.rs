@@ -1,5 +1,7 @@
 //! Key services: the [`Kms`] trait, the reference that names one key of one service, and what passes between.
 
+#[cfg(feature = "aws")]
+pub(crate) mod aws;
 mod command_output;
 mod deadline;
 mod key_command;
@@ -13,28 +15,46 @@ pub(crate) mod tencent;
 mod vault;
 pub(crate) mod worker;
 #[cfg(feature = "__http")]
-#[cfg_attr(not(feature = "tencent"), allow(dead_code, reason = "Tencent's service uses all of it"))]
+#[cfg_attr(
+    not(any(feature = "tencent", feature = "aws")),
+    allow(dead_code, reason = "services that sign use all of it")
+)]
 mod clock;
 #[cfg(feature = "__http")]
-#[cfg_attr(not(feature = "tencent"), allow(dead_code, reason = "Tencent's service uses all of it"))]
+#[cfg_attr(
+    not(any(feature = "tencent", feature = "aws")),
+    allow(dead_code, reason = "services that sign use all of it")
+)]
 mod credential_cache;
 #[cfg(feature = "__http")]
 mod credential_source;
 #[cfg(feature = "__http")]
-#[cfg_attr(not(feature = "tencent"), allow(dead_code, reason = "Tencent's service uses all of it"))]
+#[cfg_attr(
+    not(any(feature = "tencent", feature = "aws")),
+    allow(dead_code, reason = "services that sign use all of it")
+)]
 mod endpoint;
 #[cfg(feature = "__http")]
 mod http;
 #[cfg(feature = "__http")]
-#[cfg_attr(not(feature = "tencent"), allow(dead_code, reason = "Tencent's service uses all of it"))]
+#[cfg_attr(
+    not(any(feature = "tencent", feature = "aws")),
+    allow(dead_code, reason = "services that sign use all of it")
+)]
 mod json;
 #[cfg(feature = "__http")]
 mod proxy;
 #[cfg(feature = "__http")]
-#[cfg_attr(not(feature = "tencent"), allow(dead_code, reason = "Tencent's service uses all of it"))]
+#[cfg_attr(
+    not(any(feature = "tencent", feature = "aws")),
+    allow(dead_code, reason = "services that sign use all of it")
+)]
 pub(crate) mod retry;
 #[cfg(feature = "__http")]
-#[cfg_attr(not(feature = "tencent"), allow(dead_code, reason = "Tencent's service uses all of it"))]
+#[cfg_attr(
+    not(any(feature = "tencent", feature = "aws")),
+    allow(dead_code, reason = "services that sign use all of it")
+)]
 mod retry_table;
 #[cfg(all(feature = "__http", feature = "tools"))]
 mod service_steps;

@@ -356,6 +356,8 @@ fn built_in(variables: &Variables) -> Result<Vec<Arc<dyn Kms>>, Error> {
         Arc::new(super::tencent::Tencent::from_variables(variables)?),
         #[cfg(feature = "vault")]
         Arc::new(super::vault::Vault::from_variables(variables)?),
+        #[cfg(feature = "aws")]
+        Arc::new(super::aws::Aws::from_variables(variables)?),
     ])
 }
 

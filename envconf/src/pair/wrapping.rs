@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::policy::{Policy, Trusted};
 use super::trust_source;
-use crate::base::{Attempt, Error, Fault, KeyRef, Kind, Remedy, key_ref};
+use crate::base::{Attempt, Error, Fault, KeyRef, Kind, Remedy, key_ref, provider};
 use crate::envelope::DataKey;
 use crate::format::{Recipient, Section, Suite};
 #[cfg(feature = "age")]
@@ -264,15 +264,36 @@ fn untrusted_here(section: &Section, policy: &Policy, services: &KeyServices) ->
 
 /// Names every recipient, unbroken, what is trusted instead, and what to set; nothing has been sent.
 fn untrusted(section: &Section, policy: &Policy, services: &KeyServices) -> Error {
-    let mut notes: Vec<String> =
-        keys_of(section).map(|key| format!("recipient {key}: not trusted")).collect();
+    const TRUST: &str =
+        "if you know one of these recipients, trust it: set ENVCONF_TRUST, or the attribute trust = \"…\"";
+    let note = |recipient: &KeyRef| match replica_of(recipient, policy) {
+        Some(trusted) => format!(
+            "recipient {recipient}: not trusted; the trusted key {trusted} is another replica of this multi-Region key, in {}",
+            trusted.region()
+        ),
+        None => format!("recipient {recipient}: not trusted"),
+    };
+    let mut notes: Vec<String> = keys_of(section).map(note).collect();
     notes.extend(trust_source::lines(policy, services));
+    let advice = match keys_of(section).find_map(|recipient| replica_of(recipient, policy)) {
+        Some(trusted) => {
+            format!(
+                "seal for {trusted} too: each replica of a multi-Region key is a recipient of its own\n{TRUST}"
+            )
+        }
+        None => TRUST.to_owned(),
+    };
     Error::new(Kind::NoTrustedRecipient, "no trusted key can unwrap this data key")
         .with_notes(notes)
-        .advise_to_set(
-            Remedy::Trust,
-            "if you know one of these recipients, trust it: set ENVCONF_TRUST, or the attribute trust = \"…\"",
-        )
+        .advise_to_set(Remedy::Trust, advice)
+}
+
+/// The trusted key that is a replica of a recipient, in another region.
+fn replica_of<'a>(recipient: &KeyRef, policy: &'a Policy) -> Option<&'a KeyRef> {
+    policy.trust.iter().flatten().find_map(|trusted| match trusted {
+        Trusted::Key(key) if provider::are_replicas(key, recipient) => Some(key),
+        _ => None,
+    })
 }
 
 fn local_key_missing(section: &Section, services: &KeyServices) -> Error {

@@ -71,7 +71,10 @@ impl KeyServices {
     /// # Errors
     /// As for [`KeyServices::create_key`].
     pub fn resolve(&self, key: &KeyRef) -> Result<KeyRef, Error> {
-        let Some(alias) = key.alias().map(str::to_owned) else { return Ok(key.clone()) };
+        let Some(alias) = key.alias() else { return Ok(key.clone()) };
+        // The ARN of an alias says whose alias it is, which its name alone does not.
+        let is_arn = key.key_id().starts_with("arn:");
+        let alias = if is_arn { key.key_id().to_owned() } else { alias.to_owned() };
         self.manage(key, "the alias was not resolved", move |keys, key| {
             Box::pin(async move { keys.get()?.resolve(&KeyPlace::of(&key), &alias).await })
         })

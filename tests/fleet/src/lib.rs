@@ -14,4 +14,4 @@ pub use limiter::Limiter;
 pub use plot::plot;
 pub use policy::Policy;
 pub use simulation::{Fleet, Outcome};
-pub use table::{tables, vault_table};
+pub use table::{aws_table, tables, vault_table};

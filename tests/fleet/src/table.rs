@@ -1,4 +1,4 @@
-//! The tables of docs/tencent.md and docs/vault.md.
+//! The tables of docs/tencent.md, docs/vault.md and docs/aws.md.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -41,6 +41,13 @@ impl Fleet {
 /// The table of docs/vault.md: fleets against the quota that an operator may set, here 100 calls a second.
 pub fn vault_table() -> String {
     table([100, 1_000, 2_000, 10_000].map(|size| Fleet::against(100, size, Policy::Envconf)))
+}
+
+/// The table of docs/aws.md: fleets against the smallest quota of a region of AWS, most with the default deadline.
+pub fn aws_table() -> String {
+    let ours = |processes| Fleet::against(5_500, processes, Policy::Envconf);
+    let default = [1_000, 10_000, 20_000, 30_000].map(|processes| ours(processes).within(10));
+    table(default.into_iter().chain([ours(100_000)]))
 }
 
 /// All tables, as Markdown.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use envconf_fleet::{Fleet, Limiter, Policy, plot, tables, vault_table};
+use envconf_fleet::{Fleet, Limiter, Policy, aws_table, plot, tables, vault_table};
 
 /// All up within 1.25 times the bound, nobody gives up, fewer than 3 refused calls for each success.
 fn meets_the_aims(fleet: Fleet) {
@@ -38,6 +38,17 @@ fn a_tighter_deadline_is_met_where_refused_calls_are_free() {
 #[test]
 fn half_the_quota_needs_twice_the_time_and_no_other_policy() {
     meets_the_aims(Fleet::against(150, 10_000, Policy::Envconf));
+}
+
+#[test]
+fn the_quota_of_aws_lets_twenty_thousand_start_within_the_default_deadline() {
+    for limiter in [Limiter::Window, Limiter::Bucket, Limiter::ChargedBucket] {
+        for processes in [5_500, 10_000, 20_000] {
+            let fleet = Fleet { limiter, ..Fleet::against(5_500, processes, Policy::Envconf).within(10) };
+            let outcome = fleet.run();
+            assert_eq!((outcome.up.len(), outcome.gave_up), (processes as usize, 0), "{fleet:?}");
+        }
+    }
 }
 
 #[test]
@@ -91,6 +102,14 @@ fn the_documentation_shows_what_the_simulation_says() {
         shown.trim(),
         vault_table().trim(),
         "run `cargo run -p envconf-fleet -- --vault` and put it there"
+    );
+    let page = std::fs::read_to_string(format!("{docs}/aws.md")).unwrap();
+    let shown = page.split("<!-- aws fleet: begin -->\n").nth(1).unwrap();
+    let shown = shown.split("<!-- aws fleet: end -->").next().unwrap();
+    assert_eq!(
+        shown.trim(),
+        aws_table().trim(),
+        "run `cargo run -p envconf-fleet -- --aws` and put it there"
     );
     assert_eq!(std::fs::read_to_string(format!("{docs}/fleet.svg")).unwrap(), plot(), "draw it with --svg");
 }

@@ -6,6 +6,7 @@
 //! These are tools for tests, so trouble of their own (no free port, no Python, a full disk) is a panic that
 //! says what was missing.
 
+pub mod aws;
 pub mod node;
 pub mod openbao;
 pub mod python;
@@ -14,6 +15,7 @@ pub mod tencent;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub mod tracer;
 
+pub use aws::{AwsSdk, AwsServer};
 pub use node::Node;
 pub use openbao::OpenBao;
 pub use python::Python;

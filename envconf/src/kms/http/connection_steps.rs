@@ -95,7 +95,7 @@ impl<'a> ConnectionSteps<'a> {
         let addresses: Vec<_> = found.map_or_else(|_| Vec::new(), Iterator::collect);
         if addresses.is_empty() {
             return Err(KmsError::transient("the name does not resolve").advise(
-                "check how the endpoint and the region are spelled, and this machine's resolver; without a way to the internet set ENVCONF_TENCENT_ENDPOINT or a proxy",
+                "check how the endpoint and the region are spelled, and this machine's resolver; without a way to the internet set another endpoint or a proxy",
             ));
         }
         Ok(addresses)

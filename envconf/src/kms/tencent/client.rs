@@ -138,7 +138,9 @@ fn query(parameters: &[Parameter<'_>]) -> Zeroizing<String> {
             write!(out, "{}{name}=", if at > 0 { "&" } else { "" })?;
             match value {
                 Argument::Number(number) => write!(out, "{number}")?,
-                Argument::Text(text) => write!(out, "{}", utf8_percent_encode(text, RESERVED))?,
+                Argument::Json(text) | Argument::Text(text) => {
+                    write!(out, "{}", utf8_percent_encode(text, RESERVED))?
+                }
             }
         }
         Ok(())

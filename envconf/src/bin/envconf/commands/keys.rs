@@ -8,9 +8,9 @@ use crate::output::Output;
 
 /// Create, list and describe keys of a key service
 ///
-/// For Tencent Cloud KMS: CMKs that wrap data keys. For Vault and OpenBao: keys of
-/// the transit engine. PLACE is provider:region, or vault:-:MOUNT. KEY is
-/// provider:region:key-id, or provider:region:alias/NAME.
+/// For Tencent Cloud KMS and AWS KMS: keys that wrap data keys. For Vault and
+/// OpenBao: keys of the transit engine. PLACE is provider:region, or vault:-:MOUNT.
+/// KEY is provider:region:key-id, or provider:region:alias/NAME.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

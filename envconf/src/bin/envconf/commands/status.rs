@@ -256,7 +256,10 @@ impl PairStatus {
         for extension in ["toml", "json", "yaml", "yml", "env", "conf"] {
             let plain = self.pair.enc().with_file_name(format!("{stem}.{extension}"));
             if plain.is_file() && content_type_of(&plain, b"").is_ok() {
-                let text = format!("there is a plain file beside it, {}: delete it with `envconf seal --rm`", shown(&plain));
+                let text = format!(
+                    "there is a plain file beside it, {}: delete it with `envconf seal --rm`",
+                    shown(&plain)
+                );
                 self.differs("plain", text);
             }
         }

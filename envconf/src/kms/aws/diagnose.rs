@@ -1,0 +1,60 @@
+//! The way to the service, step by step, for a diagnosis: credentials, endpoint, name resolution, TLS.
+//!
+//! The service itself is asked for nothing here; what gives out temporary credentials is asked as in every request.
+
+use std::time::Instant;
+
+use super::Aws;
+use super::credentials::AwsCredential;
+use super::endpoint::AwsService;
+use crate::base::KeyRef;
+use crate::kms::service_steps::{self, source_and_life};
+use crate::kms::step::{State, Step};
+
+pub(super) async fn steps(aws: &Aws, key: &KeyRef) -> Vec<Step> {
+    if let Err(error) = aws.check_settings(key.region()) {
+        return vec![Step::fault("endpoint", &error)];
+    }
+    let started = Instant::now();
+    let credential = aws.credentials.snapshot(&aws.endpoints, key.region(), &aws.route, None).await;
+    let credentials = match credential {
+        Ok(credential) => Step::new("credentials", State::Ok, from(&credential)),
+        Err(error) => Step::fault("credentials", &error),
+    };
+    let mut steps = vec![credentials.took(started.elapsed())];
+    match aws.endpoints.of(AwsService::Kms, key.region()) {
+        Ok((endpoint, whence)) => {
+            service_steps::way_to(&endpoint, whence, &aws.route, &mut steps).await;
+        }
+        Err(error) => steps.push(Step::fault("endpoint", &error)),
+    }
+    steps
+}
+
+/// Where a credential is from and how long it holds: all that may be said of it.
+fn from(credential: &AwsCredential) -> String {
+    source_and_life(&credential.source, credential.session_token.is_some(), credential.expires)
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    #[test]
+    fn of_a_credential_source_and_life_are_told_and_nothing_else() {
+        let secret = || Zeroizing::new("canary".to_owned());
+        let credential = |session_token, expires| AwsCredential {
+            access_key_id: secret(),
+            secret_access_key: secret(),
+            session_token,
+            generation: None,
+            expires,
+            source: "a file".into(),
+        };
+        assert_eq!(from(&credential(None, None)), "from a file; lasting");
+        assert_eq!(from(&credential(Some(secret()), None)), "from a file; temporary");
+        assert_eq!(from(&credential(Some(secret()), Some(1))), "from a file; temporary, 0 s left");
+    }
+}

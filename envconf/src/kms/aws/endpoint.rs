@@ -1,0 +1,318 @@
+//! Where requests go: the key's region, or what the deployment sets; never anything from a file.
+
+use crate::base::{Error, Fault, Variables};
+use crate::kms::KmsError;
+use crate::kms::endpoint::{Endpoint, EndpointRules};
+
+/// The machine's metadata service, by each protocol of the internet.
+const METADATA: [&str; 2] = ["169.254.169.254", "[fd00:ec2::254]"];
+
+const RULES: EndpointRules = EndpointRules {
+    plain_http: &[],
+    takes_path: false,
+    advice: "give a host or https://HOST[:PORT], or http://127.0.0.1:PORT for a server on this machine",
+};
+
+/// As [`RULES`], for the metadata service, which speaks plain `http` only.
+const METADATA_RULES: EndpointRules = EndpointRules { plain_http: &METADATA, ..RULES };
+
+/// A service of AWS that is asked here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AwsService {
+    Kms,
+    Sts,
+    /// Gives credentials to those who have logged in with a browser.
+    SsoPortal,
+}
+
+impl AwsService {
+    /// As it stands in host names.
+    fn host(self) -> &'static str {
+        match self {
+            Self::Kms => "kms",
+            Self::Sts => "sts",
+            Self::SsoPortal => "portal.sso",
+        }
+    }
+
+    fn own_setting(self) -> &'static str {
+        match self {
+            Self::Kms => "ENVCONF_AWS_ENDPOINT",
+            Self::Sts => "ENVCONF_AWS_STS_ENDPOINT",
+            Self::SsoPortal => "ENVCONF_AWS_SSO_ENDPOINT",
+        }
+    }
+
+    fn common_setting(self) -> &'static str {
+        match self {
+            Self::Kms => "AWS_ENDPOINT_URL_KMS",
+            Self::Sts => "AWS_ENDPOINT_URL_STS",
+            Self::SsoPortal => "AWS_ENDPOINT_URL_SSO",
+        }
+    }
+}
+
+/// Every variable that decides where requests go.
+pub(super) const VARIABLES: [&str; 13] = [
+    "ENVCONF_AWS_ENDPOINT",
+    "ENVCONF_AWS_STS_ENDPOINT",
+    "ENVCONF_AWS_SSO_ENDPOINT",
+    "ENVCONF_AWS_METADATA_ENDPOINT",
+    "AWS_ENDPOINT_URL_KMS",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ENDPOINT_URL_SSO",
+    "AWS_ENDPOINT_URL",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+];
+
+/// The settings that decide where requests go.
+///
+/// envconf's own variables are checked at once. Those that every program of AWS reads may be meant for another one, so
+/// they are looked at when a request is due.
+#[derive(Debug)]
+pub(super) struct Endpoints {
+    variables: Variables,
+    own: [Option<Endpoint>; 3],
+    metadata: Option<Endpoint>,
+}
+
+impl Endpoints {
+    /// # Errors
+    /// [`Kind::Usage`](crate::Kind::Usage) for a setting of envconf that is empty or malformed.
+    pub(super) fn from_variables(variables: &Variables) -> Result<Self, Error> {
+        let own = |name: &str, rules| -> Result<Option<Endpoint>, Error> {
+            variables.setting(name)?.map(|text| Endpoint::parse(&text, name, rules)).transpose()
+        };
+        Ok(Self {
+            variables: variables.clone(),
+            own: [
+                own(AwsService::Kms.own_setting(), &RULES)?,
+                own(AwsService::Sts.own_setting(), &RULES)?,
+                own(AwsService::SsoPortal.own_setting(), &RULES)?,
+            ],
+            metadata: own("ENVCONF_AWS_METADATA_ENDPOINT", &METADATA_RULES)?,
+        })
+    }
+
+    /// The endpoint of `service` in this region, and where that is from.
+    ///
+    /// # Errors
+    /// A variable that is malformed, or asks for an endpoint that the region does not have.
+    pub(super) fn of(&self, service: AwsService, region: &str) -> Result<(Endpoint, &'static str), KmsError> {
+        if let Some(endpoint) = &self.own[service as usize] {
+            let whence = match service {
+                AwsService::Kms => "of ENVCONF_AWS_ENDPOINT",
+                AwsService::Sts => "of ENVCONF_AWS_STS_ENDPOINT",
+                AwsService::SsoPortal => "of ENVCONF_AWS_SSO_ENDPOINT",
+            };
+            return Ok((endpoint.clone(), whence));
+        }
+        if !self.is_on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")? {
+            for (name, whence) in [
+                (service.common_setting(), "of AWS_ENDPOINT_URL_<SERVICE>"),
+                ("AWS_ENDPOINT_URL", "of AWS_ENDPOINT_URL"),
+            ] {
+                if let Some(text) = text(&self.variables, name)? {
+                    return Ok((parsed(&text, name, &RULES)?, whence));
+                }
+            }
+        }
+        let (fips, dual) = (self.is_on("AWS_USE_FIPS_ENDPOINT")?, self.is_on("AWS_USE_DUALSTACK_ENDPOINT")?);
+        regional(service, region, fips, dual).map(|host| (Endpoint::https(host), "of the key's region"))
+    }
+
+    /// The machine's metadata service.
+    ///
+    /// # Errors
+    /// A variable that is malformed.
+    pub(super) fn metadata(&self) -> Result<Endpoint, KmsError> {
+        const SERVICE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+        if let Some(endpoint) = &self.metadata {
+            return Ok(endpoint.clone());
+        }
+        if let Some(text) = text(&self.variables, SERVICE)? {
+            return parsed(&text, SERVICE, &METADATA_RULES);
+        }
+        let mode = text(&self.variables, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")?.unwrap_or_default();
+        match mode.to_ascii_lowercase().as_str() {
+            "" | "ipv4" => Ok(Endpoint::plain_http(METADATA[0])),
+            "ipv6" => Ok(Endpoint::plain_http(METADATA[1])),
+            _ => Err(wrong("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is neither IPv4 nor IPv6")),
+        }
+    }
+
+    /// Whether a variable of AWS that is `true` or `false` is true.
+    pub(super) fn is_on(&self, name: &'static str) -> Result<bool, KmsError> {
+        let value = text(&self.variables, name)?.unwrap_or_default();
+        match value.to_ascii_lowercase().as_str() {
+            "true" => Ok(true),
+            "" | "false" => Ok(false),
+            _ => Err(wrong(format!("{name} is neither true nor false"))),
+        }
+    }
+}
+
+/// The text of a variable that programs of AWS share; one that is empty counts as not set, as it does for them.
+pub(super) fn text(variables: &Variables, name: &str) -> Result<Option<String>, KmsError> {
+    let Some(value) = variables.get(name) else { return Ok(None) };
+    let value = value.into_string().map_err(|_| wrong(format!("{name} is not Unicode text")))?;
+    Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty()))
+}
+
+fn parsed(text: &str, name: &str, rules: &EndpointRules) -> Result<Endpoint, KmsError> {
+    Endpoint::parse(text, name, rules).map_err(|error| {
+        let advice =
+            format!("{}; ENVCONF_AWS_ENDPOINT sets another endpoint for envconf alone", rules.advice);
+        wrong(error.message().to_owned()).advise_with(advice)
+    })
+}
+
+fn wrong(message: impl Into<std::borrow::Cow<'static, str>>) -> KmsError {
+    KmsError::new(Fault::Refused, message).advise("correct it, or unset it").tries(0)
+}
+
+/// Beginnings of regions with the name of their partition's domain, and of that for both protocols of the internet.
+const PARTITIONS: &[(&str, &str, Option<&str>)] = &[
+    ("cn-", "amazonaws.com.cn", Some("api.amazonwebservices.com.cn")),
+    ("eusc-", "amazonaws.eu", Some("api.amazonwebservices.eu")),
+    ("us-iso-", "c2s.ic.gov", None),
+    ("us-isob-", "sc2s.sgov.gov", None),
+    ("eu-isoe-", "cloud.adc-e.uk", None),
+    ("us-isof-", "csp.hci.ic.gov", None),
+    ("eu-isof-", "csp.hci.ic.gov", None),
+    ("", "amazonaws.com", Some("api.aws")),
+];
+
+/// Domain, and domain for both protocols.
+fn domains(region: &str) -> (&'static str, Option<&'static str>) {
+    let row = PARTITIONS.iter().find(|(prefix, ..)| region.starts_with(prefix));
+    row.map_or(("amazonaws.com", None), |(_, domain, dual)| (domain, *dual))
+}
+
+fn regional(service: AwsService, region: &str, fips: bool, dual: bool) -> Result<String, KmsError> {
+    let (domain, of_both) = domains(region);
+    let domain = match of_both.filter(|_| dual) {
+        Some(domain) => domain,
+        None if dual => {
+            return Err(wrong(format!(
+                "AWS_USE_DUALSTACK_ENDPOINT is true: no such endpoint is known for {region}"
+            ))
+            .advise("unset it, or name the endpoint in ENVCONF_AWS_ENDPOINT"));
+        }
+        None => domain,
+    };
+    // The endpoints of STS in GovCloud are validated as they are.
+    let has_own = !(service == AwsService::Sts && region.starts_with("us-gov-") && !dual);
+    let fips = if fips && has_own { "-fips" } else { "" };
+    Ok(format!("{}{fips}.{region}.{domain}", service.host()))
+}
+
+/// Whose clock a host goes by: all hosts of AWS by one.
+pub(super) fn site(host: &str) -> &str {
+    const CLOUD: &str = "amazonaws.com";
+    let is_of = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    let is_of_cloud =
+        PARTITIONS.iter().any(|(_, domain, of_both)| is_of(domain) || of_both.is_some_and(is_of));
+    if is_of_cloud { CLOUD } else { host }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoints(pairs: &[(&str, &str)]) -> Endpoints {
+        Endpoints::from_variables(&Variables::given(pairs.iter().copied())).unwrap()
+    }
+
+    fn url(pairs: &[(&str, &str)], service: AwsService, region: &str) -> Result<String, String> {
+        let found = endpoints(pairs).of(service, region);
+        found.map(|(endpoint, _)| endpoint.url()).map_err(|error| error.message.into_owned())
+    }
+
+    /// As botocore 1.43 builds them.
+    #[test]
+    fn every_partition_has_its_domain() {
+        const FIPS: (&str, &str) = ("AWS_USE_FIPS_ENDPOINT", "true");
+        const DUAL: (&str, &str) = ("AWS_USE_DUALSTACK_ENDPOINT", "TRUE");
+        for (pairs, service, region, host) in [
+            (&[][..], AwsService::Kms, "us-east-1", "kms.us-east-1.amazonaws.com"),
+            (&[FIPS], AwsService::Kms, "us-east-1", "kms-fips.us-east-1.amazonaws.com"),
+            (&[DUAL], AwsService::Kms, "us-east-1", "kms.us-east-1.api.aws"),
+            (&[FIPS, DUAL], AwsService::Kms, "eu-central-1", "kms-fips.eu-central-1.api.aws"),
+            (&[], AwsService::Kms, "cn-north-1", "kms.cn-north-1.amazonaws.com.cn"),
+            (&[DUAL], AwsService::Kms, "cn-north-1", "kms.cn-north-1.api.amazonwebservices.com.cn"),
+            (&[], AwsService::Kms, "us-gov-west-1", "kms.us-gov-west-1.amazonaws.com"),
+            (&[FIPS], AwsService::Kms, "us-gov-west-1", "kms-fips.us-gov-west-1.amazonaws.com"),
+            (&[FIPS], AwsService::Sts, "us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
+            (&[FIPS, DUAL], AwsService::Sts, "us-gov-west-1", "sts-fips.us-gov-west-1.api.aws"),
+            (&[FIPS], AwsService::Sts, "eu-west-1", "sts-fips.eu-west-1.amazonaws.com"),
+            (&[], AwsService::Kms, "eusc-de-east-1", "kms.eusc-de-east-1.amazonaws.eu"),
+            (&[DUAL], AwsService::Kms, "eusc-de-east-1", "kms.eusc-de-east-1.api.amazonwebservices.eu"),
+            (&[], AwsService::Kms, "us-iso-east-1", "kms.us-iso-east-1.c2s.ic.gov"),
+            (&[], AwsService::Kms, "us-isob-east-1", "kms.us-isob-east-1.sc2s.sgov.gov"),
+            (&[], AwsService::Kms, "eu-isoe-west-1", "kms.eu-isoe-west-1.cloud.adc-e.uk"),
+            (&[], AwsService::Kms, "us-isof-south-1", "kms.us-isof-south-1.csp.hci.ic.gov"),
+            (&[], AwsService::SsoPortal, "eu-west-1", "portal.sso.eu-west-1.amazonaws.com"),
+        ] {
+            assert_eq!(url(pairs, service, region), Ok(format!("https://{host}/")), "{pairs:?}");
+        }
+        assert!(url(&[DUAL], AwsService::Kms, "us-isob-east-1").unwrap_err().contains("DUALSTACK"));
+        assert!(url(&[("AWS_USE_FIPS_ENDPOINT", "yes")], AwsService::Kms, "r").is_err());
+    }
+
+    #[test]
+    fn the_nearest_setting_counts() {
+        const ALL: (&str, &str) = ("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+        const KMS: (&str, &str) = ("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:2");
+        const OWN: (&str, &str) = ("ENVCONF_AWS_ENDPOINT", "http://127.0.0.1:3");
+        const IGNORED: (&str, &str) = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+        let kms = |pairs: &[(&str, &str)]| url(pairs, AwsService::Kms, "r-1").unwrap();
+        let sts = |pairs: &[(&str, &str)]| url(pairs, AwsService::Sts, "r-1").unwrap();
+        assert_eq!(kms(&[ALL]), "http://127.0.0.1:1/");
+        assert_eq!(kms(&[ALL, KMS]), "http://127.0.0.1:2/");
+        assert_eq!(kms(&[ALL, KMS, OWN]), "http://127.0.0.1:3/");
+        assert_eq!(kms(&[ALL, KMS, IGNORED]), "https://kms.r-1.amazonaws.com/");
+        assert_eq!(kms(&[ALL, OWN, IGNORED]), "http://127.0.0.1:3/");
+        assert_eq!(sts(&[ALL, KMS, OWN]), "http://127.0.0.1:1/");
+        assert_eq!(sts(&[KMS, OWN]), "https://sts.r-1.amazonaws.com/");
+        assert_eq!(sts(&[("AWS_ENDPOINT_URL_STS", ""), ALL]), "http://127.0.0.1:1/");
+    }
+
+    #[test]
+    fn what_another_program_is_told_is_an_error_only_when_it_is_needed() {
+        let it = endpoints(&[("AWS_ENDPOINT_URL", "http://localstack:4566")]);
+        let error = it.of(AwsService::Kms, "r-1").unwrap_err();
+        assert!(error.message.contains("AWS_ENDPOINT_URL uses http beyond"), "{}", error.message);
+        assert!(error.advice.unwrap().contains("ENVCONF_AWS_ENDPOINT"));
+        for bad in ["http://localstack:4566", "", "https://h/p", "ftp://h"] {
+            let variables = Variables::given([("ENVCONF_AWS_ENDPOINT", bad)]);
+            assert!(Endpoints::from_variables(&variables).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_metadata_service_is_on_the_link() {
+        let url = |pairs: &[(&str, &str)]| endpoints(pairs).metadata().map(|endpoint| endpoint.url());
+        assert_eq!(url(&[]).unwrap(), "http://169.254.169.254/");
+        let mode = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
+        assert_eq!(url(&[(mode, "IPv6")]).unwrap(), "http://[fd00:ec2::254]/");
+        assert!(url(&[(mode, "both")]).is_err());
+        let common = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+        assert_eq!(url(&[(common, "http://127.0.0.1:9/")]).unwrap(), "http://127.0.0.1:9/");
+        assert_eq!(url(&[(common, "http://[fd00:ec2::254]")]).unwrap(), "http://[fd00:ec2::254]/");
+        assert!(url(&[(common, "http://10.0.0.1")]).is_err());
+    }
+
+    #[test]
+    fn the_clouds_hosts_share_a_clock() {
+        assert_eq!(site("sts.eu-west-1.amazonaws.com"), site("kms.cn-north-1.amazonaws.com.cn"));
+        assert_eq!(site("kms.us-east-1.api.aws"), site("kms.us-iso-east-1.c2s.ic.gov"));
+        assert_ne!(site("127.0.0.1:1"), site("127.0.0.1:2"));
+        // Whoever owns that name has no say in the time of the others.
+        assert_eq!(site("kms.notamazonaws.com"), "kms.notamazonaws.com");
+    }
+}
