@@ -136,11 +136,13 @@ impl Aws {
         read: impl Fn(&AwsReply<'_>) -> Result<T, KmsError>,
     ) -> Result<T, (KmsError, Option<u64>)> {
         let newest = credential_cache::generation();
-        let credential = self.credentials.snapshot(&self.endpoints, post.region, &self.route, refused).await;
+        // In boxes: without optimisation the states of all sources together are too much for the thread's stack.
+        let snapshot = self.credentials.snapshot(&self.endpoints, post.region, &self.route, refused);
+        let credential = Box::pin(snapshot).await;
         let credential = credential.map_err(|error| (error, Some(newest).filter(|newest| *newest > 0)))?;
         let says_nothing = SILENT.contains(&post.action);
         let read = |reply: &super::http::Reply| AwsReply::read(reply, says_nothing, &read);
-        let answer = post.send(Some(&credential), &self.route, read).await;
+        let answer = Box::pin(post.send(Some(&credential), &self.route, read)).await;
         answer.map_err(|error| (credential.blame(error), credential.generation))
     }
 

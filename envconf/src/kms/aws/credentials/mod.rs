@@ -167,11 +167,11 @@ impl AwsCredentials {
         refused: Option<u64>,
     ) -> Result<AwsCredential, KmsError> {
         let places = Places { variables: &self.variables, endpoints, region, route };
-        let Some(role) = &self.role else { return self.found(&places, refused).await };
+        let Some(role) = &self.role else { return Box::pin(self.found(&places, refused)).await };
         let session_name = self.session_name()?;
         let role = AssumedRole { session_name, ..role.clone() };
         let fetch = async {
-            let base = self.found(&places, refused).await?;
+            let base = Box::pin(self.found(&places, refused)).await?;
             role.assume(&base, &places).await
         };
         self.kept("role", &places, &[], refused, fetch).await
@@ -244,6 +244,7 @@ impl AwsCredentials {
             digest.update(part);
         }
         let key = cache_key(source, digest.finalize().into(), places.route);
+        let fetch = Box::pin(fetch);
         let found = CACHE.get(key, refused, async { fetch.await.map(Some) }).await?;
         found.ok_or_else(|| nothing_found("", None))
     }
