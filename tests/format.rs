@@ -182,7 +182,7 @@ fn content_above_the_limit_is_refused() {
     let seal = Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Raw);
     let error =
         seal.recipient(local.key_ref().clone()).seal_bytes(&vec![0; (64 << 20) + 1], &services).unwrap_err();
-    assert_eq!(error.kind(), Kind::TooLarge);
+    assert_eq!((error.kind(), error.exit_code()), (Kind::TooLarge, 20), "no sealed file is damaged");
 }
 
 /// Pairs of two names, two environments and two data keys each, every `.enc` with every `.key`.

@@ -155,6 +155,8 @@ struct Inner {
     remedy: Option<Remedy>,
     path: Option<PathBuf>,
     writing: bool,
+    /// Content that somebody wants to seal is at fault, and not a sealed file.
+    is_content: bool,
     problems: Vec<Problem>,
     notes: Vec<String>,
     attempts: Vec<Attempt>,
@@ -173,6 +175,7 @@ impl Error {
             remedy: None,
             path: None,
             writing: false,
+            is_content: false,
             problems: Vec::new(),
             notes: Vec::new(),
             attempts: Vec::new(),
@@ -197,6 +200,13 @@ impl Error {
     pub(crate) fn not_replaced(path: &Path, reason: &str) -> Self {
         let mut this = Self::new(Kind::Io, format!("cannot write it: {reason}")).at(path);
         this.0.writing = true;
+        this
+    }
+
+    /// Content that is too large to seal.
+    pub(crate) fn content_too_large() -> Self {
+        let mut this = Self::new(Kind::TooLarge, "the content is larger than 64 MiB");
+        this.0.is_content = true;
         this
     }
 
@@ -319,7 +329,10 @@ impl Error {
 
     /// The status with which a program should end, as the `envconf` command does (documented in `docs/command.md`).
     pub fn exit_code(&self) -> u8 {
-        exit_code(self.0.kind, self.fault(), self.0.writing)
+        match self.0.is_content {
+            true => exit_code(Kind::DoesNotFit, None, false),
+            false => exit_code(self.0.kind, self.fault(), self.0.writing),
+        }
     }
 }
 

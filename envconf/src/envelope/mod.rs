@@ -168,7 +168,7 @@ pub(crate) fn decrypt<C: KeyInit + AeadInOut>(
 /// `random` is the 32 bytes R of the salt's derivation.
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`] for content above 64 MiB; [`Kind::BadDek`] for a data key that is not of the suite's length.
+/// [`Kind::TooLarge`] for content above 64 MiB; [`Kind::BadDek`] for a data key that is not of the suite's length.
 pub(crate) fn seal(
     header: &Header,
     content: &[u8],
@@ -177,7 +177,7 @@ pub(crate) fn seal(
     signers: &[SigningKey],
 ) -> Result<Vec<u8>, Error> {
     if content.len() > MAX_CONTENT {
-        return Err(Error::new(Kind::DoesNotFit, "the content is larger than 64 MiB"));
+        return Err(Error::content_too_large());
     }
     check_length(dek, header.suite)?;
     let mut file = header.emit();

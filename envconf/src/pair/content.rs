@@ -7,9 +7,6 @@ use crate::format::{ContentType, conflict_markers};
 use crate::layers::{self, Layer, LayerKind};
 use crate::syntax::dotenv::{AmbiguousLine, ambiguous_lines};
 
-/// [`MAX_CONTENT`](crate::format::MAX_CONTENT) in words.
-const TOO_LARGE: &str = "the content is larger than 64 MiB";
-
 /// Refuses content that is not what its type says: not UTF-8, a byte order mark, or text that a load could not parse.
 ///
 /// Raw content is never parsed. Content of type YAML is parsed with the feature `yaml`; without it the content is only
@@ -18,10 +15,10 @@ const TOO_LARGE: &str = "the content is larger than 64 MiB";
 /// Lines of dotenv content that other readers read differently pass; see [`check_dotenv`].
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`] with line and column, and above 64 MiB.
+/// [`Kind::DoesNotFit`] with line and column; [`Kind::TooLarge`] above 64 MiB, with exit code 20.
 pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Error> {
     if content.len() > crate::format::MAX_CONTENT {
-        return Err(Error::new(Kind::DoesNotFit, TOO_LARGE));
+        return Err(Error::content_too_large());
     }
     let broken = |problem: Problem| Error::does_not_fit("the content", vec![problem]);
     if content_type == ContentType::Raw {

@@ -34,7 +34,7 @@ impl GuideData {
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         refuse_sealed(bytes)?;
         if bytes.len() > MAX_CONTENT {
-            return Err(Error::new(Kind::DoesNotFit, "the content is larger than 64 MiB"));
+            return Err(Error::content_too_large());
         }
         let wrong = |what: &str| Error::new(Kind::DoesNotFit, what);
         if tencent_guide::blob(bytes).is_some() {

@@ -174,7 +174,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
             ))
         }
         // Errors of the old pair name its files already.
-        Kind::DoesNotFit => source.name(error),
+        Kind::DoesNotFit | Kind::TooLarge => source.name(error),
         _ => error,
     })?;
     target.sealed(sealed.recipients(), output);
