@@ -61,6 +61,8 @@ fn begins_path(before: &[TokenTree]) -> bool {
         {
             true
         }
+        // The second half of a shift.
+        [.., TokenTree::Punct(first)] if first.as_char() == '<' && first.spacing() == Spacing::Joint => false,
         [] | [.., TokenTree::Punct(_)] => true,
         _ => false,
     }
@@ -101,6 +103,10 @@ mod tests {
             ("<Vec<(u8, u8)> as Default>::default(), a", false, "<Vec<(u8,u8)>asDefault>::default()"),
             ("<HashMap<u8, u8> as Default>::default(), a", false, "<HashMap<u8,u8>asDefault>::default()"),
             ("A < B, secret", false, "A<B"),
+            ("16 << 20, secret", false, "16<<20"),
+            ("A << 1 << B >> 2, secret", false, "A<<1<<B>>2"),
+            ("A < <B as C>::D, secret", false, "A<<BasC>::D"),
+            ("<<B as C>::D as E<u8, u8>>::F, secret", false, "<<BasC>::DasE<u8,u8>>::F"),
             ("if a { b } else { c }, x", false, "ifa{b}else{c}"),
             ("f(1, 2), x", false, "f(1,2)"),
         ] {
