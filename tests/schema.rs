@@ -402,6 +402,8 @@ proptest! {
             }
         }
         match Schema::parse(&schema) {
+            // A damaged title names nothing that could be sealed.
+            Ok(schema) if schema.meta().name.parse::<envconf::Name>().is_err() => {}
             Ok(schema) => drop(seal_by(schema, "toml", &valid().toml())),
             Err(error) => prop_assert_eq!(error.kind(), Kind::Usage),
         }
