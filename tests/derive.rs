@@ -259,9 +259,14 @@ fn secrets_are_told_by_attribute_or_type() {
         c: String,
         d: secrecy::SecretBox<u64>,
         e: String,
+        f: Vec<SecretString>,
+        g: BTreeMap<String, Option<Vec<SecretString>>>,
+        h: (u8, [SecretString; 2]),
+        i: Box<[(String, secrecy::SecretBox<u64>)]>,
+        j: Vec<String>,
     }
     let secret: Vec<bool> = Secrets::META.fields.iter().map(|field| field.secret).collect();
-    assert_eq!(secret, [true, true, true, true, false]);
+    assert_eq!(secret, [true, true, true, true, false, true, true, true, true, false]);
 }
 
 #[test]

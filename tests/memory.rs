@@ -125,6 +125,20 @@ fn values_from_variables() {
 }
 
 #[test]
+fn lists_maps_and_enums() {
+    for syntax in [Syntax::Toml, Syntax::TomlEscapes, Syntax::Json, Syntax::JsonEscapes, Syntax::Dotenv] {
+        leaves_nothing(Case::of(syntax).shapes());
+    }
+}
+
+#[test]
+fn entries_of_lists_maps_and_enums_from_variables() {
+    for syntax in [Syntax::Toml, Syntax::JsonEscapes] {
+        leaves_nothing(Case::of(syntax).shapes().overridden());
+    }
+}
+
+#[test]
 fn content_that_does_not_fit() {
     for syntax in [Syntax::TomlEscapes, Syntax::JsonEscapes] {
         leaves_nothing_of_a_failure(Case::of(syntax).lacking());

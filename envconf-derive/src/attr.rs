@@ -86,6 +86,7 @@ pub(crate) const FIELD: Table = Table {
         known("nested", &[Form::Nothing], "nested"),
         known("flatten", &[Form::Nothing], "flatten"),
         known("secret", &[Form::Nothing], "secret"),
+        known("merge", &[Form::String], "merge = \"keys\"` or `merge = \"replace\""),
         known("deserialize_with", &[Form::Path], "deserialize_with = path::to::function"),
         known("validate", &[Form::Path], "validate = path::to::function"),
         known("example", &[Form::Literal], "example = 10"),
@@ -93,6 +94,30 @@ pub(crate) const FIELD: Table = Table {
         known("skip", &[Form::Nothing], "skip"),
         known("allow_unknown_fields", &[Form::Nothing], "allow_unknown_fields"),
         known("ignore_serde", &[Form::Nothing], "ignore_serde"),
+    ],
+};
+
+/// Those of an enum.
+pub(crate) const ENUM: Table = Table {
+    place: "enum",
+    attributes: &[
+        known("tag", &[Form::String], "tag = \"type\""),
+        known("rename_all", &[Form::String], "rename_all = \"kebab-case\""),
+        known("allow_unknown_fields", &[Form::Nothing], "allow_unknown_fields"),
+        known("crate", &[Form::String], "crate = \"conf\""),
+        known("ignore_serde", &[Form::Nothing], "ignore_serde"),
+        known("validate", &[Form::Path], "validate = path::to::function"),
+    ],
+};
+
+/// Those of a variant.
+pub(crate) const VARIANT: Table = Table {
+    place: "variant",
+    attributes: &[
+        known("rename", &[Form::String], "rename = \"name\""),
+        Known { name: "alias", takes: &[Form::String], usage: "alias = \"name\"", repeats: true },
+        known("rename_all", &[Form::String], "rename_all = \"kebab-case\""),
+        known("default", &[Form::Nothing], "default"),
     ],
 };
 
@@ -231,11 +256,11 @@ fn find(name: &Ident, table: &Table, elsewhere: &Table) -> syn::Result<&'static 
     }
     let names = table.attributes.iter().map(|known| known.name);
     let message = match (in_table(elsewhere), text::nearest(&text, names)) {
-        (Some(_), _) => format!("`{text}` belongs on a {}", elsewhere.place),
+        (Some(_), _) => format!("`{text}` belongs on {}", elsewhere.place()),
         (None, Some(nearest)) => {
-            format!("no attribute of a {} is called `{text}`; did you mean `{nearest}`?", table.place)
+            format!("no attribute of {} is called `{text}`; did you mean `{nearest}`?", table.place())
         }
-        (None, None) => format!("no attribute of a {} is called `{text}`", table.place),
+        (None, None) => format!("no attribute of {} is called `{text}`", table.place()),
     };
     Err(syn::Error::new(name.span(), format!("{message}\nallowed here: {}", table.names())))
 }
@@ -247,6 +272,11 @@ impl Known {
 }
 
 impl Table {
+    fn place(&self) -> String {
+        let article = if self.place.starts_with('e') { "an" } else { "a" };
+        format!("{article} {}", self.place)
+    }
+
     fn names(&self) -> String {
         self.attributes.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
     }

@@ -5,6 +5,7 @@ use proc_macro2::Span;
 use crate::attr::Items;
 use crate::errors::Errors;
 use crate::model::{Config, Field, Kind, Variable};
+use crate::shape;
 
 /// Attributes of a field that do not go together, and why. The first of the two is the one blamed.
 const CONFLICTS: &[(&str, &str, &str)] = &[
@@ -13,12 +14,13 @@ const CONFLICTS: &[(&str, &str, &str)] = &[
     ("flatten", "nested", "`flatten` alone is a nested struct without a table of its own"),
     ("rename", "flatten", "the field has no key, those of the struct have"),
     ("alias", "flatten", "the field has no key, those of the struct have"),
+    ("default", "flatten", "a nested struct's defaults are those of its own fields"),
+    ("default_with", "flatten", "a nested struct's defaults are those of its own fields"),
+    ("merge", "flatten", "the field has no table of its own"),
 ];
 
 /// Attributes that go with neither `nested` nor `flatten`, and why.
 const OF_LEAVES: &[(&str, &str)] = &[
-    ("default", "a nested struct's defaults are those of its own fields"),
-    ("default_with", "a nested struct's defaults are those of its own fields"),
     ("env", "a nested struct has no variable, its fields have"),
     ("no_env", "a nested struct has no variable, its fields have"),
     ("secret", "mark the fields of the nested struct"),
@@ -47,8 +49,10 @@ pub(crate) fn combinations(items: &Items, errors: &Errors) {
 
 /// Everything that is wrong with the struct as a whole.
 pub(crate) fn config(config: &Config, errors: &Errors) {
-    unique_keys(config, errors);
-    unique_variables(config, errors);
+    fields(&config.fields, config.env_prefix.as_deref(), errors);
+    for field in &config.fields {
+        not_recursive(field, &config.ident, errors);
+    }
     if let Some(required) = &config.required_signatures {
         let signers = config.signers.len();
         if signers > 0 && usize::from(required.value) > signers {
@@ -60,10 +64,31 @@ pub(crate) fn config(config: &Config, errors: &Errors) {
     }
 }
 
-fn unique_keys(config: &Config, errors: &Errors) {
+pub(crate) const RECURSIVE: &str = "a recursive type cannot be loaded: its keys and variables have no end\n\
+     make this a leaf that serde reads: take `nested` away, and derive serde's Deserialize for the type";
+
+/// Refuses a nested field whose type has `ident` in it.
+pub(crate) fn not_recursive(field: &Field, ident: &syn::Ident, errors: &Errors) {
+    let ty = match &field.kind {
+        Kind::Nested(_) => &field.ty,
+        Kind::Flattened(inner) => inner,
+        Kind::Leaf { .. } | Kind::Skipped => return,
+    };
+    if let Some(span) = shape::mentions_type(ty, ident) {
+        errors.at(span, RECURSIVE);
+    }
+}
+
+/// Everything that is wrong with the fields of one table.
+pub(crate) fn fields(fields: &[Field], prefix: Option<&str>, errors: &Errors) {
+    unique_keys(fields, errors);
+    unique_variables(fields, prefix, errors);
+}
+
+fn unique_keys(fields: &[Field], errors: &Errors) {
     let mut seen: Vec<(&str, String)> = Vec::new();
     let has_key = |field: &&Field| !matches!(field.kind, Kind::Skipped | Kind::Flattened(_));
-    for field in config.fields.iter().filter(has_key) {
+    for field in fields.iter().filter(has_key) {
         for key in std::iter::once(&field.key).chain(&field.aliases) {
             match seen.iter().find(|(earlier, _)| *earlier == key.value) {
                 Some((_, owner)) => {
@@ -83,8 +108,8 @@ struct Named<'a> {
 }
 
 /// The later of two fields with one variable is blamed, and of a value and its file the file.
-fn unique_variables(config: &Config, errors: &Errors) {
-    let named: Vec<Named<'_>> = config.fields.iter().filter_map(|field| named(config, field)).collect();
+fn unique_variables(fields: &[Field], prefix: Option<&str>, errors: &Errors) {
+    let named: Vec<Named<'_>> = fields.iter().filter_map(|field| named(prefix, field)).collect();
     for (index, one) in named.iter().enumerate() {
         for other in &named[..index] {
             if one.name == other.name {
@@ -105,12 +130,12 @@ fn collision(variable: &str, what: &str) -> String {
     format!("the variable `{variable}` {what}: give one of them another with `env`, or `no_env`")
 }
 
-fn named<'a>(config: &Config, field: &'a Field) -> Option<Named<'a>> {
+fn named<'a>(prefix: Option<&str>, field: &'a Field) -> Option<Named<'a>> {
     match &field.variable {
         Variable::Named(name) => Some(Named { field, name: name.value.clone(), span: name.span }),
         // Without a prefix of its own the struct may still be nested in one that has one.
         Variable::Generated => {
-            let prefix = config.env_prefix.as_deref().map(|prefix| format!("{prefix}__")).unwrap_or_default();
+            let prefix = prefix.map(|prefix| format!("{prefix}__")).unwrap_or_default();
             Some(Named { field, name: prefix + &field.segment(), span: field.ident.span() })
         }
         Variable::Forbidden => None,

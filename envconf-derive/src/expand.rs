@@ -22,7 +22,7 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{DeriveInput, Generics, Ident, Path, Type, parse_quote};
 
-use crate::model::{Config, Fallback, Field, Kind, Literal, Trust, Variable};
+use crate::model::{Config, Fallback, Field, Kind, Literal, NestedDefault, Trust, Variable};
 use crate::parse::written;
 
 /// The impl.
@@ -61,12 +61,19 @@ pub(crate) fn stub(input: &DeriveInput, errors: Option<TokenStream>) -> TokenStr
 /// The struct's generics with what each field's type needs, where that depends on a parameter.
 fn bounded(config: &Config) -> Generics {
     let mut generics = config.generics.clone();
+    bound(&mut generics, &config.fields);
+    generics
+}
+
+/// Adds what each field's type needs, where that depends on a parameter.
+pub(crate) fn bound(generics: &mut Generics, fields: &[Field]) {
     let params: Vec<Ident> = generics.type_params().map(|param| param.ident.clone()).collect();
-    for field in config.fields.iter().filter(|field| mentions(field.ty.to_token_stream(), &params)) {
+    for field in fields.iter().filter(|field| mentions(field.ty.to_token_stream(), &params)) {
         let ty = &field.ty;
         let clause = generics.make_where_clause();
         match &field.kind {
-            Kind::Nested { inner, .. } | Kind::Flattened(inner) => {
+            Kind::Nested(_) => clause.predicates.push(parse_quote!(#ty: ::envconf::private::Nested)),
+            Kind::Flattened(inner) => {
                 clause.predicates.push(parse_quote!(#inner: ::envconf::EncryptedConfig));
             }
             Kind::Skipped => clause.predicates.push(parse_quote!(#ty: ::core::default::Default)),
@@ -80,10 +87,9 @@ fn bounded(config: &Config) -> Generics {
             }
         }
     }
-    generics
 }
 
-fn mentions(tokens: TokenStream, params: &[Ident]) -> bool {
+pub(crate) fn mentions(tokens: TokenStream, params: &[Ident]) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => params.contains(&ident),
         TokenTree::Group(group) => mentions(group.stream(), params),
@@ -93,15 +99,8 @@ fn mentions(tokens: TokenStream, params: &[Ident]) -> bool {
 
 fn build(config: &Config) -> TokenStream {
     let fields = local("fields");
-    let locals: Vec<Ident> = (0..config.fields.len()).map(|i| local(&format!("field{i}"))).collect();
-    let names = config.fields.iter().map(|field| &field.ident);
-    // Fields that are skipped have no place in META, by whose order the others are numbered.
-    let mut loaded = 0usize..;
-    let values = config.fields.iter().map(|field| match &field.kind {
-        Kind::Skipped => skipped(&field.ty),
-        _ => loaded.next().map(|index| value(&fields, index, field)).unwrap_or_default(),
-    });
-    let whole = quote!(::core::option::Option::Some(Self { #( #names: #locals?, )* }));
+    let whole = quote!(Self);
+    let (values, whole) = built(&fields, &config.fields, &whole);
     let whole = match &config.validate {
         Some(path) => {
             let (check, local) = (calling(path), local("whole"));
@@ -111,29 +110,48 @@ fn build(config: &Config) -> TokenStream {
     };
     quote! {
         fn build(#fields: &mut ::envconf::private::Fields<'_>) -> ::core::option::Option<Self> {
-            #( let #locals = #values; )*
+            #values
             #whole
         }
     }
 }
 
+/// The fields' values as local variables, and what `constructor` makes of them.
+pub(crate) fn built(fields: &Ident, of: &[Field], constructor: &TokenStream) -> (TokenStream, TokenStream) {
+    let locals: Vec<Ident> = (0..of.len()).map(|i| local(&format!("field{i}"))).collect();
+    let names = of.iter().map(|field| &field.ident);
+    // Fields that are skipped have no place in META, by whose order the others are numbered.
+    let mut loaded = 0usize..;
+    let values = of.iter().map(|field| match &field.kind {
+        Kind::Skipped => skipped(&field.ty),
+        _ => loaded.next().map(|index| value(fields, index, field)).unwrap_or_default(),
+    });
+    let values = quote!(#( let #locals = #values; )*);
+    (values, quote!(::core::option::Option::Some(#constructor { #( #names: #locals?, )* })))
+}
+
 /// A local variable. Hygiene keeps it from the user's variables but not from his constants and statics, so it has a
 /// name that nobody has.
-fn local(name: &str) -> Ident {
+pub(crate) fn local(name: &str) -> Ident {
     format_ident!("__{name}", span = Span::mixed_site())
 }
 
 /// What a field's value is built by, `index` being its place in META.
-fn value(fields: &Ident, index: usize, field: &Field) -> TokenStream {
+pub(crate) fn value(fields: &Ident, index: usize, field: &Field) -> TokenStream {
     let ty = &field.ty;
     let value = match &field.kind {
         Kind::Skipped => return TokenStream::new(),
         Kind::Leaf { fallback, reader } => leaf(fields, index, ty, fallback, reader.as_ref()),
         Kind::Flattened(inner) => quote!(::envconf::private::flattened::<#inner>(#fields, #index)),
-        Kind::Nested { inner, optional } => {
-            let function = if *optional { quote!(optional_nested) } else { quote!(nested) };
-            quote!(::envconf::private::#function::<#inner>(#fields, #index))
-        }
+        Kind::Nested(default) => match default {
+            NestedDefault::None => quote!(::envconf::private::nested::<#ty>(#fields, #index)),
+            NestedDefault::Type => {
+                quote!(::envconf::private::nested_or::<#ty>(#fields, #index, ::envconf::private::default_of::<#ty>))
+            }
+            NestedDefault::Function(path) => {
+                quote!(::envconf::private::nested_or::<#ty>(#fields, #index, #path))
+            }
+        },
     };
     match &field.validate {
         None => value,
@@ -165,7 +183,7 @@ fn leaf(fields: &Ident, index: usize, ty: &Type, fallback: &Fallback, reader: Op
 }
 
 /// A closure that calls the function at `path`, which the compiler then blames for a signature that does not fit.
-fn calling(path: &Path) -> TokenStream {
+pub(crate) fn calling(path: &Path) -> TokenStream {
     let span = path.span().resolved_at(Span::mixed_site());
     quote_spanned!(span=> |__value| #path(__value))
 }
@@ -202,6 +220,8 @@ fn meta(config: &Config) -> TokenStream {
             allow_unknown_variables: #allow_unknown_variables,
             validate: #validate,
             fields: &[#(#fields),*],
+            tag: ::core::option::Option::None,
+            variants: &[],
         }
     }
 }
@@ -213,9 +233,9 @@ fn trust(trust: &Trust) -> TokenStream {
 }
 
 /// Only what is not as in `FIELD` is written: the expansion is most of what a derive costs the compiler.
-fn field(field: &Field) -> Option<TokenStream> {
+pub(crate) fn field(field: &Field) -> Option<TokenStream> {
     let (key, segment, ty) = (&field.key.value, field.segment(), written(&field.ty));
-    let shape = shape(&field.kind)?;
+    let shape = shape(field)?;
     let mut members = quote!(key: #key, ty: #ty, shape: #shape, segment: #segment,);
     if !field.aliases.is_empty() {
         let aliases = field.aliases.iter().map(|alias| &alias.value);
@@ -225,9 +245,18 @@ fn field(field: &Field) -> Option<TokenStream> {
         let docs = &field.docs;
         members.extend(quote!(docs: #docs,));
     }
-    if !matches!(field.variable, Variable::Generated) {
+    if let Kind::Nested(_) = &field.kind {
+        let ty = &field.ty;
+        members.extend(quote! {
+            part: ::core::option::Option::Some(<#ty as ::envconf::private::Nested>::PART),
+            variable: ::envconf::private::nested_variable::<#ty>(),
+        });
+    } else if !matches!(field.variable, Variable::Generated) {
         let variable = variable(&field.variable);
         members.extend(quote!(variable: #variable,));
+    }
+    if field.merges {
+        members.extend(quote!(merge: ::envconf::meta::Merge::Keys,));
     }
     if field.secret {
         members.extend(quote!(secret: true,));
@@ -251,16 +280,17 @@ fn field(field: &Field) -> Option<TokenStream> {
 }
 
 /// `None` for a field that is skipped: `META` leaves it out.
-fn shape(kind: &Kind) -> Option<TokenStream> {
-    let variant = match kind {
+fn shape(field: &Field) -> Option<TokenStream> {
+    let variant = match &field.kind {
         Kind::Skipped => return None,
-        Kind::Nested { inner, optional } => {
-            let variant = if *optional { quote!(OptionalNested) } else { quote!(Nested) };
-            let meta = quote!(&<#inner as ::envconf::EncryptedConfig>::META);
-            quote!(#variant(#meta))
+        Kind::Nested(default) => {
+            let (ty, defaulted) = (&field.ty, !matches!(default, NestedDefault::None));
+            return Some(quote!(::envconf::private::shape::<#ty>(#defaulted)));
         }
         Kind::Flattened(inner) => {
-            quote!(Flattened(&<#inner as ::envconf::EncryptedConfig>::META))
+            let span = inner.span().resolved_at(Span::mixed_site());
+            let meta = quote_spanned!(span=> ::envconf::private::flattened_meta::<#inner>());
+            quote!(Flattened(#meta))
         }
         Kind::Leaf { fallback, .. } => match fallback {
             Fallback::Required => quote!(Required),
@@ -306,11 +336,11 @@ fn variable(variable: &Variable) -> TokenStream {
     quote!(::envconf::meta::Variable::#variant)
 }
 
-fn path_as_written(path: &Path) -> String {
+pub(crate) fn path_as_written(path: &Path) -> String {
     crate::text::pretty(path.to_token_stream())
 }
 
-fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
+pub(crate) fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
     match value {
         Some(value) => quote!(::core::option::Option::Some(#value)),
         None => quote!(::core::option::Option::None),

@@ -4,12 +4,14 @@ mod attr;
 mod bare_duration;
 mod check;
 mod crate_path;
+mod enums;
 mod errors;
 mod expand;
 mod expression;
 mod model;
 mod parse;
 mod serde_attributes;
+mod shape;
 mod text;
 // The library's parser, for the test that compares it with ours: a proc macro cannot share code with its library.
 #[cfg(test)]
@@ -26,13 +28,23 @@ use crate::errors::Errors;
 pub fn encrypted_config(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     let errors = Errors::default();
-    let config = parse::config(&input, &errors);
-    if let Some(config) = &config {
-        check::config(config, &errors);
-    }
-    let path = config.as_ref().and_then(|config| config.crate_path.clone());
-    let expanded = match (config, errors.finish()) {
-        (Some(config), None) => expand::config(&config),
+    let (expanded, path) = match &input.data {
+        syn::Data::Enum(data) => {
+            let config = enums::parse(&input, data, &errors);
+            let path = config.as_ref().and_then(|config| config.crate_path.clone());
+            (config.map(|config| enums::expand(&config)), path)
+        }
+        _ => {
+            let config = parse::config(&input, &errors);
+            if let Some(config) = &config {
+                check::config(config, &errors);
+            }
+            let path = config.as_ref().and_then(|config| config.crate_path.clone());
+            (config.map(|config| expand::config(&config)), path)
+        }
+    };
+    let expanded = match (expanded, errors.finish()) {
+        (Some(expanded), None) => expanded,
         (_, errors) => expand::stub(&input, errors),
     };
     match path {

@@ -41,6 +41,8 @@ pub(crate) struct Field {
     pub(crate) kind: Kind,
     pub(crate) variable: Variable,
     pub(crate) secret: bool,
+    /// Whether layers are merged key by key.
+    pub(crate) merges: bool,
     pub(crate) allow_unknown_fields: bool,
     /// `validate = …`, and whether the type is an `Option`, of which only what is in it is looked at.
     pub(crate) validate: Option<(Path, bool)>,
@@ -53,12 +55,22 @@ pub(crate) struct Field {
 pub(crate) enum Kind {
     /// A value of its type, by serde or the function of `deserialize_with`.
     Leaf { fallback: Fallback, reader: Option<Path> },
-    /// Another derived struct, `inner` being its type without `Option`.
-    Nested { inner: Type, optional: bool },
+    /// Another derived type, or a list or map of one.
+    Nested(NestedDefault),
     /// Another derived struct, whose fields' keys are in the same table.
     Flattened(Type),
     /// Nowhere: its type's default.
     Skipped,
+}
+
+/// What a field with `nested` is that nothing gives.
+pub(crate) enum NestedDefault {
+    /// What its own fields have.
+    None,
+    /// `default`
+    Type,
+    /// `default_with = …`
+    Function(Path),
 }
 
 /// What a leaf is that nothing gives.

@@ -13,8 +13,11 @@ use syn::{
 
 use crate::attr::{self, Item, Items, Value};
 use crate::errors::Errors;
-use crate::model::{Config, Fallback, Field, Kind, Literal, Spanned, Trust, Variable, plain_name};
+use crate::model::{
+    Config, Fallback, Field, Kind, Literal, NestedDefault, Spanned, Trust, Variable, plain_name,
+};
 use crate::serde_attributes::{self, Place};
+use crate::shape;
 use crate::text::{self, Spell};
 use crate::{bare_duration, check, crate_path};
 
@@ -24,7 +27,7 @@ pub(crate) fn config(input: &DeriveInput, errors: &Errors) -> Option<Config> {
     refuse_lifetimes(input, errors);
     let ignores_serde = items.has("ignore_serde");
     if !ignores_serde {
-        serde_attributes::refuse(&input.attrs, Place::Container, errors);
+        serde_attributes::refuse(&input.attrs, Place::Struct, errors);
     }
     let spell = case(&items, errors);
     let fields = named_fields(input, errors)?;
@@ -74,7 +77,7 @@ fn named_fields<'a>(input: &'a DeriveInput, errors: &Errors) -> Option<Vec<(&'a 
     None
 }
 
-fn refuse_lifetimes(input: &DeriveInput, errors: &Errors) {
+pub(crate) fn refuse_lifetimes(input: &DeriveInput, errors: &Errors) {
     for param in &input.generics.params {
         if let GenericParam::Lifetime(param) = param {
             errors.at(param.span(), "a configuration owns its values: use `String` where this borrows");
@@ -82,7 +85,13 @@ fn refuse_lifetimes(input: &DeriveInput, errors: &Errors) {
     }
 }
 
-fn field(ident: &Ident, syntax: &syn::Field, spell: Spell, ignores_serde: bool, errors: &Errors) -> Field {
+pub(crate) fn field(
+    ident: &Ident,
+    syntax: &syn::Field,
+    spell: Spell,
+    ignores_serde: bool,
+    errors: &Errors,
+) -> Field {
     let items = attr::read(&syntax.attrs, &attr::FIELD, &attr::STRUCT, errors);
     if !ignores_serde && !items.has("ignore_serde") {
         serde_attributes::refuse(&syntax.attrs, Place::Field, errors);
@@ -108,7 +117,8 @@ fn field(ident: &Ident, syntax: &syn::Field, spell: Spell, ignores_serde: bool, 
         docs: docs(&syntax.attrs),
         kind: kind(ty, &items, errors),
         variable: variable(&items, errors),
-        secret: items.has("secret") || is_secret(ty),
+        secret: items.has("secret") || shape::is_secret(ty),
+        merges: merges(ty, &items, errors),
         allow_unknown_fields: items.has("allow_unknown_fields"),
         validate: items.path("validate").map(|path| (path.clone(), within_option(ty).is_some())),
         example: items.literal("example").cloned(),
@@ -126,7 +136,7 @@ fn kind(ty: &Type, items: &Items, errors: &Errors) -> Kind {
     }
     let inner = within_option(ty);
     if items.has("nested") {
-        return Kind::Nested { inner: inner.unwrap_or(ty).clone(), optional: inner.is_some() };
+        return Kind::Nested(nested_default(ty, items, errors));
     }
     if items.has("flatten") {
         if inner.is_some() {
@@ -156,6 +166,40 @@ fn kind(ty: &Type, items: &Items, errors: &Errors) -> Kind {
     Kind::Leaf { fallback, reader }
 }
 
+/// The default of a list or map of derived types. A derived type's own is that of its fields.
+fn nested_default(ty: &Type, items: &Items, errors: &Errors) -> NestedDefault {
+    let Some(item) = items.get("default").or(items.get("default_with")) else { return NestedDefault::None };
+    if !shape::is_list_or_map(ty) {
+        let why = "a nested struct's defaults are those of its own fields";
+        errors.at(item.span, format!("`{}` does not go with `nested`: {why}", item.name));
+    }
+    match &item.value {
+        Value::Nothing => NestedDefault::Type,
+        Value::Path(path) if item.name == "default_with" => NestedDefault::Function(path.clone()),
+        _ => {
+            if shape::is_list_or_map(ty) {
+                let why = "a list or map of derived types has no literal: write `default` or `default_with`";
+                errors
+                    .at(item.span, format!("`{}` with a value does not go with `nested`: {why}", item.name));
+            }
+            NestedDefault::Type
+        }
+    }
+}
+
+/// Whether a stronger layer replaces the entries that it has, and not the whole value.
+fn merges(ty: &Type, items: &Items, errors: &Errors) -> bool {
+    match items.string("merge") {
+        None => items.has("nested") || shape::is_map(ty),
+        Some(Spanned { value: "keys", .. }) => true,
+        Some(Spanned { value: "replace", .. }) => false,
+        Some(other) => {
+            errors.at(other.span, "`merge` is \"keys\" or \"replace\"");
+            false
+        }
+    }
+}
+
 fn variable(items: &Items, errors: &Errors) -> Variable {
     if let Some(name) = items.string("env") {
         if !text::is_variable(name.value) {
@@ -173,7 +217,7 @@ fn variable(items: &Items, errors: &Errors) -> Variable {
     if none { Variable::Forbidden } else { Variable::Generated }
 }
 
-fn case(items: &Items, errors: &Errors) -> Spell {
+pub(crate) fn case(items: &Items, errors: &Errors) -> Spell {
     let Some(wanted) = items.string("rename_all") else { return str::to_owned };
     match text::CASES.iter().find(|(name, _)| *name == wanted.value) {
         Some((_, spell)) => *spell,
@@ -298,7 +342,7 @@ fn deadline(items: &Items, errors: &Errors) -> Option<Duration> {
 }
 
 /// The doc comment without the space that every line of it begins with.
-fn docs(attributes: &[Attribute]) -> String {
+pub(crate) fn docs(attributes: &[Attribute]) -> String {
     let line = |attribute: &Attribute| match &attribute.meta {
         Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
@@ -314,7 +358,7 @@ fn docs(attributes: &[Attribute]) -> String {
 }
 
 /// Types that came through a macro are in invisible groups.
-fn ungrouped(ty: &Type) -> &Type {
+pub(crate) fn ungrouped(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => ungrouped(&group.elem),
         Type::Paren(paren) => ungrouped(&paren.elem),
@@ -323,7 +367,7 @@ fn ungrouped(ty: &Type) -> &Type {
 }
 
 /// The `T` of an `Option<T>`, told by the path's last segment: a macro sees no further.
-fn within_option(ty: &Type) -> Option<&Type> {
+pub(crate) fn within_option(ty: &Type) -> Option<&Type> {
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last().filter(|last| last.ident == "Option")?;
     match &last.arguments {
@@ -332,18 +376,6 @@ fn within_option(ty: &Type) -> Option<&Type> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-/// secrecy's types, by their names, also within `Option`.
-fn is_secret(ty: &Type) -> bool {
-    match within_option(ty).unwrap_or(ty) {
-        Type::Path(path) => path
-            .path
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "SecretString" || last.ident == "SecretBox"),
-        _ => false,
     }
 }
 

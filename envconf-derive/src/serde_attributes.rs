@@ -10,7 +10,9 @@ use crate::errors::Errors;
 /// Where an attribute stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    Container,
+    Struct,
+    Enum,
+    Variant,
     Field,
 }
 
@@ -54,26 +56,38 @@ fn ours(item: &SerdeItem, place: Place) -> Option<String> {
     };
     let text = item.text.as_deref();
     match (place, item.name.as_str()) {
-        (Place::Field, "rename" | "alias") | (Place::Container, "rename_all") => same(),
+        (Place::Field | Place::Variant, "rename" | "alias")
+        | (Place::Struct | Place::Enum | Place::Variant, "rename_all")
+        | (Place::Enum, "tag") => same(),
+        (Place::Enum, "rename_all_fields") => {
+            Some("write #[envconf(rename_all = \"…\")] on the variants".to_owned())
+        }
+        (Place::Enum, "content") => Some(
+            "#[envconf(tag = \"…\")] has the fields beside the tag, not in a table of their own".to_owned(),
+        ),
+        (
+            Place::Variant,
+            "skip" | "skip_deserializing" | "other" | "untagged" | "with" | "deserialize_with",
+        ) => Some("a variant is named, and its fields are read one by one".to_owned()),
         (Place::Field, "default") => match text {
             Some(path) => write(format!("default_with = {path}")),
             None => write("default".to_owned()),
         },
-        (Place::Container, "default") => Some("write #[envconf(default = …)] on the fields".to_owned()),
+        (Place::Struct, "default") => Some("write #[envconf(default = …)] on the fields".to_owned()),
         (Place::Field, "flatten") => write("flatten".to_owned()),
         (Place::Field, "skip" | "skip_deserializing") => write("skip".to_owned()),
         (Place::Field, "with") => write(format!("deserialize_with = {}::deserialize", text.unwrap_or("…"))),
         (Place::Field, "deserialize_with") => write(format!("deserialize_with = {}", text.unwrap_or("…"))),
-        (Place::Container, "tag" | "content") => {
+        (Place::Struct, "tag" | "content") => {
             Some("a struct has no tag; an enum has one with #[envconf(tag = \"…\")]".to_owned())
         }
-        (Place::Container, "untagged") => Some(
+        (Place::Struct | Place::Enum, "untagged") => Some(
             "a type whose form tells its variant derives serde's Deserialize alone, and is a leaf".to_owned(),
         ),
-        (Place::Container, "from" | "try_from") => {
-            Some("judge the struct with #[envconf(validate = path::to::function)]".to_owned())
+        (Place::Struct | Place::Enum, "from" | "try_from") => {
+            Some("judge the value with #[envconf(validate = path::to::function)]".to_owned())
         }
-        (Place::Container, "transparent") => Some(
+        (Place::Struct, "transparent") => Some(
             "a type with a value in place of fields derives serde's Deserialize alone, and is a leaf"
                 .to_owned(),
         ),

@@ -39,6 +39,23 @@ pub(crate) fn config_name(type_name: &str) -> String {
     kebab(stem.filter(|stem| !stem.is_empty()).unwrap_or(type_name))
 }
 
+/// serde's snake_case of a variant: `InMemory` becomes `in_memory`, and `S3` becomes `s3`.
+pub(crate) fn snake_case(name: &str) -> String {
+    let mut out = String::new();
+    for (i, c) in name.char_indices() {
+        if i > 0 && c.is_uppercase() {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+/// The part of a variable's name: `InMemory` becomes `IN_MEMORY`.
+pub(crate) fn upper_snake(name: &str) -> String {
+    kebab(name).replace('-', "_").to_uppercase()
+}
+
 /// `HTTPServer2` becomes `http-server2`.
 fn kebab(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
@@ -181,6 +198,15 @@ mod tests {
         ] {
             assert_eq!(config_name(type_name), name);
         }
+    }
+
+    #[test]
+    fn variants_are_spelled_as_serde_and_variables_are() {
+        assert_eq!([snake_case("InMemory"), snake_case("S3")], ["in_memory", "s3"]);
+        assert_eq!(
+            ["InMemory", "S3", "AwsS3", "HTTPServer", "type"].map(upper_snake),
+            ["IN_MEMORY", "S3", "AWS_S3", "HTTP_SERVER", "TYPE"]
+        );
     }
 
     #[test]

@@ -35,8 +35,12 @@ pub struct Meta {
     pub allow_unknown_variables: bool,
     /// The function of the attribute `validate`, as written.
     pub validate: Option<&'static str>,
-    /// The fields in the order of the struct, without those that are skipped.
+    /// The fields in the order of the struct, without those that are skipped. None for an enum.
     pub fields: &'static [Field],
+    /// The key that names the variant of an internally tagged enum, as a field of type text.
+    pub tag: Option<&'static Field>,
+    /// The variants of an enum; none for a struct.
+    pub variants: &'static [Variant],
 }
 
 /// The trusted keys of one environment, or of all.
@@ -61,6 +65,10 @@ pub struct Field {
     pub ty: &'static str,
     /// Where the value comes from when nothing gives one, or the nested struct.
     pub shape: Shape,
+    /// The type of a field with `nested`.
+    pub part: Option<NestedType>,
+    /// What a stronger layer does to the value of a weaker one.
+    pub merge: Merge,
     /// The Rust name in upper case: the field's part of generated variable names.
     pub segment: &'static str,
     /// The environment variable.
@@ -94,6 +102,52 @@ pub enum Shape {
     OptionalNested(&'static Meta),
     /// Another derived struct, whose fields are as those of this one: `flatten`.
     Flattened(&'static Meta),
+    /// A list, a map or an enum of derived types, or an `Option` of one; [`Field::part`] has its type.
+    Composed {
+        /// Whether the field has a value where no source gives one: `default`, `default_with`, or an `Option`.
+        defaulted: bool,
+    },
+}
+
+/// The type of a field with `nested`, down to the derived types in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NestedType {
+    /// A derived struct.
+    Section(&'static Meta),
+    /// A derived enum.
+    Variants(&'static Meta),
+    /// `Option` of one.
+    Optional(&'static NestedType),
+    /// `Vec` of one.
+    List(&'static NestedType),
+    /// `BTreeMap` or `HashMap` from text to one.
+    Map(&'static NestedType),
+}
+
+/// A variant of an enum that derives `EncryptedConfig`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Variant {
+    /// The name in the content: the variant's name, or what `rename` or `rename_all` makes of it.
+    pub key: &'static str,
+    /// Further names that are read in its place.
+    pub aliases: &'static [&'static str],
+    /// The doc comment.
+    pub docs: &'static str,
+    /// The Rust name in upper snake case: the variant's part of generated variable names.
+    pub segment: &'static str,
+    /// Whether this variant counts where no source names one.
+    pub is_default: bool,
+    /// The fields, or the type that the variant is around. `None` for a unit variant.
+    pub content: Option<NestedType>,
+}
+
+/// What a stronger layer does to the value of a weaker one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// It replaces the value as a whole.
+    Replace,
+    /// It replaces the entries that it has, key by key.
+    Keys,
 }
 
 impl Shape {
@@ -101,9 +155,82 @@ impl Shape {
     pub fn nested(&self) -> Option<&'static Meta> {
         match self {
             Self::Nested(meta) | Self::OptionalNested(meta) | Self::Flattened(meta) => Some(meta),
-            Self::Required | Self::Optional | Self::Defaulted(_) => None,
+            Self::Required | Self::Optional | Self::Defaulted(_) | Self::Composed { .. } => None,
         }
     }
+}
+
+impl NestedType {
+    /// The derived types directly in this one, `Option`, lists and maps left aside.
+    pub(crate) fn meta(self) -> &'static Meta {
+        match self {
+            Self::Section(meta) | Self::Variants(meta) => meta,
+            Self::Optional(inner) | Self::List(inner) | Self::Map(inner) => inner.meta(),
+        }
+    }
+
+    /// The type without `Option`s around it.
+    pub(crate) fn without_options(self) -> Self {
+        match self {
+            Self::Optional(inner) => inner.without_options(),
+            other => other,
+        }
+    }
+
+    /// Whether a field of this type has no variable of its own, because only its fields have: a struct.
+    pub(crate) fn is_section(self) -> bool {
+        matches!(self.without_options(), Self::Section(_))
+    }
+
+    fn collect_leaves(self, steps: &mut Vec<TypeStep>, leaves: &mut Vec<Leaf>) {
+        let (step, inner) = match self {
+            Self::Section(meta) => return meta.collect_leaves(steps, leaves),
+            Self::Optional(inner) => return inner.collect_leaves(steps, leaves),
+            Self::Variants(meta) => {
+                leaves.extend(meta.tag.map(|field| Leaf { parents: steps.clone(), field }));
+                for variant in meta.variants {
+                    let Some(content) = variant.content else { continue };
+                    if meta.tag.is_none() {
+                        steps.push(TypeStep::Variant(variant));
+                    }
+                    content.collect_leaves(steps, leaves);
+                    if meta.tag.is_none() {
+                        steps.pop();
+                    }
+                }
+                return;
+            }
+            Self::List(inner) => (TypeStep::AnyItem, inner),
+            Self::Map(inner) => (TypeStep::AnyKey, inner),
+        };
+        steps.push(step);
+        inner.collect_leaves(steps, leaves);
+        steps.pop();
+    }
+}
+
+impl Variant {
+    /// The names that the content may give it.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.key).chain(self.aliases.iter().copied())
+    }
+}
+
+/// One step of the way from the configuration's root to a value.
+#[derive(Clone, Debug)]
+pub(crate) enum TypeStep {
+    /// Into the table of a nested field.
+    Field(&'static Field),
+    /// Into an item of a list.
+    Item(usize),
+    /// Into the value of a map's key.
+    Key(String),
+    /// Into whichever item of a list.
+    AnyItem,
+    /// Into the value of whichever key of a map.
+    AnyKey,
+    /// Into the content of an externally tagged variant.
+    Variant(&'static Variant),
 }
 
 /// The default of a field.
@@ -145,10 +272,10 @@ pub enum Variable {
     Forbidden,
 }
 
-/// A leaf of a type: a field that is no nested struct, and the fields that lead to it.
+/// A value that a variable can give: a field that is not a nested struct, and the way to it.
 #[derive(Clone, Debug)]
 pub struct Leaf {
-    parents: Vec<&'static Field>,
+    parents: Vec<TypeStep>,
     field: &'static Field,
 }
 
@@ -168,12 +295,15 @@ impl Meta {
         allow_unknown_variables: false,
         validate: None,
         fields: &[],
+        tag: None,
+        variants: &[],
     };
 
-    /// All leaves, those of nested structs included, in the order of the struct.
+    /// All leaves, those of nested structs included, in the order of the struct. A list, a map or an enum is a leaf, and
+    /// so is what is in it: `*` stands for an index or a key in its path and its variable.
     pub fn leaves(&'static self) -> Vec<Leaf> {
         let mut leaves = Vec::new();
-        self.collect_leaves(&mut Vec::new(), &mut leaves);
+        self.part().collect_leaves(&mut Vec::new(), &mut leaves);
         leaves
     }
 
@@ -181,6 +311,11 @@ impl Meta {
     pub(crate) fn reads_variable(&'static self, name: &str) -> bool {
         let is_of = |variable: String| variable == name || name.strip_suffix("_FILE") == Some(&*variable);
         self.leaves().iter().filter_map(|leaf| leaf.variable(self.env_prefix)).any(is_of)
+    }
+
+    /// The type that this describes.
+    pub(crate) const fn part(&'static self) -> NestedType {
+        if self.variants.is_empty() { NestedType::Section(self) } else { NestedType::Variants(self) }
     }
 
     /// The fields whose keys are in this struct's table: those of flattened structs in their places.
@@ -192,18 +327,19 @@ impl Meta {
         self.fields.iter().flat_map(own).collect()
     }
 
-    fn collect_leaves(&'static self, parents: &mut Vec<&'static Field>, leaves: &mut Vec<Leaf>) {
+    fn collect_leaves(&'static self, parents: &mut Vec<TypeStep>, leaves: &mut Vec<Leaf>) {
         for field in self.fields {
-            match field.shape {
-                Shape::Flattened(meta) => meta.collect_leaves(parents, leaves),
-                Shape::Required | Shape::Optional | Shape::Defaulted(_) => {
-                    leaves.push(Leaf { parents: parents.clone(), field });
-                }
-                Shape::Nested(meta) | Shape::OptionalNested(meta) => {
-                    parents.push(field);
-                    meta.collect_leaves(parents, leaves);
-                    parents.pop();
-                }
+            if let Shape::Flattened(meta) = field.shape {
+                meta.collect_leaves(parents, leaves);
+                continue;
+            }
+            if !field.part.is_some_and(NestedType::is_section) {
+                leaves.push(Leaf { parents: parents.clone(), field });
+            }
+            if let Some(part) = field.part {
+                parents.push(TypeStep::Field(field));
+                part.collect_leaves(parents, leaves);
+                parents.pop();
             }
         }
     }
@@ -217,6 +353,8 @@ impl Field {
         docs: "",
         ty: "any value",
         shape: Shape::Required,
+        part: None,
+        merge: Merge::Replace,
         segment: "",
         variable: Variable::Generated,
         secret: false,
@@ -239,14 +377,8 @@ impl Field {
 
 impl Leaf {
     /// The leaf `field` below `parents`, outermost first.
-    pub(crate) fn new(parents: &[&'static Field], field: &'static Field) -> Self {
+    pub(crate) fn new(parents: &[TypeStep], field: &'static Field) -> Self {
         Self { parents: parents.to_vec(), field }
-    }
-
-    /// The same leaf seen from further out: `field` below `parents` is the struct that it belongs to.
-    pub(crate) fn below(mut self, parents: &[&'static Field], field: &'static Field) -> Self {
-        self.parents.splice(0..0, parents.iter().copied().chain([field]));
-        self
     }
 
     /// The field itself.
@@ -254,7 +386,7 @@ impl Leaf {
         self.field
     }
 
-    /// The dotted path of its keys, such as `database.pool_size`.
+    /// The dotted path of its keys, such as `database.pool_size`, `nodes[*].id` or `peers.*.host`.
     pub fn path(&self) -> String {
         path_of_key(&self.parents, self.field.key)
     }
@@ -279,24 +411,54 @@ impl Leaf {
 
     /// The generated name without a prefix: `DATABASE__POOL_SIZE`.
     pub(crate) fn segments(&self) -> String {
-        let mut segments: Vec<&str> = self.parents.iter().map(|field| field.segment).collect();
-        segments.push(self.field.segment);
-        segments.join("__")
+        let mut segments = segments_below(&self.parents);
+        segments.push_str(self.field.segment);
+        segments
     }
 }
 
 /// The dotted path of `key` below `parents`.
-pub(crate) fn path_of_key(parents: &[&'static Field], key: &str) -> String {
+pub(crate) fn path_of_key(parents: &[TypeStep], key: &str) -> String {
     let mut path = path_of(parents);
-    if !path.is_empty() {
-        path.push('.');
-    }
-    path.push_str(&segment(key));
+    push_key(&mut path, &segment(key));
     path
 }
 
-/// The dotted path of the struct below `parents`; empty for the outermost.
-pub(crate) fn path_of(parents: &[&'static Field]) -> String {
-    let keys: Vec<_> = parents.iter().map(|parent| segment(parent.key)).collect();
-    keys.join(".")
+/// The dotted path that `steps` lead to; empty for the root.
+pub(crate) fn path_of(steps: &[TypeStep]) -> String {
+    let mut path = String::new();
+    for step in steps {
+        match step {
+            TypeStep::Field(field) => push_key(&mut path, &segment(field.key)),
+            TypeStep::Key(key) => push_key(&mut path, &segment(key)),
+            TypeStep::Variant(variant) => push_key(&mut path, &segment(variant.key)),
+            TypeStep::AnyKey => push_key(&mut path, "*"),
+            TypeStep::Item(index) => path.push_str(&format!("[{index}]")),
+            TypeStep::AnyItem => path.push_str("[*]"),
+        }
+    }
+    path
+}
+
+fn push_key(path: &mut String, key: &str) {
+    if !path.is_empty() {
+        path.push('.');
+    }
+    path.push_str(key);
+}
+
+/// What the generated names of everything below `steps` begin with, the prefix aside: `DATABASE__`, or nothing.
+pub(crate) fn segments_below(steps: &[TypeStep]) -> String {
+    let mut segments = String::new();
+    for step in steps {
+        match step {
+            TypeStep::Field(field) => segments.push_str(field.segment),
+            TypeStep::Key(key) => segments.push_str(&key.to_uppercase()),
+            TypeStep::Variant(variant) => segments.push_str(variant.segment),
+            TypeStep::Item(index) => segments.push_str(&index.to_string()),
+            TypeStep::AnyKey | TypeStep::AnyItem => segments.push('*'),
+        }
+        segments.push_str("__");
+    }
+    segments
 }

@@ -7,7 +7,7 @@ use envconf::{EncryptedConfig, Loader};
 use crate::freed::{self, LOOKS, SEARCHER, WIPES};
 use crate::needles::{Needle, Searcher};
 use crate::scan;
-use crate::types::{App, Buffered};
+use crate::types::{App, Buffered, Shapes};
 
 /// What the child is told, in its environment.
 pub const NEEDLES: &str = "ENVCONF_MEMORY_NEEDLES";
@@ -18,6 +18,7 @@ pub const VARIABLES: &str = "ENVCONF_MEMORY_VARIABLES";
 /// Lines of a name, a masked value and its mask.
 pub const SECRET_VARIABLES: &str = "ENVCONF_MEMORY_SECRET_VARIABLES";
 pub const BUFFERED: &str = "ENVCONF_MEMORY_BUFFERED";
+pub const SHAPES: &str = "ENVCONF_MEMORY_SHAPES";
 pub const ASYNC: &str = "ENVCONF_MEMORY_ASYNC";
 pub const WIPING: &str = "ENVCONF_MEMORY_WIPING";
 pub const FAILS: &str = "ENVCONF_MEMORY_FAILS";
@@ -31,6 +32,8 @@ pub fn run() {
     tell("before");
     if std::env::var_os(BUFFERED).is_some() {
         load::<Buffered>()
+    } else if std::env::var_os(SHAPES).is_some() {
+        load::<Shapes>()
     } else {
         load::<App>()
     }

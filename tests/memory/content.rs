@@ -2,7 +2,7 @@
 
 use envconf::ContentType;
 
-use crate::types::{BUFFERED, SECRETS};
+use crate::types::{BUFFERED, SECRETS, SHAPES};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Syntax {
@@ -71,6 +71,32 @@ impl Syntax {
                      database:\n  password: {quote}{password}{quote}\n  replica: {quote}{replica}{quote}\n"
                 )
             }
+        }
+    }
+
+    /// Content for `Shapes`, as JSON, TOML or dotenv.
+    pub fn shapes(self, canaries: &[String]) -> String {
+        let canaries: Vec<_> = canaries.iter().map(|canary| self.written(canary)).collect();
+        let canaries: &[String; SHAPES.len()] = canaries.as_slice().try_into().unwrap();
+        let [nodes, peers, deep, tagged, tuple, array, options, labels] = canaries;
+        match self {
+            Self::Toml | Self::TomlEscapes => format!(
+                "tuple = [1, \"{tuple}\"]\narray = [\"{array}\"]\noptions = [\"{options}\"]\n\
+                 tagged = {{ type = \"vault\", token = \"{tagged}\" }}\nlabels.a = \"{labels}\"\n\
+                 deep = [{{ a = {{ token = \"{deep}\" }} }}]\n\
+                 [[nodes]]\ntoken = \"{nodes}\"\n[peers.a]\ntoken = \"{peers}\"\n"
+            ),
+            Self::Dotenv => format!(
+                "TUPLE=[1, \"{tuple}\"]\nARRAY=[\"{array}\"]\nOPTIONS=[\"{options}\"]\nTAGGED__TYPE=vault\n\
+                 TAGGED__TOKEN={tagged}\nLABELS__A={labels}\nDEEP=[{{\"a\": {{\"token\": \"{deep}\"}}}}]\n\
+                 NODES__0__TOKEN={nodes}\nPEERS__A__TOKEN={peers}\n"
+            ),
+            _ => format!(
+                "{{\"tuple\":[1,\"{tuple}\"],\"array\":[\"{array}\"],\"options\":[\"{options}\"],\
+                 \"tagged\":{{\"type\":\"vault\",\"token\":\"{tagged}\"}},\"labels\":{{\"a\":\"{labels}\"}},\
+                 \"deep\":[{{\"a\":{{\"token\":\"{deep}\"}}}}],\
+                 \"nodes\":[{{\"token\":\"{nodes}\"}}],\"peers\":{{\"a\":{{\"token\":\"{peers}\"}}}}}}"
+            ),
         }
     }
 

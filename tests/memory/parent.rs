@@ -16,7 +16,7 @@ use crate::child;
 use crate::common;
 use crate::content::Syntax;
 use crate::needles::Needle;
-use crate::types::{BUFFERED, SECRETS};
+use crate::types::{BUFFERED, SECRETS, SHAPES};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Key {
@@ -44,6 +44,7 @@ pub struct Case {
     in_async: bool,
     wiping: bool,
     buffered: bool,
+    shapes: bool,
     /// A field comes from a variable.
     overridden: bool,
     /// The load fails: the content is broken, or lacks a field.
@@ -79,6 +80,7 @@ impl Case {
             in_async: false,
             wiping: false,
             buffered: false,
+            shapes: false,
             overridden: false,
             broken: false,
             lacking: false,
@@ -88,6 +90,11 @@ impl Case {
     /// Content for `Buffered`, always JSON.
     pub fn buffered(self) -> Self {
         Self { buffered: true, ..self }
+    }
+
+    /// Content for `Shapes`.
+    pub fn shapes(self) -> Self {
+        Self { shapes: true, ..self }
     }
 
     pub fn overridden(self) -> Self {
@@ -123,12 +130,19 @@ impl Case {
     /// What was seen of each needle.
     pub fn run(&self) -> Vec<Seen> {
         let sandbox = Sandbox::new();
-        let names = if self.buffered { &BUFFERED[..] } else { &SECRETS[..] };
+        let names = match (self.buffered, self.shapes) {
+            (true, _) => &BUFFERED[..],
+            (_, true) => &SHAPES[..],
+            _ => &SECRETS[..],
+        };
         let canaries: Vec<String> = names.iter().map(|_| canary()).collect();
         let mut needles: Vec<_> =
             names.iter().zip(&canaries).map(|(name, canary)| Needle::text(name, canary)).collect();
-        let mut content =
-            if self.buffered { self.syntax.buffered(&canaries) } else { self.syntax.app(&canaries) };
+        let mut content = match (self.buffered, self.shapes) {
+            (true, _) => self.syntax.buffered(&canaries),
+            (_, true) => self.syntax.shapes(&canaries),
+            _ => self.syntax.app(&canaries),
+        };
         if self.lacking {
             content = content.replace("password", "pasword");
         }
@@ -206,7 +220,26 @@ impl Case {
                 _ => child.variables.push(("ENVCONF_KEY_FILE".into(), file.to_owned())),
             }
         }
-        if self.overridden {
+        if self.overridden && self.shapes {
+            let given = [
+                ("APP__NODES__0__TOKEN", "field:nodes", ""),
+                ("APP__NODES__1__TOKEN", "", ""),
+                ("APP__PEERS", "field:peers", "{\"a\": {\"token\": \"@\"}}"),
+                ("APP__PEERS__B__TOKEN", "", ""),
+                ("APP__TAGGED__TOKEN", "field:tagged", ""),
+                ("APP__LABELS__B", "", ""),
+                ("APP__LABELS__A", "field:labels", ""),
+            ];
+            for (variable, outweighed, written) in given {
+                let value = canary();
+                for needle in needles.iter_mut().filter(|needle| needle.name == outweighed) {
+                    needle.name = format!("outweighed:{outweighed}");
+                }
+                needles.push(Needle::text(&format!("field:{variable}"), &value));
+                let text = if written.is_empty() { value } else { written.replace('@', &value) };
+                child.secrets.push(Needle::masked(variable, &text));
+            }
+        } else if self.overridden {
             let (first, second) = (canary(), canary());
             for needle in &mut needles {
                 if ["field:password", "field:list"].contains(&needle.name.as_str()) {
@@ -255,6 +288,7 @@ impl Case {
         command.env(child::TRUST, &told.trust).env(child::VARIABLES, lines.join("\n"));
         command.env(child::SECRET_VARIABLES, Needle::write(&told.secrets));
         for (name, is_set) in [
+            (child::SHAPES, self.shapes),
             (child::ASYNC, self.in_async),
             (child::WIPING, self.wiping),
             (child::BUFFERED, self.buffered),

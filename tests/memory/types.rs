@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "what is loaded is looked for in memory, not in its fields")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use envconf::{EncryptedConfig, SecretString, secrecy::SecretBox};
 use serde::Deserialize;
@@ -75,3 +75,46 @@ pub enum Tagged {
 
 /// What is in its content.
 pub const BUFFERED: [&str; 4] = ["field:untagged", "field:flattened", "field:tagged", "field:text"];
+
+/// Secrets in lists, maps, options and enums of derived types, and in leaves of every shape.
+#[derive(EncryptedConfig)]
+#[envconf(name = "app", env_prefix = "APP")]
+pub struct Shapes {
+    #[envconf(nested)]
+    pub nodes: Vec<Node>,
+    #[envconf(nested)]
+    pub peers: HashMap<String, Node>,
+    #[envconf(nested)]
+    pub deep: Option<Vec<BTreeMap<String, Option<Box<Node>>>>>,
+    #[envconf(nested)]
+    pub tagged: Store,
+    pub tuple: (u8, SecretString),
+    pub array: [SecretString; 1],
+    pub options: Option<Vec<SecretString>>,
+    pub labels: HashMap<String, SecretString>,
+}
+
+#[derive(EncryptedConfig)]
+pub struct Node {
+    #[envconf(default = 1)]
+    pub id: u8,
+    pub token: SecretString,
+}
+
+#[derive(EncryptedConfig)]
+#[envconf(tag = "type", rename_all = "lowercase")]
+pub enum Store {
+    Vault { token: SecretString },
+}
+
+/// What is in its content.
+pub const SHAPES: [&str; 8] = [
+    "field:nodes",
+    "field:peers",
+    "field:deep",
+    "field:tagged",
+    "field:tuple",
+    "field:array",
+    "field:options",
+    "field:labels",
+];

@@ -493,7 +493,7 @@ impl fmt::Display for Problem {
             }
             Complaint::Unknown { suggestion } => {
                 f.write_str(match self.origin {
-                    Some(Origin::Variable(_)) => "no field has this name",
+                    Some(Origin::Variable(_)) if self.path.is_empty() => "no field has this name",
                     _ => "no such key",
                 })?;
                 if let Some(suggestion) = suggestion {
@@ -550,6 +550,8 @@ pub enum Origin {
         /// The file it names.
         file: PathBuf,
     },
+    /// The program itself, by [`Loader::set`](crate::Loader::set).
+    Program,
     /// The default that the field's attribute gives.
     Default,
 }
@@ -567,6 +569,7 @@ impl fmt::Display for Origin {
             Self::VariableFile { variable, file } => {
                 write!(f, "variable {}, file {}", escape(variable), escape(&file.to_string_lossy()))
             }
+            Self::Program => f.write_str("given by the program"),
             Self::Default => f.write_str("the attribute's default"),
         }
     }

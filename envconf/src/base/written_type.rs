@@ -107,6 +107,11 @@ pub(crate) fn key(written: &str) -> Option<&str> {
     arguments.first().copied().filter(|_| MAPS.contains(&name))
 }
 
+/// How many maps are directly in each other, this one included: at least 1.
+pub(crate) fn map_levels(written: &str) -> usize {
+    1 + value(written).filter(|inner| value(inner).is_some()).map_or(0, map_levels)
+}
+
 /// The last segment of a path and its arguments.
 fn parts(ty: &str) -> (&str, Vec<&str>) {
     let (path, arguments) = match ty.split_once('<') {
@@ -189,5 +194,7 @@ mod tests {
         let map = "Option<HashMap<String, Vec<(u8, [i64; 4])>>>";
         assert_eq!(value(map), Some("Vec<(u8, [i64; 4])>"));
         assert_eq!((value("Vec<u8>"), value("Server")), (None, None));
+        assert_eq!(map_levels("HashMap<String, BTreeMap<String, u8>>"), 2);
+        assert_eq!(map_levels("Labels"), 1);
     }
 }

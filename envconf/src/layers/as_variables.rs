@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use zeroize::Zeroizing;
 
-use super::fields::Document;
+use super::document::Document;
 use super::report::Provenance;
 use super::untyped::{for_each_leaf, refuse_long_paths};
 use super::{Layer, parse_all};
@@ -123,7 +123,7 @@ pub(crate) fn variables(
     let mut line_names: HashSet<&str> = HashSet::new();
     let mut lines: BTreeMap<&str, (&Document<'_>, &Node<'_>)> = BTreeMap::new();
     for document in documents.iter().filter(|document| document.is_flat()) {
-        for (name, node) in document.root().iter() {
+        for (name, node) in document.entries().iter().map(|entry| (&entry.key, &entry.node)) {
             match &node.value {
                 Value::String(text) if !text.starts_with(['"', '\'', '`']) => {
                     // A line is the stronger, with the prefix or without, as when it is loaded.
@@ -176,8 +176,8 @@ fn leaves_left_out(documents: &[Document<'_>], naming: Naming<'_>) -> Vec<Proven
     let lines: BTreeSet<&str> = documents
         .iter()
         .filter(|document| document.is_flat())
-        .flat_map(|document| document.root().iter())
-        .map(|(name, _)| &**name)
+        .flat_map(|document| document.entries())
+        .map(|entry| &*entry.key)
         .collect();
     let trees: Vec<&Document<'_>> = documents.iter().filter(|document| !document.is_flat()).collect();
     let mut left_out = Vec::new();
@@ -412,7 +412,7 @@ mod tests {
 
     fn load(layers: &[Layer<'_>], variables: &Variables) -> App {
         let environment = Environment::new(variables, App::META.env_prefix);
-        build("app", layers, &environment, Report::default(), const { &App::META }, App::build).unwrap().0
+        build("app", layers, &environment, Report::default(), const { &App::META }, App::build_at).unwrap().0
     }
 
     proptest::proptest! {

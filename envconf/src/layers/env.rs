@@ -1,18 +1,20 @@
 //! Environment variables to values, by the names that the type gives (api.md §3).
 //!
-//! Names are generated from the type and looked up; no variable's name is ever split.
+//! Names are generated from the type and looked up. Only keys of maps and indices of lists are read out of a name.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use super::names::{self, FileForms, Fit, SortedNames};
+use super::set_values::SetValues;
 use crate::base::open_regular;
 use crate::base::variables::wipe;
 use crate::base::{Complaint, Origin, Problem, Variables, suggest};
-use crate::meta::{Leaf, Meta, Variable};
+use crate::meta::{Meta, Variable, path_of_key, segments_below};
 
 /// A file that a variable names may be as large as this.
 const MAX_FILE: usize = 1 << 20;
@@ -21,10 +23,12 @@ const MAX_FILE: usize = 1 << 20;
 pub(crate) struct Environment<'a> {
     variables: &'a Variables,
     prefix: Option<&'static str>,
-    /// The names that are set and begin with the prefix and `__`: most often none.
-    present: HashSet<String>,
+    /// What follows the prefix and `__` in the names that are set: most often there are none.
+    present: SortedNames,
     /// Names to be taken for set, though their values are not known here.
     assumed: &'a [String],
+    /// What the program gives: stronger than any variable.
+    set_values: Option<&'a SetValues>,
 }
 
 /// A variable's text and where it came from.
@@ -42,14 +46,44 @@ pub(crate) struct Unusable {
 impl<'a> Environment<'a> {
     /// The variables under `prefix`.
     pub(crate) fn new(variables: &'a Variables, prefix: Option<&'static str>) -> Self {
-        let present = prefix.map(|prefix| variables.names(&format!("{prefix}__"))).unwrap_or_default();
-        let present = present.into_iter().collect();
-        Self { variables, prefix, present, assumed: &[] }
+        let below = |prefix| {
+            let start = format!("{prefix}__");
+            let names = variables.names(&start).into_iter();
+            names.filter_map(|name| name.strip_prefix(&start).map(str::to_owned)).collect()
+        };
+        let present = SortedNames::new(prefix.map(below).unwrap_or_default());
+        Self { variables, prefix, present, assumed: &[], set_values: None }
     }
 
     /// The same where `names` are taken for set.
     pub(crate) fn assuming(self, names: &'a [String]) -> Self {
-        Self { assumed: names, ..self }
+        let assumed = names.iter().filter_map(|name| self.without_prefix(name)).map(str::to_owned);
+        let present = SortedNames::new(self.present.iter().map(str::to_owned).chain(assumed).collect());
+        Self { assumed: names, present, ..self }
+    }
+
+    /// The same below the values that the program gives.
+    pub(crate) fn below_set(self, values: &'a SetValues) -> Self {
+        Self { set_values: Some(values).filter(|values| !values.is_empty()), ..self }
+    }
+
+    /// What the program gives.
+    pub(crate) fn set_values(&self) -> Option<&'a SetValues> {
+        self.set_values
+    }
+
+    /// What follows the prefix in the names that are set.
+    pub(crate) fn present(&self) -> &SortedNames {
+        &self.present
+    }
+
+    /// The variable's name of which `segments` follows the prefix.
+    pub(crate) fn name(&self, segments: &str) -> Option<String> {
+        Some(format!("{}__{segments}", self.prefix?))
+    }
+
+    fn without_prefix<'n>(&self, name: &'n str) -> Option<&'n str> {
+        name.strip_prefix(self.prefix?)?.strip_prefix("__")
     }
 
     /// Whether `name` is to be taken for set.
@@ -97,20 +131,26 @@ impl<'a> Environment<'a> {
 
     /// A name under the prefix is one of `present` or not set: no need to ask the system.
     fn get(&self, name: &str) -> Option<OsString> {
-        let under_prefix = self
-            .prefix
-            .is_some_and(|prefix| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with("__")));
-        if under_prefix && !self.present.contains(name) {
-            return None;
+        match self.without_prefix(name) {
+            Some(segments) if !self.present.contains(segments) => None,
+            _ => self.variables.get(name),
         }
-        self.variables.get(name)
     }
 
     /// The files that hold the values of `meta`'s fields, named by the `_FILE` forms that are set.
     #[cfg(feature = "watch")]
     pub(crate) fn files(&self, meta: &'static Meta) -> Vec<PathBuf> {
-        let names = meta.leaves().into_iter().filter_map(|leaf| leaf.variable(self.prefix));
-        names.filter_map(|name| self.get(&file_form(&name))).map(PathBuf::from).collect()
+        let leaves = meta.leaves();
+        let fixed = leaves.iter().filter_map(|leaf| leaf.variable(self.prefix)).map(|name| file_form(&name));
+        // Below lists, maps and enums every name may be one of a file; that of a field ending in `_FILE` is looked at in vain.
+        let within =
+            self.present.iter().filter(|name| name.ends_with("_FILE") && name.matches("__").count() > 0);
+        let within = within.filter(|name| matches!(names::fit(meta, name, FileForms::Named), Fit::Value));
+        let within = within.filter_map(|name| self.name(name));
+        let mut names: Vec<String> = fixed.chain(within).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.iter().filter_map(|name| self.get(name)).map(PathBuf::from).collect()
     }
 
     /// A problem for every variable under the prefix that no field of `meta` reads.
@@ -119,41 +159,46 @@ impl<'a> Environment<'a> {
             return Vec::new();
         }
         let leaves = meta.leaves();
-        let known: Vec<String> = leaves
-            .iter()
-            .filter_map(|leaf| leaf.variable(self.prefix))
-            .flat_map(|name| [file_form(&name), name])
-            .collect();
-        let mut generated: HashMap<String, &Leaf> = HashMap::new();
-        for leaf in &leaves {
-            let name = format!("{}__{}", self.prefix.unwrap_or_default(), leaf.segments());
-            generated.entry(file_form(&name)).or_insert(leaf);
-            generated.entry(name).or_insert(leaf);
-        }
+        let names = leaves.iter().filter_map(|leaf| leaf.variable(self.prefix));
+        let known: Vec<String> = names.flat_map(|name| [file_form(&name), name]).collect();
         let is_known: HashSet<&str> = known.iter().map(String::as_str).collect();
-        let mut unknown: Vec<&String> =
-            self.present.iter().filter(|name| !is_known.contains(name.as_str())).collect();
-        unknown.sort();
-        unknown.into_iter().map(|name| unknown_name(name, generated.get(name).copied(), &known)).collect()
+        let unknown = self
+            .present
+            .iter()
+            .filter(|segments| self.name(segments).is_some_and(|name| !is_known.contains(name.as_str())));
+        unknown.filter_map(|segments| self.unknown_name(meta, segments, &known)).collect()
+    }
+
+    fn unknown_name(&self, meta: &'static Meta, segments: &str, known: &[String]) -> Option<Problem> {
+        let name = self.name(segments)?;
+        let origin = Some(Origin::Variable(name.clone()));
+        let suggestion = match names::fit(meta, segments, FileForms::Named) {
+            Fit::Value => return None,
+            Fit::Forbidden(steps, field) => {
+                let rule = Complaint::Rule("this field is not read from variables".to_owned());
+                return Some(Problem::new(path_of_key(&steps, field.key), origin, rule));
+            }
+            Fit::Unreachable(steps, field) => {
+                let whole = match field.variable {
+                    Variable::Named(name) => name.to_owned(),
+                    _ => self.name(&(segments_below(&steps) + field.segment))?,
+                };
+                return Some(Problem::new(path_of_key(&steps, field.key), origin, unreachable(&whole)));
+            }
+            Fit::Instead(name) => Some(name.to_owned()),
+            Fit::Unknown => suggest::nearest(&name, known.iter().map(String::as_str)).map(str::to_owned),
+        };
+        Some(Problem::new("", origin, Complaint::Unknown { suggestion }))
     }
 }
 
-/// The problem of the variable `name`, which `leaf` would have if its variable were a generated one.
-fn unknown_name(name: &str, leaf: Option<&Leaf>, known: &[String]) -> Problem {
-    let origin = Some(Origin::Variable(name.to_owned()));
-    match leaf.map(|leaf| (leaf, leaf.field().variable)) {
-        Some((leaf, Variable::Forbidden)) => {
-            let rule = Complaint::Rule("this field is not read from variables".to_owned());
-            Problem::new(leaf.path(), origin, rule)
-        }
-        Some((_, Variable::Named(instead))) => {
-            Problem::new("", origin, Complaint::Unknown { suggestion: Some(instead.to_owned()) })
-        }
-        _ => {
-            let suggestion = suggest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
-            Problem::new("", origin, Complaint::Unknown { suggestion })
-        }
-    }
+/// What is said of a variable for an entry of a value that only `whole` can give.
+pub(crate) fn unreachable(whole: &str) -> Complaint {
+    let rule = format!(
+        "a variable cannot reach into this value: write the whole value as inline TOML or JSON in {whole}, \
+         such as [1, 2] or {{\"a\": 1}}"
+    );
+    Complaint::Rule(rule)
 }
 
 /// The variable that names a file with the value of `name`.
@@ -207,7 +252,7 @@ pub(crate) fn read_bounded(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>,
     if len > MAX_FILE as u64 {
         return Err(too_large());
     }
-    // Files of /proc have no length of their own. One byte more shows whether there is more.
+    // FileForms of /proc have no length of their own. One byte more shows whether there is more.
     let room = if len == 0 { MAX_FILE } else { len as usize } + 1;
     let mut bytes = Zeroizing::new(vec![0; room]);
     let mut filled = 0;

@@ -4,125 +4,104 @@ mod leaf_lookup;
 mod misfit_report;
 mod unknown;
 
-use std::cell::OnceCell;
-
-use self::leaf_lookup::Lookup;
+use self::leaf_lookup::LeafSources;
+use super::document::Document;
 use super::env::Environment;
+use super::position::{LayerSource, Position, Shared, TreeOwner, Walk};
 use super::report::{Provenance, Report};
-use super::{Layer, LayerKind};
+use super::set_values::SetValues;
 use crate::base::{Complaint, Origin, Problem};
-use crate::format::ContentType;
-use crate::meta::{self, Fallback, Field, Leaf, Literal, Meta, Shape};
-use crate::syntax::{Given, Lines, Misfit, Node, Place, Reading, Table, Text, Value, de, path_of_steps};
+use crate::meta::{self, Fallback, Field, Leaf, Literal, Merge, Meta, Shape, TypeStep};
+use crate::syntax::{Given, Misfit, Node, Place, Reading, Table, Text, Value, de, path_of_steps, segment};
 
-/// A layer's text as a tree.
-pub(crate) struct Document<'a> {
-    layer: &'a Layer<'a>,
-    root: Table<'a>,
-    /// Found only when the first place is told.
-    lines: OnceCell<Lines>,
-}
-
-impl<'a> Document<'a> {
-    pub(crate) fn new(layer: &'a Layer<'a>, root: Table<'a>) -> Self {
-        Self { layer, root, lines: OnceCell::new() }
-    }
-
-    /// dotenv content is no tree: its names are those of variables.
-    pub(crate) fn is_flat(&self) -> bool {
-        self.layer.content_type == ContentType::Dotenv
-    }
-
-    pub(crate) fn is_plain(&self) -> bool {
-        self.layer.kind == LayerKind::Plain
-    }
-
-    #[cfg(feature = "tools")]
-    pub(crate) fn root(&self) -> &Table<'a> {
-        &self.root
-    }
-
-    #[cfg(feature = "tools")]
-    /// The text that the places are in.
-    pub(crate) fn text(&self) -> &'a str {
-        self.layer.text
-    }
-
-    pub(crate) fn origin(&self, place: Place) -> Origin {
-        self.layer.origin(place, self.lines.get_or_init(|| Lines::of(self.layer.text)))
-    }
-}
+pub(crate) use self::leaf_lookup::{PLAIN_SECRET, PLAIN_SECRET_ADVICE};
+pub(crate) use self::unknown::no_such_key;
 
 /// What generated code is given to build one struct from.
 ///
 /// It names a field by its index in [`Meta::fields`]; everything else is found there.
 pub struct Fields<'a> {
     meta: &'static Meta,
-    parents: Vec<&'static Field>,
-    documents: &'a [Document<'a>],
-    /// For each document, in their order, its table for this struct.
-    tables: Vec<Option<Scope<'a>>>,
-    environment: &'a Environment<'a>,
-    report: &'a mut Report,
-    /// Whether only what the type itself says is looked at: nothing is given, and nothing is missing.
-    checking: bool,
+    shared: Shared<'a>,
+    walk: &'a mut Walk,
+    /// What each source gives for this struct, the weakest first.
+    scopes: Vec<Scope<'a>>,
+    /// The key in the struct's tables that named the variant of which this struct is the fields.
+    tag: Option<&'static Field>,
     /// Where the last value came from, if its field has `validate`.
     origin: Option<Origin>,
 }
 
-/// A document's table for one struct, and how many of its keys are known so far.
-struct Scope<'a> {
-    table: &'a Table<'a>,
-    known: usize,
+/// What one source gives for a struct.
+pub(crate) enum Scope<'a> {
+    /// A table, and how many of its keys are known so far.
+    Table { table: &'a Table<'a>, owner: TreeOwner<'a>, known: usize },
+    /// The lines of dotenv content.
+    Lines(&'a Document<'a>),
+    /// The environment variables.
+    Variables,
+    /// What the program gives.
+    Set(&'a SetValues),
 }
 
-/// What `build` makes of the outermost struct, of which `meta` tells.
-pub(crate) fn build_root<'a, T>(
+/// What `build` makes of the root, of which `meta` tells.
+pub(crate) fn build_root<T>(
     meta: &'static Meta,
-    documents: &'a [Document<'a>],
-    environment: &'a Environment<'a>,
-    report: &'a mut Report,
-    build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+    documents: &[Document<'_>],
+    environment: &Environment<'_>,
+    report: &mut Report,
+    build: impl FnOnce(Position<'_>) -> Option<T>,
 ) -> Option<T> {
-    let scope = |document: &'a Document<'a>| {
-        (!document.is_flat()).then_some(Scope { table: &document.root, known: 0 })
-    };
-    let mut fields = Fields {
-        meta,
-        parents: Vec::new(),
-        documents,
-        tables: documents.iter().map(scope).collect(),
-        environment,
-        report,
-        checking: false,
-        origin: None,
-    };
-    let value = build(&mut fields);
-    fields.refuse_unknown_keys();
-    fields.refuse_unknown_lines();
+    let mut walk = Walk { steps: Vec::new(), report: std::mem::take(report), checking: false };
+    let mut sources: Vec<LayerSource<'_>> = Vec::with_capacity(documents.len() + 2);
+    for document in documents {
+        sources.push(match document.is_flat() {
+            true => LayerSource::Lines(document),
+            false => LayerSource::Node(document.root_node(), TreeOwner::Document(document)),
+        });
+    }
+    sources.push(LayerSource::Variables);
+    sources.extend(environment.set_values().map(LayerSource::Set));
+    let shared = Shared { documents, environment, allow_unknown_variables: meta.allow_unknown_variables };
+    let value = build(root(shared, &mut walk, sources, meta));
+    unknown::refuse_unknown_lines(meta, documents, environment, &mut walk.report);
+    *report = walk.report;
     value
 }
 
 /// Builds the struct from its defaults alone, to report what is wrong with them and with the examples.
-pub(crate) fn check_root<'a, T>(
+pub(crate) fn check_root<T>(
     meta: &'static Meta,
-    environment: &'a Environment<'a>,
-    report: &'a mut Report,
-    build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+    environment: &Environment<'_>,
+    report: &mut Report,
+    build: impl FnOnce(Position<'_>) -> Option<T>,
 ) {
-    build(&mut Fields {
-        meta,
-        parents: Vec::new(),
-        documents: &[],
-        tables: Vec::new(),
-        environment,
-        report,
-        checking: true,
-        origin: None,
-    });
+    let mut walk = Walk { steps: Vec::new(), report: std::mem::take(report), checking: true };
+    let shared = Shared { documents: &[], environment, allow_unknown_variables: false };
+    build(root(shared, &mut walk, Vec::new(), meta));
+    *report = walk.report;
+}
+
+fn root<'a>(
+    shared: Shared<'a>,
+    walk: &'a mut Walk,
+    sources: Vec<LayerSource<'a>>,
+    meta: &'static Meta,
+) -> Position<'a> {
+    Position { shared, walk, sources, ty: meta.type_name, merge: Merge::Keys, takes_whole: false, tag: None }
 }
 
 impl<'a> Fields<'a> {
+    pub(crate) fn new(
+        meta: &'static Meta,
+        shared: Shared<'a>,
+        walk: &'a mut Walk,
+        scopes: Vec<Scope<'a>>,
+        tag: Option<&'static Field>,
+    ) -> Self {
+        Self { meta, shared, walk, scopes, tag, origin: None }
+    }
+
     /// The value of the leaf `index`; where no source gives one, that of `absent`.
     pub(crate) fn leaf<T>(
         &mut self,
@@ -131,8 +110,9 @@ impl<'a> Fields<'a> {
         absent: impl FnOnce(&mut Self, &'static Field) -> Option<T>,
     ) -> Option<T> {
         let field = self.field(index);
-        if self.checking {
+        if self.walk.checking {
             self.check_example(field, read);
+            self.check_secret::<T>(field);
         }
         match self.find(field) {
             Ok(Some(found)) => self.read(field, &found, read),
@@ -144,18 +124,18 @@ impl<'a> Fields<'a> {
     fn read<T>(
         &mut self,
         field: &'static Field,
-        found: &Lookup<'_>,
+        found: &LeafSources<'_>,
         read: impl Fn(Given<'_, '_>) -> Result<T, Misfit>,
     ) -> Option<T> {
         let Reading { value, ignored } = found.read(read);
-        self.refuse_ignored(field, ignored, |place| found.origin(place));
+        self.refuse_ignored(field, ignored, |key| found.origin_at(key.layer, Some(key.place)));
         match value {
             Ok(value) => {
-                self.trace(field, || found.origin(None));
+                self.trace_found(field, found);
                 Some(value)
             }
             Err(misfit) => {
-                let origin = found.origin(misfit.place);
+                let origin = found.origin_at(misfit.layer, misfit.place);
                 self.misfit(field, misfit, origin);
                 None
             }
@@ -184,6 +164,14 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The derive knows a secret by the names in the type as written; a type alias hides them from it.
+    fn check_secret<T>(&mut self, field: &'static Field) {
+        if !field.secret && std::any::type_name::<T>().contains("secrecy::SecretBox<") {
+            let rule = "the type holds a secret that its name does not show: mark the field with `secret`";
+            self.complain(field, "", None, Complaint::Rule(rule.to_owned()));
+        }
+    }
+
     fn check_example<T>(
         &mut self,
         field: &'static Field,
@@ -201,7 +189,7 @@ impl<'a> Fields<'a> {
         let Err(why) = verdict else { return true };
         let field = self.field(index);
         // A struct has as many origins as fields.
-        let origin = self.origin.take().filter(|_| field.shape.nested().is_none());
+        let origin = self.origin.take().filter(|_| field.part.is_none() && field.shape.nested().is_none());
         self.complain(field, "", origin, Complaint::Rule(why.to_owned()));
         false
     }
@@ -209,17 +197,17 @@ impl<'a> Fields<'a> {
     /// The same for the struct as a whole.
     pub(crate) fn whole_judged(&mut self, verdict: Result<(), &'static str>) -> bool {
         let Err(why) = verdict else { return true };
-        let parents = &self.parents;
+        let steps = &self.walk.steps;
         let rule = Complaint::Rule(why.to_owned());
-        self.report.problem(|| Problem::new(meta::path_of(parents), None, rule));
+        self.walk.report.problem(|| Problem::new(meta::path_of(steps), None, rule));
         false
     }
 
     /// The leaf `index` where its variable is to be taken for set, to whatever fits: `None` where it is not.
     pub(crate) fn assumed(&mut self, index: usize) -> Option<Option<()>> {
         let field = self.field(index);
-        let name = Leaf::new(&self.parents, field).variable(self.environment.prefix())?;
-        if !self.environment.assumes(&name) {
+        let name = Leaf::new(&self.walk.steps, field).variable(self.shared.environment.prefix())?;
+        if !self.shared.environment.assumes(&name) {
             return None;
         }
         // What the texts give is shadowed; what is wrong with their keys is still wrong.
@@ -234,37 +222,36 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What `build` makes of the nested struct at `index`, of which `meta` tells.
+    /// What `build` makes of the nested field `index`; where nothing gives a part of it, what `default` makes.
     pub(crate) fn nested<T>(
         &mut self,
         index: usize,
-        meta: &'static Meta,
-        build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+        build: impl FnOnce(Position<'_>) -> Option<T>,
+        default: Option<&dyn Fn() -> T>,
     ) -> Option<T> {
         let field = self.field(index);
-        let tables = self.tables_of(field).ok()?.0;
-        self.build_nested(field, tables, meta, build)
-    }
-
-    /// The same for a struct that is absent unless any of its values is given.
-    pub(crate) fn optional_nested<T>(
-        &mut self,
-        index: usize,
-        meta: &'static Meta,
-        build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
-    ) -> Option<Option<T>> {
-        let field = self.field(index);
-        let (tables, given) = self.tables_of(field).ok()?;
-        if self.checking {
-            // Its own defaults are looked at; none of them would bring it about.
-            let _: Option<T> = self.build_nested(field, tables, meta, build);
-            return Some(None);
-        }
-        if given || self.is_named(field) {
-            self.build_nested(field, tables, meta, build).map(Some)
-        } else {
-            Some(None)
-        }
+        let sources = self.sources_of(field)?;
+        self.walk.steps.push(TypeStep::Field(field));
+        let at = Position {
+            shared: self.shared,
+            walk: &mut *self.walk,
+            sources,
+            ty: field.ty,
+            merge: field.merge,
+            takes_whole: !field.part.is_some_and(meta::NestedType::is_section),
+            tag: None,
+        };
+        let default = default.filter(|_| !at.walk.checking && !at.is_given());
+        let value = match default {
+            Some(default) => {
+                let steps = &at.walk.steps;
+                at.walk.report.trace(|| Provenance::of_place(meta::path_of(steps), Origin::Default));
+                Some(default())
+            }
+            None => build(at),
+        };
+        self.walk.steps.pop();
+        value
     }
 
     /// A struct whose fields are read as if they were this one's: the same tables, the same path.
@@ -279,71 +266,26 @@ impl<'a> Fields<'a> {
         value
     }
 
-    fn build_nested<T>(
-        &mut self,
-        field: &'static Field,
-        tables: Vec<Option<Scope<'a>>>,
-        meta: &'static Meta,
-        build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
-    ) -> Option<T> {
-        let mut parents = std::mem::take(&mut self.parents);
-        parents.push(field);
-        let mut inner = Fields {
-            meta,
-            parents,
-            documents: self.documents,
-            tables,
-            environment: self.environment,
-            report: &mut *self.report,
-            checking: self.checking,
-            origin: None,
-        };
-        let value = build(&mut inner);
-        inner.refuse_unknown_keys();
-        self.parents = inner.parents;
-        self.parents.pop();
-        value
-    }
-
-    /// Each document's table for the nested struct `field`, and whether any document gives one.
-    ///
-    /// A null takes back what weaker layers give.
-    fn tables_of(&mut self, field: &'static Field) -> Result<(Vec<Option<Scope<'a>>>, bool), Reported> {
-        let mut tables: Vec<Option<Scope<'a>>> = Vec::with_capacity(self.documents.len());
-        for index in 0..self.documents.len() {
-            let Some(entry) = self.entry(index, field)? else {
-                tables.push(None);
-                continue;
-            };
-            match &entry.node.value {
-                Value::Table(table) => tables.push(Some(Scope { table, known: 0 })),
-                Value::Null => {
-                    tables.clear();
-                    tables.resize_with(index + 1, || None);
+    /// What each source gives for the nested field. `None` where it is given twice, which is reported.
+    fn sources_of(&mut self, field: &'static Field) -> Option<Vec<LayerSource<'a>>> {
+        let mut sources = Vec::with_capacity(self.scopes.len());
+        for index in 0..self.scopes.len() {
+            match self.scopes[index] {
+                Scope::Table { owner, .. } => {
+                    let entry = self.entry(index, field).ok()?;
+                    sources.extend(entry.map(|entry| LayerSource::Node(&entry.node, owner)));
                 }
-                _ => {
-                    let origin = self.documents[index].origin(entry.node.place);
-                    self.misfit(field, Misfit::default(), origin);
-                    return Err(Reported);
-                }
+                Scope::Lines(document) => sources.push(LayerSource::Lines(document)),
+                Scope::Variables => sources.push(LayerSource::Variables),
+                Scope::Set(values) => sources.extend(self.set_value(field, values).map(LayerSource::Set)),
             }
         }
-        let given = tables.iter().any(Option::is_some);
-        Ok((tables, given))
+        Some(sources)
     }
 
-    /// Whether a variable or a line of dotenv content gives any value below the nested struct `field`.
-    fn is_named(&self, field: &'static Field) -> bool {
-        let Some(meta) = field.shape.nested() else { return false };
-        let prefix = self.environment.prefix();
-        meta.leaves().into_iter().any(|leaf| {
-            let leaf = leaf.below(&self.parents, field);
-            let in_content = |name: &String| {
-                self.documents.iter().any(|document| document.is_flat() && document.root.get(name).is_some())
-            };
-            leaf.variable(prefix).is_some_and(|name| self.environment.has(&name))
-                || leaf.content_names(prefix).iter().any(in_content)
-        })
+    /// What the program gives for `field`, by its key or an alias.
+    fn set_value(&self, field: &'static Field, values: &'a SetValues) -> Option<&'a SetValues> {
+        field.keys().into_iter().find_map(|key| values.keys.get(key))
     }
 
     pub(crate) fn field(&self, index: usize) -> &'static Field {
@@ -351,34 +293,45 @@ impl<'a> Fields<'a> {
     }
 
     fn missing(&mut self, field: &'static Field) {
-        if self.checking {
+        if self.walk.checking {
             return;
         }
-        let variable = Leaf::new(&self.parents, field).variable(self.environment.prefix());
+        let variable = Leaf::new(&self.walk.steps, field).variable(self.shared.environment.prefix());
         self.complain(field, "", None, Complaint::Missing { expected: field.ty.to_owned(), variable });
     }
 
     fn complain(&mut self, field: &Field, within: &str, origin: Option<Origin>, complaint: Complaint) {
-        let parents = &self.parents;
-        self.report
-            .problem(|| Problem::new(meta::path_of_key(parents, field.key) + within, origin, complaint));
+        let steps = &self.walk.steps;
+        self.walk
+            .report
+            .problem(|| Problem::new(meta::path_of_key(steps, field.key) + within, origin, complaint));
+    }
+
+    /// Of a value that several sources give, every entry has its own origin.
+    fn trace_found(&mut self, field: &'static Field, found: &LeafSources<'_>) {
+        self.trace(field, || found.whole_origin());
+        if field.secret {
+            return;
+        }
+        for (key, origin) in found.entries() {
+            let steps = &self.walk.steps;
+            let path = || meta::path_of_key(steps, field.key) + &format!(".{}", segment(key));
+            self.walk.report.trace(|| Provenance::of_place(path(), origin));
+        }
     }
 
     fn trace(&mut self, field: &'static Field, origin: impl FnOnce() -> Origin) {
-        let parents = &self.parents;
+        let steps = &self.walk.steps;
         if field.validate.is_none() {
-            return self.report.trace(|| Provenance::of(parents, field, origin()));
+            return self.walk.report.trace(|| Provenance::of(steps, field, origin()));
         }
         let origin = self.origin.insert(origin());
-        self.report.trace(|| Provenance::of(parents, field, origin.clone()));
+        self.walk.report.trace(|| Provenance::of(steps, field, origin.clone()));
     }
 }
 
-const INLINE: &str =
-    "lists and maps in variables and in dotenv content are inline TOML or JSON, such as [1, 2] or {\"a\": 1}";
-
 /// The problem is in the report already.
-struct Reported;
+pub(crate) struct Reported;
 
 /// A default's literal, as if it stood in a text.
 fn node_of(literal: Literal) -> Node<'static> {

@@ -1,13 +1,18 @@
 //! Precedence and merging; every value remembers its origin.
 //!
-//! Layers are parsed into trees of borrowed values and stay apart: there is no merged copy. The struct is built
-//! leaf by leaf, each looked up from the strongest source down (api.md §3): variables, then the texts, then the
-//! attribute's default. Whatever is wrong is collected, so that one report tells all of it.
+//! Layers are parsed into trees of borrowed values and stay apart: there is no merged copy. The type is walked from its
+//! root ([`Position`]), and each leaf is looked up from the strongest source down (api.md §3): what the program gives,
+//! variables, the texts, then the attribute's default. Whatever is wrong is collected, so that one report tells all of it.
 
+pub(crate) mod document;
 pub(crate) mod env;
 pub(crate) mod fields;
-mod report;
+pub(crate) mod names;
+pub(crate) mod position;
+pub(crate) mod report;
+pub(crate) mod set_values;
 mod syntax_problem;
+pub(crate) mod unit_variant;
 #[cfg(feature = "tools")]
 mod untyped;
 #[cfg(feature = "tools")]
@@ -19,13 +24,15 @@ pub use self::as_variables::NameStyle;
 pub(crate) use self::as_variables::NamedValue;
 pub(crate) use self::env::Environment;
 pub use self::fields::Fields;
+pub use self::position::Position;
 pub use self::report::Provenance;
 pub(crate) use self::report::Report;
+pub(crate) use self::set_values::SetValues;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use self::fields::Document;
+use self::document::Document;
 use crate::base::{Complaint, Error, Origin, Problem};
 use crate::format::ContentType;
 use crate::meta::Meta;
@@ -89,7 +96,7 @@ pub(crate) fn build<T>(
     environment: &Environment<'_>,
     mut report: Report,
     meta: &'static Meta,
-    build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+    build: impl FnOnce(Position<'_>) -> Option<T>,
 ) -> Result<(T, Vec<Provenance>), Error> {
     let documents = parse_all(what, layers, Some(meta))?;
     let value = fields::build_root(meta, &documents, environment, &mut report, build);
@@ -125,7 +132,7 @@ fn document<'a>(layer: &'a Layer<'a>, meta: Option<&'static Meta>) -> Result<Doc
         return Err(Problem::new("", Some(origin), Complaint::Rule(rule)));
     }
     match parse(layer.content_type, layer.text) {
-        Ok(Node { value: Value::Table(root), .. }) => Ok(Document::new(layer, root)),
+        Ok(root @ Node { value: Value::Table(_), .. }) => Ok(Document::new(layer, root)),
         Ok(Node { place, .. }) => Err(no_table(place).problem(layer, meta)),
         Err(broken) => Err(broken.problem(layer, meta)),
     }
@@ -181,7 +188,7 @@ mod tests {
         variables: &Variables,
     ) -> Result<(T, Vec<Provenance>), Error> {
         let environment = Environment::new(variables, T::META.env_prefix);
-        build(what, layers, &environment, Report::tracing(), const { &T::META }, T::build)
+        build(what, layers, &environment, Report::tracing(), const { &T::META }, T::build_at)
     }
 
     fn load(layers: &[Layer<'_>], variables: &[(&str, &str)]) -> Result<(App, Vec<String>), Error> {

@@ -1,7 +1,7 @@
 //! What is found out while a struct is built: the problems, and where values came from.
 
 use crate::base::{Complaint, Error, Kind, Origin, Problem};
-use crate::meta::{self, Field};
+use crate::meta::{self, Field, TypeStep};
 
 /// More problems than this are counted, not listed.
 const LISTED: usize = 200;
@@ -22,8 +22,13 @@ impl Provenance {
         Self { path, origin, secret, deprecated: None }
     }
 
+    /// The value at `path`, which is not secret.
+    pub(crate) fn of_place(path: String, origin: Origin) -> Self {
+        Self { path, origin, secret: false, deprecated: None }
+    }
+
     /// The value of `field` below `parents`.
-    pub(crate) fn of(parents: &[&'static Field], field: &'static Field, origin: Origin) -> Self {
+    pub(crate) fn of(parents: &[TypeStep], field: &'static Field, origin: Origin) -> Self {
         let deprecated = field.deprecated.filter(|_| origin != Origin::Default);
         Self { path: meta::path_of_key(parents, field.key), origin, secret: field.secret, deprecated }
     }

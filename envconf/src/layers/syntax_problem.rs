@@ -3,7 +3,7 @@
 use super::{Layer, LayerKind};
 use crate::base::{Complaint, Origin, Problem};
 use crate::format::conflict_markers;
-use crate::meta::{Meta, Shape};
+use crate::meta::{Field, Meta, NestedType};
 use crate::syntax::{Broken, Lines, PathPart, SyntaxFault, segment};
 
 impl Broken {
@@ -38,36 +38,54 @@ impl Broken {
 /// Writes a path as `peers.a` or `nodes[1].id`, up to the first secret field.
 fn written(path: &[PathPart], meta: Option<&'static Meta>) -> String {
     let mut text = String::new();
-    let mut meta = meta;
+    let mut ty = meta.map(Meta::part);
     for step in path {
         match step {
-            PathPart::Item(index) => text.push_str(&format!("[{index}]")),
+            PathPart::Item(index) => {
+                text.push_str(&format!("[{index}]"));
+                ty = match ty.map(NestedType::without_options) {
+                    Some(NestedType::List(item)) => Some(*item),
+                    _ => None,
+                };
+            }
             PathPart::Key(key) => {
                 if !text.is_empty() {
                     text.push('.');
                 }
                 text.push_str(&segment(key));
-                let (is_secret, below) = meta.map_or((false, None), |meta| field(meta, key));
+                let (is_secret, below) = ty.map_or((false, None), |ty| within(ty, key));
                 if is_secret {
                     break;
                 }
-                meta = below;
+                ty = below;
             }
         }
     }
     text
 }
 
-/// Returns whether the field that reads `key` is secret, and the struct behind it.
-fn field(meta: &'static Meta, key: &str) -> (bool, Option<&'static Meta>) {
-    for field in meta.fields {
-        if let Shape::Flattened(inner) = field.shape {
-            if let found @ ((true, _) | (_, Some(_))) = self::field(inner, key) {
-                return found;
-            }
-        } else if field.key == key || field.aliases.contains(&key) {
-            return (field.secret, field.shape.nested());
+/// Returns whether what `key` gives in a value of type `ty` is secret, and the nested type behind it.
+fn within(ty: NestedType, key: &str) -> (bool, Option<NestedType>) {
+    match ty.without_options() {
+        NestedType::Section(meta) => field(meta, key),
+        NestedType::Map(value) => (false, Some(*value)),
+        NestedType::Variants(meta) if meta.tag.is_none() => {
+            let variant = meta.variants.iter().find(|variant| variant.names().any(|name| name == key));
+            (false, variant.and_then(|variant| variant.content))
         }
+        NestedType::Variants(meta) => {
+            let contents = meta.variants.iter().filter_map(|variant| variant.content);
+            let found = contents.map(|content| within(content, key)).collect::<Vec<_>>();
+            let secret = found.iter().any(|(secret, _)| *secret);
+            (secret, found.into_iter().find_map(|(_, below)| below))
+        }
+        NestedType::List(_) | NestedType::Optional(_) => (false, None),
     }
-    (false, None)
+}
+
+/// Returns whether the field that reads `key` is secret, and the nested type behind it.
+fn field(meta: &'static Meta, key: &str) -> (bool, Option<NestedType>) {
+    let of_key = |field: &&&'static Field| field.keys().contains(&key);
+    let fields = meta.unflattened();
+    fields.iter().find(of_key).map_or((false, None), |field| (field.secret, field.part))
 }

@@ -1,6 +1,6 @@
 //! Layers without a type: which of them gives each leaf.
 
-use super::fields::Document;
+use super::document::Document;
 use super::report::Provenance;
 use crate::base::{Complaint, Problem};
 use crate::syntax::{Node, Table, Value, segment};
@@ -63,7 +63,8 @@ pub(crate) fn for_each_leaf<'t, 'a>(
     documents: &[&'t Document<'a>],
     each: &mut dyn FnMut(&UntypedLeaf<'_, 't, 'a>),
 ) {
-    let roots: Vec<_> = documents.iter().rev().map(|document| (*document, document.root())).collect();
+    let root = |document: &&'t Document<'a>| Some((*document, table(document.root_node())?));
+    let roots: Vec<_> = documents.iter().rev().filter_map(root).collect();
     walk(&mut Vec::new(), &roots, each);
 }
 

@@ -1,14 +1,14 @@
 //! The trait that the derive implements.
 
-use super::{Loader, global};
+use super::{Loader, global, private};
 use crate::base::{Error, Kind, stack_wipe};
 use crate::kms::worker;
-use crate::layers::Fields;
+use crate::layers::{Fields, Position};
 use crate::meta::Meta;
 use crate::pair::Wait;
 use crate::schema::{self, Format, template};
 
-/// A struct that is loaded from an encrypted configuration.
+/// A struct or enum that is loaded from an encrypted configuration.
 ///
 /// Implement it with `#[derive(EncryptedConfig)]`. The page of
 /// [the derive](derive@crate::EncryptedConfig) has every attribute.
@@ -33,10 +33,10 @@ use crate::schema::{self, Format, template};
 /// assert_eq!(leaves[1].variable(AppConfig::META.env_prefix).as_deref(), Some("APP__API_TOKEN"));
 /// ```
 ///
-/// Do not implement it by hand: the hidden method may change in any release.
+/// Do not implement it by hand: the hidden methods may change in any release.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not derive `EncryptedConfig`",
-    label = "not a configuration struct",
+    label = "not a configuration type",
     note = "a `nested` field's type derives `EncryptedConfig`; without `nested`, serde's `Deserialize` is enough"
 )]
 pub trait EncryptedConfig: Sized {
@@ -146,7 +146,7 @@ pub trait EncryptedConfig: Sized {
     /// # Errors
     /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with everything that is wrong.
     fn check() -> Result<(), Error> {
-        schema::check::check(const { &Self::META }, Self::build)
+        schema::check::check(const { &Self::META }, Self::build_at)
     }
 
     /// The schema of the content, for editors and for `envconf seal --schema`: JSON Schema, draft 2020-12, as the text of
@@ -171,5 +171,28 @@ pub trait EncryptedConfig: Sized {
 
     /// Builds the struct from its fields. `None` when a problem was reported.
     #[doc(hidden)]
-    fn build(fields: &mut Fields<'_>) -> Option<Self>;
+    fn build(fields: &mut Fields<'_>) -> Option<Self> {
+        let _ = fields;
+        None
+    }
+
+    /// Builds the value that is given at this place. `None` when a problem was reported.
+    #[doc(hidden)]
+    fn build_at(at: Position<'_>) -> Option<Self> {
+        private::section(at, const { &Self::META }, Self::build)
+    }
+}
+
+/// A boxed struct or enum is loaded as the struct or enum itself.
+#[diagnostic::do_not_recommend]
+impl<T: EncryptedConfig> EncryptedConfig for Box<T> {
+    const META: Meta = T::META;
+
+    fn build(fields: &mut Fields<'_>) -> Option<Self> {
+        T::build(fields).map(Self::new)
+    }
+
+    fn build_at(at: Position<'_>) -> Option<Self> {
+        T::build_at(at).map(Self::new)
+    }
 }

@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::EncryptedConfig;
-use crate::base::{Error, Kind, Origin, Variables, own_variables, stack_wipe};
+use crate::base::{Error, Kind, Origin, Variables, escape, own_variables, stack_wipe};
 use crate::format::Name;
 use crate::kms::{KeyServices, Kms, LocalKey, worker};
-use crate::layers::{self, Environment, Layer, Provenance, Report};
+use crate::layers::{self, Environment, Layer, Provenance, Report, SetValues};
 use crate::meta::Meta;
 use crate::pair::{Opened, Pair, Plain, Policy, PolicyVariables, TrustSource, Wait, open, policy};
 
@@ -44,6 +46,8 @@ pub struct Loader<T> {
     kms: Vec<Arc<dyn Kms>>,
     pub(crate) variables: Variables,
     deadline: Option<Duration>,
+    set_values: SetValues,
+    set_error: Option<String>,
     #[cfg(feature = "watch")]
     pub(crate) watch_options: super::watch::WatchOptions,
     loads: PhantomData<fn() -> T>,
@@ -63,6 +67,8 @@ impl<T: EncryptedConfig> Loader<T> {
             kms: Vec::new(),
             variables: Variables::Process,
             deadline: None,
+            set_values: SetValues::default(),
+            set_error: None,
             #[cfg(feature = "watch")]
             watch_options: super::watch::WatchOptions::default(),
             loads: PhantomData,
@@ -155,6 +161,35 @@ impl<T: EncryptedConfig> Loader<T> {
         self
     }
 
+    /// Gives the value at `path`, such as `database.url`, `nodes[0].id` or `peers."a.b".host`: the strongest layer, for
+    /// flags of a command line. Its origin reads "given by the program".
+    ///
+    /// The text is read as that of an environment variable is: as what the field's type asks for, lists and maps as
+    /// inline TOML or JSON. A later text for the same path, or for what it is in, replaces an earlier one.
+    ///
+    /// ```no_run
+    /// # #[derive(envconf::EncryptedConfig)] struct AppConfig { #[envconf(default = 1)] port: u16 }
+    /// # use envconf::EncryptedConfig;
+    /// # fn main() -> Result<(), envconf::Error> {
+    /// let config = AppConfig::loader().set("port", "9000").load()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn set(mut self, path: impl AsRef<str>, text: impl Into<String>) -> Self {
+        let (path, text) = (path.as_ref(), Zeroizing::new(text.into()));
+        if let Err(what) = self.set_values.set(path, text) {
+            self.set_error.get_or_insert(format!("Loader::set: {}: {what}", escape(path)));
+        }
+        self
+    }
+
+    /// Gives the values at these paths, as [`set`](Self::set) does with each.
+    #[must_use]
+    pub fn sets<P: AsRef<str>, V: Into<String>>(self, values: impl IntoIterator<Item = (P, V)>) -> Self {
+        values.into_iter().fold(self, |loader, (path, text)| loader.set(path, text))
+    }
+
     /// Loads, and blocks until it is done. From anywhere: plain `main`, inside an async runtime, within another
     /// load; it parks this thread only.
     ///
@@ -194,15 +229,18 @@ impl<T: EncryptedConfig> Loader<T> {
     fn build(&self, plan: &LoadPlan, texts: &Texts, report: Report) -> Result<(T, Vec<Provenance>), Error> {
         let meta = const { &T::META };
         let layers = texts.layers(&plan.pair)?;
-        let environment = Environment::new(&self.variables, meta.env_prefix);
-        layers::build(&plan.policy.what(), &layers, &environment, report, meta, T::build)
+        let environment = Environment::new(&self.variables, meta.env_prefix).below_set(&self.set_values);
+        layers::build(&plan.policy.what(), &layers, &environment, report, meta, T::build_at)
     }
 
     /// Every setting, read and checked before anything is tried.
     pub(crate) fn plan(&self) -> Result<LoadPlan, Error> {
+        if let Some(message) = &self.set_error {
+            return Err(Error::new(Kind::Usage, message));
+        }
         let meta = const { &T::META };
         let variables = &self.variables;
-        own_variables::refuse_misspelled(variables, |name| meta.reads_variable(name))?;
+        own_variables::refuse_misspelled(variables, |name| layers::names::reads_variable(meta, name))?;
         let name: Name = meta.name.parse()?;
         let environment = match (&self.environment, variables.setting("ENVCONF_ENV")?) {
             (Some(environment), _) => environment.parse()?,

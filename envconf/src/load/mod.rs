@@ -3,6 +3,7 @@
 mod config;
 mod loader;
 pub(crate) mod global;
+mod nested;
 #[doc(hidden)]
 pub mod private;
 #[cfg(feature = "watch")]

@@ -3,11 +3,13 @@
 //! Each function is generic over the type of one field, which generated code gives in the user's own tokens, so that
 //! the compiler blames the field and not an expansion.
 
-pub use serde::de::DeserializeOwned;
+pub use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 use super::EncryptedConfig;
-pub use crate::layers::Fields;
-use crate::meta::{Field, Meta};
+pub use super::nested::Nested;
+use crate::layers;
+pub use crate::layers::{Fields, Position};
+use crate::meta::{Field, Meta, NestedType, Shape, Variable};
 pub use crate::syntax::Given;
 use crate::syntax::Misfit;
 
@@ -72,19 +74,129 @@ pub fn leaf_or_with<T>(
     })
 }
 
-/// Another derived struct.
-pub fn nested<T: EncryptedConfig>(fields: &mut Fields<'_>, index: usize) -> Option<T> {
-    fields.nested(index, const { &T::META }, T::build)
+/// A field with `nested`.
+pub fn nested<T: Nested>(fields: &mut Fields<'_>, index: usize) -> Option<T> {
+    fields.nested(index, T::nested_at, None)
 }
 
-/// Another derived struct, absent unless any of its values is given.
-pub fn optional_nested<T: EncryptedConfig>(fields: &mut Fields<'_>, index: usize) -> Option<Option<T>> {
-    fields.optional_nested(index, const { &T::META }, T::build)
+/// A list or map with a default for where nothing gives a part of it.
+pub fn nested_or<T: Nested>(fields: &mut Fields<'_>, index: usize, default: impl Fn() -> T) -> Option<T> {
+    fields.nested(index, T::nested_at, Some(&default))
 }
 
 /// Another derived struct, whose fields are read as if they were this one's.
 pub fn flattened<T: EncryptedConfig>(fields: &mut Fields<'_>, _index: usize) -> Option<T> {
     fields.flattened(const { &T::META }, T::build)
+}
+
+/// The struct that `meta` describes, at this place.
+pub fn section<T>(
+    at: Position<'_>,
+    meta: &'static Meta,
+    mut build: impl FnMut(&mut Fields<'_>) -> Option<T>,
+) -> Option<T> {
+    let mut built = None;
+    let is_right = at.section(meta, &mut |fields| {
+        built = build(fields);
+        built.is_some()
+    });
+    built.filter(|_| is_right)
+}
+
+/// The enum that `meta` describes, at this place: `build` makes the variant of an index.
+pub fn variants<T>(
+    at: Position<'_>,
+    meta: &'static Meta,
+    mut build: impl FnMut(usize, Position<'_>) -> Option<T>,
+) -> Option<T> {
+    let mut built = None;
+    let is_right = at.variants(meta, &mut |index, at| {
+        built = build(index, at);
+        built.is_some()
+    });
+    built.filter(|_| is_right)
+}
+
+/// What a variant is around, at this place.
+pub fn around<T: Nested>(at: Position<'_>) -> Option<T> {
+    T::nested_at(at)
+}
+
+/// The enum that `build` makes, if `check` finds nothing wrong with it.
+pub fn validated_place<T>(
+    mut at: Position<'_>,
+    build: impl FnOnce(Position<'_>) -> Option<T>,
+    check: impl FnOnce(&T) -> Verdict,
+) -> Option<T> {
+    let value = build(at.reborrow())?;
+    at.judged(check(&value)).then_some(value)
+}
+
+/// The type of a field with `nested`, for `META`.
+pub const fn shape<T: Nested>(defaulted: bool) -> Shape {
+    match T::PART {
+        NestedType::Section(meta) => Shape::Nested(meta),
+        NestedType::Optional(NestedType::Section(meta)) => Shape::OptionalNested(meta),
+        NestedType::Optional(_) => Shape::Composed { defaulted: true },
+        _ => Shape::Composed { defaulted },
+    }
+}
+
+/// The variable of a field with `nested`: a struct has none, its fields have.
+pub const fn nested_variable<T: Nested>() -> Variable {
+    match shape::<T>(false) {
+        Shape::Composed { .. } => Variable::Generated,
+        _ => Variable::Forbidden,
+    }
+}
+
+/// The struct of a field with `flatten`.
+pub const fn flattened_meta<T: EncryptedConfig>() -> &'static Meta {
+    let meta = const { &T::META };
+    assert!(
+        meta.variants.is_empty(),
+        "an enum cannot be flattened: give it a table of its own with `nested`"
+    );
+    meta
+}
+
+/// What a variant of an internally tagged enum is around: a struct, whose fields are beside the tag.
+pub const fn beside_tag<T: Nested>() -> NestedType {
+    let part = T::PART;
+    assert!(
+        matches!(part, NestedType::Section(_)),
+        "with `tag` a variant is around a struct that derives `EncryptedConfig`: its fields are beside the tag"
+    );
+    part
+}
+
+/// The tag of an enum, as a field.
+pub const fn tag(key: &'static str, segment: &'static str) -> Field {
+    Field { key, ty: "the name of a variant", segment, ..FIELD }
+}
+
+/// The fields of a variant that has named ones.
+pub fn fields_of_variant(meta: &'static Meta, index: usize) -> &'static Meta {
+    match meta.variants.get(index).and_then(|variant| variant.content) {
+        Some(content) => content.meta(),
+        None => &NO_META_OF_VARIANT,
+    }
+}
+
+static NO_META_OF_VARIANT: Meta = NO_META;
+
+/// Reads the name of a unit variant: its place among `names`, in which aliases follow the variants. `variants` are
+/// listed where the name is none of them.
+///
+/// # Errors
+/// What the deserializer says.
+pub fn unit_variant<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    name: &'static str,
+    variants: &'static [&'static str],
+    names: &'static [(&'static str, usize)],
+) -> Result<usize, D::Error> {
+    layers::unit_variant::read(deserializer, name, variants, names)
 }
 
 /// What is wrong with a value, in words that were written before there was one: a `&'static str` has no room for it.

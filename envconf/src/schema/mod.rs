@@ -23,8 +23,9 @@ use self::types::Type;
 use crate::base::open_regular;
 use crate::base::{Complaint, Error, Kind, Remedy, Variables, escape, suggest};
 use crate::layers::env::file_form;
-use crate::layers::{self, Environment, Fields, Layer, Provenance, Report};
-use crate::meta::{Fallback, Meta, Shape};
+use crate::layers::names::{FileForms, Tail, fits};
+use crate::layers::{self, Environment, Fields, Layer, Position, Provenance, Report};
+use crate::meta::{Fallback, Meta, NestedType, Shape};
 
 pub(crate) use self::json::Json;
 pub(crate) use self::write::literal;
@@ -72,8 +73,18 @@ struct Object {
 #[derive(Clone, Debug)]
 enum FieldSchema {
     Leaf(Type),
-    Table(Object),
-    OptionalTable(Object),
+    Nested(NestedSchema),
+}
+
+/// The type of a field with `nested`, as a schema tells it. [`NestedType`] has the same shape.
+#[derive(Clone, Debug)]
+enum NestedSchema {
+    Section(Object),
+    Optional(Box<NestedSchema>),
+    List(Box<NestedSchema>),
+    Map(Box<NestedSchema>),
+    /// The contents of the variants.
+    Variants(Vec<Option<NestedSchema>>),
 }
 
 impl Schema {
@@ -114,6 +125,11 @@ impl Schema {
         // A container's secret comes in a file that the variable's other form names.
         if let Some(name) = names.iter().find(|name| *name == variable || file_form(name) == variable) {
             self.provided.push(name.clone());
+            return Ok(self);
+        }
+        let below = prefix.and_then(|prefix| variable.strip_prefix(prefix)?.strip_prefix("__"));
+        if below.is_some_and(|name| fits(self.meta().part(), Tail::Below(name), FileForms::Named)) {
+            self.provided.push(variable.strip_suffix("_FILE").unwrap_or(variable).to_owned());
             return Ok(self);
         }
         // Whoever writes NAME=value here is not to find the value in a log.
@@ -175,9 +191,13 @@ impl Schema {
     ) -> Result<Vec<Provenance>, Error> {
         let meta = self.meta();
         let environment = Environment::new(variables, meta.env_prefix).assuming(&self.provided);
-        let build = |fields: &mut Fields<'_>| self.root.build(fields);
+        let build = |at: Position<'_>| section(at, &self.root);
         layers::build(what, layers, &environment, report, meta, build).map(|((), origins)| origins)
     }
+}
+
+fn section(at: Position<'_>, object: &Object) -> Option<()> {
+    at.section(object.meta, &mut |fields| object.build(fields).is_some()).then_some(())
 }
 
 impl Object {
@@ -187,16 +207,45 @@ impl Object {
         for (index, slot) in self.slots.iter().enumerate() {
             let value = match slot {
                 FieldSchema::Leaf(ty) => leaf(fields, index, ty),
-                FieldSchema::Table(object) => {
-                    fields.nested(index, object.meta, |fields| object.build(fields))
-                }
-                FieldSchema::OptionalTable(object) => {
-                    fields.optional_nested(index, object.meta, |fields| object.build(fields)).map(drop)
+                FieldSchema::Nested(nested) => {
+                    let field = fields.field(index);
+                    let default: Option<&dyn Fn()> = match field.shape {
+                        Shape::Composed { defaulted: true } => Some(&|| ()),
+                        _ => None,
+                    };
+                    let part = field.part;
+                    fields.nested(index, |at| nested.build(part?, at).then_some(()), default)
                 }
             };
             whole = whole.and(value);
         }
         whole
+    }
+}
+
+impl NestedSchema {
+    /// Does what the type of that `part` does in the program; whether it builds a value.
+    fn build(&self, part: NestedType, at: Position<'_>) -> bool {
+        if at.is_assumed() {
+            return true;
+        }
+        match (self, part) {
+            (Self::Section(object), _) => section(at, object).is_some(),
+            (Self::Optional(inner), NestedType::Optional(part)) => {
+                !(at.is_given() || at.is_named_elsewhere(*part)) || inner.build(*part, at)
+            }
+            (Self::List(item), NestedType::List(part)) => at.list(part, &mut |_, at| item.build(*part, at)),
+            (Self::Map(value), NestedType::Map(part)) => at.map(part, &mut |_, _, at| value.build(*part, at)),
+            (Self::Variants(contents), NestedType::Variants(meta)) => at.variants(meta, &mut |index, at| {
+                let content = contents.get(index).and_then(Option::as_ref);
+                let part = meta.variants.get(index).and_then(|variant| variant.content);
+                match (content, part) {
+                    (Some(content), Some(part)) => content.build(part, at),
+                    _ => true,
+                }
+            }),
+            _ => false,
+        }
     }
 }
 

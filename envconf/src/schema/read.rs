@@ -4,6 +4,7 @@
 //! is refused: to pass over it would be to accept what it refuses.
 
 mod keywords;
+mod nested;
 mod value_type;
 
 use std::cell::Cell;
@@ -11,10 +12,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use self::keywords::Keywords;
 use super::types::Type;
-use super::write::{COMPUTED, needs_values};
+use super::write::COMPUTED;
 use super::{DRAFT, FieldSchema, Object, PROPERTIES, pointer_key};
 use crate::base::{Error, Kind, escape};
-use crate::meta::{Fallback, Field, Literal, Meta, Shape, Variable};
+use crate::meta::{Fallback, Field, Literal, Merge, Meta, Shape, Variable};
 use crate::syntax::{Entry, Node, Place, Table, Value, json};
 
 /// The schema `text`.
@@ -77,6 +78,16 @@ impl SchemaReader<'_> {
 
     /// What is said of a struct's table. `here` is where in the schema, as a `$ref` has it.
     fn table(&self, keywords: &mut Keywords<'_>, here: &mut String) -> Result<Object, Error> {
+        self.table_beside(keywords, here, None)
+    }
+
+    /// The same without the property `tag`, which names the variant whose fields the others are.
+    fn table_beside(
+        &self,
+        keywords: &mut Keywords<'_>,
+        here: &mut String,
+        tag: Option<&str>,
+    ) -> Result<Object, Error> {
         let Some(Node { value: Value::Table(properties), .. }) = keywords.take("properties") else {
             return Err(keywords.refuse("a table has `properties`"));
         };
@@ -84,8 +95,10 @@ impl SchemaReader<'_> {
         let allow_unknown_fields = keywords.flag("additionalProperties")?.unwrap_or(true);
         let required = keywords.names("required")?;
         let rules = keywords.take("allOf");
-        let (references, entries): (Vec<_>, Vec<_>) =
-            in_their_order(properties).into_iter().partition(|entry| reference(entry).is_some());
+        let (references, entries): (Vec<_>, Vec<_>) = in_their_order(properties)
+            .into_iter()
+            .filter(|entry| Some(&*entry.key) != tag)
+            .partition(|entry| reference(entry).is_some());
         let outer = here.len();
         here.push_str(PROPERTIES);
         let mut by_target: HashMap<&str, Vec<&Entry<'_>>> = HashMap::new();
@@ -100,7 +113,8 @@ impl SchemaReader<'_> {
         };
         let (mut given, mut known) = (HashSet::new(), 0);
         let (mut fields, mut slots) = (Vec::new(), Vec::new());
-        let mut needed: BTreeMap<&str, Place> = required.into_iter().collect();
+        let mut needed: BTreeMap<&str, Place> =
+            required.into_iter().filter(|(name, _)| Some(*name) != tag).collect();
         // What is not there cannot be equal: of the rules that are due no more are made than the text has.
         let mut room = match rules {
             Some(Node { value: Value::Array(items), .. }) => items.len(),
@@ -214,40 +228,12 @@ impl SchemaReader<'_> {
         if let Some(segment) = keywords.name("x-envconf-segment")? {
             field.segment = segment;
         }
-        let slot = match table.get("properties") {
-            Some(_) => self.nested(&mut keywords, &mut field, here, required)?,
-            None => self.leaf(&mut keywords, &mut field, required)?,
+        let slot = match nested::is_nested(table) {
+            true => self.nested(&mut keywords, &mut field, here, required)?,
+            false => self.leaf(&mut keywords, &mut field, required)?,
         };
         keywords.finish()?;
         Ok((field, slot))
-    }
-
-    fn nested(
-        &self,
-        keywords: &mut Keywords<'_>,
-        field: &mut Field,
-        here: &mut String,
-        required: bool,
-    ) -> Result<FieldSchema, Error> {
-        let (name, _) = keywords.ty()?.unwrap_or_default();
-        if name != "object" {
-            return Err(keywords.refuse("what has `properties` is of type object"));
-        }
-        let optional = keywords.flag("x-envconf-optional")?.unwrap_or(false);
-        let object = self.table(keywords, here)?;
-        field.variable = Variable::Forbidden;
-        field.ty = written(keywords)?.unwrap_or("a table");
-        field.docs = object.meta.docs;
-        let needs_values = needs_values(object.meta);
-        if required && !needs_values {
-            return Err(keywords.refuse("a table that needs no value is required; take it out of `required`"));
-        }
-        if optional || needs_values && !required {
-            field.shape = Shape::OptionalNested(object.meta);
-            return Ok(FieldSchema::OptionalTable(object));
-        }
-        field.shape = Shape::Nested(object.meta);
-        Ok(FieldSchema::Table(object))
     }
 
     fn leaf(
@@ -258,6 +244,7 @@ impl SchemaReader<'_> {
     ) -> Result<FieldSchema, Error> {
         let ty = self.ty(keywords)?;
         field.docs = keywords.text("description")?.map_or("", |(docs, _)| keep_text(docs));
+        field.merge = merge(keywords)?.unwrap_or(Merge::Replace);
         field.ty = written(keywords)?.unwrap_or_else(|| ty.spelled());
         field.secret = keywords.flag("x-envconf-secret")?.unwrap_or(false);
         field.variable = match keywords.take("x-envconf-env") {
@@ -289,6 +276,16 @@ impl SchemaReader<'_> {
             (false, None, None) => Shape::Optional,
         };
         Ok(FieldSchema::Leaf(ty))
+    }
+}
+
+/// What a stronger layer does to the value of a weaker one.
+fn merge(keywords: &mut Keywords<'_>) -> Result<Option<Merge>, Error> {
+    match keywords.text("x-envconf-merge")? {
+        None => Ok(None),
+        Some(("keys", _)) => Ok(Some(Merge::Keys)),
+        Some(("replace", _)) => Ok(Some(Merge::Replace)),
+        Some(_) => Err(keywords.refuse("`x-envconf-merge` is keys or replace")),
     }
 }
 
@@ -338,7 +335,7 @@ fn literal(node: &Node<'_>) -> Option<Literal> {
 /// What `allOf` may say, in the words of [`write::alias_rules`](super::write).
 #[derive(PartialEq, Eq, Hash)]
 enum AliasRule<'t> {
-    /// `{"not": {"required": [a, b]}}`
+    /// `{"not": {"type": "object", "required": [a, b]}}`; the type may be left out.
     NotBoth(&'t str, &'t str),
     /// `{"anyOf": [{"required": [a]}, …]}`
     OneOf(Vec<&'t str>),
@@ -353,7 +350,7 @@ struct DueRules<'t> {
 
 impl<'t> AliasRule<'t> {
     fn of(node: &'t Node<'_>) -> Option<Self> {
-        if let Some(both) = only_member(node, "not").and_then(|node| only_member(node, "required")) {
+        if let Some(both) = only_member(node, "not").and_then(required_of_object) {
             return match texts(both)?[..] {
                 [a, b] => Some(Self::NotBoth(a, b)),
                 _ => None,
@@ -383,6 +380,21 @@ fn only_member<'t, 'a>(node: &'t Node<'a>, name: &str) -> Option<&'t Node<'a>> {
     match &node.value {
         Value::Table(table) => match table.entries() {
             [Entry { key, node, .. }] if **key == *name => Some(node),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// What an object must have, in a schema that says nothing else but that it is one.
+fn required_of_object<'t, 'a>(node: &'t Node<'a>) -> Option<&'t Node<'a>> {
+    match &node.value {
+        Value::Table(table) => match table.entries() {
+            [Entry { key, node, .. }] if &**key == "required" => Some(node),
+            [
+                Entry { key, node, .. },
+                Entry { key: ty, node: Node { value: Value::String(name), .. }, .. },
+            ] if &**key == "required" && &**ty == "type" && &**name == "object" => Some(node),
             _ => None,
         },
         _ => None,

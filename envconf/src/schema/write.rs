@@ -8,7 +8,9 @@ use std::collections::HashSet;
 use super::json::Json;
 use super::types::{TextSchema, Type};
 use super::{DRAFT, pointer};
-use crate::meta::{Fallback, Field, Leaf, Literal, Meta, Shape, Variable};
+use crate::meta::{
+    Fallback, Field, Leaf, Literal, Merge, Meta, NestedType, Shape, TypeStep, Variable, Variant,
+};
 
 /// The keyword `x-envconf-default` of a default that an expression gives.
 pub(crate) const COMPUTED: &str = "computed";
@@ -35,11 +37,30 @@ pub(crate) fn schema(meta: &'static Meta) -> Json {
 
 /// Whether a table of `meta` must be there, some value in it having no default.
 pub(crate) fn needs_values(meta: &'static Meta) -> bool {
-    meta.fields.iter().any(|field| match field.shape {
+    meta.fields.iter().any(field_needs_values)
+}
+
+/// Whether the content must have the field.
+fn field_needs_values(field: &'static Field) -> bool {
+    match field.shape {
         Shape::Required => true,
         Shape::Nested(meta) | Shape::Flattened(meta) => needs_values(meta),
+        Shape::Composed { defaulted } => !defaulted && field.part.is_none_or(part_needs_values),
         Shape::Optional | Shape::Defaulted(_) | Shape::OptionalNested(_) => false,
-    })
+    }
+}
+
+/// Whether something must be given for a value of this type.
+pub(crate) fn part_needs_values(part: NestedType) -> bool {
+    match part {
+        NestedType::Section(meta) => needs_values(meta),
+        NestedType::Optional(_) => false,
+        NestedType::List(_) | NestedType::Map(_) => true,
+        NestedType::Variants(meta) => match meta.variants.iter().find(|variant| variant.is_default) {
+            Some(variant) => variant.content.is_some_and(part_needs_values),
+            None => true,
+        },
+    }
 }
 
 /// A literal as JSON; `None` for an integer beyond what content can hold.
@@ -60,7 +81,7 @@ pub(crate) fn literal(literal: Literal) -> Option<Json> {
 
 struct Writer {
     prefix: Option<&'static str>,
-    parents: Vec<&'static Field>,
+    parents: Vec<TypeStep>,
 }
 
 impl Writer {
@@ -74,11 +95,7 @@ impl Writer {
                 continue;
             }
             let at = pointer(here, field.key);
-            let is_required = match field.shape {
-                Shape::Required => true,
-                Shape::Nested(meta) => needs_values(meta),
-                _ => false,
-            };
+            let is_required = field_needs_values(field);
             add(&mut properties, field.key, self.property(field, &at));
             for alias in field.aliases {
                 keys.insert(alias);
@@ -99,15 +116,15 @@ impl Writer {
             add(members, "required", Json::Array(required));
         }
         if !rules.is_empty() {
-            add(members, "allOf", Json::Array(rules));
+            add(members, "allOf", Json::Array(rules.iter().map(of_objects).collect()));
         }
         add(members, "additionalProperties", meta.allow_unknown_fields);
     }
 
     fn property(&mut self, field: &'static Field, here: &str) -> Json {
         let mut members = Members::new();
-        match field.shape.nested() {
-            Some(meta) => self.nested(field, meta, here, &mut members),
+        match field.part {
+            Some(part) => self.nested(field, part, here, &mut members),
             None => self.leaf(field, &mut members),
         }
         if field.segment != field.key.to_uppercase() {
@@ -116,19 +133,149 @@ impl Writer {
         Json::Object(members)
     }
 
-    fn nested(&mut self, field: &'static Field, meta: &'static Meta, here: &str, members: &mut Members) {
-        describe(members, if field.docs.is_empty() { meta.docs } else { field.docs });
-        let optional = matches!(field.shape, Shape::OptionalNested(_));
-        // Null is no table, as if none were given.
-        let null = (optional || !needs_values(meta)).then(|| Json::from("null"));
-        add(members, "type", one_or_more(std::iter::once(Json::from("object")).chain(null)));
-        if optional {
-            add(members, "x-envconf-optional", true);
-        }
-        add(members, "x-envconf-type", field.ty);
-        self.parents.push(field);
-        self.table(meta, here, members);
+    fn nested(&mut self, field: &'static Field, part: NestedType, here: &str, members: &mut Members) {
+        let docs = if field.docs.is_empty() { part.meta().docs } else { field.docs };
+        describe(members, docs);
+        let defaulted = matches!(field.shape, Shape::Composed { defaulted: true });
+        let optional = matches!(part, NestedType::Optional(_));
+        self.parents.push(TypeStep::Field(field));
+        // Null is no value, as if none were given.
+        self.part(part, here, members, defaulted || !part_needs_values(part));
         self.parents.pop();
+        add(members, "x-envconf-type", field.ty);
+        if defaulted && !optional {
+            add(members, "x-envconf-default", true);
+        }
+        if field.merge == Merge::Replace {
+            add(members, "x-envconf-merge", "replace");
+        }
+        if let Some(variable) = Leaf::new(&self.parents, field).variable(self.prefix) {
+            add(members, "x-envconf-variable", variable.as_str());
+        }
+    }
+
+    /// What is said of a type; `null` is whether it may be null.
+    fn part(&mut self, part: NestedType, here: &str, members: &mut Members, null: bool) {
+        let ty = |name: &str| {
+            one_or_more(std::iter::once(Json::from(name)).chain(null.then(|| Json::from("null"))))
+        };
+        match part {
+            NestedType::Optional(inner) => {
+                self.part(*inner, here, members, true);
+                add(members, "x-envconf-optional", true);
+            }
+            NestedType::Section(meta) => {
+                add(members, "type", ty("object"));
+                self.table(meta, here, members);
+            }
+            NestedType::List(item) => {
+                add(members, "type", ty("array"));
+                add(members, "items", self.inner(TypeStep::AnyItem, *item, &format!("{here}/items"), false));
+            }
+            NestedType::Map(value) => {
+                add(members, "type", ty("object"));
+                let here = format!("{here}/additionalProperties");
+                // Null removes a key, or leaves it out.
+                add(members, "additionalProperties", self.inner(TypeStep::AnyKey, *value, &here, true));
+            }
+            NestedType::Variants(meta) => self.variants(meta, here, members, null),
+        }
+    }
+
+    fn inner(&mut self, step: TypeStep, part: NestedType, here: &str, null: bool) -> Json {
+        let mut members = Members::new();
+        describe(&mut members, part.meta().docs);
+        self.parents.push(step);
+        self.part(part, here, &mut members, null);
+        self.parents.pop();
+        add(&mut members, "x-envconf-type", part.meta().type_name);
+        Json::Object(members)
+    }
+
+    fn variants(&mut self, meta: &'static Meta, here: &str, members: &mut Members, null: bool) {
+        let mut alternatives = Vec::new();
+        for variant in meta.variants {
+            let names: Vec<&'static str> = variant.names().collect();
+            match (meta.tag, variant.content) {
+                (Some(tag), content) => {
+                    let here = format!("{here}/oneOf/{}", alternatives.len());
+                    alternatives.push(self.tagged(tag, variant, content, &here));
+                }
+                (None, None) => {
+                    alternatives.extend(names.iter().map(|name| empty_content(name)));
+                    let names = names.into_iter().map(Json::from).collect();
+                    alternatives.push(alternative(variant, vec![("enum".to_owned(), Json::Array(names))]));
+                }
+                (None, Some(content)) => {
+                    // Its name alone is enough where its fields have defaults.
+                    if !part_needs_values(content) {
+                        let names = names.iter().copied().map(Json::from).collect();
+                        alternatives.push(Json::Object(vec![("enum".to_owned(), Json::Array(names))]));
+                    }
+                    for name in names {
+                        let here = format!("{here}/oneOf/{}", alternatives.len());
+                        let at = pointer(&here, name);
+                        let null = !part_needs_values(content);
+                        let inner = self.inner(TypeStep::Variant(variant), content, &at, null);
+                        let mut members = Members::new();
+                        add(&mut members, "type", "object");
+                        add(&mut members, "properties", Json::Object(vec![(name.to_owned(), inner)]));
+                        add(&mut members, "required", Json::Array(vec![Json::from(name)]));
+                        add(&mut members, "additionalProperties", false);
+                        alternatives.push(alternative(variant, members));
+                    }
+                }
+            }
+        }
+        // A table that names no variant gives nothing, which is enough where one is the default.
+        if meta.tag.is_none() && !part_needs_values(NestedType::Variants(meta)) {
+            let mut members = Members::new();
+            add(&mut members, "type", "object");
+            add(&mut members, "properties", Json::Object(Vec::new()));
+            add(&mut members, "additionalProperties", false);
+            alternatives.push(Json::Object(members));
+        }
+        if null {
+            alternatives.push(Json::Object(vec![("type".to_owned(), "null".into())]));
+        }
+        add(members, "oneOf", Json::Array(alternatives));
+        if let Some(tag) = meta.tag {
+            add(members, "x-envconf-tag", tag.key);
+            add(members, "x-envconf-tag-segment", tag.segment);
+        }
+        if let Some(default) = meta.variants.iter().find(|variant| variant.is_default) {
+            add(members, "x-envconf-variant", default.key);
+        }
+    }
+
+    /// A variant of an internally tagged enum: its fields beside the tag.
+    fn tagged(
+        &mut self,
+        tag: &'static Field,
+        variant: &'static Variant,
+        content: Option<NestedType>,
+        here: &str,
+    ) -> Json {
+        let mut members = Members::new();
+        add(&mut members, "type", "object");
+        self.table(content.map_or(&NO_FIELDS, NestedType::meta), here, &mut members);
+        let names = variant.names().map(Json::from).collect();
+        let tag_schema = Json::Object(vec![("enum".to_owned(), Json::Array(names))]);
+        for (keyword, value) in &mut members {
+            match (keyword.as_str(), value) {
+                ("properties", Json::Object(properties)) => {
+                    properties.insert(0, (tag.key.to_owned(), tag_schema.clone()));
+                }
+                ("required", Json::Array(required)) if !variant.is_default => {
+                    required.insert(0, tag.key.into())
+                }
+                _ => {}
+            }
+        }
+        if !variant.is_default && !members.iter().any(|(keyword, _)| keyword == "required") {
+            members.insert(2, ("required".to_owned(), Json::Array(vec![tag.key.into()])));
+        }
+        alternative(variant, members)
     }
 
     fn leaf(&self, field: &'static Field, members: &mut Members) {
@@ -138,6 +285,9 @@ impl Writer {
         self::ty(&ty, members);
         if let Shape::Defaulted(fallback) = field.shape {
             default(fallback, field.secret, members);
+        }
+        if field.merge == Merge::Keys {
+            add(members, "x-envconf-merge", "keys");
         }
         if let Some(example) = field.example.and_then(literal) {
             add(members, "examples", Json::Array(vec![example]));
@@ -170,6 +320,32 @@ impl Writer {
     }
 }
 
+/// The fields of a unit variant.
+static NO_FIELDS: Meta = Meta::EMPTY;
+
+/// One of an enum's alternatives.
+fn alternative(variant: &Variant, mut members: Members) -> Json {
+    add(&mut members, "title", variant.key);
+    describe(&mut members, variant.docs);
+    add(&mut members, "x-envconf-segment", variant.segment);
+    Json::Object(members)
+}
+
+/// A table with the name of a unit variant and nothing in it: another way to name it.
+fn empty_content(name: &str) -> Json {
+    let types = ["object", "null", "string"].map(Json::from).to_vec();
+    let mut nothing = Members::new();
+    add(&mut nothing, "type", Json::Array(types));
+    add(&mut nothing, "maxProperties", 0_usize);
+    add(&mut nothing, "maxLength", 0_usize);
+    let mut members = Members::new();
+    add(&mut members, "type", "object");
+    add(&mut members, "properties", Json::Object(vec![(name.to_owned(), Json::Object(nothing))]));
+    add(&mut members, "required", Json::Array(vec![name.into()]));
+    add(&mut members, "additionalProperties", false);
+    Json::Object(members)
+}
+
 /// Only one of a field's names may be given; and one must be, where the field is required.
 pub(crate) fn alias_rules(key: &str, aliases: &[&str], required: bool) -> Vec<Json> {
     let names: Vec<&str> = std::iter::once(key).chain(aliases.iter().copied()).collect();
@@ -185,6 +361,23 @@ pub(crate) fn alias_rules(key: &str, aliases: &[&str], required: bool) -> Vec<Js
         rules.push(object("anyOf", Json::Array(names.iter().map(|name| requiring(&[*name])).collect())));
     }
     rules
+}
+
+/// The same rule of objects only: a table that is null breaks none.
+pub(crate) fn of_objects(rule: &Json) -> Json {
+    match rule {
+        Json::Object(members) => {
+            let member = |(keyword, value): &(String, Json)| match (keyword.as_str(), value) {
+                ("not", Json::Object(inner)) => {
+                    let ty = ("type".to_owned(), Json::from("object"));
+                    (keyword.clone(), Json::Object(std::iter::once(ty).chain(inner.clone()).collect()))
+                }
+                _ => (keyword.clone(), value.clone()),
+            };
+            Json::Object(members.iter().map(member).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 fn default(fallback: Fallback, secret: bool, members: &mut Members) {

@@ -9,6 +9,7 @@
 //! the type asks for: see [`TextDeserializer`].
 
 mod ignored;
+mod merged;
 mod misfit;
 mod text;
 #[cfg(feature = "units")]
@@ -23,6 +24,8 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::ignored::IgnoredKey;
 use self::ignored::IgnoredKeys;
+use self::merged::MergedDeserializer;
+pub(crate) use self::merged::{Merged, MergedTable, from_merged};
 use self::misfit::Claim;
 pub(crate) use self::misfit::{Fact, Misfit, ValueStep, path_of_steps};
 use self::text::{ParsedText, TextDeserializer};
@@ -75,6 +78,7 @@ pub struct Given<'de, 'text>(GivenSource<'de, 'text>);
 enum GivenSource<'de, 'text> {
     Node(NodeDeserializer<'de>),
     Text(TextDeserializer<'de, 'text>),
+    Merged(MergedDeserializer<'de, 'text>),
 }
 
 macro_rules! pass_on {
@@ -83,6 +87,7 @@ macro_rules! pass_on {
             match self.0 {
                 GivenSource::Node(node) => node.$method($($argument,)* visitor),
                 GivenSource::Text(text) => text.$method($($argument,)* visitor),
+                GivenSource::Merged(merged) => merged.$method($($argument,)* visitor),
             }
         }
     )*};
@@ -177,20 +182,42 @@ fn at_node(misfit: Misfit, node: &Node<'_>) -> Misfit {
 /// declared the field or there is no such table. A name that the type did not declare could be a value: it counts only if
 /// the table holds no text like it.
 fn in_table(misfit: Misfit, table: &Table<'_>, fields: Option<&'static [&'static str]>) -> Misfit {
+    let is_container = |entry: &Entry<'_>| matches!(entry.node.value, Value::Array(_) | Value::Table(_));
+    judged(
+        misfit,
+        fields,
+        &TableFacts {
+            has: &|name| table.get(name).is_some(),
+            holds: &|name| holds(table, name),
+            has_containers: &|| table.entries().iter().any(is_container),
+        },
+    )
+}
+
+/// What can be asked of a table, wherever its entries are from.
+struct TableFacts<'f> {
+    /// Whether it has this key.
+    has: &'f dyn Fn(&str) -> bool,
+    /// Whether a text in it is like this one.
+    holds: &'f dyn Fn(&str) -> bool,
+    /// Whether it has lists or tables in it.
+    has_containers: &'f dyn Fn() -> bool,
+}
+
+fn judged(misfit: Misfit, fields: Option<&'static [&'static str]>, table: &TableFacts<'_>) -> Misfit {
     let Fact::Claimed(claim) = misfit.fact else { return misfit };
     if !misfit.is_here() {
         return misfit;
     }
-    let is_container = |entry: &Entry<'_>| matches!(entry.node.value, Value::Array(_) | Value::Table(_));
     let is_declared = |name: &'static str| fields.is_some_and(|fields| fields.contains(&name));
-    let is_safe = |name: &'static str| is_declared(name) || !holds(table, name);
+    let is_safe = |name: &'static str| is_declared(name) || !(table.holds)(name);
     let is_here = |name: &'static str| match fields {
         Some(_) => is_declared(name),
-        None => !table.entries().iter().any(is_container),
+        None => !(table.has_containers)(),
     };
     match claim {
         Claim::Missing(name) | Claim::Twice(name) if !is_safe(name) => misfit.said(Fact::Type),
-        Claim::Missing(name) if is_here(name) && table.get(name).is_none() => {
+        Claim::Missing(name) if is_here(name) && !(table.has)(name) => {
             misfit.said(Fact::Missing).within(ValueStep::Field(name))
         }
         Claim::Missing(name) => misfit.said(Fact::MissingBelow(name)),
@@ -199,22 +226,26 @@ fn in_table(misfit: Misfit, table: &Table<'_>, fields: Option<&'static [&'static
     }
 }
 
-/// Whether a text in `table` is like `name`: the same, or one within the other where that is no accident.
+/// Whether a text in `table` is like `name`.
 fn holds(table: &Table<'_>, name: &str) -> bool {
-    const ACCIDENT: usize = 4;
-    fn is_like(node: &Node<'_>, name: &str) -> bool {
-        match &node.value {
-            Value::String(text) => {
-                **text == *name
-                    || text.len() >= ACCIDENT && name.contains(&**text)
-                    || name.len() >= ACCIDENT && text.contains(name)
-            }
-            Value::Array(items) => items.iter().any(|item| is_like(item, name)),
-            Value::Table(table) => holds(table, name),
-            _ => false,
-        }
+    table.entries().iter().any(|entry| is_in(&entry.node, name))
+}
+
+fn is_in(node: &Node<'_>, name: &str) -> bool {
+    match &node.value {
+        Value::String(text) => is_like(text, name),
+        Value::Array(items) => items.iter().any(|item| is_in(item, name)),
+        Value::Table(table) => holds(table, name),
+        _ => false,
     }
-    table.entries().iter().any(|entry| is_like(&entry.node, name))
+}
+
+/// Whether `text` is like `name`: the same, or one within the other where that is no accident.
+fn is_like(text: &str, name: &str) -> bool {
+    const ACCIDENT: usize = 4;
+    text == name
+        || text.len() >= ACCIDENT && name.contains(text)
+        || name.len() >= ACCIDENT && text.contains(name)
 }
 
 macro_rules! integers {
@@ -418,6 +449,16 @@ struct TableAccess<'de> {
     ignored: &'de IgnoredKeys,
 }
 
+/// What a misfit of a key is.
+fn of_key(misfit: Misfit) -> Misfit {
+    let fact = match misfit.fact {
+        Fact::Claimed(Claim::NoSuchKey(known)) => Fact::NoSuchKey(known),
+        Fact::Type => Fact::WrongKey,
+        fact => fact,
+    };
+    misfit.said(fact)
+}
+
 /// A key as the type declares it, if it is one of `declared`.
 fn step(key: &str, declared: &'static [&'static str]) -> ValueStep {
     match declared.iter().find(|known| **known == key) {
@@ -439,14 +480,7 @@ impl<'de> de::MapAccess<'de> for TableAccess<'de> {
         self.current = self.entries.next();
         let Some(entry) = self.current else { return Ok(None) };
         let key = seed.deserialize(TextDeserializer::of_key(&entry.key));
-        key.map(Some).map_err(|misfit| {
-            let fact = match misfit.fact {
-                Fact::Claimed(Claim::NoSuchKey(known)) => Fact::NoSuchKey(known),
-                Fact::Type => Fact::WrongKey,
-                fact => fact,
-            };
-            misfit.said(fact).at(entry.key_place).within(self.step(&entry.key))
-        })
+        key.map(Some).map_err(|misfit| of_key(misfit).at(entry.key_place).within(self.step(&entry.key)))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {

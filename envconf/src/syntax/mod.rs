@@ -15,7 +15,7 @@ mod written;
 pub use self::de::Given;
 #[cfg(feature = "units")]
 pub(crate) use self::de::units;
-pub(crate) use self::de::{Fact, IgnoredKey, Misfit, Reading, ValueStep, path_of_steps};
+pub(crate) use self::de::{Fact, IgnoredKey, Merged, MergedTable, Misfit, Reading, ValueStep, path_of_steps};
 pub(crate) use self::tree::{Entry, Lines, Node, Place, Table, Text, Value, segment};
 #[cfg(feature = "tools")]
 pub(crate) use self::written::write_scalar;

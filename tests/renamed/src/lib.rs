@@ -26,6 +26,15 @@ pub struct Renamed {
     /// A struct in the same table.
     #[envconf(flatten)]
     pub flat: Flat,
+    /// A list of structs.
+    #[envconf(nested, default)]
+    pub list: Vec<Generic<u8>>,
+    /// One of several.
+    #[envconf(nested)]
+    pub store: Store,
+    /// The name of one of several.
+    #[envconf(default = Level::Low, merge = "replace")]
+    pub level: Level,
     /// Nothing that is loaded.
     #[envconf(skip)]
     pub skipped: Vec<u8>,
@@ -62,6 +71,36 @@ pub struct Generic<T> {
     pub value: T,
 }
 
+/// A leaf.
+#[derive(EncryptedConfig, Debug, PartialEq)]
+#[envconf(crate = "conf", rename_all = "lowercase")]
+pub enum Level {
+    /// Not much.
+    Low,
+    /// Much.
+    High,
+}
+
+/// A table.
+#[derive(EncryptedConfig, Debug, PartialEq)]
+#[envconf(crate = "conf", tag = "type", rename_all = "lowercase", validate = Store::judge)]
+pub enum Store {
+    /// Without fields.
+    #[envconf(default)]
+    Memory,
+    /// With fields.
+    Disk {
+        /// Where.
+        path: String,
+    },
+}
+
+impl Store {
+    fn judge(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+}
+
 /// What a library might re-export.
 pub mod reexported {
     pub use conf::*;
@@ -85,13 +124,15 @@ mod tests {
     fn it_loads() {
         Renamed::check().unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let toml = "name = 'n'\ntoken = 't'\n[inner]\nlist = ['a']\n[optional]\nvalue = 3";
+        let toml = "name = 'n'\ntoken = 't'\n[inner]\nlist = ['a']\n[optional]\nvalue = 3\n[[list]]\nvalue = 4\n[store]\ntype = 'disk'\npath = '/'";
         let config = testing::loader::<Renamed>(dir.path(), toml).unwrap().load().unwrap();
         assert_eq!((config.port, config.seconds, config.one), (8080, 3600, 1));
         assert_eq!((config.flat.name.as_str(), config.inner.list.len()), ("n", 1));
         assert_eq!(config.optional.as_ref().map(|optional| optional.value), Some(3));
         assert_eq!(config.token.as_ref().map(|token| token.expose_secret()), Some("t"));
         assert!(config.skipped.is_empty());
+        assert_eq!((config.list[0].value, &config.level), (4, &Level::Low));
+        assert_eq!(config.store, Store::Disk { path: "/".to_owned() });
         let loader = testing::loader::<Renamed>(dir.path(), toml).unwrap();
         let error = loader.variables([("APP__PORT", "60000")]).load().map(drop).unwrap_err();
         assert!(error.to_string().contains("below 60000"), "{error}");

@@ -11,7 +11,7 @@ struct Config {
 
 #[derive(EncryptedConfig)]
 enum Wrong {
-    A,
+    A(u8, u8),
 }
 
 fn used<T: EncryptedConfig>() -> usize {

@@ -4,8 +4,9 @@
 
 use super::Fields;
 use crate::base::{Complaint, Origin, suggest, written_type};
+use crate::layers::position::INLINE;
 use crate::meta::Field;
-use crate::syntax::{Fact, IgnoredKey, Misfit, Place, ValueStep, path_of_steps};
+use crate::syntax::{Fact, IgnoredKey, Misfit, ValueStep, path_of_steps};
 
 /// What is said where nothing more is known than the table.
 const IGNORED_IN_SECRET: &str = "a key in it is one that its type does not know";
@@ -19,37 +20,38 @@ impl Fields<'_> {
     pub(super) fn misfit(&mut self, field: &'static Field, misfit: Misfit, origin: Origin) {
         let fact = misfit.fact;
         if fact == Fact::Inline {
-            self.report.advise(super::INLINE);
+            self.walk.report.advise(INLINE);
         }
         let steps = misfit.into_steps();
         if field.deserialize_with.is_none()
             && type_at(field.ty, &steps).is_some_and(written_type::is_duration)
         {
-            self.report.advise(DURATION);
+            self.walk.report.advise(DURATION);
         }
         let shown = shown(field, &steps);
         let complaint = complaint(field, &steps, shown.len() < steps.len(), fact);
         self.complain(field, &path_of_steps(shown), Some(origin), complaint);
     }
 
-    /// Reports the keys that the type of `field` ignored; `origin` says where what stands at a place is from.
+    /// Reports the keys that the type of `field` ignored; `origin` says where one is from.
     pub(super) fn refuse_ignored(
         &mut self,
         field: &'static Field,
         ignored: Vec<IgnoredKey>,
-        origin: impl Fn(Option<Place>) -> Origin,
+        origin: impl Fn(&IgnoredKey) -> Origin,
     ) {
         if field.allow_unknown_fields || self.meta.allow_unknown_fields {
             return;
         }
         for key in ignored {
+            let origin = origin(&key);
             let shown = shown(field, &key.steps);
             let complaint = if shown.len() < key.steps.len() {
                 Complaint::Rule(IGNORED_IN_SECRET.to_owned())
             } else {
                 unknown_key(key.steps.last(), key.known)
             };
-            self.complain(field, &path_of_steps(shown), Some(origin(Some(key.place))), complaint);
+            self.complain(field, &path_of_steps(shown), Some(origin), complaint);
         }
     }
 }

@@ -44,6 +44,14 @@ impl<'t> Keywords<'t> {
         self.reader.refuse(self.place, what)
     }
 
+    pub(super) fn has(&self, keyword: &str) -> bool {
+        self.table.get(keyword).is_some()
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
     /// What `keyword` says, which from now on is understood.
     pub(super) fn take(&mut self, keyword: &'static str) -> Option<&'t Node<'t>> {
         self.taken.push(keyword);

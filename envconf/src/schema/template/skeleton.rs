@@ -1,6 +1,6 @@
 //! The template without comments.
 
-use crate::meta::{Fallback, Field, Meta, Shape};
+use crate::meta::{Fallback, Field, Meta, NestedType, Shape};
 use crate::schema::{Json, literal};
 
 /// `meta` as JSON.
@@ -20,8 +20,24 @@ fn value(field: &'static Field) -> Option<Json> {
         Shape::Nested(meta) => Some(table(meta)),
         // An object, even an empty one, would bring it about.
         Shape::OptionalNested(_) | Shape::Optional => Some(Json::Null),
+        Shape::Composed { .. } => composed(field),
         Shape::Defaulted(Fallback::Literal(default)) if !field.secret => literal(default),
         Shape::Defaulted(_) => None,
         Shape::Required | Shape::Flattened(_) => Some(example().unwrap_or(Json::Null)),
+    }
+}
+
+/// A list or map without a default is an empty one, an enum whatever is its default.
+fn composed(field: &'static Field) -> Option<Json> {
+    match (field.shape, field.part?) {
+        (_, NestedType::Optional(_)) => Some(Json::Null),
+        (Shape::Composed { defaulted: true }, _) => None,
+        (_, NestedType::List(_)) => Some(Json::Array(Vec::new())),
+        (_, NestedType::Map(_)) => Some(Json::Object(Vec::new())),
+        (_, NestedType::Variants(meta)) => match meta.variants.iter().find(|variant| variant.is_default) {
+            Some(_) => None,
+            None => Some(Json::Null),
+        },
+        (_, NestedType::Section(meta)) => Some(table(meta)),
     }
 }

@@ -4,7 +4,7 @@
 //! own, or has none to show: without the `#` it parses too.
 
 use crate::base::json_string;
-use crate::meta::{Fallback, Field, Leaf, Literal, Meta, Shape};
+use crate::meta::{Fallback, Field, Leaf, Literal, Meta, NestedType, Shape, TypeStep, Variant};
 use crate::schema::types::Type;
 use crate::schema::{Json, literal};
 
@@ -12,7 +12,7 @@ use crate::schema::{Json, literal};
 pub(super) struct WithComments {
     out: String,
     prefix: Option<&'static str>,
-    parents: Vec<&'static Field>,
+    parents: Vec<TypeStep>,
 }
 
 impl WithComments {
@@ -39,7 +39,7 @@ impl WithComments {
     /// `active` is whether settings may count: those of an optional table would bring it about.
     fn toml_table(&mut self, meta: &'static Meta, active: bool) {
         let fields = meta.unflattened();
-        for field in fields.iter().filter(|field| field.shape.nested().is_none()) {
+        for field in fields.iter().filter(|field| field.part.is_none()) {
             self.leaf(field);
             let value = shown(field);
             let line = match value.and_then(toml_value) {
@@ -48,29 +48,134 @@ impl WithComments {
             };
             self.setting(active && counts(field), &line);
         }
-        for field in fields {
-            let Some(meta) = field.shape.nested() else { continue };
-            let active = active && !matches!(field.shape, Shape::OptionalNested(_));
-            self.parents.push(field);
-            let path: Vec<String> = self.parents.iter().map(|parent| toml_key(parent.key)).collect();
+        // A table ends the values of the one that it is in: those of lists, maps and enums come first.
+        for field in fields.iter().copied().filter(|field| needs_empty(field)) {
+            let empty = if matches!(field.part, Some(NestedType::List(_))) { "[]" } else { "{}" };
             self.begin();
-            self.table_prose(field, meta);
-            self.setting(active, &format!("[{}]", path.join(".")));
-            self.toml_table(meta, active);
+            self.part_prose(field, field.part);
+            self.prose("empty here; write the tables below in its place");
+            self.setting(active, &format!("{} = {empty}", toml_key(field.key)));
+        }
+        for field in fields.iter().copied().filter(|field| has_named_units(field)) {
+            self.begin();
+            self.part_prose(field, field.part);
+            let variants = field.part.map(NestedType::meta).map_or(&[][..], |meta| meta.variants);
+            for variant in variants.iter().filter(|variant| variant.content.is_none()) {
+                self.begin();
+                self.variant_prose(variant);
+                let name = json_string(variant.key).to_string();
+                self.setting(false, &format!("{} = {name}", toml_key(field.key)));
+            }
+        }
+        for field in fields {
+            let Some(part) = field.part else { continue };
+            self.parents.push(TypeStep::Field(field));
+            let has_prose = needs_empty(field) || has_named_units(field);
+            if !has_prose {
+                self.begin();
+                self.part_prose(field, Some(part));
+            }
+            self.toml_part(part, active && !needs_empty(field), has_prose);
             self.parents.pop();
         }
     }
 
+    /// What is in a value of this type, behind its prose.
+    ///
+    /// `apart` is whether the prose stands elsewhere, so that an empty line is due.
+    fn toml_part(&mut self, part: NestedType, active: bool, apart: bool) {
+        match part {
+            NestedType::Section(meta) => {
+                if apart {
+                    self.begin();
+                }
+                let path = self.toml_path();
+                self.setting(active, &format!("[{path}]"));
+                self.toml_table(meta, active);
+            }
+            NestedType::Optional(inner) => self.toml_part(*inner, false, apart),
+            NestedType::List(NestedType::Section(meta)) => {
+                if apart {
+                    self.begin();
+                }
+                let path = self.toml_path();
+                self.setting(false, &format!("[[{path}]]"));
+                self.parents.push(TypeStep::AnyItem);
+                self.toml_table(meta, false);
+                self.parents.pop();
+            }
+            NestedType::List(_) => {}
+            NestedType::Map(inner) => {
+                self.parents.push(TypeStep::Key("key".to_owned()));
+                self.toml_part(*inner, false, apart);
+                self.parents.pop();
+            }
+            NestedType::Variants(meta) => self.toml_variants(meta),
+        }
+    }
+
+    /// Every variant as a comment: which of them is wanted nobody knows.
+    fn toml_variants(&mut self, meta: &'static Meta) {
+        // Those that are named by a text alone stand before the tables.
+        let is_told = |variant: &Variant| {
+            let told = matches!(self.parents.last(), Some(TypeStep::Field(field)) if has_named_units(field));
+            told && variant.content.is_none()
+        };
+        let variants: Vec<&'static Variant> =
+            meta.variants.iter().filter(|variant| !is_told(variant)).collect();
+        for variant in variants {
+            self.begin();
+            self.variant_prose(variant);
+            let name = json_string(variant.key).to_string();
+            match (meta.tag, variant.content) {
+                (Some(tag), content) => {
+                    let path = self.toml_path();
+                    self.setting(false, &format!("[{path}]"));
+                    self.setting(false, &format!("{} = {name}", toml_key(tag.key)));
+                    self.toml_table(content.map_or(&NO_FIELDS, NestedType::meta), false);
+                }
+                (None, None) => self.prose(&format!("{name} in place of a table")),
+                (None, Some(content)) => {
+                    self.parents.push(TypeStep::Variant(variant));
+                    self.toml_part(content, false, false);
+                    self.parents.pop();
+                }
+            }
+        }
+    }
+
+    fn toml_path(&self) -> String {
+        let keys = self.parents.iter().filter_map(|step| match step {
+            TypeStep::Field(field) => Some(toml_key(field.key)),
+            TypeStep::Variant(variant) => Some(toml_key(variant.key)),
+            TypeStep::Key(key) => Some(toml_key(key)),
+            TypeStep::Item(_) | TypeStep::AnyItem | TypeStep::AnyKey => None,
+        });
+        keys.collect::<Vec<_>>().join(".")
+    }
+
     fn dotenv_table(&mut self, meta: &'static Meta, active: bool) {
         for field in meta.unflattened() {
-            if let Some(meta) = field.shape.nested() {
-                self.parents.push(field);
-                let optional = matches!(field.shape, Shape::OptionalNested(_));
-                if optional || !field.docs.is_empty() || !meta.docs.is_empty() {
+            if let Some(part) = field.part {
+                self.parents.push(TypeStep::Field(field));
+                let optional = matches!(part, NestedType::Optional(_)) || !part.is_section();
+                if optional || !field.docs.is_empty() || !part.meta().docs.is_empty() {
                     self.begin();
-                    self.table_prose(field, meta);
+                    self.part_prose(field, Some(part));
                 }
-                self.dotenv_table(meta, active && !optional);
+                self.parents.pop();
+                if !part.is_section() {
+                    let empty = match part {
+                        NestedType::List(_) => "[]",
+                        NestedType::Map(_) => "{}",
+                        _ => "",
+                    };
+                    let names = Leaf::new(&self.parents, field).content_names(self.prefix);
+                    let name = names.last().map_or(field.segment, String::as_str);
+                    self.setting(active && needs_empty(field), &format!("{name}={empty}"));
+                }
+                self.parents.push(TypeStep::Field(field));
+                self.dotenv_part(part, active && !optional);
                 self.parents.pop();
                 continue;
             }
@@ -82,6 +187,84 @@ impl WithComments {
             let line = format!("{name}={}", value.as_deref().unwrap_or_default());
             self.setting(active && counts(field) && value.is_some(), &line);
         }
+    }
+
+    fn dotenv_part(&mut self, part: NestedType, active: bool) {
+        match part {
+            NestedType::Section(meta) => self.dotenv_table(meta, active),
+            NestedType::Optional(inner) => self.dotenv_part(*inner, false),
+            NestedType::List(inner) => {
+                self.parents.push(TypeStep::Item(0));
+                self.dotenv_part(*inner, false);
+                self.parents.pop();
+            }
+            NestedType::Map(inner) => {
+                self.parents.push(TypeStep::Key("key".to_owned()));
+                self.dotenv_part(*inner, false);
+                self.parents.pop();
+            }
+            NestedType::Variants(meta) => {
+                for variant in meta.variants {
+                    self.begin();
+                    self.variant_prose(variant);
+                    if let Some(tag) = meta.tag {
+                        let names = Leaf::new(&self.parents, tag).content_names(self.prefix);
+                        let name = names.last().map_or(tag.segment, String::as_str);
+                        self.setting(false, &format!("{name}={}", variant.key));
+                    }
+                    let Some(content) = variant.content else { continue };
+                    if meta.tag.is_none() {
+                        self.parents.push(TypeStep::Variant(variant));
+                    }
+                    self.dotenv_part(content, false);
+                    if meta.tag.is_none() {
+                        self.parents.pop();
+                    }
+                }
+            }
+        }
+    }
+
+    fn variant_prose(&mut self, variant: &'static Variant) {
+        self.prose(variant.docs);
+        let default = if variant.is_default { "; the default" } else { "" };
+        self.prose(&format!("variant {}{default}", variant.key));
+    }
+
+    /// What is said of a field with `nested` before its table or line.
+    fn part_prose(&mut self, field: &'static Field, part: Option<NestedType>) {
+        let Some(part) = part else { return };
+        self.prose(if field.docs.is_empty() { part.meta().docs } else { field.docs });
+        if let NestedType::Section(_) = part {
+            return;
+        }
+        if let NestedType::Optional(NestedType::Section(_)) = part {
+            return self.prose("optional, as a whole");
+        }
+        let mut facts = vec![field.ty.to_owned()];
+        facts.push(match (field.shape, part) {
+            (_, NestedType::Optional(_)) => "optional".to_owned(),
+            (Shape::Composed { defaulted: true }, _) => "default".to_owned(),
+            (_, NestedType::Variants(meta)) => {
+                match meta.variants.iter().find(|variant| variant.is_default) {
+                    Some(variant) => format!("default {}", variant.key),
+                    None => "required".to_owned(),
+                }
+            }
+            _ => "required".to_owned(),
+        });
+        if let NestedType::Variants(meta) = part.without_options() {
+            let names: Vec<&str> = meta.variants.iter().map(|variant| variant.key).collect();
+            facts.push(format!("one of {}", names.join(", ")));
+        }
+        let parents: Vec<TypeStep> = match self.parents.split_last() {
+            Some((TypeStep::Field(last), outer)) if std::ptr::eq(*last, field) => outer.to_vec(),
+            _ => self.parents.clone(),
+        };
+        if let Some(variable) = Leaf::new(&parents, field).variable(self.prefix) {
+            facts.push(format!("variable {variable}"));
+        }
+        self.prose(&facts.join("; "));
     }
 
     /// What is said of a value before its line.
@@ -116,13 +299,6 @@ impl WithComments {
         self.prose(&facts.join("; "));
     }
 
-    fn table_prose(&mut self, field: &'static Field, meta: &'static Meta) {
-        self.prose(if field.docs.is_empty() { meta.docs } else { field.docs });
-        if let Shape::OptionalNested(_) = field.shape {
-            self.prose("optional, as a whole");
-        }
-    }
-
     /// An empty line before what comes, unless it is the first.
     fn begin(&mut self) {
         if !self.out.is_empty() {
@@ -146,6 +322,25 @@ impl WithComments {
         self.out.push_str(line);
         self.out.push('\n');
     }
+}
+
+/// The fields of a unit variant.
+static NO_FIELDS: Meta = Meta::EMPTY;
+
+/// Whether the field is an enum of which a text alone names a variant.
+fn has_named_units(field: &Field) -> bool {
+    match field.part.map(NestedType::without_options) {
+        Some(NestedType::Variants(meta)) => {
+            meta.tag.is_none() && meta.variants.iter().any(|variant| variant.content.is_none())
+        }
+        _ => false,
+    }
+}
+
+/// Whether the template gives a list or map as an empty one: it must be given, and nobody knows what is in it.
+fn needs_empty(field: &Field) -> bool {
+    matches!(field.shape, Shape::Composed { defaulted: false })
+        && matches!(field.part, Some(NestedType::List(_) | NestedType::Map(_)))
 }
 
 /// Whether the template gives the field a value: what is defaulted or optional stays as it is until somebody changes it.

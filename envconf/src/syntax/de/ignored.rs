@@ -5,13 +5,15 @@ use std::cell::RefCell;
 use zeroize::Zeroizing;
 
 use super::misfit::ValueStep;
-use crate::syntax::tree::{Entry, Node, Place, Value};
+use crate::syntax::tree::{Node, Place, Value};
 
 /// A key that the type ignored.
 pub(crate) struct IgnoredKey {
     /// From the leaf to the key.
     pub(crate) steps: Vec<ValueStep>,
     pub(crate) place: Place,
+    /// Of a map that several sources give, the number of the one that gave it.
+    pub(crate) layer: Option<usize>,
     /// The keys that the type has there, as far as it said so.
     pub(crate) known: &'static [&'static str],
 }
@@ -21,7 +23,7 @@ pub(crate) struct IgnoredKey {
 pub(super) struct IgnoredKeys(RefCell<Vec<Note>>);
 
 #[derive(Clone, Copy)]
-struct Note {
+pub(super) struct Note {
     entry: usize,
     known: &'static [&'static str],
 }
@@ -29,13 +31,53 @@ struct Note {
 /// More keys than this are not noted.
 const NOTED: usize = 1000;
 
-fn address(entry: &Entry<'_>) -> usize {
+fn address<T>(entry: &T) -> usize {
     std::ptr::from_ref(entry).addr()
 }
 
+/// The notes in the order of their addresses.
+pub(super) struct SortedNotes(Vec<Note>);
+
+impl SortedNotes {
+    /// The keys that the type has beside `entry`, if that was noted.
+    pub(super) fn known<T>(&self, entry: &T) -> Option<&'static [&'static str]> {
+        let index = self.0.binary_search_by_key(&address(entry), |note| note.entry).ok()?;
+        Some(self.0[index].known)
+    }
+
+    /// Adds the keys of `node` that were noted to `found`; `steps` lead to it.
+    pub(super) fn collect(&self, node: &Node<'_>, steps: &mut Vec<ValueStep>, found: &mut Vec<IgnoredKey>) {
+        match &node.value {
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    steps.push(ValueStep::Index(index));
+                    self.collect(item, steps, found);
+                    steps.pop();
+                }
+            }
+            Value::Table(table) => {
+                for entry in table.entries() {
+                    steps.push(ValueStep::Key(Zeroizing::new(entry.key.to_string())));
+                    match self.known(entry) {
+                        Some(known) => found.push(IgnoredKey {
+                            steps: steps.clone(),
+                            place: entry.key_place,
+                            layer: None,
+                            known,
+                        }),
+                        None => self.collect(&entry.node, steps, found),
+                    }
+                    steps.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 impl IgnoredKeys {
-    /// Notes that the value of `entry` was ignored; `known` are the keys that its table may have.
-    pub(super) fn note(&self, entry: &Entry<'_>, known: &'static [&'static str]) {
+    /// Notes that the value of `entry`, which is one of a table, was ignored; `known` are the keys that the table may have.
+    pub(super) fn note<T>(&self, entry: &T, known: &'static [&'static str]) {
         let mut notes = self.0.borrow_mut();
         if notes.len() < NOTED {
             notes.push(Note { entry: address(entry), known });
@@ -44,42 +86,18 @@ impl IgnoredKeys {
 
     /// The keys that were noted, as they stand in the text of `root`.
     pub(super) fn found_in(&self, root: &Node<'_>) -> Vec<IgnoredKey> {
-        let mut notes = self.0.take();
-        if notes.is_empty() {
-            return Vec::new();
-        }
-        notes.sort_unstable_by_key(|note| note.entry);
-        notes.dedup_by_key(|note| note.entry);
+        let Some(notes) = self.sorted() else { return Vec::new() };
         let mut found = Vec::new();
-        collect(root, &notes, &mut Vec::new(), &mut found);
+        notes.collect(root, &mut Vec::new(), &mut found);
         found.sort_by_key(|key| key.place.0);
         found
     }
-}
 
-fn collect(node: &Node<'_>, notes: &[Note], steps: &mut Vec<ValueStep>, found: &mut Vec<IgnoredKey>) {
-    match &node.value {
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                steps.push(ValueStep::Index(index));
-                collect(item, notes, steps, found);
-                steps.pop();
-            }
-        }
-        Value::Table(table) => {
-            for entry in table.entries() {
-                steps.push(ValueStep::Key(Zeroizing::new(entry.key.to_string())));
-                match notes.binary_search_by_key(&address(entry), |note| note.entry) {
-                    Ok(index) => found.push(IgnoredKey {
-                        steps: steps.clone(),
-                        place: entry.key_place,
-                        known: notes[index].known,
-                    }),
-                    Err(_) => collect(&entry.node, notes, steps, found),
-                }
-                steps.pop();
-            }
-        }
-        _ => {}
+    /// `None` where nothing was noted.
+    pub(super) fn sorted(&self) -> Option<SortedNotes> {
+        let mut notes = self.0.take();
+        notes.sort_unstable_by_key(|note| note.entry);
+        notes.dedup_by_key(|note| note.entry);
+        (!notes.is_empty()).then_some(SortedNotes(notes))
     }
 }

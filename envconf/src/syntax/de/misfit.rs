@@ -16,6 +16,8 @@ pub struct Misfit {
     inward: Vec<ValueStep>,
     /// Where the value begins in its text, if it is one of a tree.
     pub(crate) place: Option<Place>,
+    /// Of a map that several sources give, the number of the one that gave what does not fit.
+    pub(crate) layer: Option<usize>,
     pub(crate) fact: Fact,
 }
 
@@ -76,6 +78,16 @@ pub(crate) enum Claim {
 impl Misfit {
     pub(super) fn of(fact: Fact) -> Self {
         Self { fact, ..Self::default() }
+    }
+
+    /// That of the whole that the source of this number gives.
+    pub(crate) fn of_layer(fact: Fact, layer: usize) -> Self {
+        Self { fact, layer: Some(layer), ..Self::default() }
+    }
+
+    /// Says which source gave the value, unless one further in is known.
+    pub(super) fn of_source(self, layer: usize) -> Self {
+        Self { layer: self.layer.or(Some(layer)), ..self }
     }
 
     pub(super) fn at(mut self, place: Place) -> Self {

@@ -49,6 +49,11 @@ impl<'text> ParsedText<'text> {
         self.gave_scalar.get()
     }
 
+    /// Whether a type that asks for nothing in particular is given what the text is in TOML.
+    pub(super) fn gives_scalars(&self) -> bool {
+        self.with_scalars
+    }
+
     /// The list or map that the text is, if somebody asked for it.
     pub(super) fn node(&self) -> Option<&Node<'text>> {
         self.container.get()?.as_ref()

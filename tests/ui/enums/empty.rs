@@ -1,8 +1,6 @@
 use envconf::EncryptedConfig;
 
 #[derive(EncryptedConfig)]
-enum Config {
-    A,
-}
+enum Store {}
 
 fn main() {}

@@ -1,0 +1,84 @@
+//! A layer's text as a tree.
+
+use std::cell::OnceCell;
+
+use super::names::SortedNames;
+use super::{Layer, LayerKind};
+use crate::base::Origin;
+use crate::format::ContentType;
+use crate::syntax::{Entry, Lines, Node, Place, Value};
+
+/// A layer's text as a tree.
+pub(crate) struct Document<'a> {
+    layer: &'a Layer<'a>,
+    /// A table.
+    root: Node<'a>,
+    /// Found only when the first place is told.
+    lines: OnceCell<Lines>,
+    /// Of dotenv content the names, and those with the prefix also without it.
+    names: OnceCell<SortedNames>,
+}
+
+impl<'a> Document<'a> {
+    /// The document of which `root` is the table.
+    pub(crate) fn new(layer: &'a Layer<'a>, root: Node<'a>) -> Self {
+        Self { layer, root, lines: OnceCell::new(), names: OnceCell::new() }
+    }
+
+    /// dotenv content is no tree: its names are those of variables.
+    pub(crate) fn is_flat(&self) -> bool {
+        self.layer.content_type == ContentType::Dotenv
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        self.layer.kind == LayerKind::Plain
+    }
+
+    pub(crate) fn root_node(&self) -> &Node<'a> {
+        &self.root
+    }
+
+    /// The keys and lines of the root, by their bytes.
+    pub(crate) fn entries(&self) -> &[Entry<'a>] {
+        match &self.root.value {
+            Value::Table(table) => table.entries(),
+            _ => &[],
+        }
+    }
+
+    /// The entry of a key or line of the root.
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry<'a>> {
+        match &self.root.value {
+            Value::Table(table) => table.get(key),
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "tools")]
+    /// The text that the places are in.
+    pub(crate) fn text(&self) -> &'a str {
+        self.layer.text
+    }
+
+    pub(crate) fn origin(&self, place: Place) -> Origin {
+        self.layer.origin(place, self.lines.get_or_init(|| Lines::of(self.layer.text)))
+    }
+
+    /// The names of dotenv content: as they are, and without `prefix` where they have it.
+    pub(crate) fn names(&self, prefix: Option<&str>) -> &SortedNames {
+        self.names.get_or_init(|| {
+            let start = prefix.map(|prefix| format!("{prefix}__"));
+            let names = self.entries().iter().flat_map(|entry| {
+                let bare = start.as_deref().and_then(|start| entry.key.strip_prefix(start));
+                std::iter::once(&*entry.key).chain(bare).map(str::to_owned)
+            });
+            SortedNames::new(names.collect())
+        })
+    }
+
+    /// The lines of the value that is named by `segments`: without the prefix, with it.
+    pub(crate) fn lines_of(&self, segments: &str, prefix: Option<&str>) -> [Option<&Entry<'a>>; 2] {
+        let full = prefix.and_then(|prefix| self.entry(&format!("{prefix}__{segments}")));
+        [self.entry(segments), full]
+    }
+}

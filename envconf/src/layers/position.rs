@@ -1,0 +1,430 @@
+//! One place of the configuration: what each source gives there, from the weakest to the strongest.
+//!
+//! The type's shape is walked from the root down. At each place a list, map, enum or struct sorts out what its sources
+//! give, and hands every part of itself its own sources.
+
+mod list;
+mod map;
+mod replaced;
+mod section;
+mod variants;
+
+use super::document::Document;
+use super::env::{Environment, Setting, Unusable, file_form, unreachable};
+use super::names::{FileForms, Tail, fits};
+use super::report::Report;
+use super::set_values::SetValues;
+use crate::base::{Complaint, Origin, Problem, suggest};
+use crate::meta::{Field, Merge, NestedType, TypeStep, Variable, path_of, segments_below};
+use crate::syntax::{Entry, Node, Place, Text, Value, json, toml};
+
+/// What every place shares.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<'a> {
+    pub(crate) documents: &'a [Document<'a>],
+    pub(crate) environment: &'a Environment<'a>,
+    /// Whether variables that no field has are let pass.
+    pub(crate) allow_unknown_variables: bool,
+}
+
+/// Where the walk is, and what it found.
+pub(crate) struct Walk {
+    pub(crate) steps: Vec<TypeStep>,
+    pub(crate) report: Report,
+    /// Whether only what the type itself says is looked at: nothing is given, and nothing is missing.
+    pub(crate) checking: bool,
+}
+
+/// What one source gives at a place.
+#[derive(Clone, Copy)]
+pub(crate) enum LayerSource<'a> {
+    /// A value of a tree.
+    Node(&'a Node<'a>, TreeOwner<'a>),
+    /// The lines of dotenv content with the place's name.
+    Lines(&'a Document<'a>),
+    /// The environment variables with the place's name.
+    Variables,
+    /// What the program gives.
+    Set(&'a SetValues),
+}
+
+/// Where a tree is from.
+#[derive(Clone, Copy)]
+pub(crate) enum TreeOwner<'a> {
+    Document(&'a Document<'a>),
+    /// A text that gives the whole value at some place, such as that of a variable.
+    Text(&'a Origin),
+}
+
+impl TreeOwner<'_> {
+    pub(crate) fn origin(self, place: Place) -> Origin {
+        match self {
+            Self::Document(document) => document.origin(place),
+            Self::Text(origin) => origin.clone(),
+        }
+    }
+
+    pub(crate) fn is_plain(self) -> bool {
+        matches!(self, Self::Document(document) if document.is_plain())
+    }
+}
+
+/// A place of the configuration, given to the type that is built there.
+pub struct Position<'a> {
+    pub(crate) shared: Shared<'a>,
+    pub(crate) walk: &'a mut Walk,
+    pub(crate) sources: Vec<LayerSource<'a>>,
+    /// The type, as written.
+    pub(crate) ty: &'static str,
+    pub(crate) merge: Merge,
+    /// Whether variables and lines may give the value as a whole.
+    pub(crate) takes_whole: bool,
+    /// The key that named the variant, in the table of the variant's fields.
+    pub(crate) tag: Option<&'static Field>,
+}
+
+/// A text that gives the whole value at a place.
+struct WholeText<'a> {
+    text: OwnedOrBorrowed<'a>,
+    origin: Origin,
+    /// The index of the source that it belongs to, and comes before.
+    source: usize,
+}
+
+enum OwnedOrBorrowed<'a> {
+    Owned(Setting),
+    Borrowed(&'a str),
+}
+
+impl WholeText<'_> {
+    fn text(&self) -> &str {
+        match &self.text {
+            OwnedOrBorrowed::Owned(setting) => &setting.text,
+            OwnedOrBorrowed::Borrowed(text) => text,
+        }
+    }
+}
+
+/// A name below that of a place, and where it was found.
+struct NameBelow<'a> {
+    /// What follows the place's name and `__`.
+    rest: &'a str,
+    origin: Origin,
+    from_variable: bool,
+}
+
+pub(crate) const INLINE: &str =
+    "lists and maps in variables and in dotenv content are inline TOML or JSON, such as [1, 2] or {\"a\": 1}";
+
+/// The list, table or text that `text` is.
+pub(crate) fn parse_whole(text: &str) -> Node<'_> {
+    let parsed = match text.trim_start().starts_with(['[', '{']) {
+        true => json::parse(text).or_else(|_| toml::parse_value(text.trim())).ok(),
+        false => None,
+    };
+    parsed.unwrap_or(Node { value: Value::String(Text::Borrowed(text)), place: Place(0) })
+}
+
+impl<'a> Position<'a> {
+    /// The dotted path.
+    pub(crate) fn path(&self) -> String {
+        path_of(&self.walk.steps)
+    }
+
+    /// The place's part of generated names.
+    fn segments(&self) -> String {
+        let mut segments = segments_below(&self.walk.steps);
+        segments.truncate(segments.len().saturating_sub(2));
+        segments
+    }
+
+    pub(crate) fn complain(&mut self, origin: Option<Origin>, complaint: Complaint) {
+        let steps = &self.walk.steps;
+        self.walk.report.problem(|| Problem::new(path_of(steps), origin, complaint));
+    }
+
+    /// Reports that the value from `origin` is not of the place's type.
+    pub(crate) fn misfit(&mut self, origin: Origin) {
+        if matches!(origin, Origin::Variable(_) | Origin::VariableFile { .. } | Origin::Program) {
+            self.walk.report.advise(INLINE);
+        }
+        self.complain(Some(origin), Complaint::WrongType { expected: self.ty.to_owned() });
+    }
+
+    /// Reports that nothing gives the value; says false.
+    fn missing(&mut self) -> bool {
+        if !self.walk.checking {
+            let variable = self.takes_whole.then(|| self.shared.environment.name(&self.segments())).flatten();
+            self.complain(None, Complaint::Missing { expected: self.ty.to_owned(), variable });
+        }
+        false
+    }
+
+    /// Whether any source gives the value or a part of it. A null takes back what weaker sources give.
+    pub(crate) fn is_given(&self) -> bool {
+        let mut given = false;
+        let mut segments = None;
+        for source in &self.sources {
+            match source {
+                LayerSource::Node(Node { value: Value::Null, .. }, _) => given = false,
+                LayerSource::Node(..) => given = true,
+                LayerSource::Set(values) => given |= !values.is_empty(),
+                LayerSource::Lines(document) if !given => {
+                    let segments: &String = segments.get_or_insert_with(|| self.segments());
+                    let prefix = self.shared.environment.prefix();
+                    given = document.lines_of(segments, prefix).iter().any(Option::is_some)
+                        || document.names(prefix).below(&format!("{segments}__")).next().is_some();
+                }
+                LayerSource::Variables if !given && !self.shared.environment.present().is_empty() => {
+                    let segments: &String = segments.get_or_insert_with(|| self.segments());
+                    let present = self.shared.environment.present();
+                    given = present.contains(segments)
+                        || present.contains(&file_form(segments))
+                        || present.below(&format!("{segments}__")).next().is_some();
+                }
+                LayerSource::Lines(_) | LayerSource::Variables => {}
+            }
+        }
+        given
+    }
+
+    /// Whether a field of `part` has a variable or a line of its own name that is given.
+    pub(crate) fn is_named_elsewhere(&self, part: NestedType) -> bool {
+        let environment = self.shared.environment;
+        let in_content = |name: &str| {
+            let mut flat = self.shared.documents.iter().filter(|document| document.is_flat());
+            flat.any(|document| document.entry(name).is_some())
+        };
+        part.meta().leaves().iter().any(|leaf| match leaf.field().variable {
+            Variable::Named(name) => environment.has(name) || in_content(name),
+            _ => false,
+        })
+    }
+
+    /// Whether a variable of this place is to be taken for set, to whatever fits.
+    pub(crate) fn is_assumed(&self) -> bool {
+        let environment = self.shared.environment;
+        self.takes_whole && environment.name(&self.segments()).is_some_and(|name| environment.assumes(&name))
+    }
+
+    /// The same place, of which the sources are handed on.
+    pub(crate) fn reborrow(&mut self) -> Position<'_> {
+        Position {
+            shared: self.shared,
+            walk: &mut *self.walk,
+            sources: std::mem::take(&mut self.sources),
+            ty: self.ty,
+            merge: self.merge,
+            takes_whole: self.takes_whole,
+            tag: self.tag,
+        }
+    }
+
+    /// Reports what `validate` says of the value at this place; whether it lets it pass.
+    pub(crate) fn judged(&mut self, verdict: Result<(), &'static str>) -> bool {
+        let Err(why) = verdict else { return true };
+        self.complain(None, Complaint::Rule(why.to_owned()));
+        false
+    }
+
+    /// Builds what is one step further, from `sources`.
+    fn descend<R>(
+        &mut self,
+        step: TypeStep,
+        sources: Vec<LayerSource<'_>>,
+        ty: &'static str,
+        build: impl FnOnce(Position<'_>) -> R,
+    ) -> R {
+        self.walk.steps.push(step);
+        let result = build(Position {
+            shared: self.shared,
+            walk: &mut *self.walk,
+            sources,
+            ty,
+            merge: Merge::Keys,
+            takes_whole: true,
+            tag: None,
+        });
+        self.walk.steps.pop();
+        result
+    }
+
+    /// Reads the texts that give the whole value, and has `build` find them among the sources.
+    fn expanded(mut self, build: &mut dyn FnMut(Position<'_>) -> bool) -> bool {
+        let Some(wholes) = self.wholes() else { return false };
+        if wholes.is_empty() {
+            return build(self);
+        }
+        let nodes: Vec<Node<'_>> = wholes.iter().map(|whole| parse_whole(whole.text())).collect();
+        let mut sources: Vec<LayerSource<'_>> = Vec::with_capacity(self.sources.len() + nodes.len());
+        for (index, source) in self.sources.iter().enumerate() {
+            for (whole, node) in wholes.iter().zip(&nodes).filter(|(whole, _)| whole.source == index) {
+                sources.push(LayerSource::Node(node, TreeOwner::Text(&whole.origin)));
+            }
+            sources.push(*source);
+        }
+        build(Position {
+            shared: self.shared,
+            walk: &mut *self.walk,
+            sources,
+            ty: self.ty,
+            merge: self.merge,
+            takes_whole: self.takes_whole,
+            tag: self.tag,
+        })
+    }
+
+    /// `None` where one of them cannot be read, which is reported.
+    fn wholes(&mut self) -> Option<Vec<WholeText<'a>>> {
+        let mut wholes = Vec::new();
+        if !self.takes_whole {
+            return Some(wholes);
+        }
+        let mut segments = None;
+        for (index, source) in self.sources.clone().into_iter().enumerate() {
+            match source {
+                LayerSource::Node(..) => {}
+                LayerSource::Set(values) => wholes.extend(values.text.as_ref().map(|text| WholeText {
+                    text: OwnedOrBorrowed::Borrowed(text),
+                    origin: Origin::Program,
+                    source: index,
+                })),
+                LayerSource::Lines(document) => {
+                    let segments: &String = segments.get_or_insert_with(|| self.segments());
+                    let lines = document.lines_of(segments, self.shared.environment.prefix());
+                    let Some(entry) = self.only_line(document, lines)? else { continue };
+                    let text = self.unquoted_line(document, entry)?;
+                    let origin = document.origin(entry.node.place);
+                    wholes.push(WholeText { text: OwnedOrBorrowed::Borrowed(text), origin, source: index });
+                }
+                LayerSource::Variables if self.shared.environment.present().is_empty() => {}
+                LayerSource::Variables => {
+                    let segments: &String = segments.get_or_insert_with(|| self.segments());
+                    let Some(name) = self.shared.environment.name(segments) else { continue };
+                    match self.shared.environment.read(&name) {
+                        None => {}
+                        Some(Ok(setting)) => {
+                            let origin = setting.origin.clone();
+                            wholes.push(WholeText {
+                                text: OwnedOrBorrowed::Owned(setting),
+                                origin,
+                                source: index,
+                            });
+                        }
+                        Some(Err(Unusable { origin, complaint })) => {
+                            self.complain(Some(origin), complaint);
+                            return None;
+                        }
+                    }
+                }
+            }
+        }
+        Some(wholes)
+    }
+
+    /// The one line that is given; two are one too many.
+    fn only_line<'e>(
+        &mut self,
+        document: &Document<'_>,
+        lines: [Option<&'e Entry<'e>>; 2],
+    ) -> Option<Option<&'e Entry<'e>>> {
+        match lines {
+            [Some(first), Some(second)] => {
+                let rule = format!("given twice, as {} and as {}", &*first.key, &*second.key);
+                let later = if first.key_place.0 > second.key_place.0 { first } else { second };
+                self.complain(Some(document.origin(later.key_place)), Complaint::Rule(rule));
+                None
+            }
+            [first, second] => Some(first.or(second)),
+        }
+    }
+
+    /// The text of a line, unless it is in quotes.
+    fn unquoted_line<'e>(&mut self, document: &Document<'_>, entry: &'e Entry<'e>) -> Option<&'e str> {
+        match &entry.node.value {
+            Value::String(text) if !text.starts_with(['"', '\'', '`']) => Some(text),
+            _ => {
+                self.walk.report.advise(QUOTES);
+                let rule = Complaint::Rule(BEGINS_WITH_A_QUOTE.to_owned());
+                self.complain(Some(document.origin(entry.node.place)), rule);
+                None
+            }
+        }
+    }
+
+    /// The names below that of this place that a flat source has.
+    fn names_below(&self, source: LayerSource<'a>) -> Vec<NameBelow<'a>> {
+        let environment = self.shared.environment;
+        let start = || segments_below(&self.walk.steps);
+        match source {
+            LayerSource::Lines(document) => {
+                let (start, prefix) = (start(), environment.prefix());
+                let below = document.names(prefix).below(&start);
+                let origin = |rest: &str| {
+                    let lines = document.lines_of(&format!("{start}{rest}"), prefix);
+                    let place = lines.into_iter().flatten().next().map_or(Place(0), |entry| entry.key_place);
+                    document.origin(place)
+                };
+                below.map(|rest| NameBelow { rest, origin: origin(rest), from_variable: false }).collect()
+            }
+            LayerSource::Variables if !environment.present().is_empty() => {
+                let start = start();
+                let origin = |rest: &str| {
+                    Origin::Variable(environment.name(&format!("{start}{rest}")).unwrap_or_default())
+                };
+                let below = environment.present().below(&start);
+                below.map(|rest| NameBelow { rest, origin: origin(rest), from_variable: true }).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether a name that names nothing here may be another program's.
+    fn lets_pass(&self, name: &NameBelow<'_>) -> bool {
+        name.from_variable && self.shared.allow_unknown_variables
+    }
+
+    /// Reports a name below that of this place that names nothing in a value of type `part`. `entry` is the part of the
+    /// name that may be right.
+    fn unknown_name(&mut self, name: &NameBelow<'_>, part: NestedType, entry: Option<&str>) {
+        let environment = self.shared.environment;
+        let start =
+            segments_below(&self.walk.steps) + &entry.map(|entry| format!("{entry}__")).unwrap_or_default();
+        let known = part.meta().leaves().into_iter().map(|leaf| format!("{start}{}", leaf.segments()));
+        let known = known.map(|segments| match name.from_variable {
+            true => environment.name(&segments).unwrap_or_default(),
+            false => segments,
+        });
+        let known: Vec<String> = known.collect();
+        let written = match &name.origin {
+            Origin::Variable(variable) => variable.clone(),
+            _ => segments_below(&self.walk.steps) + name.rest,
+        };
+        let suggestion = suggest::nearest(&written, known.iter().map(String::as_str)).map(str::to_owned);
+        let path = if name.from_variable { String::new() } else { written };
+        let origin = Some(name.origin.clone());
+        self.walk.report.problem(|| Problem::new(path, origin, Complaint::Unknown { suggestion }));
+    }
+
+    /// Reports the entries that the program gives where the value has none of this kind.
+    fn refuse_set_entries(&mut self, values: &SetValues, keys: bool, items: bool) {
+        let wrong = (keys && !values.keys.is_empty()) || (items && !values.items.is_empty());
+        if wrong {
+            let what = if keys { "it has no keys" } else { "it has no indices" };
+            self.complain(Some(Origin::Program), Complaint::Rule(what.to_owned()));
+        }
+    }
+}
+
+/// Whether a name's `tail` may belong to a value of type `part`, from a variable or from a line.
+fn tail_fits(part: NestedType, tail: Tail<'_>, from_variable: bool) -> bool {
+    fits(part, tail, if from_variable { FileForms::Named } else { FileForms::None })
+}
+
+/// What is said where an entry cannot be reached, in words of a variable that has no prefix.
+pub(crate) fn unreachable_entry(environment: &Environment<'_>, segments: &str) -> Complaint {
+    unreachable(&environment.name(segments).unwrap_or_else(|| segments.to_owned()))
+}
+
+pub(crate) const QUOTES: &str = "write the value without quotes: it is the rest of the line, as it is";
+pub(crate) const BEGINS_WITH_A_QUOTE: &str = "the value begins with a quote, and dotenv content knows none";

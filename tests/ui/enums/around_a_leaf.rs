@@ -1,0 +1,8 @@
+use envconf::EncryptedConfig;
+
+#[derive(EncryptedConfig)]
+enum Store {
+    Disk(String),
+}
+
+fn main() {}

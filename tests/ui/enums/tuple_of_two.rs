@@ -1,0 +1,9 @@
+use envconf::EncryptedConfig;
+
+#[derive(EncryptedConfig)]
+enum Store {
+    Disk(String, u8),
+    Nothing(),
+}
+
+fn main() {}
