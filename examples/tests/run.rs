@@ -27,6 +27,22 @@ fn cli() {
 }
 
 #[test]
+fn flags() {
+    let output =
+        run("flags", &["--port", "9000", "-s", "routes[0].target=http://x", "-s", "routes[1].path=/b"], &[]);
+    assert_eq!(lines(&output), ["port 9000", "/ to http://x", "/b to http://localhost:3000"]);
+    let output = run("flags", &["--port", "many"], &[("SERVER__PORT", "1")]);
+    let report = String::from_utf8(output.stderr).unwrap();
+    assert!(report.contains("port: expected u16, at given by the program"), "{report}");
+}
+
+#[test]
+fn showcase() {
+    let output = run("showcase", &[], &[]);
+    assert_eq!(lines(&output)[0], "2 upstreams, logging at Debug");
+}
+
+#[test]
 fn axum() {
     let output = run("axum", &[], &[]);
     let lines = lines(&output);

@@ -1,0 +1,77 @@
+//! Flags of a command line above everything else. `cargo run --example flags --features clap -- --port 9000`
+//!
+//! Flags that the configuration has too are handed to [`envconf::Loader::set`]: they are read and judged as any other
+//! value, and reports say that the program gave them. `-s PATH=VALUE` reaches any value.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use envconf::{ContentType, EncryptedConfig, Error, KeyServices, LocalKey, Pair, Seal};
+
+#[derive(EncryptedConfig)]
+#[envconf(name = "server", env_prefix = "SERVER", trust = "local")]
+struct ServerConfig {
+    #[envconf(default = 8080)]
+    port: u16,
+    #[envconf(nested, default)]
+    routes: Vec<Route>,
+}
+
+#[derive(EncryptedConfig)]
+struct Route {
+    path: String,
+    #[envconf(default = "http://localhost:3000")]
+    target: String,
+}
+
+/// Serve the routes.
+#[derive(Parser)]
+struct Flags {
+    /// Port to listen on
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// Give any value of the configuration
+    #[arg(short, long = "set", value_name = "PATH=VALUE", value_parser = path_and_value)]
+    set: Vec<(String, String)>,
+}
+
+fn path_and_value(text: &str) -> Result<(String, String), &'static str> {
+    let (path, value) = text.split_once('=').ok_or("expected PATH=VALUE")?;
+    Ok((path.to_owned(), value.to_owned()))
+}
+
+fn main() -> ExitCode {
+    match run(Flags::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("server: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(flags: Flags) -> Result<(), Error> {
+    let folder = std::env::temp_dir().join(format!("envconf-flags-{}", std::process::id()));
+    let key = sealed(&folder)?;
+    // With a local key in the key store and `config/server.conf.enc` it begins with `ServerConfig::loader()` alone.
+    let loader = ServerConfig::loader().dir(&folder).local_key(key);
+    let config = loader.sets(flags.port.map(|port| ("port", port))).sets(flags.set).load();
+    let _ = std::fs::remove_dir_all(&folder);
+    let config = config?;
+    println!("port {}", config.port);
+    for route in &config.routes {
+        println!("{} to {}", route.path, route.target);
+    }
+    Ok(())
+}
+
+/// What `envconf init` and `envconf seal config/server.toml` leave behind, in a folder of its own.
+fn sealed(folder: &std::path::Path) -> Result<LocalKey, Error> {
+    std::fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
+    let key = LocalKey::generate()?;
+    let pair = Pair::new(folder, &"server".parse()?, &"default".parse()?);
+    Seal::new("server".parse()?, "default".parse()?, ContentType::Toml)
+        .recipient(key.key_ref().clone())
+        .seal(&pair, b"routes = [{ path = '/' }]\n", &KeyServices::none().local_key(key.clone()))?;
+    Ok(key)
+}
