@@ -52,9 +52,9 @@ pub(crate) fn command() -> Command {
 
 /// Configuration that is encrypted in git
 ///
-/// A configuration is sealed into two files, which are safe to commit:
-/// NAME.conf.enc holds the encrypted configuration, NAME.conf.key holds its data
-/// key, wrapped for each recipient.
+/// `envconf seal` encrypts a configuration into a pair of files. NAME.conf.enc holds the
+/// encrypted configuration. NAME.conf.key holds its data key, wrapped for each recipient.
+/// Both files are safe to commit.
 #[derive(Parser)]
 #[command(name = "envconf", version, max_term_width = output::HELP_WIDTH,
     after_help = "\
@@ -107,7 +107,7 @@ pub(crate) enum Verb {
     Import(commands::import::Args),
     Doctor(commands::doctor::Args),
     Template(commands::template::Args),
-    /// Started by `edit`, to clear up after it whatever becomes of it.
+    /// Remove the plain file of `edit` and `exec` when they end
     #[cfg(unix)]
     #[command(hide = true)]
     Guard(crate::editor::scratch::Guard),

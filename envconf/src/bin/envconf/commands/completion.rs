@@ -13,7 +13,7 @@ Examples:
   envconf completion zsh > ~/.zfunc/_envconf
   envconf completion fish > ~/.config/fish/completions/envconf.fish")]
 pub(crate) struct Args {
-    /// Which shell
+    /// Name of the shell
     #[arg(value_name = "SHELL")]
     shell: Shell,
 }

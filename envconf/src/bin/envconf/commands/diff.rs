@@ -15,13 +15,15 @@ use crate::output::{Output, shown};
 
 /// Show how two pairs differ, without a key
 ///
-/// Which keys were added, removed or changed, as far as both have an outline;
-/// recipients and signers gained and lost; generation and data key. So far nothing
-/// is authenticated and nothing secret is shown. A and B may be single files too:
-/// of an .enc without its .key the recipients are not known.
+/// If both pairs have an outline, envconf lists keys that were added, removed or changed.
+/// It also lists changes of recipients, signers, generation and data key. Without a key,
+/// envconf authenticates nothing and shows no secret.
 ///
-/// With --open both are opened, as `envconf open` does it: then all that is shown
-/// is authenticated, and every changed key is known.
+/// A and B can be single files. Without the .key file, envconf does not know the
+/// recipients.
+///
+/// With --open, envconf decrypts both pairs, as `envconf open` does. It then
+/// authenticates everything that it shows, and finds every changed key.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -30,23 +32,23 @@ Examples:
   envconf diff old/app.conf.enc config/app.conf.enc --show
   envconf hook install && git diff")]
 pub(crate) struct Args {
-    /// The old one: the path of an .enc or .key, or a bare name such as app
+    /// Old pair: path of an .enc or .key file, or a bare name
     #[arg(value_name = "A")]
     old: PathBuf,
 
-    /// The new one
+    /// New pair: path of an .enc or .key file, or a bare name
     #[arg(value_name = "B")]
     new: PathBuf,
 
-    /// Open both, and tell exactly which keys differ
+    /// Decrypt both pairs and find every key that differs
     #[arg(long)]
     open: bool,
 
-    /// Open both, and show the values that differ
+    /// Decrypt both pairs and print the values that differ
     #[arg(long)]
     show: bool,
 
-    /// End with 50 if they differ
+    /// Exit with 50 if the pairs differ
     #[arg(long)]
     exit_code: bool,
 }

@@ -15,13 +15,16 @@ use crate::output::{Output, hints};
 
 /// Check step by step why a pair cannot be opened
 ///
-/// Policy, pair, local key, settings; of every trusted key service where its
-/// credentials are from (never what they are), endpoint, name resolution, TLS,
-/// clock, the right to unwrap and how long that took; at last the content, which is
-/// not shown. Without PAIR: what can be said of this folder, with nothing asked of a
-/// key service.
+/// envconf checks the policy file, the pair, the local key and the settings. For every
+/// trusted key service, it checks the source of the credentials, the endpoint, name
+/// resolution, TLS and the clock. It also checks the right to unwrap, and measures the
+/// time of that request. At the end, it decrypts and parses the content. The report
+/// contains neither credentials nor content.
 ///
-/// The exit code is that of the first step that failed.
+/// Without PAIR, envconf checks the working directory. It then sends no request to a key
+/// service.
+///
+/// The exit code is that of the first failed step.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,24 +32,26 @@ Examples:
   envconf doctor app --environment prod
   envconf doctor app --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --wrap")]
 pub(crate) struct Args {
-    /// The path of an .enc or .key, or a bare name such as app
+    /// Path of an .enc or .key file, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: Option<PathBuf>,
 
-    /// Ask also for the rights that sealing needs
+    /// Also check the rights that sealing needs
     ///
-    /// The key services that the rules name, or else the pair, or else trust, wrap a
-    /// data key, which is thrown away.
+    /// A key service wraps a new data key, and envconf discards the result. envconf asks
+    /// the key services in the policy file. If there are none, it asks those of the pair,
+    /// and then the trusted ones.
     #[arg(long)]
     wrap: bool,
 
-    /// Require signatures by these signers, in place of ENVCONF_SIGNERS
+    /// Require signatures by these signers, not ENVCONF_SIGNERS
     ///
-    /// Ed25519 public keys, base64 of 32 bytes, separated by commas.
+    /// LIST contains Ed25519 public keys, separated by commas. Each key is 32 bytes in
+    /// base64.
     #[arg(long, value_name = "LIST")]
     signers: Option<String>,
 
-    /// How many of the signers must have signed
+    /// Number of signers that must have signed
     #[arg(long, value_name = "N", default_value_t = 1, requires = "signers")]
     required_signatures: usize,
 }

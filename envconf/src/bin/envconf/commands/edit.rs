@@ -17,24 +17,29 @@ use crate::output::{Output, hints};
 
 /// Edit a pair in your editor
 ///
-/// The plain file lies in memory only, in a folder of its own that is removed
-/// afterwards, whatever becomes of the command. The editor is that of
-/// ENVCONF_EDITOR, VISUAL or EDITOR, else vim, nano or vi; known ones are told to
-/// write no swap, undo, backup and history files.
+/// envconf decrypts the pair into a file in memory and opens it in your editor. The file
+/// is in a private directory. envconf removes this directory at the end, even after
+/// SIGKILL.
 ///
-/// Left unchanged, nothing is written. An emptied file needs a yes. What cannot be
-/// sealed is opened again, with the errors as comments on top.
+/// ENVCONF_EDITOR, VISUAL or EDITOR selects the editor. If none is set, envconf uses vim,
+/// nano or vi. It starts known editors without swap, undo, backup and history files.
+///
+/// If you change nothing, envconf writes nothing. If you empty the file, envconf asks
+/// before it seals. If envconf cannot seal the file, it opens the editor again and shows
+/// the errors as comments at the top.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   envconf edit app
   ENVCONF_EDITOR='code --wait' envconf edit app --environment prod")]
 pub(crate) struct Args {
-    /// The path of an .enc or .key, or a bare name such as app
+    /// Path of an .enc or .key file, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 
-    /// Let the plain file lie on a disk where no file system in memory is found
+    /// Allow a plain file on disk if memory is not available
+    ///
+    /// envconf uses the disk only if it finds no file system in memory.
     #[arg(long)]
     allow_disk: bool,
 
@@ -42,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long)]
     as_is: bool,
 
-    /// Seal a file that was emptied, without a question
+    /// Seal an emptied file without asking
     #[arg(short, long)]
     yes: bool,
 

@@ -19,16 +19,16 @@ use crate::output::Output;
 
 /// Run a program with the values as environment variables
 ///
-/// Each value of the pair becomes an environment variable. Its name is the path in
-/// upper snake case, joined by __, after --env-prefix; a line of dotenv content
-/// keeps its name. An environment variable that is set already stays, as when a
-/// program loads the pair itself. Plain layers (app.defaults.toml) add environment
-/// variables only with --env-prefix.
+/// Each value of the pair becomes an environment variable. Its name is the path of the
+/// value in upper snake case, joined by __. With --env-prefix, the name begins with the
+/// prefix. Names in dotenv content stay unchanged. Environment variables that are already
+/// set keep their values. envconf adds plain layers (app.defaults.toml) only with
+/// --env-prefix.
 ///
-/// envconf replaces itself with the command: signals reach the command, and its
-/// exit code is returned. The command does not inherit ENVCONF_KEY,
-/// ENVCONF_KEY_FILE and ENVCONF_KEY_CMD. It inherits the credentials of clouds
-/// unless there is --drop-credentials.
+/// envconf replaces itself with the command. The command receives signals, and its exit
+/// code is the exit code of envconf. The command does not inherit ENVCONF_KEY,
+/// ENVCONF_KEY_FILE and ENVCONF_KEY_CMD. It inherits cloud credentials unless you use
+/// --drop-credentials.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -40,44 +40,46 @@ Examples:
   envconf exec app --file -- nginx -c {}
   envconf exec app --file --file-name app.yaml -- ./server --config {}")]
 pub(crate) struct Args {
-    /// The path of an .enc or .key, or a bare name such as app
+    /// Path of an .enc or .key file, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 
     #[command(flatten)]
     names: VariableNames,
 
-    /// Let the configuration replace variables that are set already
+    /// Replace environment variables that are already set
     #[arg(long = "override")]
     overrides: bool,
 
-    /// Start with an empty environment; PATH is not inherited either
+    /// Inherit no environment variables, not even PATH
     #[arg(long)]
     pristine: bool,
 
-    /// Remove inherited credentials of clouds from the environment
+    /// Remove inherited cloud credentials
     ///
-    /// Removes the names of the category cloud-credentials, such as AWS_* and
-    /// TENCENTCLOUD_*. Values of the configuration stay.
+    /// envconf removes the environment variables of the category cloud-credentials, such
+    /// as AWS_* and TENCENTCLOUD_*. It keeps the values of the configuration.
     #[arg(long)]
     drop_credentials: bool,
 
-    /// Set no variables; {} in CMD's arguments becomes the path of a file in memory
+    /// Replace {} in CMD with the path of a file in memory
     ///
-    /// It holds what was sealed, byte for byte, and can only be read (Linux).
+    /// The file holds the sealed content, byte for byte, and is read-only. envconf sets
+    /// no environment variables from the pair. Without --file-name, this option needs
+    /// Linux.
     #[arg(long,
         conflicts_with_all = ["env_prefix", "overrides", "allow", "names", "separator", "skip_unnamed"])]
     file: bool,
 
-    /// End the path of --file in this name, such as app.toml
+    /// Use this file name for --file, such as app.toml
     ///
-    /// For programs that go by the extension. The file then lies in a directory in
-    /// memory, and is removed when CMD ends.
+    /// Use this option if a program needs the file extension. The file is then in a
+    /// directory in memory. envconf removes the directory when CMD ends.
     #[arg(long, value_name = "NAME", requires = "file",
         value_parser = file_name)]
     file_name: Option<String>,
 
-    /// The command and its arguments
+    /// Command to run, and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,
 }

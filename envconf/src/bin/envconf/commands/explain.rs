@@ -14,14 +14,14 @@ use crate::output::layout;
 
 /// Show where each value comes from, without the values
 ///
-/// Reads the pair and the plain layers beside it (NAME.defaults.toml and
-/// NAME.ENVIRONMENT.defaults.toml). Of every value: its path, the file that gives
-/// it, line and column, and whether it lies there sealed. Lines of a pair are those
-/// of the text that was sealed.
+/// envconf reads the pair and the plain layers next to it (NAME.defaults.toml and
+/// NAME.ENVIRONMENT.defaults.toml). For each value, it prints the path, the file, the
+/// line and the column. It also prints which values are sealed. For a pair, line numbers
+/// refer to the sealed text.
 ///
-/// With --schema the values are those that the program would have here: defaults and
-/// this process's variables are shown too, and which values are secret. What the
-/// program would refuse is refused.
+/// With --schema, envconf shows the values that the program would load here. It includes
+/// defaults and environment variables of this process, and marks secrets. It rejects a
+/// configuration that the program would reject.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,7 +29,7 @@ Examples:
   envconf explain app --schema app.schema.json
   envconf explain config/app.prod.conf.enc --json")]
 pub(crate) struct Args {
-    /// The path of an .enc or .key, or a bare name such as app
+    /// Path of an .enc or .key file, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 

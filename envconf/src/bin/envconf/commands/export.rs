@@ -13,9 +13,9 @@ use crate::output::{Output, shown};
 
 /// Print a configuration as environment variables
 ///
-/// The names are those of `envconf exec`, and so are the refused names. The output is
-/// plain text: pipe it, and do not keep it in a file. For a program, load the pair
-/// or use `envconf exec`.
+/// envconf uses the same names as `envconf exec`, and refuses the same names. The output
+/// is plain text: pipe it, and do not store it in a file. For a program, load the pair or
+/// use `envconf exec`.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,15 +24,16 @@ Examples:
   eval \"$(envconf export app --format shell)\"
   envconf export app --environment prod --format kubernetes | kubectl apply -f -")]
 pub(crate) struct Args {
-    /// The path of an .enc or .key, or a bare name such as app
+    /// Path of an .enc or .key file, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 
-    /// What to print
+    /// Output format
     ///
-    /// dotenv: lines of NAME=value, in quotes where needed; values that dotenv readers
-    /// read differently are refused. json: an object of strings. shell: lines of
-    /// export NAME='value', for eval. kubernetes: the manifest of a Secret.
+    /// dotenv prints lines of NAME=value, with quotes where necessary. It refuses values
+    /// that dotenv readers read differently. json prints an object of strings. shell
+    /// prints lines of export NAME='value', for eval. kubernetes prints the manifest of a
+    /// Secret.
     #[arg(long, short, default_value = "dotenv",
         value_parser = one_of(ExportFormat::WORDS.map(|(word, _)| word), ExportFormat::of))]
     format: ExportFormat,
@@ -40,19 +41,21 @@ pub(crate) struct Args {
     #[command(flatten)]
     names: VariableNames,
 
-    /// The Secret's name; else that of the configuration, and its environment
+    /// Name of the Secret
+    ///
+    /// The default is the name of the configuration, with its environment.
     #[arg(long, value_name = "NAME")]
     secret_name: Option<String>,
 
-    /// The Secret's namespace
+    /// Namespace of the Secret
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
 
-    /// Write to this file instead, with mode 0600
+    /// Write to this file, with mode 0600
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Replace the file of -o if it is there
+    /// Replace the output file if it exists
     #[arg(long, requires = "output")]
     force: bool,
 }

@@ -10,8 +10,8 @@ use crate::output::Output;
 
 /// Print one value
 ///
-/// A string or date is printed as it is, byte for byte, and without a line feed
-/// unless stdout is a terminal; anything else as JSON on one line.
+/// envconf prints strings and dates unchanged. It adds a line feed only if stdout is a
+/// terminal. It prints other values as JSON on one line.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -19,11 +19,14 @@ Examples:
   envconf get app 'hosts[0]'
   envconf get app '\"key.with.dots\".x' --json")]
 pub(crate) struct Args {
-    /// The path of an .enc or .key, or a bare name such as app
+    /// Path of an .enc or .key file, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 
-    /// Keys joined by dots, quoted where they are not of A-Z a-z 0-9 _ -; [n] for an item
+    /// Path of the value, such as database.password or hosts[0]
+    ///
+    /// Join keys with dots. Quote a key with characters other than A-Z, a-z, 0-9, _ and
+    /// -. Write [n] for an item of a list.
     #[arg(value_name = "PATH")]
     path: String,
 }

@@ -10,14 +10,17 @@ use envconf::{Error, Kind};
 use crate::output::Output;
 use crate::output::pair_difference::{PairDifference, Side};
 
-/// Git's external diff driver, which `envconf hook install` sets up
+/// Print the changes of a sealed file for git
 ///
-/// Git calls it with a path and two files, each with its id and mode. It asks no
-/// key and shows no content: what it prints can be taken for no version of a file.
+/// `envconf hook install` registers this command as git's external diff driver. Git
+/// passes a path and two files, each with its id and mode. The command uses no key and
+/// prints no content. Its output cannot be mistaken for the text of a file.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// path old-file old-hex old-mode new-file new-hex new-mode, and of a file that was renamed its new path
+    /// Arguments from git: path, old and new file, id and mode
+    ///
+    /// For a renamed file, git adds the new path.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }

@@ -22,16 +22,20 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum HookVerb {
-    /// Set up the pre-commit check and the diff driver in this repository
+    /// Install the pre-commit check and the diff driver
     ///
-    /// The hook runs `envconf scan --staged`, before whatever else a hook that is
-    /// there does. It goes where core.hooksPath says; with husky into the user's
-    /// file .husky/pre-commit. `git diff` shows of sealed files what `envconf diff`
-    /// tells without a key. `envconf status --check` fails when the check is gone.
-    /// Can be run again.
+    /// The hook runs `envconf scan --staged`. If a hook already exists, the check runs
+    /// first. envconf writes the hook to the directory in core.hooksPath. With husky, it
+    /// writes to .husky/pre-commit.
+    ///
+    /// `git diff` then shows the output of `envconf diff` for sealed files, without a
+    /// key. `envconf status --check` fails if the check is missing. You can run this
+    /// command again.
     #[command(after_help = "Examples:\n  envconf hook install\n  git diff; git log -p --ext-diff")]
     Install,
-    /// Take both away again, and leave what is not ours
+    /// Remove the pre-commit check and the diff driver
+    ///
+    /// envconf removes only its own settings and lines.
     #[command(after_help = "Examples:\n  envconf hook uninstall")]
     Uninstall,
 }

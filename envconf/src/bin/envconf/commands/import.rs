@@ -18,18 +18,19 @@ use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 
 /// Seal a dotenv file, or files of Tencent's KMS guides
 ///
-/// Of the envelope guide give both files; of the guide for small files, whose one
-/// file holds three base64 texts joined by -k-, give that one as --data alone. The
-/// key service decrypts, and what comes of it is sealed into a new pair under a new
-/// data key.
+/// The guide for envelope encryption makes two files: pass them with --key and --data.
+/// The guide for small files makes one file of three base64 texts, joined by -k-. Pass
+/// that file with --data alone. The key service decrypts the files. envconf seals the
+/// content into a new pair under a new data key.
 ///
-/// Nothing authenticates such files. What was found in them, and what cannot be
-/// known, is shown without their content and has to be agreed to. A pair that is
-/// there already is not replaced; the old files stay as they are.
+/// Nothing authenticates such files. envconf describes the files and lists the facts that
+/// it cannot know, without the content. It asks you to accept this report. It keeps the
+/// old files and never replaces an existing pair.
 ///
-/// A dotenv file (--dotenv) may have what other tools know: quotes, export, comments,
-/// escapes. It becomes dotenv content, whose values are the rest of their lines, or
-/// with --type TOML or JSON. What tools read differently is refused with its line.
+/// With --dotenv, envconf reads the syntax of other tools: quotes, export, comments and
+/// escapes. It seals dotenv content, or TOML or JSON with --type. In dotenv content, a
+/// value is the rest of its line. envconf rejects lines that tools read differently, and
+/// prints their line numbers.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -39,19 +40,26 @@ Examples:
     --from tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --type dotenv --yes
   envconf import --dotenv .env --name app -o config")]
 pub(crate) struct Args {
-    /// The file with the encrypted text; its name says whose it is unless --name does
+    /// File with the encrypted text
+    ///
+    /// envconf takes the name and the environment of the configuration from the file
+    /// name, unless you use --name.
     #[arg(long, value_name = "FILE", required_unless_present = "dotenv")]
     data: Option<PathBuf>,
 
-    /// The file with the wrapped data key (CiphertextBlob); none for a small file
+    /// File with the wrapped data key (CiphertextBlob)
+    ///
+    /// The guide for small files makes no such file.
     #[arg(long, value_name = "FILE", requires = "data")]
     key: Option<PathBuf>,
 
-    /// The dotenv file of another tool, which is plain text
+    /// Plain dotenv file of another tool
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "key", "from"])]
     dotenv: Option<PathBuf>,
 
-    /// Take PREFIX and __ off the names of --dotenv that become TOML or JSON
+    /// Remove PREFIX and __ from names
+    ///
+    /// This option applies to --dotenv with --type TOML or JSON.
     #[arg(long, value_name = "PREFIX", requires = "dotenv")]
     env_prefix: Option<String>,
 
@@ -59,30 +67,37 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "dotenv")]
     as_is: bool,
 
-    /// Where to decrypt: provider:region
+    /// Place of the key that decrypts: provider:region
     ///
-    /// Else tencent in TENCENTCLOUD_REGION, else in the region of the keys of -r. With
-    /// provider:region:key-id only what was encrypted under this key is taken.
+    /// The default is tencent in the region of TENCENTCLOUD_REGION, or in the region of
+    /// the keys of -r. With provider:region:key-id, envconf accepts only data that this
+    /// key encrypted.
     #[arg(long, value_name = "PLACE")]
     from: Option<BlobPlace>,
 
-    /// Write the pair into this folder instead
+    /// Write the pair to this directory
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 
     /// Seal for this key; repeatable
     ///
-    /// provider:region:key-id, or local for your own local keys. Else the first
-    /// rule of .envconf.toml that matches the pair says it.
+    /// REF is provider:region:key-id, or local for your own local keys. The default comes
+    /// from the first rule in .envconf.toml that matches the pair.
     #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
     recipients: Vec<Trusted>,
 
-    /// What the content is; else the extension of --data or the content says it
+    /// Type of the content
+    ///
+    /// By default, envconf uses the extension of --data, or detects the type. With
+    /// --dotenv, the default is dotenv.
     #[arg(long = "type", value_name = "TYPE",
         value_parser = one_of(ContentType::ALL.map(ContentType::name), ContentType::from_name))]
     content_type: Option<ContentType>,
 
-    /// Agree to what is found
+    /// Accept the report and the recipients without asking
+    ///
+    /// If trust is set, it accepts only trusted recipients. Name other recipients with
+    /// -r.
     #[arg(short, long)]
     yes: bool,
 }

@@ -22,17 +22,17 @@ use crate::output::{Output, shown};
 
 /// Create a local key, a policy file and a sample
 ///
-/// Creates what is missing and never overwrites anything, so it can be run again.
-/// The local key is stored in your key store, outside the project, and enabled for
-/// this repository: only there it opens pairs and is trusted. A key of the store
-/// that opens pairs of this project is offered first.
+/// envconf creates missing files and never overwrites a file, so you can run this command
+/// again. It stores the local key in your key store, outside the project. It enables the
+/// key for this repository: the key opens pairs and is trusted only there. If a stored
+/// key already opens pairs of this project, envconf offers that key first.
 ///
-/// With -r the rules seal for the keys of a key service, and no local key is made
-/// unless `local` is among them.
+/// With -r, the policy file names keys of a key service. envconf then creates a local key
+/// only if `local` is one of them.
 ///
-/// With --age it creates an age identity and a signing key instead, in the same key
-/// store, and rules that name their public halves. Give the first one to colleagues;
-/// pin the second one in the program.
+/// With --age, envconf creates an age identity and a signing key instead of a local key.
+/// It stores them in the key store, and writes their public keys to the policy file. Give
+/// the recipient to colleagues. Pin the signer in the program.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -42,22 +42,24 @@ Examples:
   envconf init --local-key ~/Downloads/app.key
   pass show app/local-key | envconf init --local-key -")]
 pub(crate) struct Args {
-    /// Install this local key, or that of standard input (-), instead of a new one
+    /// Install this local key instead of a new one
+    ///
+    /// With -, envconf reads the key from standard input.
     #[arg(long, value_name = "FILE")]
     local_key: Option<PathBuf>,
 
-    /// Seal for this key by the rules; repeatable
+    /// Add this recipient to the policy file; repeatable
     ///
-    /// provider:region:key-id, such as vault:-:transit/app, or local for your
-    /// own local keys.
+    /// REF is provider:region:key-id, such as vault:-:transit/app, or local for your own
+    /// local keys.
     #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
     recipients: Vec<Trusted>,
 
-    /// Create an age identity and a signing key instead of a local key
+    /// Create an age identity and a signing key, no local key
     #[arg(long, conflicts_with_all = ["local_key", "recipients"])]
     age: bool,
 
-    /// Answer its questions with yes
+    /// Answer all questions with yes
     #[arg(short, long)]
     yes: bool,
 }

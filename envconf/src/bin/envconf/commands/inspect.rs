@@ -12,16 +12,16 @@ use crate::output::{Output, shown};
 
 /// Show the header of a pair, without a key
 ///
-/// Header, recipients, sizes, outline and signers, as they stand in the two files.
-/// Nothing of it is authenticated: whoever can write the files can write this.
-/// `envconf verify` authenticates.
+/// envconf prints the header, recipients, sizes, outline and signers of the two files. It
+/// authenticates none of this: anybody who can write the files can change it. Use
+/// `envconf verify` to authenticate a pair.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   envconf inspect app
   envconf inspect config/app.prod.conf.enc --json")]
 pub(crate) struct Args {
-    /// The path of an .enc or .key, or a bare name such as app
+    /// Path of an .enc or .key file, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 }

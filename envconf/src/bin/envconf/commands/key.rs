@@ -13,9 +13,10 @@ use crate::output::{Output, shown};
 
 /// List, enable and disable the local keys in your key store
 ///
-/// The key store is a directory outside every project: ENVCONF_HOME, else envconf in
-/// your data directory (~/.local/share/envconf on Linux). A key opens pairs, and is
-/// trusted, only in the directories that it is enabled for, and below them.
+/// The key store is a directory outside every project. ENVCONF_HOME sets its path. The
+/// default is envconf in your data directory (~/.local/share/envconf on Linux). You
+/// enable a key for a directory. The key opens pairs and is trusted only in that
+/// directory and below it.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -30,19 +31,21 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum KeyVerb {
-    /// List the keys, and the directories that each is enabled for
+    /// List the keys and the directories where they are enabled
     #[command(after_help = "Examples:\n  envconf key list --json")]
     List,
     /// Enable a key for a directory and everything below it
     #[command(after_help = "Examples:\n  envconf key enable 02f673fde6952cdf ~/projects/shop")]
     Enable(Choice),
-    /// Disable a key for a directory; the key stays in the store
+    /// Disable a key for a directory
+    ///
+    /// The key stays in the key store.
     #[command(after_help = "Examples:\n  envconf key disable 02f673fde6952cdf .")]
     Disable(Choice),
-    /// Print the path of a key's file, to back it up
+    /// Print the path of a key file, for a backup
     #[command(after_help = "Examples:\n  cp \"$(envconf key show-path 02f673fde6952cdf)\" ~/backup.key")]
     ShowPath {
-        /// The id of a local key, the recipient age1…, or signer:ID
+        /// Id of a local key, a recipient age1…, or signer:ID
         #[arg(value_name = "KEY")]
         key: KeyName,
     },
@@ -50,11 +53,14 @@ enum KeyVerb {
 
 #[derive(clap::Args)]
 struct Choice {
-    /// The id of a local key, the recipient age1…, or signer:ID
+    /// Id of a local key, a recipient age1…, or signer:ID
     #[arg(value_name = "KEY")]
     key: KeyName,
 
-    /// The directory; else the top of this repository, or this directory
+    /// Directory where the key is enabled or disabled
+    ///
+    /// The default is the top directory of this repository. Outside a repository, it is
+    /// the working directory.
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
 }

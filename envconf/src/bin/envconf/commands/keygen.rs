@@ -10,9 +10,9 @@ use crate::output::{Output, shown};
 
 /// Write a new local key to a file
 ///
-/// Whoever has the key can open, and forge, everything that is sealed for it.
-/// Its reference, local:-:<id>, is no secret: it is what -r, --trust and
-/// ENVCONF_TRUST take.
+/// Anybody who has the key can decrypt and forge every pair that is sealed for it. The
+/// reference of the key, local:-:<id>, is not secret. Use it with -r, --trust and
+/// ENVCONF_TRUST.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,7 +21,9 @@ Examples:
   envconf keygen --age ~/keys/me.age
   envconf keygen --stdout | vault-of-your-choice store app-prod")]
 pub(crate) struct Args {
-    /// The file to make, with mode 0600; never one that is there. Or --stdout
+    /// New file for the key, with mode 0600
+    ///
+    /// envconf does not overwrite a file. Use --stdout to write no file.
     #[arg(required_unless_present = "stdout")]
     file: Option<PathBuf>,
 
@@ -29,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long)]
     age: bool,
 
-    /// Print the key instead; its reference then goes to stderr
+    /// Print the key to stdout, and its reference to stderr
     #[arg(long, conflicts_with = "file")]
     stdout: bool,
 }

@@ -8,9 +8,9 @@ use crate::output::Output;
 
 /// Create, list and describe keys of a key service
 ///
-/// For Tencent Cloud KMS and AWS KMS: keys that wrap data keys. For Vault and
-/// OpenBao: keys of the transit engine. PLACE is provider:region, or vault:-:MOUNT.
-/// KEY is provider:region:key-id, or provider:region:alias/NAME.
+/// In Tencent Cloud KMS and AWS KMS, envconf manages keys that wrap data keys. In Vault
+/// and OpenBao, it manages keys of the transit engine. PLACE is provider:region or
+/// vault:-:MOUNT. KEY is provider:region:key-id or provider:region:alias/NAME.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -38,18 +38,18 @@ Examples:
   envconf keys create tencent:ap-guangzhou --alias app-prod --rotate
   envconf seal config/app.prod.toml -r \"$(envconf keys create tencent:ap-guangzhou --alias app-prod)\"")]
 struct Create {
-    /// Where: provider:region, or vault:-:MOUNT
+    /// Place of the keys: provider:region or vault:-:MOUNT
     place: KeyPlace,
 
-    /// The key's name for people; of Vault, the key's name
+    /// Alias of the key; in Vault, the name of the key
     #[arg(long, value_name = "NAME")]
     alias: String,
 
-    /// What it is for
+    /// Purpose of the key
     #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
     description: String,
 
-    /// Have it get a new version every DAYS days, or once a year
+    /// Rotate the key every DAYS days; without DAYS, once a year
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
     rotate: Option<Option<u32>>,
 }
@@ -61,10 +61,10 @@ Examples:
   envconf keys list tencent:ap-guangzhou
   envconf keys list tencent:ap-guangzhou --all --json")]
 struct ListKeys {
-    /// Where: provider:region, or vault:-:MOUNT
+    /// Place of the keys: provider:region or vault:-:MOUNT
     place: KeyPlace,
 
-    /// Those for other uses too
+    /// Include keys for other uses
     #[arg(long)]
     all: bool,
 }
@@ -76,32 +76,33 @@ Examples:
   envconf keys describe tencent:ap-guangzhou:alias/app-prod
   envconf keys describe tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01 --json")]
 struct Describe {
-    /// provider:region:key-id, or provider:region:alias/NAME
+    /// Key: provider:region:key-id or provider:region:alias/NAME
     key: KeyRef,
 }
 
 /// Show or change the automatic rotation of a key
 ///
-/// A new version wraps from then on; what older ones wrapped they still unwrap. So
-/// rotation changes neither data keys nor the secrets themselves.
+/// After a rotation, the key service wraps with the new version of the key. Old versions
+/// still unwrap the data keys that they wrapped. A rotation changes neither data keys nor
+/// secrets.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   envconf keys rotation tencent:ap-guangzhou:alias/app-prod
   envconf keys rotation tencent:ap-guangzhou:alias/app-prod --every 180")]
 struct RotationArgs {
-    /// provider:region:key-id, or provider:region:alias/NAME
+    /// Key: provider:region:key-id or provider:region:alias/NAME
     key: KeyRef,
 
-    /// Switch it on, once a year
+    /// Rotate the key once a year
     #[arg(long, conflicts_with = "off")]
     on: bool,
 
-    /// Switch it on, every DAYS days
+    /// Rotate the key every DAYS days
     #[arg(long, value_name = "DAYS", conflicts_with = "off", value_parser = clap::value_parser!(u32).range(1..))]
     every: Option<u32>,
 
-    /// Switch it off
+    /// Turn automatic rotation off
     #[arg(long)]
     off: bool,
 }

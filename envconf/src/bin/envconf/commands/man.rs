@@ -11,15 +11,15 @@ use crate::output::{Output, shown};
 
 /// Write the manual pages to a directory
 ///
-/// Without DIR the page of envconf itself goes to stdout, for a look at it. With DIR
-/// there is one for each verb too; those that are there already are replaced.
+/// With DIR, envconf writes a page for the command and one for each verb. It replaces
+/// existing pages. Without DIR, envconf prints the page of the command to stdout.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   envconf man ~/.local/share/man/man1
   envconf man | man -l -")]
 pub(crate) struct Args {
-    /// Where to write them; made if it is not there
+    /// Output directory, created if it does not exist
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
 }

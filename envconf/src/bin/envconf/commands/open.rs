@@ -11,8 +11,8 @@ use crate::output::{Output, shown};
 
 /// Decrypt a pair to standard output
 ///
-/// Opens only what a trusted key wrapped: one of --trust, else of ENVCONF_TRUST,
-/// else a local key.
+/// envconf opens a pair only with a trusted key. It trusts the keys of --trust. Without
+/// --trust, it trusts the keys of ENVCONF_TRUST. Without both, it trusts your local keys.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -20,17 +20,18 @@ Examples:
   envconf open app --environment prod --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01
   envconf open config/app.prod.conf.enc -o config/app.prod.toml")]
 pub(crate) struct Args {
-    /// The path of an .enc or .key, or a bare name such as app
+    /// Path of an .enc or .key file, or a bare name such as app
     ///
-    /// A bare name is looked for here and in ENVCONF_DIR or config/.
+    /// envconf searches for a bare name in the working directory and in ENVCONF_DIR. If
+    /// ENVCONF_DIR is not set, envconf searches in config/.
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 
-    /// Write to this file instead, with mode 0600
+    /// Write to this file, with mode 0600
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Replace the file of -o if it is there
+    /// Replace the output file if it exists
     #[arg(long, requires = "output")]
     force: bool,
 }

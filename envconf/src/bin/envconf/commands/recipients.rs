@@ -32,36 +32,39 @@ enum RecipientsVerb {
 
 /// List the recipients of a pair, authenticated by its data key
 ///
-/// A trusted key gives the data key; `envconf inspect` shows the list without one,
-/// as the file has it.
+/// envconf needs a trusted key to unwrap the data key. Without a key, `envconf inspect`
+/// prints the list that the file states.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  envconf recipients list app --json")]
 struct ListRecipients {
-    /// The path of an .enc or .key, or a bare name such as app
+    /// Path of an .enc or .key file, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 }
 
 /// Change the recipients of pairs
 ///
-/// Who is removed still has what was sealed before, in older commits: change the
-/// secrets themselves too. Where .envconf.toml has rules for the pair they must say
-/// the same: change them first.
+/// A new recipient can also decrypt older commits that use the same data key. A removed
+/// recipient can still decrypt older commits, so change the secrets too. The recipients
+/// must agree with the rules in .envconf.toml. Change the rules first.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   envconf recipients add app tencent:ap-shanghai:71b03ac8-1e38-11e9-b129-5cb9019b4b01
   envconf recipients remove app local:-:02f673fde6952cdf --dry-run")]
 struct RecipientChange {
-    /// The path of an .enc or .key, or a bare name such as app
+    /// Path of an .enc or .key file, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 
-    /// provider:region:key-id, provider:region:alias/NAME, or local
+    /// Recipient: a key reference, an alias or local
+    ///
+    /// A key reference is provider:region:key-id. An alias is provider:region:alias/NAME.
+    /// local means your own local keys.
     #[arg(value_name = "REF", required = true, value_delimiter = ',')]
     recipients: Vec<Trusted>,
 
-    /// Show what would be done; opens the pair, and writes nothing
+    /// Open the pair and print the changes, but write nothing
     #[arg(long)]
     dry_run: bool,
 

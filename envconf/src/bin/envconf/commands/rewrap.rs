@@ -13,17 +13,18 @@ use crate::output::{Output, shown};
 
 /// Wrap data keys for the recipients of the policy file
 ///
-/// Writes only the .key: the data key stays, and so does the .enc. For whom: -r,
-/// else the first rule of .envconf.toml that matches the pair, else the recipients
-/// that it has.
+/// envconf writes only the .key file. It keeps the data key and the .enc file. The
+/// recipients are those of -r. Without -r, they come from the first rule in .envconf.toml
+/// that matches the pair. Without a policy file, envconf keeps the recipients of the
+/// pair.
 ///
-/// A key that is trusted (--trust, else ENVCONF_TRUST, else a local key) gives the
-/// data key once: without it nobody can change the recipients. Within one region
-/// Tencent Cloud KMS moves the wrapped key itself (ReEncrypt); elsewhere, and
-/// without the right to that, the data key is wrapped anew.
+/// envconf needs a trusted key to unwrap the data key. The trusted keys are those of
+/// --trust. Without --trust, they are those of ENVCONF_TRUST. Without both, they are your
+/// local keys. Within one region, Tencent Cloud KMS rewraps a key itself (ReEncrypt). In
+/// other cases, or without the right to ReEncrypt, envconf wraps the data key again.
 ///
-/// Who is a recipient no more still unwraps this data key from older commits: where
-/// that must not be, `envconf rotate` brings a new data key.
+/// A removed recipient can still unwrap this data key from older commits. Use `envconf
+/// rotate` to create a new data key.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,32 +33,32 @@ Examples:
       -r tencent:ap-guangzhou:alias/app-prod-2027
   envconf rewrap app --environment prod --renew")]
 pub(crate) struct Args {
-    /// Paths of .enc or .key, or bare names such as app
+    /// Paths of .enc or .key files, or bare names such as app
     #[arg(value_name = "PAIR", required = true)]
     pairs: Vec<PathBuf>,
 
     /// Wrap for this key; repeatable
     ///
-    /// provider:region:key-id, or local for your own local keys. In place of
-    /// the id an alias may stand, tencent:ap-guangzhou:alias/NAME.
+    /// REF is provider:region:key-id, or local for your own local keys. It can also be an
+    /// alias: provider:region:alias/NAME.
     #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
     recipients: Vec<Trusted>,
 
-    /// Move wrapped keys to the newest version of their key too
+    /// Move wrapped keys to the newest version of their key
     ///
-    /// For recipients that stay. A key of Vault needs that before its
-    /// min_decryption_version is raised.
+    /// This applies to recipients that stay. Vault needs it before you raise
+    /// min_decryption_version of a key.
     #[arg(long)]
     renew: bool,
 
     /// Accept recipients that only .envconf.toml names
     ///
-    /// Where trust is set, it accepts no recipient that is not trusted: name that
-    /// one with -r.
+    /// If trust is set, it accepts only trusted recipients. Name other recipients with
+    /// -r.
     #[arg(short, long)]
     yes: bool,
 
-    /// Show what would be done; opens the pairs, and writes nothing
+    /// Open the pairs and print the changes, but write nothing
     #[arg(long)]
     dry_run: bool,
 }

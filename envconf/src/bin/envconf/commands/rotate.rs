@@ -14,12 +14,13 @@ use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 
 /// Rotate data keys
 ///
-/// The content stays, byte for byte; the generation rises by one. An old data key
-/// opens what was sealed under it for ever: rotating ends what its holder can read
-/// of later seals, and changes none of the secrets themselves. After a leak change
-/// those too.
+/// envconf seals the same content, byte for byte, under a new data key. It increases the
+/// generation by one. The old data key still decrypts older commits, so rotation protects
+/// only later seals. It does not change the secrets. After a leak, change the secrets
+/// too.
 ///
-/// A pair whose recipients are not those that .envconf.toml wants is left alone.
+/// If the recipients of a pair differ from those in .envconf.toml, envconf does not
+/// change the pair.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,11 +28,11 @@ Examples:
   envconf rotate config/*.prod.conf.enc --dry-run
   envconf rotate config/*.conf.enc --trust tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01,local")]
 pub(crate) struct Args {
-    /// Paths of .enc or .key, or bare names such as app
+    /// Paths of .enc or .key files, or bare names such as app
     #[arg(value_name = "PAIR", required = true)]
     pairs: Vec<PathBuf>,
 
-    /// Show what would be done; opens the pairs, and writes nothing
+    /// Open the pairs and print the changes, but write nothing
     #[arg(long)]
     dry_run: bool,
 

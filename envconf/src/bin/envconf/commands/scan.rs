@@ -16,10 +16,13 @@ use crate::output::{Output, shown};
 
 /// Find secrets that must not be committed, without a key
 ///
-/// Plain files that are to be sealed, dotenv files, local keys and signers' keys,
-/// pairs that are broken, half or mixed, and recipients that differ from the rules.
-/// In a git repository the files that git knows, otherwise all below this folder.
-/// Ends with 50 if there is anything.
+/// envconf reports plain files that must be sealed, dotenv files, local keys and the
+/// private keys of signers. It reports broken, incomplete and mixed pairs. It also
+/// reports recipients that differ from the policy file.
+///
+/// In a git repository, envconf checks the files that git knows. In other directories, it
+/// checks all files below the working directory. The exit code is 50 if envconf finds a
+/// problem.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -28,15 +31,18 @@ Examples:
   envconf scan --staged                  # what the pre-commit hook does
   envconf scan --exclude 'tests/**'")]
 pub(crate) struct Args {
-    /// Only these files and what lies below these folders
+    /// Check only these files and directories
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// What is staged for the next commit, as it is staged, whatever is on disk
+    /// Check the staged content, not the files on disk
     #[arg(long)]
     staged: bool,
 
-    /// Leave out files whose path from the root of the repository matches; repeatable
+    /// Skip files that match; repeatable
+    ///
+    /// GLOB applies to the path from the top directory of the repository. Outside a
+    /// repository, it applies to the path from the working directory.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<glob::Pattern>,
 }

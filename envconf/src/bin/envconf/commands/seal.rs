@@ -20,24 +20,28 @@ use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 
 /// Encrypt a file into a pair
 ///
-/// Writes NAME.conf.enc and NAME.conf.key beside FILE, after proving that they open
-/// to the same content. The name, and the environment if there is one, are those of
-/// FILE: app.toml, app.prod.toml.
+/// envconf writes NAME.conf.enc and NAME.conf.key next to FILE. It first checks that they
+/// decrypt to the same content. The file name contains the name and the environment of
+/// the configuration: app.toml, app.prod.toml.
 ///
-/// For whom: -r, else the first rule of .envconf.toml that matches FILE or the
-/// pair, else the recipients of the old pair if it opens, else your own local
-/// keys. Recipients that only .envconf.toml names need a yes. A plain file that git
-/// tracks is refused: a pull could replace it, and a commit publish it.
+/// The recipients are those of -r. Without -r, they come from the first rule in
+/// .envconf.toml that matches FILE or the pair. Without a policy file, envconf keeps the
+/// recipients of the old pair, if it can open that pair. Otherwise, it uses your own
+/// local keys. If only .envconf.toml names a recipient, envconf asks you to accept it.
 ///
-/// With --schema, content that the program would refuse is refused here, all that is
-/// wrong at once, before any key is asked for or anything written. The plain layers
-/// beside the pair (NAME.defaults.toml) are laid under it; variables are not looked
-/// at: those that the program will have are named with --env-provides.
+/// envconf refuses a plain file that git tracks. A pull could replace this file, and a
+/// commit could publish it.
 ///
-/// Sealing again keeps the data key as long as the old pair opens and its
-/// recipients stay the same, and raises the generation by one. Over a signed pair, and
-/// for recipients of age alone, it needs --sign-key or --unsigned; a signing key of your
-/// key store that the rules name signs by itself. After any failure the old pair is as it was.
+/// With --schema, envconf rejects content that the program would reject. It reports all
+/// problems at once, before it uses a key or writes a file. It adds the plain layers next
+/// to the pair (NAME.defaults.toml). It ignores environment variables: name those of the
+/// program with --env-provides.
+///
+/// When you seal again, envconf increases the generation by one. It keeps the data key if
+/// it can open the old pair and the recipients stay the same. You need --sign-key or
+/// --unsigned if the old pair is signed, or if all recipients are age keys. envconf signs
+/// automatically with a signing key in your key store, if the policy file names its
+/// signer. If the command fails, it leaves the old pair unchanged.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -47,34 +51,35 @@ Examples:
   envconf seal config/app.toml --outline tags --outline-hide database.pool_size
   generate-config | envconf seal - --name app --environment prod --type json -o config")]
 pub(crate) struct Args {
-    /// The plain file, or - for standard input, which needs --name
+    /// Plain file, or - for standard input (needs --name)
     file: PathBuf,
 
-    /// Write the pair into this folder instead
+    /// Write the pair to this directory
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 
     /// Seal for this key; repeatable
     ///
-    /// provider:region:key-id, or local for your own local keys. In place of
-    /// the id an alias may stand, tencent:ap-guangzhou:alias/NAME: it is resolved
-    /// now, and the id is written.
+    /// REF is provider:region:key-id, or local for your own local keys. It can also be an
+    /// alias: provider:region:alias/NAME. envconf looks up the id of the alias and writes
+    /// the id.
     #[arg(short, long = "recipient", value_name = "REF", value_delimiter = ',')]
     recipients: Vec<Trusted>,
 
-    /// What the content is; else the file's extension says it
+    /// Type of the content (default: from the file extension)
     #[arg(long = "type", value_name = "TYPE",
         value_parser = one_of(ContentType::ALL.map(ContentType::name), ContentType::from_name))]
     content_type: Option<ContentType>,
 
     /// Keep dotenv lines that other tools read differently
     ///
-    /// They are sealed byte for byte. Without it, quotes, comments behind values,
-    /// export, $ and backslashes are refused: they would be part of the value.
+    /// envconf seals these lines byte for byte. Without this option, it refuses quotes,
+    /// export, $, backslashes and comments after values. In a pair, they would be part of
+    /// the value.
     #[arg(long)]
     as_is: bool,
 
-    /// The cipher
+    /// Cipher of the pair
     #[arg(long, default_value = Suite::Aes256Gcm.name(),
         value_parser = one_of([Suite::Aes256Gcm, Suite::Aes128Gcm].map(Suite::name), Suite::from_name))]
     suite: Suite,
@@ -82,24 +87,27 @@ pub(crate) struct Args {
     #[command(flatten)]
     schema: SchemaArgs,
 
-    /// Show reviewers which keys there are, without a value; else as the rules say
+    /// Add an outline for reviewers, without values
     ///
-    /// keys: their names. tags: and for each a tag that tells whether its value
-    /// changed, under the same data key. Booleans have none.
+    /// keys lists the keys. tags also adds a tag for each value except booleans. Under
+    /// the same data key, a tag changes if its value changes. none adds no outline. The
+    /// default comes from the policy file.
     #[arg(long, value_name = "KIND", value_parser = one_of(Outline::NAMES, Outline::from_name))]
     outline: Option<Outline>,
 
-    /// No tag for this path and what lies below it; repeatable, with --outline tags
+    /// Write no tags for this path and below; repeatable
+    ///
+    /// This option needs --outline tags.
     #[arg(long, value_name = "PATH", requires = "outline")]
     outline_hide: Vec<String>,
 
     #[command(flatten)]
     signing: SigningArgs,
 
-    /// Accept recipients and an outline that only .envconf.toml names
+    /// Accept recipients and outline that .envconf.toml names
     ///
-    /// Where trust is set, it accepts no recipient that is not trusted: name that
-    /// one with -r.
+    /// If trust is set, it accepts only trusted recipients. Name other recipients with
+    /// -r.
     #[arg(short, long)]
     yes: bool,
 
@@ -107,7 +115,7 @@ pub(crate) struct Args {
     #[arg(long)]
     tracked: bool,
 
-    /// Delete the plain file after that
+    /// Delete the plain file after sealing
     #[arg(long)]
     rm: bool,
 }

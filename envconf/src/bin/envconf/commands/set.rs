@@ -13,12 +13,12 @@ use crate::output::Output;
 
 /// Change one value
 ///
-/// The value comes from standard input, from --value-file, or from a prompt that
-/// does not show it; never from an argument.
+/// envconf reads the value from standard input, from --value-file, or from a prompt that
+/// hides it. A value is never an argument.
 ///
-/// Where a string is, or nothing yet, it becomes a string, as it is. Where a number
-/// or anything else is, it must be one too, spelled as the content's syntax spells
-/// it. The rest of the content stays byte for byte.
+/// A new value becomes a string, and so does a value that replaces a string. A value of
+/// another type must keep its type: write it in the syntax of the content. The rest of
+/// the content stays the same, byte for byte.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,22 +27,25 @@ Examples:
   envconf set app tls.key --value-file key.pem --exact
   echo '[\"a\", \"b\"]' | envconf set app hosts --literal")]
 pub(crate) struct Args {
-    /// The path of an .enc or .key, or a bare name such as app
+    /// Path of an .enc or .key file, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 
-    /// Keys joined by dots, quoted where they are not of A-Z a-z 0-9 _ -; [n] for an item
+    /// Path of the value, such as database.password or hosts[0]
+    ///
+    /// Join keys with dots. Quote a key with characters other than A-Z, a-z, 0-9, _ and
+    /// -. Write [n] for an item of a list.
     #[arg(value_name = "PATH")]
     path: String,
 
     #[command(flatten)]
     value: ValueSource,
 
-    /// The value is of any type, spelled as TOML or JSON
+    /// Read a value of any type, in the syntax of TOML or JSON
     #[arg(long)]
     literal: bool,
 
-    /// Write nothing if this very value is there already
+    /// Write nothing if the pair already has this value
     #[arg(long)]
     idempotent: bool,
 

@@ -12,26 +12,30 @@ use crate::output::{Output, shown};
 
 /// Sign a pair
 ///
-/// Adds a signature to the .enc; those of others stay. A signer vouches for the
-/// content: look at it first (envconf open). The pair is opened and its content
-/// parsed before it is signed.
+/// envconf adds a signature to the .enc file and keeps the other signatures. It opens the
+/// pair and parses the content before it signs. A signer vouches for the content, so read
+/// it first with `envconf open`.
 ///
-/// Sealing anew takes signatures away: sign after that, or seal with --sign-key.
+/// Sealing again removes the signatures. Sign again after that, or seal with --sign-key.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   envconf sign app --environment prod --sign-key ~/keys/release.signer
   envconf verify app --environment prod --signers 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")]
 pub(crate) struct Args {
-    /// The path of an .enc or .key, or a bare name such as app
+    /// Path of an .enc or .key file, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 
-    /// Sign with the key in this file; repeatable. Else with that of your key store
+    /// Sign with the key in this file; repeatable
+    ///
+    /// The default is the signing key in your key store.
     #[arg(long = "sign-key", value_name = "FILE")]
     keys: Vec<PathBuf>,
 
-    /// Sign without opening: vouch for what this signer cannot read
+    /// Sign without opening the pair
+    ///
+    /// Use this option if the signer cannot decrypt the pair.
     #[arg(long)]
     blind: bool,
 }

@@ -12,9 +12,9 @@ use crate::output::{Output, shown};
 
 /// Create the key of a signer, or print its public key
 ///
-/// A signer vouches for what a program may load, apart from whoever may seal. The
-/// public key is no secret: it is what the attribute signers, ENVCONF_SIGNERS and
-/// --signers take.
+/// A signer approves the content that a program may load. The right to sign is separate
+/// from the right to seal. The public key is not secret. Use it in the attribute signers,
+/// in ENVCONF_SIGNERS and with --signers.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -28,16 +28,18 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum SignerVerb {
-    /// Make a new key and print its public half
+    /// Create a key and print its public key
     #[command(after_help = "Examples:\n  envconf signer new ~/keys/release.signer")]
     New {
-        /// The file to make, with mode 0600; never one that is there
+        /// New file for the key, with mode 0600
+        ///
+        /// envconf does not overwrite a file.
         file: PathBuf,
     },
-    /// Print public key and id of the key in a file
+    /// Print the public key and the id of a key
     #[command(after_help = "Examples:\n  envconf signer show ~/keys/release.signer --json")]
     Show {
-        /// A file that `signer new` made; else the signing key of your key store
+        /// File of the key (default: the key in your key store)
         file: Option<PathBuf>,
     },
 }

@@ -17,14 +17,15 @@ use crate::output::{Output, hints, shown};
 
 /// Compare the pairs below a directory with the policy file
 ///
-/// Of every pair: whether its files are well formed and belong together, whether
-/// its recipients are those that .envconf.toml wants, whether a plain file lies
-/// beside it, whether its generation is below ENVCONF_MIN_GENERATION or the one in
-/// git's index, and whether its .key holds data keys that are no longer used. Of
-/// the repository: whether the check that `envconf hook install` set up is still
-/// there. Needs no key and asks nobody: recipients are shown as the files have
-/// them. Folders whose names begin with a dot, links, and target and node_modules
-/// are left out.
+/// envconf checks that the files of each pair are well formed and belong together. It
+/// compares the recipients with the rules in .envconf.toml. It compares the generation
+/// with ENVCONF_MIN_GENERATION and with git's index. It reports plain files next to a
+/// pair, and unused data keys in a .key file. It also checks that the hook of `envconf
+/// hook install` is still installed.
+///
+/// This command needs no key and sends no requests. It shows the recipients that the
+/// files state. It skips links, target, node_modules and directories whose names begin
+/// with a dot.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,11 +33,11 @@ Examples:
   envconf status config --check
   envconf status --json")]
 pub(crate) struct Args {
-    /// The folder to begin with
+    /// Directory to check (default: the working directory)
     #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
     folder: PathBuf,
 
-    /// End with 50 where anything differs
+    /// Exit with 50 if anything differs
     #[arg(long)]
     check: bool,
 }

@@ -8,25 +8,28 @@ use crate::output::Output;
 
 /// Print a plain file to fill in, from a JSON Schema
 ///
-/// Every key, with its documentation, type, default and variable. Values that need
-/// none of your own are commented out; what begins with # and no space parses without
-/// it. JSON has no comments: there null stands where something is to be filled in.
+/// The file has every key with its documentation, type, default and environment variable.
+/// Keys that need no value from you are comments. A line that begins with # and no space
+/// is a setting: remove the # to use it. JSON has no comments, so null marks the values
+/// to fill in.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   envconf template --schema app.schema.json --link ../app.schema.json > config/app.toml
   envconf template --schema app.schema.json --type dotenv")]
 pub(crate) struct Args {
-    /// What T::json_schema() writes
+    /// JSON Schema from T::json_schema()
     #[arg(long, value_name = "FILE")]
     schema: PathBuf,
 
-    /// What to print
+    /// Output format
     #[arg(long = "type", value_name = "TYPE", default_value = "toml",
         value_parser = one_of(["toml", "json", "dotenv"], format))]
     format: Format,
 
-    /// Name the schema to editors, by its path from the file, in the first line (TOML)
+    /// Write this schema path to the first line, for editors
+    ///
+    /// This works for TOML only. The path is relative to the plain file.
     #[arg(long, value_name = "PATH")]
     link: Option<String>,
 }

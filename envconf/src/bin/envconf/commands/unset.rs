@@ -11,23 +11,26 @@ use crate::output::Output;
 
 /// Delete one value
 ///
-/// A table goes with all that is in it. The rest of the content stays byte for
-/// byte; in TOML a comment at the end of the value's line goes with it.
+/// envconf deletes a table with all its values. The rest of the content stays the same,
+/// byte for byte. In TOML, envconf also deletes a comment at the end of the value's line.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   envconf unset app database.password
   envconf unset app database.password --idempotent")]
 pub(crate) struct Args {
-    /// The path of an .enc or .key, or a bare name such as app
+    /// Path of an .enc or .key file, or a bare name such as app
     #[arg(value_name = "PAIR")]
     pair: PathBuf,
 
-    /// Keys joined by dots, quoted where they are not of A-Z a-z 0-9 _ -
+    /// Path of the value, such as database.password
+    ///
+    /// Join keys with dots. Quote a key with characters other than A-Z, a-z, 0-9, _ and
+    /// -.
     #[arg(value_name = "PATH")]
     path: String,
 
-    /// Nothing at that path is no error; nothing is written then
+    /// Succeed and write nothing if the value does not exist
     #[arg(long)]
     idempotent: bool,
 

@@ -15,8 +15,8 @@ use crate::output::{Output, shown};
 
 /// Decrypt and check pairs, without printing them
 ///
-/// All pairs are checked and reported; the exit code is that of the first one
-/// that fails. A pair that lacks signatures which .envconf.toml demands fails too.
+/// envconf checks all pairs and reports each result. The exit code is that of the first
+/// failure. A pair also fails if it lacks signatures that .envconf.toml requires.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,33 +24,34 @@ Examples:
   envconf verify config/*.conf.enc --depth structure
   envconf verify app --environment prod --signers 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --json")]
 pub(crate) struct Args {
-    /// Paths of .enc or .key, or bare names such as app
+    /// Paths of .enc or .key files, or bare names such as app
     #[arg(value_name = "PAIR", required = true)]
     pairs: Vec<PathBuf>,
 
-    /// How deep to look
+    /// Depth of the check
     ///
-    /// structure: both files are well formed, belong together and are signed as
-    /// required; needs no key, and without signers proves nothing about who made
-    /// them. unwrap: a trusted key gives the data key, which authenticates header
-    /// and recipients. full: the content opens and parses too.
+    /// structure checks that both files are well formed, belong together and have the
+    /// required signatures. It needs no key. Without signers, it does not prove the
+    /// author. unwrap also unwraps the data key with a trusted key. This authenticates
+    /// the header and the recipients. full also decrypts and parses the content.
     #[arg(long, default_value = "full", value_parser = one_of(DEPTHS.map(|(word, _)| word), depth))]
     depth: Depth,
 
     /// Accept a pair that is older than one used before
     ///
-    /// envconf remembers the highest generation of each pair that you sealed or
-    /// opened. From here on the generation of this pair is the highest one.
+    /// envconf remembers the highest generation of each pair that you sealed or opened.
+    /// With this option, it records the generation of this pair as the highest one.
     #[arg(long)]
     accept_older: bool,
 
-    /// Require signatures by these signers, in place of ENVCONF_SIGNERS
+    /// Require signatures by these signers, not ENVCONF_SIGNERS
     ///
-    /// Ed25519 public keys, base64 of 32 bytes, separated by commas.
+    /// LIST contains Ed25519 public keys, separated by commas. Each key is 32 bytes in
+    /// base64.
     #[arg(long, value_name = "LIST")]
     signers: Option<String>,
 
-    /// How many of the signers must have signed
+    /// Number of signers that must have signed
     #[arg(long, value_name = "N", default_value_t = 1, requires = "signers")]
     required_signatures: usize,
 }

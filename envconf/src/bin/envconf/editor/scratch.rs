@@ -26,7 +26,7 @@ use crate::output::{Output, shown};
 /// The environment variable that names the directory to make them in.
 const PLACE: &str = "ENVCONF_EDIT_DIR";
 
-/// What `edit` starts to clear up after it.
+/// Arguments of the process that removes the plain file of `edit` and `exec`.
 #[derive(clap::Args)]
 pub(crate) struct Guard {
     folder: PathBuf,

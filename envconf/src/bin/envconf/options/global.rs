@@ -11,7 +11,7 @@ use envconf::{Error, Kind, Name, Trusted};
 #[derive(Args)]
 #[command(next_help_heading = "Options of every verb")]
 pub(crate) struct Global {
-    /// Report as JSON: results on stdout, errors on stderr
+    /// Print JSON: results to stdout, errors to stderr
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
@@ -21,28 +21,30 @@ pub(crate) struct Global {
 
     /// Colour messages and results
     ///
-    /// auto is on a terminal, unless NO_COLOR is set, and elsewhere with CLICOLOR_FORCE.
+    /// auto uses colour on a terminal, unless NO_COLOR is set. With CLICOLOR_FORCE, it
+    /// uses colour everywhere.
     #[arg(long, value_name = "WHEN", global = true, default_value = "auto", hide_default_value = true)]
     pub(crate) color: ColorOption,
 
-    /// The rules of whom to seal for, in place of .envconf.toml
+    /// Use this policy file instead of .envconf.toml
     ///
-    /// That one is looked for in the pair's folder and above.
+    /// By default, envconf searches for .envconf.toml in the directory of the pair and
+    /// above.
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
 
-    /// Trust this key, in place of ENVCONF_TRUST; repeatable
+    /// Trust this key and ignore ENVCONF_TRUST; repeatable
     ///
-    /// provider:region:key-id, or local for your own local keys. Several are
-    /// tried in their order; they may be separated by commas.
+    /// REF is provider:region:key-id, or local for your own local keys. Commas separate
+    /// several keys. envconf tries them in this order.
     #[arg(long, value_name = "REF", value_delimiter = ',', global = true)]
     pub(crate) trust: Vec<Trusted>,
 
-    /// The configuration's name, in place of what a file's name says
+    /// Name of the configuration (default: from the file name)
     #[arg(long, global = true)]
     pub(crate) name: Option<Name>,
 
-    /// Its environment, in place of ENVCONF_ENV or what a file's name says
+    /// Environment (default: from the file name or ENVCONF_ENV)
     #[arg(long, global = true)]
     pub(crate) environment: Option<Name>,
 }

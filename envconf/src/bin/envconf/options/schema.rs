@@ -6,13 +6,15 @@ use envconf::{Error, Schema};
 
 #[derive(clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// Go by this schema of the program
+    /// Reject what this JSON Schema rejects
     ///
-    /// What T::json_schema() writes.
+    /// T::json_schema() of the program returns the schema.
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
 
-    /// Take this variable for set where the program runs; repeatable
+    /// Assume that the program has this environment variable
+    ///
+    /// You can repeat this option, or separate names with commas.
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "schema")]
     env_provides: Vec<String>,
 }

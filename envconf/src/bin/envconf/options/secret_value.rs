@@ -19,17 +19,17 @@ pub(crate) struct ValueSource {
     #[arg(long, value_name = "FILE")]
     value_file: Option<PathBuf>,
 
-    /// Read the value from standard input, a terminal too
+    /// Read the value from standard input, even on a terminal
     #[arg(long, conflicts_with = "value_file")]
     value_stdin: bool,
 
-    /// Keep the line feed at the value's end
+    /// Keep the line feed at the end of the value
     ///
-    /// Else one is left out, or CR LF.
+    /// Without this option, envconf removes one LF or CR LF.
     #[arg(long)]
     exact: bool,
 
-    /// What an argument too many is; it must not be a value.
+    /// Surplus arguments, which envconf rejects
     #[arg(hide = true, allow_hyphen_values = true)]
     surplus: Vec<OsString>,
 }

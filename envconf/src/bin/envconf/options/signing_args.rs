@@ -25,7 +25,10 @@ pub(crate) struct SigningArgs {
     #[arg(long = "sign-key", value_name = "FILE")]
     sign_keys: Vec<PathBuf>,
 
-    /// Seal without a signature although the old pair has one, or the rules demand one
+    /// Seal without a signature
+    ///
+    /// You need this option or --sign-key if the old pair is signed, or if the policy
+    /// file requires signatures.
     #[arg(long, conflicts_with = "sign_keys")]
     unsigned: bool,
 }

@@ -13,33 +13,33 @@ use crate::output::Output;
 /// Options of the verbs that make environment variables.
 #[derive(clap::Args)]
 pub(crate) struct VariableNames {
-    /// Begin every name with PREFIX and __, and add the plain layers
+    /// Begin each name with PREFIX and __, and add plain layers
     #[arg(long, value_name = "PREFIX")]
     pub(crate) env_prefix: Option<String>,
 
-    /// Keep keys as written, or write them in upper snake case
+    /// Write keys in upper snake case, or keep them as written
     ///
-    /// upper: poolSize becomes POOL_SIZE. keep: it stays poolSize.
+    /// upper turns poolSize into POOL_SIZE. keep writes poolSize.
     #[arg(long, value_name = "STYLE", default_value = "upper",
         value_parser = one_of(NameStyle::NAMES, NameStyle::from_name))]
     pub(crate) names: NameStyle,
 
-    /// Join prefix and keys with this text instead of __
+    /// Text between the prefix and the keys of a name
     #[arg(long, value_name = "TEXT", default_value = "__")]
     pub(crate) separator: String,
 
-    /// Skip keys that cannot be part of a variable's name
+    /// Skip keys that cannot be part of a name
     ///
-    /// Such as Microsoft.AspNetCore. Without it they are an error.
+    /// An example is Microsoft.AspNetCore. Without this option, such a key is an error.
     #[arg(long)]
     pub(crate) skip_unnamed: bool,
 
-    /// Allow refused names, such as AWS_REGION or cloud-credentials; repeatable
+    /// Allow a refused name, such as AWS_REGION; repeatable
     ///
-    /// Names that other programs read are refused. Allow a name, a group such as
-    /// 'AWS_*', or a category: loader, shell, interpreter, build-tool, editor,
-    /// version-control, proxy-and-tls, cloud-credentials, database, session or
-    /// envconf. Commas separate several.
+    /// envconf refuses names that other programs read. Allow a name, a group such as
+    /// 'AWS_*', or a category. The categories are loader, shell, interpreter, build-tool,
+    /// editor, version-control, proxy-and-tls, cloud-credentials, database, session and
+    /// envconf. Commas separate several names.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) allow: Vec<AllowedName>,
 }
