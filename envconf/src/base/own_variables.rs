@@ -177,7 +177,7 @@ fn nearest(own: &str) -> Option<&'static str> {
 
 /// Variables of a configuration have a prefix and two underscores; none of ours does.
 fn is_of_a_program(name: &str) -> bool {
-    name.contains("__")
+    name.trim_start_matches("ENVCONF").trim_start_matches('_').contains("__")
 }
 
 /// Upper case, without separators.
@@ -218,6 +218,8 @@ mod tests {
             ("envconf_key", "ENVCONF_KEY"),
             ("EnvConf_Env", "ENVCONF_ENV"),
             ("ENVCONFENV", "ENVCONF_ENV"),
+            ("ENVCONF__ENV", "ENVCONF_ENV"),
+            ("ENVCONF__KEYFILE", "ENVCONF_KEY_FILE"),
             ("ENV_CONF_KEY_FILE", "ENVCONF_KEY_FILE"),
             ("ENVCONF-ENV", "ENVCONF_ENV"),
             ("ENVCONFIG_ENV", "ENVCONF_ENV"),
@@ -237,7 +239,6 @@ mod tests {
             "ENVCONF_APP",
             "ENVCONF_VERSION",
             "ENVCONF_LOG",
-            "ENVCONF__KEYFILE",
             "ENVCONF_SHOP__ENVIRONMENT",
             "ENVIRONMENT",
             "ENV",

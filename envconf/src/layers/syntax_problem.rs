@@ -52,7 +52,7 @@ fn written(path: &[PathPart], meta: Option<&'static Meta>) -> String {
                 if !text.is_empty() {
                     text.push('.');
                 }
-                text.push_str(&segment(key));
+                text.push_str(&segment(&shortened(key)));
                 let (is_secret, below) = ty.map_or((false, None), |ty| within(ty, key));
                 if is_secret {
                     break;
@@ -80,6 +80,15 @@ fn within(ty: NestedType, key: &str) -> (bool, Option<NestedType>) {
             (secret, found.into_iter().find_map(|(_, below)| below))
         }
         NestedType::List(_) | NestedType::Optional(_) => (false, None),
+    }
+}
+
+/// Returns a key, cut where it is too long to be read.
+fn shortened(key: &str) -> std::borrow::Cow<'_, str> {
+    const LONGEST: usize = 100;
+    match key.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}\u{2026}", &key[..end]).into(),
+        None => key.into(),
     }
 }
 

@@ -7,6 +7,9 @@ use crate::format::{ContentType, conflict_markers};
 use crate::layers::{self, Layer, LayerKind};
 use crate::syntax::dotenv::{AmbiguousLine, ambiguous_lines};
 
+/// More lines than this are not listed one by one.
+const MOST_LINES: usize = 200;
+
 /// Refuses content that is not what its type says: not UTF-8, a byte order mark, or text that a load could not parse.
 ///
 /// Raw content is never parsed. Content of type YAML is parsed with the feature `yaml`; without it the content is only
@@ -58,7 +61,12 @@ pub fn check_dotenv(content: &[u8], known: &[u8]) -> Result<(), Error> {
         let origin = Origin::Text { file: None, sealed: false, line: line.number, column: line.column };
         Problem::new(line.name, Some(origin), Complaint::Rule(line.why.to_owned()))
     };
-    let problems: Vec<Problem> = lines.map(problem).collect();
+    let mut problems: Vec<Problem> = lines.map(problem).collect();
+    if problems.len() > MOST_LINES {
+        let more = problems.len() - MOST_LINES;
+        problems.truncate(MOST_LINES);
+        problems.push(Problem::new("", None, Complaint::Rule(format!("and {more} more"))));
+    }
     if problems.is_empty() {
         return Ok(());
     }

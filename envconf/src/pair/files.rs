@@ -170,7 +170,7 @@ pub fn identity_of(path: &Path) -> Result<(Name, Name), Error> {
             .at(path)
             .advise_to_set(
                 Remedy::Identity,
-                "rename it to NAME.toml or NAME.ENVIRONMENT.toml, or give name and environment",
+                "rename the file, such as to app.toml or app.prod.toml, or give name and environment",
             )
     };
     let file = path.file_name().and_then(OsStr::to_str);

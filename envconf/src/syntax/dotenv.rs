@@ -80,7 +80,8 @@ fn ambiguity_of_value(value: &str) -> Option<&'static str> {
         Some(_) => return Some("a carriage return at the end of the line, which other readers drop"),
         None => value,
     };
-    let is_blank = |c: char| c.is_whitespace();
+    // JavaScript counts a byte order mark as a blank.
+    let is_blank = |c: char| c.is_whitespace() || c == '\u{feff}';
     match value {
         value if value.trim_start().starts_with(QUOTES) => Some(
             "the value begins with a quote: other readers remove it, and programs that use envconf refuse it",

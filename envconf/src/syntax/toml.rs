@@ -64,6 +64,15 @@ enum ContainerKind<'a> {
     InlineTable(TableId),
 }
 
+impl ContainerKind<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::List { .. } => "list",
+            Self::InlineTable(_) => "table",
+        }
+    }
+}
+
 impl<'a> TomlReader<'a> {
     fn new(text: &'a str) -> Self {
         Self {
@@ -95,6 +104,10 @@ impl<'a> TomlReader<'a> {
             (ours, grammar) => ours.or(grammar),
         };
         fault.map_or(Ok(()), Err)
+    }
+
+    fn is_on_an_earlier_line(&self, first: Place, second: Place) -> bool {
+        self.text.get(first.0..second.0).is_some_and(|between| between.contains('\n'))
     }
 
     fn refuse(&mut self, broken: Broken) {
@@ -139,10 +152,7 @@ impl<'a> TomlReader<'a> {
     fn close(&mut self, span: Span) {
         let Some(container) = self.open.pop() else { return };
         if span.is_empty() {
-            let fault = SyntaxFault::Unclosed(match container.kind {
-                ContainerKind::List { .. } => "list",
-                ContainerKind::InlineTable(_) => "table",
-            });
+            let fault = SyntaxFault::Unclosed(container.kind.name());
             self.refuse_at(container.place, fault);
             return;
         }
@@ -253,7 +263,17 @@ impl EventReceiver for TomlReader<'_> {
             Ok(value) => self.complete(Node { value, place }),
             Err(fault) => {
                 self.key.clear();
-                self.refuse_at(place, fault);
+                // `y = 3` within a list or an inline table of an earlier line: its bracket is missing.
+                let after = self.text.get(span.end()..).unwrap_or_default().trim_start_matches([' ', '\t']);
+                match self.open.last() {
+                    Some(container)
+                        if after.starts_with('=') && self.is_on_an_earlier_line(container.place, place) =>
+                    {
+                        let fault = SyntaxFault::Unclosed(container.kind.name());
+                        self.refuse_at(container.place, fault);
+                    }
+                    _ => self.refuse_at(place, fault),
+                }
             }
         }
     }

@@ -4,13 +4,14 @@
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::base::{KeyRef, escape, exact_text};
 use crate::envelope::outline;
 use crate::envelope::outline::encode;
 use crate::format::{EncFile, Id, OutlineLine};
 use crate::pair::Opened;
+use crate::syntax::write_scalar;
 use crate::syntax::{Node, Value};
 
 /// What differs between two `.enc`, as their headers say it; nothing of it is authenticated.
@@ -213,21 +214,40 @@ pub fn compare_contents(old: &Opened, new: &Opened) -> ContentChanges {
         return ContentChanges::Same;
     }
     let changes = outline::with_leaves(types.0, old.content(), |before| {
-        outline::with_leaves(types.1, new.content(), |after| changed_values(before, after))
+        outline::with_leaves(types.1, new.content(), |after| {
+            changed_values((before, as_text(old.content())), (after, as_text(new.content())))
+        })
     });
     changes.flatten().map_or(ContentChanges::Whole, ContentChanges::Values)
 }
 
 type LeafAtPath<'n, 'a> = (String, &'n Node<'a>);
 
-fn changed_values(old: &[LeafAtPath<'_, '_>], new: &[LeafAtPath<'_, '_>]) -> Vec<ValueChange> {
+/// Content with leaves is text.
+fn as_text(content: &[u8]) -> &str {
+    std::str::from_utf8(content).unwrap_or_default()
+}
+
+/// The leaves of a content, and its text.
+type LeavesOfText<'l, 'n, 'a> = (&'l [LeafAtPath<'n, 'a>], &'l str);
+
+/// A number that is written in another way is another value: programs that get it as text see the difference.
+fn changed_values(old: LeavesOfText<'_, '_, '_>, new: LeavesOfText<'_, '_, '_>) -> Vec<ValueChange> {
     let mut changes = Vec::new();
+    let ((old, old_text), (new, new_text)) = (old, new);
     walk(old, new, |before, after| {
-        let value = |leaf: Option<&LeafAtPath<'_, '_>>| leaf.map(|(_, node)| shown(&node.value));
+        let before_value = before.map(|(_, node)| shown(node, old_text));
+        let after_value = after.map(|(_, node)| shown(node, new_text));
+        let is_same = |a: &SecretString, b: &SecretString| a.expose_secret() == b.expose_secret();
         match (before, after) {
-            (Some((_, a)), Some((_, b))) if encode(&a.value) == encode(&b.value) => {}
+            (Some((_, a)), Some((_, b)))
+                if encode(&a.value) == encode(&b.value)
+                    && before_value
+                        .as_ref()
+                        .zip(after_value.as_ref())
+                        .is_some_and(|(a, b)| is_same(a, b)) => {}
             (_, Some((path, _))) | (Some((path, _)), None) => {
-                changes.push(ValueChange { path: path.clone(), old: value(before), new: value(after) });
+                changes.push(ValueChange { path: path.clone(), old: before_value, new: after_value });
             }
             (None, None) => {}
         }
@@ -235,24 +255,22 @@ fn changed_values(old: &[LeafAtPath<'_, '_>], new: &[LeafAtPath<'_, '_>]) -> Vec
     changes
 }
 
-/// A value as one line.
-fn shown(value: &Value<'_>) -> SecretString {
-    std::mem::take(&mut *exact_text(|out| write_value(out, value))).into()
+/// A value of `text` as one line.
+fn shown(node: &Node<'_>, text: &str) -> SecretString {
+    std::mem::take(&mut *exact_text(|out| write_value(out, node, text))).into()
 }
 
-fn write_value(out: &mut dyn Write, value: &Value<'_>) -> fmt::Result {
-    match value {
+fn write_value(out: &mut dyn Write, node: &Node<'_>, text: &str) -> fmt::Result {
+    match &node.value {
         Value::Null => out.write_str("null"),
         Value::Bool(bool) => write!(out, "{bool}"),
-        Value::Integer(integer) => write!(out, "{integer}"),
-        Value::Float(float) => write!(out, "{float:?}"),
+        Value::Integer(_) | Value::Float(_) | Value::Datetime(_) => write_scalar(node, text, out),
         Value::String(text) => write_text(out, text),
-        Value::Datetime(datetime) => write!(out, "{datetime}"),
         Value::Array(items) => {
             out.write_char('[')?;
             for (index, item) in items.iter().enumerate() {
                 out.write_str(if index == 0 { "" } else { ", " })?;
-                write_value(out, &item.value)?;
+                write_value(out, item, text)?;
             }
             out.write_char(']')
         }
@@ -262,7 +280,7 @@ fn write_value(out: &mut dyn Write, value: &Value<'_>) -> fmt::Result {
                 out.write_str(if index == 0 { " " } else { ", " })?;
                 write_text(out, key)?;
                 out.write_str(" = ")?;
-                write_value(out, &node.value)?;
+                write_value(out, node, text)?;
             }
             out.write_str(if table.iter().next().is_some() { " }" } else { "}" })
         }
@@ -381,19 +399,40 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_written_in_another_way_differs() {
+        let change = |content_type, old: &str, new: &str| {
+            let changes = outline::with_leaves(content_type, old.as_bytes(), |before| {
+                outline::with_leaves(content_type, new.as_bytes(), |after| {
+                    changed_values((before, old), (after, new))
+                })
+            });
+            let changes = changes.flatten().unwrap();
+            let shown = |value: &Option<SecretString>| value.as_ref().unwrap().expose_secret().to_owned();
+            changes.iter().map(|change| (shown(&change.old), shown(&change.new))).collect::<Vec<_>>()
+        };
+        let pair = |old: &str, new: &str| vec![(old.to_owned(), new.to_owned())];
+        assert_eq!(change(ContentType::Toml, "tag = 1.10", "tag = 1.1"), pair("1.10", "1.1"));
+        assert_eq!(
+            change(ContentType::Json, "{\"a\": 12345678901234567890123}", "{\"a\": 12345678901234567890124}"),
+            pair("12345678901234567890123", "12345678901234567890124")
+        );
+        assert_eq!(change(ContentType::Toml, "a = 1_000 # x", "a = 1000"), []);
+        assert_eq!(change(ContentType::Toml, "a = \"x\"", "a = 'x'"), []);
+    }
+
+    #[test]
     fn values_are_shown_on_one_line_that_moves_nothing() {
         let json = r#"{"a":[1,-2.5,null,{"k":true},{},"q\"\\\n\u001b[2J\u202e"]}"#;
         let root = syntax::parse(ContentType::Json, json).unwrap();
         let Value::Table(table) = &root.value else { panic!() };
-        let text = shown(&table.get("a").unwrap().node.value);
+        let text = shown(&table.get("a").unwrap().node, json);
         assert_eq!(
             text.expose_secret(),
             r#"[1, -2.5, null, { "k" = true }, {}, "q\"\\\n\u{1b}[2J\u{202e}"]"#
         );
         let key = "envconf-local-v1:f7e8";
-        assert_eq!(
-            shown(&Value::String(std::borrow::Cow::Borrowed(key).into())).expose_secret(),
-            "\"envconf-local-v1:f7e8\""
-        );
+        let text = format!("\"{key}\"");
+        let value = Value::String(std::borrow::Cow::Borrowed(key).into());
+        assert_eq!(shown(&Node { value, place: syntax::Place(0) }, &text).expose_secret(), text);
     }
 }

@@ -125,6 +125,8 @@ fn a_fault_is_found_where_it_begins() {
         ("a = [1,\n[2,\n3]\n\n", (1, 5), "list"),
         ("a = [1,\n[2,\n3\n\n", (2, 1), "list"),
         ("a = 1\nb = { c = 1,\n", (2, 5), "table"),
+        ("a = 1\nb = [1, 2\nc = 3\n", (2, 5), "list"),
+        ("b = [\n  1,\n  2,\nc = 3\n", (1, 5), "list"),
         ("a = 1\nb = { c = 'x,\n", (2, 11), "string"),
     ] {
         assert_eq!(fault(text), (at, SyntaxFault::Unclosed(what)), "{text}");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use envconf::files::open_regular;
 use envconf::format::MAX_CONTENT;
+use envconf::pair::check_content;
 use envconf::{ContentType, Error, Kind, Pair};
 use zeroize::Zeroizing;
 
@@ -25,6 +26,14 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     // One byte more, so that the end is met before the buffer has to grow. A pipe has no length.
     let first = usize::try_from(len).map_or(FIRST, |len| if len == 0 { FIRST } else { len + 1 });
     read_all(file, first).map_err(failed)
+}
+
+/// Refuses what was read where there may be more: only the first 64 MiB are ever read.
+///
+/// # Errors
+/// [`Kind::TooLarge`], with the exit code of content that does not fit.
+pub(crate) fn refuse_too_large(content: &[u8]) -> Result<(), Error> {
+    if content.len() > MAX_CONTENT { check_content(content, ContentType::Raw) } else { Ok(()) }
 }
 
 /// Reads the whole standard input.

@@ -277,7 +277,11 @@ pub(crate) fn identity(file: &Path, global: &Global) -> Result<(Name, Name), Err
         (Some(name), Some(environment)) => Ok((name.clone(), environment.clone())),
         (Some(name), None) => Ok((name.clone(), environment_of(file, global)?)),
         (None, environment) => {
-            let (name, of_file) = identity_of(file)?;
+            let is_dotenv = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".env"));
+            let (name, of_file) = identity_of(file).map_err(|error| match is_dotenv {
+                true => error.advise("give --name"),
+                false => error,
+            })?;
             Ok((name, environment.clone().unwrap_or(of_file)))
         }
     }

@@ -17,7 +17,7 @@ pub(crate) fn advice(remedy: Option<&Remedy>, advice: Option<&str>) -> Option<St
 fn option(remedy: &Remedy) -> Option<String> {
     let advice = match remedy {
         Remedy::Identity => {
-            "rename it to NAME.toml or NAME.ENVIRONMENT.toml, or give --name and --environment"
+            "rename the file, such as to app.toml or app.prod.toml, or give --name and --environment"
         }
         Remedy::ContentType => "give --type toml, json, yaml, dotenv or raw",
         Remedy::Trust => {

@@ -25,6 +25,7 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
     let sealing = sealing(args, &target, &services, global, output);
     let wanted = Wanted::choose(&args.recipients, &sealing)?;
     let mut text = plain_file::read(file)?;
+    plain_file::refuse_too_large(&text).map_err(|error| error.at(file))?;
     plain_file::remove_byte_order_mark(&mut text, file, output);
     let read = Dotenv::parse(&text).map_err(|error| error.at(file))?;
     let content = read.content(content_type, args.env_prefix.as_deref()).map_err(|error| error.at(file))?;
