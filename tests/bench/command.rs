@@ -1,10 +1,11 @@
-//! The command's `open` as a whole process, beside `cat` of the same text.
+//! The command's `open` as a whole process, beside `cat` of the same text; then for key services.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::config::TOML;
+use crate::key_services;
 use crate::measure::{Aim, race, whole};
 use crate::project::Project;
 
@@ -32,9 +33,11 @@ pub(crate) fn run() {
     );
     race.compare("envconf open app, as a process", |t| t[0], "cat config/app.toml", |t| t[1], Aim::None);
     race.compare("envconf open app, as a process", |t| t[0], "true", |t| t[2], Aim::None);
+    key_services::run(&program);
 }
 
-fn finish(mut command: Command) {
+/// Runs a command to its end; its output goes nowhere.
+pub(crate) fn finish(mut command: Command) {
     assert!(command.stdout(Stdio::null()).status().unwrap().success());
 }
 

@@ -91,6 +91,10 @@ impl<const N: usize> Race<N> {
             Aim::Within(most) => ("NOT MET", format!("<= {most:.2}")),
             Aim::Faster if ratio < 1.0 => ("met", "< 1".into()),
             Aim::Faster => ("NOT MET", "< 1".into()),
+            Aim::Longer(most) => {
+                let longer = self.median(|round| ours(round) - theirs(round));
+                (if longer <= most { "met" } else { "NOT MET" }, format!("<= +{:.0} ms", most * 1e3))
+            }
         };
         let (ours, theirs) = (time(self.median(&ours)), time(self.median(&theirs)));
         println!("{name:38} {ours:>10}   {beside:38} {theirs:>10}   {ratio:6.2}  {aim:>8}  {verdict}");
@@ -103,6 +107,8 @@ pub(crate) enum Aim {
     Within(f64),
     /// Below 1.
     Faster,
+    /// Not the ratio: ours takes at most so many seconds longer.
+    Longer(f64),
     /// Nothing: it is there for comparison.
     None,
 }

@@ -10,7 +10,10 @@ mod command;
 #[allow(dead_code, reason = "loaded, and looked at by nobody")]
 mod config;
 mod envelope;
+mod key_services;
 mod load;
+#[path = "../common/loopback.rs"]
+mod loopback;
 mod measure;
 mod project;
 mod tls;
