@@ -6,7 +6,7 @@ use super::kind_of;
 use super::path::KeyPath;
 use crate::base::{Complaint, Error, Problem, Remedy, json_string};
 use crate::format::ContentType;
-use crate::syntax::{Node, Value, json, toml};
+use crate::syntax::{Broken, Node, SyntaxFault, Value, json, toml};
 
 /// A value to be set. `Debug` shows none of it.
 pub enum NewValue<'a> {
@@ -52,12 +52,20 @@ impl NewValue<'_> {
             },
             (Self::Text(text), None | Some(Value::String(_) | Value::Null)) => Ok(Spelled(json_string(text))),
             (Self::Text(text), Some(old)) => of_kind(content_type, text.trim(), old),
-            (Self::Literal(text), _) => match parse(content_type, text.trim()) {
-                Some(_) => Ok(own(text.trim())),
-                None => Err(rule(match content_type {
-                    ContentType::Json => "expected a value as JSON spells it",
-                    _ => "expected a value as TOML spells it",
-                })),
+            (Self::Literal(text), _) => match read(content_type, text.trim()) {
+                Ok(node) if has_zero_byte(&node.value) => Err(rule("a value cannot hold a zero byte")),
+                Ok(_) => Ok(own(text.trim())),
+                Err(broken) => {
+                    let syntax = if content_type == ContentType::Json { "JSON" } else { "TOML" };
+                    let why = match broken.fault {
+                        SyntaxFault::Rule(rule) => format!(": {rule}"),
+                        SyntaxFault::Repeated { .. } => ": a key is set twice".to_owned(),
+                        SyntaxFault::Unclosed(what) => format!(": a {what} has no end"),
+                        SyntaxFault::TooDeep => ": it is nested too deeply".to_owned(),
+                        SyntaxFault::Grammar => String::new(),
+                    };
+                    Err(Complaint::Rule(format!("expected a value as {syntax} spells it{why}")))
+                }
             },
         }
     }
@@ -99,12 +107,26 @@ pub(super) fn refused(path: &KeyPath, complaint: Complaint) -> Error {
 }
 
 fn parse(content_type: ContentType, text: &str) -> Option<Node<'_>> {
+    read(content_type, text).ok()
+}
+
+fn read(content_type: ContentType, text: &str) -> Result<Node<'_>, Broken> {
     match content_type {
-        ContentType::Toml => toml::parse_value(text).ok(),
-        ContentType::Json => json::parse(text).ok(),
+        ContentType::Toml => toml::parse_value(text),
+        ContentType::Json => json::parse(text),
         _ => {
             let text = crate::syntax::tree::Text::Borrowed(text);
-            Some(Node { value: Value::String(text), place: crate::syntax::tree::Place(0) })
+            Ok(Node { value: Value::String(text), place: crate::syntax::tree::Place(0) })
         }
+    }
+}
+
+/// Returns true where a text in `value` has a zero byte, which no environment variable can hold.
+fn has_zero_byte(value: &Value<'_>) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(|item| has_zero_byte(&item.value)),
+        Value::Table(table) => table.iter().any(|(_, node)| has_zero_byte(&node.value)),
+        _ => false,
     }
 }
