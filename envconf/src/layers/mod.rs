@@ -36,7 +36,7 @@ use self::document::Document;
 use crate::base::{Complaint, Error, Origin, Problem};
 use crate::format::ContentType;
 use crate::meta::Meta;
-use crate::syntax::{Lines, Node, Place, Value, no_table, parse};
+use crate::syntax::{Lines, Node, Place, Text, Value, no_table, parse};
 
 /// One text of a configuration: the sealed one, or a plain layer.
 pub(crate) struct Layer<'a> {
@@ -83,6 +83,24 @@ pub(crate) fn origins(what: &str, layers: &[Layer<'_>]) -> Result<Vec<Provenance
 /// The problem that a load would report.
 pub(crate) fn check(layer: &Layer<'_>) -> Result<(), Problem> {
     document(layer, None).map(drop)
+}
+
+/// Returns a problem for each value of a dotenv layer that begins with a quote. A load refuses each that a field reads.
+pub(crate) fn quoted_dotenv_values(layer: &Layer<'_>) -> Vec<Problem> {
+    let Ok(Node { value: Value::Table(lines), .. }) = parse(layer.content_type, layer.text) else {
+        return Vec::new();
+    };
+    let starts = Lines::of(layer.text);
+    let is_quoted = |node: &Node<'_>| match &node.value {
+        Value::String(text) => text.starts_with(['"', '\'', '`']),
+        _ => false,
+    };
+    let quoted = lines.iter().filter(|(_, node)| is_quoted(node)).take(position::MOST_QUOTED);
+    let problem = |(name, node): (&Text<'_>, &Node<'_>)| {
+        let rule = Complaint::Rule(position::BEGINS_WITH_A_QUOTE.to_owned());
+        Problem::new(name.to_string(), Some(layer.origin(node.place, &starts)), rule)
+    };
+    quoted.map(problem).collect()
 }
 
 /// Builds a `T` with the fields of `meta` from `layers` (the weakest first) and variables. A report that

@@ -41,6 +41,21 @@ pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Er
     layers::check(&layer).map_err(broken)
 }
 
+/// Refuses what [`check_content`] refuses, and dotenv values that begin with a quote, which no load accepts: `seal` keeps
+/// them where it is told to.
+///
+/// # Errors
+/// As for [`check_content`].
+pub(crate) fn check_loadable(content: &[u8], content_type: ContentType) -> Result<(), Error> {
+    check_content(content, content_type)?;
+    let (ContentType::Dotenv, Ok(text)) = (content_type, std::str::from_utf8(content)) else {
+        return Ok(());
+    };
+    let layer = Layer { file: None, kind: LayerKind::ToSeal, content_type, text };
+    let problems = layers::quoted_dotenv_values(&layer);
+    if problems.is_empty() { Ok(()) } else { Err(Error::does_not_fit("the content", problems)) }
+}
+
 /// Refuses dotenv content with lines that other dotenv readers (python-dotenv, Node's dotenv, Docker Compose) read
 /// differently: quotes, comments behind a value, `export`, `$`, backslashes, outer blanks, CR LF. Here a value is the raw
 /// rest of its line (format.md §7), so quotes and comments would become part of it.

@@ -125,7 +125,7 @@ impl Verified {
 pub fn verify(pair: &Pair, policy: &Policy, services: &KeyServices, depth: Depth) -> Result<Verified, Error> {
     if depth == Depth::Full {
         let opened = open(pair, policy, services)?;
-        super::content::check_content(opened.content(), opened.header.content_type)
+        super::content::check_loadable(opened.content(), opened.header.content_type)
             .map_err(|error| error.at(pair.enc()))?;
         Plain::beside(pair, &policy.name, &policy.environment)?.iter().try_for_each(Plain::check)?;
         let recipients = opened.recipients().cloned().collect();

@@ -315,7 +315,7 @@ fn content(pair: &Pair, checked: Checked, dek: &DataKey) -> Step {
     let content_type = checked.file.header.content_type;
     let opened = checked.open_with(dek).map_err(|error| open::in_file(error, pair));
     let fits = opened.and_then(|(_, plaintext)| {
-        crate::pair::content::check_content(plaintext.expose(), content_type)
+        crate::pair::content::check_loadable(plaintext.expose(), content_type)
             .map_err(|error| error.at(pair.enc()))
     });
     match fits {
