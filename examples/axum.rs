@@ -40,24 +40,24 @@ async fn health(State(config): State<Watch<WebConfig>>) -> String {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = std::env::temp_dir().join(format!("envconf-axum-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let result = serve(&folder).await;
-    std::fs::remove_dir_all(&folder)?;
+    let directory = std::env::temp_dir().join(format!("envconf-axum-{}", std::process::id()));
+    std::fs::create_dir_all(&directory)?;
+    let result = serve(&directory).await;
+    std::fs::remove_dir_all(&directory)?;
     result
 }
 
-async fn serve(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+async fn serve(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
     // What `envconf seal` does.
     let key = LocalKey::generate()?;
-    seal(folder, &key, "greeting = 'Hello'\n")?;
+    seal(directory, &key, "greeting = 'Hello'\n")?;
 
-    // In a service's own folder this is `WebConfig::watch_async().await?`.
+    // In a service's own directory this is `WebConfig::watch_async().await?`.
     let options = WatchOptions::new()
         .on_sighup()
         .on_refusal(|error| eprintln!("a newer configuration is not used: {error}"));
     let loader =
-        WebConfig::loader().dir(folder).local_key(key.clone()).variables([("WEB__LISTEN", "127.0.0.1:0")]);
+        WebConfig::loader().dir(directory).local_key(key.clone()).variables([("WEB__LISTEN", "127.0.0.1:0")]);
     let config = loader.watch_options(options).watch_async().await?;
 
     // What was made from a configuration is made anew when that changes: pools, clients, levels.
@@ -75,12 +75,12 @@ async fn serve(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let server = tokio::spawn(axum::serve(listener, routes.with_state(config.clone())).into_future());
 
     println!("{}", ask(address, "/").await?);
-    seal(folder, &key, "greeting = 'Good morning'\nwhom = 'Ada'\n")?;
+    seal(directory, &key, "greeting = 'Good morning'\nwhom = 'Ada'\n")?;
     config.changed().await;
     println!("{}", ask(address, "/").await?);
 
     // A mistake changes nothing but what `/health` says.
-    seal(folder, &key, "greeting = 1\n")?;
+    seal(directory, &key, "greeting = 1\n")?;
     while config.status().is_current() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
@@ -89,8 +89,8 @@ async fn serve(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn seal(folder: &Path, key: &LocalKey, content: &str) -> Result<(), envconf::Error> {
-    let pair = Pair::new(folder, &"web".parse()?, &"default".parse()?);
+fn seal(directory: &Path, key: &LocalKey, content: &str) -> Result<(), envconf::Error> {
+    let pair = Pair::new(directory, &"web".parse()?, &"default".parse()?);
     let seal = Seal::new("web".parse()?, "default".parse()?, ContentType::Toml);
     let services = KeyServices::none().local_key(key.clone());
     seal.recipient(key.key_ref().clone()).seal(&pair, content.as_bytes(), &services).map(drop)

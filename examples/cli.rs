@@ -34,11 +34,11 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Error> {
     let name = std::env::args().nth(1).unwrap_or_else(|| "world".to_owned());
-    let (folder, key) = sealed()?;
-    // In a folder with `config/greet.conf.enc` this is `GreetConfig::load()?`.
-    let config = GreetConfig::loader().dir(&folder).local_key(key).load();
+    let (directory, key) = sealed()?;
+    // In a directory with `config/greet.conf.enc` this is `GreetConfig::load()?`.
+    let config = GreetConfig::loader().dir(&directory).local_key(key).load();
     // It is read by now, whatever came of it.
-    let _ = std::fs::remove_dir_all(&folder);
+    let _ = std::fs::remove_dir_all(&directory);
     let config = config?;
     for _ in 0..config.times {
         println!("{}, {name}!", config.greeting);
@@ -47,12 +47,12 @@ fn run() -> Result<(), Error> {
     Ok(())
 }
 
-/// What `envconf init` and `envconf seal config/greet.toml` leave behind, in a folder of its own.
+/// What `envconf init` and `envconf seal config/greet.toml` leave behind, in a directory of its own.
 fn sealed() -> Result<(PathBuf, LocalKey), Error> {
-    let folder = std::env::temp_dir().join(format!("envconf-cli-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).map_err(|error| Error::write(&folder, error))?;
+    let directory = std::env::temp_dir().join(format!("envconf-cli-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).map_err(|error| Error::write(&directory, error))?;
     let key = LocalKey::generate()?;
-    let pair = Pair::new(&folder, &"greet".parse()?, &"default".parse()?);
+    let pair = Pair::new(&directory, &"greet".parse()?, &"default".parse()?);
     Seal::new("greet".parse()?, "default".parse()?, ContentType::Toml)
         .recipient(key.key_ref().clone())
         .seal(
@@ -60,5 +60,5 @@ fn sealed() -> Result<(PathBuf, LocalKey), Error> {
             b"greeting = 'Hello'\napi_token = 'correct horse'\n",
             &KeyServices::none().local_key(key.clone()),
         )?;
-    Ok((folder, key))
+    Ok((directory, key))
 }

@@ -62,16 +62,16 @@ struct AppConfig {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = std::env::temp_dir().join(format!("envconf-custom-kms-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let pair = Pair::new(&folder, &"app".parse()?, &"default".parse()?);
+    let directory = std::env::temp_dir().join(format!("envconf-custom-kms-{}", std::process::id()));
+    std::fs::create_dir_all(&directory)?;
+    let pair = Pair::new(&directory, &"app".parse()?, &"default".parse()?);
     let services = KeyServices::none().kms(Arc::new(Module { key: 0x5a }));
     Seal::new("app".parse()?, "default".parse()?, ContentType::Toml)
         .recipient("module:-:slot-1".parse()?)
         .seal(&pair, b"password = \"correct horse\"\n", &services)?;
 
-    let config = AppConfig::loader().dir(&folder).kms(Module { key: 0x5a }).load();
-    std::fs::remove_dir_all(&folder)?;
+    let config = AppConfig::loader().dir(&directory).kms(Module { key: 0x5a }).load();
+    std::fs::remove_dir_all(&directory)?;
     let config = config?;
     println!("password = {:?}, from {}", config.password, config.origins()[0].origin());
     Ok(())

@@ -51,12 +51,12 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: Flags) -> Result<(), Error> {
-    let folder = std::env::temp_dir().join(format!("envconf-flags-{}", std::process::id()));
-    let key = sealed(&folder)?;
+    let directory = std::env::temp_dir().join(format!("envconf-flags-{}", std::process::id()));
+    let key = sealed(&directory)?;
     // With a local key in the key store and `config/server.conf.enc` it begins with `ServerConfig::loader()` alone.
-    let loader = ServerConfig::loader().dir(&folder).local_key(key);
+    let loader = ServerConfig::loader().dir(&directory).local_key(key);
     let config = loader.sets(flags.port.map(|port| ("port", port))).sets(flags.set).load();
-    let _ = std::fs::remove_dir_all(&folder);
+    let _ = std::fs::remove_dir_all(&directory);
     let config = config?;
     println!("port {}", config.port);
     for route in &config.routes {
@@ -65,11 +65,11 @@ fn run(flags: Flags) -> Result<(), Error> {
     Ok(())
 }
 
-/// What `envconf init` and `envconf seal config/server.toml` leave behind, in a folder of its own.
-fn sealed(folder: &std::path::Path) -> Result<LocalKey, Error> {
-    std::fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
+/// What `envconf init` and `envconf seal config/server.toml` leave behind, in a directory of its own.
+fn sealed(directory: &std::path::Path) -> Result<LocalKey, Error> {
+    std::fs::create_dir_all(directory).map_err(|error| Error::write(directory, error))?;
     let key = LocalKey::generate()?;
-    let pair = Pair::new(folder, &"server".parse()?, &"default".parse()?);
+    let pair = Pair::new(directory, &"server".parse()?, &"default".parse()?);
     Seal::new("server".parse()?, "default".parse()?, ContentType::Toml)
         .recipient(key.key_ref().clone())
         .seal(&pair, b"routes = [{ path = '/' }]\n", &KeyServices::none().local_key(key.clone()))?;

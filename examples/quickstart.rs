@@ -33,7 +33,7 @@ struct Database {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let project = project_folder()?;
+    let project = project_directory()?;
     let plain = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/app.toml");
 
     // What `envconf init` does once: a local key in the user's key store, outside the project, enabled for the project.
@@ -103,7 +103,7 @@ fn show(config: &Loaded<AppConfig>) {
 }
 
 /// Creates a project beside the built example, with a repository of its own: the work tree stays as it is.
-fn project_folder() -> Result<PathBuf, Box<dyn std::error::Error>> {
+fn project_directory() -> Result<PathBuf, Box<dyn std::error::Error>> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(3).ok_or("the example does not run in a target directory")?;
     let quickstart = target.join("quickstart");

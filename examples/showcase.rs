@@ -176,14 +176,14 @@ token = "token of traces"
 private_key = "key of tls"
 "#;
 
-/// Seals `content` in a folder of its own, as `envconf seal config/gateway.toml` does.
+/// Seals `content` in a directory of its own, as `envconf seal config/gateway.toml` does.
 ///
 /// # Errors
 /// As for sealing.
-pub fn sealed(folder: &std::path::Path, content: &str) -> Result<LocalKey, Error> {
-    std::fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
+pub fn sealed(directory: &std::path::Path, content: &str) -> Result<LocalKey, Error> {
+    std::fs::create_dir_all(directory).map_err(|error| Error::write(directory, error))?;
     let key = LocalKey::generate()?;
-    let pair = Pair::new(folder, &"gateway".parse()?, &"default".parse()?);
+    let pair = Pair::new(directory, &"gateway".parse()?, &"default".parse()?);
     Seal::new("gateway".parse()?, "default".parse()?, ContentType::Toml)
         .recipient(key.key_ref().clone())
         .seal(&pair, content.as_bytes(), &KeyServices::none().local_key(key.clone()))?;
@@ -191,11 +191,11 @@ pub fn sealed(folder: &std::path::Path, content: &str) -> Result<LocalKey, Error
 }
 
 fn main() -> Result<(), Error> {
-    let folder = std::env::temp_dir().join(format!("envconf-showcase-{}", std::process::id()));
-    let key = sealed(&folder, CONTENT)?;
+    let directory = std::env::temp_dir().join(format!("envconf-showcase-{}", std::process::id()));
+    let key = sealed(&directory, CONTENT)?;
     // With a local key in the key store this is `Gateway::load()?`.
-    let gateway = Gateway::loader().dir(&folder).local_key(key).set("logging.level", "debug").load();
-    let _ = std::fs::remove_dir_all(&folder);
+    let gateway = Gateway::loader().dir(&directory).local_key(key).set("logging.level", "debug").load();
+    let _ = std::fs::remove_dir_all(&directory);
     let gateway = gateway?;
     println!("{} upstreams, logging at {:?}", gateway.upstreams.len(), gateway.logging.level);
     for value in gateway.origins() {

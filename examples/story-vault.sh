@@ -1,5 +1,5 @@
 #!/bin/sh
-# A team moves from a local key to Vault or OpenBao. Run it in an empty folder, with VAULT_ADDR and VAULT_TOKEN set.
+# A team moves from a local key to Vault or OpenBao. Run it in an empty directory, with VAULT_ADDR and VAULT_TOKEN set.
 set -eu
 rules() { printf '[[rule]]\nfiles = "**"\nrecipients = [%s]\n' "$1" > .envconf.toml; }
 as_service() { ENVCONF_HOME="$PWD/.git/no-keys" ENVCONF_TRUST=$key envconf "$@"; }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A configuration from its first day to the one on which a colleague leaves. Run it in an empty folder.
+# A configuration from its first day to the one on which a colleague leaves. Run it in an empty directory.
 set -eu
 rules() { printf '[[rule]]\nfiles = "**"\noutline = "tags"\nrecipients = [%s]\n' "$1" > .envconf.toml; }
 as_ben() { ENVCONF_KEY_FILE=.git/ben.key envconf "$@"; }

@@ -22,11 +22,11 @@ const CONTENT: &[u8] = b"listen = \"0.0.0.0:8080\"\npassword = \"correct horse\"
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let key = std::env::args().nth(1).ok_or("name a key: tencent:REGION:ID-OF-THE-CMK")?;
     let key: KeyRef = key.parse()?;
-    let folder = std::env::temp_dir().join(format!("envconf-tencent-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
+    let directory = std::env::temp_dir().join(format!("envconf-tencent-{}", std::process::id()));
+    std::fs::create_dir_all(&directory)?;
 
-    let pair = Pair::new(&folder, &"app".parse()?, &"prod".parse()?);
-    let services = KeyServices::from_environment(&folder)?;
+    let pair = Pair::new(&directory, &"app".parse()?, &"prod".parse()?);
+    let services = KeyServices::from_environment(&directory)?;
     let started = Instant::now();
     let sealed = Seal::new("app".parse()?, "prod".parse()?, ContentType::Toml)
         .recipient(key.clone())
@@ -40,8 +40,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The key is pinned: no other key, region or account opens this service's configuration.
     let started = Instant::now();
-    let config = AppConfig::loader().dir(&folder).environment("prod").trust(key.to_string()).load();
-    std::fs::remove_dir_all(&folder)?;
+    let config = AppConfig::loader().dir(&directory).environment("prod").trust(key.to_string()).load();
+    std::fs::remove_dir_all(&directory)?;
     let config = config?;
     println!(
         "Loaded in {:.1?}: listen = {}, password = {:?}",

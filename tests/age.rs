@@ -129,9 +129,9 @@ fn identities_are_trusted_as_local_keys_are() {
 
 #[test]
 fn the_key_store_serves_where_it_is_enabled() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let (home, here, there) =
-        (folder.path().join("home"), folder.path().join("here"), folder.path().join("there"));
+        (directory.path().join("home"), directory.path().join("here"), directory.path().join("there"));
     [&here, &there].into_iter().for_each(|directory| std::fs::create_dir(directory).unwrap());
     let store = KeyStore::at(&home);
     let (identity, signer) = (AgeIdentity::generate().unwrap(), SigningKey::generate().unwrap());
@@ -184,9 +184,9 @@ fn a_child_loads() {
 
 #[test]
 fn sealing_again_keeps_the_data_key_for_its_signer() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let (name, environment) = names();
-    let pair = Pair::new(folder.path(), &name, &environment);
+    let pair = Pair::new(directory.path(), &name, &environment);
     let (identity, signer) = (AgeIdentity::generate().unwrap(), SigningKey::generate().unwrap());
     let services = with(&identity);
     let signed = seal(&[identity.key_ref()]).sign(signer.clone());
@@ -200,9 +200,9 @@ fn sealing_again_keeps_the_data_key_for_its_signer() {
 
 #[test]
 fn rewrapping_leaves_no_pair_that_nobody_can_open() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let (name, environment) = names();
-    let pair = Pair::new(folder.path(), &name, &environment);
+    let pair = Pair::new(directory.path(), &name, &environment);
     let (identity, local) = (AgeIdentity::generate().unwrap(), LocalKey::generate().unwrap());
     let services = with(&identity).local_key(local.clone());
     seal(&[local.key_ref()]).seal(&pair, CONTENT, &services).unwrap();
@@ -244,10 +244,10 @@ fn other_recipients_are_refused_by_name_and_secrets_are_not_repeated() {
 
 /// Debian's `age`, of the package that `apt-get download` gives, unpacked below `target`; `None` where there is none.
 fn debian_age() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian-age");
-    let program = folder.join("usr/bin/age");
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian-age");
+    let program = directory.join("usr/bin/age");
     if !program.exists() {
-        let download = folder.join("download");
+        let download = directory.join("download");
         std::fs::create_dir_all(&download).ok()?;
         let run = |command: &mut Command| {
             let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -258,10 +258,10 @@ fn debian_age() -> Option<PathBuf> {
             let path = entry.ok()?.path();
             (path.extension()? == "deb").then_some(path)
         })?;
-        // Two tests may unpack at once: each into a folder of its own, and the first one stays.
-        let unpacked = tempfile::tempdir_in(&folder).ok()?;
+        // Two tests may unpack at once: each into a directory of its own, and the first one stays.
+        let unpacked = tempfile::tempdir_in(&directory).ok()?;
         run(Command::new("dpkg").arg("-x").arg(&package).arg(unpacked.path()))?;
-        let _ = std::fs::rename(unpacked.path().join("usr"), folder.join("usr"));
+        let _ = std::fs::rename(unpacked.path().join("usr"), directory.join("usr"));
     }
     program.exists().then_some(program)
 }
@@ -269,13 +269,13 @@ fn debian_age() -> Option<PathBuf> {
 #[test]
 fn debians_age_opens_ours_and_we_open_its() {
     let Some(age) = debian_age() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let (file, keys) = (folder.path().join("blob"), folder.path().join("keys.txt"));
+    let directory = tempfile::tempdir().unwrap();
+    let (file, keys) = (directory.path().join("blob"), directory.path().join("keys.txt"));
     let (identity, signer) = (AgeIdentity::generate().unwrap(), SigningKey::generate().unwrap());
     identity.create(&keys).unwrap();
     let age = |arguments: &[&str], input: &[u8]| {
-        std::fs::write(folder.path().join("input"), input).unwrap();
-        let input = std::fs::File::open(folder.path().join("input")).unwrap();
+        std::fs::write(directory.path().join("input"), input).unwrap();
+        let input = std::fs::File::open(directory.path().join("input")).unwrap();
         let output = Command::new(&age).args(arguments).stdin(input).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout

@@ -13,15 +13,15 @@ const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 
 /// A person: a home with a key store, and a clone of the project.
 struct Person {
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Person {
     fn new() -> Self {
-        let folder = TempDir::with_prefix("envconf-age-").unwrap();
-        std::fs::create_dir_all(folder.path().join("home")).unwrap();
-        std::fs::create_dir_all(folder.path().join("project")).unwrap();
-        Self { folder }
+        let directory = TempDir::with_prefix("envconf-age-").unwrap();
+        std::fs::create_dir_all(directory.path().join("home")).unwrap();
+        std::fs::create_dir_all(directory.path().join("project")).unwrap();
+        Self { directory }
     }
 
     /// A person with a copy of what `other` has in the project.
@@ -41,7 +41,7 @@ impl Person {
     }
 
     fn project(&self) -> PathBuf {
-        self.folder.path().join("project")
+        self.directory.path().join("project")
     }
 
     fn read(&self, file: &str) -> String {
@@ -55,7 +55,7 @@ impl Person {
     fn command(&self, signers: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(ENVCONF);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-        command.env("HOME", self.folder.path().join("home")).current_dir(self.project());
+        command.env("HOME", self.directory.path().join("home")).current_dir(self.project());
         if !signers.is_empty() {
             command.env("ENVCONF_SIGNERS", signers);
         }
@@ -119,7 +119,7 @@ fn one_person_starts_with_two_commands() {
 fn a_key_alone_is_not_enough_to_seal() {
     let anna = Person::new();
     anna.envconf("", &["keygen", "--age", "../home/me.age"], 0);
-    let file = anna.folder.path().join("home/me.age");
+    let file = anna.directory.path().join("home/me.age");
     let text = std::fs::read_to_string(&file).unwrap();
     let recipient = text.lines().next().unwrap().rsplit(' ').next().unwrap().to_owned();
     let reference = format!("age:-:{recipient}");
@@ -241,7 +241,7 @@ fn a_signing_key_serves_only_where_it_is_enabled() {
     let anna = Person::new();
     anna.init();
     // A foreign project names Anna's keys in its rules.
-    let other = anna.folder.path().join("other");
+    let other = anna.directory.path().join("other");
     std::fs::create_dir(&other).unwrap();
     std::fs::copy(anna.project().join(".envconf.toml"), other.join(".envconf.toml")).unwrap();
     std::fs::write(other.join("app.toml"), "port = 1\n").unwrap();

@@ -19,7 +19,7 @@ const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const CONTENT: &str = "password = \"xQ7-kanarienvogel-Zw9\"\n";
 const SECRETS: [&str; 3] = ["canary-of-the-secret", "canary-of-the-token", "kanarienvogel"];
 
-/// A folder with a plain file, and what leads to a server.
+/// A directory with a plain file, and what leads to a server.
 struct Place {
     sandbox: Sandbox,
     variables: Vec<(String, String)>,

@@ -4,15 +4,15 @@
 //!
 //! * `#`, or an empty one, is a comment;
 //! * `file PATH [MODE]` writes the `| ` lines below it; `key PATH a` (or `b`) writes a local key, the same in every run;
-//! * `own-key a [FOLDER]` puts that key into the key store, enabled for the folder; `key-mode a MODE` sets its mode;
+//! * `own-key a [DIRECTORY]` puts that key into the key store, enabled for the directory; `key-mode a MODE` sets its mode;
 //!   `lose-keys` empties the store;
-//! * `copy A B`, `remove A`, `folder A`, `link A TARGET`, `mode A MODE` do what they say;
+//! * `copy A B`, `remove A`, `directory A`, `link A TARGET`, `mode A MODE` do what they say;
 //! * `edit PATH` replaces the text after `- ` by that after `+ `; `flip PATH LABEL` changes one character of the base64
 //!   after `LABEL`;
 //! * `$` runs the command, with variables before it. `< ` are lines of its standard input, `? ` its status if it is not
 //!   0, `> ` and `! ` the lines of stdout and stderr: `[..]` stands for any text in a line, a line `...` for any lines.
 //!   What is not written there must not be printed;
-//! * `in FOLDER` has the commands below run there;
+//! * `in DIRECTORY` has the commands below run there;
 //! * `same A B`, `gone A`, `has-mode A MODE`, `holds PATH` (with `| ` lines) check files.
 //!
 //! `BLESS=1` writes what the commands print into the cases, and keeps lines with `[..]` that fit.
@@ -161,8 +161,8 @@ fn with_large_pair() -> Sandbox {
     sandbox
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { collect(&path, files) } else { files.push(path) }
     }
@@ -172,7 +172,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 fn run(file: &Path) -> Result<(), String> {
     let text = fs::read_to_string(file).unwrap();
     let sandbox = Sandbox::new();
-    let mut folder = sandbox.root().to_owned();
+    let mut directory = sandbox.root().to_owned();
     let mut blessed = Vec::new();
     for step in Step::all(&text) {
         let words = step.words();
@@ -181,10 +181,10 @@ fn run(file: &Path) -> Result<(), String> {
             ["needs", "tencent"] if cfg!(feature = "tencent") => Ok(()),
             ["needs", "tencent"] => return Ok(()),
             ["in", below] => {
-                folder = sandbox.path(below);
-                fs::create_dir_all(&folder).map_err(|error| error.to_string())
+                directory = sandbox.path(below);
+                fs::create_dir_all(&directory).map_err(|error| error.to_string())
             }
-            ["$", ..] => step.execute(&sandbox, &folder, &mut blessed),
+            ["$", ..] => step.execute(&sandbox, &directory, &mut blessed),
             _ => step.run(&sandbox, &words),
         };
         result.map_err(|what| format!("{}:{}: {what}\n", file.display(), step.line))?;
@@ -278,7 +278,7 @@ impl<'a> Step<'a> {
             ["file", path, mode] => drop(sandbox.write_mode(path, self.text('|'), octal(mode))),
             ["key", path, which] => drop(sandbox.write_mode(path, format!("{}\n", key(which)), 0o600)),
             ["own-key", which] => drop(sandbox.own_key(key(which))),
-            ["own-key", which, folder] => drop(sandbox.own_key_for(key(which), folder)),
+            ["own-key", which, directory] => drop(sandbox.own_key_for(key(which), directory)),
             ["lose-keys"] => sandbox.lose_keys(),
             ["key-mode", which, mode] => {
                 let path = sandbox.own_key(key(which));
@@ -286,7 +286,7 @@ impl<'a> Step<'a> {
             }
             ["copy", from, to] => drop(sandbox.write(to, sandbox.read(from))),
             ["remove", path] => fs::remove_file(sandbox.path(path)).unwrap(),
-            ["folder", path] => fs::create_dir_all(sandbox.path(path)).unwrap(),
+            ["directory", path] => fs::create_dir_all(sandbox.path(path)).unwrap(),
             ["link", path, target] => std::os::unix::fs::symlink(target, sandbox.path(path)).unwrap(),
             ["mode", path, mode] => set_mode(path, mode),
             ["edit", path] => self.edit(sandbox, path),
@@ -329,7 +329,7 @@ impl<'a> Step<'a> {
         self.lines(mark).iter().map(|line| format!("{line}\n")).collect()
     }
 
-    fn execute(&self, sandbox: &Sandbox, folder: &Path, blessed: &mut Vec<Blessed>) -> Result<(), String> {
+    fn execute(&self, sandbox: &Sandbox, directory: &Path, blessed: &mut Vec<Blessed>) -> Result<(), String> {
         let words = self.words();
         let is_variable = |word: &&String| {
             word.split_once('=')
@@ -340,7 +340,7 @@ impl<'a> Step<'a> {
         assert_eq!(program, "envconf");
         let mut command = sandbox.command(ENVCONF);
         command
-            .current_dir(folder)
+            .current_dir(directory)
             .args(arguments)
             .envs(variables.iter().filter_map(|variable| variable.split_once('=')));
 

@@ -117,7 +117,7 @@ struct Sealer {
 /// Content, sealed where that is possible, and a place for more.
 struct Sealed {
     sealer: Sealer,
-    folder: TempDir,
+    directory: TempDir,
     pair: Pair,
     content_type: ContentType,
     content: String,
@@ -136,11 +136,11 @@ impl Sealer {
     }
 
     fn sealed(&self, content_type: ContentType, content: String) -> Sealed {
-        let folder = tempfile::tempdir().unwrap();
-        let pair = Pair::new(folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        let pair = Pair::new(directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         let opened = self.seal(content_type).seal(&pair, content.as_bytes(), &self.services).is_ok();
         let opened = opened.then(|| envconf::open(&pair, &policy(), &self.services).unwrap());
-        Sealed { sealer: self.clone(), folder, pair, content_type, content, opened }
+        Sealed { sealer: self.clone(), directory, pair, content_type, content, opened }
     }
 }
 
@@ -153,7 +153,7 @@ type Operation = (&'static str, fn(&Sealed));
 
 const OPERATIONS: &[Operation] = &[
     ("seal", |sealed| {
-        let pair = Pair::new(sealed.folder.path(), &"other".parse().unwrap(), &"default".parse().unwrap());
+        let pair = Pair::new(sealed.directory.path(), &"other".parse().unwrap(), &"default".parse().unwrap());
         let seal = Seal::new("other".parse().unwrap(), "default".parse().unwrap(), sealed.content_type);
         let seal = seal.recipient(sealed.sealer.key.key_ref().clone());
         let _ = seal.seal(&pair, sealed.content.as_bytes(), &sealed.sealer.services);
@@ -210,7 +210,7 @@ const OPERATIONS: &[Operation] = &[
 
 fn load<T: EncryptedConfig>(sealed: &Sealed) -> Result<T, envconf::Error> {
     let none: [(&str, &str); 0] = [];
-    let loader = T::loader().dir(sealed.folder.path()).trust("local").local_key(sealed.sealer.key.clone());
+    let loader = T::loader().dir(sealed.directory.path()).trust("local").local_key(sealed.sealer.key.clone());
     loader.variables(none).load().map(envconf::Loaded::into_inner)
 }
 
@@ -349,8 +349,8 @@ fn content_against_a_schema_costs_what_their_size_is() {
         (ContentType::Dotenv, "known names", |n: usize| until(n, |at| format!("KEY_{at}=x\n"))),
     ];
     for (ty, name, content) in shapes {
-        let folder = tempfile::tempdir().unwrap();
-        let pair = Pair::new(folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        let pair = Pair::new(directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         let both = |n: usize| (make(n / 2), content(n / 2));
         let run = |((schema, _), content): &((Schema, usize), String)| {
             let seal = sealer.seal(ty).schema(schema.clone());

@@ -1,4 +1,4 @@
-//! Nothing is lost: the command is killed at each of its system calls, meets a full disk, a folder that takes no files
+//! Nothing is lost: the command is killed at each of its system calls, meets a full disk, a directory that takes no files
 //! and links in the way, and runs several times at once.
 
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -30,7 +30,7 @@ struct State {
     recipients: Vec<KeyRef>,
 }
 
-/// A folder with two local keys, the plain files of new content, and mostly a pair `app` that both keys open.
+/// A directory with two local keys, the plain files of new content, and mostly a pair `app` that both keys open.
 struct Project {
     sandbox: Sandbox,
     pair: Pair,
@@ -188,7 +188,7 @@ fn killed_anywhere(case: &Case) {
         assert!(stop > 0 || project.sandbox.snapshot() == before, "{at}");
         if let End::Exited(code) = end {
             assert_eq!((code, project.open().ok()), (0, Some(new)), "{at}");
-            // Two stops for each call: a lock, a file made, written, synchronised and renamed, its folder synchronised.
+            // Two stops for each call: a lock, a file made, written, synchronised and renamed, its directory synchronised.
             assert!(stop > 2 * 6, "{at}");
             return;
         }
@@ -296,7 +296,7 @@ fn a_full_disk_leaves_all_as_it_was() {
 }
 
 #[test]
-fn a_folder_that_takes_no_files_leaves_all_as_it_was() {
+fn a_directory_that_takes_no_files_leaves_all_as_it_was() {
     let mode = |project: &Project, mode| {
         std::fs::set_permissions(project.sandbox.root(), Permissions::from_mode(mode)).unwrap();
     };
@@ -325,7 +325,7 @@ fn a_link_in_the_way_is_not_replaced() {
             if path.exists() {
                 std::fs::rename(&path, &elsewhere).unwrap();
             }
-            // To a file, and in front of a first seal to nothing and to a folder.
+            // To a file, and in front of a first seal to nothing and to a directory.
             symlink(&elsewhere, &path).unwrap();
             refused(
                 &project,

@@ -165,7 +165,7 @@ fn the_text_has_a_line_for_each_step() {
 }
 
 #[test]
-fn of_a_folder_the_ways_to_trusted_keys_are_told_and_nothing_is_asked() {
+fn of_a_directory_the_ways_to_trusted_keys_are_told_and_nothing_is_asked() {
     let patient = Patient::tls();
     let report = patient.report(&[]);
     let expected = "policy:ok pair:skipped local-key:skipped settings:ok credentials:ok endpoint:ok resolution:ok tls:ok";

@@ -329,7 +329,7 @@ fn nothing_is_left_after_any_signal() {
         };
         kill(signal, &child.id().to_string());
         assert_eq!(child.wait().unwrap().code(), status, "{signal}");
-        case.until("the folder goes", || case.left().is_empty());
+        case.until("the directory goes", || case.left().is_empty());
         let editor = case.read("pid");
         if signal == "KILL" {
             kill("KILL", &editor);
@@ -421,12 +421,12 @@ fn a_value_is_asked_for_and_not_shown() {
 #[test]
 fn the_guard_removes_only_what_it_has_made() {
     let case = Case::new("app.toml", TOML);
-    let folder = case.memory.path().join("other");
-    fs::create_dir(&folder).unwrap();
+    let directory = case.memory.path().join("other");
+    fs::create_dir(&directory).unwrap();
     let output =
-        case.command(ENVCONF, &["guard", folder.to_str().unwrap()], "").stdin(Stdio::null()).output();
+        case.command(ENVCONF, &["guard", directory.to_str().unwrap()], "").stdin(Stdio::null()).output();
     assert_eq!(output.unwrap().status.code(), Some(11));
-    assert!(folder.exists());
+    assert!(directory.exists());
     let output = case
         .command(ENVCONF, &["edit", "app", "--allow-disk"], "true")
         .env("ENVCONF_EDIT_DIR", "nowhere")
@@ -436,7 +436,7 @@ fn the_guard_removes_only_what_it_has_made() {
     assert!(text(&output.stderr).contains("cannot write it: file not found"), "{}", text(&output.stderr));
 }
 
-/// The process ids of guards whose folder lies in the place of `case`.
+/// The process ids of guards whose directory lies in the place of `case`.
 fn guards(case: &Case) -> Vec<String> {
     let place = case.memory.path().to_str().unwrap();
     let processes =

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 
-/// A folder with a local key and a pair `app`.
+/// A directory with a local key and a pair `app`.
 struct Project {
     sandbox: Sandbox,
     key: LocalKey,
@@ -70,12 +70,12 @@ fn variables(bytes: &[u8]) -> BTreeMap<String, String> {
 #[test]
 fn the_environment_is_the_old_one_and_the_configuration() {
     let project = Project::sealed(ContentType::Toml, b"port = 1\n[database]\nurl = \"a\\nb\"\n");
-    let (folder, key) = (project.sandbox.root(), project.key.expose_text());
+    let (directory, key) = (project.sandbox.root(), project.key.expose_text());
     project.sandbox.write_mode("key", key.as_str(), 0o600);
     let by: [(&str, String); 3] = [
         ("ENVCONF_KEY", key.to_string()),
-        ("ENVCONF_KEY_FILE", folder.join("key").to_string_lossy().into_owned()),
-        ("ENVCONF_KEY_CMD", format!("cat '{}'", folder.join("key").display())),
+        ("ENVCONF_KEY_FILE", directory.join("key").to_string_lossy().into_owned()),
+        ("ENVCONF_KEY_CMD", format!("cat '{}'", directory.join("key").display())),
     ];
     for (name, value) in by {
         let mut command = project.command(&["exec", "app", "--env-prefix", "APP", "--", "env", "-0"]);
@@ -288,14 +288,14 @@ fn a_committed_plain_layer_adds_no_environment_variable() {
         token = \"canary\"\n[aws]\nsecret = \"canary\"\n";
     let project = Project::sealed(ContentType::Toml, b"token = 'secret'\n");
     let sandbox = &project.sandbox;
-    let run = |umask: &str, folder: &str, words: &[&str]| {
+    let run = |umask: &str, directory: &str, words: &[&str]| {
         let mut command = sandbox.command("sh");
-        command.args(["-c", "umask $0; exec \"$@\"", umask]).args(words).current_dir(sandbox.path(folder));
+        command.args(["-c", "umask $0; exec \"$@\"", umask]).args(words).current_dir(sandbox.path(directory));
         command
     };
-    let git = |umask: &str, folder: &str, words: &[&str]| {
+    let git = |umask: &str, directory: &str, words: &[&str]| {
         let identity = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"];
-        let output = run(umask, folder, &[&identity, words].concat()).output().unwrap();
+        let output = run(umask, directory, &[&identity, words].concat()).output().unwrap();
         assert!(output.status.success(), "{words:?}: {}", said(&output));
     };
     let key = sandbox.write_mode("key", project.key.expose_text().as_str(), 0o600);

@@ -299,29 +299,29 @@ impl Place {
     }
 
     fn run(&self, at: usize, example: &str) -> Result<(), String> {
-        let folder = format!("place{at}");
+        let directory = format!("place{at}");
         for part in ["", "-home"] {
             let (from, to) =
-                (self.sandbox.path(&format!("plan{part}")), self.sandbox.path(&format!("{folder}{part}")));
+                (self.sandbox.path(&format!("plan{part}")), self.sandbox.path(&format!("{directory}{part}")));
             assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
         }
-        let record = format!("{folder}-home/store/enabled.json");
+        let record = format!("{directory}-home/store/enabled.json");
         let enabled = String::from_utf8(self.sandbox.read(&record)).unwrap();
-        self.sandbox.write(&record, enabled.replace("/plan\"", &format!("/{folder}\"")));
+        self.sandbox.write(&record, enabled.replace("/plan\"", &format!("/{directory}\"")));
         let here = |text: &str| {
             self.names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
         };
         for (_, before) in BEFORE.iter().filter(|(start, _)| example.starts_with(start)) {
-            let output = self.shell(&folder, &here(before), "");
+            let output = self.shell(&directory, &here(before), "");
             assert!(output.status.success(), "before {example}: {}", said(&output));
         }
         // An alias is given once.
         let command = here(example).replace("--alias app-prod", &format!("--alias app-{at}"));
-        let output = self.shell(&folder, &format!("set -e\n{command}"), "typed\n");
+        let output = self.shell(&directory, &format!("set -e\n{command}"), "typed\n");
         let failed = fs::read_to_string(self.sandbox.path("failed")).unwrap_or_default();
         let _ = fs::remove_file(self.sandbox.path("failed"));
         for part in ["", "-home"] {
-            fs::remove_dir_all(self.sandbox.path(&format!("{folder}{part}"))).unwrap();
+            fs::remove_dir_all(self.sandbox.path(&format!("{directory}{part}"))).unwrap();
         }
         if output.stdout.contains(&0x1b) || output.stderr.contains(&0x1b) {
             return Err("it is coloured".into());
@@ -335,15 +335,15 @@ impl Place {
         }
     }
 
-    fn shell(&self, folder: &str, script: &str, input: &str) -> Output {
+    fn shell(&self, directory: &str, script: &str, input: &str) -> Output {
         let bin = self.sandbox.path("bin");
         let mut child = self
             .sandbox
             .command("sh")
             .args(["-c", script])
-            .current_dir(self.sandbox.path(folder))
-            .env("HOME", self.sandbox.path(&format!("{folder}-home")))
-            .env("ENVCONF_HOME", self.sandbox.path(&format!("{folder}-home/store")))
+            .current_dir(self.sandbox.path(directory))
+            .env("HOME", self.sandbox.path(&format!("{directory}-home")))
+            .env("ENVCONF_HOME", self.sandbox.path(&format!("{directory}-home/store")))
             .env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()))
             .env("EDITOR", "true")
             .envs([("NO_COLOR", "1"), ("TERM", "xterm-256color")])

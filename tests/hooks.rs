@@ -241,15 +241,15 @@ fn what_an_earlier_version_put_into_a_generated_hook_goes() {
 
 #[test]
 fn husky_in_a_directory_below_and_under_another_name() {
-    for folder in ["web/.husky", "tools/hooks"] {
+    for directory in ["web/.husky", "tools/hooks"] {
         let repository = Repository::new();
-        let hooks = format!("{folder}/_");
+        let hooks = format!("{directory}/_");
         repository.install_husky_9();
-        fs::create_dir_all(repository.0.path(folder)).unwrap();
+        fs::create_dir_all(repository.0.path(directory)).unwrap();
         fs::rename(repository.0.path(".husky/_"), repository.0.path(&hooks)).unwrap();
         repository.git(&["config", "core.hooksPath", &hooks]);
         repository.envconf(&["hook", "install"]);
-        assert!(repository.text(&format!("{folder}/pre-commit")).contains(MARK));
+        assert!(repository.text(&format!("{directory}/pre-commit")).contains(MARK));
         repository.is_checked();
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const DOCS: &str = include_str!("../envconf/docs/command.md");
 
-/// How a verb's part of the docs begins, arguments, status, and the names in what is reported; one after the other in one folder.
+/// How a verb's part of the docs begins, arguments, status, and the names in what is reported; one after the other in one directory.
 /// `KEY` is a key of the stand-in.
 const REPORTS: &[(&str, &str, i32, &str)] = &[
     ("init", "init", 0, "{enabled_for,extended:[],kept:[],key,made:[],next:[]}"),

@@ -38,7 +38,7 @@ while True:
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 ";
 
-/// A folder, a stand-in, and a pair sealed for its first key.
+/// A directory, a stand-in, and a pair sealed for its first key.
 struct Project {
     sandbox: Sandbox,
     kms: StandIn,
@@ -480,10 +480,10 @@ fn a_rewrap_that_fails_writes_nothing() {
             40,
         ),
         (
-            "a folder in the way",
+            "a directory in the way",
             |project, _| {
-                let folder = project.pair().folder().to_owned();
-                fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o500)).unwrap();
+                let directory = project.pair().directory().to_owned();
+                fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o500)).unwrap();
             },
             11,
         ),
@@ -499,8 +499,8 @@ fn a_rewrap_that_fails_writes_nothing() {
             _ => project.services(),
         };
         let result = rewrap.rewrap(&project.pair(), &services);
-        let folder = project.pair().folder().to_owned();
-        fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let directory = project.pair().directory().to_owned();
+        fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         match result {
             Err(error) => assert_eq!(i32::from(error.exit_code()), code, "{what}: {error}"),
             // Root may write where the mode forbids it.
@@ -509,7 +509,7 @@ fn a_rewrap_that_fails_writes_nothing() {
         if code != 11 {
             assert_eq!(project.files(), before, "{what}");
         }
-        assert_eq!(fs::read_dir(folder).unwrap().count(), 2, "{what}: nothing is left beside the pair");
+        assert_eq!(fs::read_dir(directory).unwrap().count(), 2, "{what}: nothing is left beside the pair");
     }
 }
 

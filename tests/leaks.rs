@@ -562,9 +562,9 @@ fn services_that_repeat_temporary_credentials() {
         c.to_owned(),
     ];
     for (at, body) in bodies.into_iter().enumerate() {
-        let is_folder = |request: &loopback::Request| request.target.ends_with("credentials/");
+        let is_directory = |request: &loopback::Request| request.target.ends_with("credentials/");
         let server = loopback::Http::start(move |request| {
-            Some(loopback::Answer::json(if is_folder(request) { "reader" } else { &body }))
+            Some(loopback::Answer::json(if is_directory(request) { "reader" } else { &body }))
         });
         let url = server.url();
         let base = [

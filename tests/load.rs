@@ -299,7 +299,7 @@ fn loads_with_another_credential_share_nothing() {
     });
 }
 
-/// In a process of its own, whose working folder and instance are nobody else's.
+/// In a process of its own, whose working directory and instance are nobody else's.
 #[test]
 fn the_global_instance_is_loaded_once_and_a_failed_load_is_tried_again() {
     if std::env::var_os("ENVCONF_TEST_GLOBAL").is_none() {

@@ -281,13 +281,13 @@ fn a_real_validator_accepts_exactly_what_loads() {
         .map(|_| strategy.new_tree(&mut runner).unwrap().current())
         .filter(Value::is_object)
         .collect();
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/schema");
-    let python = Python::with_requirements(env!("CARGO_TARGET_TMPDIR"), folder.join("requirements.txt"));
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/schema");
+    let python = Python::with_requirements(env!("CARGO_TARGET_TMPDIR"), directory.join("requirements.txt"));
     let sandbox = Sandbox::new();
     sandbox.write("schema.json", Family::json_schema());
     sandbox.write("instances.json", serde_json::to_string(&instances).unwrap());
     let output = python
-        .command(folder.join("validate.py"))
+        .command(directory.join("validate.py"))
         .arg(sandbox.path("schema.json"))
         .arg(sandbox.path("instances.json"))
         .stdin(Stdio::null())

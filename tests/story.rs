@@ -13,8 +13,8 @@ const CHAPTER: &str = include_str!("../envconf/docs/story.md");
 #[test]
 fn it_goes_as_told() {
     let sandbox = Sandbox::new();
-    let folder = Path::new(env!("CARGO_BIN_EXE_envconf")).parent().unwrap();
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let directory = Path::new(env!("CARGO_BIN_EXE_envconf")).parent().unwrap();
+    let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
     let repository = sandbox.path("repository");
     std::fs::create_dir(&repository).unwrap();
     let output = sandbox

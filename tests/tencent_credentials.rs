@@ -378,9 +378,9 @@ fn a_machine_answers_by_its_roles_name() {
     reader.set("ALL_PROXY", "http://127.0.0.1:1");
     reader.loads_with(&machine);
     let requests = metadata.requests();
-    let folder = "/latest/meta-data/cam/security-credentials/";
+    let directory = "/latest/meta-data/cam/security-credentials/";
     let targets: Vec<_> = requests.iter().map(|request| request.target.clone()).collect();
-    assert_eq!(targets, [folder.to_owned(), format!("{folder}reader")]);
+    assert_eq!(targets, [directory.to_owned(), format!("{directory}reader")]);
     for request in requests {
         assert_eq!((request.method.as_str(), request.header("authorization")), ("GET", None));
     }
@@ -401,8 +401,8 @@ fn a_metadata_service_that_gives_nonsense_is_broken() {
     ] {
         let mut reader = Reader::new();
         let metadata = Http::start(move |request| {
-            let is_folder = request.target.ends_with('/');
-            Some(if is_folder { Answer::text(200, role) } else { Answer::json(&reply) })
+            let is_directory = request.target.ends_with('/');
+            Some(if is_directory { Answer::text(200, role) } else { Answer::json(&reply) })
         });
         reader.set("ENVCONF_TENCENT_METADATA_ENDPOINT", &metadata.url());
         reader.is_refused(says);

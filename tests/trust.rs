@@ -60,8 +60,11 @@ fn keys_come_from_files_of_the_right_mode() {
         assert_eq!((error.kind(), error.exit_code()), (Kind::InsecureKeyFile, 43), "{mode:o}");
         assert!(error.to_string().contains("chmod 600"));
     }
-    let folder = project.sandbox.path("keys").to_string_lossy().into_owned();
-    assert_eq!(load(&project, &[("ENVCONF_KEY_FILE", &folder)]).unwrap_err().kind(), Kind::InsecureKeyFile);
+    let directory = project.sandbox.path("keys").to_string_lossy().into_owned();
+    assert_eq!(
+        load(&project, &[("ENVCONF_KEY_FILE", &directory)]).unwrap_err().kind(),
+        Kind::InsecureKeyFile
+    );
     let error = load(&project, &[("ENVCONF_KEY_FILE", "/does/not/exist")]).unwrap_err();
     assert_eq!((error.kind(), error.exit_code()), (Kind::BadLocalKey, 43));
 }
@@ -152,13 +155,13 @@ fn the_method_replaces_the_variable_and_the_variable_the_attribute() {
     assert_eq!(error.kind(), Kind::NoTrustedRecipient);
 }
 
-/// A program that works in `folder`, with the sandbox's key store.
-fn run_in(project: &Project, folder: &str, variables: &[(&str, &str)]) -> String {
+/// A program that works in `directory`, with the sandbox's key store.
+fn run_in(project: &Project, directory: &str, variables: &[(&str, &str)]) -> String {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "loads_in_its_working_folder", "--nocapture", "--test-threads", "1"]);
-    child.env_clear().env("RUN_IN_FOLDER", "1").env("ENVCONF_HOME", project.sandbox.store());
+    child.args(["--exact", "loads_in_its_working_directory", "--nocapture", "--test-threads", "1"]);
+    child.env_clear().env("RUN_IN_DIRECTORY", "1").env("ENVCONF_HOME", project.sandbox.store());
     child.envs(variables.iter().copied());
-    child.current_dir(project.sandbox.path(folder));
+    child.current_dir(project.sandbox.path(directory));
     let output = child.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let line =
@@ -168,13 +171,13 @@ fn run_in(project: &Project, folder: &str, variables: &[(&str, &str)]) -> String
 
 /// The child of [`run_in`]; on its own it has nothing to say.
 #[test]
-fn loads_in_its_working_folder() {
-    if std::env::var_os("RUN_IN_FOLDER").is_none() {
+fn loads_in_its_working_directory() {
+    if std::env::var_os("RUN_IN_DIRECTORY").is_none() {
         return;
     }
     match App::load() {
         Ok(app) => println!("outcome: {}", app.port),
-        Err(error) if std::env::var_os("RUN_IN_FOLDER").is_some_and(|word| word == "text") => {
+        Err(error) if std::env::var_os("RUN_IN_DIRECTORY").is_some_and(|word| word == "text") => {
             println!("outcome: {error}");
         }
         Err(error) => println!("outcome: {}", error.kind()),
@@ -219,9 +222,9 @@ fn a_found_key_serves_below_the_directories_that_it_is_enabled_for() {
     let dir = project.sandbox.path("config").to_string_lossy().into_owned();
     for (enabled_for, outcome) in [("elsewhere", "NoTrustedRecipient"), ("", "8080"), ("config", "8080")] {
         project.sandbox.own_key_for(&text(&project.key), enabled_for);
-        for folder in [".", "elsewhere"] {
-            let outcome_here = run_in(&project, folder, &[("ENVCONF_DIR", &dir)]);
-            assert_eq!(outcome_here, outcome, "enabled for {enabled_for:?}, working in {folder}");
+        for directory in [".", "elsewhere"] {
+            let outcome_here = run_in(&project, directory, &[("ENVCONF_DIR", &dir)]);
+            assert_eq!(outcome_here, outcome, "enabled for {enabled_for:?}, working in {directory}");
         }
         project.sandbox.lose_keys();
     }
@@ -233,8 +236,8 @@ fn no_home_is_said() {
     let project = project();
     project.sandbox.own_key(&text(&project.key));
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "loads_in_its_working_folder", "--nocapture", "--test-threads", "1"]);
-    child.env_clear().env("RUN_IN_FOLDER", "text").current_dir(project.sandbox.root());
+    child.args(["--exact", "loads_in_its_working_directory", "--nocapture", "--test-threads", "1"]);
+    child.env_clear().env("RUN_IN_DIRECTORY", "text").current_dir(project.sandbox.root());
     let output = String::from_utf8(child.output().unwrap().stdout).unwrap();
     assert!(output.contains("HOME and ENVCONF_HOME are not set"), "{output}");
 }

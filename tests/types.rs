@@ -173,9 +173,9 @@ struct Secrets {
 
 #[test]
 fn a_file_gives_any_value_that_a_variable_could() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let file = |content: &str| {
-        let path = folder.path().join("value");
+        let path = directory.path().join("value");
         std::fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     };

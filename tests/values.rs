@@ -291,17 +291,17 @@ fn a_value_too_large_for_a_variable_is_named() {
     assert!(said.contains("--file"), "{said}");
 }
 
-/// The folders of `exec --file-name`.
+/// The directories of `exec --file-name`.
 #[cfg(target_os = "linux")]
-fn folder_of(file: &str) -> PathBuf {
+fn directory_of(file: &str) -> PathBuf {
     Path::new(file.trim_end()).parent().unwrap().to_owned()
 }
 
 #[cfg(target_os = "linux")]
-fn wait_until_gone(folder: &Path) {
+fn wait_until_gone(directory: &Path) {
     let begin = Instant::now();
-    while folder.exists() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "{} stays", folder.display());
+    while directory.exists() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{} stays", directory.display());
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -320,11 +320,11 @@ fn a_file_with_a_name_lies_in_memory_and_goes_with_the_program() {
     let lines: Vec<_> = printed.lines().collect();
     assert_eq!((lines[0], &lines[2..]), (content.trim_end(), &["400", "700", "tmpfs", "app.toml"][..]));
     assert!(lines[1].ends_with("/app.toml"), "{printed}");
-    wait_until_gone(&folder_of(lines[1]));
+    wait_until_gone(&directory_of(lines[1]));
 
     // A program that waits for all of its children has none that it does not know.
     let printed = run(&["sh", "-c", "wait; ps -o pid= --ppid $$ | wc -l; echo \"$1\"", "x", "{}"]);
-    wait_until_gone(&folder_of(printed.lines().last().unwrap()));
+    wait_until_gone(&directory_of(printed.lines().last().unwrap()));
 
     // The program closes what it has inherited, and is killed.
     let script = "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; echo \"$1\"; exec sleep 600";
@@ -336,7 +336,7 @@ fn a_file_with_a_name_lies_in_memory_and_goes_with_the_program() {
     assert_eq!(std::fs::read_to_string(file.trim_end()).unwrap(), content);
     child.kill().unwrap();
     child.wait().unwrap();
-    wait_until_gone(&folder_of(&file));
+    wait_until_gone(&directory_of(&file));
 
     // One that cannot be started leaves nothing either.
     let place = project.sandbox.path("place");
@@ -364,7 +364,7 @@ fn a_file_with_a_name_lies_in_memory_and_goes_with_the_program() {
 }
 
 #[cfg(target_os = "linux")]
-fn is_in_memory(folder: &Path) -> bool {
-    let output = Command::new("stat").args(["-f", "-c", "%T"]).arg(folder).output().unwrap();
+fn is_in_memory(directory: &Path) -> bool {
+    let output = Command::new("stat").args(["-f", "-c", "%T"]).arg(directory).output().unwrap();
     text(&output.stdout).trim() == "tmpfs"
 }

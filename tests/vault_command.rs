@@ -60,8 +60,8 @@ fn envconf(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
 #[test]
 fn a_team_moves_as_told() {
     let sandbox = Sandbox::new();
-    let folder = Path::new(env!("CARGO_BIN_EXE_envconf")).parent().unwrap();
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let directory = Path::new(env!("CARGO_BIN_EXE_envconf")).parent().unwrap();
+    let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
     let repository = sandbox.path("repository");
     std::fs::create_dir(&repository).unwrap();
     let output = sandbox
@@ -204,10 +204,10 @@ fn a_project_begins_with_a_key_of_transit() {
             "envconf open app"
         ]
     );
-    let folder = Path::new(env!("CARGO_BIN_EXE_envconf")).parent().unwrap();
+    let directory = Path::new(env!("CARGO_BIN_EXE_envconf")).parent().unwrap();
     let mut shell = sandbox.command("sh");
     shell.args(["-ec", &next.join("\n")]);
-    shell.env("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").unwrap()));
+    shell.env("PATH", format!("{}:{}", directory.display(), std::env::var("PATH").unwrap()));
     shell.env("VAULT_ADDR", SERVER.url()).env("VAULT_TOKEN", ROOT);
     let told = Ran::of(shell.output().unwrap()).ok();
     assert!(told.contains("encrypt is granted") && told.contains("pool_size = 10"), "{told}");

@@ -78,10 +78,10 @@ fn no_service_is_asked_when_neither_file_changed() {
     std::thread::sleep(A_WHILE);
     fs::write(pair.enc(), &enc).unwrap();
     fs::write(pair.key(), &key).unwrap();
-    fs::write(pair.folder().join("other"), "x").unwrap();
+    fs::write(pair.directory().join("other"), "x").unwrap();
     std::thread::sleep(A_WHILE);
-    fs::write(pair.folder().join("new"), &enc).unwrap();
-    fs::rename(pair.folder().join("new"), pair.enc()).unwrap();
+    fs::write(pair.directory().join("new"), &enc).unwrap();
+    fs::rename(pair.directory().join("new"), pair.enc()).unwrap();
     assert!(watch.wait(A_WHILE).is_none());
     assert_eq!(project.kms.requests().len(), asked);
 
@@ -96,7 +96,7 @@ fn no_service_is_asked_when_neither_file_changed() {
     assert_eq!(project.kms.requests().len(), asked);
 
     // A plain layer is laid under sealed content of which nothing was kept: one request.
-    fs::write(pair.folder().join("app.defaults.toml"), "workers = 2\n").unwrap();
+    fs::write(pair.directory().join("app.defaults.toml"), "workers = 2\n").unwrap();
     assert_eq!(watch.wait(LONG).unwrap().workers, 2);
     assert_eq!(project.kms.requests().len(), asked + 1);
 }
@@ -122,7 +122,7 @@ fn plain_layers_and_files_of_values_are_followed() {
 
 #[cfg(unix)]
 #[test]
-fn folders_that_are_replaced_are_followed_by_notice() {
+fn directories_that_are_replaced_are_followed_by_notice() {
     use std::os::unix::fs::symlink;
     let project = Project::toml("n = 1\n");
     let path = |relative: &str| project.sandbox.path(relative);
@@ -147,7 +147,7 @@ fn folders_that_are_replaced_are_followed_by_notice() {
     fs::remove_dir_all(path("releases/2")).unwrap();
     seal(&project, "n = 3\n");
     assert_eq!(watch.wait(LONG).unwrap().n, 3);
-    // A folder that is replaced whole, by another of its name.
+    // A directory that is replaced whole, by another of its name.
     fs::remove_file(path("config")).unwrap();
     fs::rename(path("releases/3"), path("config")).unwrap();
     std::thread::sleep(A_WHILE);
@@ -156,7 +156,7 @@ fn folders_that_are_replaced_are_followed_by_notice() {
 }
 
 #[test]
-fn a_folder_that_is_gone_is_looked_for() {
+fn a_directory_that_is_gone_is_looked_for() {
     let project = Project::toml("n = 1\n");
     let (config, away) = (project.sandbox.path("config"), project.sandbox.path("away"));
     let watch = watch(&project, &[], WatchOptions::new().debounce(Duration::from_millis(50)));

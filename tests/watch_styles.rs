@@ -50,7 +50,7 @@ enum Style {
     InPlace,
     /// A new file is put in the place of the old one, first the one, then the other.
     Rename,
-    /// Both at once: the link `..data` leads to another folder.
+    /// Both at once: the link `..data` leads to another directory.
     Kubernetes,
     /// The `.enc` comes long before its `.key`.
     LateSecond,
@@ -84,7 +84,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// The watched folder holds `base`, of generation 2; `invalid` and `next` are of generation 3, and each version
+    /// The watched directory holds `base`, of generation 2; `invalid` and `next` are of generation 3, and each version
     /// has a data key of its own.
     fn new(style: Style) -> Self {
         let kms = StandIn::start();
@@ -131,8 +131,8 @@ impl Scene {
 
     /// A version with its own data key, sealed in the place of another one.
     fn made(&self, before: Option<&Version>, left: u32, right: u32) -> Version {
-        let folder = tempfile::tempdir().unwrap();
-        let pair = Pair::new(folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        let pair = Pair::new(directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         if let Some(before) = before {
             fs::write(pair.enc(), &before.enc).unwrap();
             fs::write(pair.key(), &before.key).unwrap();
@@ -166,11 +166,11 @@ impl Scene {
             }
             Style::Kubernetes => {
                 let old = fs::read_link(self.path("..data")).ok();
-                let folder = format!("..2026_{}", self.swaps.fetch_add(1, Ordering::SeqCst));
-                fs::create_dir(self.path(&folder)).unwrap();
-                fs::write(self.path(&folder).join("app.conf.enc"), &version.enc).unwrap();
-                fs::write(self.path(&folder).join("app.conf.key"), &version.key).unwrap();
-                symlink(&folder, self.path("..data_tmp")).unwrap();
+                let directory = format!("..2026_{}", self.swaps.fetch_add(1, Ordering::SeqCst));
+                fs::create_dir(self.path(&directory)).unwrap();
+                fs::write(self.path(&directory).join("app.conf.enc"), &version.enc).unwrap();
+                fs::write(self.path(&directory).join("app.conf.key"), &version.key).unwrap();
+                symlink(&directory, self.path("..data_tmp")).unwrap();
                 fs::rename(self.path("..data_tmp"), self.path("..data")).unwrap();
                 old.into_iter().for_each(|old| fs::remove_dir_all(self.path("").join(old)).unwrap());
             }

@@ -36,8 +36,8 @@ impl Team {
     /// A project with a sealed pair. The developer has a key, the writer another one.
     fn new(umask: &'static str, is_trust_set: bool) -> Self {
         let sandbox = Sandbox::new();
-        for folder in ["dev-home", "evil-home"] {
-            std::fs::create_dir(sandbox.path(folder)).unwrap();
+        for directory in ["dev-home", "evil-home"] {
+            std::fs::create_dir(sandbox.path(directory)).unwrap();
         }
         let keys = [(); 2].map(|()| LocalKey::generate().unwrap());
         let [dev_key, evil_key] = keys;
@@ -73,14 +73,14 @@ impl Team {
         KeyStore::at(self.sandbox.path("dev-home/store"))
     }
 
-    /// Runs a script in `folder`, in this team's umask, with the home directory of whom the folder belongs to.
-    fn shell(&self, folder: &str, script: &str) -> Output {
-        let who = if folder == "evil" { "evil" } else { "dev" };
+    /// Runs a script in `directory`, in this team's umask, with the home directory of whom the directory belongs to.
+    fn shell(&self, directory: &str, script: &str) -> Output {
+        let who = if directory == "evil" { "evil" } else { "dev" };
         let home = self.sandbox.path(&format!("{who}-home"));
         let mut command = self.sandbox.command("sh");
         command
             .args(["-c", &format!("umask {}\n{script}", self.umask)])
-            .current_dir(self.sandbox.path(folder))
+            .current_dir(self.sandbox.path(directory))
             .env("HOME", &home)
             .env("ENVCONF_HOME", home.join("store"))
             .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")])
@@ -92,17 +92,17 @@ impl Team {
         command.output().unwrap()
     }
 
-    fn git(&self, folder: &str, arguments: &str) {
-        let output = self.shell(folder, &format!("git {arguments}"));
+    fn git(&self, directory: &str, arguments: &str) {
+        let output = self.shell(directory, &format!("git {arguments}"));
         assert!(output.status.success(), "git {arguments}: {}", text(&output));
     }
 
-    fn run(&self, folder: &str, arguments: &str) -> Output {
-        self.shell(folder, &format!("'{ENVCONF}' {arguments} < /dev/null"))
+    fn run(&self, directory: &str, arguments: &str) -> Output {
+        self.shell(directory, &format!("'{ENVCONF}' {arguments} < /dev/null"))
     }
 
-    fn ok(&self, folder: &str, arguments: &str) -> Output {
-        let output = self.run(folder, arguments);
+    fn ok(&self, directory: &str, arguments: &str) -> Output {
+        let output = self.run(directory, arguments);
         assert!(output.status.success(), "envconf {arguments}: {}", text(&output));
         output
     }
@@ -322,8 +322,8 @@ fn rules_that_others_could_have_written_are_refused() {
     };
     let chmod =
         |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-    let folder = sandbox.path("open");
-    for (file_mode, folder_mode, status) in [
+    let directory = sandbox.path("open");
+    for (file_mode, directory_mode, status) in [
         (0o644, 0o755, 0),
         (0o664, 0o775, 0),
         (0o646, 0o755, 2),
@@ -332,12 +332,12 @@ fn rules_that_others_could_have_written_are_refused() {
         (0o644, 0o1777, 2),
     ] {
         chmod(&path, file_mode);
-        chmod(&folder, folder_mode);
+        chmod(&directory, directory_mode);
         let (code, said) = seal();
-        assert_eq!(code, Some(status), "{file_mode:o} in {folder_mode:o}: {said}");
+        assert_eq!(code, Some(status), "{file_mode:o} in {directory_mode:o}: {said}");
         assert!(status == 0 || said.contains("verybody can write to"), "{said}");
     }
-    chmod(&folder, 0o755);
+    chmod(&directory, 0o755);
     std::fs::remove_file(&path).unwrap();
     for target in ["elsewhere.toml", "/dev/null", "/dev/zero", "/dev/stdin"] {
         let _ = std::fs::remove_file(&path);
@@ -462,23 +462,23 @@ fn a_plain_file_that_git_tracks_is_refused() {
 fn a_bare_repository_among_the_tracked_files_answers_nothing() {
     Team::each(|team| {
         team.plant(".envconf/local-key");
-        for folder in ["evil/.envconf", "evil/config"] {
-            team.sandbox.write(&format!("{folder}/HEAD"), "ref: refs/heads/main\n");
+        for directory in ["evil/.envconf", "evil/config"] {
+            team.sandbox.write(&format!("{directory}/HEAD"), "ref: refs/heads/main\n");
             for file in ["objects/x", "refs/x"] {
-                team.sandbox.write(&format!("{folder}/{file}"), "");
+                team.sandbox.write(&format!("{directory}/{file}"), "");
             }
-            team.sandbox.write(&format!("{folder}/info/exclude"), "*\n");
+            team.sandbox.write(&format!("{directory}/info/exclude"), "*\n");
             let config = "[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = .\n";
-            team.sandbox.write(&format!("{folder}/config"), config);
+            team.sandbox.write(&format!("{directory}/config"), config);
         }
         team.sandbox.write("evil/config/app.toml", "token = \"planted\"\n");
         team.push_and_pull();
         let said = text(&team.ok("dev", "init --yes"));
         assert!(!said.contains("Moved"), "{said}");
         team.refused("open app", 34);
-        for folder in ["dev", "dev/config"] {
-            let file = if folder == "dev" { "config/app.toml" } else { "app.toml" };
-            let output = team.run(folder, &format!("seal {file}"));
+        for directory in ["dev", "dev/config"] {
+            let file = if directory == "dev" { "config/app.toml" } else { "app.toml" };
+            let output = team.run(directory, &format!("seal {file}"));
             let said = text(&output);
             assert_eq!(output.status.code(), Some(2), "{said}");
             assert!(said.contains("git tracks this plain file"), "{said}");
@@ -586,9 +586,14 @@ fn every_verb_that_reads_warns_of_an_older_pair() {
 #[test]
 fn a_store_in_the_repository_is_refused_before_a_key_is_made() {
     let sandbox = Sandbox::new();
-    let run = |arguments: &[&str], folder: &str| {
+    let run = |arguments: &[&str], directory: &str| {
         let mut command = sandbox.command(ENVCONF);
-        command.args(arguments).current_dir(sandbox.path(folder)).env_remove("ENVCONF_HOME").output().unwrap()
+        command
+            .args(arguments)
+            .current_dir(sandbox.path(directory))
+            .env_remove("ENVCONF_HOME")
+            .output()
+            .unwrap()
     };
     assert!(sandbox.command("git").args(["init", "--quiet"]).status().unwrap().success());
     std::fs::create_dir_all(sandbox.path("notes")).unwrap();

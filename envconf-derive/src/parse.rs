@@ -36,7 +36,7 @@ pub(crate) fn config(input: &DeriveInput, errors: &Errors) -> Option<Config> {
         generics: input.generics.clone(),
         docs: docs(&input.attrs),
         name: name(&input.ident, &items, errors),
-        dir: folder(items.string("dir"), errors),
+        dir: directory(items.string("dir"), errors),
         env_prefix: env_prefix(&items, errors),
         trust: trust(&items, errors),
         signers: signers(&items, errors),
@@ -257,10 +257,10 @@ fn env_prefix(items: &Items, errors: &Errors) -> Option<String> {
     Some(prefix.value.to_owned())
 }
 
-fn folder(text: Option<Spanned<&str>>, errors: &Errors) -> Option<String> {
+fn directory(text: Option<Spanned<&str>>, errors: &Errors) -> Option<String> {
     let text = text?;
     if text.value.trim().is_empty() {
-        errors.at(text.span, "this names no folder");
+        errors.at(text.span, "this names no directory");
     }
     Some(text.value.to_owned())
 }

@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 /// Runs an example with these arguments and variables.
 fn run(example: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let test = std::env::current_exe().unwrap();
-    let folder: PathBuf = test.ancestors().nth(2).unwrap().join("examples");
-    let mut command = Command::new(folder.join(example));
+    let directory: PathBuf = test.ancestors().nth(2).unwrap().join("examples");
+    let mut command = Command::new(directory.join(example));
     command.args(arguments).envs(variables.iter().copied()).output().unwrap()
 }
 

@@ -189,9 +189,9 @@ fn changes() -> Vec<Change> {
 }
 
 fn load(content: &str, variables: &[(&str, &str)], values: &[(&str, &str)]) -> Loaded<Gateway> {
-    let folder = tempfile::tempdir().unwrap();
-    let key = showcase::sealed(folder.path(), content).unwrap();
-    let loader = Gateway::loader().dir(folder.path()).local_key(key);
+    let directory = tempfile::tempdir().unwrap();
+    let key = showcase::sealed(directory.path(), content).unwrap();
+    let loader = Gateway::loader().dir(directory.path()).local_key(key);
     loader.variables(variables.iter().copied()).sets(values.iter().copied()).load().unwrap()
 }
 

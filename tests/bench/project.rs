@@ -1,4 +1,4 @@
-//! A project in a temporary folder, as a developer's machine has it.
+//! A project in a temporary directory, as a developer's machine has it.
 
 use envconf::{ContentType, KeyRef, KeyServices, LocalKey, Pair, Seal};
 use envconf_test_support::Sandbox;

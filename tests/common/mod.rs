@@ -1,4 +1,4 @@
-//! What the tests of loading share: a project in a temporary folder, sealed and ready to be loaded.
+//! What the tests of loading share: a project in a temporary directory, sealed and ready to be loaded.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "a module of several test targets, none of which exports it")]
@@ -10,7 +10,7 @@ use envconf_test_support::{Sandbox, StandIn};
 /// The variables of a load: none but these.
 pub type Variables = Vec<(String, String)>;
 
-/// A folder with a sealed pair `config/app.conf.enc`, and the local key that opens it.
+/// A directory with a sealed pair `config/app.conf.enc`, and the local key that opens it.
 pub struct Project {
     pub sandbox: Sandbox,
     pub key: LocalKey,
@@ -39,7 +39,7 @@ impl Project {
         services: &KeyServices,
     ) {
         let pair = self.pair(environment);
-        std::fs::create_dir_all(pair.folder()).unwrap();
+        std::fs::create_dir_all(pair.directory()).unwrap();
         let seal = Seal::new("app".parse().unwrap(), environment.parse().unwrap(), content_type).as_is();
         let seal = recipients.iter().fold(seal, |seal, key| seal.recipient((*key).clone()));
         seal.seal(&pair, content, services).unwrap();
@@ -69,7 +69,7 @@ impl Project {
     }
 }
 
-/// A folder with a pair sealed through a stand-in for Tencent Cloud KMS.
+/// A directory with a pair sealed through a stand-in for Tencent Cloud KMS.
 pub struct TencentProject {
     pub project: Project,
     pub kms: StandIn,
@@ -175,8 +175,8 @@ pub fn load_traced<T: EncryptedConfig>(
 /// What a report tells, with files named from the project on.
 pub fn told(report: impl std::fmt::Display) -> String {
     let mut text = report.to_string();
-    let folder = std::env::temp_dir().to_string_lossy().into_owned();
-    while let Some(start) = text.find(&folder) {
+    let directory = std::env::temp_dir().to_string_lossy().into_owned();
+    while let Some(start) = text.find(&directory) {
         let Some(len) = text[start..].find("config/") else { return text };
         text.replace_range(start..start + len, "");
     }

@@ -12,7 +12,7 @@ const EXCEPTIONS: [(&str, &str); 2] = [
         "Args",
         "what clap parses for one verb; each verb's module has one, and only that module and `cli` name it",
     ),
-    ("FolderId", "one alias, declared for each platform"),
+    ("DirectoryId", "one alias, declared for each platform"),
 ];
 
 #[test]
@@ -82,9 +82,9 @@ fn declared(line: &str) -> Option<&str> {
 }
 
 /// The library's and the command's sources, without files that hold only tests.
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files.append(&mut rust_files(&path));

@@ -271,8 +271,8 @@ fn reached<'a>(from: &'a String, edges: &'a BTreeMap<String, BTreeSet<String>>) 
 
 /// The files below `source`, each with its module path.
 fn modules(source: &Path, rooms: &[Room]) -> Vec<(PathBuf, Vec<String>)> {
-    fn collect(folder: &Path, path: &[String], found: &mut Vec<(PathBuf, Vec<String>)>) {
-        for entry in entries(folder) {
+    fn collect(directory: &Path, path: &[String], found: &mut Vec<(PathBuf, Vec<String>)>) {
+        for entry in entries(directory) {
             let name = entry.file_stem().unwrap().to_string_lossy().into_owned();
             if entry.is_dir() {
                 if !(path.is_empty() && name == "bin") {
@@ -297,8 +297,8 @@ fn modules(source: &Path, rooms: &[Room]) -> Vec<(PathBuf, Vec<String>)> {
     found
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     entries
 }

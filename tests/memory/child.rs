@@ -11,7 +11,7 @@ use crate::types::{App, Buffered, Shapes};
 
 /// What the child is told, in its environment.
 pub const NEEDLES: &str = "ENVCONF_MEMORY_NEEDLES";
-pub const FOLDER: &str = "ENVCONF_MEMORY_FOLDER";
+pub const DIRECTORY: &str = "ENVCONF_MEMORY_DIRECTORY";
 pub const TRUST: &str = "ENVCONF_MEMORY_TRUST";
 /// Lines of `NAME=value`.
 pub const VARIABLES: &str = "ENVCONF_MEMORY_VARIABLES";
@@ -61,7 +61,7 @@ fn loader<T: EncryptedConfig>() -> Loader<T> {
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let secrets = Needle::read(&std::env::var(SECRET_VARIABLES).unwrap_or_default());
     let secrets = secrets.into_iter().map(|secret| (secret.name.clone(), secret.unmasked()));
-    let loader = T::loader().dir(std::env::var(FOLDER).unwrap()).trust(std::env::var(TRUST).unwrap());
+    let loader = T::loader().dir(std::env::var(DIRECTORY).unwrap()).trust(std::env::var(TRUST).unwrap());
     loader.variables(variables.chain(secrets))
 }
 

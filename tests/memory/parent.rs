@@ -284,7 +284,7 @@ impl Case {
         let lines: Vec<_> = told.variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["child", "--exact", "--nocapture"]);
-        command.env(child::NEEDLES, Needle::write(needles)).env(child::FOLDER, sandbox.path("config"));
+        command.env(child::NEEDLES, Needle::write(needles)).env(child::DIRECTORY, sandbox.path("config"));
         command.env(child::TRUST, &told.trust).env(child::VARIABLES, lines.join("\n"));
         command.env(child::SECRET_VARIABLES, Needle::write(&told.secrets));
         for (name, is_set) in [

@@ -11,22 +11,22 @@ use proptest::test_runner::TestRunner;
 use crate::types::{Open, Rich};
 use crate::{RICH, load_traced, mutations, valid};
 
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/schema")
 }
 
 fn python() -> Python {
-    Python::with_requirements(env!("CARGO_TARGET_TMPDIR"), folder().join("requirements.txt"))
+    Python::with_requirements(env!("CARGO_TARGET_TMPDIR"), directory().join("requirements.txt"))
 }
 
 /// What it says of each of these instances; the schema itself is checked by the draft's own.
 fn verdicts(schema: &str, instances: &[String]) -> Vec<bool> {
-    let (python, folder) = (python(), folder());
+    let (python, directory) = (python(), directory());
     let sandbox = Sandbox::new();
     sandbox.write("schema.json", schema);
     sandbox.write("instances.json", format!("[{}]", instances.join(",\n")));
     let output = python
-        .command(folder.join("validate.py"))
+        .command(directory.join("validate.py"))
         .arg(sandbox.path("schema.json"))
         .arg(sandbox.path("instances.json"))
         .stdin(Stdio::null())

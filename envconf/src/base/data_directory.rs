@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn a_directory_that_others_can_write_to_is_refused() {
         use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let directory = folder.path().join("a/b");
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path().join("a/b");
         create(&directory).unwrap();
         check(&directory).unwrap();
         for mode in [0o720, 0o702, 0o777] {

@@ -58,8 +58,8 @@ mod tests {
     #[test]
     fn only_regular_files_are_opened() {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
         std::fs::write(path("file"), "x").unwrap();
         std::os::unix::fs::symlink("file", path("link")).unwrap();
         std::os::unix::fs::symlink("nowhere", path("dangling")).unwrap();
@@ -67,7 +67,7 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
         assert!(open_regular(&path("file")).is_ok() && open_regular(&path("link")).is_ok());
         assert_eq!(open_regular(&path("dangling")).unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert_eq!(open_regular(folder.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        assert_eq!(open_regular(directory.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
         for other in
             [path("fifo"), path("socket"), "/dev/null".into(), "/dev/zero".into(), "/dev/ptmx".into()]
         {

@@ -2,18 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-/// The nearest `relative` file in `start` or a folder above it.
+/// The nearest `relative` file in `start` or a directory above it.
 ///
-/// The search ends with the folder that holds `.git`, with a folder that belongs to neither the user nor root, and at
-/// the root: what lies beyond is somebody else's. Whoever uses the file checks its owner, and that of its folder.
+/// The search ends with the directory that holds `.git`, with a directory that belongs to neither the user nor root, and at
+/// the root: what lies beyond is somebody else's. Whoever uses the file checks its owner, and that of its directory.
 pub(crate) fn upwards(start: &Path, relative: &str) -> Option<PathBuf> {
     let start = std::fs::canonicalize(start).ok()?;
-    for folder in start.ancestors() {
-        let file = folder.join(relative);
+    for directory in start.ancestors() {
+        let file = directory.join(relative);
         if file.symlink_metadata().is_ok() {
             return Some(file);
         }
-        if folder.join(".git").symlink_metadata().is_ok() || !is_ours(folder) {
+        if directory.join(".git").symlink_metadata().is_ok() || !is_ours(directory) {
             return None;
         }
     }
@@ -22,16 +22,18 @@ pub(crate) fn upwards(start: &Path, relative: &str) -> Option<PathBuf> {
 
 /// The nearest directory, `start` or above, that holds `.git`. `start` is canonical.
 pub(crate) fn repository_top(start: &Path) -> Option<PathBuf> {
-    start.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
+    start.ancestors().find(|directory| directory.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
 }
 
 #[cfg(unix)]
-fn is_ours(folder: &Path) -> bool {
+fn is_ours(directory: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
-    folder.metadata().is_ok_and(|metadata| [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid()))
+    directory
+        .metadata()
+        .is_ok_and(|metadata| [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid()))
 }
 
 #[cfg(not(unix))]
-fn is_ours(folder: &Path) -> bool {
-    folder.metadata().is_ok()
+fn is_ours(directory: &Path) -> bool {
+    directory.metadata().is_ok()
 }

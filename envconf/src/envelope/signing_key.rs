@@ -232,8 +232,8 @@ mod tests {
     #[test]
     fn a_file_is_made_once_and_read_only_while_it_is_its_owners() {
         use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("signer");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("signer");
         let key = SigningKey::generate().unwrap();
         key.create(&path).unwrap();
         assert_eq!(key.create(&path).unwrap_err().exit_code(), 11);
@@ -245,7 +245,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::fs::write(&path, [key.expose_text().as_bytes(), b"\n\n"].concat()).unwrap();
         assert_eq!(SigningKey::read(&path).unwrap_err().kind(), Kind::Usage);
-        assert_eq!(SigningKey::read(folder.path()).unwrap_err().kind(), Kind::InsecureKeyFile);
-        assert_eq!(SigningKey::read(&folder.path().join("no")).unwrap_err().exit_code(), 10);
+        assert_eq!(SigningKey::read(directory.path()).unwrap_err().kind(), Kind::InsecureKeyFile);
+        assert_eq!(SigningKey::read(&directory.path().join("no")).unwrap_err().exit_code(), 10);
     }
 }

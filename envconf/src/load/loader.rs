@@ -75,7 +75,7 @@ impl<T: EncryptedConfig> Loader<T> {
         }
     }
 
-    /// The folder that has the pair; otherwise `ENVCONF_DIR`, the attribute `dir`, or `config`.
+    /// The directory that has the pair; otherwise `ENVCONF_DIR`, the attribute `dir`, or `config`.
     #[must_use]
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
@@ -289,7 +289,7 @@ impl<T: EncryptedConfig> Loader<T> {
 
     /// The deadline: method, then variable, then attribute.
     fn services(&self, meta: &Meta, pair: &Pair) -> Result<KeyServices, Error> {
-        let mut services = KeyServices::from_variables(&self.variables, Some(pair.folder().to_owned()))?;
+        let mut services = KeyServices::from_variables(&self.variables, Some(pair.directory().to_owned()))?;
         for key in &self.local_keys {
             let key = key.as_ref().map_err(|error| {
                 Error::new(error.kind(), format!("Loader::local_key: {}", error.message()))

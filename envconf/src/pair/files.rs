@@ -57,8 +57,8 @@ impl Pair {
         &self.key
     }
 
-    /// The folder that the pair lies in.
-    pub fn folder(&self) -> &Path {
+    /// The directory that the pair lies in.
+    pub fn directory(&self) -> &Path {
         match self.enc.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
@@ -93,13 +93,14 @@ impl Pair {
         let is_link =
             |file: &&PathBuf| file.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink());
         let Some(link) = [&self.enc, &self.key].into_iter().find(is_link) else { return Ok(()) };
-        Err(Error::not_replaced(link, "it is a link")
-            .advise("name the pair in the folder where its files lie, or put the files in the links' place"))
+        Err(Error::not_replaced(link, "it is a link").advise(
+            "name the pair in the directory where its files lie, or put the files in the links' place",
+        ))
     }
 
     /// Removes what a sealer that was killed had written beside the two files. Only while no other is at work.
     pub(crate) fn sweep(&self) {
-        let Ok(entries) = std::fs::read_dir(self.folder()) else { return };
+        let Ok(entries) = std::fs::read_dir(self.directory()) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
             if [&self.enc, &self.key].into_iter().any(|file| is_temporary(&name.to_string_lossy(), file)) {
@@ -147,7 +148,7 @@ impl Pair {
             };
             return Err(error);
         }
-        if (is_first_lasting, enc.sync_folder()) == (Lasting::Yes, Lasting::Yes) {
+        if (is_first_lasting, enc.sync_directory()) == (Lasting::Yes, Lasting::Yes) {
             trim(last);
         }
         Ok(())
@@ -245,7 +246,7 @@ fn is_temporary(name: &str, path: &Path) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lasting {
     Yes,
-    /// The folder could not be synchronised.
+    /// The directory could not be synchronised.
     Unknown,
 }
 
@@ -272,7 +273,7 @@ impl<'a> Staged<'a> {
     /// Puts it in its place, and makes that last where the system can. Not an error after the file was replaced.
     fn replace(self) -> Result<Lasting, Error> {
         self.rename()?;
-        Ok(self.sync_folder())
+        Ok(self.sync_directory())
     }
 
     /// Puts it in its place, as a whole or not at all.
@@ -280,8 +281,8 @@ impl<'a> Staged<'a> {
         std::fs::rename(&self.temporary, self.path).map_err(|error| Error::write(self.path, error))
     }
 
-    fn sync_folder(&self) -> Lasting {
-        match sync_folder(self.path) {
+    fn sync_directory(&self) -> Lasting {
+        match sync_directory(self.path) {
             Ok(()) => Lasting::Yes,
             Err(_) => Lasting::Unknown,
         }
@@ -296,7 +297,7 @@ impl Drop for Staged<'_> {
 }
 
 #[cfg(unix)]
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+fn sync_directory(path: &Path) -> std::io::Result<()> {
     #[cfg(test)]
     if tests::NO_SYNC.get() {
         return Err(std::io::ErrorKind::Other.into());
@@ -306,7 +307,7 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> std::io::Result<()> {
+fn sync_directory(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
@@ -343,15 +344,15 @@ mod tests {
     use super::*;
 
     thread_local! {
-        /// Stands for a folder that cannot be synchronised, in this thread.
+        /// Stands for a directory that cannot be synchronised, in this thread.
         pub(super) static NO_SYNC: Cell<bool> = const { Cell::new(false) };
     }
 
     #[cfg(unix)]
     #[test]
     fn a_file_that_was_replaced_is_no_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let pair = Pair::new(folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        let pair = Pair::new(directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         let content = || (std::fs::read(pair.enc()).unwrap(), std::fs::read(pair.key()).unwrap());
         NO_SYNC.set(true);
         pair.replace_both(None, b"1", b"1").unwrap();
@@ -365,7 +366,7 @@ mod tests {
         NO_SYNC.set(false);
         pair.replace_both(Some(b"3 and 4"), b"4", b"4").unwrap();
         assert_eq!(content(), (b"4".to_vec(), b"4".to_vec()));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
     }
 
     #[test]
@@ -412,44 +413,44 @@ mod tests {
         assert!(Pair::of("c/app.toml").is_err());
     }
 
-    /// The name, content and number of everything in a folder.
-    fn files(folder: &Path) -> Vec<(String, Option<Vec<u8>>)> {
-        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    /// The name, content and number of everything in a directory.
+    fn files(directory: &Path) -> Vec<(String, Option<Vec<u8>>)> {
+        let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<_> =
             entries.map(|path| (path.display().to_string(), std::fs::read(&path).ok())).collect();
         files.sort();
         files
     }
 
-    /// Whichever of its steps fails, a replacement leaves the folder as it was.
+    /// Whichever of its steps fails, a replacement leaves the directory as it was.
     #[test]
-    fn a_failed_replacement_leaves_the_folder_as_it_was() {
+    fn a_failed_replacement_leaves_the_directory_as_it_was() {
         let (name, environment) = ("app".parse().unwrap(), "default".parse().unwrap());
         for in_the_way in ["app.conf.key", "app.conf.enc"] {
-            let folder = tempfile::tempdir().unwrap();
-            let pair = Pair::new(folder.path(), &name, &environment);
+            let directory = tempfile::tempdir().unwrap();
+            let pair = Pair::new(directory.path(), &name, &environment);
             for file in [pair.enc(), pair.key()] {
                 std::fs::write(file, "old").unwrap();
             }
-            // A folder that is not empty cannot be replaced by a file.
-            std::fs::remove_file(folder.path().join(in_the_way)).unwrap();
-            std::fs::create_dir_all(folder.path().join(in_the_way).join("in the way")).unwrap();
-            let before = files(folder.path());
+            // A directory that is not empty cannot be replaced by a file.
+            std::fs::remove_file(directory.path().join(in_the_way)).unwrap();
+            std::fs::create_dir_all(directory.path().join(in_the_way).join("in the way")).unwrap();
+            let before = files(directory.path());
             let error = pair.replace_both(Some(b"both"), b"new", b"new").unwrap_err();
             assert_eq!(error.kind(), Kind::Io);
-            assert_eq!(files(folder.path()), before, "{in_the_way}");
+            assert_eq!(files(directory.path()), before, "{in_the_way}");
             if in_the_way == "app.conf.enc" {
                 assert_eq!(pair.replace_enc(b"new", None).unwrap_err().exit_code(), 11);
-                assert_eq!(files(folder.path()), before);
+                assert_eq!(files(directory.path()), before);
             }
         }
     }
 
     #[test]
-    fn a_folder_that_is_gone_is_an_error_of_writing() {
-        let folder = tempfile::tempdir().unwrap();
+    fn a_directory_that_is_gone_is_an_error_of_writing() {
+        let directory = tempfile::tempdir().unwrap();
         let pair =
-            Pair::new(folder.path().join("gone"), &"app".parse().unwrap(), &"default".parse().unwrap());
+            Pair::new(directory.path().join("gone"), &"app".parse().unwrap(), &"default".parse().unwrap());
         assert_eq!(pair.replace_both(None, b"new", b"new").unwrap_err().exit_code(), 11);
     }
 
@@ -457,8 +458,8 @@ mod tests {
     #[test]
     fn a_pipe_holds_up_nobody() {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
-        let folder = tempfile::tempdir().unwrap();
-        let pair = Pair::new(folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        let pair = Pair::new(directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         mknodat(CWD, pair.enc(), FileType::Fifo, Mode::RUSR, 0).unwrap();
         let error = pair.read_enc().unwrap_err();
         assert_eq!((error.kind(), error.exit_code()), (Kind::Io, 10));
@@ -468,12 +469,12 @@ mod tests {
     #[test]
     fn a_replaced_file_keeps_its_mode() {
         use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let pair = Pair::new(folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        let pair = Pair::new(directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         std::fs::write(pair.enc(), "old").unwrap();
         std::fs::set_permissions(pair.enc(), std::fs::Permissions::from_mode(0o640)).unwrap();
         pair.replace_enc(b"new", None).unwrap();
         assert_eq!(std::fs::metadata(pair.enc()).unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!(files(folder.path()).len(), 1);
+        assert_eq!(files(directory.path()).len(), 1);
     }
 }

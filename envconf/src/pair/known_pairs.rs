@@ -173,7 +173,7 @@ impl KeyStore {
 
     /// The record's path, and the canonical path of the `.enc`; `None` where the pair's directory does not exist.
     fn record_of(&self, pair: &Pair, name: &Name, environment: &Name) -> Option<(PathBuf, PathBuf)> {
-        let enc = pair.folder().canonicalize().ok()?.join(pair.enc().file_name()?);
+        let enc = pair.directory().canonicalize().ok()?.join(pair.enc().file_name()?);
         let mut digest = Sha256::new();
         for part in
             [enc.as_os_str().as_encoded_bytes(), name.as_str().as_bytes(), environment.as_str().as_bytes()]
@@ -218,10 +218,10 @@ mod tests {
 
     #[test]
     fn the_highest_generation_is_kept_with_its_recipients() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = KeyStore::at(folder.path().join("home"));
+        let directory = tempfile::tempdir().unwrap();
+        let store = KeyStore::at(directory.path().join("home"));
         let (name, environment): (Name, Name) = ("app".parse().unwrap(), "default".parse().unwrap());
-        let pair = Pair::new(folder.path(), &name, &environment);
+        let pair = Pair::new(directory.path(), &name, &environment);
         let [a, b] = [(); 2].map(|()| LocalKey::generate().unwrap());
         let services = KeyServices::none().local_key(a.clone()).local_key(b.clone());
         let known = || store.known_pair(&pair, &name, &environment).unwrap();

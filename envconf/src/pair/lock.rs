@@ -1,4 +1,4 @@
-//! One sealer at a time in a folder: an advisory lock on the folder itself, which leaves no file behind and ends with
+//! One sealer at a time in a directory: an advisory lock on the directory itself, which leaves no file behind and ends with
 //! the process, however that ends.
 
 use std::fs::{File, TryLockError};
@@ -14,41 +14,41 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Held while a pair is read, made anew and replaced.
 pub(crate) struct Lock {
     /// `None` where nothing can be written either, and on systems that lock no directories.
-    _folder: Option<File>,
+    _directory: Option<File>,
 }
 
 impl Lock {
-    /// Waits until no other sealer is at work in the pair's folder, then removes what a killed one left of this pair.
+    /// Waits until no other sealer is at work in the pair's directory, then removes what a killed one left of this pair.
     ///
     /// Two sealers without a lock can leave the `.enc` of one and the `.key` of the other, which nobody can open. So a
     /// file system without locks is an error.
     ///
     /// # Errors
-    /// [`Kind::Io`] when another sealer does not end, and where the folder cannot be locked.
+    /// [`Kind::Io`] when another sealer does not end, and where the directory cannot be locked.
     pub(crate) fn of(pair: &Pair) -> Result<Self, Error> {
         Self::within(pair, PATIENCE)
     }
 
     fn within(pair: &Pair, patience: Duration) -> Result<Self, Error> {
-        let folder = match File::open(pair.folder()) {
-            Ok(folder) => folder,
+        let directory = match File::open(pair.directory()) {
+            Ok(directory) => directory,
             // Whatever is written into it fails too.
-            Err(error) if is_missing(&error) => return Ok(Self { _folder: None }),
+            Err(error) if is_missing(&error) => return Ok(Self { _directory: None }),
             Err(error) if cfg!(unix) => return Err(not_locked(pair, error)),
-            Err(_) => return Ok(Self { _folder: None }),
+            Err(_) => return Ok(Self { _directory: None }),
         };
         let started = Instant::now();
         loop {
-            match try_lock(&folder) {
+            match try_lock(&directory) {
                 Ok(()) => {
                     pair.sweep();
-                    return Ok(Self { _folder: Some(folder) });
+                    return Ok(Self { _directory: Some(directory) });
                 }
                 Err(TryLockError::WouldBlock) if started.elapsed() < patience => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
                     let busy = std::io::ErrorKind::ResourceBusy.into();
-                    return Err(Error::write(pair.folder(), busy).advise(
-                        "another sealer is at work in this folder and does not end; nothing was written",
+                    return Err(Error::write(pair.directory(), busy).advise(
+                        "another sealer is at work in this directory and does not end; nothing was written",
                     ));
                 }
                 Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -63,22 +63,22 @@ fn is_missing(error: &std::io::Error) -> bool {
 }
 
 fn not_locked(pair: &Pair, error: std::io::Error) -> Error {
-    Error::write(pair.folder(), error).advise(
+    Error::write(pair.directory(), error).advise(
         "envconf cannot lock this directory, so two sealers could mix their files; nothing was written. Some network file systems have no locks: seal in a directory on a local disk, then copy the .enc and the .key together",
     )
 }
 
 #[cfg(not(test))]
-fn try_lock(folder: &File) -> Result<(), TryLockError> {
-    folder.try_lock()
+fn try_lock(directory: &File) -> Result<(), TryLockError> {
+    directory.try_lock()
 }
 
 /// Fails in threads that stand for a file system without locks.
 #[cfg(test)]
-fn try_lock(folder: &File) -> Result<(), TryLockError> {
+fn try_lock(directory: &File) -> Result<(), TryLockError> {
     match tests::NO_LOCKS.get() {
         Some(kind) => Err(TryLockError::Error(kind.into())),
-        None => folder.try_lock(),
+        None => directory.try_lock(),
     }
 }
 
@@ -108,9 +108,9 @@ mod tests {
     #[test]
     fn sealers_on_a_file_system_without_locks_write_nothing() {
         for kind in [ErrorKind::Unsupported, ErrorKind::PermissionDenied, ErrorKind::Other] {
-            let folder = tempfile::tempdir().unwrap();
+            let directory = tempfile::tempdir().unwrap();
             let (name, environment) = ("app".parse().unwrap(), "default".parse().unwrap());
-            let pair = Pair::new(folder.path(), &name, &environment);
+            let pair = Pair::new(directory.path(), &name, &environment);
             let key = LocalKey::generate().unwrap();
             let services = KeyServices::none().local_key(key.clone());
             let seal = Seal::new(name.clone(), environment.clone(), ContentType::Toml)
@@ -148,16 +148,16 @@ mod tests {
             });
             assert_eq!((pair.read_enc().unwrap(), pair.read_key().unwrap()), before);
             assert_eq!(open(&pair, &policy, &services).unwrap().content(), b"a = 0\n");
-            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
         }
     }
 
     #[test]
-    fn a_folder_that_is_missing_is_left_to_whoever_writes() {
-        let folder = tempfile::tempdir().unwrap();
+    fn a_directory_that_is_missing_is_left_to_whoever_writes() {
+        let directory = tempfile::tempdir().unwrap();
         let pair =
-            Pair::new(folder.path().join("gone"), &"app".parse().unwrap(), &"default".parse().unwrap());
-        // Without a folder there is nothing to lock, and whoever writes meets that.
+            Pair::new(directory.path().join("gone"), &"app".parse().unwrap(), &"default".parse().unwrap());
+        // Without a directory there is nothing to lock, and whoever writes meets that.
         NO_LOCKS.set(Some(ErrorKind::Unsupported));
         Lock::of(&pair).unwrap();
     }
@@ -165,8 +165,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_second_sealer_waits_and_gives_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let pair = Pair::new(folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        let pair = Pair::new(directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         let first = Lock::of(&pair).unwrap();
         let error = Lock::within(&pair, Duration::from_millis(50)).map(drop).unwrap_err();
         assert_eq!(error.exit_code(), 11);
@@ -177,8 +177,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn what_a_killed_sealer_left_of_this_pair_goes() {
-        let folder = tempfile::tempdir().unwrap();
-        let pair = Pair::new(folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        let pair = Pair::new(directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         let left = [".app.conf.enc.0123456789abcdef.tmp", ".app.conf.key.fedcba9876543210.tmp"];
         let others = [
             ".app.conf.enc.tmp",
@@ -186,10 +186,10 @@ mod tests {
             ".app.conf.enc.0123456789abcdeg.tmp",
         ];
         for name in left.iter().chain(&others) {
-            std::fs::write(folder.path().join(name), "x").unwrap();
+            std::fs::write(directory.path().join(name), "x").unwrap();
         }
         drop(Lock::of(&pair).unwrap());
-        assert!(left.iter().all(|name| !folder.path().join(name).exists()));
-        assert!(others.iter().all(|name| folder.path().join(name).exists()));
+        assert!(left.iter().all(|name| !directory.path().join(name).exists()));
+        assert!(others.iter().all(|name| directory.path().join(name).exists()));
     }
 }

@@ -381,10 +381,10 @@ mod tests {
     #[test]
     fn a_reader_between_two_writes_of_a_sealer_reads_again() {
         for depth in [Depth::Structure, Depth::Unwrap, Depth::Full] {
-            let folder = tempfile::tempdir().unwrap();
+            let directory = tempfile::tempdir().unwrap();
             let (name, environment) =
                 ("app".parse::<crate::Name>().unwrap(), "default".parse::<crate::Name>().unwrap());
-            let pair = Pair::new(folder.path(), &name, &environment);
+            let pair = Pair::new(directory.path(), &name, &environment);
             let key = LocalKey::generate().unwrap();
             let services = KeyServices::none().local_key(key.clone());
             let seal = Seal::new(name.clone(), environment.clone(), ContentType::Raw)
@@ -396,8 +396,8 @@ mod tests {
             std::thread::scope(|scope| {
                 scope.spawn(|| {
                     std::thread::sleep(READ_AGAIN.1 / 2);
-                    std::fs::write(folder.path().join("enc"), enc).unwrap();
-                    std::fs::rename(folder.path().join("enc"), pair.enc()).unwrap();
+                    std::fs::write(directory.path().join("enc"), enc).unwrap();
+                    std::fs::rename(directory.path().join("enc"), pair.enc()).unwrap();
                 });
                 verify(&pair, &Policy::new(name, environment), &services, depth).unwrap();
             });

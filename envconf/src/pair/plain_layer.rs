@@ -117,45 +117,45 @@ fn no_text(file: Arc<Path>, bytes: &[u8], valid: usize) -> Error {
 mod tests {
     use super::*;
 
-    fn read(folder: &Path, environment: &str) -> Result<Vec<String>, Error> {
+    fn read(directory: &Path, environment: &str) -> Result<Vec<String>, Error> {
         let (name, environment) = ("app".parse().unwrap(), environment.parse().unwrap());
-        let plain = Plain::beside(&Pair::new(folder, &name, &environment), &name, &environment)?;
+        let plain = Plain::beside(&Pair::new(directory, &name, &environment), &name, &environment)?;
         Ok(plain.into_iter().map(|plain| plain.text).collect())
     }
 
     #[test]
     fn the_environments_own_comes_after_that_for_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |file: &str, text: &[u8]| std::fs::write(folder.path().join(file), text).unwrap();
-        assert!(read(folder.path(), "prod").unwrap().is_empty());
+        let directory = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &[u8]| std::fs::write(directory.path().join(file), text).unwrap();
+        assert!(read(directory.path(), "prod").unwrap().is_empty());
         write("app.prod.defaults.toml", b"prod");
         write("app.default.defaults.toml", b"not read");
-        assert_eq!(read(folder.path(), "prod").unwrap(), ["prod"]);
+        assert_eq!(read(directory.path(), "prod").unwrap(), ["prod"]);
         write("app.defaults.toml", b"all");
-        assert_eq!(read(folder.path(), "prod").unwrap(), ["all", "prod"]);
-        assert_eq!(read(folder.path(), "default").unwrap(), ["all"]);
+        assert_eq!(read(directory.path(), "prod").unwrap(), ["all", "prod"]);
+        assert_eq!(read(directory.path(), "default").unwrap(), ["all"]);
     }
 
     #[test]
     fn what_is_no_text_is_told_by_its_place_and_what_is_too_large_is_not_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("app.defaults.toml");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("app.defaults.toml");
         std::fs::write(&file, b"a = 1\nb = '\xff'\n").unwrap();
-        let error = read(folder.path(), "default").unwrap_err();
+        let error = read(directory.path(), "default").unwrap_err();
         assert!(error.to_string().ends_with("app.defaults.toml line 2, column 6"), "{error}");
         std::fs::write(&file, vec![b'\n'; LIMIT as usize + 1]).unwrap();
-        assert_eq!(read(folder.path(), "default").unwrap_err().kind(), Kind::DoesNotFit);
+        assert_eq!(read(directory.path(), "default").unwrap_err().kind(), Kind::DoesNotFit);
         std::fs::write(&file, vec![b'\n'; LIMIT as usize]).unwrap();
-        assert!(read(folder.path(), "default").is_ok());
+        assert!(read(directory.path(), "default").is_ok());
     }
 
     #[cfg(unix)]
     #[test]
     fn one_that_is_there_and_cannot_be_read_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink("nowhere", folder.path().join("app.defaults.toml")).unwrap();
-        assert_eq!(read(folder.path(), "default").unwrap_err().kind(), Kind::Io);
-        std::fs::create_dir(folder.path().join("app.prod.defaults.toml")).unwrap();
-        assert_eq!(read(folder.path(), "prod").unwrap_err().kind(), Kind::Io);
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("nowhere", directory.path().join("app.defaults.toml")).unwrap();
+        assert_eq!(read(directory.path(), "default").unwrap_err().kind(), Kind::Io);
+        std::fs::create_dir(directory.path().join("app.prod.defaults.toml")).unwrap();
+        assert_eq!(read(directory.path(), "prod").unwrap_err().kind(), Kind::Io);
     }
 }

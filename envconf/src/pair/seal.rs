@@ -411,7 +411,7 @@ impl Seal {
         let message =
             format!("it is `{name}` for `{environment}`, not `{}` for `{}`", self.name, self.environment);
         Err(Error::new(Kind::IdentityMismatch, message)
-            .advise("seal into another folder, or move the other pair away"))
+            .advise("seal into another directory, or move the other pair away"))
     }
 
     /// The sealer trusts its own recipients, unless a policy was given.

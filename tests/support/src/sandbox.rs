@@ -1,4 +1,4 @@
-//! A folder of one's own, and commands that see nothing else.
+//! A directory of one's own, and commands that see nothing else.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -8,9 +8,9 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// A temporary folder that is gone when dropped, and a key store beside it.
+/// A temporary directory that is gone when dropped, and a key store beside it.
 pub struct Sandbox {
-    folder: TempDir,
+    directory: TempDir,
     store: TempDir,
 }
 
@@ -19,17 +19,17 @@ impl Sandbox {
     ///
     /// # Panics
     ///
-    /// When the system's folder for temporary files takes none. So do the others here when a file cannot be
+    /// When the system's directory for temporary files takes none. So do the others here when a file cannot be
     /// had.
-    #[expect(clippy::new_without_default, reason = "makes a folder; a default should cost nothing")]
+    #[expect(clippy::new_without_default, reason = "makes a directory; a default should cost nothing")]
     pub fn new() -> Self {
-        let folder = || TempDir::with_prefix("envconf-").expect("a temporary folder");
-        Self { folder: folder(), store: folder() }
+        let directory = || TempDir::with_prefix("envconf-").expect("a temporary directory");
+        Self { directory: directory(), store: directory() }
     }
 
-    /// The folder itself.
+    /// The directory itself.
     pub fn root(&self) -> &Path {
-        self.folder.path()
+        self.directory.path()
     }
 
     /// Where a file of it would be.
@@ -37,11 +37,11 @@ impl Sandbox {
         self.root().join(relative)
     }
 
-    /// Writes a file, with the folders above it, and says where.
+    /// Writes a file, with the directories above it, and says where.
     pub fn write(&self, relative: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(relative);
-        let folder = path.parent().expect("a file is in a folder");
-        fs::create_dir_all(folder).unwrap_or_else(|error| fail(folder, &error));
+        let directory = path.parent().expect("a file is in a directory");
+        fs::create_dir_all(directory).unwrap_or_else(|error| fail(directory, &error));
         fs::write(&path, bytes).unwrap_or_else(|error| fail(&path, &error));
         path
     }
@@ -57,24 +57,24 @@ impl Sandbox {
         path
     }
 
-    /// The key store of its commands, which is outside the folder.
+    /// The key store of its commands, which is outside the directory.
     pub fn store(&self) -> &Path {
         self.store.path()
     }
 
-    /// Puts a local key, given as text, into the key store, enabled for the folder; returns the key's path.
+    /// Puts a local key, given as text, into the key store, enabled for the directory; returns the key's path.
     pub fn own_key(&self, text: &str) -> PathBuf {
         self.own_key_for(text, "")
     }
 
-    /// The same, enabled for a folder below.
+    /// The same, enabled for a directory below.
     #[cfg(unix)]
     pub fn own_key_for(&self, text: &str, relative: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
 
-        let folder = self.path(relative);
-        fs::create_dir_all(&folder).unwrap_or_else(|error| fail(&folder, &error));
-        let folder = folder.canonicalize().unwrap_or_else(|error| fail(&folder, &error));
+        let directory = self.path(relative);
+        fs::create_dir_all(&directory).unwrap_or_else(|error| fail(&directory, &error));
+        let directory = directory.canonicalize().unwrap_or_else(|error| fail(&directory, &error));
         let keys = self.store().join("keys");
         fs::create_dir_all(&keys).unwrap_or_else(|error| fail(&keys, &error));
         let kid = text.split(':').nth(1).unwrap_or_default();
@@ -88,7 +88,7 @@ impl Sandbox {
         let before = fs::read_to_string(&record).unwrap_or_else(|_| "{}".into());
         let before = before.trim().trim_start_matches('{').trim_end_matches('}').trim();
         let between = if before.is_empty() { "" } else { ", " };
-        write(&record, &format!("{{{before}{between}\"{kid}\": [{:?}]}}", folder.display().to_string()));
+        write(&record, &format!("{{{before}{between}\"{kid}\": [{:?}]}}", directory.display().to_string()));
         keys.join(kid)
     }
 
@@ -100,7 +100,7 @@ impl Sandbox {
         }
     }
 
-    /// Every file of the key store, as [`Sandbox::snapshot`] shows those of the folder.
+    /// Every file of the key store, as [`Sandbox::snapshot`] shows those of the directory.
     pub fn store_snapshot(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         collect(self.store(), "", &mut files);
@@ -113,7 +113,7 @@ impl Sandbox {
         fs::read(&path).unwrap_or_else(|error| fail(&path, &error))
     }
 
-    /// Whether there is such a file or folder.
+    /// Whether there is such a file or directory.
     pub fn exists(&self, relative: &str) -> bool {
         self.path(relative).exists()
     }
@@ -137,9 +137,9 @@ impl Sandbox {
     }
 }
 
-fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) {
-    for entry in fs::read_dir(folder).unwrap_or_else(|error| fail(folder, &error)) {
-        let entry = entry.unwrap_or_else(|error| fail(folder, &error));
+fn collect(directory: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(directory).unwrap_or_else(|error| fail(directory, &error)) {
+        let entry = entry.unwrap_or_else(|error| fail(directory, &error));
         let path = entry.path();
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         let kind = entry.file_type().unwrap_or_else(|error| fail(&path, &error));

@@ -15,7 +15,7 @@ enum Store {
     Memory,
     #[serde(rename_all = "kebab-case")]
     Disk {
-        #[serde(rename = "folder")]
+        #[serde(rename = "directory")]
         path: String,
     },
 }
@@ -36,7 +36,7 @@ enum Both {
     #[envconf(rename = "none")]
     Memory,
     Disk {
-        #[serde(alias = "folder")]
+        #[serde(alias = "directory")]
         path: String,
     },
 }

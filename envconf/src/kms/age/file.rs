@@ -198,9 +198,9 @@ mod tests {
     /// The test vectors of the age project (C2SP/CCTV, package `cctv-age` 0.2.0), as far as they are not about armour.
     #[test]
     fn the_vectors_of_age_are_opened_or_refused() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/age");
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/age");
         let (mut opened, mut refused) = (0, 0);
-        for entry in std::fs::read_dir(folder).unwrap() {
+        for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             if name == "README.md" {

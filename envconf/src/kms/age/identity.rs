@@ -261,8 +261,8 @@ mod tests {
     #[test]
     fn a_file_is_read_only_while_it_is_its_owners() {
         use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.txt");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.txt");
         let identity = AgeIdentity::generate().unwrap();
         identity.create(&path).unwrap();
         assert_eq!(identity.create(&path).unwrap_err().exit_code(), 11);
@@ -278,7 +278,10 @@ mod tests {
         }
         std::fs::write(&path, vec![b'#'; FILE + 1]).unwrap();
         assert_eq!(AgeIdentity::read_file(&path).unwrap_err().kind(), Kind::BadLocalKey);
-        assert_eq!(AgeIdentity::read_file(folder.path()).unwrap_err().kind(), Kind::InsecureKeyFile);
-        assert_eq!(AgeIdentity::read_file(&folder.path().join("no")).unwrap_err().kind(), Kind::BadLocalKey);
+        assert_eq!(AgeIdentity::read_file(directory.path()).unwrap_err().kind(), Kind::InsecureKeyFile);
+        assert_eq!(
+            AgeIdentity::read_file(&directory.path().join("no")).unwrap_err().kind(),
+            Kind::BadLocalKey
+        );
     }
 }

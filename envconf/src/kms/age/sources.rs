@@ -197,8 +197,8 @@ mod tests {
         let text = format!("# mine\n{}\n{}\n", *one.expose_text(), *two.expose_text());
         let given = identities(&[("ENVCONF_AGE_KEY", &text)]).unwrap();
         assert_eq!(given.recipients().unwrap(), [one.key_ref().clone(), two.key_ref().clone()]);
-        let folder = tempfile::tempdir().unwrap();
-        let (first, second) = (folder.path().join("a"), folder.path().join("b"));
+        let directory = tempfile::tempdir().unwrap();
+        let (first, second) = (directory.path().join("a"), directory.path().join("b"));
         one.create(&first).unwrap();
         two.create(&second).unwrap();
         let list = std::env::join_paths([&first, &second]).unwrap().into_string().unwrap();

@@ -47,23 +47,23 @@ mod tests {
 
     #[test]
     fn identities_and_local_keys_do_not_get_mixed_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = KeyStore::at(folder.path().join("home"));
+        let directory = tempfile::tempdir().unwrap();
+        let store = KeyStore::at(directory.path().join("home"));
         let (identity, local) = (AgeIdentity::generate().unwrap(), LocalKey::generate().unwrap());
-        assert!(store.enable(identity.key_ref(), folder.path()).is_err(), "it is not there yet");
+        assert!(store.enable(identity.key_ref(), directory.path()).is_err(), "it is not there yet");
         store.add(&local).unwrap();
         let path = store.add_age(&identity).unwrap();
         assert_eq!(store.add_age(&identity).unwrap(), path);
         for key in [local.key_ref(), identity.key_ref()] {
-            store.enable(key, folder.path()).unwrap();
+            store.enable(key, directory.path()).unwrap();
         }
-        assert_eq!(store.enabled_for(folder.path()).unwrap(), [local.key_ref().clone()]);
-        assert_eq!(store.age_enabled_for(folder.path()).unwrap(), [identity.key_ref().clone()]);
+        assert_eq!(store.enabled_for(directory.path()).unwrap(), [local.key_ref().clone()]);
+        assert_eq!(store.age_enabled_for(directory.path()).unwrap(), [identity.key_ref().clone()]);
         assert_eq!(store.keys().unwrap().len(), 2);
         assert_eq!(store.read_age(identity.key_ref()).unwrap().key_ref(), identity.key_ref());
         assert_eq!(store.read(identity.key_ref()).unwrap_err().kind(), Kind::BadLocalKey);
-        assert!(store.disable(identity.key_ref(), folder.path()).unwrap());
-        assert!(store.age_enabled_for(folder.path()).unwrap().is_empty());
+        assert!(store.disable(identity.key_ref(), directory.path()).unwrap());
+        assert!(store.age_enabled_for(directory.path()).unwrap().is_empty());
         std::fs::remove_file(&path).unwrap();
         AgeIdentity::generate().unwrap().create(&path).unwrap();
         assert_eq!(store.read_age(identity.key_ref()).unwrap_err().kind(), Kind::BadLocalKey);

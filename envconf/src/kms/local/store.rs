@@ -452,25 +452,25 @@ mod tests {
     use super::*;
 
     struct Fixture {
-        folder: tempfile::TempDir,
+        directory: tempfile::TempDir,
         store: KeyStore,
         key: LocalKey,
     }
 
     fn fixture() -> Fixture {
-        let folder = tempfile::tempdir().unwrap();
-        let store = KeyStore::at(folder.path().join("home/envconf"));
+        let directory = tempfile::tempdir().unwrap();
+        let store = KeyStore::at(directory.path().join("home/envconf"));
         for below in ["a/config", "a/b/config", "ab", "other"] {
-            std::fs::create_dir_all(folder.path().join(below)).unwrap();
+            std::fs::create_dir_all(directory.path().join(below)).unwrap();
         }
         let key = LocalKey::generate().unwrap();
         store.add(&key).unwrap();
-        Fixture { folder, store, key }
+        Fixture { directory, store, key }
     }
 
     impl Fixture {
         fn path(&self, below: &str) -> PathBuf {
-            self.folder.path().join(below)
+            self.directory.path().join(below)
         }
 
         fn enabled_for(&self, below: &str) -> Vec<KeyRef> {

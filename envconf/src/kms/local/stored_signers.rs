@@ -125,9 +125,9 @@ mod tests {
 
     #[test]
     fn a_signer_serves_at_and_below_its_directories_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = KeyStore::at(folder.path().join("home"));
-        let (here, other) = (folder.path().join("here/config"), folder.path().join("other"));
+        let directory = tempfile::tempdir().unwrap();
+        let store = KeyStore::at(directory.path().join("home"));
+        let (here, other) = (directory.path().join("here/config"), directory.path().join("other"));
         std::fs::create_dir_all(&here).unwrap();
         std::fs::create_dir_all(&other).unwrap();
         let key = SigningKey::generate().unwrap();
@@ -135,13 +135,13 @@ mod tests {
         assert!(store.read_signer(id).is_err() && store.enable_signer(id, &here).is_err());
         let path = store.add_signer(&key).unwrap();
         assert_eq!(store.add_signer(&key).unwrap(), path);
-        store.enable_signer(id, &folder.path().join("here")).unwrap();
+        store.enable_signer(id, &directory.path().join("here")).unwrap();
         assert_eq!(store.signers_enabled_for(&here).unwrap(), [id]);
         assert!(store.signers_enabled_for(&other).unwrap().is_empty());
         assert!(store.enabled_for(&here).unwrap().is_empty() && store.keys().unwrap().is_empty());
         assert_eq!(store.read_signer(id).unwrap().public(), key.public());
         assert_eq!(store.signers().unwrap()[0].directories().len(), 1);
-        assert!(store.disable_signer(id, &folder.path().join("here")).unwrap());
+        assert!(store.disable_signer(id, &directory.path().join("here")).unwrap());
         assert!(store.signers_enabled_for(&here).unwrap().is_empty());
         std::fs::remove_file(&path).unwrap();
         SigningKey::generate().unwrap().create(&path).unwrap();

@@ -1,4 +1,4 @@
-//! The operating system's notices that something in a folder changed.
+//! The operating system's notices that something in a directory changed.
 //!
 //! They only make the watch look: what counts is what it then reads. A notice for too much is a look for nothing, and
 //! one too few is made good by the next look that needs none.
@@ -16,7 +16,7 @@ use super::watched_directories::WatchedDirectories;
 
 pub(super) struct Notices {
     watcher: RecommendedWatcher,
-    folders: BTreeMap<PathBuf, FolderId>,
+    directories: BTreeMap<PathBuf, DirectoryId>,
     names: Arc<Mutex<BTreeSet<OsString>>>,
 }
 
@@ -33,30 +33,34 @@ impl Notices {
             }
         };
         let watcher = notify::recommended_watcher(ring).ok()?;
-        Some(Self { watcher, folders: BTreeMap::new(), names })
+        Some(Self { watcher, directories: BTreeMap::new(), names })
     }
 
     /// Has notice given of all that leads to `files`; whether there is nothing of it without notice.
     pub(super) fn follow<'a>(&mut self, files: impl Iterator<Item = &'a Path>) -> bool {
         let watched = WatchedDirectories::to(files);
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = watched.names();
-        let wanted: BTreeMap<&Path, FolderId> =
-            watched.folders().map(|folder| (folder, folder_id(folder))).collect();
-        let gone = |(folder, id): (&PathBuf, &FolderId)| wanted.get(folder.as_path()) != Some(id);
-        let gone: Vec<PathBuf> =
-            self.folders.iter().filter(|entry| gone(*entry)).map(|(folder, _)| folder.clone()).collect();
-        for folder in gone {
-            self.folders.remove(&folder);
-            // A folder that was deleted is not watched any more.
-            let _ = self.watcher.unwatch(&folder);
+        let wanted: BTreeMap<&Path, DirectoryId> =
+            watched.directories().map(|directory| (directory, directory_id(directory))).collect();
+        let gone = |(directory, id): (&PathBuf, &DirectoryId)| wanted.get(directory.as_path()) != Some(id);
+        let gone: Vec<PathBuf> = self
+            .directories
+            .iter()
+            .filter(|entry| gone(*entry))
+            .map(|(directory, _)| directory.clone())
+            .collect();
+        for directory in gone {
+            self.directories.remove(&directory);
+            // A directory that was deleted is not watched any more.
+            let _ = self.watcher.unwatch(&directory);
         }
         let mut all = true;
-        for (folder, id) in wanted {
-            if self.folders.contains_key(folder) {
+        for (directory, id) in wanted {
+            if self.directories.contains_key(directory) {
                 continue;
             }
-            match self.watcher.watch(folder, RecursiveMode::NonRecursive) {
-                Ok(()) => drop(self.folders.insert(folder.to_owned(), id)),
+            match self.watcher.watch(directory, RecursiveMode::NonRecursive) {
+                Ok(()) => drop(self.directories.insert(directory.to_owned(), id)),
                 Err(_) => all = false,
             }
         }
@@ -75,22 +79,22 @@ fn concerns(event: &Event, names: &BTreeSet<OsString>) -> bool {
     changes && (event.need_rescan() || event.paths.is_empty() || event.paths.iter().any(named))
 }
 
-/// Tells a folder from another one that has taken its name.
+/// Tells a directory from another one that has taken its name.
 #[cfg(unix)]
-type FolderId = Option<(u64, u64)>;
+type DirectoryId = Option<(u64, u64)>;
 
 #[cfg(unix)]
-fn folder_id(folder: &Path) -> FolderId {
+fn directory_id(directory: &Path) -> DirectoryId {
     use std::os::unix::fs::MetadataExt as _;
-    folder.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    directory.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 #[cfg(not(unix))]
-type FolderId = bool;
+type DirectoryId = bool;
 
 #[cfg(not(unix))]
-fn folder_id(folder: &Path) -> FolderId {
-    folder.exists()
+fn directory_id(directory: &Path) -> DirectoryId {
+    directory.exists()
 }
 
 #[cfg(test)]

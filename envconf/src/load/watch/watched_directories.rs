@@ -1,7 +1,7 @@
-//! What leads to a file: the folders in which a change can change what is read by its path.
+//! What leads to a file: the directories in which a change can change what is read by its path.
 //!
-//! Kubernetes swaps a link beside the link that one opens (`..data`), deployments one above the folder (`current`);
-//! others replace the folder whole.
+//! Kubernetes swaps a link beside the link that one opens (`..data`), deployments one above the directory (`current`);
+//! others replace the directory whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -11,10 +11,10 @@ use std::path::{Component, Path, PathBuf};
 /// As many links as Linux follows.
 const MAX_LINKS: usize = 40;
 
-/// Folders, and the names in them that matter.
+/// Directories, and the names in them that matter.
 #[derive(Debug, Default)]
 pub(super) struct WatchedDirectories {
-    folders: BTreeMap<PathBuf, BTreeSet<OsString>>,
+    directories: BTreeMap<PathBuf, BTreeSet<OsString>>,
 }
 
 impl WatchedDirectories {
@@ -24,15 +24,15 @@ impl WatchedDirectories {
         watched
     }
 
-    pub(super) fn folders(&self) -> impl Iterator<Item = &Path> {
-        self.folders.keys().map(PathBuf::as_path)
+    pub(super) fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.directories.keys().map(PathBuf::as_path)
     }
 
     pub(super) fn names(&self) -> BTreeSet<OsString> {
-        self.folders.values().flatten().cloned().collect()
+        self.directories.values().flatten().cloned().collect()
     }
 
-    /// The folders of all links on the way, then the folder of the file and the one above.
+    /// The directories of all links on the way, then the directory of the file and the one above.
     fn follow(&mut self, path: &Path, links: usize) {
         let mut way: Vec<(PathBuf, &OsStr)> = Vec::new();
         let mut at = PathBuf::new();
@@ -54,12 +54,12 @@ impl WatchedDirectories {
             }
             at = next;
         }
-        way.into_iter().rev().take(2).for_each(|(folder, name)| self.add(folder, name));
+        way.into_iter().rev().take(2).for_each(|(directory, name)| self.add(directory, name));
     }
 
-    fn add(&mut self, folder: PathBuf, name: &OsStr) {
-        let folder = if folder == Path::new("") { PathBuf::from(".") } else { folder };
-        self.folders.entry(folder).or_default().insert(name.to_owned());
+    fn add(&mut self, directory: PathBuf, name: &OsStr) {
+        let directory = if directory == Path::new("") { PathBuf::from(".") } else { directory };
+        self.directories.entry(directory).or_default().insert(name.to_owned());
     }
 }
 
@@ -69,21 +69,23 @@ mod tests {
 
     use super::*;
 
-    /// Folder and name of each step, below the root.
+    /// Directory and name of each step, below the root.
     fn watched(root: &Path, file: &str) -> Vec<String> {
         let watched = WatchedDirectories::to([root.join(file).as_path()].into_iter());
-        let steps =
-            watched.folders.iter().flat_map(|(folder, names)| names.iter().map(|name| folder.join(name)));
+        let steps = watched
+            .directories
+            .iter()
+            .flat_map(|(directory, names)| names.iter().map(|name| directory.join(name)));
         let below = steps.filter_map(|step| Some(step.strip_prefix(root).ok()?.display().to_string()));
         below.collect()
     }
 
     #[test]
-    fn a_file_is_reached_through_its_folder() {
+    fn a_file_is_reached_through_its_directory() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(watched(root.path(), "config/app.conf.enc"), ["config", "config/app.conf.enc"]);
         let relative = WatchedDirectories::to([Path::new("app.conf.enc")].into_iter());
-        assert_eq!(relative.folders().collect::<Vec<_>>(), [Path::new(".")]);
+        assert_eq!(relative.directories().collect::<Vec<_>>(), [Path::new(".")]);
     }
 
     #[test]

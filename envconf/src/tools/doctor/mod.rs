@@ -21,7 +21,7 @@ use crate::pair::{Ask, Checked, Pair, Plain, Policy, Trusted, open, wrapping};
 /// Extensions of the plain file that a pair is sealed from (api.md §1).
 const PLAIN: [&str; 6] = ["toml", "json", "yaml", "yml", "env", "conf"];
 
-/// What to diagnose: a folder, or a pair in it.
+/// What to diagnose: a directory, or a pair in it.
 ///
 /// Reads the process's environment variables, as the `envconf` command does.
 ///
@@ -42,7 +42,7 @@ const PLAIN: [&str; 6] = ["toml", "json", "yaml", "yml", "env", "conf"];
 /// ```
 #[derive(Debug)]
 pub struct Diagnose {
-    folder: PathBuf,
+    directory: PathBuf,
     rules: Option<PathBuf>,
     subject: DiagnosisSubject,
     trust: Option<Vec<Trusted>>,
@@ -53,7 +53,7 @@ pub struct Diagnose {
 
 #[derive(Debug)]
 enum DiagnosisSubject {
-    Folder,
+    Directory,
     Pair(Pair, Name, Name),
     Missing(Error),
 }
@@ -77,12 +77,12 @@ impl Diagnosis {
 }
 
 impl Diagnose {
-    /// What can be said of files in `folder`, where rules and a local key are searched from upwards.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
+    /// What can be said of files in `directory`, where rules and a local key are searched from upwards.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
-            folder: folder.into(),
+            directory: directory.into(),
             rules: None,
-            subject: DiagnosisSubject::Folder,
+            subject: DiagnosisSubject::Directory,
             trust: None,
             signers: None,
             services: None,
@@ -105,7 +105,7 @@ impl Diagnose {
         self
     }
 
-    /// The sealer's rules, in place of the `.envconf.toml` in the folder or above.
+    /// The sealer's rules, in place of the `.envconf.toml` in the directory or above.
     #[must_use]
     pub fn rules(mut self, file: impl Into<PathBuf>) -> Self {
         self.rules = Some(file.into());
@@ -190,7 +190,7 @@ impl Diagnose {
     fn look_at_rules(&self, steps: &mut Vec<Step>) -> Option<Vec<Trusted>> {
         let rules = match &self.rules {
             Some(file) => Rules::read(file).map(Some),
-            None => Rules::find(&self.folder),
+            None => Rules::find(&self.directory),
         };
         let found = rules.and_then(|rules| {
             let Some(rules) = rules else {
@@ -226,7 +226,7 @@ impl Diagnose {
 
     fn look_at_pair(&self, settings: &Settings, steps: &mut Vec<Step>) -> Option<Checked> {
         let (step, checked) = match &self.subject {
-            DiagnosisSubject::Folder => (Step::new("pair", State::Skipped, "none was named"), None),
+            DiagnosisSubject::Directory => (Step::new("pair", State::Skipped, "none was named"), None),
             DiagnosisSubject::Missing(why) => (Step::error("pair", why), None),
             DiagnosisSubject::Pair(pair, ..) => match open::read_pair(pair, &settings.policy) {
                 Ok(checked) => {

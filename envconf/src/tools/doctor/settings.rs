@@ -49,7 +49,7 @@ impl Settings {
             None => {
                 let local = KeyServices::check_local_keys(&variables);
                 let services = match local {
-                    Ok(()) => KeyServices::from_variables(&variables, Some(diagnose.folder.clone())),
+                    Ok(()) => KeyServices::from_variables(&variables, Some(diagnose.directory.clone())),
                     // The others are worth a look all the same.
                     Err(_) => KeyServices::without_local_keys(&variables),
                 };

@@ -63,19 +63,19 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
             Diagnose::new(".")
         }
         Some(Ok(Target { pair, name, environment })) => {
-            tracked::warn_of_key_in_project(pair.folder(), output);
+            tracked::warn_of_key_in_project(pair.directory(), output);
             let target = Target { pair: pair.clone(), name: name.clone(), environment: environment.clone() };
             if let Err(error) = target.check_known() {
                 output.warn_of(&error);
             }
-            Diagnose::new(pair.folder()).pair(pair, name, environment)
+            Diagnose::new(pair.directory()).pair(pair, name, environment)
         }
         // Options that contradict each other leave nothing to look at; a pair that is nowhere is one failure of many.
         Some(Err(error)) if error.kind() == Kind::Usage => return Err(error),
         Some(Err(error)) => {
-            let folder = setting("ENVCONF_DIR")?.unwrap_or_else(|| "config".into());
-            let is_there = Path::new(&folder).is_dir();
-            Diagnose::new(if is_there { folder } else { ".".into() }).missing_pair(error)
+            let directory = setting("ENVCONF_DIR")?.unwrap_or_else(|| "config".into());
+            let is_there = Path::new(&directory).is_dir();
+            Diagnose::new(if is_there { directory } else { ".".into() }).missing_pair(error)
         }
     };
     if let Some(file) = &global.config {

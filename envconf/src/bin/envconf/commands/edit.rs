@@ -60,8 +60,8 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let editor = Editor::find(has_terminal)?;
     let change = Change::begin(&args.pair, &args.signing, global, output)?;
     let scratch = Scratch::new(args.allow_disk, output)?;
-    let watch = EditorSignals::begin(scratch.folder())?;
-    let file = scratch.folder().join(format!("{}.{}", change.label(), extension(change.content_type())));
+    let watch = EditorSignals::begin(scratch.directory())?;
+    let file = scratch.directory().join(format!("{}.{}", change.label(), extension(change.content_type())));
     let mut notes = Notes::none();
     let mut before = Zeroizing::new(change.content().to_vec());
     loop {

@@ -137,27 +137,27 @@ enum HandedOver {
         _file: MemoryFile,
     },
     #[cfg(unix)]
-    Folder {
-        _folder: Scratch,
+    Directory {
+        _directory: Scratch,
     },
 }
 
 impl HandedOver {
-    /// Returns the path of a file that lies in no folder.
+    /// Returns the path of a file that lies in no directory.
     fn without_name(content: &[u8]) -> Result<(OsString, Self), Error> {
         let file = MemoryFile::of(content)?;
         Ok((file.hand_over()?, Self::Memory { _file: file }))
     }
 
-    /// Returns the path of a file of this name in a folder in memory.
+    /// Returns the path of a file of this name in a directory in memory.
     #[cfg(unix)]
     fn with_name(name: &str, content: &[u8], output: &Output) -> Result<(OsString, Self), Error> {
-        let folder = Scratch::for_process(output)?;
-        let file = folder.folder().join(name);
+        let directory = Scratch::for_process(output)?;
+        let file = directory.directory().join(name);
         plain_file::write(&file, content, false)?;
         std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o400))
             .map_err(|error| Error::write(&file, error))?;
-        Ok((file.into(), Self::Folder { _folder: folder }))
+        Ok((file.into(), Self::Directory { _directory: directory }))
     }
 
     #[cfg(not(unix))]
@@ -272,7 +272,7 @@ fn find(name: &OsStr) -> Result<PathBuf, Error> {
         };
     }
     let places = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-    // An empty place would be the working folder, where anybody may have put something.
+    // An empty place would be the working directory, where anybody may have put something.
     let places = std::env::split_paths(&places).filter(|place| *place != Path::new(""));
     let found = places.map(|place| place.join(path)).find(|file| is_executable(file));
     found.ok_or_else(|| not_run(path, std::io::ErrorKind::NotFound.into()).advise("it is nowhere along PATH"))

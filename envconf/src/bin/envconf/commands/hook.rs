@@ -49,7 +49,7 @@ const DRIVER_ATTRIBUTES: &[&str] = &["*.conf.enc diff=envconf", "*.conf.key diff
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let repository = Repository::find(Path::new("."))?;
     let repository = repository.ok_or_else(|| {
-        Error::new(Kind::Usage, "this folder is in no git repository")
+        Error::new(Kind::Usage, "this directory is in no git repository")
             .advise("make one with `git init` first")
     })?;
     match args.verb {
@@ -178,7 +178,7 @@ fn report(what: &str, done: &[String], kept: &[String], output: &Output) -> Resu
 fn program() -> String {
     let name = format!("envconf{}", std::env::consts::EXE_SUFFIX);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_found = std::env::split_paths(&path).any(|folder| folder.join(&name).is_file());
+    let is_found = std::env::split_paths(&path).any(|directory| directory.join(&name).is_file());
     let own: Option<PathBuf> = std::env::current_exe().ok().filter(|_| !is_found);
     match own.as_deref().and_then(Path::to_str) {
         Some(own) => format!("'{}'", own.replace('\'', r"'\''")),

@@ -162,11 +162,13 @@ fn seal_first(seal: Seal, content: &[u8], wanted: &Wanted, sealing: &Sealing<'_>
 /// The pair to write. What is there already is not replaced: it is a configuration of its own, with its own history.
 fn target(file: &Path, (name, environment): (Name, Name), args: &Args) -> Result<Target, Error> {
     let beside = file.parent().unwrap_or(Path::new(""));
-    let folder = args.output.as_deref().unwrap_or(beside);
-    if folder != Path::new("") && !folder.is_dir() {
-        return Err(Error::write(folder, std::io::ErrorKind::NotFound.into()).advise("make the folder first"));
+    let directory = args.output.as_deref().unwrap_or(beside);
+    if directory != Path::new("") && !directory.is_dir() {
+        return Err(
+            Error::write(directory, std::io::ErrorKind::NotFound.into()).advise("make the directory first")
+        );
     }
-    let pair = Pair::new(folder, &name, &environment);
+    let pair = Pair::new(directory, &name, &environment);
     refuse_existing(&pair)?;
     Ok(Target { pair, name, environment })
 }

@@ -80,7 +80,7 @@ const IGNORED: &[&str] = &[
     "!/config/*.conf.key",
 ];
 
-const RULES_TEXT: &str = r#"# For whom `envconf seal` seals: the first rule whose glob matches decides, relative to this folder.
+const RULES_TEXT: &str = r#"# For whom `envconf seal` seals: the first rule whose glob matches decides, relative to this directory.
 # Whom to trust when opening is never said here, but by ENVCONF_TRUST or the program.
 #
 # [[rule]]
@@ -135,7 +135,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
             Some(there).filter(|there| !there.ends_with(".enc"))
         }
         None => {
-            make_folder(Path::new("config"), 0o777)?;
+            make_directory(Path::new("config"), 0o777)?;
             done.make(SAMPLE, plain_file::write(Path::new(SAMPLE), SAMPLE_TEXT.as_bytes(), false))?;
             Some(SAMPLE.to_owned())
         }
@@ -497,7 +497,7 @@ fn create(path: &Path, text: &str) -> Result<(), Error> {
     })
 }
 
-fn make_folder(path: &Path, mode: u32) -> Result<(), Error> {
+fn make_directory(path: &Path, mode: u32) -> Result<(), Error> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true); // one that is there already is none the worse
     #[cfg(unix)]

@@ -21,22 +21,22 @@ Examples:
 pub(crate) struct Args {
     /// Output directory, created if it does not exist
     #[arg(value_name = "DIR")]
-    folder: Option<PathBuf>,
+    directory: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, command: Command, output: &Output) -> Result<(), Error> {
     // No page tells of `help`: the pages are that.
     let mut command = command.disable_help_subcommand(true);
     command.build();
-    let Some(folder) = &args.folder else {
+    let Some(directory) = &args.directory else {
         return output.data(&page(&command)?.1);
     };
     let mut pages = Vec::new();
     collect(&command, &mut pages)?;
-    fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
+    fs::create_dir_all(directory).map_err(|error| Error::write(directory, error))?;
     let mut written = Vec::new();
     for (name, text) in pages {
-        let path = folder.join(name);
+        let path = directory.join(name);
         fs::write(&path, text).map_err(|error| {
             // Half a page looks like a page. If it cannot be removed, nothing else helps.
             let _ = fs::remove_file(&path);
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, command: Command, output: &Output) -> Result<(), 
     if output.is_json() {
         return output.json(&json!({ "written": written }));
     }
-    output.say(format_args!("Wrote {} manual pages\n  {}", written.len(), shown(folder)));
+    output.say(format_args!("Wrote {} manual pages\n  {}", written.len(), shown(directory)));
     Ok(())
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
         (None, true) => {
             return Err(Error::new(
                 Kind::Usage,
-                "--staged needs a git repository, and this folder is in none",
+                "--staged needs a git repository, and this directory is in none",
             ));
         }
         (None, false) => {

@@ -283,13 +283,12 @@ impl<'a> ContentSource<'a> {
                 (Path::new(""), (name, global.environment_or_default()?))
             }
         };
-        let folder = args.output.as_deref().unwrap_or(beside);
-        if folder != Path::new("") && !folder.is_dir() {
-            return Err(
-                Error::write(folder, std::io::ErrorKind::NotFound.into()).advise("make the folder first")
-            );
+        let directory = args.output.as_deref().unwrap_or(beside);
+        if directory != Path::new("") && !directory.is_dir() {
+            return Err(Error::write(directory, std::io::ErrorKind::NotFound.into())
+                .advise("make the directory first"));
         }
-        let pair = Pair::new(folder, &name, &environment);
+        let pair = Pair::new(directory, &name, &environment);
         if let Self::File(file) = self
             && [pair.enc(), pair.key()].into_iter().any(|sealed| plain_file::same_file(file, sealed))
         {

@@ -35,7 +35,7 @@ Examples:
 pub(crate) struct Args {
     /// Directory to check (default: the working directory)
     #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
-    folder: PathBuf,
+    directory: PathBuf,
 
     /// Exit with 50 if anything differs
     #[arg(long)]
@@ -45,17 +45,17 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let minimum = minimum()?;
     let mut pairs = Vec::new();
-    pairs_below::collect(&args.folder, &mut pairs)?;
+    pairs_below::collect(&args.directory, &mut pairs)?;
     pairs.sort_by(|a, b| a.enc().cmp(b.enc()));
     pairs.dedup();
-    tracked::warn_of_key_in_project(&args.folder, output);
-    let mut indexed = Indexed::around(&args.folder);
+    tracked::warn_of_key_in_project(&args.directory, output);
+    let mut indexed = Indexed::around(&args.directory);
     let mut found = Vec::new();
     for pair in pairs {
         let newest = indexed.as_mut().and_then(|indexed| indexed.generation(pair.enc()));
         found.push(PairStatus::look(pair, minimum, newest, global)?);
     }
-    let hook = HookStatus::around(&args.folder)?;
+    let hook = HookStatus::around(&args.directory)?;
     let is_hook_gone = hook == Some(HookStatus::Gone);
     if output.is_json() {
         let mut report = json!({ "pairs": found.iter().map(PairStatus::as_json).collect::<Vec<_>>() });
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
             output.line(format_args!("  {HOOK_GONE}: `envconf hook install` sets it up again"))?;
         }
         if found.is_empty() {
-            output.say(format_args!("There is no pair below {}", shown(&args.folder)));
+            output.say(format_args!("There is no pair below {}", shown(&args.directory)));
         }
     }
     let different = found.iter().filter(|found| !found.differences.is_empty()).count();
@@ -113,8 +113,8 @@ enum HookStatus {
 
 impl HookStatus {
     /// `None` outside of a repository, where no check was set up, and where git cannot be asked.
-    fn around(folder: &Path) -> Result<Option<Self>, Error> {
-        let Ok(Some(repository)) = Repository::find(folder) else { return Ok(None) };
+    fn around(directory: &Path) -> Result<Option<Self>, Error> {
+        let Ok(Some(repository)) = Repository::find(directory) else { return Ok(None) };
         if repository.setting(hook_managers::REMEMBERED)?.is_none() {
             return Ok(None);
         }

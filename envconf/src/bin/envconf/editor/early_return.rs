@@ -74,16 +74,16 @@ mod tests {
 
     #[test]
     fn a_file_that_was_written_was_edited() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
         std::fs::write(&path, "a").unwrap();
         assert!(EditedFile::begin(&path).was_not_edited());
         let edited = EditedFile::begin(&path);
         std::fs::write(&path, "a").unwrap();
         assert!(!edited.was_not_edited(), "written, if with the same text");
         let edited = EditedFile::begin(&path);
-        std::fs::write(folder.path().join("new"), "a").unwrap();
-        std::fs::rename(folder.path().join("new"), &path).unwrap();
+        std::fs::write(directory.path().join("new"), "a").unwrap();
+        std::fs::rename(directory.path().join("new"), &path).unwrap();
         assert!(!edited.was_not_edited(), "replaced");
         let mut edited = EditedFile::begin(&path);
         edited.began = Instant::now().checked_sub(AT_ONCE).unwrap();

@@ -1,8 +1,8 @@
 //! Plain files that a killed command and its killed guard left in memory: found by their names, and removed.
 //!
-//! The name of a folder says which process it is for: `envconf-edit-NAMESPACE-PROCESS-START-RANDOM`. A process number
+//! The name of a directory says which process it is for: `envconf-edit-NAMESPACE-PROCESS-START-RANDOM`. A process number
 //! alone would not do: numbers are used again, and containers that share a `/dev/shm` have the same ones. The guard keeps
-//! a lock on the folder as long as it runs.
+//! a lock on the directory as long as it runs.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, geteuid, test_kill_process};
 
-/// What the names of the folders begin with, before `-`.
+/// What the names of the directories begin with, before `-`.
 const KINDS: [&str; 2] = ["envconf-edit", "envconf-exec"];
 
 /// A process on this machine, one that has ended included.
@@ -31,7 +31,7 @@ impl Owner {
         Self { namespace: own_namespace(), process, start: stat_of(process).map_or(0, |stat| stat.start) }
     }
 
-    /// Reads the owner from the name of a folder; `None` where it is another name.
+    /// Reads the owner from the name of a directory; `None` where it is another name.
     fn from_name(name: &str) -> Option<Self> {
         let rest = KINDS.iter().find_map(|kind| name.strip_prefix(kind)?.strip_prefix('-'))?;
         let parts: Vec<&str> = rest.split('-').collect();
@@ -67,20 +67,20 @@ fn name_of(kind: &str, owner: &Owner, random: &str) -> String {
     format!("{kind}-{namespace}-{process}-{start}-{random}")
 }
 
-/// Returns the name of a folder that belongs to this process.
+/// Returns the name of a directory that belongs to this process.
 pub(super) fn own_name(kind: &str, random: u64) -> String {
     name_of(kind, &Owner::this_process(), &format!("{random:016x}"))
 }
 
-/// Locks the folder for as long as the result lives. Where the system locks no folders, its owner still keeps it.
-pub(super) fn hold(folder: &Path) -> Option<File> {
-    File::open(folder).ok().filter(|folder| folder.try_lock().is_ok())
+/// Locks the directory for as long as the result lives. Where the system locks no directories, its owner still keeps it.
+pub(super) fn hold(directory: &Path) -> Option<File> {
+    File::open(directory).ok().filter(|directory| directory.try_lock().is_ok())
 }
 
-/// Removes a folder, in which an editor that is being ended may still make files.
-pub(super) fn remove(folder: &Path) {
+/// Removes a directory, in which an editor that is being ended may still make files.
+pub(super) fn remove(directory: &Path) {
     for _ in 0..50 {
-        match std::fs::remove_dir_all(folder) {
+        match std::fs::remove_dir_all(directory) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -89,25 +89,25 @@ pub(super) fn remove(folder: &Path) {
     }
 }
 
-/// Removes the folders in `place` that are this user's, and whose process and guard have both ended.
+/// Removes the directories in `place` that are this user's, and whose process and guard have both ended.
 pub(super) fn clear(place: &Path) {
     let Ok(entries) = std::fs::read_dir(place) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let has_ended = name.to_str().and_then(Owner::from_name).is_some_and(|owner| owner.has_ended());
-        if has_ended && let Some(_lock) = own_unused_folder(&entry.path()) {
+        if has_ended && let Some(_lock) = own_unused_directory(&entry.path()) {
             remove(&entry.path());
         }
     }
 }
 
-/// Opens and locks a folder of this user that no guard has locked; a link is none.
-fn own_unused_folder(path: &Path) -> Option<File> {
+/// Opens and locks a directory of this user that no guard has locked; a link is none.
+fn own_unused_directory(path: &Path) -> Option<File> {
     let flags = (rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NOFOLLOW).bits();
-    let folder = OpenOptions::new().read(true).custom_flags(i32::try_from(flags).ok()?).open(path).ok()?;
-    let metadata = folder.metadata().ok()?;
+    let directory = OpenOptions::new().read(true).custom_flags(i32::try_from(flags).ok()?).open(path).ok()?;
+    let metadata = directory.metadata().ok()?;
     let is_own = metadata.is_dir() && metadata.uid() == geteuid().as_raw();
-    (is_own && folder.try_lock().is_ok()).then_some(folder)
+    (is_own && directory.try_lock().is_ok()).then_some(directory)
 }
 
 /// Returns the inode of the PID namespace, from `pid:[4026531836]`.
@@ -159,16 +159,16 @@ mod tests {
     }
 
     #[test]
-    fn only_own_folders_without_process_and_guard_go() {
+    fn only_own_directories_without_process_and_guard_go() {
         let place = tempfile::tempdir().unwrap();
         let own = Owner::this_process();
         let ended = Owner { start: own.start + 1, ..Owner::this_process() };
         let elsewhere = Owner { namespace: own.namespace + 1, process: i32::MAX, start: 1 };
         let make = |kind: &str, owner: &Owner, random: &str| {
-            let folder = place.path().join(name_of(kind, owner, random));
-            std::fs::create_dir(&folder).unwrap();
-            std::fs::write(folder.join("app.toml"), "canary").unwrap();
-            folder
+            let directory = place.path().join(name_of(kind, owner, random));
+            std::fs::create_dir(&directory).unwrap();
+            std::fs::write(directory.join("app.toml"), "canary").unwrap();
+            directory
         };
         let gone = [
             make("envconf-edit", &ended, "0000000000000001"),
@@ -187,8 +187,8 @@ mod tests {
         let file = place.path().join(name_of("envconf-edit", &ended, "0000000000000008"));
         std::fs::write(&file, "canary").unwrap();
         clear(place.path());
-        assert!(gone.iter().all(|folder| !folder.exists()));
-        assert!(kept.iter().all(|folder| folder.join("app.toml").exists()));
+        assert!(gone.iter().all(|directory| !directory.exists()));
+        assert!(kept.iter().all(|directory| directory.join("app.toml").exists()));
         assert!(link.symlink_metadata().is_ok() && file.exists());
     }
 }

@@ -19,10 +19,10 @@ use super::{early_return, leftovers};
 const VARIABLES: [&str; 3] = ["ENVCONF_EDITOR", "VISUAL", "EDITOR"];
 /// What is looked for where none is named.
 const USUAL: [&str; 3] = ["vim", "nano", "vi"];
-/// Stands for the folder that is removed afterwards.
-const FOLDER: &str = "{folder}";
+/// Stands for the directory that is removed afterwards.
+const DIRECTORY: &str = "{directory}";
 
-/// What keeps editors from leaving swap, undo, backup and history files anywhere but beside the file, whose folder is
+/// What keeps editors from leaving swap, undo, backup and history files anywhere but beside the file, whose directory is
 /// removed. Editors that write none (helix, kakoune, ed) need nothing.
 const PRESETS: [(&[&str], &[&str]); 7] = [
     (
@@ -71,7 +71,7 @@ const PRESETS: [(&[&str], &[&str]); 7] = [
     // A profile of its own: unsaved text, local history and recent files go with it.
     (
         &["code", "code-insiders", "codium", "vscodium"],
-        &["--wait", "--disable-extensions", "--user-data-dir", FOLDER],
+        &["--wait", "--disable-extensions", "--user-data-dir", DIRECTORY],
     ),
 ];
 
@@ -118,26 +118,26 @@ impl Editor {
         self.preset.is_empty().then(|| early_return::advice(&self.program, &self.command))
     }
 
-    /// Has `file` edited; its folder is the only one for temporary files.
+    /// Has `file` edited; its directory is the only one for temporary files.
     ///
     /// # Errors
     /// [`Kind::Interrupted`] where the editor ends with another status than 0; [`Kind::Usage`] where it cannot be
     /// started.
     pub(crate) fn edit(&self, file: &Path, watch: &EditorSignals) -> Result<(), Error> {
-        let folder = file.parent().unwrap_or(Path::new("/"));
+        let directory = file.parent().unwrap_or(Path::new("/"));
         let plain = |c: char| c.is_ascii_alphanumeric() || " /._-+,:".contains(c);
         // So that a signal meant for the editor meets no shell in between.
         let exec = if self.command.chars().all(plain) { "exec " } else { "" };
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("{exec}{} \"$@\"", self.command)).arg("envconf-editor");
         for argument in self.preset {
-            if *argument == FOLDER {
-                command.arg(folder)
+            if *argument == DIRECTORY {
+                command.arg(directory)
             } else {
                 command.arg(argument)
             };
         }
-        command.arg(file).env("TMPDIR", folder);
+        command.arg(file).env("TMPDIR", directory);
         for secret in ["ENVCONF_KEY", "ENVCONF_AGE_KEY"] {
             for end in ["", "_FILE", "_CMD"] {
                 command.env_remove(format!("{secret}{end}"));
@@ -183,14 +183,14 @@ fn program_of(command: &str) -> String {
 
 fn in_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|file| file.is_file())
 }
 
 /// So late a signal of the keyboard may be seen that an editor has taken before it ended.
 const LATE_KEY: Duration = Duration::from_millis(150);
 
 /// What signals do while something is edited: those of the keyboard are the editor's; to be ended, or interrupted
-/// while no editor runs, removes the folder and ends the process with 130.
+/// while no editor runs, removes the directory and ends the process with 130.
 pub(crate) struct EditorSignals {
     /// Whether an editor runs, or is about to.
     editing: Arc<AtomicBool>,
@@ -200,16 +200,16 @@ pub(crate) struct EditorSignals {
 }
 
 impl EditorSignals {
-    /// Begins; `folder` is what must not stay.
+    /// Begins; `directory` is what must not stay.
     ///
     /// # Errors
     /// [`Kind::Unexpected`] where the signals cannot be had.
-    pub(crate) fn begin(folder: &Path) -> Result<Self, Error> {
+    pub(crate) fn begin(directory: &Path) -> Result<Self, Error> {
         let failed = |_| Error::new(Kind::Unexpected, "signals cannot be handled");
         let mut signals = Signals::new([SIGINT, SIGQUIT, SIGTERM, SIGHUP]).map_err(failed)?;
         let this = Self { editing: Arc::default(), editor: Arc::default(), stopped: Arc::default() };
         let (editing, editor) = (Arc::clone(&this.editing), Arc::clone(&this.editor));
-        let (stopped, folder) = (Arc::clone(&this.stopped), folder.to_owned());
+        let (stopped, directory) = (Arc::clone(&this.stopped), directory.to_owned());
         std::thread::spawn(move || {
             for signal in signals.forever() {
                 if editing.load(Ordering::SeqCst) && matches!(signal, SIGINT | SIGQUIT) {
@@ -219,7 +219,7 @@ impl EditorSignals {
                 if let Some(editor) = Pid::from_raw(editor.load(Ordering::SeqCst)) {
                     let _ = kill_process(editor, Signal::TERM); // it may have ended on its own
                 }
-                leftovers::remove(&folder);
+                leftovers::remove(&directory);
                 std::process::exit(Error::new(Kind::Interrupted, "").exit_code().into());
             }
         });

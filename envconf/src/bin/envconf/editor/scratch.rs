@@ -1,10 +1,10 @@
-//! A folder for a plain file that must not be left behind: in memory, for its owner only, and gone whatever becomes of
+//! A directory for a plain file that must not be left behind: in memory, for its owner only, and gone whatever becomes of
 //! the command.
 //!
-//! A second process guards it: it makes the folder, waits until the command has ended, in whatever way, and removes the
-//! folder then. For `edit` it holds the reading end of a pipe whose other end only the command has. For `exec`, whose
+//! A second process guards it: it makes the directory, waits until the command has ended, in whatever way, and removes the
+//! directory then. For `edit` it holds the reading end of a pipe whose other end only the command has. For `exec`, whose
 //! process becomes another program, it waits for the end of that process. Where both are killed, the next command that
-//! makes such a folder removes this one.
+//! makes such a directory removes this one.
 
 use std::fs::DirBuilder;
 use std::io::{self, BufRead as _, Read as _, Write as _};
@@ -29,7 +29,7 @@ const PLACE: &str = "ENVCONF_EDIT_DIR";
 /// Arguments of the process that removes the plain file of `edit` and `exec`.
 #[derive(clap::Args)]
 pub(crate) struct Guard {
-    folder: PathBuf,
+    directory: PathBuf,
 
     /// Wait for the end of this process instead of the end of standard input.
     #[arg(long)]
@@ -40,9 +40,9 @@ pub(crate) struct Guard {
     detach: bool,
 }
 
-/// A folder of mode 0700, which is removed when this is dropped, and by its guard if it is not.
+/// A directory of mode 0700, which is removed when this is dropped, and by its guard if it is not.
 pub(crate) struct Scratch {
-    folder: PathBuf,
+    directory: PathBuf,
     /// A guard that waits for the end of its input; none where one waits for the end of this process.
     guard: Option<Child>,
 }
@@ -53,9 +53,9 @@ impl Scratch {
     /// # Errors
     /// [`Kind::Io`](envconf::Kind::Io) where there is none and `allow_disk` does not say that a disk will do.
     pub(crate) fn new(allow_disk: bool, output: &Output) -> Result<Self, Error> {
-        let folder = new_folder("envconf-edit", &place(Some(allow_disk), output)?)?;
-        let guard = start_guard(&folder).map_err(|error| Error::write(&folder, error))?;
-        Ok(Self { folder, guard: Some(guard) })
+        let directory = new_directory("envconf-edit", &place(Some(allow_disk), output)?)?;
+        let guard = start_guard(&directory).map_err(|error| Error::write(&directory, error))?;
+        Ok(Self { directory, guard: Some(guard) })
     }
 
     /// Makes one that stays until this process ends, also after it has become another program. It is never on a disk.
@@ -63,18 +63,18 @@ impl Scratch {
     /// # Errors
     /// As for [`Scratch::new`].
     pub(crate) fn for_process(output: &Output) -> Result<Self, Error> {
-        let folder = new_folder("envconf-exec", &place(None, output)?)?;
-        start_detached_guard(&folder).map_err(|error| Error::write(&folder, error))?;
-        Ok(Self { folder, guard: None })
+        let directory = new_directory("envconf-exec", &place(None, output)?)?;
+        start_detached_guard(&directory).map_err(|error| Error::write(&directory, error))?;
+        Ok(Self { directory, guard: None })
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 }
 
-/// Returns the path of a folder that is not there yet, below `place`, after removing what killed commands left there.
-fn new_folder(kind: &str, place: &Path) -> Result<PathBuf, Error> {
+/// Returns the path of a directory that is not there yet, below `place`, after removing what killed commands left there.
+fn new_directory(kind: &str, place: &Path) -> Result<PathBuf, Error> {
     leftovers::clear(place);
     let mut random = [0; 8];
     getrandom::fill(&mut random)
@@ -85,8 +85,8 @@ fn new_folder(kind: &str, place: &Path) -> Result<PathBuf, Error> {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        leftovers::remove(&self.folder);
-        // Without a folder a guard that waits for this process has nothing left to do either.
+        leftovers::remove(&self.directory);
+        // Without a directory a guard that waits for this process has nothing left to do either.
         if let Some(mut guard) = self.guard.take() {
             drop(guard.stdin.take());
             let _ = guard.wait(); // it has nothing left to do
@@ -121,11 +121,11 @@ fn place(allow_disk: Option<bool>, output: &Output) -> Result<PathBuf, Error> {
 }
 
 #[cfg(target_os = "linux")]
-fn is_in_memory(folder: &Path) -> bool {
+fn is_in_memory(directory: &Path) -> bool {
     const TMPFS: u32 = 0x0102_1994;
     const RAMFS: u32 = 0x8584_58f6;
     // The low 32 bits count; the field's type differs from machine to machine.
-    rustix::fs::statfs(folder).is_ok_and(|found| matches!(found.f_type as u32, TMPFS | RAMFS))
+    rustix::fs::statfs(directory).is_ok_and(|found| matches!(found.f_type as u32, TMPFS | RAMFS))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -133,9 +133,9 @@ fn is_in_memory(_: &Path) -> bool {
     false
 }
 
-/// Starts the guard, and waits until it has made the folder.
-fn start_guard(folder: &Path) -> io::Result<Child> {
-    let mut guard = guard_command(folder)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+/// Starts the guard, and waits until it has made the directory.
+fn start_guard(directory: &Path) -> io::Result<Child> {
+    let mut guard = guard_command(directory)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     wait_until_made(&mut guard).inspect_err(|_| {
         drop(guard.stdin.take());
         let _ = guard.wait(); // it has given up
@@ -143,11 +143,11 @@ fn start_guard(folder: &Path) -> io::Result<Child> {
     Ok(guard)
 }
 
-/// Starts a guard that waits for the end of this process, and waits until it has made the folder.
+/// Starts a guard that waits for the end of this process, and waits until it has made the directory.
 ///
 /// It is not a child of this process: the program that this process becomes may wait for all of its children.
-fn start_detached_guard(folder: &Path) -> io::Result<()> {
-    let mut command = guard_command(folder)?;
+fn start_detached_guard(directory: &Path) -> io::Result<()> {
+    let mut command = guard_command(directory)?;
     command.arg("--detach").arg("--process").arg(std::process::id().to_string());
     let mut parent = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let made = wait_until_made(&mut parent);
@@ -155,12 +155,12 @@ fn start_detached_guard(folder: &Path) -> io::Result<()> {
     made
 }
 
-fn guard_command(folder: &Path) -> io::Result<Command> {
+fn guard_command(directory: &Path) -> io::Result<Command> {
     // The running program, even where its file has been replaced meanwhile.
     let own = Path::new("/proc/self/exe");
     let program = if own.exists() { own.to_owned() } else { std::env::current_exe()? };
     let mut command = Command::new(program);
-    command.arg0("envconf").arg("guard").arg(folder).env_clear().current_dir("/").stderr(Stdio::null());
+    command.arg0("envconf").arg("guard").arg(directory).env_clear().current_dir("/").stderr(Stdio::null());
     Ok(command)
 }
 
@@ -177,20 +177,20 @@ fn wait_until_made(guard: &mut Child) -> io::Result<()> {
     }
 }
 
-/// What the guard says once it has made the folder; else it says the operating system's number of the reason.
+/// What the guard says once it has made the directory; else it says the operating system's number of the reason.
 const MADE: i32 = 0;
 
-/// The guard: makes the folder, waits for the end of its input, and removes it. Signals to a terminal's processes do
+/// The guard: makes the directory, waits for the end of its input, and removes it. Signals to a terminal's processes do
 /// not reach it, and those that would end it do not.
 ///
 /// # Errors
-/// [`Kind::Io`](envconf::Kind::Io) where the folder cannot be made, such as for one that is there.
+/// [`Kind::Io`](envconf::Kind::Io) where the directory cannot be made, such as for one that is there.
 pub(crate) fn guard(args: &Guard) -> Result<(), Error> {
-    let folder = args.folder.as_path();
-    let failed = |error: io::Error| Error::write(folder, error);
+    let directory = args.directory.as_path();
+    let failed = |error: io::Error| Error::write(directory, error);
     let process = args.process.and_then(rustix::process::Pid::from_raw);
     if let (true, Some(process)) = (args.detach, process) {
-        let mut command = guard_command(folder).map_err(failed)?;
+        let mut command = guard_command(directory).map_err(failed)?;
         command.arg("--process").arg(process.to_string()).stdin(Stdio::null());
         return command.spawn().map(drop).map_err(failed);
     }
@@ -200,8 +200,8 @@ pub(crate) fn guard(args: &Guard) -> Result<(), Error> {
     for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&noted)).map_err(failed)?;
     }
-    let made = DirBuilder::new().mode(0o700).create(folder);
-    let _lock = leftovers::hold(folder);
+    let made = DirBuilder::new().mode(0o700).create(directory);
+    let _lock = leftovers::hold(directory);
     let answer = made.as_ref().err().map_or(MADE, |error| error.raw_os_error().unwrap_or(-1));
     // Where nobody reads it, the input is at its end too.
     let _ = writeln!(io::stdout(), "{answer}");
@@ -210,7 +210,7 @@ pub(crate) fn guard(args: &Guard) -> Result<(), Error> {
         Some(process) => wait_for_process(process),
         None => wait_for_end_of_input(),
     }
-    leftovers::remove(folder);
+    leftovers::remove(directory);
     Ok(())
 }
 

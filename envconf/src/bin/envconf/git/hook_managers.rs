@@ -78,13 +78,14 @@ const MANAGERS: [HookManager; 4] = [
 /// # Errors
 /// Those of [`Hook::read`], and those of git.
 pub(crate) fn hooks(repository: &Repository) -> Result<Vec<Hook>, Error> {
-    let folder = repository.hooks()?;
-    if let Some(of_user) = husky_directory(&folder) {
+    let directory = repository.hooks()?;
+    if let Some(of_user) = husky_directory(&directory) {
         return Ok(vec![Hook::read(of_user, HookRunner::Husky)?]);
     }
-    let mut hooks = vec![Hook::read(&folder, HookRunner::Git)?];
+    let mut hooks = vec![Hook::read(&directory, HookRunner::Git)?];
     let husky = repository.root().join(HUSKY);
-    if husky != folder && husky.is_dir() && text(&repository.root().join("package.json")).contains("husky") {
+    if husky != directory && husky.is_dir() && text(&repository.root().join("package.json")).contains("husky")
+    {
         hooks.push(Hook::read(&husky, HookRunner::Husky)?);
     }
     Ok(hooks)
@@ -92,11 +93,11 @@ pub(crate) fn hooks(repository: &Repository) -> Result<Vec<Hook>, Error> {
 
 /// The hook that an earlier version put the check into, and that husky generates.
 pub(crate) fn generated_hook(repository: &Repository) -> Result<Option<Hook>, Error> {
-    let folder = repository.hooks()?;
-    if husky_directory(&folder).is_none() {
+    let directory = repository.hooks()?;
+    if husky_directory(&directory).is_none() {
         return Ok(None);
     }
-    Hook::read(&folder, HookRunner::Git).map(Some)
+    Hook::read(&directory, HookRunner::Git).map(Some)
 }
 
 /// Whether a commit is checked: by the hook that git runs, or by what it runs.
@@ -124,10 +125,11 @@ pub(crate) fn manager(hook: &Hook) -> Option<&'static HookManager> {
     MANAGERS.iter().find(|manager| text.contains(manager.mark))
 }
 
-/// The directory with the user's hooks, if `folder` is the one of those that husky 9 generates.
-fn husky_directory(folder: &Path) -> Option<&Path> {
-    let above = folder.parent().filter(|_| folder.ends_with("_"))?;
-    let is_husky = above.ends_with(HUSKY) || folder.join("h").is_file() || folder.join("husky.sh").is_file();
+/// The directory with the user's hooks, if `directory` is the one of those that husky 9 generates.
+fn husky_directory(directory: &Path) -> Option<&Path> {
+    let above = directory.parent().filter(|_| directory.ends_with("_"))?;
+    let is_husky =
+        above.ends_with(HUSKY) || directory.join("h").is_file() || directory.join("husky.sh").is_file();
     is_husky.then_some(above)
 }
 

@@ -11,7 +11,7 @@ use crate::git::{Objects, Repository};
 /// More than any sealed file has.
 const LIMIT: u64 = 100 << 20;
 
-/// The index of the repository around a folder.
+/// The index of the repository around a directory.
 pub(crate) struct Indexed {
     root: PathBuf,
     objects: HashMap<PathBuf, String>,
@@ -20,8 +20,8 @@ pub(crate) struct Indexed {
 
 impl Indexed {
     /// `None` where there is no repository, or git cannot be asked: then nothing is known of older generations.
-    pub(crate) fn around(folder: &Path) -> Option<Self> {
-        let repository = Repository::find(folder).ok()??;
+    pub(crate) fn around(directory: &Path) -> Option<Self> {
+        let repository = Repository::find(directory).ok()??;
         let entries = repository.index().ok()?.into_iter();
         let objects = entries.filter(|entry| entry.is_file && !entry.is_unmerged);
         Some(Self {

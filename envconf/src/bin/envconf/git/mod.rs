@@ -58,7 +58,7 @@ pub(crate) struct IndexEntry {
 }
 
 impl Repository {
-    /// The repository that `folder` is in, if it is in one: that of the nearest directory above with `.git`.
+    /// The repository that `directory` is in, if it is in one: that of the nearest directory above with `.git`.
     ///
     /// Git itself would look for a bare repository first: tracked files named HEAD, objects and refs make a directory one,
     /// with an index and a configuration that a writer of the repository chose.
@@ -66,10 +66,10 @@ impl Repository {
     /// # Errors
     /// [`Kind::Io`] where git is not installed; [`Kind::Unexpected`] where it refuses the repository, or takes another
     /// directory for its top.
-    pub(crate) fn find(folder: &Path) -> Result<Option<Self>, Error> {
-        let Ok(folder) = folder.canonicalize() else { return Ok(None) };
-        let has_git = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
-        let Some(top) = folder.ancestors().find(has_git) else { return Ok(None) };
+    pub(crate) fn find(directory: &Path) -> Result<Option<Self>, Error> {
+        let Ok(directory) = directory.canonicalize() else { return Ok(None) };
+        let has_git = |directory: &&Path| directory.join(".git").symlink_metadata().is_ok();
+        let Some(top) = directory.ancestors().find(has_git) else { return Ok(None) };
         let repository = Self { root: top.to_owned(), variables: GitVariables::Removed };
         let found = one_line(&repository.run(["rev-parse", "--show-toplevel"])?);
         match found.canonicalize() {
@@ -91,7 +91,7 @@ impl Repository {
         Ok(Some(Self { root, ..repository }))
     }
 
-    /// The work tree's folder.
+    /// The work tree's directory.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -169,7 +169,7 @@ impl Repository {
         Ok(self.root.join(one_line(&self.run(["rev-parse", "--git-path", "hooks"])?)))
     }
 
-    /// The folder that the repository's work trees share.
+    /// The directory that the repository's work trees share.
     pub(crate) fn common(&self) -> Result<PathBuf, Error> {
         Ok(self.root.join(one_line(&self.run(["rev-parse", "--git-common-dir"])?)))
     }
@@ -200,7 +200,7 @@ impl Repository {
     }
 }
 
-fn command(folder: &Path, variables: GitVariables) -> Command {
+fn command(directory: &Path, variables: GitVariables) -> Command {
     let mut command = Command::new("git");
     if let GitVariables::Removed = variables {
         for name in VARIABLES {
@@ -208,7 +208,7 @@ fn command(folder: &Path, variables: GitVariables) -> Command {
         }
     }
     command
-        .current_dir(folder)
+        .current_dir(directory)
         .args(["--no-pager", "--literal-pathspecs"])
         .args(["-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit"])
         .env("GIT_OPTIONAL_LOCKS", "0")

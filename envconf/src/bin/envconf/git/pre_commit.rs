@@ -31,12 +31,12 @@ pub(crate) struct Hook {
 }
 
 impl Hook {
-    /// The hook in this folder.
+    /// The hook in this directory.
     ///
     /// # Errors
     /// [`Kind::Io`] if it cannot be read; [`Kind::Usage`] if it is no regular file, or too large.
-    pub(crate) fn read(folder: &Path, runner: HookRunner) -> Result<Self, Error> {
-        let path = folder.join("pre-commit");
+    pub(crate) fn read(directory: &Path, runner: HookRunner) -> Result<Self, Error> {
+        let path = directory.join("pre-commit");
         let metadata = match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Self { path, runner, bytes: None });
@@ -102,9 +102,9 @@ impl Hook {
     /// Replaces the hook as a whole; one that was there keeps its mode.
     pub(crate) fn write(&self, text: &[u8]) -> Result<(), Error> {
         let failed = |error| Error::write(&self.path, error);
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(failed)?;
-        let staged = folder.join(format!(".pre-commit.{}.tmp", std::process::id()));
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(directory).map_err(failed)?;
+        let staged = directory.join(format!(".pre-commit.{}.tmp", std::process::id()));
         // What a killed process of the same number left.
         let _ = fs::remove_file(&staged);
         let created = fs::OpenOptions::new().write(true).create_new(true).open(&staged);

@@ -118,7 +118,7 @@ pub(crate) fn run<W: Work>(
 /// A pair as it was named, and what is known of it so far.
 type NamedPair<'a, P> = (&'a Path, Result<BatchPair<P>, Error>);
 
-/// The pairs that are meant, each once; those of one folder share what is at hand, so that a key command runs once.
+/// The pairs that are meant, each once; those of one directory share what is at hand, so that a key command runs once.
 fn subjects<'a, W: Work>(
     work: &W,
     pairs: &'a [PathBuf],
@@ -131,10 +131,10 @@ fn subjects<'a, W: Work>(
         let mut subject = || -> Result<_, Error> {
             let target = Target::resolve(text, global)?;
             let prepared = work.prepare(&target)?;
-            let folder = target.pair.folder().to_owned();
-            let services = match services.get(&folder) {
+            let directory = target.pair.directory().to_owned();
+            let services = match services.get(&directory) {
                 Some(services) => services.clone(),
-                None => services.entry(folder).or_insert(target.services(output)?).clone(),
+                None => services.entry(directory).or_insert(target.services(output)?).clone(),
             };
             Ok(BatchPair { target, services, prepared })
         };

@@ -23,9 +23,9 @@ impl LockedPairs {
     ///
     /// # Errors
     /// As for [`pairs_below::collect`].
-    pub(crate) fn find(folder: &Path, key: &KeyRef, is_new: bool) -> Result<Self, Error> {
+    pub(crate) fn find(directory: &Path, key: &KeyRef, is_new: bool) -> Result<Self, Error> {
         let mut pairs = Vec::new();
-        pairs_below::collect(folder, &mut pairs)?;
+        pairs_below::collect(directory, &mut pairs)?;
         pairs.sort_by(|a, b| a.enc().cmp(b.enc()));
         pairs.dedup();
         let stated = pairs.into_iter().filter_map(|pair| {

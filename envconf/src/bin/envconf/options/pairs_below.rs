@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 
 use envconf::{Error, Pair};
 
-/// The pairs in `folder` and below it, each by one of its files or both. Directories below that this user may not read are
+/// The pairs in `directory` and below it, each by one of its files or both. Directories below that this user may not read are
 /// left out: the user cannot use a pair in them.
 ///
 /// # Errors
 /// [`Kind::Io`](envconf::Kind::Io) for a directory that cannot be read.
-pub(crate) fn collect(folder: &Path, pairs: &mut Vec<Pair>) -> Result<(), Error> {
-    let failed = |error| Error::read(folder, error);
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
+pub(crate) fn collect(directory: &Path, pairs: &mut Vec<Pair>) -> Result<(), Error> {
+    let failed = |error| Error::read(directory, error);
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let (file_name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
         let name = file_name.to_string_lossy();
         // The path as somebody would type it.
-        let path = if folder == Path::new(".") { PathBuf::from(&file_name) } else { entry.path() };
+        let path = if directory == Path::new(".") { PathBuf::from(&file_name) } else { entry.path() };
         if kind.is_dir() {
             if !name.starts_with('.') && !["target", "node_modules"].contains(&&*name) && is_readable(&path) {
                 collect(&path, pairs)?;
@@ -29,6 +29,6 @@ pub(crate) fn collect(folder: &Path, pairs: &mut Vec<Pair>) -> Result<(), Error>
     Ok(())
 }
 
-fn is_readable(folder: &Path) -> bool {
-    !std::fs::read_dir(folder).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+fn is_readable(directory: &Path) -> bool {
+    !std::fs::read_dir(directory).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }

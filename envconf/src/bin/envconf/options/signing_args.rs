@@ -88,8 +88,8 @@ pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<SigningKey>, Error> {
 /// As for [`KeyStore::read_signer`].
 pub(crate) fn stored(demand: &Demand, pair: &Pair) -> Result<Vec<SigningKey>, Error> {
     let Some(store) = KeyStore::of_user()? else { return Ok(Vec::new()) };
-    let folder = if pair.folder() == Path::new("") { Path::new(".") } else { pair.folder() };
-    let enabled = store.signers_enabled_for(folder)?;
+    let directory = if pair.directory() == Path::new("") { Path::new(".") } else { pair.directory() };
+    let enabled = store.signers_enabled_for(directory)?;
     let is_named = |id: &Id| demand.signers().iter().any(|signer| signer.id() == *id);
     enabled.into_iter().filter(is_named).map(|id| store.read_signer(id)).collect()
 }

@@ -63,9 +63,9 @@ impl Target {
     /// # Errors
     /// As for [`KeyServices::from_environment`].
     pub(crate) fn services(&self, output: &Output) -> Result<KeyServices, Error> {
-        let services = KeyServices::from_environment(self.pair.folder())?;
+        let services = KeyServices::from_environment(self.pair.directory())?;
         if !services.are_given() {
-            tracked::warn_of_key_in_project(self.pair.folder(), output);
+            tracked::warn_of_key_in_project(self.pair.directory(), output);
         }
         Ok(services)
     }
@@ -328,14 +328,14 @@ fn contradiction(text: &str, option: &str, value: &Name) -> Error {
 
 /// The pair of this name and environment in `./`, or in `ENVCONF_DIR` or `config/`.
 fn find(name: &Name, environment: &Name) -> Result<Pair, Error> {
-    let folder = setting("ENVCONF_DIR")?.map_or_else(|| PathBuf::from("config"), PathBuf::from);
+    let directory = setting("ENVCONF_DIR")?.map_or_else(|| PathBuf::from("config"), PathBuf::from);
     let here = Pair::new("", name, environment);
-    let there = Pair::new(&folder, name, environment);
+    let there = Pair::new(&directory, name, environment);
     let exists = |pair: &Pair| pair.enc().symlink_metadata().or(pair.key().symlink_metadata()).is_ok();
-    let same_folder =
-        || matches!((Path::new(".").canonicalize(), folder.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    let same_directory =
+        || matches!((Path::new(".").canonicalize(), directory.canonicalize()), (Ok(a), Ok(b)) if a == b);
     match (exists(&here), exists(&there)) {
-        (true, true) if !same_folder() => {
+        (true, true) if !same_directory() => {
             let message = format!("both {} and {} are there", shown(here.enc()), shown(there.enc()));
             let advice = format!("give the path of the one you mean, such as ./{}", shown(here.enc()));
             Err(Error::new(Kind::Usage, message).advise(advice))
@@ -347,7 +347,7 @@ fn find(name: &Name, environment: &Name) -> Result<Pair, Error> {
             Err(Error::read(there.enc(), std::io::ErrorKind::NotFound.into()).advise(format!(
                 "it was looked up in {}, there and in {}: give its path, or set ENVCONF_DIR\nif there is no pair yet, create it with `envconf seal`",
                 shown(&directory),
-                shown(&folder),
+                shown(&directory),
             )))
         }
     }

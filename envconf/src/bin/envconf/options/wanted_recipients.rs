@@ -366,7 +366,7 @@ pub(crate) fn borrowed(files: &[PathBuf]) -> Vec<&Path> {
 
 /// The rules that apply to `pair`, where there are some.
 pub(crate) fn rules(global: &Global, pair: &Pair) -> Result<Option<Rules>, Error> {
-    let file = global.config.clone().or_else(|| Rules::file_for(pair.folder()));
+    let file = global.config.clone().or_else(|| Rules::file_for(pair.directory()));
     file.map(|file| read_once(&file)).transpose()
 }
 

@@ -12,7 +12,7 @@ use envconf::{Error, KeyRef, KeyServices, Kind, Trusted};
 use serde_json::json;
 
 use super::{
-    IGNORED, Initialized, RULES, SAMPLE, SAMPLE_TEXT, configuration, create, make_folder, refuse_link,
+    IGNORED, Initialized, RULES, SAMPLE, SAMPLE_TEXT, configuration, create, make_directory, refuse_link,
     relative,
 };
 use crate::git::appended_lines::{ATTRIBUTES, AppendedLines};
@@ -70,7 +70,7 @@ pub(super) fn run(output: &Output) -> Result<(), Error> {
             Some(there).filter(|there| !there.ends_with(".enc"))
         }
         None => {
-            make_folder(Path::new("config"), 0o777)?;
+            make_directory(Path::new("config"), 0o777)?;
             done.make(SAMPLE, plain_file::write(Path::new(SAMPLE), SAMPLE_TEXT.as_bytes(), false))?;
             Some(SAMPLE.to_owned())
         }

@@ -61,18 +61,18 @@ impl FilesToScan {
     /// meant to leave it.
     pub(crate) fn below(root: &Path) -> Result<Self, Error> {
         let mut paths = BTreeSet::new();
-        let mut folders = vec![PathBuf::new()];
-        while let Some(folder) = folders.pop() {
-            let absolute = root.join(&folder);
+        let mut directories = vec![PathBuf::new()];
+        while let Some(directory) = directories.pop() {
+            let absolute = root.join(&directory);
             let entries = fs::read_dir(&absolute).map_err(|error| Error::read(&absolute, error))?;
             for entry in entries {
                 let entry = entry.map_err(|error| Error::read(&absolute, error))?;
-                let path = folder.join(entry.file_name());
+                let path = directory.join(entry.file_name());
                 let kind = entry.file_type().map_err(|error| Error::read(&root.join(&path), error))?;
                 if kind.is_file() {
                     paths.insert(path);
                 } else if kind.is_dir() && entry.file_name() != ".envconf" {
-                    folders.push(path);
+                    directories.push(path);
                 }
             }
         }

@@ -40,7 +40,7 @@ pub(crate) struct Scan {
     files: FilesToScan,
     /// Those of `--config`.
     given_rules: Option<Rules>,
-    /// By folder.
+    /// By directory.
     found_rules: BTreeMap<PathBuf, Option<Rules>>,
     /// Of all sealed files: the directory, and the name without `.conf.enc` in lower case.
     sealed: BTreeSet<(PathBuf, String)>,
@@ -56,7 +56,7 @@ impl Scan {
         let sealed = files
             .paths()
             .iter()
-            .filter_map(|path| Some((folder(path), plain_name::sealed_stem(path)?)))
+            .filter_map(|path| Some((directory(path), plain_name::sealed_stem(path)?)))
             .collect();
         Self {
             files,
@@ -188,16 +188,16 @@ impl Scan {
             let pair = Pair::new(path.parent().unwrap_or(Path::new("")), &name, &environment);
             Some(self.files.has(pair.enc()) || self.files.root().join(pair.enc()).is_file())
         };
-        on_disk || self.sealed.contains(&(folder(path), stem)) || of_identity() == Some(true)
+        on_disk || self.sealed.contains(&(directory(path), stem)) || of_identity() == Some(true)
     }
 
     /// A plain layer of a pair, which a load would refuse.
     fn check_layer(&mut self, path: &Path) -> Result<(), Error> {
         let Some(name) = plain_name::layer_of(path) else { return Ok(()) };
-        let folder = folder(path);
+        let directory = directory(path);
         let environments = format!("{name}.");
         let is_of_pair = |(of, stem): &&(PathBuf, String)| {
-            *of == folder && (*stem == name || stem.starts_with(&environments))
+            *of == directory && (*stem == name || stem.starts_with(&environments))
         };
         if !self.sealed.iter().any(|sealed| is_of_pair(&sealed)) {
             return Ok(());
@@ -212,14 +212,14 @@ impl Scan {
     }
 
     /// The glob of the rule that means this plain file. One of wildcards only, such as `**`, is for whatever is sealed,
-    /// not a list of what must be: it means files in the folder of configurations that are called as configurations.
+    /// not a list of what must be: it means files in the directory of configurations that are called as configurations.
     fn rule_for_plain(&mut self, path: &Path, has_identity: bool) -> Result<Option<String>, Error> {
-        let folder = setting("ENVCONF_DIR")?.unwrap_or_else(|| "config".to_owned());
+        let directory = setting("ENVCONF_DIR")?.unwrap_or_else(|| "config".to_owned());
         let Some((rules, relative)) = self.rules(path)? else { return Ok(None) };
         let Some(rule) = rules.matching(&[&relative]) else { return Ok(None) };
         let names_something = rule.files().chars().any(char::is_alphanumeric);
-        let in_folder = has_identity && relative.parent() == Some(Path::new(&folder));
-        Ok((names_something || in_folder).then(|| rule.files().to_owned()))
+        let in_directory = has_identity && relative.parent() == Some(Path::new(&directory));
+        Ok((names_something || in_directory).then(|| rule.files().to_owned()))
     }
 
     fn check_pair(&mut self, pair: &Pair) -> Result<(), Error> {
@@ -295,16 +295,16 @@ impl Scan {
         }
     }
 
-    /// The rules for a file, and its path relative to their folder.
+    /// The rules for a file, and its path relative to their directory.
     fn rules(&mut self, path: &Path) -> Result<Option<(Rules, PathBuf)>, Error> {
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let directory = path.parent().unwrap_or(Path::new(""));
         let rules = match &self.given_rules {
             Some(rules) => Some(rules.clone()),
-            None => match self.found_rules.get(folder) {
+            None => match self.found_rules.get(directory) {
                 Some(known) => known.clone(),
                 None => {
-                    let found = self.find_rules(folder)?;
-                    self.found_rules.insert(folder.to_owned(), found.clone());
+                    let found = self.find_rules(directory)?;
+                    self.found_rules.insert(directory.to_owned(), found.clone());
                     found
                 }
             },
@@ -316,13 +316,13 @@ impl Scan {
     }
 
     /// Of what is staged the staged rules decide, not those on disk.
-    fn find_rules(&mut self, folder: &Path) -> Result<Option<Rules>, Error> {
+    fn find_rules(&mut self, directory: &Path) -> Result<Option<Rules>, Error> {
         if !self.files.are_staged() {
-            let file = Rules::file_for(&self.files.root().join(folder));
+            let file = Rules::file_for(&self.files.root().join(directory));
             return file.map(|file| self.read_once(&file, |_| Rules::read(&file))).transpose();
         }
-        for folder in folder.ancestors() {
-            let file = folder.join(".envconf.toml");
+        for directory in directory.ancestors() {
+            let file = directory.join(".envconf.toml");
             if self.files.has(&file) {
                 return self.read_once(&file, |scan| scan.read_staged_rules(&file)).map(Some);
             }
@@ -337,7 +337,7 @@ impl Scan {
         Rules::from_text(&self.files.root().join(file), &text)
     }
 
-    /// The rules in this file, which may be those of many folders.
+    /// The rules in this file, which may be those of many directories.
     fn read_once(
         &mut self,
         file: &Path,
@@ -357,16 +357,16 @@ pub(crate) fn plain_beside(files: &FilesToScan, paths: &BTreeSet<PathBuf>) -> Ve
     let pairs: BTreeSet<_> = paths
         .iter()
         .filter(|path| files.has(path))
-        .filter_map(|path| Some((folder(path), plain_name::sealed_stem(path)?)))
+        .filter_map(|path| Some((directory(path), plain_name::sealed_stem(path)?)))
         .collect();
     if pairs.is_empty() {
         return Vec::new();
     }
     let is_beside =
-        |path: &PathBuf| plain_name::stem(path).is_some_and(|stem| pairs.contains(&(folder(path), stem)));
+        |path: &PathBuf| plain_name::stem(path).is_some_and(|stem| pairs.contains(&(directory(path), stem)));
     files.paths().into_iter().filter(is_beside).collect()
 }
 
-fn folder(path: &Path) -> PathBuf {
+fn directory(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("")).to_owned()
 }
