@@ -42,6 +42,8 @@ mod http;
     allow(dead_code, reason = "services that sign use all of it")
 )]
 mod json;
+#[cfg(any(feature = "age", feature = "vault"))]
+mod payload;
 #[cfg(feature = "__http")]
 mod proxy;
 #[cfg(feature = "__http")]

@@ -9,21 +9,17 @@ mod stored;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest as _, Sha256};
 
 pub use self::identity::AgeIdentity;
 pub(crate) use self::sources::AgeIdentities;
 
-use super::{BoxFuture, Context, Kms, KmsError, WrappedKey};
+use super::{BoxFuture, Context, Kms, KmsError, WrappedKey, payload};
 #[cfg(feature = "tools")]
 use super::{State, Step};
-use crate::base::{KeyRef, SecretBytes, age_recipient, same};
+use crate::base::{KeyRef, age_recipient};
 use crate::envelope::DataKey;
 
 pub(crate) const PROVIDER: &str = "age";
-const HASH: usize = 32;
-/// Lengths of a payload: a data key of 16 or 32 bytes, and the hash.
-const PAYLOADS: [usize; 2] = [16 + HASH, 32 + HASH];
 
 /// Wraps for recipients, and unwraps with the identities of the user.
 pub(crate) struct Age {
@@ -112,7 +108,7 @@ impl AgeIdentity {
             }
             file::Unopened::Changed => KmsError::other("the wrapped key was changed").advise(RESTORE),
         })?;
-        data_key(&payload, context)
+        payload::data_key(&payload, context)
     }
 }
 
@@ -122,30 +118,6 @@ fn wrap(key: &KeyRef, dek: &DataKey, context: &Context) -> Result<WrappedKey, Km
         age_recipient::public_key(key.key_id()).filter(|_| key.region() == "-").ok_or_else(bad)?;
     let random = file::Randomness::fresh()
         .ok_or_else(|| KmsError::other("the operating system gives no randomness"))?;
-    let file = file::seal(&recipient, payload(dek, context).expose(), &random).ok_or_else(bad)?;
+    let file = file::seal(&recipient, payload::payload(dek, context).expose(), &random).ok_or_else(bad)?;
     WrappedKey::new(STANDARD.encode(file)).ok_or_else(bad)
-}
-
-/// The payload form of format.md §6: the data key with the hash of its context.
-fn payload(dek: &DataKey, context: &Context) -> SecretBytes {
-    let dek = dek.expose();
-    let mut payload = SecretBytes::zeroed(dek.len() + HASH);
-    let (key, hash) = payload.expose_mut().split_at_mut(dek.len());
-    key.copy_from_slice(dek);
-    hash.copy_from_slice(&Sha256::digest(context.as_json()));
-    payload
-}
-
-/// The data key of a payload whose context is this one.
-fn data_key(payload: &SecretBytes, context: &Context) -> Result<DataKey, KmsError> {
-    if !PAYLOADS.contains(&payload.expose().len()) {
-        return Err(KmsError::other("the age file does not hold a data key of envconf")
-            .advise("restore the .key from git"));
-    }
-    let (dek, hash) = payload.expose().split_at(payload.expose().len() - HASH);
-    if !same(hash, &Sha256::digest(context.as_json())) {
-        return Err(KmsError::other("the wrapped key belongs to another name or environment")
-            .advise("restore the .key from git; check that the pair belongs to this environment"));
-    }
-    Ok(DataKey::from_bytes(dek))
 }

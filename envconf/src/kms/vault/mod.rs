@@ -4,6 +4,7 @@
 //! path of requests, and the server finds namespace and mount there: it lets no mount and no namespace have the same
 //! path, so that a reference means one key. No variable changes which one.
 
+mod ciphertext;
 mod client;
 mod credentials;
 #[cfg(feature = "tools")]
@@ -11,7 +12,6 @@ mod diagnose;
 mod errors;
 #[cfg(feature = "tools")]
 mod keys;
-mod payload;
 mod retries;
 mod settings;
 
@@ -28,7 +28,7 @@ use super::retry::Again;
 #[cfg(feature = "tools")]
 use super::step::Step;
 use super::tries::Tries;
-use super::{BoxFuture, Context, Kms, KmsError, WrappedKey};
+use super::{BoxFuture, Context, Kms, KmsError, WrappedKey, payload};
 use crate::base::{Error, KeyRef, Variables, provider};
 use crate::envelope::DataKey;
 
@@ -154,8 +154,8 @@ fn ciphertext(response: &VaultResponse<'_>, payload: Option<usize>) -> Result<Wr
     let blob = response.text("ciphertext");
     let blob = blob.ok_or_else(|| response.wrong("the service gave no wrapped key"))?;
     match payload {
-        Some(len) => payload::check_made(blob, len)?,
-        None => payload::check_blob(blob)?,
+        Some(len) => ciphertext::check_made(blob, len)?,
+        None => ciphertext::check_blob(blob)?,
     }
     WrappedKey::new(blob)
         .ok_or_else(|| response.wrong("the service gave no wrapped key that a .key can hold"))
@@ -194,7 +194,7 @@ impl Kms for Vault {
     ) -> BoxFuture<'a, Result<DataKey, KmsError>> {
         Box::pin(async move {
             let path = TransitKey::of(key)?.path("decrypt");
-            payload::check_blob(wrapped.as_str()).map_err(|error| error.tries(0))?;
+            ciphertext::check_blob(wrapped.as_str()).map_err(|error| error.tries(0))?;
             let parameters = [("ciphertext", Text(wrapped.as_str()))];
             self.ask("decrypt", &path, Some(&parameters), |response| {
                 let text = response.secret("plaintext");
@@ -220,12 +220,12 @@ impl Kms for Vault {
                 return Ok(None);
             }
             let path = TransitKey::of(to)?.path("rewrap");
-            payload::check_blob(wrapped.as_str()).map_err(|error| error.tries(0))?;
+            ciphertext::check_blob(wrapped.as_str()).map_err(|error| error.tries(0))?;
             let parameters = [("ciphertext", Text(wrapped.as_str()))];
             let moved =
                 self.ask("rewrap", &path, Some(&parameters), |response| ciphertext(response, None)).await;
             // The server encrypts anew even where the newest version made it.
-            let is_newer = |moved: &WrappedKey| payload::version(moved) != payload::version(wrapped);
+            let is_newer = |moved: &WrappedKey| ciphertext::version(moved) != ciphertext::version(wrapped);
             moved.map(|moved| Some(if is_newer(&moved) { moved } else { wrapped.clone() }))
         })
     }

@@ -1,49 +1,13 @@
-//! What is wrapped, and how a wrapped key looks (format.md §6, row `vault`).
-//!
-//! Transit binds no context in every version and for every operation, so the context is in what is wrapped: the payload
-//! form, DEK || SHA-256(ctx).
+//! The form of a ciphertext of transit, `vault:vN:BASE64` (format.md §6, row `vault`).
 
-use sha2::{Digest, Sha256};
-
-use crate::base::{SecretBytes, same};
-use crate::envelope::DataKey;
 use crate::kms::json::{decoded, decoded_len};
-use crate::kms::{Context, KmsError, WrappedKey};
+use crate::kms::{KmsError, WrappedKey, payload};
 
-const HASH: usize = 32;
-/// Lengths of a payload: a data key of 16 or 32 bytes, and the hash.
-const PAYLOADS: [usize; 2] = [16 + HASH, 32 + HASH];
 /// What an AEAD key of transit adds: nonce and tag of AES-GCM and ChaCha20-Poly1305, and of XChaCha20-Poly1305.
 const ADDED: [usize; 2] = [12 + 16, 24 + 16];
 
 const NO_AEAD: &str = "the wrapped key was not made by an AEAD key of transit";
 const NO_AEAD_ADVICE: &str = "use a key of type aes256-gcm96, aes128-gcm96, chacha20-poly1305 or xchacha20-poly1305; under an RSA key anybody could make a wrapped key";
-
-/// The data key with the hash of its context.
-pub(super) fn payload(dek: &DataKey, context: &Context) -> SecretBytes {
-    let dek = dek.expose();
-    let mut payload = SecretBytes::zeroed(dek.len() + HASH);
-    let (key, hash) = payload.expose_mut().split_at_mut(dek.len());
-    key.copy_from_slice(dek);
-    hash.copy_from_slice(&Sha256::digest(context.as_json()));
-    payload
-}
-
-/// The data key of a payload whose context is this one.
-pub(super) fn data_key(payload: &SecretBytes, context: &Context) -> Result<DataKey, KmsError> {
-    if !PAYLOADS.contains(&payload.expose().len()) {
-        return Err(KmsError::other("what the service unwrapped has the wrong length")
-            .advise("the wrapped key was not made by envconf; restore the .key from git"));
-    }
-    let (dek, hash) = payload.expose().split_at(payload.expose().len() - HASH);
-    if !same(hash, &Sha256::digest(context.as_json())) {
-        return Err(KmsError::other(
-            "the wrapped key is of another name or environment (its context differs)",
-        )
-        .advise("restore the .key from git; check that the pair belongs to this environment"));
-    }
-    Ok(DataKey::from_bytes(dek))
-}
 
 /// Checks that this is a ciphertext of transit that an AEAD key made of a payload.
 ///
@@ -52,7 +16,7 @@ pub(super) fn check_blob(blob: &str) -> Result<(), KmsError> {
     let len = blob_len(blob).ok_or_else(|| {
         KmsError::other("the wrapped key is no ciphertext of transit").advise("restore the .key from git")
     })?;
-    let fits = PAYLOADS.iter().any(|payload| ADDED.iter().any(|added| payload + added == len));
+    let fits = payload::LENGTHS.iter().any(|payload| ADDED.iter().any(|added| payload + added == len));
     if fits { Ok(()) } else { Err(KmsError::other(NO_AEAD).advise(NO_AEAD_ADVICE)) }
 }
 
@@ -88,28 +52,7 @@ fn blob_len(blob: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::{Id, Suite};
     use crate::kms::json::encoded;
-
-    fn context(name: &str) -> Context {
-        Context::new(&name.parse().unwrap(), &"prod".parse().unwrap(), Id::new([0; 8]))
-    }
-
-    #[test]
-    fn a_payload_gives_its_data_key_in_its_context_only() {
-        for suite in [Suite::Aes256Gcm, Suite::Aes128Gcm] {
-            let dek = DataKey::generate(suite).unwrap();
-            let payload = payload(&dek, &context("app"));
-            assert_eq!(payload.expose().len(), suite.key_len() + 32);
-            assert_eq!(data_key(&payload, &context("app")).unwrap().expose(), dek.expose());
-            let error = data_key(&payload, &context("other")).unwrap_err();
-            assert!(error.message.contains("context"), "{}", error.message);
-            for len in [0, 16, 32, 47, 49, 63, 65, 96] {
-                let other = SecretBytes::zeroed(len);
-                assert!(data_key(&other, &context("app")).unwrap_err().message.contains("length"), "{len}");
-            }
-        }
-    }
 
     #[test]
     fn an_aead_key_is_told_by_the_length() {
