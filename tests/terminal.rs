@@ -237,7 +237,7 @@ fn hostile_names_of_files_control_no_terminal() {
         vec!["import", "--data", HOSTILE],
         vec!["doctor", &enc],
         vec!["doctor", &broken],
-        vec!["template", HOSTILE],
+        vec!["template", "--schema", HOSTILE],
         vec!["man", &toml],
         vec!["completion", HOSTILE],
         vec![HOSTILE],
@@ -277,7 +277,10 @@ fn hostile_keys_of_a_configuration_control_no_terminal() {
     sandbox.write("twice.json", format!("{{\"{key}\": 1,\n\"{key}\": 2}}"));
     sandbox.write(
         "schema.json",
-        format!("{{\"type\": \"object\", \"properties\": {{\"{key}\": {{\"type\": \"string\"}}}}}}"),
+        format!(
+            r#"{{"type": "object", "properties": {{"{key}":
+                {{"type": "string", "description": "{key}", "default": "{key}"}}}}}}"#
+        ),
     );
     for arguments in [
         &["explain", "app"][..],
@@ -291,7 +294,9 @@ fn hostile_keys_of_a_configuration_control_no_terminal() {
         &["unset", "app", "nothing"],
         &["seal", "twice.json"],
         &["seal", "app.json", "--schema", "schema.json"],
-        &["template", "schema.json"],
+        &["template", "--schema", "schema.json"],
+        &["template", "--schema", "schema.json", "--type", "json"],
+        &["template", "--schema", "schema.json", "--type", "dotenv"],
         &["doctor", "app"],
     ] {
         for json in [false, true] {

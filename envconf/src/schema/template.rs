@@ -3,7 +3,10 @@
 mod skeleton;
 pub(crate) mod with_comments;
 
+use std::fmt::Write as _;
+
 use self::with_comments::WithComments;
+use crate::base::is_deceptive;
 use crate::meta::Meta;
 
 /// A syntax to write a template in.
@@ -22,8 +25,26 @@ pub enum Format {
 /// only, such as those of a [`Schema`](crate::Schema).
 pub fn template(meta: &'static Meta, format: Format) -> String {
     match format {
-        Format::Toml => WithComments::toml(meta),
-        Format::Json => skeleton::of(meta),
-        Format::Dotenv => WithComments::dotenv(meta),
+        Format::Toml => visible(WithComments::toml(meta)),
+        Format::Json => visible(skeleton::of(meta)),
+        Format::Dotenv => visible(WithComments::dotenv(meta)),
     }
+}
+
+/// Writes characters that control a terminal or reorder text as `\uXXXX`: names and texts of a schema may be hostile.
+///
+/// TOML and JSON read these escapes in strings. Elsewhere such characters are in comments only.
+fn visible(text: String) -> String {
+    let is_hidden = |c: char| c != '\n' && (c.is_control() || is_deceptive(c));
+    if !text.contains(is_hidden) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if is_hidden(c) => _ = write!(out, "\\u{:04x}", u32::from(c)),
+            c => out.push(c),
+        }
+    }
+    out
 }

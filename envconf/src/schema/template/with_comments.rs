@@ -3,10 +3,11 @@
 //! A line that begins with `# ` is prose; one that begins with `#` and no space is a setting that needs no value of its
 //! own, or has none to show: without the `#` it parses too.
 
-use crate::base::json_string;
+use crate::base::{is_deceptive, json_string};
 use crate::meta::{Fallback, Field, Leaf, Literal, Meta, NestedType, Shape, TypeStep, Variant};
 use crate::schema::types::Type;
 use crate::schema::{Json, literal};
+use crate::syntax::dotenv;
 
 /// A template as it grows.
 pub(super) struct WithComments {
@@ -172,7 +173,7 @@ impl WithComments {
                     };
                     let names = Leaf::new(&self.parents, field).content_names(self.prefix);
                     let name = names.last().map_or(field.segment, String::as_str);
-                    self.setting(active && needs_empty(field), &format!("{name}={empty}"));
+                    self.dotenv_line(active && needs_empty(field), name, empty);
                 }
                 self.parents.push(TypeStep::Field(field));
                 self.dotenv_part(part, active && !optional);
@@ -184,8 +185,8 @@ impl WithComments {
             let names = Leaf::new(&self.parents, field).content_names(self.prefix);
             let name = names.last().map_or(field.segment, String::as_str);
             let value = shown(field).and_then(dotenv_value);
-            let line = format!("{name}={}", value.as_deref().unwrap_or_default());
-            self.setting(active && counts(field) && value.is_some(), &line);
+            let is_active = active && counts(field) && value.is_some();
+            self.dotenv_line(is_active, name, value.as_deref().unwrap_or_default());
         }
     }
 
@@ -210,7 +211,7 @@ impl WithComments {
                     if let Some(tag) = meta.tag {
                         let names = Leaf::new(&self.parents, tag).content_names(self.prefix);
                         let name = names.last().map_or(tag.segment, String::as_str);
-                        self.setting(false, &format!("{name}={}", variant.key));
+                        self.dotenv_line(false, name, variant.key);
                     }
                     let Some(content) = variant.content else { continue };
                     if meta.tag.is_none() {
@@ -315,6 +316,15 @@ impl WithComments {
         }
     }
 
+    /// Writes `NAME=value`, as prose where the name cannot be the name of a line.
+    fn dotenv_line(&mut self, active: bool, name: &str, value: &str) {
+        if dotenv::is_name(name) {
+            self.setting(active, &format!("{name}={value}"));
+        } else {
+            self.prose(&format!("{name}: a dotenv file cannot have this name"));
+        }
+    }
+
     fn setting(&mut self, active: bool, line: &str) {
         if !active {
             self.out.push('#');
@@ -391,13 +401,12 @@ fn blank(ty: &Type) -> &Type {
     }
 }
 
-/// `None` for a text that no line can hold.
+/// Returns the value as a line holds it; `None` for a text that no line can hold, or that `seal` rejects as ambiguous.
 fn dotenv_value(value: Literal) -> Option<String> {
-    match literal(value)? {
-        Json::String(text) => {
-            let fits = !text.contains('\n') && !text.starts_with(['"', '\'', '`']);
-            fits.then_some(text)
-        }
-        other => Some(other.line()),
-    }
+    let text = match literal(value)? {
+        Json::String(text) => text,
+        other => other.line(),
+    };
+    let is_plain = !text.contains(|c: char| c.is_control() || is_deceptive(c));
+    (is_plain && dotenv::ambiguous_lines(&format!("NAME={text}")).is_empty()).then_some(text)
 }
