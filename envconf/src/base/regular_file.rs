@@ -2,8 +2,8 @@
 //!
 //! A repository can bring any file as a link to one of those.
 
-use std::fs::File;
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 /// The reason of an error for a path that is not a regular file.
@@ -23,14 +23,44 @@ impl std::error::Error for NotRegular {}
 /// # Errors
 /// Those of opening a file; an error with its own text for anything but a regular file, which is not read from.
 pub fn open_regular(path: &Path) -> io::Result<File> {
+    open_with_metadata(path).map(|(file, _)| file)
+}
+
+fn open_with_metadata(path: &Path) -> io::Result<(File, Metadata)> {
     // Opening a device can have side effects, so check the path first. Check again afterwards: it may have changed.
     check(&path.metadata()?)?;
     let file = open_without_waiting(path)?;
-    check(&file.metadata()?)?;
-    Ok(file)
+    let metadata = file.metadata()?;
+    check(&metadata)?;
+    Ok((file, metadata))
 }
 
-fn check(metadata: &std::fs::Metadata) -> io::Result<()> {
+/// Reads a regular file into one buffer; returns `None` for a file of more than `limit` bytes. Links are followed.
+///
+/// # Errors
+/// As for [`open_regular`], and those of reading.
+pub(crate) fn read_regular(path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
+    let (mut file, metadata) = open_with_metadata(path)?;
+    let Some(len) = usize::try_from(metadata.len()).ok().filter(|len| *len <= limit) else { return Ok(None) };
+    let mut bytes = vec![0; len];
+    let mut filled = 0;
+    while filled < len {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    if len == 0 {
+        // The files of /proc have content and no length.
+        file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    }
+    Ok(Some(bytes).filter(|bytes| bytes.len() <= limit))
+}
+
+fn check(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
@@ -53,6 +83,33 @@ pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_read_to_its_limit() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        for len in [0, 1, 4096, 70_000] {
+            let bytes: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(read_regular(&path, len).unwrap().as_ref(), Some(&bytes), "{len}");
+            if len > 0 {
+                assert_eq!(read_regular(&path, len - 1).unwrap(), None, "{len}");
+            }
+        }
+        assert_eq!(
+            read_regular(&directory.path().join("none"), 1).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_without_a_length_is_read() {
+        let path = Path::new("/proc/self/status");
+        assert_eq!(path.metadata().unwrap().len(), 0);
+        assert!(read_regular(path, 1 << 20).unwrap().unwrap().starts_with(b"Name:"));
+        assert_eq!(read_regular(path, 4).unwrap(), None);
+    }
 
     #[cfg(target_os = "linux")]
     #[test]

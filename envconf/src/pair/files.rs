@@ -2,10 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::base::{Error, Kind, Remedy, escape, open_regular};
+use crate::base::{Error, Kind, Remedy, escape, read_regular};
 use crate::envelope::random_id;
 use crate::format::{MAX_ENC, MAX_KEY, Name};
 
@@ -197,7 +197,7 @@ pub fn identity_of(path: &Path) -> Result<(Name, Name), Error> {
     Ok((part(name)?, part(environment)?))
 }
 
-/// Reads a whole file of at most `limit` bytes into a buffer of its size.
+/// Reads a regular file of at most `limit` bytes.
 fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
     let failed = |error: std::io::Error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
@@ -210,14 +210,8 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
         }
         error
     };
-    // A pipe or a terminal by this name, which a repository can bring as a link, must not hold up whoever looks.
-    let file = open_regular(path).map_err(failed)?;
-    let len = file.metadata().map_err(failed)?.len();
-    let too_large = || Error::new(Kind::TooLarge, format!("larger than {limit} bytes")).at(path);
-    let capacity = usize::try_from(len).ok().filter(|len| *len <= limit).ok_or_else(too_large)?;
-    let mut bytes = Vec::with_capacity(capacity + 1);
-    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > limit { Err(too_large()) } else { Ok(bytes) }
+    let bytes = read_regular(path, limit).map_err(failed)?;
+    bytes.ok_or_else(|| Error::new(Kind::TooLarge, format!("larger than {limit} bytes")).at(path))
 }
 
 /// Returns the directory in which a relative path is looked up, safe to print.

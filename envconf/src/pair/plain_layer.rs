@@ -3,22 +3,26 @@
 //! Nothing authenticates them: whoever can write the repository can write them. They give only what the sealed
 //! content is silent on, and no secret; see `layers::fields`.
 
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::Pair;
-use crate::base::open_regular;
+use crate::base::read_regular;
 use crate::base::{Complaint, Error, Kind, Origin, Problem};
 use crate::format::{ContentType, Name};
 use crate::layers::{self, Layer, LayerKind};
 
-const LIMIT: u64 = 1 << 20;
+const LIMIT: usize = 1 << 20;
 
 /// A plain layer that is there.
 pub(crate) struct Plain {
     file: Arc<Path>,
     text: String,
+}
+
+fn too_large(file: &Path) -> Error {
+    Error::new(Kind::DoesNotFit, "a plain layer has at most 1 MiB").at(file)
 }
 
 impl Plain {
@@ -57,25 +61,23 @@ impl Plain {
     }
 
     fn read(file: PathBuf) -> Result<Option<Self>, Error> {
-        let mut bytes = Vec::new();
-        // Links are followed: Kubernetes mounts files as links.
-        let read = open_regular(&file).and_then(|open| open.take(LIMIT + 1).read_to_end(&mut bytes));
-        match read {
-            // A link that leads nowhere is not "no file".
-            Err(error) if error.kind() == ErrorKind::NotFound && file.symlink_metadata().is_err() => {
-                return Ok(None);
-            }
-            Err(error) => return Err(Error::read(&file, error)),
-            Ok(_) => {}
+        // Most pairs have no plain layer. A link to a missing file is an error, and not a missing layer.
+        if file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return Ok(None);
         }
-        Self::new(file, bytes).map(Some)
+        // Links are followed: Kubernetes mounts files as links.
+        match read_regular(&file, LIMIT) {
+            Ok(Some(bytes)) => Self::new(file, bytes).map(Some),
+            Ok(None) => Err(too_large(&file)),
+            Err(error) => Err(Error::read(&file, error)),
+        }
     }
 
     /// # Errors
     /// [`Kind::DoesNotFit`] for one that is too large or not UTF-8.
     fn new(file: PathBuf, bytes: Vec<u8>) -> Result<Self, Error> {
-        if bytes.len() as u64 > LIMIT {
-            return Err(Error::new(Kind::DoesNotFit, "a plain layer has at most 1 MiB").at(&file));
+        if bytes.len() > LIMIT {
+            return Err(too_large(&file));
         }
         let file: Arc<Path> = Arc::from(file);
         match String::from_utf8(bytes) {
@@ -143,9 +145,9 @@ mod tests {
         std::fs::write(&file, b"a = 1\nb = '\xff'\n").unwrap();
         let error = read(directory.path(), "default").unwrap_err();
         assert!(error.to_string().ends_with("app.defaults.toml line 2, column 6"), "{error}");
-        std::fs::write(&file, vec![b'\n'; LIMIT as usize + 1]).unwrap();
+        std::fs::write(&file, vec![b'\n'; LIMIT + 1]).unwrap();
         assert_eq!(read(directory.path(), "default").unwrap_err().kind(), Kind::DoesNotFit);
-        std::fs::write(&file, vec![b'\n'; LIMIT as usize]).unwrap();
+        std::fs::write(&file, vec![b'\n'; LIMIT]).unwrap();
         assert!(read(directory.path(), "default").is_ok());
     }
 
