@@ -62,12 +62,25 @@ pub(crate) fn create(directory: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Kind::InsecureKeyFile`] for a directory of another user, or that others can write to; [`Kind::Io`].
-#[cfg(unix)]
 pub(crate) fn check(directory: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::MetadataExt as _;
     let metadata = directory.metadata().map_err(|error| Error::read(directory, error))?;
+    check_metadata(directory, &metadata)
+}
+
+/// As [`check`]; a directory that does not exist passes.
+pub(crate) fn check_if_there(directory: &Path) -> Result<(), Error> {
+    match directory.metadata() {
+        Ok(metadata) => check_metadata(directory, &metadata),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::read(directory, error)),
+    }
+}
+
+#[cfg(unix)]
+fn check_metadata(directory: &Path, metadata: &std::fs::Metadata) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt as _;
     let insecure = |message: String| Error::new(Kind::InsecureKeyFile, message).at(directory);
-    if !private_file::is_ours(&metadata) {
+    if !private_file::is_ours(metadata) {
         return Err(insecure(format!("this directory of the key store belongs to user {}", metadata.uid()))
             .advise(format!("set {VARIABLE} to a directory of your own")));
     }
@@ -82,8 +95,8 @@ pub(crate) fn check(directory: &Path) -> Result<(), Error> {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn check(directory: &Path) -> Result<(), Error> {
-    directory.metadata().map(drop).map_err(|error| Error::read(directory, error))
+fn check_metadata(_: &Path, _: &std::fs::Metadata) -> Result<(), Error> {
+    Ok(())
 }
 
 #[cfg(test)]

@@ -245,7 +245,7 @@ impl KeyServices {
         let mut keys = self.given.clone();
         keys.extend(super::worker::block_on(self.of_command())?);
         if keys.is_empty() {
-            keys.extend(self.found(|_| true)?);
+            keys.extend(self.stored(&self.enabled()?)?);
         }
         Ok(keys)
     }
@@ -287,10 +287,13 @@ impl KeyServices {
         Ok(keys)
     }
 
-    /// The keys of the key store that are enabled for the directory and `wanted`.
-    pub(crate) fn found(&self, wanted: impl Fn(&KeyRef) -> bool) -> Result<Vec<LocalKey>, Error> {
+    /// Reads these keys of the key store, which [`enabled`](Self::enabled) has returned.
+    pub(crate) fn stored<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a KeyRef>,
+    ) -> Result<Vec<LocalKey>, Error> {
         let Some(store) = &self.store else { return Ok(Vec::new()) };
-        self.enabled()?.iter().filter(|key| wanted(key)).map(|key| store.read(key)).collect()
+        keys.into_iter().map(|key| store.read(key)).collect()
     }
 
     /// The references of the keys of the key store that are enabled for the directory.

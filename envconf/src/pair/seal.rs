@@ -579,7 +579,8 @@ pub(crate) async fn local_keys(
         keys.extend(services.of_command().await?);
     }
     if missing(&keys) {
-        keys.extend(services.found(|key| recipients.contains(key))?);
+        let enabled = services.enabled()?;
+        keys.extend(services.stored(enabled.iter().filter(|key| recipients.contains(key)))?);
     }
     Ok(keys)
 }

@@ -186,9 +186,10 @@ async fn pins(
     let by_id_only = policy.trust.as_ref().is_some_and(|list| !list.contains(&Trusted::Local));
     let mut any_found = false;
     if lists_local && asks_for_local && (!given || by_id_only) {
-        any_found = !services.enabled()?.is_empty();
-        let is_listed = |key: &KeyRef| section.recipients.iter().any(|recipient| recipient.key == *key);
-        keys.extend(services.found(is_listed)?);
+        let enabled = services.enabled()?;
+        any_found = !enabled.is_empty();
+        let is_listed = |key: &&KeyRef| section.recipients.iter().any(|recipient| recipient.key == **key);
+        keys.extend(services.stored(enabled.iter().filter(is_listed))?);
     }
     let all: Vec<KeyRef> = keys.iter().map(|key| key.key_ref().clone()).collect();
     let Some(list) = &policy.trust else {

@@ -393,11 +393,9 @@ impl KeyStore {
     /// Checks who can write to the store.
     pub(crate) fn check(&self) -> Result<(), Error> {
         data_directory::check(&self.directory)?;
-        let directories = [KEYS, AGE, SIGNERS].map(|name| self.directory.join(name));
-        directories
+        [KEYS, AGE, SIGNERS]
             .iter()
-            .filter(|directory| directory.exists())
-            .try_for_each(|directory| data_directory::check(directory))
+            .try_for_each(|name| data_directory::check_if_there(&self.directory.join(name)))
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn key(settings: &Settings, rules: Option<&[Trusted]>, listed: Option
     let is_listed =
         listed.is_none_or(|keys| keys.iter().any(|key| key.provider() == key_ref::LOCAL_PROVIDER));
     let would_be_used = is_listed && settings.asks_for_local();
-    match services.found(|_| true) {
+    match services.enabled().and_then(|enabled| services.stored(&enabled)) {
         Ok(keys) if !keys.is_empty() => {
             let trusted =
                 if settings.asks_for_local() { "" } else { "; not trusted, because trust does not name it" };
