@@ -91,7 +91,9 @@ impl<'a> TomlReader<'a> {
     /// The fault that stands first in the text.
     fn read(&mut self, parse: Parse) -> Result<(), Broken> {
         let source = Source::new(self.text);
-        let tokens = source.lex().into_vec();
+        // Lines such as `name = "value"` have a token for about five bytes.
+        let mut tokens = Vec::with_capacity(self.text.len() / 4 + 16);
+        tokens.extend(source.lex());
         let mut error: Option<ParseError> = None;
         let mut validated = ValidateWhitespace::new(self, source);
         parse(&tokens, &mut RecursionGuard::new(&mut validated, MAX_DEPTH as u32), &mut error);

@@ -50,7 +50,7 @@ pub(crate) struct Place(pub(crate) usize);
 /// through the text, also where all of it is one line.
 pub(crate) struct Lines {
     starts: Vec<usize>,
-    /// The number of characters that begin before each multiple of [`STEP`].
+    /// The number of characters that begin before each multiple of [`STEP`]; empty for ASCII, whose characters are bytes.
     characters: Vec<usize>,
 }
 
@@ -59,7 +59,12 @@ const STEP: usize = 256;
 
 impl Lines {
     pub(crate) fn of(text: &str) -> Self {
-        let after_newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(i, _)| i + 1);
+        let mut starts = Vec::with_capacity(text.len() / 32 + 1);
+        starts.push(0);
+        starts.extend(memchr::memchr_iter(b'\n', text.as_bytes()).map(|newline| newline + 1));
+        if text.is_ascii() {
+            return Self { starts, characters: Vec::new() };
+        }
         let mut count = 0;
         let characters = text.as_bytes().chunks(STEP).map(|chunk| {
             let before = count;
@@ -67,11 +72,14 @@ impl Lines {
             before
         });
         let characters = characters.collect();
-        Self { starts: std::iter::once(0).chain(after_newlines).collect(), characters }
+        Self { starts, characters }
     }
 
     /// Returns how many characters begin before the byte at `offset`.
     fn characters_before(&self, text: &str, offset: usize) -> usize {
+        if self.characters.is_empty() {
+            return offset;
+        }
         let step = (offset / STEP).min(self.characters.len().saturating_sub(1));
         let counted = self.characters.get(step).copied().unwrap_or_default();
         counted + characters_in(&text.as_bytes()[step * STEP..offset])

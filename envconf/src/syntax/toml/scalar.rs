@@ -11,7 +11,7 @@ use crate::syntax::tree::{Text, Value};
 /// Decodes the key, or the part of a dotted one, at `span`.
 pub(super) fn key(text: &str, span: Span, encoding: Option<Encoding>) -> Result<Text<'_>, SyntaxFault> {
     let raw = text.get(span.start()..span.end()).ok_or(SyntaxFault::Grammar)?;
-    if let Some(plain) = plain(raw, encoding) {
+    if let Some(plain) = plain(raw, encoding).or(bare(raw, encoding)) {
         return Ok(Text::Borrowed(plain));
     }
     let decoded = decode(raw, span, encoding, |raw, text, error| raw.decode_key(text, error));
@@ -59,7 +59,14 @@ fn plain(raw: &str, encoding: Option<Encoding>) -> Option<&str> {
     let is_plain = |byte: u8| {
         (byte >= b' ' || byte == b'\t') && byte != 0x7f && byte != b'\\' && char::from(byte) != quote
     };
-    inner.bytes().all(is_plain).then_some(inner)
+    // Without an early exit, the compiler checks many bytes at once.
+    inner.bytes().fold(true, |plain, byte| plain & is_plain(byte)).then_some(inner)
+}
+
+/// Returns a key without quotes, which is its own text.
+fn bare(raw: &str, encoding: Option<Encoding>) -> Option<&str> {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (encoding.is_none() && !raw.is_empty() && raw.bytes().all(is_bare)).then_some(raw)
 }
 
 /// `None` for text that is not valid.
