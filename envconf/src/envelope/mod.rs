@@ -84,9 +84,15 @@ impl DataKey {
     pub(crate) fn content_keys(&self, suite: Suite, salt: &[u8; 32], h0: &[u8]) -> ContentKeys {
         let header = Sha256::digest(h0);
         let mut okm = SecretBytes::zeroed(suite.key_len() + NONCE);
-        hkdf(self.expose(), salt, &[b"envconf/v1 content\0", &header], okm.expose_mut());
         let mut commit = [0; 32];
-        hkdf(self.expose(), salt, &[b"envconf/v1 commit\0", &header], &mut commit);
+        hkdf_each(
+            self.expose(),
+            salt,
+            [
+                (&[b"envconf/v1 content\0", &header], okm.expose_mut()),
+                (&[b"envconf/v1 commit\0", &header], &mut commit),
+            ],
+        );
         ContentKeys { suite, okm, commit }
     }
 
@@ -305,8 +311,14 @@ pub(crate) fn no_randomness(error: getrandom::Error) -> Error {
 
 /// HKDF with SHA-256 (RFC 5869); an empty salt means 32 zero bytes. `out` is at most 64 bytes here.
 pub(crate) fn hkdf(ikm: &[u8], salt: &[u8], info: &[&[u8]], out: &mut [u8]) {
+    hkdf_each(ikm, salt, [(info, out)]);
+}
+
+/// Expands several outputs, each with its own info, from one extracted key.
+fn hkdf_each<const N: usize>(ikm: &[u8], salt: &[u8], outputs: [(&[&[u8]], &mut [u8]); N]) {
     stack_wipe::wiped_after::<HASH_STACK, _>(|| {
-        Hkdf::<Sha256>::new(Some(salt), ikm).expand_multi_info(info, out)
+        let extracted = Hkdf::<Sha256>::new(Some(salt), ikm);
+        outputs.into_iter().try_for_each(|(info, out)| extracted.expand_multi_info(info, out))
     })
     .expect("HKDF-SHA-256 gives up to 8160 bytes, and none of ours is longer than 64");
 }
