@@ -417,27 +417,43 @@ impl Leaf {
     }
 }
 
-/// The dotted path of `key` below `parents`.
+/// Returns the dotted path of `key` below `parents`.
 pub(crate) fn path_of_key(parents: &[TypeStep], key: &str) -> String {
-    let mut path = path_of(parents);
+    let mut path = String::with_capacity(path_len(parents) + key.len());
+    push_steps(&mut path, parents);
     push_key(&mut path, &segment(key));
     path
 }
 
-/// The dotted path that `steps` lead to; empty for the root.
+/// Returns the dotted path that `steps` lead to; empty for the root.
 pub(crate) fn path_of(steps: &[TypeStep]) -> String {
-    let mut path = String::new();
+    let mut path = String::with_capacity(path_len(steps));
+    push_steps(&mut path, steps);
+    path
+}
+
+/// Returns about how long the path of `steps` is, in bytes: keys that need quotes are longer.
+fn path_len(steps: &[TypeStep]) -> usize {
+    let of = |step: &TypeStep| match step {
+        TypeStep::Field(field) => field.key.len(),
+        TypeStep::Key(key) => key.len(),
+        TypeStep::Variant(variant) => variant.key.len(),
+        TypeStep::AnyKey | TypeStep::Item(_) | TypeStep::AnyItem => 3,
+    };
+    steps.iter().map(|step| of(step) + 1).sum()
+}
+
+fn push_steps(path: &mut String, steps: &[TypeStep]) {
     for step in steps {
         match step {
-            TypeStep::Field(field) => push_key(&mut path, &segment(field.key)),
-            TypeStep::Key(key) => push_key(&mut path, &segment(key)),
-            TypeStep::Variant(variant) => push_key(&mut path, &segment(variant.key)),
-            TypeStep::AnyKey => push_key(&mut path, "*"),
+            TypeStep::Field(field) => push_key(path, &segment(field.key)),
+            TypeStep::Key(key) => push_key(path, &segment(key)),
+            TypeStep::Variant(variant) => push_key(path, &segment(variant.key)),
+            TypeStep::AnyKey => push_key(path, "*"),
             TypeStep::Item(index) => path.push_str(&format!("[{index}]")),
             TypeStep::AnyItem => path.push_str("[*]"),
         }
     }
-    path
 }
 
 fn push_key(path: &mut String, key: &str) {

@@ -67,7 +67,7 @@ pub(crate) struct Report {
 impl Report {
     /// One that collects origins too.
     pub(crate) fn tracing() -> Self {
-        Self { origins: Some(Vec::new()), ..Self::default() }
+        Self { origins: Some(Vec::with_capacity(64)), ..Self::default() }
     }
 
     /// The problem is made up only while there is room for it: a text may hold a million unknown keys.

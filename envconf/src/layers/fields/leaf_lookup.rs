@@ -190,38 +190,22 @@ impl<'a> Fields<'a> {
     ///
     /// Weaker ones are looked at too: their keys are known, and what is wrong with them is wrong.
     pub(super) fn find(&mut self, field: &'static Field) -> Result<Option<LeafSources<'a>>, Reported> {
+        if field.merge == Merge::Keys {
+            return self.find_merged(field);
+        }
+        let mut strongest = None;
+        for index in 0..self.scopes.len() {
+            strongest = self.lookup(index, field)?.or(strongest);
+        }
+        Ok(strongest.map(LeafSources::One))
+    }
+
+    fn find_merged(&mut self, field: &'static Field) -> Result<Option<LeafSources<'a>>, Reported> {
         let mut layers: Vec<MapLayer<'a>> = Vec::new();
         for index in 0..self.scopes.len() {
-            let found = match self.scopes[index] {
-                Scope::Table { owner, .. } => match self.entry(index, field)? {
-                    Some(entry) => {
-                        self.refuse_plain_secret(field, entry, owner)?;
-                        Some(Lookup::Node(&entry.node, owner))
-                    }
-                    None => None,
-                },
-                Scope::Lines(document) => match self.line(document, field)? {
-                    Some(entry) => Some(self.unquoted(field, entry, document)?),
-                    None => None,
-                },
-                Scope::Variables => self.variable(field)?.map(Lookup::Variable),
-                Scope::Set(values) => match self.set_value(field, values) {
-                    Some(values) => {
-                        self.refuse_set_entries(field, values)?;
-                        values.text.as_ref().map(|text| Lookup::Set(text))
-                    }
-                    None => None,
-                },
-            };
-            if let Some(lookup) = found {
-                if field.merge == Merge::Replace {
-                    layers.clear();
-                }
-                layers.push(MapLayer { key: None, lookup });
-            }
-            if field.merge == Merge::Keys {
-                self.add_entries(index, field, &mut layers)?;
-            }
+            let found = self.lookup(index, field)?;
+            layers.extend(found.map(|lookup| MapLayer { key: None, lookup }));
+            self.add_entries(index, field, &mut layers)?;
         }
         // A null takes back what weaker sources give.
         let null = |layer: &MapLayer<'_>| {
@@ -238,6 +222,31 @@ impl<'a> Fields<'a> {
                 Ok(Some(LeafSources::Several { layers, levels: map_levels(field.ty) }))
             }
         }
+    }
+
+    /// What the source of scope `index` gives for the leaf `field` as a whole.
+    fn lookup(&mut self, index: usize, field: &'static Field) -> Result<Option<Lookup<'a>>, Reported> {
+        Ok(match self.scopes[index] {
+            Scope::Table { owner, .. } => match self.entry(index, field)? {
+                Some(entry) => {
+                    self.refuse_plain_secret(field, entry, owner)?;
+                    Some(Lookup::Node(&entry.node, owner))
+                }
+                None => None,
+            },
+            Scope::Lines(document) => match self.line(document, field)? {
+                Some(entry) => Some(self.unquoted(field, entry, document)?),
+                None => None,
+            },
+            Scope::Variables => self.variable(field)?.map(Lookup::Variable),
+            Scope::Set(values) => match self.set_value(field, values) {
+                Some(values) => {
+                    self.refuse_set_entries(field, values)?;
+                    values.text.as_ref().map(|text| Lookup::Set(text))
+                }
+                None => None,
+            },
+        })
     }
 
     /// The entries of the map `field` that variables, lines or the program give one by one.

@@ -15,7 +15,13 @@ use crate::syntax::{Entry, Table};
 impl Fields<'_> {
     /// Reports the keys of this struct's tables that no field has.
     pub(crate) fn refuse_unknown_keys(&mut self) {
-        if self.meta.allow_unknown_fields {
+        // Most structs have no unknown key; the names of the fields are then not needed.
+        let may_have_unknown = self.scopes.iter().any(|scope| match scope {
+            Scope::Table { table, known, .. } => *known < table.entries().len(),
+            Scope::Set(_) => true,
+            Scope::Lines(_) | Scope::Variables => false,
+        });
+        if self.meta.allow_unknown_fields || !may_have_unknown {
             return;
         }
         let fields = self.meta.fields.iter();
