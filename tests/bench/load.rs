@@ -11,7 +11,8 @@ use crate::project::Project;
 
 pub(crate) fn run() {
     let project = Project::new();
-    // The paved road begins in the working directory.
+    project.install_key();
+    // `App::load()` begins in the working directory.
     let before = std::env::current_dir().unwrap();
     std::env::set_current_dir(project.sandbox.root()).unwrap();
     let (dir, plain) = (project.sandbox.path("config"), project.sandbox.path("config/app.toml"));

@@ -20,6 +20,14 @@ impl Project {
         project
     }
 
+    /// Moves the local key into the key store of this process.
+    pub(crate) fn install_key(&self) {
+        let store = std::path::PathBuf::from(std::env::var_os("ENVCONF_HOME").unwrap());
+        for name in ["keys", "enabled.json"] {
+            std::fs::rename(self.sandbox.store().join(name), store.join(name)).unwrap();
+        }
+    }
+
     pub(crate) fn unsealed() -> Self {
         assert_eq!(TOML.len(), 4096);
         let keys = TOML.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count();

@@ -31,6 +31,9 @@ fn main() {
     if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
+    if std::env::var_os("ENVCONF_HOME").is_none() {
+        return rerun_with_key_store(&arguments);
+    }
     let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     measure::steady_heap();
     measure::print_head();
@@ -39,4 +42,14 @@ fn main() {
             run();
         }
     }
+}
+
+/// Runs this program again with an empty key store of its own, which `App::load()` then searches.
+fn rerun_with_key_store(arguments: &[String]) {
+    let store = tempfile::TempDir::with_prefix("envconf-").unwrap();
+    let program = std::env::current_exe().unwrap();
+    let status =
+        std::process::Command::new(program).args(arguments).env("ENVCONF_HOME", store.path()).status();
+    drop(store);
+    std::process::exit(status.unwrap().code().unwrap_or(1));
 }
