@@ -4,10 +4,13 @@
 //! * A fault that passes or does not ([`Again::Faulty`]): for as long as the deadline allows, after waits between 0 and
 //!   100 ms · 2ⁿ, at most 5 s. Where another key can be tried in place of the one that is not
 //!   there, [`FEW`] times ([`Again::Few`]).
-//! * Too many requests ([`Again::Throttled`]): the service is there, and some of a fleet get through with every
-//!   second; so for as long as the deadline allows too, and after waits between 0 and [`THROTTLED_PART`] of the time
-//!   that is left. Waits that double find the right length only after many refusals, each of which is one more request;
-//!   the deadline says at once how long the whole fleet may take. docs/tencent.md has the simulation that this rests on.
+//! * Too many requests ([`Again::Throttled`]): until the deadline, after a random wait of at most [`THROTTLED_PART`] of
+//!   the time that is left. Exponential backoff finds the right length only after many refusals, and each refusal is one
+//!   more request. The deadline is known at once, and it says how long the whole fleet may take. The first
+//!   [`EARLY_REFUSALS`] waits also end before [`EARLY_PART`] of the deadline: a process that is refused when the queue
+//!   is almost empty must not sleep for another third of the deadline. Later waits have no such limit, because a process
+//!   with many refusals is in a fleet whose deadline is too short, where each early request is refused again. The fleet
+//!   simulation (tests/fleet) chose these numbers; the documentation shows its tables.
 //! * A wait never reaches beyond the last moment at which a try makes sense.
 //!
 //! "Full jitter": every wait up to the longest is equally likely, so that a fleet does not come back at once.
@@ -18,8 +21,16 @@ use std::time::Duration;
 
 /// How often a fault is met with another try where another key waits for its turn.
 pub const FEW: u32 = 4;
-/// Waits after a refusal because of too many requests are at most this part of the time that is left.
-pub const THROTTLED_PART: f64 = 0.41;
+/// Longest wait after a refusal because of too many requests, as a part of the time that is left.
+pub const THROTTLED_PART: f64 = 0.43;
+/// Number of refusals after which a wait must also end early.
+pub const EARLY_REFUSALS: u32 = 4;
+/// Part of the deadline before which an early wait ends.
+pub const EARLY_PART: f64 = 0.4;
+/// Time that is added to [`EARLY_PART`]: half of the second in which a key service counts requests.
+pub const EARLY_MARGIN: Duration = Duration::from_millis(500);
+/// Longest early wait after [`EARLY_PART`] of the deadline, as a part of the time that is left.
+pub const EARLY_MINIMUM: f64 = 0.02;
 /// What a try takes at least: with less time left none is begun after a wait.
 pub const LAST_TRY: Duration = Duration::from_millis(100);
 
@@ -80,15 +91,22 @@ fn jitter(longest: Duration, random: f64) -> Duration {
     longest.mul_f64(random.clamp(0.0, 1.0))
 }
 
-/// The failures of one request so far, counted by what they were.
-#[derive(Clone, Debug, Default)]
+/// The failed tries of one request, counted by kind.
+#[derive(Clone, Debug)]
 pub struct Retries {
+    deadline: Duration,
     faults: u32,
+    refusals: u32,
     clocks_mended: u32,
     credentials_renewed: bool,
 }
 
 impl Retries {
+    /// Starts counting for a request that has `deadline` for all its tries.
+    pub fn within(deadline: Duration) -> Self {
+        Self { deadline, faults: 0, refusals: 0, clocks_mended: 0, credentials_renewed: false }
+    }
+
     /// Counts a failure and says how long to wait before the next try; `None`: give up.
     pub fn after(&mut self, again: Again, left: Duration, random: f64) -> Option<Duration> {
         match again {
@@ -98,7 +116,12 @@ impl Retries {
                 let is_enough = again == Again::Few && self.faults > FEW;
                 (!is_enough).then(|| Backoff::FAULTS.wait(self.faults, left, random)).flatten()
             }
-            Again::Throttled => Some(jitter(spare(left)?.mul_f64(THROTTLED_PART), random)),
+            Again::Throttled => {
+                self.refusals = self.refusals.saturating_add(1);
+                let longest = spare(left)?.mul_f64(THROTTLED_PART);
+                let is_early = self.refusals <= EARLY_REFUSALS;
+                Some(jitter(if is_early { longest.min(self.longest_early(left)) } else { longest }, random))
+            }
             Again::OnceByServiceClock => {
                 self.clocks_mended = self.clocks_mended.saturating_add(1);
                 (self.clocks_mended <= SERVICES).then_some(Duration::ZERO)
@@ -107,6 +130,13 @@ impl Retries {
                 (!std::mem::replace(&mut self.credentials_renewed, true)).then_some(Duration::ZERO)
             }
         }
+    }
+
+    /// Returns the longest wait that ends before [`EARLY_PART`] of the deadline, and at least [`EARLY_MINIMUM`].
+    fn longest_early(&self, left: Duration) -> Duration {
+        let passed = self.deadline.saturating_sub(left);
+        let until_early = (self.deadline.mul_f64(EARLY_PART) + EARLY_MARGIN).saturating_sub(passed);
+        until_early.max(left.mul_f64(EARLY_MINIMUM))
     }
 }
 
@@ -144,19 +174,43 @@ mod tests {
 
     #[test]
     fn a_throttled_client_waits_up_to_a_part_of_what_is_left() {
-        let wait = |left, random| Retries::default().after(Again::Throttled, left, random);
+        let wait = |left, random| Retries::within(LONG).after(Again::Throttled, left, random);
         let ten = Duration::from_secs(10) + LAST_TRY;
-        assert_eq!(wait(ten, 0.0), Some(Duration::ZERO));
-        assert_eq!(wait(ten, 0.5), Some(Duration::from_millis(2_050)));
-        assert_eq!(wait(ten, 1.0), Some(Duration::from_millis(4_100)));
+        let early = ten.mul_f64(EARLY_MINIMUM);
+        assert_eq!(wait(LONG, 0.0), Some(Duration::ZERO));
+        assert_eq!(
+            wait(LONG, 1.0),
+            Some((LONG - LAST_TRY).mul_f64(THROTTLED_PART).min(LONG.mul_f64(EARLY_PART) + EARLY_MARGIN))
+        );
+        assert_eq!(wait(ten, 1.0), Some(early));
+        assert_eq!(wait(ten, 0.5), Some(early / 2));
         assert_eq!(wait(LAST_TRY, 1.0), Some(Duration::ZERO));
         assert_eq!(wait(LAST_TRY - Duration::from_nanos(1), 0.0), None);
     }
 
     #[test]
+    fn early_waits_end_before_their_part_of_the_deadline() {
+        let deadline = Duration::from_secs(100);
+        for passed in [0, 5, 20, 35, 40] {
+            let mut retries = Retries::within(deadline);
+            let left = deadline - Duration::from_secs(passed);
+            for _ in 0..EARLY_REFUSALS {
+                let wait = retries.after(Again::Throttled, left, 1.0).unwrap();
+                let until = Duration::from_millis(40_500) - Duration::from_secs(passed);
+                assert!(wait <= until.max(left.mul_f64(EARLY_MINIMUM)), "{passed}: {wait:?}");
+            }
+            // A process with more refusals is in a fleet whose deadline is too short.
+            assert_eq!(
+                retries.after(Again::Throttled, left, 1.0),
+                Some((left - LAST_TRY).mul_f64(THROTTLED_PART))
+            );
+        }
+    }
+
+    #[test]
     fn each_kind_of_failure_has_its_own_patience() {
         let tries = |again, most: usize| {
-            let mut retries = Retries::default();
+            let mut retries = Retries::within(LONG);
             (0..most).take_while(|_| retries.after(again, LONG, 0.5).is_some()).count()
         };
         assert_eq!(tries(Again::Never, 1000), 0);
@@ -170,13 +224,13 @@ mod tests {
     #[test]
     fn nobody_begins_a_try_that_the_deadline_would_cut() {
         for again in [Again::Few, Again::Faulty, Again::Throttled] {
-            assert_eq!(Retries::default().after(again, LAST_TRY - Duration::from_nanos(1), 0.0), None);
+            assert_eq!(Retries::within(LONG).after(again, LAST_TRY - Duration::from_nanos(1), 0.0), None);
         }
     }
 
     #[test]
     fn being_throttled_uses_up_none_of_the_tries_for_faults() {
-        let mut retries = Retries::default();
+        let mut retries = Retries::within(LONG);
         for _ in 0..20 {
             assert!(retries.after(Again::Throttled, LONG, 0.1).is_some());
         }

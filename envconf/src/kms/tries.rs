@@ -23,7 +23,8 @@ impl Tries {
     pub(crate) fn begin() -> Self {
         let deadline = Deadline::current()
             .unwrap_or_else(|| Deadline::at(Patience::until(Instant::now() + NO_DEADLINE)));
-        Self { deadline, retries: Retries::default(), made: 0, refused: None }
+        let retries = Retries::within(deadline.left());
+        Self { deadline, retries, made: 0, refused: None }
     }
 
     /// The generation of the credentials that were refused: the next try is made with newer ones.

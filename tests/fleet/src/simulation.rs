@@ -76,15 +76,15 @@ struct Process {
 }
 
 impl Process {
-    fn new(started: f64) -> Self {
-        Self { first_started: started, started, retries: Retries::default(), failures: 0, restarts: 0 }
+    fn new(started: f64, deadline: Duration) -> Self {
+        Self { first_started: started, started, retries: Retries::within(deadline), failures: 0, restarts: 0 }
     }
 
     /// Started again by the supervisor.
-    fn restart(&mut self, gave_up: f64) {
+    fn restart(&mut self, gave_up: f64, deadline: Duration) {
         let pause = (RESTARTS_AFTER.0 * 2f64.powi(self.restarts)).min(RESTARTS_AFTER.1);
         let (first_started, restarts) = (self.first_started, self.restarts + 1);
-        *self = Self { first_started, restarts, ..Self::new(gave_up + pause) };
+        *self = Self { first_started, restarts, ..Self::new(gave_up + pause, deadline) };
     }
 }
 
@@ -100,7 +100,7 @@ impl Fleet {
     pub fn run(&self) -> Outcome {
         let mut random = Random::new(self.seed);
         let mut quota = Quota::new(self.limiter, self.quota.into());
-        let start = |_| Process::new(random.between(0.0, STARTS_WITHIN));
+        let start = |_| Process::new(random.between(0.0, STARTS_WITHIN), self.deadline);
         let mut processes: Vec<_> = (0..self.processes).map(start).collect();
         // Requests by the time at which they reach the service.
         let mut requests: BinaryHeap<_> = processes
@@ -135,7 +135,7 @@ impl Fleet {
                     if !self.restarts {
                         continue;
                     }
-                    process.restart(answered);
+                    process.restart(answered, self.deadline);
                     process.started
                 }
             };

@@ -6,20 +6,40 @@ use std::time::Duration;
 
 use envconf_fleet::{Fleet, Limiter, Policy, aws_table, plot, tables, vault_table};
 
-/// All up within 1.25 times the bound, nobody gives up, fewer than 3 refused calls for each success.
-fn meets_the_aims(fleet: Fleet) {
+/// Requires that nobody gives up, that all are up within 1.25 times the bound, and that few calls are refused.
+fn meets_the_aims(fleet: Fleet, refused_per_success: f64) {
     let outcome = fleet.run();
     assert_eq!((outcome.up.len(), outcome.gave_up), (fleet.processes as usize, 0), "{fleet:?}");
     assert!(outcome.all_up() <= 1.25 * fleet.bound(), "{fleet:?}: {}", outcome.all_up());
-    assert!(outcome.refused_per_success() < 3.0, "{fleet:?}: {}", outcome.refused_per_success());
+    assert!(
+        outcome.refused_per_success() < refused_per_success,
+        "{fleet:?}: {}",
+        outcome.refused_per_success()
+    );
 }
 
 #[test]
-fn every_size_of_fleet_is_up_in_time_however_the_service_counts() {
-    for processes in [100, 1_000, 2_000, 10_000, 100_000] {
+fn every_fleet_is_up_in_time_with_every_seed_and_limiter() {
+    for processes in [100, 350, 400, 500, 700, 850, 1_000, 1_300, 2_000, 3_000, 5_000, 10_000, 100_000] {
         for limiter in [Limiter::Window, Limiter::Bucket, Limiter::ChargedBucket] {
-            for seed in 1..3 {
-                meets_the_aims(Fleet { limiter, seed, ..Fleet::suited(processes, Policy::Envconf) });
+            for seed in 1..=if processes > 10_000 { 2 } else { 100 } {
+                meets_the_aims(Fleet { limiter, seed, ..Fleet::suited(processes, Policy::Envconf) }, 1.5);
+            }
+        }
+    }
+}
+
+/// A few processes more than the first second has room for. A process that starts at the end of that second waits at
+/// most 0.43 of its deadline of 1 s, and a quarter of the bound is less.
+#[test]
+fn a_fleet_that_hardly_exceeds_the_quota_is_up_half_a_second_after_the_bound() {
+    for processes in [301, 310, 325, 349] {
+        for limiter in [Limiter::Window, Limiter::Bucket, Limiter::ChargedBucket] {
+            for seed in 1..=100 {
+                let fleet = Fleet { limiter, seed, ..Fleet::suited(processes, Policy::Envconf) };
+                let outcome = fleet.run();
+                assert_eq!(outcome.gave_up, 0, "{fleet:?}");
+                assert!(outcome.all_up() <= 0.5 + fleet.bound(), "{fleet:?}: {}", outcome.all_up());
             }
         }
     }
@@ -29,15 +49,20 @@ fn every_size_of_fleet_is_up_in_time_however_the_service_counts() {
 fn a_tighter_deadline_is_met_where_refused_calls_are_free() {
     for processes in [1_000, 10_000] {
         for limiter in [Limiter::Window, Limiter::Bucket] {
-            let fleet = Fleet { limiter, ..Fleet::suited(processes, Policy::Envconf) };
-            meets_the_aims(Fleet { deadline: Duration::from_secs_f64(1.25 * fleet.bound()), ..fleet });
+            for seed in 1..=20 {
+                let fleet = Fleet { limiter, seed, ..Fleet::suited(processes, Policy::Envconf) };
+                let deadline = Duration::from_secs_f64(1.25 * fleet.bound());
+                meets_the_aims(Fleet { deadline, ..fleet }, 4.0);
+            }
         }
     }
 }
 
 #[test]
 fn half_the_quota_needs_twice_the_time_and_no_other_policy() {
-    meets_the_aims(Fleet::against(150, 10_000, Policy::Envconf));
+    for seed in 1..=100 {
+        meets_the_aims(Fleet { seed, ..Fleet::against(150, 10_000, Policy::Envconf) }, 1.5);
+    }
 }
 
 #[test]
@@ -88,28 +113,27 @@ fn other_policies_fail_where_ours_does_not() {
     }
 }
 
+/// Compares the part of a page between two markers with the simulation; with `BLESS=1` writes it there.
+fn documented(page: &str, marker: &str, expected: &str) {
+    let path = format!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../envconf/docs/{}"), page);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (begin, end) = (format!("<!-- {marker}: begin -->\n"), format!("<!-- {marker}: end -->"));
+    let (before, rest) = text.split_once(&begin).unwrap();
+    let (shown, after) = rest.split_once(&end).unwrap();
+    if std::env::var_os("BLESS").is_some() {
+        return std::fs::write(path, format!("{before}{begin}{expected}{end}{after}")).unwrap();
+    }
+    assert!(shown == expected, "{page} is out of date: run this test with BLESS=1");
+}
+
 #[test]
 fn the_documentation_shows_what_the_simulation_says() {
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../envconf/docs");
-    let page = std::fs::read_to_string(format!("{docs}/tencent.md")).unwrap();
-    let shown = page.split("<!-- fleet: begin -->\n").nth(1).unwrap();
-    let shown = shown.split("<!-- fleet: end -->").next().unwrap();
-    assert_eq!(shown.trim(), tables().trim(), "run `cargo run -p envconf-fleet` and put it there");
-    let page = std::fs::read_to_string(format!("{docs}/vault.md")).unwrap();
-    let shown = page.split("<!-- vault fleet: begin -->\n").nth(1).unwrap();
-    let shown = shown.split("<!-- vault fleet: end -->").next().unwrap();
-    assert_eq!(
-        shown.trim(),
-        vault_table().trim(),
-        "run `cargo run -p envconf-fleet -- --vault` and put it there"
-    );
-    let page = std::fs::read_to_string(format!("{docs}/aws.md")).unwrap();
-    let shown = page.split("<!-- aws fleet: begin -->\n").nth(1).unwrap();
-    let shown = shown.split("<!-- aws fleet: end -->").next().unwrap();
-    assert_eq!(
-        shown.trim(),
-        aws_table().trim(),
-        "run `cargo run -p envconf-fleet -- --aws` and put it there"
-    );
-    assert_eq!(std::fs::read_to_string(format!("{docs}/fleet.svg")).unwrap(), plot(), "draw it with --svg");
+    documented("tencent.md", "fleet", &tables());
+    documented("vault.md", "vault fleet", &vault_table());
+    documented("aws.md", "aws fleet", &aws_table());
+    let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../envconf/docs/fleet.svg");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(picture, plot()).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(picture).unwrap(), plot(), "run this test with BLESS=1");
 }
