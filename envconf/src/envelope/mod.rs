@@ -229,14 +229,14 @@ fn padded(content: &[u8]) -> SecretBytes {
     buffer
 }
 
-/// Opens a parsed `.enc` in place with its data key: steps 10 and 12 to 14 of format.md §4. `bytes` is the file.
+/// Opens a parsed `.enc` in place with its data key: steps 10 and 12 to 14 of format.md §4.
 ///
 /// # Errors
 /// [`Kind::BadDek`], [`Kind::CommitMismatch`], [`Kind::TagMismatch`], [`Kind::BadPlaintext`], in this order.
-pub(crate) fn open(file: EncFile, bytes: &[u8], dek: &DataKey) -> Result<Plaintext, Error> {
-    let keys = check_commit(&file, bytes, dek)?;
+pub(crate) fn open(file: EncFile, dek: &DataKey) -> Result<Plaintext, Error> {
+    let keys = check_commit(&file, dek)?;
     let mut body = file.body;
-    if !keys.decrypt(&bytes[..file.h], body.expose_mut()) {
+    if !keys.decrypt(&file.head, body.expose_mut()) {
         return Err(Error::new(
             Kind::TagMismatch,
             "decryption failed: the file was modified after it was sealed",
@@ -253,9 +253,9 @@ pub(crate) fn open(file: EncFile, bytes: &[u8], dek: &DataKey) -> Result<Plainte
 ///
 /// # Errors
 /// [`Kind::BadDek`], [`Kind::CommitMismatch`].
-pub(crate) fn check_commit(file: &EncFile, bytes: &[u8], dek: &DataKey) -> Result<ContentKeys, Error> {
+pub(crate) fn check_commit(file: &EncFile, dek: &DataKey) -> Result<ContentKeys, Error> {
     check_length(dek, file.header.suite)?;
-    let keys = dek.content_keys(file.header.suite, &file.salt, &bytes[..file.h0]);
+    let keys = dek.content_keys(file.header.suite, &file.salt, &file.head[..file.h0]);
     if same(&keys.commit, &file.commit) {
         return Ok(keys);
     }

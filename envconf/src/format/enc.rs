@@ -87,10 +87,10 @@ pub struct EncFile {
     pub signatures: Vec<Signature>,
     /// Ciphertext and tag; becomes the padded plaintext in place.
     pub(crate) body: SecretBytes,
+    /// H: the bytes of the file through the `body:` line.
+    pub(crate) head: Vec<u8>,
     /// Length of H0: the file through the `salt` line.
     pub(crate) h0: usize,
-    /// Length of H: the file through the `body:` line.
-    pub(crate) h: usize,
     /// Length of M: the file through the last body line.
     pub(crate) m: usize,
 }
@@ -113,16 +113,17 @@ impl EncFile {
         let commit = lines.field("commit")?;
         let commit = field_types::b64(commit).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
         lines.exactly("body:")?;
-        let h = lines.position();
-        if h > MAX_HEADER {
+        let head = lines.consumed();
+        if head.len() > MAX_HEADER {
             return Err(lines.fault(Kind::TooLarge, &format!("the header is larger than {MAX_HEADER} bytes")));
         }
+        let head = head.to_vec();
         let body = parse_body(&mut lines)?;
         let m = lines.position();
         let signatures = parse_signatures(&mut lines)?;
         lines.exactly("end")?;
         lines.finish()?;
-        Ok(Self { header, salt, commit, signatures, body, h0, h, m })
+        Ok(Self { header, salt, commit, signatures, body, head, h0, m })
     }
 
     /// The file's bytes: the inverse of [`EncFile::parse`].

@@ -183,6 +183,11 @@ impl<'a> LineReader<'a> {
         self.at
     }
 
+    /// Returns the bytes that were read.
+    pub(super) fn consumed(&self) -> &'a [u8] {
+        &self.bytes[..self.at]
+    }
+
     /// The bytes not yet read.
     pub(super) fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]

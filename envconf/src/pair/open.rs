@@ -77,7 +77,7 @@ pub fn open(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Open
 /// # Errors
 /// As for [`open`], without [`Kind::Io`].
 pub fn open_bytes(enc: &[u8], key: &[u8], policy: &Policy, services: &KeyServices) -> Result<Opened, Error> {
-    let checked = Checked::new(enc.to_vec(), || Ok(key), policy, None)?;
+    let checked = Checked::new(enc, || Ok(key), policy, None)?;
     worker::block_on(checked.open(policy, services))
 }
 
@@ -164,7 +164,7 @@ pub(crate) fn unlock_bytes(
     policy: &Policy,
     services: &KeyServices,
 ) -> Result<Unlocked, Error> {
-    let checked = Checked::new(enc.to_vec(), || Ok(key), policy, None)?;
+    let checked = Checked::new(enc, || Ok(key), policy, None)?;
     worker::block_on(checked.unlock(policy, services))
 }
 
@@ -195,7 +195,7 @@ where
 
 /// Steps 1 to 7 on the files, read again where a sealer is between its writes.
 async fn read_pair_in(pair: &Pair, policy: &Policy, wait: Wait) -> Result<Checked, Error> {
-    let read = || async { Checked::new(pair.read_enc()?, || pair.read_key(), policy, Some(pair)) };
+    let read = || async { Checked::new(&pair.read_enc()?, || pair.read_key(), policy, Some(pair)) };
     read_again(wait, read).await
 }
 
@@ -216,7 +216,6 @@ pub(crate) async fn open_pair(
 
 /// Both files of a pair, after every check that needs no key.
 pub(crate) struct Checked {
-    pub(crate) enc: Vec<u8>,
     pub(crate) file: EncFile,
     pub(crate) key: KeyFile,
     pub(crate) section: Section,
@@ -225,12 +224,12 @@ pub(crate) struct Checked {
 impl Checked {
     /// Steps 1 to 7. `key` reads the `.key`, once the `.enc` has passed. Errors name the files of `pair`.
     pub(crate) fn new<K: AsRef<[u8]>>(
-        enc: Vec<u8>,
+        enc: &[u8],
         key: impl FnOnce() -> Result<K, Error>,
         policy: &Policy,
         pair: Option<&Pair>,
     ) -> Result<Self, Error> {
-        let file = check_enc(&enc, policy).map_err(|error| match pair {
+        let file = check_enc(enc, policy).map_err(|error| match pair {
             Some(pair) => error.at(pair.enc()),
             None => error,
         })?;
@@ -239,7 +238,7 @@ impl Checked {
             Some(pair) => error.at(pair.key()),
             None => error,
         })?;
-        Ok(Self { enc, file, key, section })
+        Ok(Self { file, key, section })
     }
 
     /// Steps 8 and 9.
@@ -260,8 +259,8 @@ impl Checked {
     async fn unlock(self, policy: &Policy, services: &KeyServices) -> Result<Unlocked, Error> {
         let (dek, unwrapped_by) = self.unwrap(policy, services).await?;
         self.check_section(&dek)?;
-        envelope::check_commit(&self.file, &self.enc, &dek)?;
-        let Self { file, key, section, .. } = self;
+        envelope::check_commit(&self.file, &dek)?;
+        let Self { file, key, section } = self;
         Ok(Unlocked { file, key, section, dek, unwrapped_by })
     }
 
@@ -269,7 +268,7 @@ impl Checked {
     pub(crate) fn open_with(self, dek: &DataKey) -> Result<(Header, Plaintext), Error> {
         self.check_section(dek)?;
         let header = self.file.header.clone();
-        let plaintext = envelope::open(self.file, &self.enc, dek)?;
+        let plaintext = envelope::open(self.file, dek)?;
         envelope::outline::verify(&header, plaintext.expose(), dek)?;
         Ok((header, plaintext))
     }

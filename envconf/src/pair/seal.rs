@@ -542,7 +542,7 @@ impl Seal {
             Err(error) if error.fault() == Some(Fault::Refused) => (dek.clone(), Check::AfterUnwrap),
             Err(error) => return Err(error),
         };
-        let checked = Checked { enc: enc.to_vec(), file, key, section };
+        let checked = Checked { file, key, section };
         let (_, plaintext) = checked.open_with(&unwrapped)?;
         same_content(plaintext.expose(), content)?;
         Ok(check)
@@ -552,7 +552,7 @@ impl Seal {
     fn prove(&self, enc: &[u8], dek: &DataKey, content: &[u8]) -> Result<(), Error> {
         let file = EncFile::parse(enc)?;
         let header = file.header.clone();
-        let plaintext = envelope::open(file, enc, dek)?;
+        let plaintext = envelope::open(file, dek)?;
         outline::verify(&header, plaintext.expose(), dek)?;
         same_content(plaintext.expose(), content)
     }

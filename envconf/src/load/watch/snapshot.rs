@@ -93,7 +93,7 @@ impl Snapshot {
         plan: &LoadPlan,
     ) -> Result<(Loaded<T>, u64), Error> {
         let (plain, enc) = (self.plain?, self.enc?);
-        let checked = Checked::new(enc, || self.key, &plan.policy, Some(&plan.pair))?;
+        let checked = Checked::new(&enc, || self.key, &plan.policy, Some(&plan.pair))?;
         let opened = checked.open(&plan.policy, &plan.services).await;
         let opened = opened.map_err(|error| open::in_file(error, &plan.pair))?;
         let generation = opened.header().generation;
