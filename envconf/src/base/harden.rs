@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::OnceLock;
 
-use super::mlock;
+use super::pages;
 
 /// Protects what is secret in this process's memory from core dumps, other processes and swap space, as far as the
 /// system lets it. To be called first thing in `main`: keys that were there before are not locked.
@@ -29,7 +29,7 @@ pub fn harden() -> &'static Hardened {
     HARDENED.get_or_init(|| Hardened {
         core_dumps: Measure::of(no_core_dumps()),
         dumpable: Measure::of(not_dumpable()),
-        keys: Measure::of(mlock::switch_on()),
+        keys: Measure::of(pages::switch_on()),
     })
 }
 

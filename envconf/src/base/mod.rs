@@ -9,7 +9,6 @@ pub(crate) mod key_ref;
 pub(crate) mod age_recipient;
 pub(crate) mod provider;
 pub(crate) mod secret;
-mod mlock;
 pub(crate) mod stack_wipe;
 pub(crate) mod variables;
 pub(crate) mod upward_search;
@@ -19,6 +18,7 @@ pub(crate) mod data_directory;
 pub(crate) mod harden;
 pub(crate) mod suggest;
 pub(crate) mod own_variables;
+pub(crate) mod pages;
 pub(crate) mod written_type;
 
 pub use self::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape, is_deceptive};

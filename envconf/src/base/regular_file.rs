@@ -43,6 +43,7 @@ pub(crate) fn read_regular(path: &Path, limit: usize) -> io::Result<Option<Vec<u
     let (mut file, metadata) = open_with_metadata(path)?;
     let Some(len) = usize::try_from(metadata.len()).ok().filter(|len| *len <= limit) else { return Ok(None) };
     let mut bytes = vec![0; len];
+    super::pages::prefer_huge(&mut bytes);
     let mut filled = 0;
     while filled < len {
         match file.read(&mut bytes[filled..]) {

@@ -9,7 +9,7 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
-use super::mlock;
+use super::pages;
 
 /// Secret bytes in one buffer of exact size, wiped on drop; `Debug` shows nothing, not even the length.
 pub(crate) struct SecretBytes(Box<[u8]>);
@@ -32,8 +32,9 @@ impl ZeroizeOnDrop for SecretBytes {}
 impl SecretBytes {
     /// `len` zero bytes, to be filled in place.
     pub(crate) fn zeroed(len: usize) -> Self {
-        let bytes = vec![0; len].into_boxed_slice();
-        mlock::lock(&bytes);
+        let mut bytes = vec![0; len].into_boxed_slice();
+        pages::prefer_huge(&mut bytes);
+        pages::lock(&bytes);
         Self(bytes)
     }
 

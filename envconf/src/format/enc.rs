@@ -7,7 +7,7 @@ use super::field_types::{self, Id, Name, Timestamp};
 use super::line_reader::{FileKind, LineReader, checked};
 use super::outline::{self, OutlineLine};
 use super::{ContentType, MAX_CONTENT, MAX_ENC, PADDING, Suite, TAG};
-use crate::base::{Error, Kind, SecretBytes};
+use crate::base::{Error, Kind, SecretBytes, pages};
 
 /// Largest body, decoded: ciphertext and tag.
 const MAX_BODY: usize = MAX_CONTENT + PADDING + TAG;
@@ -339,6 +339,7 @@ fn foreign_character(mut lines: LineReader<'_>, end: usize) -> Option<Error> {
 pub(crate) fn reserve_rest(out: &mut Vec<u8>, body: usize, signatures: usize) {
     let lines = body.div_ceil(3) * 4 + body.div_ceil(LINE_BYTES);
     out.reserve_exact(lines + signatures * SIGNATURE_LINE + END.len());
+    pages::prefer_huge(out.spare_capacity_mut());
 }
 
 /// Appends `body` as lines of 64 base64 characters, the last one shorter.
