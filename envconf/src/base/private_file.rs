@@ -51,7 +51,8 @@ fn random_suffix() -> Result<String, Error> {
 
 /// Reads text of at most `limit` bytes.
 pub(crate) fn read_text(file: File, limit: u64) -> io::Result<String> {
-    let mut text = String::new();
+    // Room for the usual file: a small buffer that grows takes a system call for each step.
+    let mut text = String::with_capacity(4096);
     file.take(limit + 1).read_to_string(&mut text)?;
     if text.len() as u64 > limit {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is too large"));

@@ -293,7 +293,7 @@ impl KeyServices {
         keys: impl IntoIterator<Item = &'a KeyRef>,
     ) -> Result<Vec<LocalKey>, Error> {
         let Some(store) = &self.store else { return Ok(Vec::new()) };
-        keys.into_iter().map(|key| store.read(key)).collect()
+        keys.into_iter().map(|key| store.read_enabled(key)).collect()
     }
 
     /// The references of the keys of the key store that are enabled for the directory.

@@ -144,15 +144,32 @@ impl KeyStore {
     /// # Errors
     /// As for [`LocalKey::read`]; [`Kind::BadLocalKey`] also for a file that holds another key.
     pub fn read(&self, key: &KeyRef) -> Result<LocalKey, Error> {
+        // A key that does not exist is reported as missing, also where the whole store does not exist.
+        if self.path_of(key)?.symlink_metadata().is_ok() {
+            self.check()?;
+        }
+        self.read_enabled(key)
+    }
+
+    /// Reads a key that [`enabled_for`](Self::enabled_for) has returned, and does not check the store again.
+    ///
+    /// # Errors
+    /// As for [`KeyStore::read`].
+    pub(crate) fn read_enabled(&self, key: &KeyRef) -> Result<LocalKey, Error> {
         let path = self.path_of(key)?;
-        if path.symlink_metadata().is_err() || key.provider() != LOCAL_PROVIDER {
-            return Err(self.has_no(key).advise(format!(
+        let missing = || {
+            self.has_no(key).advise(format!(
                 "restore it from your backup, or install it with `envconf init --local-key FILE`; if it is gone, run `envconf key disable {}`",
                 key.key_id()
-            )));
+            ))
+        };
+        if key.provider() != LOCAL_PROVIDER {
+            return Err(missing());
         }
-        self.check()?;
-        let read = LocalKey::read(&path)?;
+        let read = LocalKey::read(&path).map_err(|error| match path.symlink_metadata() {
+            Ok(_) => error,
+            Err(_) => missing(),
+        })?;
         if read.key_ref() != key {
             return Err(Error::new(
                 Kind::BadLocalKey,
@@ -275,7 +292,7 @@ impl KeyStore {
     /// [`Kind::InsecureKeyFile`] for a store that others can change, or that lies inside the repository of
     /// `directory`, whose writers could plant keys there; [`Kind::BadLocalKey`] for a damaged record; [`Kind::Io`].
     pub fn enabled_for(&self, directory: &Path) -> Result<Vec<KeyRef>, Error> {
-        let names = self.names_enabled_for(directory, |name| name.parse::<Id>().is_ok())?;
+        let names = self.names_enabled_for(directory, KEYS, |name| name.parse::<Id>().is_ok())?;
         names.iter().map(|kid| reference(kid)).collect()
     }
 
@@ -285,18 +302,21 @@ impl KeyStore {
     /// As for [`KeyStore::enabled_for`].
     #[cfg(feature = "age")]
     pub fn age_enabled_for(&self, directory: &Path) -> Result<Vec<KeyRef>, Error> {
-        let names = self.names_enabled_for(directory, is_recipient)?;
+        let names = self.names_enabled_for(directory, AGE, is_recipient)?;
         names.iter().map(|recipient| reference(recipient)).collect()
     }
 
-    /// The names in the record that are `wanted` and enabled for `directory`, the nearest first.
+    /// Returns the names in the record that are `wanted` and enabled for `directory`, the nearest first. `files` is the
+    /// directory of the store that holds their files.
     pub(super) fn names_enabled_for(
         &self,
         directory: &Path,
+        files: &str,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Vec<String>, Error> {
         let Ok(directory) = directory.canonicalize() else { return Ok(Vec::new()) };
-        let mut enabled = self.enabled()?;
+        let Some(mut enabled) = self.read_enabled_record()? else { return Ok(Vec::new()) };
+        self.check_files(files)?;
         enabled.retain(|name, _| wanted(name));
         let mut names: Vec<String> = Vec::new();
         for above in directory.ancestors() {
@@ -339,21 +359,29 @@ impl KeyStore {
             .advise(format!("move the key store, and set {} to its new directory", data_directory::VARIABLE)))
     }
 
+    /// Reads the record, after a check of the whole store.
     pub(super) fn enabled(&self) -> Result<Enabled, Error> {
+        let Some(enabled) = self.read_enabled_record()? else { return Ok(Enabled::new()) };
+        [KEYS, AGE, SIGNERS].iter().try_for_each(|files| self.check_files(files))?;
+        Ok(enabled)
+    }
+
+    /// Reads the record, after a check of the directory that holds it. Returns `None` if there is no record.
+    fn read_enabled_record(&self) -> Result<Option<Enabled>, Error> {
         let path = self.directory.join(ENABLED);
         let file = match private_file::open_without_waiting(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Enabled::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::read(&path, error)),
         };
-        self.check()?;
+        data_directory::check(&self.directory)?;
         private_file::check(&file, &path, "key store's record")?;
         let text = private_file::read_text(file, LIMIT).map_err(|error| Error::read(&path, error))?;
         let enabled: Enabled = serde_json::from_str(&text).map_err(|_| damaged(&path))?;
         if !enabled.keys().all(|name| is_name(name)) {
             return Err(damaged(&path));
         }
-        Ok(enabled)
+        Ok(Some(enabled))
     }
 
     /// Rewrites the record if `change` says that it changed it.
@@ -393,9 +421,12 @@ impl KeyStore {
     /// Checks who can write to the store.
     pub(crate) fn check(&self) -> Result<(), Error> {
         data_directory::check(&self.directory)?;
-        [KEYS, AGE, SIGNERS]
-            .iter()
-            .try_for_each(|name| data_directory::check_if_there(&self.directory.join(name)))
+        [KEYS, AGE, SIGNERS].iter().try_for_each(|files| self.check_files(files))
+    }
+
+    /// Checks who can write to a directory of the store. A directory that does not exist passes.
+    fn check_files(&self, files: &str) -> Result<(), Error> {
+        data_directory::check_if_there(&self.directory.join(files))
     }
 }
 

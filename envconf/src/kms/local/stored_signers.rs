@@ -92,7 +92,7 @@ impl KeyStore {
     /// # Errors
     /// As for [`KeyStore::enabled_for`].
     pub fn signers_enabled_for(&self, directory: &Path) -> Result<Vec<Id>, Error> {
-        let names = self.names_enabled_for(directory, |name| name.starts_with(SIGNER_NAME))?;
+        let names = self.names_enabled_for(directory, SIGNERS, |name| name.starts_with(SIGNER_NAME))?;
         Ok(names.iter().filter_map(|name| id_of(name)).collect())
     }
 
