@@ -41,7 +41,7 @@ fn of_platform(variables: &Variables) -> Option<PathBuf> {
 #[cfg(any(target_os = "macos", windows))]
 fn of_platform(variables: &Variables) -> Option<PathBuf> {
     use etcetera::base_strategy::{BaseStrategy as _, choose_native_strategy};
-    matches!(variables, Variables::Process)
+    !matches!(variables, Variables::Given(_))
         .then(|| choose_native_strategy().ok().map(|strategy| strategy.data_dir()))
         .flatten()
 }

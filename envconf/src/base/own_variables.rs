@@ -100,7 +100,7 @@ const SYNONYMS: &[(&str, &str)] = &[
 /// [`Kind::Usage`] with every such name and the right one.
 pub(crate) fn refuse_misspelled(variables: &Variables, is_used: impl Fn(&str) -> bool) -> Result<(), Error> {
     let mut found: Vec<(String, &str)> = variables
-        .names("")
+        .names_where(begins_as_ours)
         .into_iter()
         .filter_map(|name| Some((meant(&name)?, name)))
         .filter(|(_, name)| !is_used(name))
@@ -139,11 +139,15 @@ pub(crate) fn unknown(variables: &Variables) -> Vec<String> {
     names
 }
 
+/// A cheap test that excludes nearly every variable of a process.
+fn begins_as_ours(name: &[u8]) -> bool {
+    name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"env"))
+}
+
 /// Returns the variable of ours that `name` is meant to be; `None` for a known name, and for one that is not near any.
 fn meant(name: &str) -> Option<&'static str> {
-    // The first test is cheap and ends it for nearly every variable of a process.
-    let is_near = name.len() < 64 && name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("env"));
-    if !is_near || KNOWN.contains(&name) || is_of_a_program(name) {
+    if !begins_as_ours(name.as_bytes()) || name.len() >= 64 || KNOWN.contains(&name) || is_of_a_program(name)
+    {
         return None;
     }
     let letters = letters(name);

@@ -15,6 +15,8 @@ pub(crate) enum Variables {
     /// Those of the process, at the time of each look.
     #[default]
     Process,
+    /// Those of the process that were set at one moment, by name, sorted. The values are read when they are needed.
+    Listed(Arc<[OsString]>),
     /// Exactly these, and nothing of the process.
     Given(Arc<Pairs>),
 }
@@ -42,10 +44,24 @@ impl Variables {
         Self::Given(Arc::new(Pairs(pairs.collect())))
     }
 
+    /// Returns the same variables, with the names of the process's variables listed once.
+    ///
+    /// A load looks for about fifty names, most of which are not set, and each look goes through the whole environment.
+    pub(crate) fn listed(&self) -> Self {
+        let Self::Process = self else { return self.clone() };
+        let mut names: Vec<OsString> = std::env::vars_os().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        Self::Listed(names.into())
+    }
+
     /// The value of `name`, whatever it is, also when empty.
     pub(crate) fn get(&self, name: &str) -> Option<OsString> {
         match self {
             Self::Process => std::env::var_os(name),
+            Self::Listed(names) => {
+                let found = names.binary_search_by(|listed| listed.as_os_str().cmp(OsStr::new(name)));
+                found.ok().and_then(|_| std::env::var_os(name))
+            }
             Self::Given(given) => {
                 // The last one wins, as it does in `env A=1 A=2`.
                 given.0.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.clone())
@@ -85,13 +101,16 @@ impl Variables {
 
     /// The names that begin with `prefix`, in no particular order; names that are no Unicode lossily.
     pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
-        let ours = |name: &OsStr| {
-            name.as_encoded_bytes()
-                .starts_with(prefix.as_bytes())
-                .then(|| name.to_string_lossy().into_owned())
-        };
+        self.names_where(|name| name.starts_with(prefix.as_bytes()))
+    }
+
+    /// The names that `wanted` accepts, in no particular order; names that are no Unicode lossily.
+    pub(crate) fn names_where(&self, wanted: impl Fn(&[u8]) -> bool) -> Vec<String> {
+        let ours =
+            |name: &OsStr| wanted(name.as_encoded_bytes()).then(|| name.to_string_lossy().into_owned());
         match self {
             Self::Process => std::env::vars_os().filter_map(|(name, _)| ours(&name)).collect(),
+            Self::Listed(names) => names.iter().filter_map(|name| ours(name)).collect(),
             Self::Given(given) => given.0.iter().filter_map(|(name, _)| ours(name)).collect(),
         }
     }
@@ -109,6 +128,7 @@ impl std::fmt::Debug for Variables {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Process => "Variables::Process",
+            Self::Listed(_) => "Variables::Listed",
             Self::Given(_) => "Variables::Given([REDACTED])",
         })
     }
@@ -133,9 +153,21 @@ mod tests {
     }
 
     #[test]
+    fn listed_variables_are_those_of_the_process() {
+        let listed = Variables::Process.listed();
+        assert!(!listed.names("").is_empty());
+        for name in listed.names("") {
+            assert_eq!(listed.get(&name), std::env::var_os(&name), "{name}");
+        }
+        assert_eq!(listed.get("ENVCONF_NOT_SET"), None);
+        assert_eq!(listed.names("PATH"), Variables::Process.names("PATH"));
+    }
+
+    #[test]
     fn given_variables_hide_those_of_the_process() {
         assert_eq!(given(&[]).get("PATH"), None);
         assert!(Variables::Process.get("PATH").is_some());
+        assert_eq!(given(&[]).listed().get("PATH"), None);
         assert_eq!(given(&[("APP__A", "1"), ("B", "2")]).names("APP__"), ["APP__A"]);
     }
 }

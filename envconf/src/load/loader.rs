@@ -208,7 +208,8 @@ impl<T: EncryptedConfig> Loader<T> {
         stack_wipe::wiped(self.load_traced(Wait::Beside)).await
     }
 
-    async fn load_traced(self, wait: Wait) -> Result<Loaded<T>, Error> {
+    async fn load_traced(mut self, wait: Wait) -> Result<Loaded<T>, Error> {
+        self.variables = self.variables.listed();
         let plan = self.plan()?;
         let texts = plan.read(wait).await?;
         self.build_traced(&plan, &texts)
@@ -220,7 +221,8 @@ impl<T: EncryptedConfig> Loader<T> {
     }
 
     /// The struct alone: where its values came from is not written down.
-    pub(crate) async fn load_value(self, wait: Wait) -> Result<T, Error> {
+    pub(crate) async fn load_value(mut self, wait: Wait) -> Result<T, Error> {
+        self.variables = self.variables.listed();
         let plan = self.plan()?;
         let texts = plan.read(wait).await?;
         self.build(&plan, &texts, Report::default()).map(|(value, _)| value)
