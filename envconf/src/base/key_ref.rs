@@ -1,7 +1,9 @@
 //! The reference that names one key of one service, and the prefixes by which a secret key is known.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::error::{Error, Kind, escape};
 use super::{age_recipient, provider};
@@ -18,11 +20,14 @@ pub(crate) const SIGNER_PREFIX: &str = "envconf-signer-v1:";
 /// Parsed once, at the edge; the parts keep to the grammar of format.md §5. Parsing a text also checks the rules of a
 /// provider that this library knows, such as the region against the ARN of a key of AWS. The recipients that a `.key`
 /// lists are not held to them.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct KeyRef {
-    provider: String,
-    region: String,
-    key_id: String,
+    /// The three parts with a colon after the first and the second. Shared, because a load clones each key several times.
+    text: Arc<str>,
+    /// Length of the provider.
+    provider: u8,
+    /// Length of the region.
+    region: u8,
 }
 
 impl KeyRef {
@@ -37,10 +42,19 @@ impl KeyRef {
         let region_fits = region == "-" || word(region) && !region.is_empty() && !region.starts_with('-');
         let key_id_fits = (1..=512).contains(&key_id.len()) && key_id.bytes().all(|b| b.is_ascii_graphic());
         (provider_fits && region_fits && key_id_fits).then(|| Self {
-            provider: provider.to_owned(),
-            region: region.to_owned(),
-            key_id: key_id.to_owned(),
+            text: format!("{provider}:{region}:{key_id}").into(),
+            // Provider and region have at most 32 bytes each.
+            provider: provider.len() as u8,
+            region: region.len() as u8,
         })
+    }
+
+    fn region_start(&self) -> usize {
+        usize::from(self.provider) + 1
+    }
+
+    fn id_start(&self) -> usize {
+        self.region_start() + usize::from(self.region) + 1
     }
 
     /// Parses what a file lists: the grammar counts, the rules of the provider do not.
@@ -51,22 +65,26 @@ impl KeyRef {
 
     /// The key service's name: `local`, `tencent`, …
     pub fn provider(&self) -> &str {
-        &self.provider
+        &self.text[..usize::from(self.provider)]
     }
 
     /// The service's region, or `-` where it has none.
     pub fn region(&self) -> &str {
-        &self.region
+        &self.text[self.region_start()..self.id_start() - 1]
     }
 
     /// The key's immutable id within service and region.
     pub fn key_id(&self) -> &str {
-        &self.key_id
+        &self.text[self.id_start()..]
     }
 
     /// The same service and region, with `*` in place of the key's id.
     pub(crate) fn with_any_id(&self) -> Self {
-        Self { key_id: "*".to_owned(), ..self.clone() }
+        Self {
+            text: format!("{}*", &self.text[..self.id_start()]).into(),
+            provider: self.provider,
+            region: self.region,
+        }
     }
 
     /// The alias, where one stands in place of the id: `tencent:ap-guangzhou:alias/NAME`, `aws:us-east-1:alias/NAME` or
@@ -133,9 +151,25 @@ impl FromStr for KeyRef {
     }
 }
 
+/// By provider, then by region, then by key id.
+impl Ord for KeyRef {
+    fn cmp(&self, other: &Self) -> Ordering {
+        fn parts(key: &KeyRef) -> [&str; 3] {
+            [key.provider(), key.region(), key.key_id()]
+        }
+        parts(self).cmp(&parts(other))
+    }
+}
+
+impl PartialOrd for KeyRef {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl fmt::Display for KeyRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.provider, self.region, self.key_id)
+        f.write_str(&self.text)
     }
 }
 
@@ -157,6 +191,15 @@ mod tests {
             ("aws", "us-east-1", "arn:aws:kms:us-east-1:1:key/2")
         );
         assert_eq!(key.to_string().parse::<KeyRef>().unwrap(), key);
+    }
+
+    #[test]
+    fn references_are_ordered_by_provider_then_region_then_key_id() {
+        let sorted = ["a:-:z", "a:b:1", "a:b:2", "a:b-c:1", "a-b:-:1", "a1:-:1", "b:-:1"];
+        let keys: Vec<KeyRef> = sorted.iter().map(|text| text.parse().unwrap()).collect();
+        assert!(keys.is_sorted(), "{keys:?}");
+        assert_eq!(keys[1].with_any_id().to_string(), "a:b:*");
+        assert_eq!((keys[1].with_any_id().region(), keys[1].with_any_id().key_id()), ("b", "*"));
     }
 
     #[test]
