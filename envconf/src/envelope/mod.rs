@@ -233,20 +233,20 @@ fn padded(content: &[u8]) -> SecretBytes {
 ///
 /// # Errors
 /// [`Kind::BadDek`], [`Kind::CommitMismatch`], [`Kind::TagMismatch`], [`Kind::BadPlaintext`], in this order.
-pub(crate) fn open(file: EncFile, dek: &DataKey) -> Result<Plaintext, Error> {
+pub(crate) fn open(file: EncFile, dek: &DataKey) -> Result<(Header, Plaintext), Error> {
     let keys = check_commit(&file, dek)?;
-    let mut body = file.body;
-    if !keys.decrypt(&file.head, body.expose_mut()) {
+    let EncFile { header, head, mut body, .. } = file;
+    if !keys.decrypt(&head, body.expose_mut()) {
         return Err(Error::new(
             Kind::TagMismatch,
             "decryption failed: the file was modified after it was sealed",
         )
         .advise("restore it with `git checkout`, or seal the plain file again"));
     }
-    let content = content_range(body.expose(), file.header.content_type).ok_or_else(|| {
+    let content = content_range(body.expose(), header.content_type).ok_or_else(|| {
         Error::new(Kind::BadPlaintext, "the decrypted content is not formed as a sealer forms it")
     })?;
-    Ok(Plaintext::new(body, content))
+    Ok((header, Plaintext::new(body, content)))
 }
 
 /// Steps 10 and 12 of format.md §4: header and data key belong together. Gives the keys of the body.

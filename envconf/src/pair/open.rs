@@ -250,8 +250,10 @@ impl Checked {
     /// Steps 8 to 15.
     pub(crate) async fn open(self, policy: &Policy, services: &KeyServices) -> Result<Opened, Error> {
         let (dek, unwrapped_by) = self.unwrap(policy, services).await?;
-        let (commit, section) = (self.file.commit, self.section.clone());
-        let (header, plaintext) = self.open_with(&dek)?;
+        let commit = self.file.commit;
+        self.check_section(&dek)?;
+        let (header, plaintext) = open_body(self.file, &dek)?;
+        let section = self.section;
         Ok(Opened { plaintext, header, commit, section, dek, unwrapped_by })
     }
 
@@ -267,10 +269,7 @@ impl Checked {
     /// Steps 10 to 15: everything that needs the data key and nobody else.
     pub(crate) fn open_with(self, dek: &DataKey) -> Result<(Header, Plaintext), Error> {
         self.check_section(dek)?;
-        let header = self.file.header.clone();
-        let plaintext = envelope::open(self.file, dek)?;
-        envelope::outline::verify(&header, plaintext.expose(), dek)?;
-        Ok((header, plaintext))
+        open_body(self.file, dek)
     }
 
     /// Steps 10 and 11: the data key has the suite's length, and its holder made this section.
@@ -285,6 +284,13 @@ impl Checked {
         }
         Ok(())
     }
+}
+
+/// Steps 12 to 15: decrypts the body, and checks content and outline.
+pub(crate) fn open_body(file: EncFile, dek: &DataKey) -> Result<(Header, Plaintext), Error> {
+    let (header, plaintext) = envelope::open(file, dek)?;
+    envelope::outline::verify(&header, plaintext.expose(), dek)?;
+    Ok((header, plaintext))
 }
 
 /// An error of steps 5 to 15, with the file that it is about.
