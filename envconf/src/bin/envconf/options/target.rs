@@ -343,10 +343,10 @@ fn find(name: &Name, environment: &Name) -> Result<Pair, Error> {
         (true, false) => Ok(here),
         (_, true) => Ok(there),
         (false, false) => {
-            let directory = std::env::current_dir().unwrap_or_default();
+            let working_directory = std::env::current_dir().unwrap_or_default();
             Err(Error::read(there.enc(), std::io::ErrorKind::NotFound.into()).advise(format!(
                 "it was looked up in {}, there and in {}: give its path, or set ENVCONF_DIR\nif there is no pair yet, create it with `envconf seal`",
-                shown(&directory),
+                shown(&working_directory),
                 shown(&directory),
             )))
         }
