@@ -23,13 +23,14 @@ struct WebConfig {
     whom: String,
 }
 
-/// What a handler needs of the configuration it takes from one look: all of it is of one version then.
+/// A handler calls `get` once, so that all values are of one version.
 async fn greet(State(config): State<Watch<WebConfig>>) -> String {
     let config = config.current();
     format!("{}, {}!", config.greeting, config.whom)
 }
 
-/// For the load balancer and for an alarm: the service runs on the last good configuration, whatever was refused.
+/// For the load balancer and for an alarm: the service runs on the last good configuration, also if a newer one was
+/// refused.
 async fn health(State(config): State<Watch<WebConfig>>) -> String {
     let status = config.status();
     match status.last_refusal() {
@@ -60,7 +61,7 @@ async fn serve(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
         WebConfig::loader().dir(directory).local_key(key.clone()).variables([("WEB__LISTEN", "127.0.0.1:0")]);
     let config = loader.watch_options(options).watch_async().await?;
 
-    // What was made from a configuration is made anew when that changes: pools, clients, levels.
+    // Objects that depend on the configuration are made again when it changes: pools, clients, levels.
     let follower = config.clone();
     tokio::spawn(async move {
         loop {

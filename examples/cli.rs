@@ -1,14 +1,14 @@
 //! A plain command-line program: no runtime, nothing async. `cargo run --example cli -- Ada`
 //!
-//! It loads, works and ends. What is wrong goes to stderr, all of it at once, and the exit code says of which class it
-//! is: try `GREET__TIMES=many cargo run --example cli`.
+//! The program loads, works and exits. Errors go to stderr, all at once, and the exit code names their class: try
+//! `GREET__TIMES=many cargo run --example cli`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use envconf::{ContentType, EncryptedConfig, Error, KeyServices, LocalKey, Pair, Seal, SecretString};
 
-/// What the program needs besides its arguments.
+/// The settings of the program besides its arguments.
 #[derive(EncryptedConfig)]
 #[envconf(name = "greet", env_prefix = "GREET", trust = "local")]
 struct GreetConfig {
@@ -37,7 +37,7 @@ fn run() -> Result<(), Error> {
     let (directory, key) = sealed()?;
     // In a directory with `config/greet.conf.enc` this is `GreetConfig::load()?`.
     let config = GreetConfig::loader().dir(&directory).local_key(key).load();
-    // It is read by now, whatever came of it.
+    // The directory was read, so it can be removed in any case.
     let _ = std::fs::remove_dir_all(&directory);
     let config = config?;
     for _ in 0..config.times {
@@ -47,7 +47,7 @@ fn run() -> Result<(), Error> {
     Ok(())
 }
 
-/// What `envconf init` and `envconf seal config/greet.toml` leave behind, in a directory of its own.
+/// What `envconf init` and `envconf seal config/greet.toml` leave behind, in a separate directory.
 fn sealed() -> Result<(PathBuf, LocalKey), Error> {
     let directory = std::env::temp_dir().join(format!("envconf-cli-{}", std::process::id()));
     std::fs::create_dir_all(&directory).map_err(|error| Error::write(&directory, error))?;

@@ -1,4 +1,4 @@
-//! A key service of your own: implement `Kms`, hand it to the loader, pin its key.
+//! Adds a key service: implement `Kms`, pass it to the loader, pin its key.
 //!
 //! This one asks a (pretended) hardware module by XOR, to stay short. A real one binds the context to what it wraps,
 //! as associated data or by the hash of it, and never sees more of the configuration than the data key.

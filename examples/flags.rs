@@ -1,7 +1,7 @@
 //! Flags of a command line above everything else. `cargo run --example flags --features clap -- --port 9000`
 //!
-//! Flags that the configuration has too are handed to [`envconf::Loader::set`]: they are read and judged as any other
-//! value, and reports say that the program gave them. `-s PATH=VALUE` reaches any value.
+//! Flags that are also in the configuration are passed to [`envconf::Loader::set`]: they are parsed and validated as
+//! any other value, and reports say that the program set them. `-s PATH=VALUE` reaches any value.
 
 use std::process::ExitCode;
 
@@ -65,7 +65,7 @@ fn run(flags: Flags) -> Result<(), Error> {
     Ok(())
 }
 
-/// What `envconf init` and `envconf seal config/server.toml` leave behind, in a directory of its own.
+/// What `envconf init` and `envconf seal config/server.toml` leave behind, in a separate directory.
 fn sealed(directory: &std::path::Path) -> Result<LocalKey, Error> {
     std::fs::create_dir_all(directory).map_err(|error| Error::write(directory, error))?;
     let key = LocalKey::generate()?;

@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("  {}  the content, encrypted: commit it", short(pair.enc()));
     println!("  {}  its data key, wrapped: commit it", short(pair.key()));
 
-    // What the service does. In its directory `AppConfig::load()` is enough; here the settings are given, so that your
+    // The service's part. In its directory `AppConfig::load()` is enough. Here the settings are given, so that your
     // own environment does not interfere.
     let home = store.directory().to_str().ok_or("the path of the key store is not UTF-8")?;
     let load = |variables: &[(&str, &str)]| {
@@ -102,7 +102,7 @@ fn show(config: &Loaded<AppConfig>) {
     }
 }
 
-/// Creates a project beside the built example, with a repository of its own: the work tree stays as it is.
+/// Creates a project beside the built example, with a separate repository: the work tree stays as it is.
 fn project_directory() -> Result<PathBuf, Box<dyn std::error::Error>> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(3).ok_or("the example does not run in a target directory")?;

@@ -36,7 +36,7 @@ pub struct Gateway {
     /// Where sessions are kept.
     #[envconf(nested)]
     pub sessions: SessionStore,
-    /// What is told of every request, by name.
+    /// The exporters for each request, by name.
     #[envconf(nested, default)]
     pub exporters: HashMap<String, Exporter>,
     #[envconf(nested)]
@@ -146,7 +146,7 @@ fn at_least_one(weight: &u16) -> Result<(), &'static str> {
     if *weight > 0 { Ok(()) } else { Err("at least 1 is needed") }
 }
 
-/// What is sealed.
+/// The content to seal.
 pub const CONTENT: &str = r#"
 cookie_keys = ["new key", "old key"]
 labels = { region = "eu" }
@@ -176,7 +176,7 @@ token = "token of traces"
 private_key = "key of tls"
 "#;
 
-/// Seals `content` in a directory of its own, as `envconf seal config/gateway.toml` does.
+/// Seals `content` in a separate directory, as `envconf seal config/gateway.toml` does.
 ///
 /// # Errors
 /// As for sealing.

@@ -86,7 +86,7 @@ fn public_keys_alone_are_sealed_and_opened_with_a_signer_only() {
     assert_eq!(open_bytes(&enc, &key, &policy(Some(&other)), &services).unwrap_err().exit_code(), 33);
 }
 
-/// What anybody with a public key can do: a whole pair of their own.
+/// Everybody with a public key can make a complete pair.
 #[test]
 fn a_forger_is_refused_by_the_signer() {
     let (identity, signer) = (AgeIdentity::generate().unwrap(), SigningKey::generate().unwrap());
@@ -258,7 +258,7 @@ fn debian_age() -> Option<PathBuf> {
             let path = entry.ok()?.path();
             (path.extension()? == "deb").then_some(path)
         })?;
-        // Two tests may unpack at once: each into a directory of its own, and the first one stays.
+        // Two tests may unpack at once: each into a separate directory, and the first one stays.
         let unpacked = tempfile::tempdir_in(&directory).ok()?;
         run(Command::new("dpkg").arg("-x").arg(&package).arg(unpacked.path()))?;
         let _ = std::fs::rename(unpacked.path().join("usr"), directory.join("usr"));

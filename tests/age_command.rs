@@ -224,7 +224,7 @@ fn who_leaves_opens_nothing_new_and_brings_nothing_back() {
     anna.envconf(&team, &["set", "app", "token", "--value-file", "value"], 32);
     anna.envconf(&anna_signer, &["open", "app"], 33);
 
-    // Nor does a pair of his own run where Anna alone is pinned.
+    // Nor does a separate pair run where Anna alone is pinned.
     ben.write(".envconf.toml", &rules);
     ben.write("config/app.toml", "token = \"forged\"\n");
     ben.envconf(&team, &["seal", "config/app.toml", "-r", &anna_key, "-r", &ben_key], 0);

@@ -94,7 +94,7 @@ struct Rgb(u8, u8, u8);
 
 fn rgb<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Rgb, D::Error> {
     let text: String = serde::Deserialize::deserialize(deserializer)?;
-    let wrong = || serde::de::Error::custom(format!("{text} is no colour"));
+    let wrong = || serde::de::Error::custom(format!("{text} is not a colour"));
     let part =
         |at: usize| text.get(at..at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).ok_or_else(wrong);
     Ok(Rgb(part(1)?, part(3)?, part(5)?))
@@ -317,7 +317,7 @@ Colliding: 10 problems
   a.odd: in dotenv content the line A__ODD would be that of odd too: rename one of them
   db.addr[0]: expected u8, at the attribute's default
   addr[0]: expected u8, at the attribute's default
-  number: the example is no u8
+  number: the example is not a valid u8
   number: expected u8, at the attribute's default
   optional.min: must be even, at the attribute's default
   odd: must be even, at the attribute's default"

@@ -1,7 +1,7 @@
 //! AWS KMS: the contract against moto, key states, clock and rights against MiniStack, and what neither can be made to
 //! do against a script.
 //!
-//! What the two servers get wrong is named where it shows.
+//! The faults of the two servers are named in the tests that meet them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -469,7 +469,7 @@ fn a_clock_that_is_off_is_corrected_once_by_the_date_of_the_refusal() {
     for ahead in [-3600, 3600] {
         let server = AwsServer::ministack_ahead(&PYTHON, ahead);
         let proxy = wire::Scripted::before(server.host());
-        // Whom MiniStack knows as root it asks for no signature: this one has a key of its own.
+        // Whom MiniStack knows as root it asks for no signature: this one has a separate key.
         let (id, secret) = user(&mut sdk(&server), "kms:*");
         let services = KeyServices::from_given(as_user(&proxy.url(), &id, &secret)).unwrap();
         let key = services.create_key(&"aws:us-east-1".parse().unwrap(), &NewKey::default()).unwrap().key;
@@ -481,7 +481,7 @@ fn a_clock_that_is_off_is_corrected_once_by_the_date_of_the_refusal() {
     }
 }
 
-/// The words of AWS, in a script: the same code stands for a wrong secret.
+/// The words of AWS, in a script: the same code means a wrong secret.
 #[test]
 fn only_the_services_words_tell_a_late_signature() {
     let seen = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));

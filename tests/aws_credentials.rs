@@ -126,7 +126,7 @@ fn access_key_id(request: &Request) -> String {
     id.map(|(id, _)| id.to_owned()).unwrap_or_default()
 }
 
-/// Whether `keys` signed this, their token included.
+/// Returns true if `keys` signed this, their token included.
 fn is_signed_by(request: &Request, keys: &Keys, region: &str, service: &str) -> bool {
     let authorization = request.header("authorization").unwrap();
     let names = authorization.split_once("SignedHeaders=").unwrap().1.split_once(',').unwrap().0;
@@ -413,7 +413,7 @@ fn what_is_broken_in_a_file_is_named_with_its_line() {
     reader.config("");
     std::fs::remove_file(reader.sandbox.path("home/.aws/credentials")).unwrap();
     std::fs::create_dir(reader.sandbox.path("home/.aws/credentials")).unwrap();
-    reader.is_refused("~/.aws/credentials is no regular file");
+    reader.is_refused("~/.aws/credentials is not a regular file");
     std::fs::remove_dir(reader.sandbox.path("home/.aws/credentials")).unwrap();
     reader.sandbox.write("home/.aws/credentials", b"[default]\n\xff\n");
     reader.is_refused("~/.aws/credentials is not UTF-8 text");
@@ -478,7 +478,7 @@ fn roles_that_are_based_on_each_other_are_found_out() {
         reader.set("AWS_PROFILE", "a");
         reader.is_refused(&format!("leads back to the profile {name}: the roles are based on each other"));
     }
-    // A role that is based on the keys of its own profile is no circle.
+    // A role may be based on the keys of its own profile.
     let (own, assumed) = (Keys::new("OWN"), Keys::temporary("ASSUMED"));
     let sts = sts(&assumed, 3600);
     reader.set("ENVCONF_AWS_STS_ENDPOINT", &sts.url());
@@ -486,7 +486,7 @@ fn roles_that_are_based_on_each_other_are_found_out() {
     reader.credentials(&own.ini("a"));
     reader.loads_with(&assumed);
     assert!(is_signed_by(&sts.requests()[0], &own, "eu-west-1", "sts"));
-    // Nor is one that comes to a profile with keys of its own.
+    // So may a role that leads to a profile with keys.
     reader.config(&(role("a", "b") + &role("b", "a")));
     reader.credentials(&own.ini("b"));
     reader.loads_with(&assumed);

@@ -9,9 +9,9 @@
 //! * `copy A B`, `remove A`, `directory A`, `link A TARGET`, `mode A MODE` do what they say;
 //! * `edit PATH` replaces the text after `- ` by that after `+ `; `flip PATH LABEL` changes one character of the base64
 //!   after `LABEL`;
-//! * `$` runs the command, with variables before it. `< ` are lines of its standard input, `? ` its status if it is not
-//!   0, `> ` and `! ` the lines of stdout and stderr: `[..]` stands for any text in a line, a line `...` for any lines.
-//!   What is not written there must not be printed;
+//! * `$` runs the command, with variables before it. Lines with `< ` are its standard input, `? ` is its exit code if
+//!   it is not 0, and `> ` and `! ` are the lines of stdout and stderr: `[..]` matches any text in a line, and a line
+//!   `...` matches any lines. The command must print nothing else;
 //! * `in DIRECTORY` has the commands below run there;
 //! * `same A B`, `gone A`, `has-mode A MODE`, `holds PATH` (with `| ` lines) check files.
 //!

@@ -6,7 +6,7 @@
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::print_stdout, reason = "numbers for whoever asks with ENVCONF_COST_SHOW")]
+#![allow(clippy::print_stdout, reason = "prints numbers with ENVCONF_COST_SHOW")]
 #![allow(unreachable_pub, reason = "modules of a test, which exports nothing")]
 
 #[path = "cost/content.rs"]
@@ -44,7 +44,7 @@ const MEMORY: usize = 20;
 /// The same where values are small, or many tables above them: the TOML reader's tables have room for eleven values each,
 /// and variables have names that are as long as their paths.
 const MEMORY_SMALL: usize = 80;
-/// The same where nearly every byte is a value or a table of its own: a node of the tree has 48 bytes, and lists grow by
+/// The same where nearly every byte is a value or a separate table: a node of the tree has 48 bytes, and lists grow by
 /// doubling.
 const MEMORY_DENSE: usize = 150;
 /// The same for rules, which the TOML reader holds as tables.
@@ -64,7 +64,7 @@ fn hold<T>(
 ) {
     let (small_input, large_input) = (make(LARGE / FACTOR), make(LARGE));
     for (name, operation) in operations {
-        // What the first run does once per process counts for neither.
+        // Exclude the work that the first run does once per process.
         operation(&small_input);
         let small = || cost(|| operation(&small_input));
         let large = || cost(|| operation(&large_input));
@@ -423,7 +423,7 @@ fn the_largest_inputs_come_to_an_end() {
         sandbox.write("y.yaml", format!("a: &a {}\nb:\n{}", "x".repeat(1 << 20), "- *a\n".repeat(9_000)));
         let (_, told) = run(&["seal", "y.yaml"]);
         let told = if told.contains("aliases stand") { told } else { run(&["export", "y"]).1 };
-        assert!(told.contains("aliases stand for so much text"), "{told}");
+        assert!(told.contains("aliases expand to this much text"), "{told}");
     }
     // A schema of 4 MiB with an alias for each of its properties.
     let count = 22_000;
@@ -451,7 +451,7 @@ fn the_largest_inputs_come_to_an_end() {
     let rule = |at: usize| all.replace("**", &format!("**/*a*a*a*a*a*a*a{at}*/z{at}*.toml"));
     sandbox.write(".envconf.toml", until((1 << 20) - all.len(), rule) + all);
     for verb in ["status", "scan"] {
-        // What they find does not matter.
+        // The findings do not matter here.
         let (code, told) = run(&[verb]);
         assert!(code < 100, "{verb}: {told}");
     }

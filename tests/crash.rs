@@ -19,10 +19,10 @@ use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const OLD: &str = "name = \"old\"\n";
 const NEW: &str = "name = \"new\"\n";
-/// What lies in a project whose pair is sealed, and nothing else.
+/// The files of a project with a sealed pair.
 const FILES: [&str; 4] = ["app.conf.enc", "app.conf.key", "app.toml", "value"];
 
-/// What a pair opens to: content, generation, recipients.
+/// The content, generation and recipients of an opened pair.
 #[derive(Debug, PartialEq, Eq)]
 struct State {
     content: String,
@@ -87,7 +87,7 @@ impl Project {
         })
     }
 
-    /// The command with these arguments, in which FIRST and SECOND stand for the keys.
+    /// Returns the command with these arguments, in which FIRST and SECOND are replaced by the keys.
     fn command(&self, arguments: &str) -> Command {
         self.complete(self.sandbox.command(ENVCONF), arguments)
     }
@@ -164,8 +164,8 @@ const REMOVE: Case = Case {
     repeated: 2,
 };
 
-/// Kills the command before and after each of its system calls in turn, each time over a project of its own, which a
-/// reader opens meanwhile without a pause; then repeats the command, which must succeed and leave nothing behind.
+/// Kills the command before and after each of its system calls in turn, each time in a new project, which a reader
+/// opens all the time. Then repeats the command, which must succeed and leave nothing behind.
 fn killed_anywhere(case: &Case) {
     for stop in 0.. {
         let project = (case.start)();
@@ -268,7 +268,7 @@ fn refused(project: &Project, command: &mut Command, why: &str) {
     assert!(project.sandbox.snapshot() == before, "{command:?} left {:?}", project.files());
 }
 
-/// A limit of the size of files stands for a full disk: either way a write takes less than it is given, or nothing.
+/// A limit of the size of files means a full disk: either way a write takes less than it is given, or nothing.
 #[test]
 fn a_full_disk_leaves_all_as_it_was() {
     for case in ALL {
@@ -300,7 +300,7 @@ fn a_directory_that_takes_no_files_leaves_all_as_it_was() {
     let mode = |project: &Project, mode| {
         std::fs::set_permissions(project.sandbox.root(), Permissions::from_mode(mode)).unwrap();
     };
-    // A thread of its own: what root may not do in it, nor what it starts, is settled for good.
+    // Use a separate thread: limits on root stay in force for this thread and for the programs that it starts.
     let checks = std::thread::spawn(move || {
         if rustix::process::geteuid().is_root() {
             remove_capability_from_bounding_set(CapabilitySet::DAC_OVERRIDE).unwrap();
@@ -360,7 +360,10 @@ fn of_several_commands_at_once_each_is_done_or_says_that_it_is_not() {
             match output.status.code() {
                 Some(0) => done.push(n),
                 Some(50) if !seals => {
-                    assert!(said(&output).contains("somebody else sealed it meanwhile; nothing was written"));
+                    assert!(
+                        said(&output)
+                            .contains("the pair changed while this command ran; nothing was written")
+                    );
                 }
                 code => panic!("{}: {code:?}: {}", arguments(n), said(&output)),
             }
@@ -368,7 +371,7 @@ fn of_several_commands_at_once_each_is_done_or_says_that_it_is_not() {
         assert!(!done.is_empty() && (!seals || done.len() == 8), "{done:?}");
         let state = project.open().unwrap();
         assert_eq!(state.generation, 1 + done.len() as u64);
-        // What each of them set is there, and nothing else.
+        // The pair has the values of both commands and nothing else.
         if !seals {
             let set = |n: &usize| state.content.contains(&format!("name-{n} = \"new\""));
             let expected: Vec<usize> = done.into_iter().filter(|n| n % 4 != 3).collect();

@@ -27,7 +27,7 @@ struct Patient {
     variables: BTreeMap<String, String>,
 }
 
-/// What was reported: of each step its name, state, message and advice.
+/// The report: name, state, message and advice of each step.
 struct Report {
     steps: Vec<Value>,
     exit: i32,
@@ -453,7 +453,7 @@ fn a_programs_own_key_service_is_asked_and_tells_of_its_way() {
         let diagnose = Diagnose::new(sandbox.root()).pair(pair.clone(), name.clone(), environment.clone());
         diagnose.trust([Trusted::Key(key.clone())]).services(services(way)).run()
     };
-    // Without steps of its own there is the request; the service tells no time.
+    // A service without its own steps is asked to unwrap, and reports no time.
     let diagnosis = diagnose(Vec::new);
     let of_key: Vec<_> = diagnosis.steps().iter().filter(|step| step.recipient() == Some(&key)).collect();
     let states: Vec<_> = of_key.iter().map(|step| (step.name(), step.state())).collect();

@@ -1,4 +1,5 @@
-//! The dotenv of other tools, read beside one of them: whatever this project takes, python-dotenv reads as the same.
+//! The dotenv files of other tools, compared with one of them: python-dotenv reads every accepted file in the same
+//! way.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

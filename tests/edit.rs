@@ -62,7 +62,7 @@ impl Case {
         (self.sandbox.read("app.conf.enc"), self.sandbox.read("app.conf.key"))
     }
 
-    /// What is left in memory.
+    /// Returns the files that are left in memory.
     fn left(&self) -> Vec<PathBuf> {
         fs::read_dir(self.memory.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
@@ -87,7 +87,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn is_running(pid: &str) -> bool {
-    // A process that has ended and that nobody has waited for is no more.
+    // A process that has ended and was not waited for counts as ended.
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     stat.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.trim().starts_with('Z'))
 }
@@ -166,12 +166,12 @@ fn an_emptied_file_needs_a_yes() {
             assert!(yes.status.success(), "{}", text(&yes.stdout));
             assert_eq!(case.opened(), emptied);
 
-            // What was empty before is not asked about.
+            // The editor emptied a file that was empty before: no question.
             let again = case.edit("printf '\n\n\n' >$1");
             assert!(again.status.success(), "{}", text(&again.stderr));
         }
     }
-    // Only comments are something; and an empty text is no JSON, which is said without a question.
+    // Only comments are something; and an empty text is not JSON, which is said without a question.
     let case = Case::new("app.toml", TOML);
     assert!(case.edit("echo '# nothing' >$1").status.success());
     let case = Case::new("app.json", "{\"a\": 1}\n");
@@ -258,7 +258,7 @@ fn who_seals_meanwhile_is_not_overwritten() {
     let output = case.edit(&format!("cd $here; echo 3 | {ENVCONF} set app port; echo 'a = 1' >$1"));
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(50), "{said}");
-    assert!(said.contains("somebody else sealed it meanwhile"), "{said}");
+    assert!(said.contains("the pair changed while this command ran"), "{said}");
     assert_eq!(case.opened(), TOML.replace("port = 1", "port = 3"));
 }
 
@@ -436,7 +436,7 @@ fn the_guard_removes_only_what_it_has_made() {
     assert!(text(&output.stderr).contains("cannot write it: file not found"), "{}", text(&output.stderr));
 }
 
-/// The process ids of guards whose directory lies in the place of `case`.
+/// The process ids of guards whose directory is in the place of `case`.
 fn guards(case: &Case) -> Vec<String> {
     let place = case.memory.path().to_str().unwrap();
     let processes =

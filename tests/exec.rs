@@ -172,7 +172,7 @@ fn nothing_runs_when_the_pair_does_not_open_or_a_name_is_refused() {
     refused(&["--allow", "PRELOAD"], 2);
     refused(&["--json"], 20);
     refused(&["--trust", "tencent:ap-x:1"], 34);
-    // The value is no library, of which the loader complains, and goes on.
+    // The value is not a library, of which the loader complains, and goes on.
     let output = project.command(&[&["exec", "app", "--allow", "LD_PRELOAD"], &touch[..]].concat()).output();
     assert!(output.unwrap().status.success() && Path::new(&marker).exists());
 }

@@ -192,7 +192,7 @@ fn assert_same(reader: &str, found: &Variables, expected: &Variables) {
     assert_eq!(found.len(), expected.len(), "{reader} reads other names");
 }
 
-/// What a program reads, as a JSON object on its standard output.
+/// Returns the variables that a program reads, from the JSON object on its standard output.
 fn read_by(command: &mut Command) -> Variables {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));

@@ -1,4 +1,4 @@
-//! Properties of the format: each parser is its writer's inverse, and whatever is changed is refused (format.md §11).
+//! Properties of the format: each parser is the inverse of its writer, and every change is detected (format.md §11).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -236,7 +236,7 @@ fn foreign_sections_come_and_go_without_effect() {
     }
 }
 
-/// With R fixed, as on a cloned machine, every content still has a salt of its own.
+/// With R fixed, as on a cloned machine, every content still has a separate salt.
 #[test]
 fn a_repeated_random_number_does_not_repeat_a_salt() {
     let mut salts = std::collections::HashSet::new();

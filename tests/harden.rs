@@ -1,4 +1,4 @@
-//! What `harden` changes, in a process of its own: this program once more.
+//! What `harden` changes, in a separate process: this program once more.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

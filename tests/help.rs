@@ -11,7 +11,7 @@ use envconf_test_support::{Sandbox, StandIn};
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 
-/// What the examples call things, which have other names here: a key, one of another region, a colleague's, a signer.
+/// The names in the examples, which are different here: a key, a key of another region, a colleague's key, a signer.
 const KEY: &str = "23e80852-1e38-11e9-b129-5cb9019b4b01";
 const FAR_KEY: &str = "71b03ac8-1e38-11e9-b129-5cb9019b4b01";
 const COLLEAGUE: &str = "local:-:02f673fde6952cdf";
@@ -146,7 +146,7 @@ fn every_verb_has_examples_and_a_page_with_them() {
         }
         let known = [".TH", ".SH", ".PP", ".TP", ".RS", ".RE", ".IP", ".br", ".nf", ".fi", ".ie", ".el"];
         for line in page.lines().filter(|line| line.starts_with(['.', '\''])) {
-            assert!(known.contains(&&line[..3]), "{name}: text is taken for a request: {line}");
+            assert!(known.contains(&&line[..3]), "{name}: text is read as a request: {line}");
         }
         named.push(name);
     }
@@ -328,7 +328,7 @@ impl Place {
         }
         let succeeds = output.status.success() && failed.is_empty();
         match NOT_SEEN_TO_SUCCEED.iter().any(|(part, _)| example.contains(part)) {
-            true if succeeds => Err("it succeeds: it is no exception".into()),
+            true if succeeds => Err("it succeeds: it is not an exception".into()),
             true if failed.trim() != "2" => Ok(()),
             false if succeeds => Ok(()),
             _ => Err(format!("{failed}{}", said(&output))),

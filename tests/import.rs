@@ -162,7 +162,7 @@ impl Made {
     }
 }
 
-/// What may have happened to a file.
+/// A change of a file.
 type Change = fn(String) -> String;
 
 fn text(bytes: &[u8]) -> String {
@@ -446,7 +446,7 @@ fn files_that_do_not_belong_together_give_no_text() {
     made.0.write(KEY_FILE, other.text(KEY_FILE));
     let both = ["import", "--key", KEY_FILE, "--data", DATA_FILE, "--yes", "--from", FROM];
     let error = made.fails(&both, &[], 30);
-    assert!(error.contains("no form of the key gives a text") && error.contains(DATA_FILE), "{error}");
+    assert!(error.contains("no form of the key decrypts to text") && error.contains(DATA_FILE), "{error}");
 }
 
 #[test]

@@ -128,7 +128,7 @@ const REPORTS: &[(&str, &str, i32, &str)] = &[
     ("man", "man pages", 0, "{written:[]}"),
 ];
 
-/// Of the verbs that have no report of their own, and why.
+/// Verbs without a JSON report, and the reason.
 const NO_REPORT: [(&str, &str); 4] = [
     ("exec", "it becomes another program"),
     ("template", "the template is the result"),
@@ -203,11 +203,11 @@ fn no_verb_is_left_out() {
     }
 }
 
-/// What the docs say of a verb.
+/// Returns the section of the docs about a verb.
 fn part(verb: &str) -> &'static str {
     let begin = DOCS.find(&format!("### `{verb}")).unwrap();
     let part = &DOCS[begin..];
-    // What one verb reports "as for" another is told there.
+    // A verb that reports "as for" another is described there.
     let end = part[1..].find("\n##").map_or(part.len(), |end| end + 1);
     match &part[..end] {
         part if part.contains("as for `set`") => self::part("set"),

@@ -109,7 +109,7 @@ impl Project {
         self.sandbox.command(ENVCONF).args(arguments).envs(self.kms.variables()).output().unwrap()
     }
 
-    /// What a terminal of so many columns shows.
+    /// Returns the screen of a terminal with this many columns.
     fn on_terminal(&self, columns: u16, arguments: &[&str]) -> String {
         let mut command = self.sandbox.command("python3");
         command
@@ -200,7 +200,7 @@ fn a_key_is_made_listed_described_and_rotated_by_the_command() {
     assert_eq!(rotation(&["--every", "7"]), format!("{key}: rotation on\n"));
     assert_eq!(rotation(&["--json"]), format!("{{\"key\":\"{key}\",\"rotates\":true}}\n"));
 
-    // What it made seals at once.
+    // The new key seals at once.
     project.sandbox.write("app.toml", "port = 1\n");
     project.told(&["seal", "app.toml", "-r", &key.to_string()]);
     assert!(project.opens(&key, &project.services()));
@@ -537,7 +537,7 @@ fn a_service_that_fails_is_reported_with_its_fault() {
     assert!(error.to_string().starts_with("the keys were not listed\n  tencent:ap-guangzhou:*: "), "{error}");
 }
 
-/// What the service says of itself is never repeated where something went wrong.
+/// The service's own error text is never printed.
 #[test]
 fn a_reply_that_is_an_error_leaks_nothing() {
     const CANARY: &str = "canary-3f9a";

@@ -194,7 +194,7 @@ fn tencent_keeps_the_contract_on_bad_days() {
     wire.check();
 }
 
-/// What a key service does wrong.
+/// The faults of a key service.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Wrong {
     Nothing,

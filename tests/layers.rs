@@ -547,7 +547,7 @@ fn what_does_not_parse_is_told_by_line_and_column() {
     }
 }
 
-/// What must never come out.
+/// The text that must never be printed.
 const CANARY: &str = "hunter2canary";
 
 /// Quotes what it is given, in its message and in what it claims to have expected.
@@ -565,7 +565,7 @@ impl<'de> Deserialize<'de> for Talkative {
         }
         let text = String::deserialize(deserializer)?;
         match text.len() % 2 {
-            0 => Err(de::Error::custom(format!("{text} is no good"))),
+            0 => Err(de::Error::custom(format!("{text} is not good"))),
             _ => Err(de::Error::invalid_type(de::Unexpected::Str(&text), &Quoting(text.clone()))),
         }
     }

@@ -174,7 +174,7 @@ const KEYS: [&str; 23] = [
     "secret",
 ];
 
-/// Values that hold the canary in every place a value can have, as JSON, which is TOML too but for `{`.
+/// Returns values with the canary in every place that a value can have, as JSON, which is also TOML except for `{`.
 fn values() -> Vec<String> {
     let c = CANARY;
     vec![
@@ -338,7 +338,7 @@ fn texts_that_do_not_parse() {
         let error = check_content(text.as_bytes(), ty).unwrap_err();
         assert_eq!(error.kind(), Kind::DoesNotFit, "{text}");
         assert_error_silent("a broken text, when sealed", &error, &[CANARY]);
-        // What a sealer of another make may have let through meets the loader.
+        // Another sealer may accept content that this one rejects, so the loader can meet it.
         let project = Project::sealed(ContentType::Raw, text.as_bytes());
         assert_error_silent("a broken text, when loaded", &fails(project.loader::<App>(&[])), &[CANARY]);
     }
@@ -413,7 +413,7 @@ fn a_service_that_repeats_the_data_key() {
     }
 }
 
-/// The service's reply repeats what was to be imported, and what it decrypts is no text.
+/// The service's reply repeats what was to be imported, and what it decrypts is not text.
 #[test]
 fn imports_that_fail() {
     let kms = StandIn::start();
@@ -541,7 +541,7 @@ fn files_of_credentials() {
     assert_error_silent("empty", &fails(&own), &[CANARY]);
 }
 
-/// What gives out temporary credentials repeats them in every place that a reply has.
+/// The service that issues temporary credentials repeats them in every part of the reply.
 #[test]
 fn services_that_repeat_temporary_credentials() {
     let project = TencentProject::toml("token = \"x\"\n");
@@ -622,7 +622,7 @@ fn debug_of_everything_that_holds_a_secret() {
     }
 }
 
-/// Keys and variables from outside cannot move the cursor of whoever reads the report.
+/// Keys and variables from outside cannot move the cursor of everyone who reads the report.
 #[test]
 fn names_from_outside_are_escaped() {
     struct Wild;

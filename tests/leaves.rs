@@ -1,4 +1,4 @@
-//! What is said of leaves: static facts of their types, and nothing of their values.
+//! Messages about leaves: static facts of their types, and nothing of their values.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -275,7 +275,7 @@ fn a_key_that_a_type_ignores_is_no_such_key() {
             vec!["adjacent.of.mame: no such key".to_owned()],
         ),
         ("either = { name = 'a', x = 1 }", vec!["either.x: no such key".to_owned()]),
-        // What is wrong with a value hides no ignored key before it.
+        // An invalid value does not hide the ignored keys before it.
         (
             "env = [{ name = 'a', aa = 1, value = 'x' }]",
             vec![format!("env[0].aa: no such key, {known}"), "env[0].value: expected u16".to_owned()],

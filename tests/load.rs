@@ -299,7 +299,7 @@ fn loads_with_another_credential_share_nothing() {
     });
 }
 
-/// In a process of its own, whose working directory and instance are nobody else's.
+/// In a separate process, whose working directory and instance are nobody else's.
 #[test]
 fn the_global_instance_is_loaded_once_and_a_failed_load_is_tried_again() {
     if std::env::var_os("ENVCONF_TEST_GLOBAL").is_none() {
@@ -331,7 +331,7 @@ fn own_threads() -> usize {
     tasks.filter_map(name).filter(|name| name.trim() == "envconf").count()
 }
 
-/// In a process of its own: other tests start the thread.
+/// In a separate process: other tests start the thread.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_local_key_starts_no_thread_and_a_service_one_that_ends() {

@@ -1,5 +1,5 @@
-//! What is left in memory after a load (format.md §12): a process of its own loads a pair full of canaries, and looks
-//! for them in all that it can write to, and in every block of the heap as it is freed.
+//! Searches memory for secrets after a load (format.md §12): a separate process loads a pair full of canaries, and
+//! searches all of its writable memory, and every block of the heap when it is freed.
 //!
 //! The canaries are made up here, sealed here, and served by a key service here; the process that loads is told them
 //! only as two halves. It is this program once more, with `ENVCONF_MEMORY_…` set.
@@ -175,11 +175,11 @@ fn aws_over_http() {
     leaves_nothing(Case::of(Syntax::Toml).key(Key::Aws));
 }
 
-/// What cannot be wiped from within, each with what is to be expected of it (docs/memory.md, "What remains").
+/// The copies that envconf cannot wipe, each with the expected result (docs/memory.md, "What remains").
 mod what_remains {
     use super::*;
 
-    /// The TLS library keeps what it has received, and what it has decrypted, in buffers of its own.
+    /// The TLS library keeps received and decrypted bytes in its own buffers.
     #[test]
     fn tencent_over_tls() {
         let case = || Case::of(Syntax::Toml).key(Key::Tencent(Transport::Tls));

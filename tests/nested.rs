@@ -529,7 +529,7 @@ fn programs_that_share_a_prefix_let_the_names_of_others_pass_at_every_depth() {
     assert_eq!((sharing.peers.len(), sharing.labels["a"], sharing.labels.len()), (1, 2, 1));
     assert_eq!(sharing.store, Store::Disk { path: "/".into(), quota: 5 });
     assert_eq!(sharing.tagged, Tagged::None);
-    // What is wrong with our own values is still wrong.
+    // Errors in our own values are still reported.
     assert_eq!(problems::<Sharing>(toml, &[("APP__NODES__5__ID", "1")]).len(), 1);
     assert_eq!(problems::<Sharing>(toml, &[("APP__LABELS__A", "x")]).len(), 1);
 }

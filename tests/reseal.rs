@@ -62,7 +62,7 @@ fn over_an_opened_pair_no_key_is_asked_again_and_all_stays_but_the_content() {
             &project.kms.services(),
         )
         .unwrap();
-    assert_eq!(project.kms.requests(), asked, "the data key was at hand");
+    assert_eq!(project.kms.requests(), asked, "the data key was available");
     assert_eq!((sealed.generation(), sealed.data_key()), (2, DataKeyUse::Kept));
     let after = project.enc().header;
     assert_eq!((after.suite, after.dek), (before.suite, before.dek));
@@ -111,7 +111,7 @@ fn recipients_that_somebody_else_changed_meanwhile_do_not_come_back() {
     let asked = project.kms.requests();
     let done = both.rewrap_over(&project.pair, &opened, &services).unwrap();
     assert!(done.is_written() && done.unproved().is_empty() && done.recipients().len() == 2);
-    assert_eq!(project.kms.requests(), asked, "the data key was at hand");
+    assert_eq!(project.kms.requests(), asked, "the data key was available");
     let error = both.rewrap_over(&project.pair, &opened, &services).unwrap_err();
     assert_eq!(error.kind(), Kind::Differences, "the recipients are not those that were opened");
     assert_eq!(project.open().recipients().count(), 2);

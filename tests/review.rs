@@ -107,7 +107,7 @@ fn a_commit_with_a_plain_file_is_stopped() {
     assert!(text.contains("config/app.toml: plain-file:"), "{text}");
     let text = repository.envconf_ends(50, &["scan"]);
     assert!(text.contains("config/app.toml: plain-file:"), "{text}");
-    // `commit -a` and a path have indexes of their own.
+    // `commit -a` and `commit PATH` use separate indexes.
     repository.git(&["reset", "--quiet"]);
     repository.0.write("notes.txt", "nothing");
     repository.git(&["add", "notes.txt"]);
@@ -120,7 +120,7 @@ fn a_commit_with_a_plain_file_is_stopped() {
     }
 }
 
-/// What counts is the blob that is staged, not what lies in the work tree (field notes, pitfall 5).
+/// What counts is the blob that is staged, not what is in the work tree (field notes, pitfall 5).
 #[test]
 fn the_staged_blob_is_looked_at_and_not_the_work_tree() {
     let repository = Repository::new();
@@ -152,7 +152,7 @@ fn the_staged_blob_is_looked_at_and_not_the_work_tree() {
     repository.git(&["commit", "--quiet", "--message", "both"]);
 }
 
-/// Of what is staged the staged rules decide.
+/// Staged files are checked with the staged rules.
 #[test]
 fn the_staged_rules_decide() {
     let repository = Repository::new();
@@ -186,7 +186,7 @@ fn every_verb_names_a_conflict() {
     }
     let text = repository.envconf_ends(50, &["scan"]);
     assert!(text.contains("config/app.conf.enc: conflict:"), "{text}");
-    // Added as it is, it is no conflict to git any more.
+    // Added as it is, it is not a conflict to git any more.
     repository.git(&["add", "--all"]);
     let text = repository.envconf_ends(50, &["scan", "--staged"]);
     assert!(
@@ -262,7 +262,7 @@ fn line_ends_that_git_changed_are_named_with_what_helps() {
         let text = repository.envconf_ends(30, arguments);
         assert!(text.contains("CRLF") && text.contains(".gitattributes"), "{text}");
     }
-    // What the advice says, done.
+    // Do what the hint says.
     repository.0.write(".gitattributes", "*.enc -text\n*.key -text\n");
     restore();
     assert!(!repository.envconf(&["scan"]).contains("line ends"));
@@ -281,7 +281,7 @@ fn line_ends_that_git_changed_are_named_with_what_helps() {
     assert!(text.contains("config/app.conf.key: malformed") && text.contains("-text"), "{text}");
 }
 
-/// What is staged counts: names that are quoted, nested, renamed; other repositories and links are none of its files.
+/// Staged files are checked: also quoted, nested and renamed names. Submodules and links are skipped.
 #[test]
 fn secret_files_are_found_among_what_is_staged() {
     let repository = Repository::new();
@@ -374,10 +374,10 @@ fn git_diff_shows_keys_and_recipients() {
     assert!(text.contains(&format!("recipient +  local:-:{kid}")), "{text}");
     assert!(text.contains("2 other keys: under another data key"), "{text}");
 
-    // What is no sealed file is told, and git goes on.
+    // A file that is not sealed is reported, and git continues.
     repository.0.write("config/app.conf.enc", "canary");
     let text = repository.git(&["diff"]);
-    assert!(text.contains("the new file is no sealed file") && text.contains("recipient +"), "{text}");
+    assert!(text.contains("the new file is not a sealed file") && text.contains("recipient +"), "{text}");
     repository.git(&["rm", "--quiet", "--force", "config/app.conf.enc"]);
     assert!(repository.git(&["diff", "--cached"]).contains("deleted: app for default, generation 2"));
     repository.git(&["reset", "--quiet", "--hard"]);
@@ -386,7 +386,7 @@ fn git_diff_shows_keys_and_recipients() {
     assert!(text.contains("sealed file config/app.conf.enc: in conflict"), "{text}");
 }
 
-/// Whoever can write the repository says by attributes which files the driver gets, and how they are called.
+/// Everyone who can write the repository says by attributes which files the driver gets, and how they are called.
 #[test]
 fn no_file_name_is_an_option_of_the_diff_driver() {
     let repository = Repository::new();
@@ -404,7 +404,7 @@ fn no_file_name_is_an_option_of_the_diff_driver() {
     let text = repository.git(&["diff"]);
     for name in names {
         assert!(
-            text.contains(&format!("sealed file {name}\n  the old file is no sealed file")),
+            text.contains(&format!("sealed file {name}\n  the old file is not a sealed file")),
             "{name}: {text}"
         );
     }

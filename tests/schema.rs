@@ -187,7 +187,7 @@ fn where_types_are_lenient_or_strict_the_schema_is_too() {
     }
 }
 
-/// What only the program knows.
+/// Only the program knows these rules.
 #[test]
 fn what_a_schema_cannot_say_is_left_to_the_program() {
     fn odd(n: &u8) -> Result<(), &'static str> {
@@ -361,7 +361,7 @@ fn keywords_that_are_not_understood_are_refused_where_they_stand() {
     );
     assert!(
         refused(r#"{"properties": {}, "required": ["a"]}"#)
-            .contains("`required` has `a`, which is no property")
+            .contains("`required` has `a`, which is not a property")
     );
     assert!(
         refused(r#"{"properties": {"a": {}}, "allOf": [{"required": ["a"]}]}"#)
@@ -374,7 +374,10 @@ fn keywords_that_are_not_understood_are_refused_where_they_stand() {
     assert!(refused(&of(&format!("{{}}{many}"))).contains("no `allOf` rules out"));
     let aliased =
         Rich::json_schema().replace(r#""required": ["small","#, r#""required": ["region", "small","#);
-    assert!(refused(&aliased).contains("`required` has `region`, which is no property or one with an alias"));
+    assert!(
+        refused(&aliased)
+            .contains("`required` has `region`, which is not a property, or is a property with an alias")
+    );
     // What refuses no value is passed over.
     let annotated =
         of(r#"{"type": "string", "format": "date", "readOnly": true, "x-order": 1, "$comment": "c"}"#);

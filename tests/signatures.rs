@@ -1,5 +1,5 @@
-//! What a pinned signer is for (format.md §9): whoever may only wrap can make a pair that opens, and none that a
-//! program accepts which pins one.
+//! The purpose of a pinned signer (format.md §9): everyone who may wrap can make a pair that opens, but a program that
+//! pins a signer does not accept it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

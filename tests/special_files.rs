@@ -1,4 +1,4 @@
-//! A FIFO or device in place of a file is refused at once: whatever reads it must not wait for somebody who never writes.
+//! A FIFO or device instead of a file is an error at once: a reader must not wait for a writer that never comes.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -1,4 +1,5 @@
-//! What the docs tell: the story, with the real command, git and a shell; and the pitfalls, by the tests they name.
+//! Tests of the docs: the story, with the real command, git and a shell; and the pitfalls, by the names of their
+//! tests.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]

@@ -222,9 +222,9 @@ fn a_source_that_is_there_and_broken_ends_the_search_by_its_name() {
             "TENCENTCLOUD_CREDENTIALS_FILE does not exist",
         ),
         ("X", "", "home/.tencentcloud/credentials", "~/.tencentcloud/credentials has no section [default]"),
-        ("X", "", "home/.tencentcloud/credentials/x", "~/.tencentcloud/credentials is no regular file"),
-        ("TENCENTCLOUD_PROFILE", "../x", "", "TENCENTCLOUD_PROFILE is no name"),
-        ("X", "", "home/.tccli/default.credential", ".credential is no JSON object"),
+        ("X", "", "home/.tencentcloud/credentials/x", "~/.tencentcloud/credentials is not a regular file"),
+        ("TENCENTCLOUD_PROFILE", "../x", "", "TENCENTCLOUD_PROFILE is not a profile name"),
+        ("X", "", "home/.tccli/default.credential", ".credential is not a JSON object"),
         ("TKE_WEB_IDENTITY_TOKEN_FILE", "/does/not/exist", "", "TKE_WEB_IDENTITY_TOKEN_FILE does not exist"),
     ];
     for (name, value, file, says) in cases {
@@ -391,7 +391,7 @@ fn a_metadata_service_that_gives_nonsense_is_broken() {
     for (role, reply, says) in [
         ("../x", json!({}), "no name of a role"),
         ("<html>", json!({}), "no name of a role"),
-        ("reader", json!({"Code": "Failed"}), "gave no credentials"),
+        ("reader", json!({"Code": "Failed"}), "returned no credentials"),
         ("reader", json!({"TmpSecretId": "i"}), "incomplete"),
         (
             "reader",
@@ -409,7 +409,7 @@ fn a_metadata_service_that_gives_nonsense_is_broken() {
     }
 }
 
-/// Each request to STS gives the next of these.
+/// Each request to STS returns the next of these.
 fn rotating(credentials: Vec<Credential>, seconds: u64) -> (Http, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = count.clone();
@@ -490,7 +490,7 @@ fn a_clock_is_corrected_for_each_service_that_is_asked() {
     });
     let reader = with_role(&sts);
     reader.known(role.clone());
-    // Gateways of one's own: each goes by a clock of its own.
+    // Two gateways: each has a separate clock.
     reader.project.kms.set_clock_offset(400);
     reader.loads_with(&role);
     let times: Vec<u64> = sts

@@ -93,7 +93,7 @@ fn a_fleet_beyond_the_quota_gets_through_within_the_deadline() {
     const PROCESSES: usize = 30;
     let project = tencent();
     let services = KeyServices::from_given(variables_of(&project.kms, &project.project.sandbox)).unwrap();
-    // Pairs of their own: loads of one wrapped key would share one request.
+    // Separate pairs: loads of one wrapped key would share a request.
     let environments: Vec<_> = (0..PROCESSES).map(|number| format!("e{number}")).collect();
     for environment in &environments {
         project.project.seal(environment, ContentType::Toml, b"port = 8080\n", &[&project.key], &services);

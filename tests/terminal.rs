@@ -1,5 +1,5 @@
-//! What the command shows on a terminal, and what it writes to pipes: colours, widths, single writes, and names that
-//! try to control the terminal.
+//! The output of the command on a terminal and in pipes: colours, widths, single writes, and names that try to control
+//! the terminal.
 
 #![cfg(target_os = "linux")] // file names of any bytes, and pseudo-terminals by Python
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -254,7 +254,7 @@ fn hostile_names_of_files_control_no_terminal() {
             harmless(&printed(&mut command), &(arguments, json));
         }
     }
-    // A name that is no UTF-8.
+    // A name that is not UTF-8.
     let bytes = OsStr::from_bytes(b"\xff\xfe\x1b[2J\x9b.toml");
     std::fs::write(sandbox.root().join(bytes), "a = 1\n").unwrap();
     for verb in ["seal", "open", "inspect", "status", "explain"] {

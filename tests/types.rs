@@ -160,7 +160,7 @@ fn an_option_is_what_its_variable_says_or_else_what_is_sealed() {
     let null = load_traced::<Popular>("json", r#"{"text": null, "number": null, "upstream": null}"#, &[]);
     assert_eq!(null.unwrap().0, Popular::default());
     let text = load::<Popular>("", &[("P__TEXT", "null")]).unwrap().text;
-    assert_eq!(text.as_deref(), Some("null"), "no word stands for nothing");
+    assert_eq!(text.as_deref(), Some("null"), "no word means nothing");
 }
 
 #[derive(EncryptedConfig, Debug)]

@@ -1,4 +1,4 @@
-//! What the derive says about mistakes: one case per message, each on the token to change.
+//! The derive's errors: one case for each message, each at the token to change.
 //!
 //! The expected output is that of the compiler in `rust-toolchain.toml`, or else the newest stable one. Bless with
 //! `TRYBUILD=overwrite`.

@@ -1,4 +1,4 @@
-//! What a refused pair says of trust: which keys are trusted, and where that was said.
+//! The trust part of the error for a refused pair: the trusted keys, and the setting that named them.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "what is loaded is not always looked at")]

@@ -63,7 +63,7 @@ impl Project {
         self.command(words).output().unwrap()
     }
 
-    /// What a run says that fails with this code; never a value.
+    /// Returns the messages of a run that fails with this exit code; checks that they contain no value.
     #[track_caller]
     fn refused(&self, words: &[&str], code: i32) -> String {
         let output = self.run(words);
@@ -73,7 +73,7 @@ impl Project {
         said
     }
 
-    /// What a run prints that succeeds.
+    /// Returns the output of a run that succeeds.
     #[track_caller]
     fn printed(&self, words: &[&str]) -> String {
         let output = self.run(words);
@@ -146,7 +146,7 @@ fn content_in_utf16_is_refused_as_what_it_is() {
     // As raw content anything is sealed.
     assert_eq!(project.run(&["seal", "app.env", "--type", "raw", "-r", "local"]).status.code(), Some(0));
     assert_eq!(project.run(&["open", "app"]).stdout, project.sandbox.read("app.env"));
-    // What only looks a little like it.
+    // Texts that only resemble it.
     for text in ["", "a", "ab", "\u{80}x", "日本"] {
         assert_eq!(check_text(text.as_bytes(), "x").unwrap(), text);
         check_content(format!("# {text}").as_bytes(), ContentType::Toml).unwrap();
@@ -175,7 +175,7 @@ fn a_program_that_seals_dotenv_has_the_same_protection() {
     project.seal(ContentType::Raw).seal(&pair, lines.as_bytes(), &services).unwrap();
     project.seal(ContentType::Dotenv).as_is().seal(&pair, lines.as_bytes(), &services).unwrap();
 
-    // What was sealed before may stay; what is new is checked.
+    // An old line may stay; a new one is checked.
     let opened = open(&pair, &project.policy(), &services).unwrap();
     let again = |content: &str| {
         let opened = open(&pair, &project.policy(), &services).unwrap();
@@ -350,7 +350,7 @@ fn a_file_with_a_name_lies_in_memory_and_goes_with_the_program() {
     std::fs::remove_dir(&link).unwrap();
     std::fs::remove_file(project.sandbox.path("no-program")).unwrap();
 
-    // A disk is no place for it.
+    // A directory on a disk is not a valid place.
     std::fs::create_dir(&place).unwrap();
     if !is_in_memory(&place) {
         let mut command = project.command(&[&named[..], &["cat", "{}"]].concat());

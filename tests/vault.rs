@@ -1,5 +1,5 @@
 //! Vault and OpenBao transit, against a real OpenBao server: rights, tokens, logins, namespaces, states of keys and of
-//! the server; and against scripted answers where no server gives them.
+//! the server; and against scripted replies that no server sends.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -157,7 +157,7 @@ fn a_client_certificate_logs_in() {
     let error = sealed.open(&services(&base)).unwrap_err();
     refused(&error, "the login was refused");
     assert!(error.to_string().contains("VAULT_CLIENT_CERT"), "{error}");
-    // What is no certificate, or does not belong to the key, is told before anything is sent.
+    // A file that is not a certificate, or does not belong to the key, is reported before anything is sent.
     for (name, path) in
         [("VAULT_CLIENT_CERT", &key), ("VAULT_CLIENT_KEY", &certificate), ("VAULT_CLIENT_KEY", &ca)]
     {
@@ -521,7 +521,7 @@ fn what_is_wrong_with_a_setting_is_told_when_it_is_needed() {
         let error = seal(&["vault:-:transit/app"], &services(variables)).err().unwrap();
         refused(&error, says);
     }
-    // What is ours is a mistake at once.
+    // An invalid variable of envconf is an error at once.
     for bad in
         [("ENVCONF_VAULT_AUTH", "magic"), ("ENVCONF_VAULT_AUTH", ""), ("ENVCONF_VAULT_AUTH", "kubernetes")]
     {
@@ -632,7 +632,7 @@ fn app_role_logs_in_once_for_many() {
     proxy.next(denied());
     assert_eq!(sealed.open(&reader).unwrap(), b"content");
     assert_eq!(logins().len(), 2);
-    // What a new token may not do either is refused for good.
+    // A request that a new token may not make either is refused for good.
     let before = proxy.requests().len();
     let other = seal(&[&make_key(server, "not-of-the-role", &json!({}))], &with_token(server, ROOT)).unwrap();
     refused(&other.open(&reader).unwrap_err(), "the login of ENVCONF_VAULT_AUTH (approle)");

@@ -17,7 +17,7 @@ const PAGE: &str = include_str!("../envconf/docs/vault.md");
 
 static SERVER: LazyLock<OpenBao> = LazyLock::new(|| OpenBao::start(env!("CARGO_TARGET_TMPDIR")));
 
-/// What a command did.
+/// The result of a command.
 struct Ran {
     code: i32,
     told: String,

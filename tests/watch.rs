@@ -85,7 +85,7 @@ fn no_service_is_asked_when_neither_file_changed() {
     assert!(watch.wait(A_WHILE).is_none());
     assert_eq!(project.kms.requests().len(), asked);
 
-    // What is broken without a key's help is refused without one, once; putting it back asks nobody either.
+    // A broken file is refused once and without any request; putting the file back sends no request either.
     fs::write(pair.enc(), "broken").unwrap();
     eventually("it is refused", || watch.status().refusals() == 1);
     assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::NotEnvconf);
@@ -313,13 +313,13 @@ async fn each_handle_is_given_each_change_once() {
     let later = first.clone();
     assert!(
         poll(std::pin::pin!(later.changed())).is_pending(),
-        "a clone has been given what its original had"
+        "a clone has returned the versions of its original"
     );
     let waits = tokio::task::spawn_blocking(move || later.wait(LONG).unwrap().n);
     seal(&project, "n = 3\n");
     assert_eq!(first.changed().await.n, 3);
     assert_eq!(waits.await.unwrap(), 3);
-    // The second was given nothing yet: the newest, and not what was in between.
+    // The second handle has returned nothing yet, so it returns the newest version.
     assert_eq!(second.changed().await.n, 3);
     assert!(second.wait(Duration::ZERO).is_none());
     assert_eq!((first.status().reloads(), first.status().generation()), (2, 3));

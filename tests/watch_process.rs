@@ -1,4 +1,4 @@
-//! Reload: what a watch does to its process, each test in one of its own: signals and threads.
+//! Effects of a watch on its process, each test in a separate process: signals and threads.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![cfg(target_os = "linux")]
@@ -39,7 +39,7 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// This test in a process of its own.
+/// This test in a separate process.
 fn alone(name: &str) {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", name]).env("ENVCONF_TEST_ALONE", "1");

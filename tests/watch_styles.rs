@@ -84,8 +84,8 @@ struct Scene {
 }
 
 impl Scene {
-    /// The watched directory holds `base`, of generation 2; `invalid` and `next` are of generation 3, and each version
-    /// has a data key of its own.
+    /// The watched directory holds `base`, of generation 2; `invalid` and `next` are of generation 3. Each version has
+    /// its own data key.
     fn new(style: Style) -> Self {
         let kms = StandIn::start();
         let project = Project { sandbox: Sandbox::new(), key: LocalKey::generate().unwrap() };

@@ -123,7 +123,7 @@ impl Team {
         files.filter(|(path, _)| path.starts_with("dev/") && !path.starts_with("dev/.git/")).collect()
     }
 
-    /// What the writer did in his clone reaches the developer's.
+    /// The writer's changes in his clone reach the developer's clone.
     fn push_and_pull(&self) {
         self.git("evil", "add -f -A");
         self.git("evil", "commit --quiet -m 'Tidy up'");
@@ -131,7 +131,7 @@ impl Team {
         self.git("dev", "pull --quiet");
     }
 
-    /// What a program of the developer gives, which sets no trust in its source.
+    /// Loads with a program of the developer that does not set trust in its source.
     fn load(&self) -> Result<String, envconf::Error> {
         let home = self.sandbox.path("dev-home/store").to_string_lossy().into_owned();
         let mut variables = vec![("ENVCONF_HOME", home.as_str())];
@@ -189,7 +189,7 @@ fn a_committed_local_key_is_not_adopted() {
                 }
             }
             assert_eq!(team.load().unwrap_err().kind(), Kind::NoTrustedRecipient);
-            // Sealing: the developer seals for himself, whatever else the writer deletes.
+            // Seal: the developer seals for himself, with any files deleted by the writer.
             for deleted in ["", "rm config/app.conf.key config/app.conf.enc", "rm .envconf.toml"] {
                 if !deleted.is_empty() {
                     let output = team.shell("dev", deleted);
@@ -601,7 +601,7 @@ fn a_store_in_the_repository_is_refused_before_a_key_is_made() {
     let output = run(&["init"], "notes");
     assert_eq!(output.status.code(), Some(43), "{}", text(&output));
     assert_eq!(sandbox.snapshot(), before);
-    // With a repository of its own the project is fine; the home directory's repository gets a warning.
+    // With a separate repository the project is fine; the home directory's repository gets a warning.
     assert!(sandbox.command("git").args(["init", "--quiet", "notes"]).status().unwrap().success());
     let output = run(&["init"], "notes");
     assert!(

@@ -20,7 +20,7 @@ pub(crate) struct Table {
 /// An attribute that exists.
 struct Known {
     name: &'static str,
-    /// What may follow the name.
+    /// The forms that may follow the name.
     takes: &'static [Form],
     /// How it is written, for people.
     usage: &'static str,
@@ -312,7 +312,7 @@ fn value(input: ParseStream<'_>, name: &Ident, known: &Known) -> syn::Result<(Va
         if !known.takes.contains(&Form::PerLabel) {
             return Err(syn::Error::new(group.span(), "nothing here is in parentheses"));
         }
-        // A parser of its own: what this one leaves unread after an error would be a second error.
+        // A separate parser: tokens that this one leaves unread after an error would be a second error.
         let entries = per_label.parse2(group.stream());
         let entries = entries.map_err(|error| syn::Error::new(group.span(), error))?;
         return Ok((Value::PerLabel(entries), group.span()));
@@ -328,7 +328,7 @@ fn value(input: ParseStream<'_>, name: &Ident, known: &Known) -> syn::Result<(Va
     Ok((Value::Path(input.parse()?), span))
 }
 
-/// `label = "…", …`; a label that is no identifier is written as a string.
+/// `label = "…", …`; a label that is not an identifier is written as a string.
 fn per_label(input: ParseStream<'_>) -> syn::Result<Vec<(Spanned<String>, Spanned<String>)>> {
     let entry = |input: ParseStream<'_>| {
         let label = match input.peek(LitStr) {
@@ -367,6 +367,9 @@ fn literal(input: ParseStream<'_>) -> syn::Result<Literal> {
         (Lit::Bool(value), None) => Ok(Literal::Bool(value.value)),
         (Lit::Str(text), None) => Ok(Literal::String(text.value())),
         (Lit::Char(character), None) => Ok(Literal::String(character.value().to_string())),
-        _ => Err(syn::Error::new(literal.span(), "this is no value of a configuration")),
+        _ => Err(syn::Error::new(
+            literal.span(),
+            "a configuration cannot have this value: expected a boolean, number, string or array",
+        )),
     }
 }

@@ -11,12 +11,12 @@ use crate::shape;
 const CONFLICTS: &[(&str, &str, &str)] = &[
     ("default_with", "default", "a field has one default"),
     ("no_env", "env", "one names a variable, the other forbids it"),
-    ("flatten", "nested", "`flatten` alone is a nested struct without a table of its own"),
+    ("flatten", "nested", "`flatten` already means a nested struct; remove `nested`"),
     ("rename", "flatten", "the field has no key, those of the struct have"),
     ("alias", "flatten", "the field has no key, those of the struct have"),
-    ("default", "flatten", "a nested struct's defaults are those of its own fields"),
-    ("default_with", "flatten", "a nested struct's defaults are those of its own fields"),
-    ("merge", "flatten", "the field has no table of its own"),
+    ("default", "flatten", "set the defaults at the fields of the nested struct"),
+    ("default_with", "flatten", "set the defaults at the fields of the nested struct"),
+    ("merge", "flatten", "a flattened field has no separate table"),
 ];
 
 /// Attributes that go with neither `nested` nor `flatten`, and why.
@@ -25,7 +25,7 @@ const OF_LEAVES: &[(&str, &str)] = &[
     ("no_env", "a nested struct has no variable, its fields have"),
     ("secret", "mark the fields of the nested struct"),
     ("deserialize_with", "a nested struct is read field by field"),
-    ("example", "a nested struct's examples are those of its own fields"),
+    ("example", "set the examples at the fields of the nested struct"),
     ("deprecated", "mark the fields of the nested struct"),
     ("allow_unknown_fields", "the nested struct has this attribute itself"),
 ];
@@ -133,7 +133,7 @@ fn collision(variable: &str, what: &str) -> String {
 fn named<'a>(prefix: Option<&str>, field: &'a Field) -> Option<Named<'a>> {
     match &field.variable {
         Variable::Named(name) => Some(Named { field, name: name.value.clone(), span: name.span }),
-        // Without a prefix of its own the struct may still be nested in one that has one.
+        // Without a separate prefix the struct may still be nested in one that has one.
         Variable::Generated => {
             let prefix = prefix.map(|prefix| format!("{prefix}__")).unwrap_or_default();
             Some(Named { field, name: prefix + &field.segment(), span: field.ident.span() })

@@ -45,7 +45,7 @@ pub(crate) fn renamed(tokens: TokenStream, path: &Path) -> TokenStream {
     out
 }
 
-/// Whether `tokens` begin with `::envconf`.
+/// Returns true if `tokens` begin with `::envconf`.
 fn is_ours(tokens: &[TokenTree]) -> bool {
     match tokens {
         [TokenTree::Punct(first), TokenTree::Punct(second), TokenTree::Ident(name), ..] => {
@@ -58,7 +58,7 @@ fn is_ours(tokens: &[TokenTree]) -> bool {
     }
 }
 
-/// Whether a `::` behind this token is within a path.
+/// Returns true if a `::` behind this token is within a path.
 fn continues_path(before: Option<&TokenTree>) -> bool {
     const KEYWORDS: [&str; 6] = ["as", "dyn", "for", "impl", "in", "mut"];
     match before {

@@ -43,7 +43,7 @@ pub(crate) struct ConfigEnum {
     validate: Option<Path>,
     /// `crate = …`
     pub(crate) crate_path: Option<Path>,
-    /// Whether serde's attributes count for nothing here, and the user implements `Deserialize` if the enum is a leaf.
+    /// True if serde's attributes count for nothing here, and the user implements `Deserialize` if the enum is a leaf.
     ignore_serde: bool,
     variants: Vec<VariantModel>,
 }
@@ -148,7 +148,7 @@ fn content(syntax: &syn::Variant, items: &Items, ignores_serde: bool, errors: &E
 }
 
 impl ConfigEnum {
-    /// Whether it is a leaf: of unit variants only.
+    /// Returns true if it is a leaf: of unit variants only.
     fn is_leaf(&self) -> bool {
         self.tag.is_none() && self.variants.iter().all(|variant| matches!(variant.content, Content::Unit))
     }

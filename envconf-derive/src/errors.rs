@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
 
-/// The errors found so far.
+/// The errors found until now.
 #[derive(Default)]
 pub(crate) struct Errors(RefCell<Option<syn::Error>>);
 

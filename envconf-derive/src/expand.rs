@@ -1,6 +1,6 @@
 //! Model to tokens, one small function per item generated.
 //!
-//! What comes out names everything by absolute paths and calls into `envconf::private` only:
+//! The generated code uses absolute paths, and calls functions of `envconf::private` only:
 //!
 //! ```text
 //! #[automatically_derived]
@@ -136,7 +136,7 @@ pub(crate) fn local(name: &str) -> Ident {
     format_ident!("__{name}", span = Span::mixed_site())
 }
 
-/// What a field's value is built by, `index` being its place in META.
+/// Generates the expression that builds a field's value. `index` is the position of the field in META.
 pub(crate) fn value(fields: &Ident, index: usize, field: &Field) -> TokenStream {
     let ty = &field.ty;
     let value = match &field.kind {

@@ -4,7 +4,7 @@ use proc_macro2::{Spacing, TokenStream, TokenTree};
 use syn::parse::ParseStream;
 use syn::{Lit, Token, bracketed, token};
 
-/// Whether what comes is a literal, or an array of literals, and nothing else up to the comma.
+/// Returns true if what comes is a literal, or an array of literals, and nothing else up to the comma.
 pub(crate) fn is_literal(input: ParseStream<'_>) -> bool {
     let fork = input.fork();
     skip_literal(&fork).is_some() && (fork.is_empty() || fork.peek(Token![,]))
@@ -53,7 +53,7 @@ pub(crate) fn tokens(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     }
 }
 
-/// Whether a `<` behind these tokens opens arguments or a type: after `::`, or where no value stands before it.
+/// Returns true if a `<` behind these tokens opens arguments or a type: after `::`, or where no value stands before it.
 fn begins_path(before: &[TokenTree]) -> bool {
     match before {
         [.., TokenTree::Punct(first), TokenTree::Punct(second)]
@@ -68,7 +68,7 @@ fn begins_path(before: &[TokenTree]) -> bool {
     }
 }
 
-/// Whether a `>` behind these tokens is that of `->` or `=>`.
+/// Returns true if a `>` behind these tokens is that of `->` or `=>`.
 fn is_arrow(before: &[TokenTree]) -> bool {
     let Some(TokenTree::Punct(punct)) = before.last() else { return false };
     punct.spacing() == Spacing::Joint && matches!(punct.as_char(), '-' | '=')

@@ -1,4 +1,4 @@
-//! What a config struct is: closed enums, spans kept, no syntax left.
+//! The model of a config struct: closed enums with spans, without syntax.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub(crate) struct Field {
     pub(crate) kind: Kind,
     pub(crate) variable: Variable,
     pub(crate) secret: bool,
-    /// Whether layers are merged key by key.
+    /// True if layers are merged key by key.
     pub(crate) merges: bool,
     pub(crate) allow_unknown_fields: bool,
     /// `validate = …`, and whether the type is an `Option`, of which only what is in it is looked at.
@@ -63,7 +63,7 @@ pub(crate) enum Kind {
     Skipped,
 }
 
-/// What a field with `nested` is that nothing gives.
+/// The value of a `nested` field if no source has a part of it.
 pub(crate) enum NestedDefault {
     /// What its own fields have.
     None,
@@ -73,7 +73,7 @@ pub(crate) enum NestedDefault {
     Function(Path),
 }
 
-/// What a leaf is that nothing gives.
+/// The value of a leaf if no source has one.
 pub(crate) enum Fallback {
     /// An error.
     Required,
@@ -105,7 +105,7 @@ pub(crate) enum Variable {
     Generated,
     /// `env = …`
     Named(Spanned<String>),
-    /// `no_env`, and fields that are no leaves.
+    /// `no_env`, and fields that are not leaves.
     Forbidden,
 }
 

@@ -71,7 +71,7 @@ fn named_fields<'a>(input: &'a DeriveInput, errors: &Errors) -> Option<Vec<(&'a 
         span,
         format!(
             "EncryptedConfig is derived for structs with named fields, not for {what}\n\
-             a field of any type that implements serde's Deserialize needs no derive of its own"
+             a field of any type that implements serde's Deserialize needs no derive"
         ),
     );
     None
@@ -143,7 +143,7 @@ fn kind(ty: &Type, items: &Items, errors: &Errors) -> Kind {
             errors.at(
                 ty.span(),
                 "a flattened struct cannot be optional: nothing tells whether it is there\n\
-                 make its fields optional, or give it a table of its own with `nested`",
+                 make its fields optional, or give it a separate table with `nested`",
             );
         }
         return Kind::Flattened(inner.unwrap_or(ty).clone());
@@ -170,7 +170,7 @@ fn kind(ty: &Type, items: &Items, errors: &Errors) -> Kind {
 fn nested_default(ty: &Type, items: &Items, errors: &Errors) -> NestedDefault {
     let Some(item) = items.get("default").or(items.get("default_with")) else { return NestedDefault::None };
     if !shape::is_list_or_map(ty) {
-        let why = "a nested struct's defaults are those of its own fields";
+        let why = "set the defaults at the fields of the nested struct";
         errors.at(item.span, format!("`{}` does not go with `nested`: {why}", item.name));
     }
     match &item.value {
@@ -187,7 +187,7 @@ fn nested_default(ty: &Type, items: &Items, errors: &Errors) -> NestedDefault {
     }
 }
 
-/// Whether a stronger layer replaces the entries that it has, and not the whole value.
+/// Returns true if a stronger layer replaces the entries that it has, and not the whole value.
 fn merges(ty: &Type, items: &Items, errors: &Errors) -> bool {
     match items.string("merge") {
         None => items.has("nested") || shape::is_map(ty),
@@ -301,7 +301,7 @@ fn key_references(list: &str, span: Span, errors: &Errors) -> String {
         errors.at(
             span,
             format!(
-                "{entry:?} is no key reference: write `local`, or provider:region:key-id \
+                "{entry:?} is not a key reference: write `local`, or provider:region:key-id \
                  such as `tencent:ap-guangzhou:<id of the CMK>`"
             ),
         );
@@ -312,8 +312,10 @@ fn key_references(list: &str, span: Span, errors: &Errors) -> String {
 fn signers(items: &Items, errors: &Errors) -> Vec<String> {
     let Some(list) = items.string("signers") else { return Vec::new() };
     for entry in text::entries(list.value).filter(|entry| !text::is_public_key(entry)) {
-        errors
-            .at(list.span, format!("{entry:?} is no public key: 32 bytes in base64, which is 44 characters"));
+        errors.at(
+            list.span,
+            format!("{entry:?} is not a public key: expected 32 bytes in base64, which is 44 characters"),
+        );
     }
     text::entries(list.value).map(str::to_owned).collect()
 }

@@ -22,7 +22,7 @@ struct SerdeItem {
     span: Span,
     /// The text of `name = "…"`, or of `name(deserialize = "…")`.
     text: Option<String>,
-    /// Whether it is about serialization alone: `name(serialize = "…")`.
+    /// True if it is about serialization alone: `name(serialize = "…")`.
     is_of_serialization: bool,
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn refuse(attributes: &[Attribute], place: Place, errors: &Errors) {
     }
 }
 
-/// What to write instead; `None` where the attribute changes nothing that is read.
+/// Returns the attribute of envconf to use instead; `None` for an attribute that does not change what is read.
 fn ours(item: &SerdeItem, place: Place) -> Option<String> {
     let write = |attribute: String| Some(format!("write #[envconf({attribute})]"));
     let same = || match &item.text {
@@ -63,7 +63,7 @@ fn ours(item: &SerdeItem, place: Place) -> Option<String> {
             Some("write #[envconf(rename_all = \"…\")] on the variants".to_owned())
         }
         (Place::Enum, "content") => Some(
-            "#[envconf(tag = \"…\")] has the fields beside the tag, not in a table of their own".to_owned(),
+            "#[envconf(tag = \"…\")] puts the fields beside the tag, not into a separate table".to_owned(),
         ),
         (
             Place::Variant,

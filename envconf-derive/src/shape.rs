@@ -1,4 +1,4 @@
-//! What a field's type is made of, as far as its tokens tell: a macro sees no further than names.
+//! The shape of a field's type, as far as its tokens show it: a macro sees names, not types.
 
 use syn::{GenericArgument, PathArguments, Type, TypePath};
 
@@ -7,7 +7,7 @@ use crate::parse::ungrouped;
 /// Types around a value that are told by their names alone.
 const POINTERS: [&str; 4] = ["Option", "Box", "Rc", "Arc"];
 
-/// Whether a type of secrecy's is anywhere in it.
+/// Returns true if a type of secrecy's is anywhere in it.
 pub(crate) fn is_secret(ty: &Type) -> bool {
     match ungrouped(ty) {
         Type::Path(path) => {
@@ -23,7 +23,7 @@ pub(crate) fn is_secret(ty: &Type) -> bool {
     }
 }
 
-/// Whether it is written `BTreeMap` or `HashMap`, perhaps in an `Option` or box.
+/// Returns true if it is written `BTreeMap` or `HashMap`, perhaps in an `Option` or box.
 pub(crate) fn is_map(ty: &Type) -> bool {
     outermost(ty).is_some_and(|name| name == "BTreeMap" || name == "HashMap")
 }
@@ -33,7 +33,7 @@ pub(crate) fn is_list_or_map(ty: &Type) -> bool {
     is_map(ty) || outermost(ty).is_some_and(|name| name == "Vec")
 }
 
-/// Whether the type named `ident`, or `Self`, is in it.
+/// Returns true if the type named `ident`, or `Self`, is in it.
 pub(crate) fn mentions_type(ty: &Type, ident: &syn::Ident) -> Option<proc_macro2::Span> {
     match ungrouped(ty) {
         Type::Path(path) => {

@@ -25,7 +25,7 @@
 //! * Define: [the derive](derive@EncryptedConfig) has every attribute, with an example.
 //! * Load: [`EncryptedConfig::loader`] for your own settings, [`Loaded::origins`] for the origin of each value.
 //! * Seal: [`Seal`], [`open`], [`verify`]; [`Schema`] and [`EncryptedConfig::template`] say what to seal.
-//! * Trust: [`Policy`], [`KeyServices`]; [`Kms`] for a key service of your own.
+//! * Trust: [`Policy`], [`KeyServices`]; [`Kms`] to add a key service.
 //! * Test and protect: [`testing`], [`EncryptedConfig::check`], [`harden`].
 //!
 //! Guides are in `envconf/docs` of the repository.
@@ -94,7 +94,7 @@ mod schema_chapter {}
 #[doc = include_str!("../docs/memory.md")]
 mod memory_chapter {}
 
-// What every program needs is at the root; the rest is in the modules.
+// Items that every program needs are at the root; the others are in the modules.
 pub use base::{Error, KeyRef, Kind, harden};
 /// Makes a struct loadable: implements the trait [`EncryptedConfig`](trait@EncryptedConfig), which has `load`.
 ///
@@ -110,7 +110,7 @@ pub use pair::{Opened, Pair, Policy, Seal, Sealed, Trusted, open, verify};
 pub use schema::Schema;
 pub use secrecy::{self, ExposeSecret, SecretString};
 
-/// What an [`Error`] holds: problems of a configuration with their origins, and keys that were tried.
+/// The parts of an [`Error`]: problems of a configuration with their origins, and the keys that were tried.
 pub mod error {
     pub use crate::base::{Attempt, Complaint, Fault, Origin, Problem, Remedy, escape, is_deceptive};
 }

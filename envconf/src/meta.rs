@@ -29,9 +29,9 @@ pub struct Meta {
     pub required_signatures: Option<u8>,
     /// The attribute `deadline`.
     pub deadline: Option<Duration>,
-    /// Whether keys that no field has are let pass.
+    /// True if keys that no field has are let pass.
     pub allow_unknown_fields: bool,
-    /// Whether variables under the prefix that no field has are let pass. Counts for the outermost struct only.
+    /// True if variables under the prefix that no field has are let pass. Counts for the outermost struct only.
     pub allow_unknown_variables: bool,
     /// The function of the attribute `validate`, as written.
     pub validate: Option<&'static str>,
@@ -63,19 +63,19 @@ pub struct Field {
     pub docs: &'static str,
     /// The type as written.
     pub ty: &'static str,
-    /// Where the value comes from when nothing gives one, or the nested struct.
+    /// The source of the value if no layer has one, or the nested struct.
     pub shape: Shape,
     /// The type of a field with `nested`.
     pub part: Option<NestedType>,
-    /// What a stronger layer does to the value of a weaker one.
+    /// How a stronger layer combines with a weaker one.
     pub merge: Merge,
     /// The Rust name in upper case: the field's part of generated variable names.
     pub segment: &'static str,
     /// The environment variable.
     pub variable: Variable,
-    /// Whether the value is secret: the attribute `secret`, or a type of secrecy's.
+    /// True if the value is secret: the attribute `secret`, or a type of secrecy's.
     pub secret: bool,
-    /// Whether keys within the value that its type does not know are let pass.
+    /// True if keys within the value that its type does not know are let pass.
     pub allow_unknown_fields: bool,
     /// The function of the attribute `deserialize_with`, as written: it decides what a value looks like.
     pub deserialize_with: Option<&'static str>,
@@ -104,7 +104,7 @@ pub enum Shape {
     Flattened(&'static Meta),
     /// A list, a map or an enum of derived types, or an `Option` of one; [`Field::part`] has its type.
     Composed {
-        /// Whether the field has a value where no source gives one: `default`, `default_with`, or an `Option`.
+        /// True if the field has a value without any source: `default`, `default_with`, or an `Option`.
         defaulted: bool,
     },
 }
@@ -135,13 +135,13 @@ pub struct Variant {
     pub docs: &'static str,
     /// The Rust name in upper snake case: the variant's part of generated variable names.
     pub segment: &'static str,
-    /// Whether this variant counts where no source names one.
+    /// True if this variant counts where no source names one.
     pub is_default: bool,
     /// The fields, or the type that the variant is around. `None` for a unit variant.
     pub content: Option<NestedType>,
 }
 
-/// What a stronger layer does to the value of a weaker one.
+/// How a stronger layer combines with a weaker one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merge {
     /// It replaces the value as a whole.
@@ -177,7 +177,7 @@ impl NestedType {
         }
     }
 
-    /// Whether a field of this type has no variable of its own, because only its fields have: a struct.
+    /// Returns true for a struct: a field of this type has no variable, because only its fields have variables.
     pub(crate) fn is_section(self) -> bool {
         matches!(self.without_options(), Self::Section(_))
     }
@@ -300,7 +300,7 @@ impl Meta {
     };
 
     /// All leaves, those of nested structs included, in the order of the struct. A list, a map or an enum is a leaf, and
-    /// so is what is in it: `*` stands for an index or a key in its path and its variable.
+    /// so is what is in it: `*` means an index or a key in its path and its variable.
     pub fn leaves(&'static self) -> Vec<Leaf> {
         let mut leaves = Vec::new();
         self.part().collect_leaves(&mut Vec::new(), &mut leaves);
@@ -463,7 +463,7 @@ fn push_key(path: &mut String, key: &str) {
     path.push_str(key);
 }
 
-/// What the generated names of everything below `steps` begin with, the prefix aside: `DATABASE__`, or nothing.
+/// Returns the common start of the generated names below `steps`, without the prefix: `DATABASE__`, or an empty text.
 pub(crate) fn segments_below(steps: &[TypeStep]) -> String {
     let mut segments = String::new();
     for step in steps {

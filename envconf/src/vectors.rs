@@ -1,5 +1,5 @@
-//! The door for test vectors: derivations one by one, and sealing with given randomness. Not a public API: it is
-//! there only with the feature `__vectors`, and gives no promises.
+//! Access for test vectors: single derivations, and sealing with given randomness. This is not a public API: it exists
+//! only with the feature `__vectors`, and may change at any time.
 
 use std::fmt::Write as _;
 
@@ -100,7 +100,7 @@ pub fn path_element(key: &str) -> String {
     path
 }
 
-/// What one seal is made of, its randomness included.
+/// The inputs of one seal, its randomness included.
 pub struct SealInput<'a> {
     /// The header; its outline is filled in here.
     pub header: Header,
@@ -168,7 +168,7 @@ pub struct Tc3 {
     pub authorization: String,
 }
 
-/// What a TC3 signature is made of.
+/// The inputs of a TC3 signature.
 #[cfg(feature = "tencent")]
 pub struct Tc3Request<'a> {
     /// `POST` or `GET`.

@@ -79,7 +79,7 @@ fn seal_for(key: &LocalKey) -> Seal {
     Seal::new(name, environment, ContentType::Raw).recipient(key.key_ref().clone())
 }
 
-/// What the door seals without opening it again.
+/// The input of a seal without the self-check.
 fn given(content: &[u8]) -> door::SealInput<'_> {
     let header = Header {
         name: "app".parse().unwrap(),
@@ -102,7 +102,7 @@ fn aes(content: &[u8]) -> Contestant<'_> {
     })
 }
 
-/// The cipher's text in a buffer of its own, as a program has it that keeps its content.
+/// Encrypts into a new buffer, like a program that keeps its content.
 fn aes_anew(content: &[u8]) -> Contestant<'_> {
     whole(move || {
         let mut buffer = content.to_vec();

@@ -74,7 +74,7 @@ struct Service {
     credentials: Vec<(&'static str, &'static str)>,
     /// The option of SOPS that names a key.
     sops_option: &'static str,
-    /// What every reply with a decrypted data key has in it.
+    /// A text that every reply with a decrypted data key contains.
     plaintext: &'static str,
 }
 

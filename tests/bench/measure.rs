@@ -3,9 +3,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// Keeps the allocator from handing memory back to the system in one run and taking it again in the next, which it
-/// does or does not as the heap happens to lie, and which can double what a load takes. Once it has been given back
-/// a large block, glibc takes blocks of that size for ordinary ones.
+/// Keeps the allocator from returning memory to the system and requesting it again between runs, which can double the
+/// time of a load. After glibc has freed one large block, it keeps blocks of that size.
 pub(crate) fn steady_heap() {
     drop(black_box(vec![1u8; 16 << 20]));
 }
@@ -13,7 +12,7 @@ pub(crate) fn steady_heap() {
 /// Runs once, and says how long what counts of it took.
 pub(crate) type Contestant<'a> = Box<dyn FnMut() -> Duration + 'a>;
 
-/// What a contestant runs for in one round, if a single run is shorter.
+/// How long a contestant runs in one round, if a single run is shorter.
 const TURN: Duration = Duration::from_millis(2);
 const LEAST_ROUNDS: usize = 5;
 
@@ -43,7 +42,7 @@ where
     })
 }
 
-/// The seconds that each contestant took for one run, round by round.
+/// The seconds per run of each contestant, by round.
 pub(crate) struct Race<const N: usize>(Vec<[f64; N]>);
 
 /// Lets the contestants run in turn for about as long as `time`, each round beginning with another one.
@@ -101,7 +100,7 @@ impl<const N: usize> Race<N> {
     }
 }
 
-/// What a ratio ought to be.
+/// The aim for a ratio.
 pub(crate) enum Aim {
     /// At most this.
     Within(f64),

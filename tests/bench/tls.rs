@@ -1,7 +1,7 @@
 //! A load through the stand-in for Tencent Cloud KMS over TLS, beside the bare request: the same bytes to the same
 //! server, sent by reqwest alone with the same TLS configuration.
 //!
-//! Each request has a connection of its own. Warm, both resume their TLS session. Cold, each is the first thing that a new process does: the child says how long
+//! Each request has a separate connection. Warm, both resume their TLS session. Cold, each is the first thing that a new process does: the child says how long
 //! it took from there, the process's own start not counted.
 
 use std::path::Path;
@@ -24,7 +24,7 @@ use crate::project::Project;
 const COLD_LOAD: &str = "cold-load"; // DIRECTORY KEY VARIABLE VALUE …
 const COLD_REQUEST: &str = "cold-request"; // CA-FILE URL BODY HEADER VALUE …
 
-/// What a request says beyond what reqwest itself says.
+/// The headers of a request, without those that reqwest adds.
 type Headers = Vec<(String, String)>;
 
 pub(crate) fn run() {

@@ -1,5 +1,6 @@
-//! The yardsticks: what envconf costs beside the bare work it is made of. `cargo bench -p envconf-bench`; the name of
-//! a section behind `--` runs that one alone. What is measured, and what came out: `envconf/docs/performance.md`.
+//! The benchmark: the cost of envconf in comparison with the work that it cannot avoid. Run `cargo bench -p
+//! envconf-bench`; add `--` and the name of a section to run only that section. Results:
+//! `envconf/docs/performance.md`.
 //!
 //! A benchmark, not a test: an aim that is not met is printed, and fails nothing.
 
@@ -44,7 +45,7 @@ fn main() {
     }
 }
 
-/// Runs this program again with an empty key store of its own, which `App::load()` then searches.
+/// Runs this program again with an empty key store, which `App::load()` then searches.
 fn rerun_with_key_store(arguments: &[String]) {
     let store = tempfile::TempDir::with_prefix("envconf-").unwrap();
     let program = std::env::current_exe().unwrap();

@@ -29,7 +29,7 @@ impl Request {
     }
 }
 
-/// What is sent back, and how fast.
+/// A reply, and how fast it is sent.
 pub struct Answer {
     pub bytes: Vec<u8>,
     /// Between one byte and the next.

@@ -1,4 +1,4 @@
-//! What the tests of loading share: a project in a temporary directory, sealed and ready to be loaded.
+//! Helpers for the tests of loading: a project in a temporary directory, sealed and ready to be loaded.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "a module of several test targets, none of which exports it")]
@@ -172,7 +172,7 @@ pub fn load_traced<T: EncryptedConfig>(
     Ok((loaded.into_inner(), origins))
 }
 
-/// What a report tells, with files named from the project on.
+/// Returns the text of a report, with paths relative to the project.
 pub fn told(report: impl std::fmt::Display) -> String {
     let mut text = report.to_string();
     let directory = std::env::temp_dir().to_string_lossy().into_owned();

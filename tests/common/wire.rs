@@ -20,7 +20,7 @@ use super::loopback::{Answer, Http, Request};
 /// A text in replies that no report may show.
 pub const CANARY: &str = "Canary7bAnQ3secretWords";
 
-/// What a request meets in place of the server.
+/// The reaction to a request instead of the server's.
 #[derive(Clone)]
 pub enum Script {
     /// This status and body.

@@ -1,4 +1,4 @@
-//! What an operation costs: its memory by an allocator that counts, its steps by allocations and processor time.
+//! Measures the cost of an operation: memory with a counting allocator, steps with allocations and processor time.
 
 #![allow(unsafe_code, reason = "the trait of allocators is unsafe; nothing else in these tests is")]
 
@@ -31,7 +31,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // What has to be moved counts as new; whether both are there meanwhile is the system's affair.
+        // A moved block counts as new: whether both blocks exist at the same time depends on the system.
         TOTAL.fetch_add(size, Ordering::Relaxed);
         let now = NOW.fetch_add(size, Ordering::Relaxed) + size - layout.size();
         NOW.fetch_sub(layout.size(), Ordering::Relaxed);
@@ -47,7 +47,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What one run cost.
+/// The cost of one run.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     /// Most bytes in use at once, beyond those at the beginning.

@@ -1,5 +1,5 @@
-//! What the derive writes stands on nothing but `envconf` and `core`: no prelude in the whole crate, no serde in its
-//! manifest, and names in scope that would break code which took them from there.
+//! Generated code depends on `envconf` and `core` only: this crate has no prelude and no serde in its manifest, and
+//! has names in scope that would break generated code which used them.
 
 #![no_implicit_prelude]
 #![allow(

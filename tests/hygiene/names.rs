@@ -1,4 +1,4 @@
-//! A type's name stands for one thing in the whole crate, so that a reader who meets it knows which one it is.
+//! A type's name means one thing in the whole crate, so that a reader who meets it knows which one it is.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: trouble with their own files is a failure")]
 
@@ -29,7 +29,7 @@ fn no_type_name_stands_for_two_things() {
     assert!(names.len() > 200, "the sources are missing");
     for (name, reason) in EXCEPTIONS {
         let places = names.remove(name).unwrap_or_default();
-        assert!(places.len() > 1, "{name} is no exception any more ({reason})");
+        assert!(places.len() > 1, "{name} is not an exception any more ({reason})");
     }
     let twice = names.iter().filter(|(_, places)| places.len() > 1);
     let twice: Vec<_> = twice.map(|(name, places)| format!("{name}: {}", places.join(", "))).collect();

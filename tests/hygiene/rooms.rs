@@ -1,6 +1,6 @@
 //! The direction of imports: a room of the source tree uses the rooms below it, and never one above (rooms.toml).
 //!
-//! The scanner reads tokens, so that comments and texts are no imports. It follows `crate::`, `super::` and `self::`
+//! The scanner reads tokens, so that comments and texts are not imports. It follows `crate::`, `super::` and `self::`
 //! wherever they stand, in `use` and in the middle of code. Items under `#[cfg(test)]` may use everything.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -122,7 +122,7 @@ impl Rooms {
         }
     }
 
-    /// Everything that is wrong with the trees, which lie below `root`.
+    /// Returns every problem of the trees, which are below `root`.
     fn problems(&self, root: &Path) -> Vec<String> {
         let mut needed = BTreeSet::new();
         let mut problems = Vec::new();
@@ -303,7 +303,7 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     entries
 }
 
-/// What the file of the module `path` imports from its own crate.
+/// Returns the imports of the module `path`, which is in `file`, from its own crate.
 fn imports(file: &Path, path: &[String]) -> Vec<Import> {
     let mut scan = Scan { file, imports: Vec::new() };
     scan.tokens(tokens_of(file), path);
@@ -340,7 +340,7 @@ fn literals(tokens: TokenStream) -> Vec<(usize, String)> {
     found
 }
 
-/// Whether a word is an option of a command line: `--yes`, `-r`.
+/// Returns true if a word is an option of a command line: `--yes`, `-r`.
 fn is_option(word: &str) -> bool {
     let word = word.trim_end_matches([',', ';', ':', '.', ')', '"']);
     let is_lower = |text: &str| text.bytes().next().is_some_and(|first| first.is_ascii_lowercase());
@@ -448,7 +448,7 @@ fn is_punct(token: &TokenTree, expected: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == expected)
 }
 
-/// Whether `::` follows.
+/// Returns true if `::` follows.
 fn is_path(tokens: &[TokenTree]) -> bool {
     matches!(tokens, [first, second, ..] if is_punct(first, ':') && is_punct(second, ':'))
 }
@@ -466,7 +466,7 @@ fn path_length(tokens: &[TokenTree]) -> usize {
     length
 }
 
-/// Whether an attribute begins here that keeps an item for tests alone.
+/// Returns true if an attribute begins here that keeps an item for tests alone.
 fn is_test_attribute(tokens: &[TokenTree]) -> bool {
     let [hash, TokenTree::Group(attribute), ..] = tokens else { return false };
     let text = attribute.stream().to_string().replace(' ', "");

@@ -9,7 +9,7 @@ use crate::needles::{Needle, Searcher};
 use crate::scan;
 use crate::types::{App, Buffered, Shapes};
 
-/// What the child is told, in its environment.
+/// The variable that passes the needles to the child.
 pub const NEEDLES: &str = "ENVCONF_MEMORY_NEEDLES";
 pub const DIRECTORY: &str = "ENVCONF_MEMORY_DIRECTORY";
 pub const TRUST: &str = "ENVCONF_MEMORY_TRUST";

@@ -16,9 +16,9 @@ const NEEDLES: usize = 64;
 const PIECES: usize = 16;
 
 pub static SEARCHER: OnceLock<Searcher> = OnceLock::new();
-/// Whether freed blocks are looked into.
+/// True if freed blocks are looked into.
 pub static LOOKS: AtomicBool = AtomicBool::new(false);
-/// Whether blocks are wiped as they are freed.
+/// True if blocks are wiped as they are freed.
 pub static WIPES: AtomicBool = AtomicBool::new(false);
 static FOUND: [[AtomicU32; PIECES]; NEEDLES] = [const { [const { AtomicU32::new(0) }; PIECES] }; NEEDLES];
 
@@ -39,8 +39,8 @@ impl Looking {
             return;
         }
         let Some(searcher) = SEARCHER.get() else { return };
-        // SAFETY: the block is the caller's until it is freed, which comes after this. What of it was never written
-        // may hold anything, and is only compared.
+        // SAFETY: the caller owns the block until it is freed, which happens after this. Unwritten bytes may have any
+        // value, and are only compared.
         let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };
         searcher.search(bytes, bytes.len(), |needle, piece, _| {
             FOUND[needle][piece].fetch_add(1, Ordering::Relaxed);
@@ -49,7 +49,7 @@ impl Looking {
     }
 }
 
-/// For whoever wants to know where a block was freed.
+/// For everyone who wants to know where a block was freed.
 fn show(searcher: &Searcher, needle: usize, piece: usize, layout: Layout) {
     if std::env::var_os("ENVCONF_MEMORY_SHOW").is_none() || SHOWS.replace(true) {
         return;
@@ -72,7 +72,7 @@ unsafe impl GlobalAlloc for Looking {
         unsafe { System.alloc_zeroed(layout) }
     }
 
-    // Without `realloc` of its own: a block that grows is moved, and the old one freed here.
+    // Without its own `realloc`: a block that grows is moved, and the old one is freed here.
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: as the caller promises; both allocators are the system's.
         unsafe {

@@ -1,4 +1,4 @@
-//! What is looked for: canaries that are known only as two halves, so that looking for them makes no copy.
+//! The needles: canaries that are kept as two halves, so that searching for them makes no copy.
 
 use std::fmt::Write as _;
 

@@ -52,7 +52,7 @@ pub struct Case {
     lacking: bool,
 }
 
-/// What the process that loads is told.
+/// The arguments of the process that loads.
 #[derive(Default)]
 struct Child {
     trust: String,
@@ -127,7 +127,7 @@ impl Case {
         Self { wiping: true, ..self }
     }
 
-    /// What was seen of each needle.
+    /// Returns the findings for each needle.
     pub fn run(&self) -> Vec<Seen> {
         let sandbox = Sandbox::new();
         let names = match (self.buffered, self.shapes) {

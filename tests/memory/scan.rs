@@ -10,7 +10,7 @@ const CHUNK: usize = 1 << 20;
 /// Longer than any piece, and read twice.
 const OVERLAP: usize = 64;
 
-/// What is read is a copy, so it has a place that is left out.
+/// The buffer for memory that is read. It is excluded from the search, because it contains copies.
 static BUFFER: Mutex<[u8; CHUNK]> = Mutex::new([0; CHUNK]);
 
 /// A piece of a needle, and the mapping in which it lies.

@@ -1,4 +1,4 @@
-//! What is loaded: secrets wherever a struct can have them.
+//! The loaded types: secrets in every place that a struct can have.
 
 #![allow(dead_code, reason = "what is loaded is looked for in memory, not in its fields")]
 
@@ -31,7 +31,7 @@ pub struct Leaf {
     pub user: SecretString,
 }
 
-/// What is in the content, the fields of [`App`] first.
+/// The secrets in the content, in the order of the fields of [`App`].
 pub const SECRETS: [&str; 9] = [
     "field:token",
     "field:list",
@@ -44,7 +44,7 @@ pub const SECRETS: [&str; 9] = [
     "comment",
 ];
 
-/// What serde reads through buffers of its own, and a field that nobody wipes.
+/// Fields that serde reads through its own buffers, and a field that nobody wipes.
 #[derive(EncryptedConfig)]
 #[envconf(name = "app")]
 pub struct Buffered {
@@ -73,7 +73,7 @@ pub enum Tagged {
     Basic(Leaf),
 }
 
-/// What is in its content.
+/// The secrets in its content.
 pub const BUFFERED: [&str; 4] = ["field:untagged", "field:flattened", "field:tagged", "field:text"];
 
 /// Secrets in lists, maps, options and enums of derived types, and in leaves of every shape.
@@ -107,7 +107,7 @@ pub enum Store {
     Vault { token: SecretString },
 }
 
-/// What is in its content.
+/// The secrets in its content.
 pub const SHAPES: [&str; 8] = [
     "field:nodes",
     "field:peers",

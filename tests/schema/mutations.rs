@@ -229,7 +229,7 @@ impl Value {
         }
     }
 
-    /// As JSON: a date is a text, and what is no number null.
+    /// As JSON: a date is a text, and what is not a number null.
     pub(crate) fn json(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),

@@ -19,7 +19,7 @@ fn python() -> Python {
     Python::with_requirements(env!("CARGO_TARGET_TMPDIR"), directory().join("requirements.txt"))
 }
 
-/// What it says of each of these instances; the schema itself is checked by the draft's own.
+/// Returns the validator's verdict on each instance. The schema itself is validated against the draft's schema.
 fn verdicts(schema: &str, instances: &[String]) -> Vec<bool> {
     let (python, directory) = (python(), directory());
     let sandbox = Sandbox::new();

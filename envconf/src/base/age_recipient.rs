@@ -13,7 +13,7 @@ const LENGTH: usize = 62;
 /// The alphabet of Bech32.
 const ALPHABET: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
-/// Whether this text holds what looks like the secret half of an age key pair, which no message may repeat.
+/// Returns true if this text holds what looks like the secret half of an age key pair, which no message may repeat.
 pub(crate) fn holds_secret(text: &str) -> bool {
     let text = text.to_ascii_uppercase();
     text.contains("AGE-SECRET-KEY") || text.contains("AGE-PLUGIN-")
@@ -22,7 +22,7 @@ pub(crate) fn holds_secret(text: &str) -> bool {
 /// The beginning of an age identity at the beginning of `text`, in any case, where more of it follows.
 pub(super) fn secret_prefix(text: &str) -> Option<&str> {
     const PREFIXES: [&str; 2] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-"];
-    /// Fewer characters are no key, but words about one.
+    /// A shorter text is not a key.
     const LEAST: usize = 8;
     let starts =
         |prefix: &&str| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));

@@ -82,7 +82,7 @@ fn check_metadata(directory: &Path, metadata: &std::fs::Metadata) -> Result<(), 
     let insecure = |message: String| Error::new(Kind::InsecureKeyFile, message).at(directory);
     if !private_file::is_ours(metadata) {
         return Err(insecure(format!("this directory of the key store belongs to user {}", metadata.uid()))
-            .advise(format!("set {VARIABLE} to a directory of your own")));
+            .advise(format!("set {VARIABLE} to a directory that belongs to you")));
     }
     let mode = metadata.mode() & 0o777;
     if mode & 0o022 != 0 {

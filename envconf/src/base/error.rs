@@ -31,7 +31,7 @@ pub enum Kind {
     BadEncoding,
     /// The file ends too early.
     Truncated,
-    /// A `.key` where an `.enc` is due, or the reverse.
+    /// A `.key` file where an `.enc` file was expected, or the reverse.
     WrongKind,
     /// A version that this library does not read.
     UnsupportedVersion,
@@ -57,7 +57,7 @@ pub enum Kind {
     DekNotFound,
     /// None of the file's recipients is a trusted key.
     NoTrustedRecipient,
-    /// No trusted key gave the data key; see [`Error::attempts`].
+    /// No trusted key could unwrap the data key; see [`Error::attempts`].
     UnwrapFailed,
     /// The data key has the wrong length for the suite.
     BadDek,
@@ -144,8 +144,8 @@ impl fmt::Display for Kind {
 
 /// Everything that can go wrong, with what to do next.
 ///
-/// `Display` (and `{:#}`) gives the whole report: the fact, the details one by one, the advice. It never holds a
-/// secret, nor a text that quotes one.
+/// `Display` (and `{:#}`) prints the whole report: the fact, the details one by one, then the hints. It never contains
+/// a secret, nor a text that quotes one.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -253,7 +253,7 @@ impl Error {
         self
     }
 
-    /// Names the setting that gave what the error is about.
+    /// Names the setting that supplied the value which the error is about.
     pub(crate) fn of_setting(mut self, name: &str) -> Self {
         self.0.message = format!("{name}: {}", self.0.message);
         self
@@ -287,7 +287,7 @@ impl Error {
         &self.0.message
     }
 
-    /// What to do next, where there is something to say.
+    /// Returns the hints: the next steps, one per line.
     pub fn advice(&self) -> Option<&str> {
         self.0.advice.as_deref()
     }
@@ -385,7 +385,7 @@ pub struct Problem {
     complaint: Complaint,
 }
 
-/// What is wrong at one place of a configuration. None of these has room for a value.
+/// The problem with one value of a configuration. No variant can hold a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Complaint {
@@ -453,7 +453,7 @@ impl Problem {
         self.origin.as_ref()
     }
 
-    /// What is wrong there.
+    /// The kind of problem.
     pub fn complaint(&self) -> &Complaint {
         &self.complaint
     }
@@ -534,7 +534,7 @@ pub enum Origin {
     Text {
         /// The file that holds it; of a sealed text its `.enc`. `None` for text that is in no file.
         file: Option<Arc<Path>>,
-        /// Whether the text was sealed: line and column are then those of the text that was sealed.
+        /// True if the text was sealed: line and column are then those of the text that was sealed.
         sealed: bool,
         /// From 1.
         line: usize,
@@ -575,7 +575,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What a failure of a key service means for the next step.
+/// The kind of a key-service failure, which decides the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -607,7 +607,7 @@ impl Attempt {
         &self.key
     }
 
-    /// What the failure means for the next step.
+    /// The kind of failure, which decides the next step.
     pub fn fault(&self) -> Fault {
         self.fault
     }
@@ -627,7 +627,7 @@ impl Attempt {
         self.request_id.as_deref()
     }
 
-    /// What to do about it.
+    /// Returns the hint: the next step.
     pub fn advice(&self) -> Option<&str> {
         self.advice.as_deref()
     }
@@ -663,7 +663,7 @@ impl Attempt {
     }
 }
 
-/// What an I/O error says, in words for a person: the library's own for those that people meet.
+/// Returns a readable reason for an I/O error. Frequent errors have their own words here.
 pub(crate) fn reason(error: &std::io::Error) -> String {
     use std::io::ErrorKind;
     if let Some(NotRegular) = error.get_ref().and_then(|inner| inner.downcast_ref()) {

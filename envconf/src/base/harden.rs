@@ -10,8 +10,9 @@ use super::pages;
 /// system lets it. To be called first thing in `main`: keys that were there before are not locked.
 ///
 /// * No core dumps: `RLIMIT_CORE` is 0. Programs that are started later inherit that, and may raise it again.
-/// * Not dumpable (Linux): no core dump by the system's handler either, and no process of the same user reads this one's
-///   memory through `/proc` or attaches to it, be it a debugger or a profiler. Programs that are started later can be.
+/// * Not dumpable (Linux): the system's core dump handler gets no dump either. Processes of the same user cannot read
+///   this process's memory through `/proc`, and debuggers and profilers cannot attach. Programs that are started later
+///   are dumpable again.
 /// * Keys are locked in memory: data keys, local keys and what is derived from them. The pages count against
 ///   `RLIMIT_MEMLOCK`. The values in the loaded struct are not locked.
 ///
@@ -64,22 +65,22 @@ impl Measure {
 }
 
 impl Hardened {
-    /// Whether core dumps are switched off.
+    /// Returns true if core dumps are switched off.
     pub fn core_dumps(&self) -> Measure {
         self.core_dumps
     }
 
-    /// Whether the process is marked as not dumpable.
+    /// Returns true if the process is marked as not dumpable.
     pub fn dumpable(&self) -> Measure {
         self.dumpable
     }
 
-    /// Whether keys are locked in memory.
+    /// Returns true if keys are locked in memory.
     pub fn keys(&self) -> Measure {
         self.keys
     }
 
-    /// Whether every measure is in force.
+    /// Returns true if every measure is in force.
     pub fn is_complete(&self) -> bool {
         [self.core_dumps, self.dumpable, self.keys] == [Measure::Taken; 3]
     }

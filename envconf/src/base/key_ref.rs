@@ -140,7 +140,7 @@ impl FromStr for KeyRef {
             return Err(Error::new(Kind::Usage, message).advise(advice));
         }
         let key = Self::listed(text).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("`{}` is no key reference", escape(text)))
+            Error::new(Kind::Usage, format!("`{}` is not a key reference", escape(text)))
                 .advise("write it as provider:region:key-id, such as tencent:ap-guangzhou:<id of the CMK>")
         })?;
         provider::check(&key).map_err(|bad| {

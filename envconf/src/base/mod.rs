@@ -1,4 +1,4 @@
-//! What every room uses: errors, secret buffers, environment variables, files.
+//! Types and functions that every module uses: errors, secret buffers, environment variables, files.
 
 pub(crate) mod duration;
 pub(crate) mod error;

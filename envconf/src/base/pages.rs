@@ -11,7 +11,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Larger secrets are no keys but content, which would use the limit up.
+/// Larger secrets are not keys but content, which would use the limit up.
 const LARGEST: usize = 4096;
 
 static ON: AtomicBool = AtomicBool::new(false);
@@ -19,7 +19,7 @@ static ON: AtomicBool = AtomicBool::new(false);
 /// Locks small secrets from now on, and says whether the system lets it.
 ///
 /// # Errors
-/// What the system answers when it is asked for one page.
+/// The error of the system when it is asked to lock one page.
 pub(crate) fn switch_on() -> io::Result<()> {
     mlock(&[0; 1])?;
     ON.store(true, Ordering::Relaxed);
@@ -28,8 +28,8 @@ pub(crate) fn switch_on() -> io::Result<()> {
 
 /// Locks the pages of `secret`, where that is switched on and `secret` is as small as a key.
 ///
-/// They stay locked when it is dropped: a page holds many things, perhaps another key, and the next key will most
-/// often come to lie there. What cannot be locked is used as it is.
+/// The pages stay locked after the secret is dropped. A page holds many values, perhaps another key, and the allocator
+/// often reuses the memory for the next key. A secret that cannot be locked is used unlocked.
 pub(crate) fn lock(secret: &[u8]) {
     if !secret.is_empty() && secret.len() <= LARGEST && ON.load(Ordering::Relaxed) {
         let _ = mlock(secret);

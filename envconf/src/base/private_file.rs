@@ -45,7 +45,7 @@ pub(crate) fn replace(path: &Path, text: &[u8]) -> Result<(), Error> {
 
 fn random_suffix() -> Result<String, Error> {
     let random = SecretBytes::random(8)
-        .map_err(|_| Error::new(Kind::Unexpected, "the operating system gave no random bytes"))?;
+        .map_err(|_| Error::new(Kind::Unexpected, "the operating system returned no random bytes"))?;
     Ok(random.expose().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn check(file: &File, path: &Path, what: &str) -> Result<(), Error> {
     let insecure = |message: String| Error::new(Kind::InsecureKeyFile, message).at(path);
     let metadata = file.metadata().map_err(|error| Error::read(path, error))?;
     if !metadata.is_file() {
-        return Err(insecure(format!("the {what} is no regular file"))
+        return Err(insecure(format!("the {what} is not a regular file"))
             .advise("put the key into a regular file of mode 0600"));
     }
     let user = rustix::process::geteuid().as_raw();
@@ -114,6 +114,6 @@ pub(crate) fn check(file: &File, path: &Path, what: &str) -> Result<(), Error> {
     if metadata.is_file() {
         Ok(())
     } else {
-        Err(Error::new(Kind::InsecureKeyFile, format!("the {what} is no regular file")).at(path))
+        Err(Error::new(Kind::InsecureKeyFile, format!("the {what} is not a regular file")).at(path))
     }
 }

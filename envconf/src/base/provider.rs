@@ -1,4 +1,4 @@
-//! What is known of each provider of keys by its name, whether this build has its service or not (format.md §6).
+//! The rules of each provider, by its name, also for providers whose service is not in this build (format.md §6).
 //!
 //! A key reference that a person or a program names is checked against the rules of its provider. One that a `.key`
 //! lists is not: readers skip what they do not know.
@@ -6,7 +6,7 @@
 use super::age_recipient;
 use super::key_ref::KeyRef;
 
-/// Whether a wrapped key proves the right to wrap (format.md §6).
+/// True if a wrapped key proves the right to wrap (format.md §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     /// It does: only holders of that right can make one.
@@ -15,7 +15,7 @@ pub(crate) enum Class {
     P,
 }
 
-/// What is known of a provider.
+/// The rules of one provider.
 pub(crate) struct Provider {
     /// As it stands in key references.
     pub(crate) name: &'static str,
@@ -127,8 +127,8 @@ fn aws_arn(text: &str) -> Option<AwsArn<'_>> {
     Some(AwsArn { partition, region: next()?, account: next()?, resource: next()? })
 }
 
-/// Whether the two are of one multi-Region key of AWS, each in a region of its own. They are keys of their own all the
-/// same: a wrapped key names the one that it was made with.
+/// Returns true if the two are replicas of one multi-Region key of AWS, in different regions. They are still different
+/// keys: a wrapped key names the key that wrapped it.
 pub(crate) fn are_replicas(one: &KeyRef, other: &KeyRef) -> bool {
     let (Some(a), Some(b)) = (aws_arn(one.key_id()), aws_arn(other.key_id())) else { return false };
     one.provider() == other.provider()

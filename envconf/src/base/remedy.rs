@@ -1,6 +1,6 @@
 //! Settings of the caller that would remedy a failure.
 
-/// What the caller can set to remedy a failure; see [`Error::remedy`](crate::Error::remedy).
+/// The setting that the caller can change to fix a failure; see [`Error::remedy`](crate::Error::remedy).
 ///
 /// [`Error::advice`](crate::Error::advice) says it for a program: by environment variables, attributes and functions. A
 /// program with an option for the same setting, such as the `envconf` command, names that option instead.

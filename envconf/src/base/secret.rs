@@ -72,12 +72,12 @@ impl fmt::Debug for SecretBytes {
     }
 }
 
-/// Whether `a` and `b` are equal, in time that depends on their lengths only (format.md §2).
+/// Returns true if `a` and `b` are equal, in time that depends on their lengths only (format.md §2).
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
-/// The plaintext of a sealed file: only an envelope that opened gives one, and it is wiped on drop.
+/// The plaintext of a sealed file. Only opening an envelope creates it. It is wiped on drop.
 ///
 /// The content is the bytes that were sealed, without the padding. `Debug` shows nothing.
 pub(crate) struct Plaintext {

@@ -1,16 +1,16 @@
 //! What calls leave on a thread's stack when they have returned: overwritten, as far down as a load goes.
 //!
-//! Ciphers spread their keys over registers and spill them, and a value that is moved leaves its bytes where it was.
-//! None of that can be wiped by whoever wrote it; what can be done is to write over it later.
+//! Ciphers keep keys in registers and spill them to the stack, and moving a value leaves its old bytes behind. The
+//! author of that code cannot wipe them, so this module overwrites the stack afterwards.
 
 use std::hint::black_box;
 use std::pin::pin;
 use std::task::Poll;
 
-/// So far down goes a load, but for its ciphers.
+/// Stack depth in bytes that a load reaches, ciphers excluded.
 const LOAD: usize = 32 * 1024;
 
-/// What `future` gives; after each of its steps the stack is wiped below whoever polls it.
+/// Runs `future`, and wipes the stack below its poller after each poll.
 pub(crate) async fn wiped<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| {
@@ -26,13 +26,12 @@ pub(crate) fn wipe_deep() {
     wipe::<LOAD>();
 }
 
-/// What a function gives that goes at most `DEPTH` bytes down, in builds without optimisation too; the stack that it
-/// used is wiped at once.
+/// Runs a function that uses at most `DEPTH` bytes of stack, also in unoptimised builds, and wipes that stack at once.
 ///
-/// For ciphers: what they leave there would be copied further, for a value that does not fill its enum is moved together
-/// with whatever was there before, to the heap too.
+/// For ciphers: moving an enum copies the whole enum, with old stack bytes in its unused part, and so could copy key
+/// material to the heap.
 pub(crate) fn wiped_after<const DEPTH: usize, T>(cipher: impl FnOnce() -> T) -> T {
-    /// A frame of its own, for a cipher that is inlined into its caller uses the caller's.
+    /// Keeps the cipher in a separate stack frame: inlined, it would use the frame of its caller.
     #[inline(never)]
     fn call<T>(cipher: impl FnOnce() -> T) -> T {
         cipher()

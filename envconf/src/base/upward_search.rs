@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// The nearest `relative` file in `start` or a directory above it.
 ///
 /// The search ends with the directory that holds `.git`, with a directory that belongs to neither the user nor root, and at
-/// the root: what lies beyond is somebody else's. Whoever uses the file checks its owner, and that of its directory.
+/// the root: what lies beyond is somebody else's. Everyone who uses the file checks its owner, and that of its directory.
 pub(crate) fn upwards(start: &Path, relative: &str) -> Option<PathBuf> {
     let start = std::fs::canonicalize(start).ok()?;
     for directory in start.ancestors() {

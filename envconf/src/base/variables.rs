@@ -21,7 +21,7 @@ pub(crate) enum Variables {
     Given(Arc<Pairs>),
 }
 
-/// Names and values, shared by all who look into them and wiped by the last; or one of them, by whoever had it.
+/// Names and values. All readers share them, and the last one wipes them.
 pub(crate) struct Pairs(Vec<(OsString, OsString)>);
 
 impl Drop for Pairs {
@@ -54,7 +54,7 @@ impl Variables {
         Self::Listed(names.into())
     }
 
-    /// The value of `name`, whatever it is, also when empty.
+    /// Returns the value of `name`, also an empty one.
     pub(crate) fn get(&self, name: &str) -> Option<OsString> {
         match self {
             Self::Process => std::env::var_os(name),
@@ -99,12 +99,12 @@ impl Variables {
         digest.finalize().into()
     }
 
-    /// The names that begin with `prefix`, in no particular order; names that are no Unicode lossily.
+    /// The names that begin with `prefix`, in no particular order; names that are not Unicode lossily.
     pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
         self.names_where(|name| name.starts_with(prefix.as_bytes()))
     }
 
-    /// The names that `wanted` accepts, in no particular order; names that are no Unicode lossily.
+    /// The names that `wanted` accepts, in no particular order; names that are not Unicode lossily.
     pub(crate) fn names_where(&self, wanted: impl Fn(&[u8]) -> bool) -> Vec<String> {
         let ours =
             |name: &OsStr| wanted(name.as_encoded_bytes()).then(|| name.to_string_lossy().into_owned());

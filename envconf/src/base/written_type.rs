@@ -1,7 +1,7 @@
 //! Types as they are written: what a value of one looks like in words, and what the types of its items are.
 
 /// Types that a text or a bounded number must fit, and what such a value looks like. A type's own name in the field is all
-/// that a derive sees, so these are taken for the types of the standard library and of the crates that everybody uses.
+/// that a derive sees, so these are treated as the types of the standard library and of the crates that everybody uses.
 const EXAMPLES: &[(&str, &str)] = &[
     ("SocketAddr", "a socket address such as 127.0.0.1:8080"),
     ("SocketAddrV4", "a socket address such as 127.0.0.1:8080"),
@@ -43,12 +43,12 @@ const LISTS: &[&str] =
 
 const MAPS: &[&str] = &["HashMap", "BTreeMap", "IndexMap"];
 
-/// What a value of the type `written` looks like: an example for a frequent type, else the type as written.
+/// Returns an example for a value of the type `written`: a fixed text for frequent types, else the type itself.
 pub(crate) fn in_words(written: &str) -> &str {
     example(written).unwrap_or(written)
 }
 
-/// Whether `written` is a `Duration` of the standard library, of which serde reads another form than people write.
+/// Returns true if `written` is a `Duration` of the standard library, of which serde reads another form than people write.
 pub(crate) fn is_duration(written: &str) -> bool {
     matches!(unwrapped(written), "Duration" | "std::time::Duration" | "core::time::Duration")
 }

@@ -43,12 +43,12 @@ impl DataKey {
 
     /// The data key that a key service has unwrapped: its raw bytes, which the caller should wipe.
     ///
-    /// Whether the length is that of the file's suite is checked when a file is opened with it.
+    /// Opening a file checks the length against the suite of the file.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         Self(SecretBytes::copy_of(bytes))
     }
 
-    /// A data key already in a buffer of its own.
+    /// A data key already in a separate buffer.
     #[cfg(any(feature = "tencent", feature = "aws"))]
     pub(crate) fn from_secret(bytes: SecretBytes) -> Self {
         Self(bytes)
@@ -110,7 +110,7 @@ impl fmt::Debug for DataKey {
     }
 }
 
-/// What one seal is made with.
+/// The keys of one seal.
 pub(crate) struct ContentKeys {
     suite: Suite,
     /// Key, then nonce.
@@ -136,7 +136,7 @@ impl ContentKeys {
     }
 }
 
-/// Encrypts `buffer` in place and gives the tag; `None` if key or nonce have the wrong length for the cipher.
+/// Encrypts `buffer` in place and returns the tag; `None` if key or nonce have the wrong length for the cipher.
 pub(crate) fn encrypt<C: KeyInit + AeadInOut>(
     key: &[u8],
     nonce: &[u8],
@@ -272,7 +272,7 @@ pub(crate) fn check_length(dek: &DataKey, suite: Suite) -> Result<(), Error> {
         .advise("the key service gave another key than was wrapped; check which key the recipient names"))
 }
 
-/// Where the content lies in a decrypted body (tag still behind it), if length, padding and encoding are right.
+/// Where the content is in a decrypted body (tag still behind it), if length, padding and encoding are right.
 fn content_range(body: &[u8], content_type: ContentType) -> Option<std::ops::Range<usize>> {
     let padded = &body[..body.len() - TAG];
     let (length, rest) = padded.split_first_chunk::<LENGTH>()?;
@@ -285,7 +285,7 @@ fn content_range(body: &[u8], content_type: ContentType) -> Option<std::ops::Ran
     (zero && is_encoded_as(content, content_type)).then_some(LENGTH..LENGTH + length)
 }
 
-/// Whether content of this type may hold these bytes: UTF-8 without byte order mark, unless it is raw.
+/// Returns true if content of this type may hold these bytes: UTF-8 without byte order mark, unless it is raw.
 pub(crate) fn is_encoded_as(content: &[u8], content_type: ContentType) -> bool {
     content_type == ContentType::Raw
         || !content.starts_with("\u{feff}".as_bytes()) && std::str::from_utf8(content).is_ok()
@@ -306,7 +306,7 @@ pub(crate) fn random_32() -> Result<[u8; 32], Error> {
 }
 
 pub(crate) fn no_randomness(error: getrandom::Error) -> Error {
-    Error::new(Kind::Unexpected, "the operating system gives no randomness").caused_by(error)
+    Error::new(Kind::Unexpected, "the operating system returned no random bytes").caused_by(error)
 }
 
 /// HKDF with SHA-256 (RFC 5869); an empty salt means 32 zero bytes. `out` is at most 64 bytes here.
@@ -320,7 +320,7 @@ fn hkdf_each<const N: usize>(ikm: &[u8], salt: &[u8], outputs: [(&[&[u8]], &mut 
         let extracted = Hkdf::<Sha256>::new(Some(salt), ikm);
         outputs.into_iter().try_for_each(|(info, out)| extracted.expand_multi_info(info, out))
     })
-    .expect("HKDF-SHA-256 gives up to 8160 bytes, and none of ours is longer than 64");
+    .expect("HKDF-SHA-256 returns up to 8160 bytes, and every output here has at most 64");
 }
 
 /// HMAC-SHA-256 over the concatenation of `parts`.

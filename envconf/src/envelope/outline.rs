@@ -45,7 +45,7 @@ impl Outline {
         Ok(shown.iter().filter(was_hidden).map(|path| format!("a tag for the value of {path}")).collect())
     }
 
-    /// Whether the tag of `value` at `path` is shown; the defaults of format.md §7.
+    /// Returns true if the tag of `value` at `path` is shown; the defaults of format.md §7.
     pub(crate) fn shows(&self, path: &str, value: &Value<'_>) -> bool {
         match self {
             Self::Tags { hide } => {
@@ -106,7 +106,7 @@ pub(crate) fn verify(header: &Header, content: &[u8], dek: &DataKey) -> Result<(
         return Ok(());
     }
     Err(Error::new(Kind::OutlineMismatch, "the outline does not describe the content")
-        .advise("whoever sealed this file showed reviewers something else than was sealed; ask them, and do not deploy it"))
+        .advise("do not deploy it: the person who sealed this file showed reviewers something else than the sealed content; ask them"))
 }
 
 /// The paths of the leaves of `content`, ascending.

@@ -35,7 +35,7 @@ impl SignerKey {
         Id::new(id)
     }
 
-    /// Whether `signature` is this signer's over the [`message`] of a file.
+    /// Returns true if `signature` is this signer's over the [`message`] of a file.
     ///
     /// Strict: besides S < L (RFC 8032 §5.1.7) it refuses keys and nonces of small order.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
@@ -176,7 +176,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// What is signed of a file, given through its last body line; made once for all its signers.
+/// Returns the signed message of a file, given up to its last body line. All signers of a file sign the same message.
 pub(crate) fn message(signed: &[u8]) -> Vec<u8> {
     [b"envconf/v1 sig\0", signed].concat()
 }

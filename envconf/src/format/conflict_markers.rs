@@ -1,11 +1,11 @@
 //! What git leaves in a file that it could not merge.
 //!
-//! Such a line fits nowhere in a sealed file, so that whatever a parser stumbled over first, this is what happened.
+//! Conflict markers fit nowhere in a sealed file. They are the cause, also if the parser failed at an earlier place.
 
 /// Git's length of a marker; an attribute can make it longer.
 const LENGTH: usize = 7;
 
-/// What to do about a sealed file with conflict markers.
+/// The hint for a sealed file with conflict markers.
 pub(crate) const ADVICE: &str = "a sealed file cannot be merged: take both files of the pair from the same side, with \
      `git checkout --ours -- FILE…` or `--theirs`, and make the other side's changes again with `envconf open` and `seal`";
 

@@ -17,7 +17,7 @@ pub(crate) const MAX_SIGNATURES: usize = 8;
 /// A `sig` line, its LF included, and the file's last line.
 const SIGNATURE_LINE: usize = "sig: ".len() + 16 + " ".len() + 88 + 1;
 const END: &[u8] = b"end\n";
-/// Characters of a full body line, and the bytes they stand for.
+/// Characters of a full body line, and the number of bytes that they encode.
 const LINE: usize = 64;
 const LINE_BYTES: usize = LINE / 4 * 3;
 
@@ -28,7 +28,7 @@ pub struct Header {
     pub name: Name,
     /// Its deployment label.
     pub environment: Name,
-    /// What the content is.
+    /// The type of the content.
     pub content_type: ContentType,
     /// The cipher.
     pub suite: Suite,
@@ -77,7 +77,7 @@ pub struct Signature {
 /// A parsed `.enc`, with the offsets at which the parts that are authenticated end.
 #[derive(Clone, Debug)]
 pub struct EncFile {
-    /// What it is.
+    /// The header.
     pub header: Header,
     /// Salt of the content key's derivation.
     pub salt: [u8; 32],
@@ -215,7 +215,7 @@ fn parse_signatures(lines: &mut LineReader<'_>) -> Result<Vec<Signature>, Error>
 
 /// Reads the body's lines and decodes them into one buffer of exact size.
 ///
-/// Where a body line has a character that is no base64, that line is the error, before anything that follows it;
+/// Where a body line has a character that is not base64, that line is the error, before anything that follows it;
 /// wrong padding and length are errors of the whole body, at its end (format.md §3). Decoding finds both at once,
 /// so the line is looked for only after decoding has failed.
 fn parse_body(lines: &mut LineReader<'_>) -> Result<SecretBytes, Error> {
@@ -228,8 +228,8 @@ fn parse_body(lines: &mut LineReader<'_>) -> Result<SecretBytes, Error> {
         .map_err(|error| foreign_character(start, lines.position()).unwrap_or(error))
 }
 
-/// Goes over the body's lines and checks their lengths; gives the number of full lines and the length of a last,
-/// shorter one, or 0.
+/// Reads the body's lines and checks their lengths. Returns the number of full lines, and the length of a last,
+/// shorter line, or 0.
 fn measure_body(lines: &mut LineReader<'_>) -> Result<(usize, usize), Error> {
     let mut full = 0;
     loop {
@@ -311,7 +311,7 @@ fn decode_lines(full: &[u8], last: &[u8], mut out: &mut [u8]) -> bool {
             filled += LINE;
         }
         let Ok(written) = STANDARD.decode_slice(&gathered[..filled], out) else { return false };
-        // Padding within the body: whatever follows would be a second base64 text.
+        // Padding within the body: the text after it would be a second base64 text.
         if written < filled / 4 * 3 && written < out.len() {
             return false;
         }

@@ -32,7 +32,7 @@ impl FromStr for Name {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::from_bytes(text.as_bytes()).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("`{}` is no name or environment", escape(text)))
+            Error::new(Kind::Usage, format!("`{}` is not a valid name or environment", escape(text)))
                 .advise("use 1 to 64 letters, digits, `.`, `_` and `-`, the first a letter or digit")
         })
     }

@@ -37,7 +37,7 @@ pub struct Section {
     pub dek: Id,
     /// Who can unwrap it, 1–16; any one of them suffices.
     pub recipients: Vec<Recipient>,
-    /// Authenticates the section to whoever has the data key.
+    /// Authenticates the section to everyone who has the data key.
     pub mac: [u8; 32],
     /// Where the section's lines stand in the file, from `dek` through `mac`, and where those under the MAC end.
     span: Range<usize>,
@@ -88,7 +88,8 @@ impl KeyFile {
         Ok(Self { name, environment, sections, bytes: bytes.to_vec(), prefix })
     }
 
-    /// A file of these sections, each as [`Section::emit`] gives it or copied verbatim from another file.
+    /// Returns a file of these sections. Each is either from [`Section::emit`] or copied byte for byte from another
+    /// file.
     pub(crate) fn assemble(name: &Name, environment: &Name, sections: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = Self::prefix_of(name, environment);
         sections.iter().for_each(|section| bytes.extend_from_slice(section));

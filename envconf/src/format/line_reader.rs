@@ -178,7 +178,7 @@ impl<'a> LineReader<'a> {
             .advise("restore it with `git checkout`, or seal the plain file again"))
     }
 
-    /// Bytes read so far.
+    /// Returns the number of bytes that were read.
     pub(super) fn position(&self) -> usize {
         self.at
     }

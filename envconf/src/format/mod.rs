@@ -33,7 +33,7 @@ pub const PADDING: usize = 1024;
 /// An AEAD tag follows the ciphertext (format.md §2).
 pub(crate) const TAG: usize = 16;
 
-/// What a sealed content is (format.md §3, field `type`).
+/// The type of a sealed content (format.md §3, field `type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContentType {
     /// TOML 1.1.
@@ -68,7 +68,7 @@ impl ContentType {
         Self::ALL.into_iter().find(|ty| ty.name() == name)
     }
 
-    /// Whether a file of this type can carry an outline (format.md §7).
+    /// Returns true if a file of this type can carry an outline (format.md §7).
     pub fn has_outline(self) -> bool {
         matches!(self, Self::Toml | Self::Json | Self::Dotenv)
     }

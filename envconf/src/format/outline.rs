@@ -17,7 +17,7 @@ pub struct OutlineLine {
 }
 
 impl OutlineLine {
-    /// Whether it is the line of `path` or of something below it.
+    /// Returns true if it is the line of `path` or of something below it.
     pub fn is_at(&self, path: &str) -> bool {
         covers(path, &self.path)
     }
@@ -43,7 +43,7 @@ pub(super) fn parse_line(value: &[u8]) -> Option<OutlineLine> {
     Some(OutlineLine { path: path.to_owned(), tag })
 }
 
-/// Whether `path` is spelled as [`push_key`] would spell it, within the limit.
+/// Returns true if `path` is spelled as [`push_key`] would spell it, within the limit.
 fn is_path(path: &str) -> bool {
     let mut rest = path;
     let mut again = String::new();
@@ -65,7 +65,7 @@ pub(crate) fn check_path(path: &str) -> Result<(), Error> {
     if is_path(path) {
         return Ok(());
     }
-    Err(Error::new(Kind::Usage, format!("`{}` is no path of an outline", escape(path)))
+    Err(Error::new(Kind::Usage, format!("`{}` is not a path of an outline", escape(path)))
         .advise("join keys by dots, and quote those that are not letters, digits, _ and -: database.password, \"a b\".c"))
 }
 
@@ -121,9 +121,9 @@ pub enum Outline {
     None,
     /// Key names only: every tag is hidden.
     Keys,
-    /// A tag for each value, but for booleans and null, which could be guessed, and for the paths given here.
+    /// A tag for each value, except booleans and null, which could be guessed, and except the paths given here.
     Tags {
-        /// Paths, as the outline spells them, whose tags are hidden too, with all that lies below them.
+        /// Paths, as the outline spells them, whose tags are hidden too, with all that is below them.
         hide: Vec<String>,
     },
 }
@@ -155,7 +155,7 @@ impl Outline {
     }
 }
 
-/// Whether `path` is `hidden` or lies below it.
+/// Returns true if `path` is `hidden` or is below it.
 pub(crate) fn covers(hidden: &str, path: &str) -> bool {
     path.strip_prefix(hidden).is_some_and(|below| below.is_empty() || below.starts_with('.'))
 }

@@ -14,12 +14,12 @@ pub(crate) fn blob(bytes: &[u8]) -> Option<&str> {
         .then_some(text)
 }
 
-/// Whether it is base64 of whole AES blocks, with whatever line breaks and blanks: what the guide encrypts to.
+/// Returns true for base64 of whole AES blocks, with any line breaks and blanks: the output of the guide's encryption.
 pub(crate) fn is_guide_data(bytes: &[u8]) -> bool {
     base64_bytes(trimmed(bytes)).is_some_and(|len| len > 0 && len % 16 == 0)
 }
 
-/// How many bytes this stands for if it is padded base64, white space aside.
+/// How many bytes this means if it is padded base64, white space aside.
 fn base64_bytes(text: &[u8]) -> Option<usize> {
     let (mut characters, mut padding) = (0, 0);
     for byte in text.iter().filter(|byte| !byte.is_ascii_whitespace()) {

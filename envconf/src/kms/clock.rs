@@ -1,8 +1,8 @@
 //! The time that requests are signed with: this machine's, or the service's where this machine's is off.
 //!
-//! A request whose time is more than 5 minutes off is refused; the `Date` of that refusal is the only hint of the
-//! service's time. What it differs by is remembered for
-//! the life of the process, for each *site*: all hosts that go by one clock, such as those of one cloud.
+//! A service refuses a request whose time is more than 5 minutes off. The `Date` header of that refusal is the only
+//! source of the service's time. The difference is remembered for the life of the process, for each *site*: all hosts
+//! with the same clock, such as the hosts of one cloud.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -29,8 +29,8 @@ pub(crate) fn now(site: &str) -> Result<u64, KmsError> {
     Ok(local()?.saturating_add_signed(offset(site)))
 }
 
-/// What a failure tells of the clock: where the service's differs from the time that the request was signed with, the
-/// next one is signed with the service's. Otherwise the clock is not to blame, and another try is in vain.
+/// Reads the clock difference from a failure. If the service's time differs from the time of the signature, the next
+/// request is signed with the service's time. Otherwise the clock is not the cause, and a retry would fail again.
 ///
 /// Only for a failure by which the service says that the time of the signature is off.
 pub(crate) fn consult(mut error: KmsError, site: &str, signed: u64, date: Option<&str>) -> KmsError {

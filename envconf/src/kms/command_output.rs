@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 /// How long a command may take (api.md §3).
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Why a command gave no text.
+/// The reason why a command returned no text.
 pub(crate) enum CommandFailure {
     NotStarted(std::io::Error),
     TooSlow,
@@ -21,7 +21,7 @@ pub(crate) enum CommandFailure {
 }
 
 impl CommandFailure {
-    /// What is said of the command.
+    /// Returns the reason, for an error message.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::NotStarted(_) => "could not be started",

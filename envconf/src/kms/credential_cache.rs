@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{KmsError, clock};
 
-/// Left to a credential when it is due to be fetched anew, in seconds.
+/// Seconds before its expiry at which a credential is fetched again.
 const EARLY: u64 = 300;
 /// After a failure during which the old ones still hold, the next attempt comes so much later.
 const PAUSE: u64 = 10;
@@ -72,8 +72,8 @@ impl<C: Renewable> CredentialCache<C> {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    /// The credential kept under `key`, or what `fetch` gives; `None` where its source is not there. What was fetched
-    /// in the generation `refused` or before does not count.
+    /// Returns the credential that is cached under `key`, or else the result of `fetch`; `None` if the source does not
+    /// exist. A credential of the generation `refused` or earlier is not returned.
     pub(crate) async fn get(
         &self,
         key: [u8; 32],
@@ -83,7 +83,7 @@ impl<C: Renewable> CredentialCache<C> {
         self.get_or_renew(key, refused, |_| fetch).await
     }
 
-    /// Like [`CredentialCache::get`]; `fetch` is given the old credential, where that still holds.
+    /// Like [`CredentialCache::get`]; `fetch` receives the old credential while it is still valid.
     pub(crate) async fn get_or_renew<F>(
         &self,
         key: [u8; 32],

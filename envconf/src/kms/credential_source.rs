@@ -1,4 +1,4 @@
-//! What the sources of every service's credentials have in common.
+//! Code that all credential sources share.
 //!
 //! A source that is absent is `Ok(None)`, and the next one is asked. A source that is there and broken ends the
 //! search with an error that names it ([`broken`]).
@@ -17,8 +17,8 @@ pub(crate) fn broken(place: &str, what: &str) -> KmsError {
     KmsError::new(Fault::Refused, format!("{place} {what}")).advise("mend it, or take it away").tries(0)
 }
 
-/// What can stand in a header and a signature: printable ASCII without blanks, which the service would answer with
-/// "id not found" only.
+/// Returns true for text that fits into a header and a signature: printable ASCII without blanks. The service would
+/// answer any other text with "id not found".
 pub(crate) fn fits(value: &str) -> bool {
     !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -46,7 +46,7 @@ pub(crate) fn read_up_to(
     };
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(broken(place, "is no regular file"));
+        return Err(broken(place, "is not a regular file"));
     }
     // Room for what the file says it has, and one byte more: nothing grows and leaves copies.
     let size = usize::try_from(metadata.len()).unwrap_or(largest);

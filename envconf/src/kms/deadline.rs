@@ -1,6 +1,6 @@
-//! How long a piece of work for a key service may take, and how it has fared so far.
+//! The deadline of an operation on a key service, and its last failure.
 //!
-//! The work itself asks (to plan its waits), and so does whoever waits for it: when time is up, the last failure that
+//! The work itself asks (to plan its waits), and so does everyone who waits for it: when time is up, the last failure that
 //! the service gave says more than "too late". Work that several wait for has the longest of their deadlines.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,11 +12,11 @@ tokio::task_local! {
     static CURRENT: Arc<Deadline>;
 }
 
-/// How long whoever asks is willing to wait.
+/// How long the caller is willing to wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     pub(crate) until: Instant,
-    /// Whether something else can be tried when this fails: then a fault is no reason to wait for long.
+    /// True if something else can be tried when this fails: then a fault is not a reason to wait for long.
     pub(crate) has_alternative: bool,
 }
 
@@ -86,7 +86,7 @@ impl Deadline {
         self.state().patience.until.saturating_duration_since(Instant::now())
     }
 
-    /// Whether everybody who waits can try something else.
+    /// Returns true if everybody who waits can try something else.
     pub(crate) fn has_alternative(&self) -> bool {
         self.state().patience.has_alternative
     }

@@ -14,14 +14,14 @@ pub(crate) struct Endpoint {
     path: String,
 }
 
-/// What a setting may say beside `https://HOST[:PORT]`.
+/// The forms of a setting that are allowed besides `https://HOST[:PORT]`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EndpointRules {
     /// Hosts beyond the loopback addresses to which plain `http` goes.
     pub(crate) plain_http: &'static [&'static str],
-    /// Whether a path may follow.
+    /// True if a path may follow.
     pub(crate) takes_path: bool,
-    /// What to write, for the advice.
+    /// The expected form, for the hint.
     pub(crate) advice: &'static str,
 }
 
@@ -36,8 +36,8 @@ impl Endpoint {
         Self { scheme: "http", host: host.into(), path: String::new() }
     }
 
-    /// A host or URL, as a setting gives it. Plain `http` goes to loopback addresses only, written as numbers, because
-    /// a name could lead anywhere; and to the hosts that `rules` name.
+    /// Parses a host or URL of a setting. Plain `http` is allowed for loopback addresses, written as numbers because a
+    /// name could resolve to any address, and for the hosts that `rules` name.
     ///
     /// # Errors
     /// [`Kind::Usage`], naming `setting`.
@@ -82,7 +82,7 @@ impl Endpoint {
     }
 }
 
-/// Whether these are parts after slashes that stand for themselves in a URL.
+/// Returns true if these are path segments that need no escaping in a URL.
 fn is_path(path: &str) -> bool {
     let fits = |part: &str| {
         !matches!(part, "" | "." | "..")

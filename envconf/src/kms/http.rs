@@ -1,8 +1,8 @@
 //! One transport: timeouts, bounded and wiped bodies, proxies; no redirects, no logging.
 //!
-//! On the worker's thread only, where the clients live: one for each way out (root certificates and proxy),
-//! practically always one. A client is built when the first request is due, and brings its own TLS configuration:
-//! nothing is read from the system's trust store, no crypto provider is installed for the process.
+//! Runs on the worker thread only, which owns the clients: one for each combination of root certificates and proxy, in
+//! practice one. A client is built at the first request, with its own TLS configuration: nothing is read from the
+//! system's trust store, and no crypto provider is installed for the process.
 //!
 //! A request is sent once: what is tried again, and when, is said in [`super::retry`]. So is its connection used once:
 //! as long as it is open the transport keeps the buffer that replies were read into, and replies hold keys
@@ -33,8 +33,8 @@ use crate::base::{Error, Fault, Kind, SecretBytes, Variables, open_regular};
 use crate::kms::KmsError;
 
 const CONNECT: Duration = Duration::from_secs(2);
-/// So long a reply's buffers are waited for, which the transport lets go of when it has closed the connection: most
-/// often at once.
+/// How long to wait until the transport has released the buffers of a reply. It releases them when it closes the
+/// connection, usually at once.
 const LET_GO: Duration = Duration::from_millis(50);
 /// The largest reply that is read; a wrapped key of the largest kind has less than a tenth of it.
 pub(crate) const LARGEST_REPLY: usize = 64 * 1024;
@@ -44,11 +44,11 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) url: String,
     pub(crate) headers: HeaderMap,
-    /// Wiped when the transport has let go of it.
+    /// Wiped when the transport has released it.
     pub(crate) body: Zeroizing<Vec<u8>>,
     /// For the whole exchange.
     pub(crate) limit: Duration,
-    /// Most bytes of the reply's body; [`LARGEST_REPLY`], but for lists.
+    /// Largest body of the reply, in bytes; [`LARGEST_REPLY`] except for lists.
     pub(crate) largest_reply: usize,
 }
 
@@ -78,7 +78,7 @@ impl Route {
     /// [`Kind::Usage`] for a setting that is empty or malformed.
     pub(crate) fn from_variables(variables: &Variables) -> Result<Self, Error> {
         let ca_file = match variables.setting("ENVCONF_CA_FILE")? {
-            // What is in it is looked at when a request is due: whoever needs none pays for none.
+            // The file is read at the first request, so that a load without requests does not pay for it.
             Some(file) if std::fs::metadata(&file).is_ok_and(|metadata| metadata.is_file()) => Some(file),
             Some(file) => {
                 return Err(Error::new(Kind::Usage, "ENVCONF_CA_FILE names no file")
@@ -117,7 +117,7 @@ impl Route {
     }
 }
 
-/// What came back, whatever its status.
+/// A reply with any status.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     /// The `Date` header.
@@ -337,7 +337,7 @@ fn tls_fault(error: &rustls::Error) -> KmsError {
         .advise(
             "check the endpoint; behind a TLS-inspecting proxy name its root certificate in ENVCONF_CA_FILE",
         ),
-        // Bytes that are no TLS, or no longer: a proxy, a gateway or the network has put them there.
+        // Bytes that are not TLS, or no longer: a proxy, a gateway or the network has put them there.
         rustls::Error::InvalidMessage(_) | rustls::Error::DecryptError => {
             KmsError::transient("TLS: the connection is disturbed")
                 .advise("check the endpoint, that it speaks TLS, and proxies on the way")

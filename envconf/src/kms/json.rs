@@ -52,7 +52,7 @@ pub(crate) fn encoded(bytes: &[u8]) -> Zeroizing<String> {
     text
 }
 
-/// Bytes that well-formed base64 of this text stands for.
+/// Bytes that well-formed base64 of this text means.
 pub(crate) fn decoded_len(text: &str) -> usize {
     let padding = text.bytes().rev().take_while(|b| *b == b'=').count();
     (text.len() / 4 * 3).saturating_sub(padding)

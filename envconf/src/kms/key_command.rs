@@ -36,7 +36,7 @@ impl<K: Clone + Send + Sync + 'static> KeyCommand<K> {
         Ok(Self { variable, words, parse, keys: OnceLock::new() })
     }
 
-    /// Whether both are the same command.
+    /// Returns true if both are the same command.
     #[cfg(feature = "watch")]
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.words == other.words
@@ -51,7 +51,7 @@ impl<K: Clone + Send + Sync + 'static> KeyCommand<K> {
             return Ok(keys.clone());
         }
         let (done, result) = oneshot::channel();
-        // On a thread of its own: an async caller must not be held for as long as the command takes.
+        // On a separate thread: an async caller must not be held for as long as the command takes.
         let runs = self.clone();
         let spawned = std::thread::Builder::new().name("envconf-key-cmd".into()).spawn(move || {
             let keys = runs.run();

@@ -6,12 +6,12 @@ use std::str::FromStr;
 use super::{BoxFuture, KmsError};
 use crate::base::{Error, KeyRef, Kind, escape, provider};
 
-/// What a key service that manages its keys offers; a part of [`Kms`](super::Kms) for those that have it.
+/// Key management of a key service; a part of [`Kms`](super::Kms) for services that have it.
 pub trait Keys: Send + Sync {
     /// Makes a symmetric key that wraps data keys.
     ///
     /// # Errors
-    /// What the service answered. A lost answer is an error too: the key may have been made.
+    /// The error of the service. A lost reply is an error too, although the key may have been created.
     fn create<'a>(
         &'a self,
         place: &'a KeyPlace,
@@ -21,29 +21,29 @@ pub trait Keys: Send + Sync {
     /// All keys at this place that can wrap data keys; with `all` those for other uses too. The newest first.
     ///
     /// # Errors
-    /// What the service answered.
+    /// The error of the service.
     fn list<'a>(&'a self, place: &'a KeyPlace, all: bool) -> BoxFuture<'a, Result<Vec<KeyInfo>, KmsError>>;
 
     /// One key, named by its id.
     ///
     /// # Errors
-    /// What the service answered.
+    /// The error of the service.
     fn describe<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Result<KeyInfo, KmsError>>;
 
-    /// Whether the key, named by its id, gets new versions.
+    /// Returns true if the key, named by its id, gets new versions.
     ///
     /// # Errors
-    /// What the service answered.
+    /// The error of the service.
     fn rotates<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Result<bool, KmsError>>;
 
     /// Has the key, named by its id, get a new version every so often, or no more.
     ///
     /// # Errors
-    /// What the service answered.
+    /// The error of the service.
     fn set_rotation<'a>(&'a self, key: &'a KeyRef, rotation: Rotation)
     -> BoxFuture<'a, Result<(), KmsError>>;
 
-    /// The key that an alias stands for at this moment, compared letter by letter. Of AWS `alias` may be the ARN of one.
+    /// The key that an alias means at this moment, compared letter by letter. Of AWS `alias` may be the ARN of one.
     ///
     /// # Errors
     /// [`Fault::Refused`](crate::error::Fault::Refused) where no key has this alias.
@@ -83,7 +83,7 @@ impl KeyPlace {
         Self(place.unwrap_or_else(|| key.with_any_id()))
     }
 
-    /// The key of this id there; `None` for what is no id. Of Vault, the id is the key's name.
+    /// The key of this id there; `None` for what is not an id. Of Vault, the id is the key's name.
     pub fn key(&self, id: &str) -> Option<KeyRef> {
         match self.below_region() {
             Some(_) if id.contains('/') => None,
@@ -98,7 +98,7 @@ impl FromStr for KeyPlace {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let bad = || {
-            Error::new(Kind::Usage, format!("`{}` is no place of keys", escape(text))).advise(
+            Error::new(Kind::Usage, format!("`{}` is not a place of keys", escape(text))).advise(
                 "write it as provider:region, such as tencent:ap-guangzhou; of Vault as vault:-:MOUNT, such as vault:-:transit",
             )
         };
@@ -127,30 +127,30 @@ impl fmt::Display for KeyPlace {
 pub struct NewKey {
     /// Its name for people, within the service's rules.
     pub alias: String,
-    /// What it is for; may be empty.
+    /// Purpose of the key; may be empty.
     pub description: String,
 }
 
-/// What a key service tells of a key. Aliases and descriptions are the texts of whoever made it: escape them.
+/// A key as its service describes it. Other people wrote aliases and descriptions: escape them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
     /// The key by its immutable id.
     pub key: KeyRef,
     /// Its name for people, which can be moved to another key.
     pub alias: Option<String>,
-    /// What it may be used for at the moment.
+    /// The current state of the key.
     pub state: KeyState,
-    /// Whether it wraps data keys; `false` for one that signs, say.
+    /// True if it wraps data keys; `false` for one that signs, say.
     pub wraps: bool,
     /// When it was made, in Unix seconds.
     pub created: Option<u64>,
-    /// What it is for.
+    /// Purpose of the key.
     pub description: String,
     /// How it gets new versions; `None` where the service does not say.
     pub rotation: Option<Rotation>,
 }
 
-/// What a key may be used for at the moment.
+/// The current state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyState {

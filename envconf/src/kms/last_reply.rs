@@ -1,4 +1,4 @@
-//! What a key service's answers say beside their content: kept for a diagnosis, which listens; else for nobody.
+//! The metadata of the last reply of a key service, recorded for a diagnosis only.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "tools"), expect(dead_code, reason = "only a diagnosis reads it"))]
 pub(crate) struct LastReply {
-    /// What the service calls that which it was asked for.
+    /// The service's name for the request.
     pub(crate) action: &'static str,
     /// Of a request that was granted; of one that was not, the error has it.
     pub(crate) request_id: Option<String>,
@@ -23,7 +23,7 @@ tokio::task_local! {
     static LAST: RefCell<Option<LastReply>>;
 }
 
-/// Runs `job`, and gives what was heard last meanwhile.
+/// Runs `job`, and returns its result with the metadata of the last reply during the job.
 #[cfg(feature = "tools")]
 pub(crate) async fn listen<T>(job: impl Future<Output = T>) -> (T, Option<LastReply>) {
     let listening = async {

@@ -123,14 +123,14 @@ pub trait Kms: Send + Sync + 'static {
     /// The provider's name in key references, such as `vault`.
     fn provider(&self) -> &str;
 
-    /// Whether holding a wrapped key proves the right to wrap (class A of format.md §6). `false` for public-key
+    /// Returns true if holding a wrapped key proves the right to wrap (class A of format.md §6). `false` for public-key
     /// wrapping (class P): such a key opens a file only where a signer is pinned too.
     fn authenticates(&self) -> bool;
 
     /// Wraps a data key under `key`.
     ///
     /// # Errors
-    /// What the service answered, sorted by what it means for the next step.
+    /// The error of the service, classified by the next step.
     fn wrap<'a>(
         &'a self,
         key: &'a KeyRef,
@@ -255,8 +255,8 @@ impl WrappedKey {
     }
 }
 
-/// What a key service decrypted without a context: bytes that anybody with the right to encrypt may have made, and the
-/// key that the service says it used. Wiped on drop; `Debug` does not show the bytes.
+/// A plaintext that a key service decrypted without a context, and the key that the service says it used. Everybody
+/// with the right to encrypt may have made it. Wiped on drop; `Debug` does not show the bytes.
 #[derive(Clone, Debug)]
 pub struct Decrypted {
     key: KeyRef,
@@ -332,7 +332,7 @@ impl KmsError {
         Self::new(Fault::Other, message)
     }
 
-    /// What to do about it.
+    /// Sets the hint: the next step.
     #[must_use]
     pub fn advise(mut self, advice: &'static str) -> Self {
         self.advice = Some(Cow::Borrowed(advice));

@@ -31,10 +31,10 @@ pub const EARLY_PART: f64 = 0.4;
 pub const EARLY_MARGIN: Duration = Duration::from_millis(500);
 /// Longest early wait after [`EARLY_PART`] of the deadline, as a part of the time that is left.
 pub const EARLY_MINIMUM: f64 = 0.02;
-/// What a try takes at least: with less time left none is begun after a wait.
+/// Shortest time for a try: no retry begins with less time left.
 pub const LAST_TRY: Duration = Duration::from_millis(100);
 
-/// How many services with a clock of their own a request may need: the key service, and the one that gives out
+/// Number of services with separate clocks that one request may need: the key service, and the service that issues
 /// credentials for it.
 pub const SERVICES: u32 = 2;
 
@@ -81,7 +81,7 @@ impl Backoff {
     }
 }
 
-/// What is left for waiting; `None` when it is too little for another try.
+/// Returns the time left for a wait; `None` if it is too short for another try.
 fn spare(left: Duration) -> Option<Duration> {
     left.checked_sub(LAST_TRY)
 }
@@ -238,7 +238,7 @@ mod tests {
             assert!(retries.after(Again::Few, LONG, 0.1).is_some());
         }
         assert_eq!(retries.after(Again::Few, LONG, 0.1), None);
-        // Whoever comes to wait for the same and has nothing else to try is not given up.
+        // A request that then waits for the same fault and has no alternative is not given up.
         assert!(retries.after(Again::Faulty, LONG, 0.1).is_some());
     }
 }

@@ -1,6 +1,6 @@
 //! The table that says what is tried again: the type of its rows, and how a failure finds its row.
 //!
-//! Each service has a table of its own, which its documentation shows.
+//! Each service has a separate table, which its documentation shows.
 
 use super::KmsError;
 use super::retry::Again;
@@ -46,7 +46,7 @@ impl TryOutcome {
     }
 }
 
-/// Whether `row` is `code`, or the first words of it.
+/// Returns true if `row` is `code`, or the first words of it.
 pub(crate) fn stands_for(row: &str, code: &str) -> bool {
     code.strip_prefix(row).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

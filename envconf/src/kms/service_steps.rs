@@ -47,7 +47,7 @@ async fn connection(walk: &ConnectionSteps<'_>, route: &Route, steps: &mut Vec<S
         return;
     }
     if walk.is_nested() {
-        steps.push(Step::new("tls", State::Skipped, "it lies within the TLS of an https proxy"));
+        steps.push(Step::new("tls", State::Skipped, "an https proxy wraps this connection in its own TLS"));
         return;
     }
     let started = Instant::now();

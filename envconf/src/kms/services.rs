@@ -1,4 +1,4 @@
-//! What is at hand to reach keys: local keys, the deployment's settings for key services, a program's own `Kms`.
+//! Access to keys: local keys, the deployment's settings for key services, and a program's own `Kms`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ const LONGEST_DEADLINE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[derive(Clone)]
 pub struct KeyServices {
     given: Vec<LocalKey>,
-    /// The variable that gave the first of these, and how many.
+    /// The variable that supplied the first of these keys, and their number.
     from_variable: Option<(&'static str, usize)>,
     command: Option<Arc<KeyCommand<LocalKey>>>,
     /// The user's key store, and the directory whose enabled keys are found in it.
@@ -91,7 +91,7 @@ impl KeyServices {
         })
     }
 
-    /// Whether the local keys and age identities that these variables give can be used.
+    /// Returns true if the local keys and age identities that these variables give can be used.
     ///
     /// # Errors
     /// As for [`KeyServices::from_environment`], as far as these go.
@@ -109,8 +109,10 @@ impl KeyServices {
     pub(crate) fn without_local_keys(variables: &Variables) -> Result<Self, Error> {
         let deadline = match variables.setting("ENVCONF_KMS_DEADLINE")? {
             Some(text) => parse_duration(&text).ok_or_else(|| {
-                Error::new(Kind::Usage, "ENVCONF_KMS_DEADLINE is no duration")
-                    .advise("write a whole number above 0 with ms, s or m, such as 10s")
+                Error::new(
+                    Kind::Usage,
+                    "ENVCONF_KMS_DEADLINE: invalid duration: expected a number with ms, s or m, such as 10s",
+                )
             })?,
             None => DEFAULT_DEADLINE,
         };
@@ -152,7 +154,7 @@ impl KeyServices {
         self
     }
 
-    /// What the command of `earlier` printed counts here too, if it is the same command: it is run once.
+    /// Reuses the keys that the command of `earlier` printed, if it is the same command: the command runs once.
     #[cfg(feature = "watch")]
     #[must_use]
     pub(crate) fn remembering(mut self, earlier: &Self) -> Self {
@@ -196,7 +198,7 @@ impl KeyServices {
         (!is_replaced).then_some(&*self.age)
     }
 
-    /// Whether a wrapped key of this provider proves the right to wrap (format.md §6).
+    /// Returns true if a wrapped key of this provider proves the right to wrap (format.md §6).
     pub(crate) fn authenticates(&self, provider: &str) -> bool {
         // The class belongs to the name. A program's own service of a public-key provider cannot raise it.
         let is_public = Provider::named(provider).is_some_and(|known| known.class == Class::P);
@@ -236,7 +238,7 @@ impl KeyServices {
         !self.given.is_empty() || self.command.is_some()
     }
 
-    /// The local keys at hand: those that were given, or else those of the key store that are enabled for the
+    /// The available local keys: those that were given, or else those of the key store that are enabled for the
     /// directory. Runs `ENVCONF_KEY_CMD`.
     ///
     /// # Errors
@@ -250,8 +252,8 @@ impl KeyServices {
         Ok(keys)
     }
 
-    /// The age identities at hand: those that were given, or else those of the key store that are enabled for the
-    /// directory. Runs `ENVCONF_AGE_KEY_CMD`.
+    /// Returns the available age identities: those that were given, or else those of the key store that are enabled
+    /// for the directory. Runs `ENVCONF_AGE_KEY_CMD`.
     ///
     /// # Errors
     /// [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for one that cannot be used.
@@ -271,7 +273,8 @@ impl KeyServices {
         command.keys().await
     }
 
-    /// The references of the local keys and age recipients at hand. Runs no command, and reads no key of the key store.
+    /// Returns the references of the available local keys and age recipients. Runs no command, and reads no key of the
+    /// key store.
     ///
     /// # Errors
     /// As for [`KeyStore::enabled_for`].

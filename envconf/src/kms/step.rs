@@ -36,8 +36,8 @@ impl State {
 
 /// One step of a diagnosis: a line of fact, and a line of advice where there is something to do.
 ///
-/// What a step says is safe to print: control characters in names and paths are escaped. Whoever writes one for a key
-/// service of their own keeps secrets out of it.
+/// The text of a step is safe to print: control characters in names and paths are escaped. An implementation for
+/// another key service must keep secrets out of it.
 #[derive(Clone, Debug)]
 pub struct Step {
     name: &'static str,
@@ -133,7 +133,7 @@ impl Step {
         self
     }
 
-    /// What was looked at, in one word: `policy`, `credentials`, `tls`, …
+    /// The checked part, in one word: `policy`, `credentials`, `tls`, …
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -153,7 +153,7 @@ impl Step {
         &self.message
     }
 
-    /// What to do, where there is something.
+    /// The next step, if there is one.
     pub fn advice(&self) -> Option<&str> {
         self.advice.as_deref()
     }

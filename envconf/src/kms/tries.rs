@@ -49,7 +49,7 @@ impl Tries {
         self.deadline.note(&error);
         let again = match again {
             Again::OnceByServiceClock if !error.clock_corrected => Again::Never,
-            // What the other key is like is known sooner than whether this one comes back.
+            // Another key can be tried sooner than this one recovers.
             Again::Faulty if self.deadline.has_alternative() => Again::Few,
             // A credential that was given as it is cannot be had otherwise.
             Again::OnceWithNewCredentials if generation.is_none() => Again::Never,

@@ -77,7 +77,7 @@ pub(crate) async fn first_of<T>(
 /// Hands `job` to the worker, which is started if there is none.
 ///
 /// A job that itself loads a configuration and blocks for it would wait for its own thread: what is asked for on
-/// the worker runs on a thread of its own.
+/// the worker runs on a separate thread.
 fn start(job: impl Future<Output = ()> + Send + 'static) -> bool {
     if ON_WORKER.get() {
         return spawn_thread().is_some_and(|worker| worker.spawn(job));
@@ -108,7 +108,7 @@ impl Worker {
     }
 }
 
-/// The worker's runtime. Where its thread cannot be started the caller drops it, perhaps within a runtime of its own,
+/// The worker's runtime. Where its thread cannot be started the caller drops it, perhaps within a separate runtime,
 /// and there a drop that waits for the runtime's threads panics.
 struct Runtime(Option<tokio::runtime::Runtime>);
 
@@ -232,7 +232,7 @@ where
         match outcome.map(|outcome| outcome.map(|outcome| outcome.clone())) {
             Err(_) => return Err(flight.deadline.late()),
             Ok(Ok(Some(outcome))) => return outcome,
-            // It panicked, or ended with the thread of whoever started it: once more on our own account.
+            // The request panicked, or the thread that started it ended: send it again from here.
             _ if is_mine => return Err(KmsError::other("the key service's code panicked")),
             _ => drop(flight),
         }

@@ -1,6 +1,7 @@
-//! Layers as variables: a name and a text for each leaf, such that loading these variables gives what loading the
-//! layers gives (api.md §3, "The application's variables"). One exception: a text such as `8080` is a number to a type
-//! without a tag. Without the type a table is taken for a struct: a field that is a map finds no variable of its own.
+//! Layers as environment variables: a name and a text for each leaf. Loading these variables has the same result as
+//! loading the layers (api.md §3, "The application's variables"). There is one exception: a text such as `8080` is a
+//! number for a type without a tag. Without the type, a table is exported as a struct, and a field that is a map finds
+//! no variable.
 //!
 //! Nobody authenticates a plain layer, so it adds a variable only under a prefix, which the caller chooses.
 
@@ -72,7 +73,7 @@ pub(crate) struct NamedVariables {
 }
 
 /// Returns every leaf of `layers` (the weakest first) as a variable, named by `naming`. Lines of dotenv content keep their
-/// names; a null is no variable.
+/// names; a null is not a variable.
 ///
 /// Without a prefix the variables are those of the sealed layers alone: a plain layer neither adds, changes nor removes
 /// one. With a prefix a plain layer adds none that ends in `_FILE`.
@@ -171,7 +172,8 @@ pub(crate) fn variables(
     Ok(NamedVariables { variables: found, left_out, skipped })
 }
 
-/// Returns the leaves that only a plain layer gives, sorted by path. A line of dotenv content gives the leaf of its name.
+/// Returns the leaves that only a plain layer contains, sorted by path. A line of dotenv content is the leaf of its
+/// name.
 fn leaves_left_out(documents: &[Document<'_>], naming: Naming<'_>) -> Vec<Provenance> {
     let lines: BTreeSet<&str> = documents
         .iter()
@@ -266,7 +268,7 @@ fn text_of(node: &Node<'_>, content: &str) -> Result<Option<Zeroizing<String>>, 
     Ok(Some(text))
 }
 
-/// Whether every number of it is one in JSON.
+/// Returns true if every number of it is one in JSON.
 fn is_json(node: &Node<'_>) -> bool {
     match &node.value {
         Value::Float(value) => value.is_finite(),
@@ -416,7 +418,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Loading the variables gives what loading the layers gives.
+        /// Loading the variables has the same result as loading the layers.
         #[test]
         fn variables_load_as_the_layers_do(
             level: u8,

@@ -25,7 +25,7 @@ impl<'a> Document<'a> {
         Self { layer, root, lines: OnceCell::new(), names: OnceCell::new() }
     }
 
-    /// dotenv content is no tree: its names are those of variables.
+    /// dotenv content is not a tree: its names are those of variables.
     pub(crate) fn is_flat(&self) -> bool {
         self.layer.content_type == ContentType::Dotenv
     }

@@ -25,9 +25,9 @@ pub(crate) struct Environment<'a> {
     prefix: Option<&'static str>,
     /// What follows the prefix and `__` in the names that are set: most often there are none.
     present: SortedNames,
-    /// Names to be taken for set, though their values are not known here.
+    /// Names to be treated as set, though their values are not known here.
     assumed: &'a [String],
-    /// What the program gives: stronger than any variable.
+    /// The values that the program set. They override every variable.
     set_values: Option<&'a SetValues>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Setting {
     pub(crate) origin: Origin,
 }
 
-/// What is wrong with a variable, and which.
+/// An invalid variable, and the reason.
 pub(crate) struct Unusable {
     pub(crate) origin: Origin,
     pub(crate) complaint: Complaint,
@@ -55,7 +55,7 @@ impl<'a> Environment<'a> {
         Self { variables, prefix, present, assumed: &[], set_values: None }
     }
 
-    /// The same where `names` are taken for set.
+    /// The same where `names` are treated as set.
     pub(crate) fn assuming(self, names: &'a [String]) -> Self {
         let assumed = names.iter().filter_map(|name| self.without_prefix(name)).map(str::to_owned);
         let present = SortedNames::new(self.present.iter().map(str::to_owned).chain(assumed).collect());
@@ -67,7 +67,7 @@ impl<'a> Environment<'a> {
         Self { set_values: Some(values).filter(|values| !values.is_empty()), ..self }
     }
 
-    /// What the program gives.
+    /// Returns the values that the program set.
     pub(crate) fn set_values(&self) -> Option<&'a SetValues> {
         self.set_values
     }
@@ -86,7 +86,7 @@ impl<'a> Environment<'a> {
         name.strip_prefix(self.prefix?)?.strip_prefix("__")
     }
 
-    /// Whether `name` is to be taken for set.
+    /// Returns true if `name` is to be treated as set.
     pub(crate) fn assumes(&self, name: &str) -> bool {
         self.assumed.iter().any(|assumed| assumed == name)
     }
@@ -96,7 +96,7 @@ impl<'a> Environment<'a> {
         self.prefix
     }
 
-    /// Whether a field can have a value here at all: spares making up its name.
+    /// Returns true if a field can have a value here at all: spares making up its name.
     pub(crate) fn may_have(&self, variable: Variable) -> bool {
         match variable {
             Variable::Named(_) => true,
@@ -105,7 +105,7 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// Whether `name` or its `_FILE` form is set, or taken for set.
+    /// Returns true if `name` or its `_FILE` form is set, or treated as set.
     pub(crate) fn has(&self, name: &str) -> bool {
         let is_set = |name: &str| self.get(name).map(wipe).is_some();
         self.assumes(name) || is_set(name) || is_set(&file_form(name))
@@ -192,7 +192,7 @@ impl<'a> Environment<'a> {
     }
 }
 
-/// What is said of a variable for an entry of a value that only `whole` can give.
+/// Returns the complaint about a variable for one entry of a value that only the variable `whole` can set.
 pub(crate) fn unreachable(whole: &str) -> Complaint {
     let rule = format!(
         "a variable cannot reach into this value: write the whole value as inline TOML or JSON in {whole}, \
@@ -252,7 +252,7 @@ pub(crate) fn read_bounded(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>,
     if len > MAX_FILE as u64 {
         return Err(too_large());
     }
-    // FileForms of /proc have no length of their own. One byte more shows whether there is more.
+    // Files of /proc have no length. Read one byte more than the length, to see whether the file is longer.
     let room = if len == 0 { MAX_FILE } else { len as usize } + 1;
     let mut bytes = Zeroizing::new(vec![0; room]);
     let mut filled = 0;

@@ -24,7 +24,7 @@ pub struct Fields<'a> {
     meta: &'static Meta,
     shared: Shared<'a>,
     walk: &'a mut Walk,
-    /// What each source gives for this struct, the weakest first.
+    /// The sources of this struct, the weakest first.
     scopes: Vec<Scope<'a>>,
     /// The key in the struct's tables that named the variant of which this struct is the fields.
     tag: Option<&'static Field>,
@@ -32,15 +32,15 @@ pub struct Fields<'a> {
     origin: Option<Origin>,
 }
 
-/// What one source gives for a struct.
+/// One source of a struct.
 pub(crate) enum Scope<'a> {
-    /// A table, and how many of its keys are known so far.
+    /// A table, and the number of its keys that fields have claimed.
     Table { table: &'a Table<'a>, owner: TreeOwner<'a>, known: usize },
     /// The lines of dotenv content.
     Lines(&'a Document<'a>),
     /// The environment variables.
     Variables,
-    /// What the program gives.
+    /// The values that the program set.
     Set(&'a SetValues),
 }
 
@@ -102,7 +102,7 @@ impl<'a> Fields<'a> {
         Self { meta, shared, walk, scopes, tag, origin: None }
     }
 
-    /// The value of the leaf `index`; where no source gives one, that of `absent`.
+    /// Returns the value of the leaf `index`, or the value of `absent` if no source has one.
     pub(crate) fn leaf<T>(
         &mut self,
         index: usize,
@@ -142,7 +142,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What a field without a value has by its attributes alone.
+    /// Returns the value that the attributes alone define for a field without a value.
     pub(crate) fn literal_or_missing<T>(
         &mut self,
         field: &'static Field,
@@ -179,7 +179,7 @@ impl<'a> Fields<'a> {
     ) {
         let Some(example) = field.example else { return };
         if let Err(misfit) = de::from_node(&node_of(example), read).value {
-            let rule = format!("the example is no {}", field.ty);
+            let rule = format!("the example is not a valid {}", field.ty);
             self.complain(field, &path_of_steps(&misfit.into_steps()), None, Complaint::Rule(rule));
         }
     }
@@ -203,14 +203,14 @@ impl<'a> Fields<'a> {
         false
     }
 
-    /// The leaf `index` where its variable is to be taken for set, to whatever fits: `None` where it is not.
+    /// Checks the leaf `index` if its variable is treated as set to any valid value; returns `None` if it is not.
     pub(crate) fn assumed(&mut self, index: usize) -> Option<Option<()>> {
         let field = self.field(index);
         let name = Leaf::new(&self.walk.steps, field).variable(self.shared.environment.prefix())?;
         if !self.shared.environment.assumes(&name) {
             return None;
         }
-        // What the texts give is shadowed; what is wrong with their keys is still wrong.
+        // The variable shadows the texts; errors in their keys are still errors.
         let found = self.find(field).is_ok();
         Some(found.then(|| self.trace(field, || Origin::Variable(name))))
     }
@@ -222,7 +222,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What `build` makes of the nested field `index`; where nothing gives a part of it, what `default` makes.
+    /// Builds the nested field `index` with `build`, or with `default` if no source has a part of it.
     pub(crate) fn nested<T>(
         &mut self,
         index: usize,
@@ -266,7 +266,8 @@ impl<'a> Fields<'a> {
         value
     }
 
-    /// What each source gives for the nested field. `None` where it is given twice, which is reported.
+    /// Returns the sources of the nested field. Returns `None` for a field that one source sets twice, which is
+    /// reported.
     fn sources_of(&mut self, field: &'static Field) -> Option<Vec<LayerSource<'a>>> {
         let mut sources = Vec::with_capacity(self.scopes.len());
         for index in 0..self.scopes.len() {
@@ -283,7 +284,7 @@ impl<'a> Fields<'a> {
         Some(sources)
     }
 
-    /// What the program gives for `field`, by its key or an alias.
+    /// Returns the value that the program set for `field`, by its key or an alias.
     fn set_value(&self, field: &'static Field, values: &'a SetValues) -> Option<&'a SetValues> {
         field.keys().into_iter().find_map(|key| values.keys.get(key))
     }

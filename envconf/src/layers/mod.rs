@@ -156,7 +156,7 @@ fn document<'a>(layer: &'a Layer<'a>, meta: Option<&'static Meta>) -> Result<Doc
     }
 }
 
-/// What to do about content of a type that is not loaded.
+/// Returns the hint for content of a type that is not loaded.
 fn not_loaded(content_type: ContentType) -> Option<&'static str> {
     match content_type {
         ContentType::Raw => Some("seal it as toml, json or dotenv"),

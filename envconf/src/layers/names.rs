@@ -37,7 +37,7 @@ impl SortedNames {
     }
 }
 
-/// What a name is for a value whose own name is `segment`.
+/// The meaning of a variable name for a value with the segment `segment`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tail<'n> {
     /// Its own name.
@@ -74,14 +74,14 @@ pub(crate) fn index(segment: &str) -> Option<usize> {
     (canonical && segment.bytes().all(|byte| byte.is_ascii_digit())).then(|| segment.parse().ok())?
 }
 
-/// Whether names that end in `_FILE` name files: those of variables do, lines of dotenv content do not.
+/// True if names that end in `_FILE` name files: those of variables do, lines of dotenv content do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileForms {
     Named,
     None,
 }
 
-/// What a name can be in a type.
+/// The meaning of a variable name within a type.
 #[derive(Clone, Debug)]
 pub(crate) enum Fit {
     /// A value, or something within a list, map or enum.
@@ -96,7 +96,7 @@ pub(crate) enum Fit {
     Unknown,
 }
 
-/// Whether the variable `name` gives something of the type that `meta` describes.
+/// Returns true if the variable `name` gives something of the type that `meta` describes.
 pub(crate) fn reads_variable(meta: &'static Meta, name: &str) -> bool {
     let below = meta.env_prefix.and_then(|prefix| name.strip_prefix(prefix)?.strip_prefix("__"));
     meta.reads_variable(name)
@@ -108,7 +108,7 @@ pub(crate) fn fit(meta: &'static Meta, name: &str, files: FileForms) -> Fit {
     fit_section(meta, name, &mut Vec::new(), false, files)
 }
 
-/// Whether `tail` of the name of a value of type `part` gives something of it.
+/// Returns true if `tail` of the name of a value of type `part` gives something of it.
 pub(crate) fn fits(part: NestedType, tail: Tail<'_>, files: FileForms) -> bool {
     match tail {
         Tail::Exact => true,
@@ -151,7 +151,7 @@ fn variants_fit(meta: &'static Meta, name: &str, files: FileForms) -> bool {
         })
 }
 
-/// Whether a segment is spelled as generated names are.
+/// Returns true if a segment is spelled as generated names are.
 pub(crate) fn is_upper(segment: &str) -> bool {
     !segment.chars().any(char::is_lowercase)
 }

@@ -18,12 +18,12 @@ use crate::base::{Complaint, Origin, Problem, suggest};
 use crate::meta::{Field, Merge, NestedType, TypeStep, Variable, path_of, segments_below};
 use crate::syntax::{Entry, Node, Place, Text, Value, json, toml};
 
-/// What every place shares.
+/// State that all positions of a walk share.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared<'a> {
     pub(crate) documents: &'a [Document<'a>],
     pub(crate) environment: &'a Environment<'a>,
-    /// Whether variables that no field has are let pass.
+    /// True if variables that no field has are let pass.
     pub(crate) allow_unknown_variables: bool,
 }
 
@@ -31,11 +31,11 @@ pub(crate) struct Shared<'a> {
 pub(crate) struct Walk {
     pub(crate) steps: Vec<TypeStep>,
     pub(crate) report: Report,
-    /// Whether only what the type itself says is looked at: nothing is given, and nothing is missing.
+    /// True if only what the type itself says is looked at: nothing is given, and nothing is missing.
     pub(crate) checking: bool,
 }
 
-/// What one source gives at a place.
+/// One source at a position.
 #[derive(Clone, Copy)]
 pub(crate) enum LayerSource<'a> {
     /// A value of a tree.
@@ -44,7 +44,7 @@ pub(crate) enum LayerSource<'a> {
     Lines(&'a Document<'a>),
     /// The environment variables with the place's name.
     Variables,
-    /// What the program gives.
+    /// The values that the program set.
     Set(&'a SetValues),
 }
 
@@ -52,7 +52,7 @@ pub(crate) enum LayerSource<'a> {
 #[derive(Clone, Copy)]
 pub(crate) enum TreeOwner<'a> {
     Document(&'a Document<'a>),
-    /// A text that gives the whole value at some place, such as that of a variable.
+    /// A text that sets the whole value at a position, such as the text of a variable.
     Text(&'a Origin),
 }
 
@@ -77,13 +77,13 @@ pub struct Position<'a> {
     /// The type, as written.
     pub(crate) ty: &'static str,
     pub(crate) merge: Merge,
-    /// Whether variables and lines may give the value as a whole.
+    /// True if variables and lines may give the value as a whole.
     pub(crate) takes_whole: bool,
     /// The key that named the variant, in the table of the variant's fields.
     pub(crate) tag: Option<&'static Field>,
 }
 
-/// A text that gives the whole value at a place.
+/// A text that sets the whole value at a position.
 struct WholeText<'a> {
     text: OwnedOrBorrowed<'a>,
     origin: Origin,
@@ -151,7 +151,7 @@ impl<'a> Position<'a> {
         self.complain(Some(origin), Complaint::WrongType { expected: self.ty.to_owned() });
     }
 
-    /// Reports that nothing gives the value; says false.
+    /// Reports that no source has the value; returns false.
     fn missing(&mut self) -> bool {
         if !self.walk.checking {
             let variable = self.takes_whole.then(|| self.shared.environment.name(&self.segments())).flatten();
@@ -160,7 +160,7 @@ impl<'a> Position<'a> {
         false
     }
 
-    /// Whether any source gives the value or a part of it. A null takes back what weaker sources give.
+    /// Returns true if any source has the value or a part of it. A null removes the values of weaker sources.
     pub(crate) fn is_given(&self) -> bool {
         let mut given = false;
         let mut segments = None;
@@ -188,7 +188,7 @@ impl<'a> Position<'a> {
         given
     }
 
-    /// Whether a field of `part` has a variable or a line of its own name that is given.
+    /// Returns true if a field of `part` has a variable or a separate line name that is given.
     pub(crate) fn is_named_elsewhere(&self, part: NestedType) -> bool {
         let environment = self.shared.environment;
         let in_content = |name: &str| {
@@ -201,7 +201,7 @@ impl<'a> Position<'a> {
         })
     }
 
-    /// Whether a variable of this place is to be taken for set, to whatever fits.
+    /// Returns true if a variable of this position is treated as set to any valid value.
     pub(crate) fn is_assumed(&self) -> bool {
         let environment = self.shared.environment;
         self.takes_whole && environment.name(&self.segments()).is_some_and(|name| environment.assumes(&name))
@@ -379,7 +379,7 @@ impl<'a> Position<'a> {
         }
     }
 
-    /// Whether a name that names nothing here may be another program's.
+    /// Returns true if a name that names nothing here may be another program's.
     fn lets_pass(&self, name: &NameBelow<'_>) -> bool {
         name.from_variable && self.shared.allow_unknown_variables
     }
@@ -416,12 +416,12 @@ impl<'a> Position<'a> {
     }
 }
 
-/// Whether a name's `tail` may belong to a value of type `part`, from a variable or from a line.
+/// Returns true if a name's `tail` may belong to a value of type `part`, from a variable or from a line.
 fn tail_fits(part: NestedType, tail: Tail<'_>, from_variable: bool) -> bool {
     fits(part, tail, if from_variable { FileForms::Named } else { FileForms::None })
 }
 
-/// What is said where an entry cannot be reached, in words of a variable that has no prefix.
+/// Returns the complaint about an entry that cannot be reached, in words for a variable without a prefix.
 pub(crate) fn unreachable_entry(environment: &Environment<'_>, segments: &str) -> Complaint {
     unreachable(&environment.name(segments).unwrap_or_else(|| segments.to_owned()))
 }

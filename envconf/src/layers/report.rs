@@ -1,4 +1,4 @@
-//! What is found out while a struct is built: the problems, and where values came from.
+//! The results of building a struct: the problems, and the origins of the values.
 
 use crate::base::{Complaint, Error, Kind, Origin, Problem};
 use crate::meta::{self, Field, TypeStep};
@@ -43,7 +43,7 @@ impl Provenance {
         &self.origin
     }
 
-    /// Whether the value is secret.
+    /// Returns true if the value is secret.
     pub fn secret(&self) -> bool {
         self.secret
     }

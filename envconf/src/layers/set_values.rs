@@ -24,7 +24,7 @@ impl SetValues {
     /// Gives the value at `path` this text, and forgets what was given at or below it.
     ///
     /// # Errors
-    /// What is wrong with the path.
+    /// The reason why the path is invalid.
     pub(crate) fn set(&mut self, path: &str, text: Zeroizing<String>) -> Result<(), &'static str> {
         let mut at = self;
         for step in steps(path)? {

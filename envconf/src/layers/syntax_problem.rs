@@ -1,4 +1,4 @@
-//! What a person reads about a text that cannot be parsed.
+//! Readable messages for texts that cannot be parsed.
 
 use super::{Layer, LayerKind};
 use crate::base::{Complaint, Origin, Problem};

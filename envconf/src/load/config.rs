@@ -60,8 +60,8 @@ pub trait EncryptedConfig: Sized {
         stack_wipe::wiped(Self::loader().load_value(Wait::Beside))
     }
 
-    /// The process's one instance: loaded as [`load`](Self::load) does by whoever asks first, while others wait. A
-    /// failed load is tried again by the next who asks.
+    /// Returns the process's one instance. The first call loads it as [`load`](Self::load) does, while other callers
+    /// wait. After a failed load, the next call tries again.
     ///
     /// For programs where handing a reference around is a burden. A `validate` function that asks for the very type
     /// that it judges waits for itself.
@@ -104,8 +104,8 @@ pub trait EncryptedConfig: Sized {
         })
     }
 
-    /// Loads the configuration as [`load`](Self::load) does, and follows its files from then on: the handle always
-    /// gives the newest that is valid. See [`Watch`](crate::Watch).
+    /// Loads the configuration as [`load`](Self::load) does, and follows its files from then on. The handle always
+    /// returns the newest valid version. See [`Watch`](crate::Watch).
     ///
     /// # Errors
     /// As for [`Loader::load`]; [`Kind::Unexpected`](crate::Kind::Unexpected) where no thread can be started.
@@ -159,12 +159,13 @@ pub trait EncryptedConfig: Sized {
     /// A text to fill in, with every key; of the syntaxes with comments also docs, types, defaults and variables, and
     /// which values are secret.
     ///
-    /// It parses; and it loads once the values that are neither defaulted, optional nor given an `example` are filled in.
+    /// The template parses. It also loads once every value without a default and without an `example`, and that is not
+    /// optional, is filled in.
     fn template(format: Format) -> String {
         template(const { &Self::META }, format)
     }
 
-    /// A [`Loader`], for settings of its own.
+    /// Returns a [`Loader`], to load with other settings.
     fn loader() -> Loader<Self> {
         Loader::new()
     }

@@ -11,7 +11,7 @@ use crate::base::Error;
 /// By type, so that generic ones have an instance for each of their parameters. A cell is made once, never removed.
 static CELLS: Mutex<Option<HashMap<TypeId, &'static (dyn Any + Send + Sync)>>> = Mutex::new(None);
 
-/// The process's `T`. Whoever asks while it is loaded waits; what failed is tried again by the next who asks.
+/// The process's `T`. Everyone who asks while it is loaded waits; what failed is tried again by the next who asks.
 ///
 /// # Errors
 /// As `load`.

@@ -20,7 +20,8 @@ use crate::pair::{Opened, Pair, Plain, Policy, PolicyVariables, TrustSource, Wai
 const DEFAULT_DIR: &str = "config";
 const DEFAULT_ENVIRONMENT: &str = "default";
 
-/// Loads a `T` with settings of its own; what is not set here comes from variables, then from attributes.
+/// Loads a `T` with explicit settings. A setting that is not set here comes from an environment variable, else from an
+/// attribute.
 ///
 /// ```no_run
 /// # #[derive(envconf::EncryptedConfig)] struct AppConfig { #[envconf(default = 1)] a: u8 }
@@ -307,8 +308,8 @@ impl<T: EncryptedConfig> Loader<T> {
     }
 }
 
-/// What the attribute trusts in this environment. An attribute that is silent on an environment trusts nobody
-/// there: whoever lists environments did not mean "and whatever key lies around in the others".
+/// Returns the keys that the attribute trusts in this environment. If the attribute lists other environments only, no
+/// key is trusted here: its author did not mean to trust any local key in the environments that are missing.
 fn attribute_trust(
     meta: &Meta,
     environment: &str,
@@ -341,7 +342,7 @@ impl<T> std::fmt::Debug for Loader<T> {
     }
 }
 
-/// What one load does: which pair, whom to trust, how to reach keys.
+/// The plan of one load: the pair, the trusted keys and the key services.
 pub(crate) struct LoadPlan {
     pub(crate) pair: Pair,
     pub(crate) policy: Policy,
@@ -356,7 +357,7 @@ impl LoadPlan {
         Ok(Texts { plain, opened })
     }
 
-    /// What may lie beside the pair, and counts.
+    /// Returns the paths of the plain layers that belong to the pair, whether they exist or not.
     #[cfg(feature = "watch")]
     pub(crate) fn plain_files(&self) -> Vec<PathBuf> {
         Plain::files(&self.pair, &self.policy.name, &self.policy.environment)

@@ -13,13 +13,13 @@ use crate::meta::{Field, Meta, NestedType, Shape, Variable};
 pub use crate::syntax::Given;
 use crate::syntax::Misfit;
 
-/// What the derive puts in place of `META` beside its errors.
+/// The constant that the derive generates instead of `META` beside its errors.
 pub const NO_META: Meta = Meta::EMPTY;
 
-/// What the derive leaves out of an entry of `META` that is as here.
+/// Defaults of an entry of `META`; the derive generates only the fields that differ.
 pub const FIELD: Field = Field::EMPTY;
 
-/// A type that is read as one value. It is a trait of its own for what the compiler says of a type that is none: the
+/// A type that is read as one value. It is a separate trait for what the compiler says of a type that is none: the
 /// derive never implements it, so that a user's type may have both derives.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a nested struct nor a type that serde can read",
@@ -79,7 +79,7 @@ pub fn nested<T: Nested>(fields: &mut Fields<'_>, index: usize) -> Option<T> {
     fields.nested(index, T::nested_at, None)
 }
 
-/// A list or map with a default for where nothing gives a part of it.
+/// Builds a list or map, or its default if no source has a part of it.
 pub fn nested_or<T: Nested>(fields: &mut Fields<'_>, index: usize, default: impl Fn() -> T) -> Option<T> {
     fields.nested(index, T::nested_at, Some(&default))
 }
@@ -117,7 +117,7 @@ pub fn variants<T>(
     built.filter(|_| is_right)
 }
 
-/// What a variant is around, at this place.
+/// Builds the content of a variant at this position.
 pub fn around<T: Nested>(at: Position<'_>) -> Option<T> {
     T::nested_at(at)
 }
@@ -153,14 +153,11 @@ pub const fn nested_variable<T: Nested>() -> Variable {
 /// The struct of a field with `flatten`.
 pub const fn flattened_meta<T: EncryptedConfig>() -> &'static Meta {
     let meta = const { &T::META };
-    assert!(
-        meta.variants.is_empty(),
-        "an enum cannot be flattened: give it a table of its own with `nested`"
-    );
+    assert!(meta.variants.is_empty(), "an enum cannot be flattened: give it a separate table with `nested`");
     meta
 }
 
-/// What a variant of an internally tagged enum is around: a struct, whose fields are beside the tag.
+/// Describes the content of a variant of an internally tagged enum: a struct, whose fields are beside the tag.
 pub const fn beside_tag<T: Nested>() -> NestedType {
     let part = T::PART;
     assert!(
@@ -189,7 +186,7 @@ static NO_META_OF_VARIANT: Meta = NO_META;
 /// listed where the name is none of them.
 ///
 /// # Errors
-/// What the deserializer says.
+/// The error of the deserializer.
 pub fn unit_variant<'de, D: Deserializer<'de>>(
     deserializer: D,
     name: &'static str,
@@ -199,7 +196,7 @@ pub fn unit_variant<'de, D: Deserializer<'de>>(
     layers::unit_variant::read(deserializer, name, variants, names)
 }
 
-/// What is wrong with a value, in words that were written before there was one: a `&'static str` has no room for it.
+/// The reason why a value is invalid. A `&'static str` cannot contain the value.
 type Verdict = Result<(), &'static str>;
 
 /// The value, if `check` finds nothing wrong with it.

@@ -1,4 +1,4 @@
-//! What may be sealed: content that is what its type says (format.md §3).
+//! Checks of content before it is sealed: it must be valid for its type (format.md §3).
 
 use std::collections::HashSet;
 

@@ -57,7 +57,7 @@ impl Pair {
         &self.key
     }
 
-    /// The directory that the pair lies in.
+    /// The directory that the pair is in.
     pub fn directory(&self) -> &Path {
         match self.enc.parent() {
             Some(parent) if parent != Path::new("") => parent,
@@ -85,10 +85,10 @@ impl Pair {
         })
     }
 
-    /// Refuses to replace a link: what it points to would stay as it is, and whoever reads it there miss the change.
+    /// Refuses to replace a link: what it points to would stay as it is, and everyone who reads it there miss the change.
     ///
     /// # Errors
-    /// [`Kind::Io`] where either file is a link, be it to nothing.
+    /// [`Kind::Io`] if either file is a link, also a broken one.
     pub(crate) fn refuse_links(&self) -> Result<(), Error> {
         let is_link =
             |file: &&PathBuf| file.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink());
@@ -104,7 +104,7 @@ impl Pair {
         for entry in entries.flatten() {
             let name = entry.file_name();
             if [&self.enc, &self.key].into_iter().any(|file| is_temporary(&name.to_string_lossy(), file)) {
-                // What cannot be removed is in nobody's way.
+                // A file that cannot be removed disturbs nobody.
                 let _ = std::fs::remove_file(entry.path());
             }
         }
@@ -126,7 +126,7 @@ impl Pair {
         Staged::write(&self.key, key)?.replace().map(drop)
     }
 
-    /// Replaces both files by a pair with a new data key, so that whoever reads in between finds a pair that opens:
+    /// Replaces both files by a pair with a new data key, so that everyone who reads in between finds a pair that opens:
     /// first a `.key` that has the old section too, then the `.enc`, then the final `.key` (format.md §4, "Writing").
     ///
     /// All three are written out before the first replaces anything, so that a full disk is met in time. Should the
@@ -229,14 +229,14 @@ fn temporary_name(path: &Path, random: &str) -> String {
     format!(".{}.{random}.tmp", path.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// Whether `name` is such a name.
+/// Returns true if `name` is such a name.
 fn is_temporary(name: &str, path: &Path) -> bool {
     let random = name.len().checked_sub(".tmp".len() + 16).and_then(|at| name.get(at..at + 16));
     let random = random.filter(|random| random.parse::<crate::format::Id>().is_ok());
     random.is_some_and(|random| temporary_name(path, random) == name)
 }
 
-/// Whether a replaced file is the one that a power failure leaves.
+/// True if a replaced file is the one that a power failure leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lasting {
     Yes,

@@ -146,7 +146,8 @@ impl KeyStore {
         }
     }
 
-    /// Accepts a pair that was opened, whatever is known of it: from now on its generation is the highest one.
+    /// Accepts a pair that was opened, without a comparison with its record: its generation becomes the highest known
+    /// one.
     ///
     /// # Errors
     /// [`Kind::Io`] and [`Kind::InsecureKeyFile`] for a record that cannot be written.

@@ -73,7 +73,7 @@ fn try_lock(directory: &File) -> Result<(), TryLockError> {
     directory.try_lock()
 }
 
-/// Fails in threads that stand for a file system without locks.
+/// Fails in threads that simulate a file system without locks.
 #[cfg(test)]
 fn try_lock(directory: &File) -> Result<(), TryLockError> {
     match tests::NO_LOCKS.get() {
@@ -82,9 +82,9 @@ fn try_lock(directory: &File) -> Result<(), TryLockError> {
     }
 }
 
-/// What a change was based on is not what is there any more.
+/// Returns the error for a pair that changed after a command had read it.
 pub(crate) fn overtaken(pair: &Pair) -> Error {
-    Error::new(Kind::Differences, "somebody else sealed it meanwhile; nothing was written")
+    Error::new(Kind::Differences, "the pair changed while this command ran; nothing was written")
         .at(pair.enc())
         .advise("do it again, on what is there now")
 }
@@ -157,7 +157,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let pair =
             Pair::new(directory.path().join("gone"), &"app".parse().unwrap(), &"default".parse().unwrap());
-        // Without a directory there is nothing to lock, and whoever writes meets that.
+        // Without a directory there is nothing to lock, and everyone who writes meets that.
         NO_LOCKS.set(Some(ErrorKind::Unsupported));
         Lock::of(&pair).unwrap();
     }

@@ -1,4 +1,4 @@
-//! open: a pair and whoever can unwrap it give the plaintext (format.md §4, "Open").
+//! open: a pair and everyone who can unwrap it give the plaintext (format.md §4, "Open").
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::format::{EncFile, Header, KeyFile, Section};
 use crate::kms::{Context, KeyServices, worker};
 use crate::layers::{Layer, LayerKind};
 
-/// A sealer may be between two of its writes: `.enc` and `.key` are then read again, so often and so far apart
+/// How often, and after what pause, `.enc` and `.key` are read again: a sealer may be between its two writes
 /// (format.md §4, "Writing").
 const READ_AGAIN: (usize, Duration) = (3, Duration::from_millis(100));
 
@@ -37,7 +37,7 @@ impl Opened {
     /// The content as a layer, where it is text.
     ///
     /// # Errors
-    /// [`Kind::DoesNotFit`] for raw content that is no text; opening has checked all other.
+    /// [`Kind::DoesNotFit`] for raw content that is not text; opening has checked all other.
     pub(crate) fn layer(&self, pair: &Pair) -> Result<Layer<'_>, Error> {
         let text = std::str::from_utf8(self.content()).map_err(|_| {
             Error::new(Kind::DoesNotFit, "raw content cannot be loaded")
@@ -86,7 +86,7 @@ pub fn open_bytes(enc: &[u8], key: &[u8], policy: &Policy, services: &KeyService
 pub enum Depth {
     /// Both files are well formed, belong together and to the policy, and are signed as it requires. No key is needed.
     Structure,
-    /// And a trusted key gives the data key, which authenticates the recipients and the header.
+    /// And a trusted key unwraps the data key, which authenticates the recipients and the header.
     Unwrap,
     /// And the body opens to content that is what its type says, and the plain layers beside the pair parse.
     #[default]
@@ -142,7 +142,7 @@ pub fn verify(pair: &Pair, policy: &Policy, services: &KeyServices, depth: Depth
     Ok(Verified { header: file.header, recipients, unwrapped_by: None })
 }
 
-/// A pair whose data key is at hand: header and recipients are authentic, the body was not looked at.
+/// A pair whose data key is available: header and recipients are authentic, the body was not looked at.
 pub(crate) struct Unlocked {
     pub(crate) file: EncFile,
     pub(crate) key: KeyFile,
@@ -358,7 +358,10 @@ pub(crate) fn check_key(file: &EncFile, key: &[u8]) -> Result<(KeyFile, Section)
     let section = key.section(file.header.dek).cloned().ok_or_else(|| {
         Error::new(
             Kind::DekNotFound,
-            format!("it does not hold the data key {} of its .enc", file.header.dek),
+            format!(
+                "the .key file has no section for data key {}, which the .enc file uses",
+                file.header.dek
+            ),
         )
         .advise("the two files are of different seals; restore both from the same commit")
     })?;
@@ -382,7 +385,7 @@ mod tests {
         }
     }
 
-    /// A reader that has the old `.enc` and the final `.key` of a re-seal reads both again, whatever its depth.
+    /// A reader that reads the old `.enc` and the final `.key` of a re-seal reads both again, at every depth.
     #[test]
     fn a_reader_between_two_writes_of_a_sealer_reads_again() {
         for depth in [Depth::Structure, Depth::Unwrap, Depth::Full] {

@@ -1,6 +1,6 @@
 //! The plain layers: committed files beside a pair, for what is not secret (api.md §1).
 //!
-//! Nothing authenticates them: whoever can write the repository can write them. They give only what the sealed
+//! Nothing authenticates them: everyone who can write the repository can write them. They give only what the sealed
 //! content is silent on, and no secret; see `layers::fields`.
 
 use std::io::ErrorKind;

@@ -10,10 +10,10 @@ use crate::base::{Error, KeyRef, Kind, Variables, escape, key_ref};
 use crate::envelope::SignerKey;
 use crate::format::{MAX_GENERATION, Name};
 
-/// One entry of a list of trusted keys: a key, or `local` for the local keys at hand.
+/// One entry of a list of trusted keys: a key, or `local` for the available local keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trusted {
-    /// The local keys at hand, whatever their ids.
+    /// The available local keys, with any id.
     Local,
     /// This key.
     Key(KeyRef),
@@ -61,7 +61,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Expects this name and environment; trusts local keys at hand, and nothing else.
+    /// Expects this name and environment; trusts available local keys, and nothing else.
     pub fn new(name: Name, environment: Name) -> Self {
         Self {
             name,
@@ -149,7 +149,7 @@ impl Policy {
 /// Parses a comma-separated list of trusted keys; `whence` names the setting in errors.
 ///
 /// # Errors
-/// [`Kind::Usage`] for an empty list or an entry that is no key reference.
+/// [`Kind::Usage`] for an empty list or an entry that is not a key reference.
 pub fn parse_trust(list: &str, whence: &str) -> Result<Vec<Trusted>, Error> {
     let trust: Vec<Trusted> =
         parse_list(list, whence, "name keys as provider:region:key-id, or local, separated by commas")?;
@@ -160,7 +160,7 @@ pub fn parse_trust(list: &str, whence: &str) -> Result<Vec<Trusted>, Error> {
 /// Parses a comma-separated list of signers' public keys, each base64 of 32 bytes; `whence` names the setting.
 ///
 /// # Errors
-/// [`Kind::Usage`] for an empty list or an entry that is no public key.
+/// [`Kind::Usage`] for an empty list or an entry that is not a public key.
 pub fn parse_signers(list: &str, whence: &str) -> Result<Vec<SignerKey>, Error> {
     let signers: Vec<SignerKey> =
         parse_list(list, whence, "give Ed25519 public keys, base64 of 32 bytes, separated by commas")?;
@@ -199,7 +199,7 @@ impl PolicyVariables {
                 text.parse().ok().filter(|_| digits).filter(|number| (1..=MAX_GENERATION).contains(number));
             number
                 .map(Some)
-                .ok_or_else(|| Error::new(Kind::Usage, format!("{name} is no whole number above 0")))
+                .ok_or_else(|| Error::new(Kind::Usage, format!("{name} is not a whole number above 0")))
         };
         let trust = variables.setting("ENVCONF_TRUST")?;
         let signers = variables.setting("ENVCONF_SIGNERS")?;

@@ -1,7 +1,7 @@
 //! rewrap: the same data key, wrapped for other recipients; only the `.key` changes (format.md §5; api.md §4).
 //!
-//! Whoever changes recipients needs the data key once: to know that the old list is authentic, and to authenticate the
-//! new one. What a key service can move by itself it moves all the same, so that no right to wrap is needed.
+//! Changing the recipients needs the data key once: to check that the old list is authentic, and to authenticate the
+//! new one. If a key service can re-wrap by itself, it does so, because then no right to wrap is needed.
 
 use std::time::Instant;
 
@@ -76,12 +76,12 @@ impl Rewrapped {
         &self.removed
     }
 
-    /// New recipients that would not unwrap for whoever rewrapped, so that nobody knows yet whether they can.
+    /// New recipients that could not be tested, because the user of this command may not unwrap with them.
     pub fn unproved(&self) -> &[KeyRef] {
         &self.unproved
     }
 
-    /// Whether the `.key` was replaced; not where the recipients are the wanted ones already.
+    /// Returns true if the `.key` was replaced; not where the recipients are the wanted ones already.
     pub fn is_written(&self) -> bool {
         self.written
     }
@@ -93,7 +93,7 @@ impl Rewrap {
         Self { policy, recipients: Vec::new(), renew: false }
     }
 
-    /// Adds a key that shall unwrap the data key.
+    /// Adds a key that must unwrap the data key.
     #[must_use]
     pub fn recipient(mut self, key: KeyRef) -> Self {
         if !self.recipients.contains(&key) {
@@ -298,7 +298,7 @@ impl Rewrap {
         Ok((bytes, Rewrapped { recipients: how, removed, unproved, written }))
     }
 
-    /// Whether a new recipient gives the very data key, as far as it gives anything to whoever rewraps.
+    /// Returns true if a new recipient unwraps to the same data key, or if this user may not unwrap with it.
     async fn proves(
         &self,
         section: &Section,

@@ -28,7 +28,7 @@ use crate::kms::{Context, KeyServices, LocalKey, worker};
 use crate::layers::{Layer, LayerKind};
 use crate::schema::Schema;
 
-/// What to seal, for whom, and how.
+/// The settings of a seal: the configuration, its recipients and the form of the files.
 ///
 /// ```no_run
 /// use envconf::{ContentType, KeyServices, LocalKey, Pair, Seal};
@@ -199,13 +199,12 @@ impl Seal {
     /// replaced, and after any error the old one is as it was.
     ///
     /// # Errors
-    /// [`Kind::Usage`] without recipients; [`Kind::DoesNotFit`] for content that does not parse, that the schema
-    /// refuses or that other dotenv readers read differently, with every problem there is and before anything is asked or
-    /// written;
-    /// [`Kind::SignatureRequired`] without a signer where the old pair is signed, or where all recipients are public keys
-    /// (class P of format.md §6);
-    /// [`Kind::UnwrapFailed`] where a key service does not answer; whatever is wrong with the old pair;
-    /// [`Kind::Io`] for a file that cannot be read or written, and for a link in the place of either.
+    /// [`Kind::Usage`] without recipients. [`Kind::DoesNotFit`] for content that does not parse, that the schema
+    /// refuses or that other dotenv readers read differently; the error lists every problem, and no key service was
+    /// asked and nothing written. [`Kind::SignatureRequired`] without a signer if the old pair is signed, or if all
+    /// recipients are public keys (class P of format.md §6). [`Kind::UnwrapFailed`] if a key service does not answer.
+    /// The errors of opening the old pair. [`Kind::Io`] for a file that cannot be read or written, and if either file
+    /// is a link.
     pub fn seal(&self, pair: &Pair, content: &[u8], services: &KeyServices) -> Result<Sealed, Error> {
         self.seal_if(pair, content, services, |_, _| Ok(()))
     }
@@ -266,7 +265,7 @@ impl Seal {
         planned.put(pair).map(|sealed| Sealed { lost, ..sealed })
     }
 
-    /// The bytes of a new pair's two files, `.enc` first, with a data key of its own and generation 1.
+    /// Returns the bytes of a new pair's two files, `.enc` first, with a new data key and generation 1.
     ///
     /// # Errors
     /// As for [`Seal::seal`], without [`Kind::Io`].
@@ -363,14 +362,15 @@ impl Seal {
         ))
     }
 
-    /// What is there already, and whose signatures will be missed.
+    /// Reads the old pair, and the signers whose signatures the new pair will not have.
     fn read_old(&self, pair: &Pair, services: &KeyServices) -> Result<(Old, Vec<Id>), Error> {
         let present = |path: &std::path::Path| path.symlink_metadata().is_ok();
         let (enc_there, key_there) = (present(pair.enc()), present(pair.key()));
         let policy = self.old_policy();
         if !enc_there {
             if key_there {
-                // What an interrupted first seal leaves. It must still be ours to replace.
+                // An interrupted first seal leaves a `.key` alone. Check that it belongs to this configuration before
+                // it is replaced.
                 let key = KeyFile::parse(&pair.read_key()?).map_err(|error| error.at(pair.key()))?;
                 self.check_identity(&key.name, &key.environment).map_err(|error| error.at(pair.key()))?;
             }
@@ -481,7 +481,7 @@ impl Seal {
         old.section.recipients.len() == self.recipients.len() && self.recipients.iter().all(has)
     }
 
-    /// A pair with a data key of its own, proved to open.
+    /// Seals with a new data key, and checks that the new pair opens.
     async fn with_new_key(
         &self,
         content: &[u8],
@@ -562,7 +562,7 @@ struct Made {
     check: Check,
 }
 
-/// The local keys at hand for these recipients: those given, those of the command, and those found in the key store.
+/// The available local keys for these recipients: those given, those of the command, and those found in the key store.
 pub(crate) async fn local_keys(
     recipients: &[KeyRef],
     services: &KeyServices,

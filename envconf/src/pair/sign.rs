@@ -1,6 +1,6 @@
 //! sign: a signer vouches for a pair as it is; only the `sig` lines of the `.enc` change (format.md §4).
 //!
-//! What is signed is the `.enc` through its body, so signatures come one after the other, from people who share no key.
+//! A signature covers the `.enc` through its body, so several people who share no key can sign one after the other.
 
 use super::files::Pair;
 use super::lock::Lock;
@@ -54,12 +54,12 @@ impl Signed {
         &self.signers
     }
 
-    /// Whether the pair was opened before it was signed.
+    /// Returns true if the pair was opened before it was signed.
     pub fn is_opened(&self) -> bool {
         self.opened
     }
 
-    /// Whether the `.enc` was replaced; not where it had these signatures already.
+    /// Returns true if the `.enc` was replaced; not where it had these signatures already.
     pub fn is_written(&self) -> bool {
         self.written
     }

@@ -7,7 +7,7 @@ use crate::kms::KeyServices;
 /// What set the trusted keys of a policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum TrustSource {
-    /// Nothing: local keys at hand are trusted.
+    /// Nothing: available local keys are trusted.
     #[default]
     Nothing,
     /// `Policy::trust`.
@@ -47,7 +47,7 @@ pub(super) fn lines(policy: &Policy, services: &KeyServices) -> Vec<String> {
     lines
 }
 
-/// The local keys that are trusted because they are at hand.
+/// The local keys that are trusted because they are available.
 fn given(policy: &Policy, services: &KeyServices) -> Vec<String> {
     let mut lines: Vec<String> = services
         .given_by()

@@ -26,11 +26,11 @@ pub(crate) enum Ask {
     #[cfg(feature = "age")]
     Age(AgeIdentity),
     Service(Arc<dyn Kms>),
-    /// A local key that is trusted by its id and not at hand, or a service that this build does not have.
+    /// A local key that is trusted by its id but not available, or a service that this build does not have.
     Nobody(KmsError),
 }
 
-/// Steps 8 and 9: the data key of `section`, from the first trusted recipient that gives it.
+/// Steps 8 and 9: returns the data key of `section`, from the first trusted recipient that can unwrap it.
 ///
 /// # Errors
 /// [`Kind::NoTrustedRecipient`] and [`Kind::SignatureRequired`] before anything is asked; [`Kind::UnwrapFailed`]
@@ -55,7 +55,8 @@ pub(crate) async fn unwrap(
             Ask::Age(identity) => identity.unwrap(&candidate.wrapped, context),
             Ask::Nobody(error) => Err(error),
             Ask::Service(kms) => {
-                // What is left is shared among those still to come, so that a silent one leaves time for the next.
+                // The remaining time is shared among the remaining keys, so that a silent key leaves time for the next
+                // one.
                 let limit = deadline.saturating_duration_since(started) / remote_left.max(1);
                 remote_left = remote_left.saturating_sub(1);
                 let has_alternative =
@@ -162,7 +163,7 @@ pub(crate) async fn candidates(
     Ok(candidates)
 }
 
-/// The trusted keys in the order of tries, the local keys at hand, and whether `local` is trusted and none is.
+/// The trusted keys in the order of tries, the available local keys, and whether `local` is trusted and none is.
 ///
 /// Given local keys are trusted as such, before the list unless the list places them. A found one is looked for
 /// only where nothing is given, and where the section could be opened with it (api.md §2).
@@ -208,9 +209,9 @@ async fn pins(
     Ok((pins, keys, list.contains(&Trusted::Local) && all.is_empty() && !any_found))
 }
 
-/// The pins with those of the age identities at hand, and the identities themselves. The rules are those of local keys:
-/// given ones are trusted as such, before the list unless the list places them; one of the key store is used where
-/// nothing is given or the list names it, and only if the section has its recipient.
+/// Adds the available age identities to the trusted keys, and returns the identities. The rules are the rules of local
+/// keys. Given identities are trusted, before the list unless the list names them. An identity of the key store is
+/// used if none is given or the list names it, and only if the section has its recipient.
 #[cfg(feature = "age")]
 async fn with_age(
     pins: Vec<KeyRef>,
@@ -279,7 +280,7 @@ fn untrusted(section: &Section, policy: &Policy, services: &KeyServices) -> Erro
     let advice = match keys_of(section).find_map(|recipient| replica_of(recipient, policy)) {
         Some(trusted) => {
             format!(
-                "seal for {trusted} too: each replica of a multi-Region key is a recipient of its own\n{TRUST}"
+                "seal for {trusted} too: each replica of a multi-Region key is a separate recipient\n{TRUST}"
             )
         }
         None => TRUST.to_owned(),
@@ -370,8 +371,8 @@ fn attempt(key: KeyRef, error: KmsError, took: Duration) -> Attempt {
 /// A fresh data key, wrapped for each of `keys`: made by the first key service that can, else here.
 ///
 /// # Errors
-/// [`Kind::UnwrapFailed`] naming the key that did not wrap (its message says so); [`Kind::BadLocalKey`] for a local
-/// key that is not at hand; [`Kind::Usage`] for a service that this build does not have.
+/// [`Kind::UnwrapFailed`] names the key that did not wrap. [`Kind::BadLocalKey`] for a local key that is not
+/// available. [`Kind::Usage`] for a service that this build does not have.
 pub(crate) async fn wrap_for_all(
     keys: &[KeyRef],
     local_keys: &[LocalKey],

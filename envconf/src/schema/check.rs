@@ -1,5 +1,5 @@
-//! What is wrong with a type itself, whatever it is loaded from: names that collide where the derive does not see
-//! both, and defaults and examples that do not fit.
+//! Checks of a type itself, without any source: names that collide in a way that the derive cannot see, and invalid
+//! defaults and examples.
 
 use std::collections::HashMap;
 

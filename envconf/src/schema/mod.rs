@@ -36,10 +36,10 @@ const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// A schema file may be as large as this.
 const LIMIT: u64 = 4 << 20;
 
-/// What a program says of its configuration, as a file: made by [`T::json_schema`](crate::EncryptedConfig::json_schema),
-/// read by whoever seals.
+/// The description of a configuration in a file: [`T::json_schema`](crate::EncryptedConfig::json_schema) writes it,
+/// and everyone who seals reads it.
 ///
-/// It is kept until the process ends, as the constants are that it stands for: read it once.
+/// It is kept until the process ends, as the constants are that it means: read it once.
 ///
 /// ```
 /// # fn main() -> Result<(), envconf::Error> {
@@ -108,7 +108,7 @@ impl Schema {
     /// [`T::json_schema`](crate::EncryptedConfig::json_schema) writes.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a text that is no JSON, and for a keyword that is not understood and could refuse a value,
+    /// [`Kind::Usage`] for a text that is not JSON, and for a keyword that is not understood and could refuse a value,
     /// with its line and column.
     pub fn parse(text: &str) -> Result<Self, Error> {
         Ok(Self { root: read::schema(text)?, provided: Vec::new() })
@@ -132,7 +132,7 @@ impl Schema {
             self.provided.push(variable.strip_suffix("_FILE").unwrap_or(variable).to_owned());
             return Ok(self);
         }
-        // Whoever writes NAME=value here is not to find the value in a log.
+        // Everyone who writes NAME=value here is not to find the value in a log.
         let name = variable.split_once('=').map_or(variable, |(name, _)| name);
         let error = Error::new(Kind::Usage, format!("no field has the variable {}", escape(name)));
         Err(match suggest::nearest(name, names.iter().map(String::as_str)) {
@@ -201,7 +201,7 @@ fn section(at: Position<'_>, object: &Object) -> Option<()> {
 }
 
 impl Object {
-    /// Does what generated code does. Every field is looked at, whatever is wrong with those before it.
+    /// Does what generated code does. Every field is checked, also after an invalid one.
     fn build(&self, fields: &mut Fields<'_>) -> Option<()> {
         let mut whole = Some(());
         for (index, slot) in self.slots.iter().enumerate() {

@@ -61,7 +61,7 @@ fn keep_text(text: &str) -> &'static str {
 /// A schema's text, for the places of what is wrong with it.
 struct SchemaReader<'t> {
     text: &'t str,
-    /// Bytes of the paths of all properties so far.
+    /// Total length of the paths of all properties in bytes, to limit it.
     paths: Cell<usize>,
 }
 
@@ -76,7 +76,7 @@ impl SchemaReader<'_> {
         Error::new(Kind::Usage, format!("line {line}, column {column}: {what}"))
     }
 
-    /// What is said of a struct's table. `here` is where in the schema, as a `$ref` has it.
+    /// Reads the keywords of a struct's table. `here` is the position in the schema, as a `$ref` writes it.
     fn table(&self, keywords: &mut Keywords<'_>, here: &mut String) -> Result<Object, Error> {
         self.table_beside(keywords, here, None)
     }
@@ -115,7 +115,7 @@ impl SchemaReader<'_> {
         let (mut fields, mut slots) = (Vec::new(), Vec::new());
         let mut needed: BTreeMap<&str, Place> =
             required.into_iter().filter(|(name, _)| Some(*name) != tag).collect();
-        // What is not there cannot be equal: of the rules that are due no more are made than the text has.
+        // At most as many rules as the text has parts: a missing part cannot be equal to anything.
         let mut room = match rules {
             Some(Node { value: Value::Array(items), .. }) => items.len(),
             _ => 0,
@@ -160,8 +160,10 @@ impl SchemaReader<'_> {
             return Err(self.refuse(alias.key_place, what));
         }
         if let Some((name, place)) = needed.first_key_value() {
-            let what =
-                format!("`required` has `{}`, which is no property or one with an alias", escape(name));
+            let what = format!(
+                "`required` has `{}`, which is not a property, or is a property with an alias",
+                escape(name)
+            );
             return Err(self.refuse(*place, &what));
         }
         self.only_of_aliases(keywords, rules, &there, &given)?;
@@ -279,7 +281,7 @@ impl SchemaReader<'_> {
     }
 }
 
-/// What a stronger layer does to the value of a weaker one.
+/// How a stronger layer combines with a weaker one.
 fn merge(keywords: &mut Keywords<'_>) -> Result<Option<Merge>, Error> {
     match keywords.text("x-envconf-merge")? {
         None => Ok(None),
@@ -386,7 +388,7 @@ fn only_member<'t, 'a>(node: &'t Node<'a>, name: &str) -> Option<&'t Node<'a>> {
     }
 }
 
-/// What an object must have, in a schema that says nothing else but that it is one.
+/// Returns the required properties of an object schema that has no other keyword.
 fn required_of_object<'t, 'a>(node: &'t Node<'a>) -> Option<&'t Node<'a>> {
     match &node.value {
         Value::Table(table) => match table.entries() {

@@ -21,8 +21,8 @@ pub enum Format {
     Dotenv,
 }
 
-/// A text to fill in, as [`T::template`](crate::EncryptedConfig::template) gives it, for whoever has the type as constants
-/// only, such as those of a [`Schema`](crate::Schema).
+/// Returns a text to fill in, like [`T::template`](crate::EncryptedConfig::template), for callers that have the
+/// constants of a type and not the type, such as those of a [`Schema`](crate::Schema).
 pub fn template(meta: &'static Meta, format: Format) -> String {
     match format {
         Format::Toml => visible(WithComments::toml(meta)),

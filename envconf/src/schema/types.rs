@@ -1,11 +1,11 @@
 //! The types that a schema can speak of: told by a field's type as written.
 //!
-//! A derive sees tokens. `u16`, `Vec<String>` and the like are taken for the standard library's; a type that is none
+//! A derive sees tokens. `u16`, `Vec<String>` and the like are treated as the standard library's; a type that is none
 //! of those below is [`Type::Any`]: only the program knows what it accepts.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// What a value must be.
+/// The type of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Type {
     /// Whatever it is.
@@ -36,7 +36,7 @@ pub(crate) enum Type {
     Nullable(Box<Type>),
 }
 
-/// What a text must be. Lengths are in characters.
+/// The constraints on a text. Lengths are in characters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct TextSchema {
     pub(crate) format: Option<TextFormat>,
@@ -44,7 +44,7 @@ pub(crate) struct TextSchema {
     pub(crate) max: Option<usize>,
 }
 
-/// What a text must parse as.
+/// The format of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TextFormat {
     Ipv4,
@@ -74,7 +74,7 @@ impl TextFormat {
         Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
-    /// Whether `text` is one, as the standard library reads it.
+    /// Returns true if `text` is one, as the standard library reads it.
     fn admits(self, text: &str) -> bool {
         match self {
             Self::Ipv4 => text.parse::<Ipv4Addr>().is_ok(),
@@ -147,7 +147,7 @@ impl Type {
             ("Vec" | "VecDeque" | "LinkedList" | "BinaryHeap" | "BTreeSet", [items])
             | ("HashSet", [items] | [items, _]) => Self::list(items),
             ("BTreeMap", [keys, values]) | ("HashMap", [keys, values] | [keys, values, _]) => {
-                // Keys that are no texts, such as numbers, are more than a schema can say.
+                // Keys that are not texts, such as numbers, are more than a schema can say.
                 let keys = match Self::of(keys) {
                     Self::Text(keys) => keys,
                     _ => TextSchema::default(),
@@ -159,7 +159,7 @@ impl Type {
         }
     }
 
-    /// What a box holds: of the unsized types these two, which on their own could only be somebody else's.
+    /// The two unsized types that a `Box` field may hold: `str` and `[T]`.
     fn owned(inner: &str) -> Self {
         match name(inner) {
             Some("str" | "Path") => Self::Text(TextSchema::default()),

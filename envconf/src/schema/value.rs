@@ -1,7 +1,6 @@
-//! Whether a value is of a type: asked through serde, as the program's own types ask.
+//! Checks whether a value has a type, through serde, as the program's own types do.
 //!
-//! So a number, a list or a null is taken or refused here as it would be there, whatever syntax it comes from. Nothing
-//! is kept of what is read.
+//! So a number, a list or a null is accepted or rejected as in the program, in every syntax. The values are not kept.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! META to JSON Schema, draft 2020-12 (docs/schema.md).
 //!
-//! What the draft has words for is said in them, for validators and editors. What only this library needs to load as
-//! the program does (variables, secrets, types as written) is in keywords that begin with `x-envconf-`.
+//! Validators and editors understand the keywords of the draft. Keywords that only this library needs, to load as the
+//! program does (variables, secrets, types as written), begin with `x-envconf-`.
 
 use std::collections::HashSet;
 
@@ -35,12 +35,12 @@ pub(crate) fn schema(meta: &'static Meta) -> Json {
     Json::Object(members)
 }
 
-/// Whether a table of `meta` must be there, some value in it having no default.
+/// Returns true if a table of `meta` must be there, some value in it having no default.
 pub(crate) fn needs_values(meta: &'static Meta) -> bool {
     meta.fields.iter().any(field_needs_values)
 }
 
-/// Whether the content must have the field.
+/// Returns true if the content must have the field.
 fn field_needs_values(field: &'static Field) -> bool {
     match field.shape {
         Shape::Required => true,
@@ -50,7 +50,7 @@ fn field_needs_values(field: &'static Field) -> bool {
     }
 }
 
-/// Whether something must be given for a value of this type.
+/// Returns true if something must be given for a value of this type.
 pub(crate) fn part_needs_values(part: NestedType) -> bool {
     match part {
         NestedType::Section(meta) => needs_values(meta),
@@ -85,7 +85,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// What is said of a struct's table; `here` is where in the schema.
+    /// Writes the keywords of a struct's table; `here` is the position in the schema.
     fn table(&mut self, meta: &'static Meta, here: &str, members: &mut Members) {
         let (mut properties, mut required, mut rules) = (Members::new(), Vec::new(), Vec::new());
         let mut keys = HashSet::new();
@@ -139,7 +139,7 @@ impl Writer {
         let defaulted = matches!(field.shape, Shape::Composed { defaulted: true });
         let optional = matches!(part, NestedType::Optional(_));
         self.parents.push(TypeStep::Field(field));
-        // Null is no value, as if none were given.
+        // Null is not a value, as if none were given.
         self.part(part, here, members, defaulted || !part_needs_values(part));
         self.parents.pop();
         add(members, "x-envconf-type", field.ty);
@@ -154,7 +154,7 @@ impl Writer {
         }
     }
 
-    /// What is said of a type; `null` is whether it may be null.
+    /// Writes the keywords of a type; `null` is true if it may be null.
     fn part(&mut self, part: NestedType, here: &str, members: &mut Members, null: bool) {
         let ty = |name: &str| {
             one_or_more(std::iter::once(Json::from(name)).chain(null.then(|| Json::from("null"))))
@@ -227,7 +227,7 @@ impl Writer {
                 }
             }
         }
-        // A table that names no variant gives nothing, which is enough where one is the default.
+        // A table without a variant is valid only if one variant is the default.
         if meta.tag.is_none() && !part_needs_values(NestedType::Variants(meta)) {
             let mut members = Members::new();
             add(&mut members, "type", "object");
@@ -393,7 +393,7 @@ fn default(fallback: Fallback, secret: bool, members: &mut Members) {
     }
 }
 
-/// What is said of a type.
+/// Writes the keywords of a type.
 fn ty(ty: &Type, members: &mut Members) {
     let (inner, null) = match ty {
         Type::Nullable(inner) => (&**inner, Some(Json::from("null"))),

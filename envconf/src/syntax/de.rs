@@ -4,9 +4,9 @@
 //! here, because serde's messages quote values and a user's own may hold anything (api.md §3). Left are a path, a
 //! place, and what the type says of itself in constants: its fields, its variants, its length.
 //!
-//! Two sources, one set of rules. A [`Node`] has a type of its own: an integer fits an integer or a float, a string
-//! fits a string, and so on, as in toml and serde_json. The text of a variable has none and is parsed to whatever
-//! the type asks for: see [`TextDeserializer`].
+//! There are two kinds of source and one set of rules. A [`Node`] has a type: an integer fits an integer or a float, a
+//! string fits a string, and so on, as in toml and serde_json. The text of a variable has no type and is parsed as the
+//! requested type: see [`TextDeserializer`].
 
 mod ignored;
 mod merged;
@@ -48,10 +48,10 @@ pub(crate) fn from_node<T>(
     Reading { value, ignored: ignored.found_in(node) }
 }
 
-/// What `read` makes of `text`, which has no type of its own.
+/// Reads `text`, which has no type, with `read`.
 ///
-/// A type that asks for nothing in particular is given what the text is in TOML. Where it does not take that, it is
-/// given the text.
+/// A type that requests no particular type receives the TOML value of the text. If it rejects that value, it receives
+/// the text.
 pub(crate) fn from_text<T>(text: &str, read: impl Fn(Given<'_, '_>) -> Result<T, Misfit>) -> Reading<T> {
     let source = ParsedText::new(true);
     let value = read(Given(GivenSource::Text(TextDeserializer::of_variable(text, &source))));
@@ -194,13 +194,13 @@ fn in_table(misfit: Misfit, table: &Table<'_>, fields: Option<&'static [&'static
     )
 }
 
-/// What can be asked of a table, wherever its entries are from.
+/// The facts of a table that do not depend on the source of its entries.
 struct TableFacts<'f> {
-    /// Whether it has this key.
+    /// True if it has this key.
     has: &'f dyn Fn(&str) -> bool,
-    /// Whether a text in it is like this one.
+    /// True if a text in it is like this one.
     holds: &'f dyn Fn(&str) -> bool,
-    /// Whether it has lists or tables in it.
+    /// True if it has lists or tables in it.
     has_containers: &'f dyn Fn() -> bool,
 }
 
@@ -226,7 +226,7 @@ fn judged(misfit: Misfit, fields: Option<&'static [&'static str]>, table: &Table
     }
 }
 
-/// Whether a text in `table` is like `name`.
+/// Returns true if a text in `table` is like `name`.
 fn holds(table: &Table<'_>, name: &str) -> bool {
     table.entries().iter().any(|entry| is_in(&entry.node, name))
 }
@@ -240,7 +240,7 @@ fn is_in(node: &Node<'_>, name: &str) -> bool {
     }
 }
 
-/// Whether `text` is like `name`: the same, or one within the other where that is no accident.
+/// Returns true if `text` is like `name`: the same, or one within the other where that is not an accident.
 fn is_like(text: &str, name: &str) -> bool {
     const ACCIDENT: usize = 4;
     text == name
@@ -449,7 +449,7 @@ struct TableAccess<'de> {
     ignored: &'de IgnoredKeys,
 }
 
-/// What a misfit of a key is.
+/// Converts a misfit of a key.
 fn of_key(misfit: Misfit) -> Misfit {
     let fact = match misfit.fact {
         Fact::Claimed(Claim::NoSuchKey(known)) => Fact::NoSuchKey(known),
@@ -650,7 +650,7 @@ mod tests {
         from_node(&crate::syntax::json::parse(json).ok().unwrap())
     }
 
-    /// What is wrong, and the text from there on.
+    /// Returns the message, and the text from the position of the misfit.
     #[track_caller]
     fn misfit<T: DeserializeOwned>(json: &str) -> (String, &str) {
         let misfit = read::<T>(json).err().expect("it should not fit");

@@ -43,7 +43,7 @@ pub(crate) struct AmbiguousLine<'a> {
     pub(crate) text: &'a str,
     /// Empty where the line has no valid name.
     pub(crate) name: &'a str,
-    /// What is in the line, and what other readers do with it; without the value.
+    /// Why other readers read the line differently; without the value.
     pub(crate) why: &'static str,
 }
 
@@ -91,7 +91,7 @@ fn ambiguity_of_value(value: &str) -> Option<&'static str> {
             Some("a blank at the end of the line, which other readers drop")
         }
         value if value.contains('\r') => {
-            Some("a carriage return, which other readers take for the end of the line")
+            Some("a carriage return, which other readers read as the end of the line")
         }
         value if value.contains('#') => Some("a `#`: other readers begin a comment there"),
         value if value.contains('$') => Some("a `$`: other readers replace variables"),

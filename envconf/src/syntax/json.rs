@@ -20,10 +20,10 @@ pub(crate) fn parse(text: &str) -> Result<Node<'_>, Broken> {
     }
 }
 
-/// The content of a JSON string, `raw` being what stands between the quotes; `None` where an escape is no
+/// Returns the content of a JSON string, `raw` being the text between the quotes; `None` for an escape that is not a
 /// character (half of a surrogate pair).
 ///
-/// The buffer never grows: no escape is shorter than what it stands for.
+/// The buffer never grows: no escape is shorter than what it means.
 pub(crate) fn unescape(raw: &str) -> Option<Zeroizing<String>> {
     let mut out = Zeroizing::new(String::with_capacity(raw.len()));
     let mut rest = raw;

@@ -30,7 +30,7 @@ pub(crate) struct Broken {
     pub(crate) fault: SyntaxFault,
 }
 
-/// What is wrong at one place of a text.
+/// The kind of a syntax error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SyntaxFault {
     /// The text does not follow the grammar of its syntax.
@@ -100,7 +100,7 @@ pub(crate) fn parse(content_type: ContentType, text: &str) -> Result<Node<'_>, B
     }
 }
 
-/// Only JSON can have a root that is no table.
+/// Only JSON can have a root that is not a table.
 pub(crate) fn no_table(place: Place) -> Broken {
     Broken { syntax: "JSON with an object at its root", place, fault: SyntaxFault::Grammar }
 }

@@ -1,8 +1,8 @@
 //! TOML 1.1 to tree, in one pass over the events of `toml_parser`.
 //!
-//! That crate checks tokens and grammar. What a document means is decided here: which tables a header or a dotted key
-//! may extend ([`tables`]), repeated keys, and the range of numbers ([`scalar`]). Texts stay borrowed from the
-//! document, or are decoded into wiped buffers.
+//! That crate checks tokens and grammar. This module checks the meaning: the tables that a header or a dotted key may
+//! extend ([`tables`]), repeated keys, and the range of numbers ([`scalar`]). Texts are borrowed from the document, or
+//! decoded into wiped buffers.
 
 mod scalar;
 mod tables;

@@ -152,9 +152,9 @@ impl<'a> YamlReader<'a> {
         }
     }
 
-    /// What the alias at `place` stands for; it keeps the places of its definition.
+    /// Returns a copy of the node that the alias at `place` names, with the places of its definition.
     fn copied(&mut self, anchor: usize, place: Place, depth: usize) -> Result<Node<'a>, Broken> {
-        // Taken out meanwhile: copying counts.
+        // Removed during the copy, so that an alias inside its own anchor is an error.
         let Some(original) = self.anchors.remove(&anchor) else { return Err(broken(place)) };
         let copy = self.copy(&original, place, depth);
         self.anchors.insert(anchor, original);
@@ -194,11 +194,11 @@ impl<'a> YamlReader<'a> {
         Ok(Node { value, place: node.place })
     }
 
-    /// Borrowed texts count too: whoever writes the values out writes each of them.
+    /// Borrowed texts count too: everyone who writes the values out writes each of them.
     fn copied_text(&mut self, text: &Text<'a>, alias: Place) -> Result<Text<'a>, Broken> {
         self.copied += text.len();
         if self.copied > MAX_COPIED + COPIED_PER_BYTE * self.text.len() {
-            let syntax = "YAML whose aliases stand for so much text";
+            let syntax = "YAML whose aliases expand to this much text";
             return Err(Broken { syntax, place: alias, fault: SyntaxFault::Grammar });
         }
         Ok(match text {
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn aliases_stand_for_a_bounded_amount_of_text() {
-        const SO_MUCH: &str = "YAML whose aliases stand for so much text";
+        const SO_MUCH: &str = "YAML whose aliases expand to this much text";
         let aliases = |count: usize| "- *x\n".repeat(count);
         for scalar in [
             "x".repeat(1 << 20),
@@ -362,7 +362,7 @@ mod tests {
         ] {
             let text = format!("a: &x {scalar}\nb:\n{}", aliases(9_000));
             assert_eq!(refused(&text).0, SO_MUCH);
-            // A few are no trouble.
+            // A few are fine.
             assert!(parse(&format!("a: &x {scalar}\nb:\n{}", aliases(2))).is_ok());
         }
         // Aliases of aliases, and anchors within anchors.

@@ -109,8 +109,9 @@ impl<T: EncryptedConfig> Deployment<T> {
     /// sign the pair, as many as `T` requires, and the loader pins them instead.
     ///
     /// # Errors
-    /// As for [`Seal::seal`](crate::Seal::seal); [`Kind::Io`] for a plain layer that cannot be written; [`Kind::Usage`] for
-    /// [`environment_defaults`](Self::environment_defaults) in the environment `default`, which has no plain layer of its own.
+    /// As for [`Seal::seal`](crate::Seal::seal). [`Kind::Io`] for a plain layer that cannot be written.
+    /// [`Kind::Usage`] for [`environment_defaults`](Self::environment_defaults) in the environment `default`, which
+    /// has no separate plain layer.
     pub fn loader(self) -> Result<Loader<T>, Error> {
         let environment: Name = self.environment.parse()?;
         let signers = signers::<T>()?;
@@ -127,7 +128,7 @@ impl<T: EncryptedConfig> Deployment<T> {
             let file = files.next();
             let Some(text) = text else { continue };
             let file = file.ok_or_else(|| {
-                Error::new(Kind::Usage, "the environment `default` has no plain layer of its own")
+                Error::new(Kind::Usage, "the environment `default` has no separate plain layer")
                     .advise("use Deployment::defaults, or choose another environment")
             })?;
             std::fs::write(&file, text).map_err(|error| Error::write(&file, error))?;

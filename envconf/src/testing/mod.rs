@@ -69,7 +69,7 @@ struct Service {
 
 #[derive(Default)]
 struct ServiceState {
-    /// What the next requests meet.
+    /// The replies to the next requests.
     script: VecDeque<KmsError>,
     /// What all others meet.
     failure: Option<KmsError>,
@@ -122,7 +122,7 @@ impl MemoryKms {
         self.state().delay = delay;
     }
 
-    /// How many requests were made so far, in vain or not.
+    /// Returns the number of requests until now, failed ones included.
     pub fn requests(&self) -> usize {
         self.state().requests
     }
@@ -199,13 +199,13 @@ impl Kms for MemoryKms {
     }
 }
 
-/// Seals TOML as the pair of `T` in the environment `default` in `dir`, and gives a loader of it that reads no
-/// variables. What `T` asks for is kept to: where it pins signers, others sign and are pinned in their place.
+/// Seals TOML as the pair of `T` in the environment `default` in `dir`, and returns a loader of it that reads no
+/// variables. The attributes of `T` still apply: if it pins signers, test signers sign, and are pinned instead.
 ///
 /// The content is not looked at: whether it fits `T` is what the loader tells.
 ///
 /// # Errors
-/// As for [`Seal::seal`], for content that is no TOML and a directory that cannot be written.
+/// As for [`Seal::seal`], for content that is not TOML and a directory that cannot be written.
 pub fn loader<T: EncryptedConfig>(dir: impl AsRef<Path>, toml: &str) -> Result<Loader<T>, Error> {
     loader_with(dir, toml, &MemoryKms::new())
 }

@@ -20,11 +20,11 @@ use crate::syntax::{Node, Value};
 pub struct Comparison {
     /// Header fields that differ: name, environment, type, suite, generation, time of sealing.
     pub fields: Vec<FieldChange>,
-    /// Whether both name the same data key.
+    /// True if both name the same data key.
     pub same_data_key: bool,
-    /// Whether both are the same seal, byte for byte but for signatures.
+    /// True if both are the same seal: equal bytes, signatures excepted.
     pub same_seal: bool,
-    /// What the outlines tell; `None` unless both files have one.
+    /// The differences of the outlines; `None` unless both files have one.
     pub keys: Option<KeyChanges>,
     /// Who signed only one of them.
     pub signers: Exchange<Id>,
@@ -36,9 +36,9 @@ pub struct Comparison {
 pub struct FieldChange {
     /// The field, in words.
     pub field: &'static str,
-    /// What the old file has; empty for a field that it lacks.
+    /// The value in the old file; empty for a missing field.
     pub old: String,
-    /// What the new file has; empty for a field that it lacks.
+    /// The value in the new file; empty for a missing field.
     pub new: String,
 }
 
@@ -57,7 +57,7 @@ pub struct KeyChanges {
     pub undecided: Vec<String>,
 }
 
-/// What only one of two lists has.
+/// The items that only one of two lists has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exchange<T> {
@@ -68,14 +68,14 @@ pub struct Exchange<T> {
 }
 
 impl<T: Clone + PartialEq> Exchange<T> {
-    /// What only one of `old` and `new` has, in its order.
+    /// Returns the items that only one of `old` and `new` has, in their order.
     pub fn between(old: &[T], new: &[T]) -> Self {
         let only =
             |these: &[T], those: &[T]| these.iter().filter(|item| !those.contains(item)).cloned().collect();
         Self { gained: only(new, old), lost: only(old, new) }
     }
 
-    /// Whether both have the same.
+    /// Returns true if both have the same.
     pub fn is_empty(&self) -> bool {
         self.gained.is_empty() && self.lost.is_empty()
     }
@@ -132,7 +132,7 @@ impl KeyChanges {
         changes
     }
 
-    /// Whether no key is known to differ.
+    /// Returns true if no key is known to differ.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
     }

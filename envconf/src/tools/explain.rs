@@ -35,7 +35,7 @@ impl Explained {
 /// Tells which of the files gives each value: the sealed pair, or a plain layer beside it. Blocks, as [`open`] does.
 ///
 /// Without the type nobody knows of its variables, its defaults, its secrets, and where its tables end: every leaf is
-/// told, by path, that is no table with something in it, and what was sealed counts as secret. [`explain_by`] a schema and
+/// told, by path, that is not a table with something in it, and what was sealed counts as secret. [`explain_by`] a schema and
 /// [`Loaded::origins`](crate::Loaded::origins) know all that.
 ///
 /// # Errors

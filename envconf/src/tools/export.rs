@@ -150,10 +150,11 @@ impl std::fmt::Debug for ExportedVariable {
 
 /// Opens a pair and returns its values as environment variables. Blocks, as [`open`] does.
 ///
-/// By default a name is the path in upper snake case, joined by `__`, after the prefix where there is one: what a derived
-/// struct with `env_prefix` reads. Lines of dotenv content keep their names. Texts are as they are. Numbers, dates and times
-/// are as they are written, without underscores and radix prefixes. Lists and empty tables are JSON; a null is no
-/// variable. Every other table is taken for a nested struct: a field that is a map reads no such variables.
+/// By default a name is the path in upper snake case, joined by `__`, after the prefix if there is one: the name that
+/// a derived struct with `env_prefix` reads. Lines of dotenv content keep their names. Texts are unchanged. Numbers,
+/// dates and times are written as in the content, without underscores and radix prefixes. Lists and empty tables are
+/// JSON; a null is not exported. Every other table is exported as a nested struct: a field that is a map does not read
+/// such variables.
 ///
 /// Nobody authenticates the plain layers beside the pair. Their values become variables only with a prefix;
 /// without one [`Exported::left_out`] lists their keys. A name in the table of [`refused_names`](crate::tools::refused_names)

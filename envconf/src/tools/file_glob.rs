@@ -43,7 +43,7 @@ impl FileGlob {
     /// Parses a glob of the syntax of the crate `glob`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The reason why it is invalid.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         glob::Pattern::new(text).map_err(|error| error.msg)?;
         let is_special = |c| matches!(c, '*' | '?' | '[');
@@ -52,7 +52,7 @@ impl FileGlob {
         let bytes =
             |characters: &mut dyn Iterator<Item = char>| characters.map(char::len_utf8).sum::<usize>();
         let prefix = bytes(&mut text.chars().take_while(|c| is_literal(*c)));
-        // A `]` may end a class, whose characters are no literals.
+        // A `]` may end a class, whose characters are not literals.
         let suffix = bytes(&mut text.chars().rev().take_while(|c| is_literal(*c) && *c != ']'));
         // After `**` a separator need not follow.
         let (before, rest) = text.split_at(text.len() - suffix);
@@ -64,7 +64,7 @@ impl FileGlob {
         &self.text
     }
 
-    /// Whether a path matches; one that is not UTF-8 never does.
+    /// Returns true if a path matches; one that is not UTF-8 never does.
     pub(super) fn matches(&self, path: &Path) -> bool {
         let Some(path) = path.to_str() else { return false };
         let has_separator_of_its_own = cfg!(windows) && path.contains('\\');
@@ -75,7 +75,7 @@ impl FileGlob {
         if !has_separator_of_its_own && !may_match {
             return false;
         }
-        // Read anew for the few paths that come so far: read, a glob is many times as large.
+        // Parsed again for the few paths that get here: a parsed glob is many times as large as its text.
         let parts: Vec<&str> = path.split(is_separator).collect();
         fits(
             &components(&self.text),
@@ -121,7 +121,7 @@ fn longest_literal(text: &str) -> Range<usize> {
     longest
 }
 
-/// Whether `items` fit `pattern`, in which some elements take any number of items and others one that they fit.
+/// Returns true if `items` fit `pattern`, in which some elements take any number of items and others one that they fit.
 ///
 /// Only the last of the former is ever tried again with one item more: what those before it took is no longer of interest.
 fn fits<P, T>(
@@ -162,7 +162,7 @@ fn components(text: &str) -> Vec<Component> {
             components.push(Component::Any);
             rest = after.strip_prefix(is_separator).unwrap_or(after);
             if rest.is_empty() {
-                // At the end it stands for one component at least.
+                // At the end it means one component at least.
                 components.push(Component::One(vec![Piece::Any]));
                 return components;
             }

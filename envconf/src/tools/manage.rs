@@ -1,5 +1,5 @@
 //! The keys of a key service themselves, for tools: made, listed, described, rotated; and an alias led back to the one
-//! key that it stands for.
+//! key that it means.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -43,7 +43,7 @@ impl KeyServices {
         })
     }
 
-    /// Whether a key, named by id or alias, gets new versions.
+    /// Returns true if a key, named by id or alias, gets new versions.
     ///
     /// # Errors
     /// As for [`KeyServices::create_key`].

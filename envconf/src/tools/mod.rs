@@ -1,4 +1,4 @@
-//! What the command and other tools need, and a program that loads does not.
+//! Functions for the command and other tools. A program that only loads does not need them.
 
 pub mod change;
 mod compare;

@@ -1,7 +1,7 @@
 //! The environment variable names that [`export`](crate::tools::export()) refuses, each with a category.
 //!
 //! A name is in the table if its value chooses the code that a program runs, the server that it talks to, or the
-//! credentials that it uses. The table cannot be complete: a program may read variables of its own.
+//! credentials that it uses. The table cannot be complete: a program may read variables that envconf does not know.
 //!
 //! Case is not significant. Windows does not distinguish case, and some programs read a name in both cases, such as
 //! `http_proxy` and `npm_config_registry`.

@@ -1,6 +1,6 @@
 //! The sealer's policy, `.envconf.toml`: which files are sealed for whom (api.md §4).
 //!
-//! It lies in the repository, so it says for whom to seal and never whom to trust.
+//! It is in the repository, so it says for whom to seal and never whom to trust.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -57,7 +57,7 @@ impl Rule {
 }
 
 /// Who has to sign what a rule is about. It binds those who seal and sign; a program pins its signers itself, for
-/// whoever can write the repository can write this.
+/// everyone who can write the repository can write this.
 #[derive(Clone, Debug)]
 pub struct Demand {
     signers: Vec<SignerKey>,
@@ -156,7 +156,7 @@ impl Rules {
     /// directory: of one configuration the plain file and the pair.
     ///
     /// # Errors
-    /// [`Kind::NoRule`], naming the first of `files`, if none matches or all lie outside that directory.
+    /// [`Kind::NoRule`], naming the first of `files`, if no rule matches or all files are outside that directory.
     pub fn recipients(&self, files: &[&Path]) -> Result<&[Trusted], Error> {
         self.first(files).map(|(_, recipients)| recipients)
     }
@@ -233,7 +233,7 @@ fn check(file: &std::fs::File, path: &Path) -> Result<(), Error> {
         ))
         .advise_to_set(
             Remedy::PolicyFile,
-            "if they are right, copy them into a file of your own, and read the copy (Rules::read)",
+            "if they are right, copy them into a file that belongs to you, and read the copy (Rules::read)",
         ));
     }
     if metadata.mode() & ANYBODY_WRITES != 0 {
@@ -247,7 +247,7 @@ fn check(file: &std::fs::File, path: &Path) -> Result<(), Error> {
         return Err(usage(format!("the directory of the rules belongs to user {owner}, neither to you nor to root"))
             .advise_to_set(
                 Remedy::PolicyFile,
-                "run the program as that user; or copy the rules into a directory of your own, and read the copy (Rules::read)",
+                "run the program as that user; or copy the rules into a directory that belongs to you, and read the copy (Rules::read)",
             ));
     }
     if directory.mode() & ANYBODY_WRITES != 0 {

@@ -43,7 +43,7 @@ impl Quota {
         Self { limiter, per_second, room: per_second, at: 0.0, calls: VecDeque::new() }
     }
 
-    /// Whether a call at this time, in seconds and not before the last one, is let through.
+    /// Returns true if a call at this time, in seconds and not before the last one, is let through.
     pub(crate) fn admits(&mut self, now: f64) -> bool {
         let filled = (self.room + (now - self.at) * self.per_second).min(self.per_second);
         self.room = match self.limiter {

@@ -1,4 +1,4 @@
-//! What a client does after a call that failed.
+//! The reaction of a client to a failed call.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ pub enum Policy {
     SdkRetryer,
     /// Every SDK of Tencent as it comes: no other try.
     SdkDefault,
-    /// Not chosen: refused, a random time up to an eighth of the deadline and as much as was waited so far, but no more
-    /// than half of what is left.
+    /// Not chosen: after a refusal a random time of at most an eighth of the deadline plus the time waited until now,
+    /// but at most half of the time that is left.
     Growing,
 }
 
-/// What a process knows when its call has failed.
+/// The facts that a process knows after a failed call.
 pub(crate) struct Failure {
     /// The service was away; else the call was refused because of too many requests.
     pub(crate) is_fault: bool,

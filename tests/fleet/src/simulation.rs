@@ -18,7 +18,7 @@ const STARTS_WITHIN: f64 = 1.0;
 /// the most. These are the numbers of Kubernetes.
 const RESTARTS_AFTER: (f64, f64) = (10.0, 300.0);
 
-/// What is simulated.
+/// The parameters of a simulation.
 #[derive(Clone, Copy, Debug)]
 pub struct Fleet {
     /// Processes, each of which makes one call that must succeed.
@@ -27,13 +27,13 @@ pub struct Fleet {
     pub quota: u32,
     /// How the service counts them.
     pub limiter: Limiter,
-    /// What each process has for its call, all tries together.
+    /// The deadline of each process for its call, all tries together.
     pub deadline: Duration,
     /// For so long, from the first start on, the service is away: every call fails.
     pub away: Duration,
-    /// Whether a supervisor starts those again that give up.
+    /// True if a supervisor starts those again that give up.
     pub restarts: bool,
-    /// What each process does when its call fails.
+    /// The reaction of each process to a failed call.
     pub policy: Policy,
     /// Of the randomness.
     pub seed: u64,

@@ -109,7 +109,7 @@ fn row(fleet: &Fleet) -> String {
     row
 }
 
-/// What is not as it usually is.
+/// Describes the parameters that differ from the usual ones.
 fn conditions(fleet: &Fleet, outcome: &Outcome) -> String {
     let mut text = String::new();
     if fleet.limiter != Limiter::Window {

@@ -1,4 +1,4 @@
-//! What the policy of tries is chosen by, and that the documentation shows what the simulation says.
+//! The aims of the retry policy, and a check that the documentation shows the results of the simulation.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

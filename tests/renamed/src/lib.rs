@@ -12,7 +12,7 @@ pub struct Renamed {
     /// An expression.
     #[envconf(default = 60 * 60)]
     pub seconds: u64,
-    /// What a function returns.
+    /// The return value of a function.
     #[envconf(default_with = one)]
     pub one: u8,
     /// A secret.
@@ -101,7 +101,7 @@ impl Store {
     }
 }
 
-/// What a library might re-export.
+/// A module that a library might re-export.
 pub mod reexported {
     pub use conf::*;
 }

@@ -134,7 +134,7 @@ fn free_port() -> u16 {
     listener.and_then(|listener| listener.local_addr()).expect("a free loopback port").port()
 }
 
-/// botocore in a process of its own, which ends with this handle.
+/// botocore in a separate process, which ends with this handle.
 pub struct AwsSdk {
     process: Child,
     calls: ChildStdin,

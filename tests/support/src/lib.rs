@@ -3,8 +3,8 @@
 //!
 //! Nothing here uses an envconf crate. What checks envconf must not inherit its mistakes.
 //!
-//! These are tools for tests, so trouble of their own (no free port, no Python, a full disk) is a panic that
-//! says what was missing.
+//! These are tools for tests, so their own failures (no free port, no Python, a full disk) are panics that name the
+//! cause.
 
 pub mod aws;
 pub mod node;

@@ -40,7 +40,7 @@ impl OpenBao {
         Self::start_with(target, false)
     }
 
-    /// The same with TLS and a root certificate of its own.
+    /// Like `start`, with TLS and a new root certificate.
     pub fn start_tls(target: impl AsRef<Path>) -> Self {
         Self::start_with(target, true)
     }

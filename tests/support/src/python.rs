@@ -18,8 +18,8 @@ impl Python {
     /// Installs what `requirements` lists below `target`, unless that has been done before. Tests give
     /// `env!("CARGO_TARGET_TMPDIR")` as the target.
     ///
-    /// The directory is named after the requirements and the interpreter, so a change of either makes a new one.
-    /// Tests that come at the same time, in whatever process, wait for the first.
+    /// The directory is named after the requirements and the interpreter, so a change of either makes a new one. Tests
+    /// in the same or other processes that need it at the same time wait for the first one.
     ///
     /// # Panics
     ///
@@ -39,8 +39,8 @@ impl Python {
         python
     }
 
-    /// A command that runs this script with these packages. Its environment is empty but for `PATH`: no
-    /// proxy, no credential of the user's.
+    /// Returns a command that runs this script with these packages. Its environment has only `PATH`: no proxy, and no
+    /// credential of the user.
     pub fn command(&self, script: impl AsRef<Path>) -> Command {
         let mut command = Command::new(&self.interpreter);
         command.env_clear().envs(env::var_os("PATH").map(|path| ("PATH", path)));
@@ -84,7 +84,7 @@ pub(crate) fn install_once(packages: &Path, install: impl FnOnce(&Path)) {
     drop(held);
 }
 
-/// What a command prints, if it succeeds.
+/// Runs a command that must succeed, and returns its output.
 pub(crate) fn said(command: &mut Command) -> String {
     match command.output() {
         Ok(Output { status, stdout, .. }) if status.success() => {

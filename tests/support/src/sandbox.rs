@@ -1,4 +1,4 @@
-//! A directory of one's own, and commands that see nothing else.
+//! A private directory, and commands that see nothing else.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -46,7 +46,7 @@ impl Sandbox {
         path
     }
 
-    /// Writes a file with these Unix permissions, whatever the umask.
+    /// Writes a file with these Unix permissions, with any umask.
     #[cfg(unix)]
     pub fn write_mode(&self, relative: &str, bytes: impl AsRef<[u8]>, mode: u32) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
@@ -113,7 +113,7 @@ impl Sandbox {
         fs::read(&path).unwrap_or_else(|error| fail(&path, &error))
     }
 
-    /// Whether there is such a file or directory.
+    /// Returns true if there is such a file or directory.
     pub fn exists(&self, relative: &str) -> bool {
         self.path(relative).exists()
     }

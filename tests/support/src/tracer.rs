@@ -75,14 +75,14 @@ pub fn kill_at(held: &mut Command, stop: usize) -> End {
             status => unexpected(status),
         };
         match ptrace::syscall(status.pid().expect("of a process"), signal) {
-            // A thread that another one has ended meanwhile.
+            // Another thread ended this thread during the call.
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(error) => refused(error),
         }
     }
 }
 
-/// What happened to a child or traced thread of this thread: other tests have children of their own.
+/// Waits for an event of a child or traced thread of this thread: other tests have other children.
 fn next() -> WaitStatus {
     waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).expect("it has not ended")
 }

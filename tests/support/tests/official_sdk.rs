@@ -184,7 +184,7 @@ fn tls_is_believed_when_its_authority_is() {
     assert_eq!(kms.requests().len(), 1);
 }
 
-/// The SDK in a process of its own, which ends with this handle.
+/// The SDK in a separate process, which ends with this handle.
 struct Sdk {
     process: Child,
     calls: ChildStdin,

@@ -36,7 +36,7 @@ pub(super) enum Unopened {
     Changed,
 }
 
-/// What a new file takes from the generator, never to be used again.
+/// The random bytes of one new file, used once.
 pub(super) struct Randomness {
     pub(super) ephemeral: SecretBytes,
     pub(super) file_key: SecretBytes,
@@ -113,7 +113,7 @@ struct Parsed<'a> {
     share: [u8; KEY],
     /// File key and tag, encrypted.
     body: [u8; KEY],
-    /// What the MAC covers.
+    /// The bytes that the MAC covers.
     header: &'a [u8],
     mac: [u8; 32],
     nonce: &'a [u8],

@@ -108,7 +108,7 @@ impl AgeIdentity {
         Ok(identities)
     }
 
-    /// What an age file to this identity holds.
+    /// Decrypts an age file that is encrypted to this identity.
     pub(super) fn open_file(&self, file: &[u8]) -> Result<SecretBytes, file::Unopened> {
         file::open(&self.secret, &self.public, file)
     }

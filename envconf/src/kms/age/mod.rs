@@ -117,7 +117,7 @@ fn wrap(key: &KeyRef, dek: &DataKey, context: &Context) -> Result<WrappedKey, Km
     let recipient =
         age_recipient::public_key(key.key_id()).filter(|_| key.region() == "-").ok_or_else(bad)?;
     let random = file::Randomness::fresh()
-        .ok_or_else(|| KmsError::other("the operating system gives no randomness"))?;
+        .ok_or_else(|| KmsError::other("the operating system returned no random bytes"))?;
     let file = file::seal(&recipient, payload::payload(dek, context).expose(), &random).ok_or_else(bad)?;
     WrappedKey::new(STANDARD.encode(file)).ok_or_else(bad)
 }

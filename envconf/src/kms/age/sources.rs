@@ -48,7 +48,7 @@ impl AgeIdentities {
         self.given.push(identity);
     }
 
-    /// What the command of `earlier` printed counts here too, if it is the same command.
+    /// Reuses the identities that the command of `earlier` printed, if it is the same command.
     #[cfg(feature = "watch")]
     pub(crate) fn remember(&mut self, earlier: &Self) {
         if let (Some(command), Some(same)) = (&mut self.command, &earlier.command)
@@ -58,7 +58,7 @@ impl AgeIdentities {
         }
     }
 
-    /// The identities that variables and program give, but for those that a command would print.
+    /// Returns the identities of variables and program, without those that a command would print.
     pub(crate) fn given(&self) -> &[AgeIdentity] {
         &self.given
     }

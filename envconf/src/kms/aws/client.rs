@@ -67,7 +67,7 @@ impl<'a> AwsPost<'a> {
         }
     }
 
-    /// Signs the request with the time of this moment, sends it once, and hands a reply that is no error to `read`.
+    /// Signs the request with the time of this moment, sends it once, and hands a reply that is not an error to `read`.
     /// Without a credential it is sent unsigned, which one action asks for.
     pub(super) async fn send<T>(
         &self,
@@ -148,7 +148,8 @@ pub(super) fn request_id(reply: &Reply) -> Option<&str> {
     reply.header("x-amzn-requestid")
 }
 
-/// A reply with another status than 200, and whether it is due to the time of the signature.
+/// Returns the error for a reply with another status than 200, and whether the service refused the time of the
+/// signature.
 fn refusal(service: &str, reply: &Reply) -> (KmsError, bool) {
     let status = reply.status;
     let text = std::str::from_utf8(reply.body.expose()).unwrap_or_default();
@@ -197,7 +198,7 @@ fn senseless(status: u16) -> KmsError {
     error.status(status)
 }
 
-/// The fields of a reply that is no error.
+/// The fields of a reply that is not an error.
 pub(super) struct AwsReply<'a> {
     fields: &'a Table<'a>,
     pub(super) request_id: Option<&'a str>,
@@ -265,7 +266,7 @@ impl AwsReply<'_> {
     }
 }
 
-/// What a reply about a key holds, as far as it is needed.
+/// The needed parts of a reply about a key.
 pub(super) struct KeyReply {
     key: Option<String>,
     source_key: Option<String>,
@@ -308,7 +309,7 @@ impl KeyReply {
         }
     }
 
-    /// What was wrapped anew had been wrapped under the key that was meant.
+    /// Checks that the service re-wrapped a blob of the expected key.
     pub(super) fn check_source(&self, key: &KeyRef) -> Result<(), KmsError> {
         if self.source_key.as_deref() == Some(key.key_id()) {
             return Ok(());
@@ -319,14 +320,14 @@ impl KeyReply {
     /// The data key, decoded once and strictly.
     pub(super) fn data_key(&self) -> Result<DataKey, KmsError> {
         let bytes: Option<SecretBytes> = self.plaintext.as_ref().and_then(|text| decoded(text));
-        let bytes = bytes.ok_or_else(|| self.wrong("the service gave no data key in strict base64"))?;
+        let bytes = bytes.ok_or_else(|| self.wrong("the service returned no data key in strict base64"))?;
         Ok(DataKey::from_secret(bytes))
     }
 
     /// `CiphertextBlob`, verbatim.
     pub(super) fn wrapped_key(&self) -> Result<WrappedKey, KmsError> {
         let blob = self.blob.clone().filter(|blob| is_blob(blob)).and_then(WrappedKey::new);
-        blob.ok_or_else(|| self.wrong("the service gave no wrapped key that a .key can hold"))
+        blob.ok_or_else(|| self.wrong("the service returned no wrapped key that a .key can hold"))
     }
 
     fn wrong(&self, message: &'static str) -> KmsError {

@@ -71,8 +71,8 @@ pub(super) const VARIABLES: [&str; 13] = [
 
 /// The settings that decide where requests go.
 ///
-/// envconf's own variables are checked at once. Those that every program of AWS reads may be meant for another one, so
-/// they are looked at when a request is due.
+/// envconf's own variables are checked at once. Variables that every AWS program reads may be meant for another
+/// program, so they are checked at the first request.
 #[derive(Debug)]
 pub(super) struct Endpoints {
     variables: Variables,
@@ -145,7 +145,7 @@ impl Endpoints {
         }
     }
 
-    /// Whether a variable of AWS that is `true` or `false` is true.
+    /// Returns true if a variable of AWS that is `true` or `false` is true.
     pub(super) fn is_on(&self, name: &'static str) -> Result<bool, KmsError> {
         let value = text(&self.variables, name)?.unwrap_or_default();
         match value.to_ascii_lowercase().as_str() {
@@ -211,7 +211,7 @@ fn regional(service: AwsService, region: &str, fips: bool, dual: bool) -> Result
     Ok(format!("{}{fips}.{region}.{domain}", service.host()))
 }
 
-/// Whose clock a host goes by: all hosts of AWS by one.
+/// Returns the site of a host, whose hosts share a clock: all hosts of AWS are one site.
 pub(super) fn site(host: &str) -> &str {
     const CLOUD: &str = "amazonaws.com";
     let is_of = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));

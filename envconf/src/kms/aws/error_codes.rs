@@ -1,6 +1,6 @@
-//! What the services' codes mean: a sort of failure, a line of fact, a line of advice.
+//! The meaning of the services' codes: the kind of failure, a message and a hint.
 //!
-//! Whether they are tried again is said in [`super::retries`].
+//! The retry policy is in [`super::retries`].
 
 use crate::base::Fault;
 use crate::kms::KmsError;
@@ -179,7 +179,7 @@ const UNAVAILABLE_ADVICE: &str = "try again; look at the AWS Health Dashboard";
 const ELSEWHERE: &str = "the endpoint is of another service";
 const ELSEWHERE_ADVICE: &str = "check ENVCONF_AWS_ENDPOINT, AWS_ENDPOINT_URL and what they lead to";
 
-/// The same for the service that gives out temporary credentials, where it says something else.
+/// The codes that have another meaning in the service that issues temporary credentials.
 const STS_CODES: &[ErrorRow] = &[
     (
         "AccessDenied",
@@ -225,7 +225,7 @@ const STS_CODES: &[ErrorRow] = &[
     ),
 ];
 
-/// The failure that a code of `service` stands for, which came with this HTTP status.
+/// The failure that a code of `service` means, which came with this HTTP status.
 pub(super) fn fault_of(service: &str, code: &str, status: u16) -> KmsError {
     let own = if service == super::sts::SERVICE { STS_CODES } else { &[] };
     let row = own.iter().chain(CODES).find(|row| row.0 == code);
@@ -242,12 +242,13 @@ pub(super) fn fault_of(service: &str, code: &str, status: u16) -> KmsError {
     KmsError::new(fault, message).advise(advice).code(code).status(status)
 }
 
-/// What a refusal is that is due to the time of the signature, whatever its code.
+/// Returns the error for a request that was refused because of its time, with any code.
 pub(super) fn about_clock(error: KmsError) -> KmsError {
     KmsError { message: CLOCK.into(), ..error }.advise(CLOCK_ADVICE)
 }
 
-/// Whether a refusal is due to the time of the signature: of most codes only the service's words tell.
+/// Returns true if the service refused the request because of its time. For most codes only the service's text tells
+/// that.
 pub(super) fn is_about_clock(code: &str, words: &str) -> bool {
     match code {
         "RequestExpired" | "RequestTimeTooSkewed" => true,

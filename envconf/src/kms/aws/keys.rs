@@ -118,7 +118,7 @@ impl Keys for Aws {
     fn describe<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Result<KeyInfo, KmsError>> {
         Box::pin(async move {
             let mut described = self.metadata_of(key).await?;
-            // Rights of their own: without them the rest is shown.
+            // These need separate rights; without them the other fields are shown.
             let aliases = self.aliases(key.region(), Some(key)).await.unwrap_or_default();
             described.alias = aliases.get(id_of(key.key_id())).cloned();
             described.rotation = self.rotation(key).await.ok();
@@ -185,7 +185,7 @@ impl Aws {
         self.ask(action, region, parameters, |_| Ok(())).await
     }
 
-    /// Whether a key has this alias; `false` where that may not be asked.
+    /// Returns true if a key has this alias; `false` where that may not be asked.
     async fn has_alias(&self, place: &KeyPlace, alias: &str) -> Result<bool, KmsError> {
         let id = format!("{ALIAS}{alias}");
         let found =
@@ -296,7 +296,7 @@ fn id_of(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
-/// Whether a key is of the account that the ARN of an alias names; of a bare alias any account is.
+/// Returns true if a key is of the account that the ARN of an alias names; of a bare alias any account is.
 fn same_account(alias: &str, key: &str) -> bool {
     let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
     !alias.starts_with("arn:") || account(alias) == account(key)
@@ -346,7 +346,7 @@ fn state(name: &str) -> KeyState {
     }
 }
 
-/// Whether a refusal is due to who asks, whatever is asked.
+/// Returns true if the service refused the caller, and would refuse any request of this caller.
 fn is_credential(error: &KmsError) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
     code != "AccessDeniedException" && code != "AccessDenied" && code != "NotFoundException"

@@ -37,13 +37,13 @@ use crate::format::Suite;
 /// Actions whose reply says nothing but that it was done.
 const SILENT: [&str; 3] = ["CreateAlias", "EnableKeyRotation", "DisableKeyRotation"];
 
-/// The deployment's settings for AWS KMS. Credentials are looked up when a request is due.
+/// The deployment's settings for AWS KMS. Credentials are looked up at the first request.
 #[derive(Debug)]
 pub(crate) struct Aws {
     endpoints: Endpoints,
     credentials: AwsCredentials,
     route: Route,
-    /// `AWS_CA_BUNDLE` names something that is no file: said when a request is due.
+    /// `AWS_CA_BUNDLE` does not name a file; the error is reported at the first request.
     has_bad_bundle: bool,
 }
 
@@ -66,7 +66,7 @@ impl Aws {
         })
     }
 
-    /// What the service answers about `key`; as [`Aws::ask`].
+    /// The error of the service about `key`; see [`Aws::ask`].
     async fn call(
         &self,
         action: &'static str,
@@ -146,7 +146,7 @@ impl Aws {
         answer.map_err(|error| (credential.blame(error), credential.generation))
     }
 
-    /// What must be right before anything is sent.
+    /// Checks the settings before anything is sent.
     fn check_settings(&self, region: &str) -> Result<(), KmsError> {
         if region == "-" {
             return Err(KmsError::other("a key of AWS KMS has a region")

@@ -1,4 +1,4 @@
-//! What is tried again: one table. docs/aws.md shows the same, and a test holds the two together.
+//! The retry policy: one table. docs/aws.md shows it, and a test compares the two.
 
 use crate::base::Fault;
 use crate::kms::KmsError;
@@ -64,7 +64,7 @@ mod tests {
         let row = |(outcome, again): &(TryOutcome, Again)| {
             let outcome = match outcome {
                 TryOutcome::Network => "no connection, a lost connection, no answer within 3 s".to_owned(),
-                TryOutcome::Status(500, _) => "HTTP 5xx, whatever its code".to_owned(),
+                TryOutcome::Status(500, _) => "HTTP 5xx with any code".to_owned(),
                 TryOutcome::Status(status, _) | TryOutcome::Refused(status) => format!("HTTP {status}"),
                 TryOutcome::Garbled => "a reply that is cut, or not JSON".to_owned(),
                 TryOutcome::Code(code) => format!("`{code}`"),

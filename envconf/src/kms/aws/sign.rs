@@ -19,10 +19,10 @@ use crate::format::civil_date;
 
 /// Everything but the unreserved characters of RFC 3986.
 pub(super) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// The same, but for what marks a character that is encoded already.
+/// Like the set above, without the percent sign of characters that are encoded already.
 const RESERVED_IN_QUERY: &AsciiSet = &RESERVED.remove(b'%');
 
-/// What is signed of a request to the path `/`.
+/// The signed parts of a request to the path `/`.
 pub(crate) struct Sigv4Request<'a> {
     /// `POST` or `GET`.
     pub(crate) method: &'a str,

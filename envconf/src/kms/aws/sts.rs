@@ -1,4 +1,4 @@
-//! The service that gives out temporary credentials (STS): a form is sent, and XML comes back.
+//! The service that issues temporary credentials (STS). Requests are forms, replies are XML.
 
 use std::borrow::Cow;
 

@@ -21,7 +21,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The names in this DER; `None` for what is no certificate.
+    /// The names in this DER; `None` for what is not a certificate.
     pub(crate) fn of(certificate: &[u8]) -> Option<Self> {
         let certificate = inside(SEQUENCE, certificate)?.0;
         let mut rest = inside(SEQUENCE, certificate)?.0;

@@ -64,17 +64,17 @@ impl<'a> ConnectionSteps<'a> {
         Some((format!("{host}:{port}"), variable))
     }
 
-    /// What the name resolution is about: the proxy if there is one, else the service.
+    /// The host name to resolve: the proxy's if there is one, else the service's.
     pub(crate) fn first_host(&self) -> &str {
         host_and_port(self.first()).0
     }
 
-    /// Whether it is TLS that is spoken at its end.
+    /// Returns true if it is TLS that is spoken at its end.
     pub(crate) fn has_tls(&self) -> bool {
         self.url.scheme() == "https"
     }
 
-    /// Whether that TLS lies within the TLS of an https proxy, which is not walked here.
+    /// Returns true if that TLS is within the TLS of an https proxy, which is not walked here.
     pub(crate) fn is_nested(&self) -> bool {
         self.proxy.as_ref().is_some_and(|(url, _)| url.scheme() == "https")
     }

@@ -1,6 +1,6 @@
 //! A key in a file or variable: the embedded default (format.md §6, "local").
 //!
-//! It authenticates, needs no service and no network. Whoever has it can open and forge all that it wraps.
+//! It authenticates, needs no service and no network. Everyone who has it can open and forge all that it wraps.
 
 mod store;
 mod stored_signers;

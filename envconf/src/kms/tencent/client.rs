@@ -1,7 +1,7 @@
-//! Requests and replies, of the key service and of the one that gives out credentials.
+//! Requests and replies of the key service, and of the service that issues credentials.
 //!
-//! An API error comes with HTTP 200, and libraries have missed it behind an unusual content type: every body is
-//! looked at, whatever its status and type. The service's own words are never kept: they may repeat what was sent.
+//! An API error comes with HTTP 200, sometimes with an unusual content type that other libraries miss. So every body
+//! is parsed, with any status and type. The service's own text is never kept: it may repeat what was sent.
 
 use std::time::{Duration, Instant};
 
@@ -147,7 +147,7 @@ fn query(parameters: &[Parameter<'_>]) -> Zeroizing<String> {
     })
 }
 
-/// What stands under `Response` in a reply that is no error.
+/// What stands under `Response` in a reply that is not an error.
 pub(super) struct Response<'a> {
     fields: &'a Table<'a>,
     pub(super) request_id: Option<&'a str>,
@@ -173,10 +173,11 @@ impl Response<'_> {
                 .status(reply.status),
             status => KmsError::transient(what).status(status),
         };
-        let text = std::str::from_utf8(reply.body.expose()).map_err(|_| senseless("the reply is no JSON"))?;
+        let text =
+            std::str::from_utf8(reply.body.expose()).map_err(|_| senseless("the reply is not JSON"))?;
         let root =
             syntax::parse(ContentType::Json, text).map_err(|_| senseless("the reply is cut, or no JSON"))?;
-        let Value::Table(root) = &root.value else { return Err(senseless("the reply is no JSON object")) };
+        let Value::Table(root) = &root.value else { return Err(senseless("the reply is not a JSON object")) };
         let Some(Value::Table(fields)) = field(root, "Response") else {
             return Err(senseless("the reply has no Response"));
         };
@@ -244,7 +245,7 @@ impl Response<'_> {
     }
 }
 
-/// What a reply about a key holds, as far as it is needed.
+/// The needed parts of a reply about a key.
 pub(super) struct Answer {
     key_id: Option<String>,
     source_key_id: Option<String>,
@@ -278,7 +279,7 @@ impl Answer {
             .advise("the wrapped key was made under a foreign key; restore the .key from git, and find out who changed it"))
     }
 
-    /// What was wrapped anew had been wrapped under the key that was meant.
+    /// Checks that the service re-wrapped a blob of the expected key.
     pub(super) fn check_source(&self, key: &KeyRef) -> Result<(), KmsError> {
         if self.source_key_id.as_deref() == Some(key.key_id()) {
             return Ok(());
@@ -300,13 +301,13 @@ impl Answer {
     /// `Plaintext`, decoded once and strictly.
     pub(super) fn plaintext(&self) -> Result<SecretBytes, KmsError> {
         let bytes = self.plaintext.as_ref().and_then(|text| decoded(text));
-        bytes.ok_or_else(|| self.wrong("the service gave no data key in strict base64"))
+        bytes.ok_or_else(|| self.wrong("the service returned no data key in strict base64"))
     }
 
     /// `CiphertextBlob`, verbatim.
     pub(super) fn wrapped_key(&self) -> Result<WrappedKey, KmsError> {
         let blob = self.blob.clone().and_then(WrappedKey::new);
-        blob.ok_or_else(|| self.wrong("the service gave no wrapped key that a .key can hold"))
+        blob.ok_or_else(|| self.wrong("the service returned no wrapped key that a .key can hold"))
     }
 
     fn wrong(&self, message: &'static str) -> KmsError {

@@ -1,6 +1,7 @@
 //! The way to the service, step by step, for a diagnosis: credentials, endpoint, name resolution, TLS.
 //!
-//! The service itself is asked for nothing here; what gives out temporary credentials is asked as in every request.
+//! This diagnosis sends no request to the key service. It asks the service that issues temporary credentials, as every
+//! request does.
 
 use std::time::Instant;
 

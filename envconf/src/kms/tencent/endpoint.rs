@@ -17,7 +17,7 @@ pub(super) fn regional(region: &str) -> Endpoint {
     Endpoint::https(format!("kms.{region}.tencentcloudapi.com"))
 }
 
-/// The service that gives out temporary credentials.
+/// The service that issues temporary credentials.
 pub(super) fn sts() -> Endpoint {
     Endpoint::https("sts.tencentcloudapi.com")
 }
@@ -41,7 +41,7 @@ pub(super) fn parse_metadata(text: &str, setting: &str) -> Result<Endpoint, Erro
     }
 }
 
-/// A host or URL, as a setting gives it.
+/// Parses a host or URL of a setting.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::Kind::Usage), naming `setting`.
@@ -49,7 +49,7 @@ pub(super) fn parse(text: &str, setting: &str) -> Result<Endpoint, Error> {
     Endpoint::parse(text, setting, &RULES)
 }
 
-/// Whose clock a host goes by: all hosts of the cloud by one.
+/// Returns the site of a host, whose hosts share a clock: all hosts of the cloud are one site.
 pub(super) fn site(host: &str) -> &str {
     const CLOUD: &str = "tencentcloudapi.com";
     let is_of_cloud = host.strip_suffix(CLOUD).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));

@@ -1,6 +1,6 @@
-//! What the service's codes mean: a sort of failure, a line of fact, a line of advice.
+//! The meaning of the service's codes: the kind of failure, a message and a hint.
 //!
-//! Whether they are tried again is said in [`super::retries`].
+//! The retry policy is in [`super::retries`].
 
 use crate::base::Fault;
 use crate::kms::KmsError;
@@ -208,7 +208,7 @@ const BLOB: &str =
 const BLOB_ADVICE: &str =
     "restore the .key from git; check that the pair belongs to this environment and account";
 
-/// The same for the service that gives out temporary credentials, where it says something else.
+/// The codes that have another meaning in the service that issues temporary credentials.
 const STS_CODES: &[Row] = &[
     ("AuthFailure.UnauthorizedOperation", Fault::Refused, ROLE, ROLE_ADVICE),
     ("UnauthorizedOperation", Fault::Refused, ROLE, ROLE_ADVICE),
@@ -225,7 +225,7 @@ const STS_CODES: &[Row] = &[
 const ROLE: &str = "the credential may not assume this role";
 const ROLE_ADVICE: &str = "allow sts:AssumeRole (in TKE: sts:AssumeRoleWithWebIdentity), and name this identity in the role's trust policy";
 
-/// The failure that a code of `service` stands for.
+/// The failure that a code of `service` means.
 pub(super) fn fault_of(service: &str, code: &str) -> KmsError {
     let own = if service == super::sts::SERVICE { STS_CODES } else { &[] };
     let (fault, message, advice) = match own.iter().chain(CODES).find(|row| stands_for(row.0, code)) {
@@ -239,7 +239,7 @@ pub(super) fn fault_of(service: &str, code: &str) -> KmsError {
     KmsError::new(fault, message).advise(advice).code(code)
 }
 
-/// What the service's refusal of a blob means where the blob was made by another program, without a context.
+/// Explains the service's refusal of a blob that another program made without a context.
 pub(super) fn about_bare_blob(error: KmsError) -> KmsError {
     let is_about_blob =
         |code: &str| code.ends_with(".InvalidCiphertext") || code.starts_with("FailedOperation.");

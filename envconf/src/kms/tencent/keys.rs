@@ -136,7 +136,7 @@ impl Tencent {
             let listed = self.ask("ListKeyDetail", place.region(), &parameters, read).await;
             let (total, listed) = listed.map_err(|error| rights(error, "grant kms:ListKeyDetail in CAM"))?;
             let is_last = listed.is_empty() || (page + 1) * PAGE >= total;
-            // A key that was made meanwhile moves the others along: one may come twice.
+            // A key that is created during the listing moves the others to the next page: a key may be listed twice.
             listed.into_iter().for_each(|key| {
                 if keys.iter().all(|known| known.key != key.key) {
                     keys.push(key);

@@ -37,7 +37,7 @@ const SERVICE: &str = "kms";
 const VERSION: &str = "2019-01-18";
 const METHOD: &str = "ENVCONF_TENCENT_METHOD";
 
-/// The deployment's settings for Tencent Cloud KMS. Credentials are looked up when a request is due.
+/// The deployment's settings for Tencent Cloud KMS. Credentials are looked up at the first request.
 #[derive(Debug)]
 pub(crate) struct Tencent {
     /// `None`: the regional endpoint of the key.
@@ -66,7 +66,7 @@ impl Tencent {
         Ok(Self { endpoint, method, credentials, route })
     }
 
-    /// What the service answers about `key`; as [`Tencent::ask`].
+    /// The error of the service about `key`; see [`Tencent::ask`].
     async fn call(
         &self,
         action: &'static str,
@@ -258,7 +258,11 @@ impl Kms for Tencent {
             let answer = answer.map_err(error_codes::about_bare_blob)?;
             let key_id = answer.key_id()?;
             let key = KeyRef::new(self.provider(), region, key_id);
-            let key = key.ok_or_else(|| KmsError::other("the region is none of a key reference"))?;
+            let key = key.ok_or_else(|| {
+                KmsError::other(
+                    "invalid region in the key reference: expected lower-case letters, digits and -",
+                )
+            })?;
             Ok(Decrypted::new(key, answer.plaintext()?.expose()))
         })
     }

@@ -15,7 +15,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::envelope::hmac;
 use crate::format::civil_date;
 
-/// What is signed of a request.
+/// The signed parts of a request.
 pub(crate) struct RequestToSign<'a> {
     /// `POST` or `GET`.
     pub(crate) method: &'a str,

@@ -1,4 +1,4 @@
-//! The service that gives out temporary credentials (STS).
+//! The service that issues temporary credentials (STS).
 
 use super::client::{self, Call, Response};
 use super::credentials::{Credential, Unusable, read_temporary};

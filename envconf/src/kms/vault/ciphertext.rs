@@ -3,7 +3,7 @@
 use crate::kms::json::{decoded, decoded_len};
 use crate::kms::{KmsError, WrappedKey, payload};
 
-/// What an AEAD key of transit adds: nonce and tag of AES-GCM and ChaCha20-Poly1305, and of XChaCha20-Poly1305.
+/// Bytes that an AEAD key of transit adds: nonce and tag of AES-GCM and ChaCha20-Poly1305, and of XChaCha20-Poly1305.
 const ADDED: [usize; 2] = [12 + 16, 24 + 16];
 
 const NO_AEAD: &str = "the wrapped key was not made by an AEAD key of transit";
@@ -14,7 +14,7 @@ const NO_AEAD_ADVICE: &str = "use a key of type aes256-gcm96, aes128-gcm96, chac
 /// The type of the key is told by the length: reading it would take a further right.
 pub(super) fn check_blob(blob: &str) -> Result<(), KmsError> {
     let len = blob_len(blob).ok_or_else(|| {
-        KmsError::other("the wrapped key is no ciphertext of transit").advise("restore the .key from git")
+        KmsError::other("the wrapped key is not a ciphertext of transit").advise("restore the .key from git")
     })?;
     let fits = payload::LENGTHS.iter().any(|payload| ADDED.iter().any(|added| payload + added == len));
     if fits { Ok(()) } else { Err(KmsError::other(NO_AEAD).advise(NO_AEAD_ADVICE)) }
@@ -25,7 +25,7 @@ pub(super) fn check_made(blob: &str, payload: usize) -> Result<(), KmsError> {
     match blob_len(blob) {
         Some(len) if ADDED.iter().any(|added| payload + added == len) => Ok(()),
         Some(_) => Err(KmsError::refused("the key of transit is not an AEAD key").advise(NO_AEAD_ADVICE)),
-        None => Err(KmsError::other("the service gave no ciphertext of transit")),
+        None => Err(KmsError::other("the service returned no ciphertext of transit")),
     }
 }
 

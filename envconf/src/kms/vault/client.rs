@@ -21,12 +21,12 @@ const PER_TRY: Duration = Duration::from_secs(3);
 /// A list of the names of all keys is longer than any other reply.
 const LARGEST_REPLY: usize = 1024 * 1024;
 
-/// What a refusal means: of its status, and of the server's texts.
+/// Maps the status and the server's texts of a refusal to an error.
 pub(super) type Refusal<'a> = &'a (dyn Fn(u16, &[&str]) -> KmsError + Sync);
 
 /// One request.
 pub(super) struct VaultCall<'a> {
-    /// Below `v1/`. It stands for itself in a URL.
+    /// Below `v1/`. It means itself in a URL.
     pub(super) path: &'a str,
     /// Of a POST; a GET without.
     pub(super) parameters: Option<&'a [Parameter<'a>]>,
@@ -37,7 +37,7 @@ pub(super) struct VaultCall<'a> {
     pub(super) refusal: Refusal<'a>,
 }
 
-/// Sends `call` once, and hands a reply that is no refusal to `read`.
+/// Sends `call` once, and hands a reply that is not a refusal to `read`.
 pub(super) async fn send<T>(
     call: &VaultCall<'_>,
     credential: Option<&VaultCredential>,
@@ -95,7 +95,7 @@ fn headers(call: &VaultCall<'_>, credential: Option<&VaultCredential>) -> Result
     Ok(headers)
 }
 
-/// A reply that is no refusal.
+/// A reply that is not a refusal.
 pub(super) struct VaultResponse<'a> {
     root: Table<'a>,
     request_id: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! What the server's refusals mean: a sort of failure, a line of fact, a line of advice.
+//! The meaning of the server's refusals: the kind of failure, a message and a hint.
 //!
 //! Transit answers with `{"errors": [TEXT]}` and has no codes. A refusal is told by its HTTP status and by a closed list
 //! of the server's own phrases, which are looked for and never shown: a text may repeat what was sent.
@@ -84,7 +84,7 @@ pub(super) fn redirect(status: u16) -> KmsError {
         .status(status)
 }
 
-/// The failure that a status and the server's texts stand for.
+/// Returns the failure for a status and the server's texts.
 pub(super) fn refusal(status: u16, texts: &[&str]) -> KmsError {
     let has = |phrase: &str| phrase.is_empty() || texts.iter().any(|text| text.contains(phrase));
     let row = TABLE.iter().find(|(of, phrase, ..)| (*of == 0 || *of == status) && has(phrase));

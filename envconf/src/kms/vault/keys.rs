@@ -95,7 +95,7 @@ impl Keys for Vault {
                 let Some(key) = place.key(&name) else { continue };
                 match self.read(&key).await {
                     Ok(key) => listed.push(key),
-                    // It may be listed and not read, or has gone meanwhile.
+                    // The token may list the key but not read it, or the key was deleted after the listing.
                     Err(error) if error.fault == Fault::Refused => listed.push(unread(key)),
                     Err(error) => return Err(error),
                 }
@@ -154,7 +154,7 @@ impl Vault {
         self.ask("read key", &path, None, read).await
     }
 
-    /// What the server says of the key, where the token may read it: its type and versions, and what weakens it.
+    /// Describes the key, if the token may read it: its type and versions, and its weaknesses.
     pub(super) async fn key_step(&self, key: &KeyRef) -> Option<Step> {
         let path = super::TransitKey::of(key).ok()?.path("keys");
         let read = |response: &VaultResponse<'_>| {

@@ -32,7 +32,7 @@ use super::{BoxFuture, Context, Kms, KmsError, WrappedKey, payload};
 use crate::base::{Error, KeyRef, Variables, provider};
 use crate::envelope::DataKey;
 
-/// The deployment's settings for Vault and OpenBao. Tokens are looked up when a request is due.
+/// The deployment's settings for Vault and OpenBao. Tokens are looked up at the first request.
 #[derive(Debug)]
 pub(crate) struct Vault {
     settings: VaultSettings,
@@ -152,13 +152,13 @@ fn reference_of(path: &str) -> Option<String> {
 /// A ciphertext of the reply, which must be one that an AEAD key made of `payload` bytes.
 fn ciphertext(response: &VaultResponse<'_>, payload: Option<usize>) -> Result<WrappedKey, KmsError> {
     let blob = response.text("ciphertext");
-    let blob = blob.ok_or_else(|| response.wrong("the service gave no wrapped key"))?;
+    let blob = blob.ok_or_else(|| response.wrong("the service returned no wrapped key"))?;
     match payload {
         Some(len) => ciphertext::check_made(blob, len)?,
         None => ciphertext::check_blob(blob)?,
     }
     WrappedKey::new(blob)
-        .ok_or_else(|| response.wrong("the service gave no wrapped key that a .key can hold"))
+        .ok_or_else(|| response.wrong("the service returned no wrapped key that a .key can hold"))
 }
 
 impl Kms for Vault {
@@ -199,7 +199,7 @@ impl Kms for Vault {
             self.ask("decrypt", &path, Some(&parameters), |response| {
                 let text = response.secret("plaintext");
                 let bytes = text.as_ref().and_then(|text| decoded(text));
-                let wrong = || response.wrong("the service gave no data key in strict base64");
+                let wrong = || response.wrong("the service returned no data key in strict base64");
                 payload::data_key(&bytes.ok_or_else(wrong)?, context)
             })
             .await

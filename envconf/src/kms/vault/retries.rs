@@ -1,4 +1,4 @@
-//! What is tried again: one table. docs/vault.md shows the same, and a test holds the two together.
+//! The retry policy: one table. docs/vault.md shows it, and a test compares the two.
 
 use crate::kms::KmsError;
 use crate::kms::retry::Again;

@@ -1,7 +1,7 @@
 //! The deployment's settings for Vault and OpenBao: address, certificates, and how to log in.
 //!
-//! Variables of Vault's own (`VAULT_*`) are set on many machines whose programs never ask it: what is wrong with one is
-//! told when a request is due. OpenBao reads the same names with `BAO_`, which win.
+//! Many machines set Vault's own variables (`VAULT_*`) although their programs never ask Vault, so an invalid one is
+//! reported at the first request. OpenBao reads the same names with `BAO_`, which override the others.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ const RULES: EndpointRules = EndpointRules {
 pub(super) struct VaultSettings {
     pub(super) variables: Variables,
     pub(super) auth: Auth,
-    /// What is needed for a request, or what is wrong with it.
+    /// The settings of a request, or the error in them.
     pub(super) connection: Result<Connection, KmsError>,
 }
 

@@ -27,7 +27,7 @@ pub(super) enum Lookup<'a> {
     Line(&'a str, &'a Node<'a>, &'a Document<'a>),
     /// A variable or the file it names.
     Variable(Setting),
-    /// What the program gives.
+    /// The value that the program set.
     Set(&'a str),
 }
 
@@ -60,7 +60,7 @@ impl Lookup<'_> {
     }
 }
 
-/// What gives the value of a leaf.
+/// The sources of a leaf's value.
 pub(super) enum LeafSources<'a> {
     /// The strongest source.
     One(Lookup<'a>),
@@ -68,7 +68,7 @@ pub(super) enum LeafSources<'a> {
     Several { layers: Vec<MapLayer<'a>>, levels: usize },
 }
 
-/// What one source gives of a map.
+/// One source of a map.
 pub(super) struct MapLayer<'a> {
     /// The key, where it is the value of one entry only.
     key: Option<String>,
@@ -173,7 +173,7 @@ impl KeysBySegment {
         this
     }
 
-    /// Whether a name's segment is that of a key, one that there is or a new one.
+    /// Returns true if a name's segment is that of a key, one that there is or a new one.
     fn may_be_key(&self, segment: &str) -> bool {
         self.0.contains_key(segment) || !segment.contains("__") && is_upper(segment)
     }
@@ -186,7 +186,7 @@ impl KeysBySegment {
 }
 
 impl<'a> Fields<'a> {
-    /// What gives the leaf `field` its value: the strongest source, or of a map that is merged all of them.
+    /// Returns the sources of the leaf `field`: the strongest one, or all of them for a map that is merged.
     ///
     /// Weaker ones are looked at too: their keys are known, and what is wrong with them is wrong.
     pub(super) fn find(&mut self, field: &'static Field) -> Result<Option<LeafSources<'a>>, Reported> {
@@ -224,7 +224,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What the source of scope `index` gives for the leaf `field` as a whole.
+    /// Returns the whole value of the leaf `field` in the source of scope `index`.
     fn lookup(&mut self, index: usize, field: &'static Field) -> Result<Option<Lookup<'a>>, Reported> {
         Ok(match self.scopes[index] {
             Scope::Table { owner, .. } => match self.entry(index, field)? {
@@ -322,7 +322,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// The key that a name's `segment` stands for: the one that there is, or else a new one.
+    /// The key that a name's `segment` means: the one that there is, or else a new one.
     fn entry_key(
         &mut self,
         field: &'static Field,

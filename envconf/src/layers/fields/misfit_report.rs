@@ -8,7 +8,7 @@ use crate::layers::position::INLINE;
 use crate::meta::Field;
 use crate::syntax::{Fact, IgnoredKey, Misfit, ValueStep, path_of_steps};
 
-/// What is said where nothing more is known than the table.
+/// The message if nothing more specific than the table is known.
 const IGNORED_IN_SECRET: &str = "a key in it is one that its type does not know";
 
 const DURATION: &str = "read durations such as 5s or 1m 30s with #[envconf(deserialize_with = envconf::de::duration)], and byte \
@@ -94,7 +94,7 @@ fn complaint(field: &Field, steps: &[ValueStep], is_hidden: bool, fact: Fact) ->
 /// The type of the item at fault as far as it is known: as written, or as the type asked for it.
 fn wrong_type(field: &Field, steps: &[ValueStep], fact: Fact) -> String {
     if steps.is_empty() && field.deserialize_with.is_some() {
-        // What the function reads is not what the type reads.
+        // The function reads another type than the field has.
         return field.ty.to_owned();
     }
     let written = type_at(field.ty, steps).filter(|_| field.deserialize_with.is_none());

@@ -108,7 +108,7 @@ fn unknown<'t, 'a>(table: &'t Table<'a>, known: &[&str]) -> Vec<&'t Entry<'a>> {
     unknown
 }
 
-/// What is said of a key below `steps` that is none of `known`.
+/// Returns the complaint about a key below `steps` that is not one of `known`.
 pub(crate) fn no_such_key(
     steps: &[TypeStep],
     owner: TreeOwner<'_>,

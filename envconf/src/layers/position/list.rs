@@ -12,7 +12,7 @@ use crate::syntax::{Node, Value};
 struct Overlay<'a> {
     source: OverlaySource<'a>,
     items: BTreeMap<usize, Origin>,
-    /// Whether every name was one of an item's.
+    /// True if every name was one of an item's.
     is_right: bool,
 }
 
@@ -24,7 +24,7 @@ enum OverlaySource<'a> {
 }
 
 impl Position<'_> {
-    /// Has `each` build every item, given the list's length; whether the list is right.
+    /// Calls `each` to build every item, with the list's length. Returns true if the list is valid.
     pub(crate) fn list(
         self,
         item: &'static NestedType,

@@ -13,7 +13,7 @@ use crate::syntax::Value;
 type KeySources<'a> = BTreeMap<String, Vec<LayerSource<'a>>>;
 
 impl Position<'_> {
-    /// Has `each` build the value of every key, given the number of keys; whether the map is right.
+    /// Calls `each` to build the value of every key, with the number of keys. Returns true if the map is valid.
     pub(crate) fn map(
         self,
         value: &'static NestedType,

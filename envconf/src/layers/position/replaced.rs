@@ -1,4 +1,5 @@
-//! Values that a stronger layer replaces: nothing is built from them, but they lie in a file nevertheless.
+//! Values that a stronger layer replaces. Nothing is built from them, but they are still in a file, so their keys are
+//! checked.
 
 use super::{Position, TreeOwner};
 use crate::base::Complaint;

@@ -16,12 +16,12 @@ use crate::layers::report::Provenance;
 use crate::meta::{Field, Merge, Meta, NestedType, TypeStep, Variant, path_of, path_of_key, segments_below};
 use crate::syntax::{Entry, Value};
 
-/// What is known so far, from the weakest source on.
+/// The variant as far as the sources were read, from the weakest to the strongest.
 #[derive(Default)]
 struct ChosenVariant<'a> {
     variant: Option<usize>,
     origin: Option<Origin>,
-    /// What gives the variant's content.
+    /// The sources of the variant's content.
     contents: Vec<LayerSource<'a>>,
 }
 
@@ -320,7 +320,7 @@ impl Position<'_> {
         self.descend(TypeStep::Variant(variant), contents, ty, |at| at.nothing()) && each(index, self)
     }
 
-    /// Whether what is given for a unit variant is nothing.
+    /// Returns true if what is given for a unit variant is nothing.
     fn nothing(self) -> bool {
         self.expanded(&mut |mut at| {
             for source in std::mem::take(&mut at.sources) {
@@ -375,7 +375,7 @@ impl Position<'_> {
         built && names_are_right
     }
 
-    /// Whether every name of a flat source is the tag's or of a field of the chosen variant.
+    /// Returns true if every name of a flat source is the tag's or of a field of the chosen variant.
     fn names_belong(
         &mut self,
         source: LayerSource<'_>,

@@ -19,7 +19,7 @@ pub(super) struct Latest<T> {
     awaited: Notify,
 }
 
-/// What a [`Watch`](crate::Watch) uses, and what it has refused.
+/// The version that a [`Watch`](crate::Watch) uses, and the errors of newer versions.
 #[derive(Clone, Debug)]
 pub struct Status {
     generation: u64,
@@ -58,12 +58,12 @@ impl Status {
         self.last_refusal.as_deref()
     }
 
-    /// Whether what is in use is what the files say; false while a version of them is refused.
+    /// Returns true if what is in use is what the files say; false while a version of them is refused.
     pub fn is_current(&self) -> bool {
         self.is_current
     }
 
-    /// Whether the operating system gives notice of changes; otherwise the files are only looked at now and then.
+    /// Returns true if the operating system gives notice of changes; otherwise the files are only looked at now and then.
     pub fn by_notices(&self) -> bool {
         self.by_notices
     }

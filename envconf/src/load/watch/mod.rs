@@ -1,8 +1,8 @@
-//! watch: load, then follow the files; the newest valid configuration is always at hand.
+//! watch: loads, then follows the files; the newest valid configuration is always available.
 //!
-//! One thread per watch looks (`reload_thread`), when the operating system gives notice (`notices`), a signal comes
-//! (`hangup`) or time has passed. What it sees is a `snapshot` of all files that count; what comes of it is in
-//! `latest`, where readers find it without a lock.
+//! One thread for each watch (`reload_thread`) reads the files when the operating system reports a change (`notices`),
+//! at a signal (`hangup`), or after some time. It takes a `snapshot` of all relevant files. The result is in `latest`,
+//! where readers find it without a lock.
 
 #[cfg(unix)]
 mod hangup;
@@ -78,11 +78,12 @@ impl<T> Watch<T> {
         self.latest.current()
     }
 
-    /// Waits for a version that this handle has not been given by `changed` or [`wait`](Self::wait) yet, and gives it;
-    /// what was replaced in the meantime is left out. A new handle has been given the first one, a clone what its
-    /// original had.
+    /// Waits for a version that `changed` or [`wait`](Self::wait) has not returned from this handle yet, and returns
+    /// it. Versions that were replaced before are skipped. A new handle has returned the first version; a clone starts
+    /// with the state of its original.
     ///
-    /// Works on every runtime. Dropped early it has given nothing, and the next call does.
+    /// Works on every async runtime. A call that is dropped early has returned nothing, so the next call returns the
+    /// version.
     pub async fn changed(&self) -> Arc<Loaded<T>> {
         let (version, config) = self.latest.after(self.seen.load(Ordering::SeqCst)).await;
         self.seen.fetch_max(version, Ordering::SeqCst);
@@ -96,7 +97,7 @@ impl<T> Watch<T> {
         Some(config)
     }
 
-    /// What is in use, and what was refused.
+    /// Returns the version in use, and the errors of newer versions.
     pub fn status(&self) -> Status {
         self.latest.status()
     }

@@ -68,7 +68,7 @@ impl Notices {
     }
 }
 
-/// Whether it can be of a change of what bears one of these names. That a file is read is no change: the watch itself
+/// Returns true if it can be of a change of what bears one of these names. That a file is read is not a change: the watch itself
 /// reads.
 fn concerns(event: &Event, names: &BTreeSet<OsString>) -> bool {
     let changes = match event.kind {

@@ -12,7 +12,7 @@ const DEBOUNCE: Duration = Duration::from_millis(200);
 const BESIDE_NOTICES: Duration = Duration::from_secs(30);
 /// The same without notices.
 const WITHOUT_NOTICES: Duration = Duration::from_secs(2);
-/// No shorter, whatever is asked for: a thread that only looks is of no use.
+/// Shortest interval. A shorter one would keep the thread busy for nothing.
 const SHORTEST: Duration = Duration::from_millis(10);
 
 /// How a [`Watch`](crate::Watch) follows its files; for [`Loader::watch_options`](crate::Loader::watch_options).

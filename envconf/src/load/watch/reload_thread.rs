@@ -15,10 +15,9 @@ use crate::load::EncryptedConfig;
 use crate::load::loader::{LoadPlan, Loaded, Loader};
 use crate::pair::{Wait, read_again};
 
-/// What was refused and may pass is tried again after the first of these, then each time twice as long, up to the
-/// last.
+/// Waits between retries of a refused version that may become valid: the first wait, which doubles up to the second.
 const TRY_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// What somebody slow may be about to complete is told only when it was met so often before.
+/// Number of times that an incomplete state is seen before it is reported, because a slow writer may complete it.
 const PATIENCE: u32 = 2;
 /// Files that never rest are loaded after so many times the quiet time.
 const RESTLESS: u32 = 10;
@@ -40,7 +39,7 @@ struct Refused {
     tries: u32,
     /// When it is tried again; never while the files stay as they are, if there is none.
     again: Option<Instant>,
-    /// Whether it has been told.
+    /// True if it has been told.
     told: bool,
 }
 
@@ -150,7 +149,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         }
     }
 
-    /// Whether this version was judged, and is not to be judged again now.
+    /// Returns true if this version was judged, and is not to be judged again now.
     fn is_known(&self, print: &Print, asked: bool) -> bool {
         match &self.refused {
             None => *print == self.in_use,
@@ -161,7 +160,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         }
     }
 
-    /// Validates it in full; `None` when the watch ends meanwhile.
+    /// Loads and validates the snapshot; returns `None` if the watch ends during the load.
     fn attempt(&mut self, snapshot: Snapshot) -> Option<Result<(Loaded<T>, u64), Error>> {
         // Anew each time, as a program that starts would do it: files with local keys are changed too.
         let plan = match self.loader.plan() {
@@ -209,9 +208,8 @@ fn guarded(run: impl FnOnce()) {
 /// The advice for a program that runs: it goes back only on purpose.
 fn going_back(error: Error) -> Error {
     match error.kind() {
-        Kind::Rollback => error.advise(
-            "an older file was put back; seal the older content anew, which gives it a new generation, or start the program again",
-        ),
+        Kind::Rollback => error
+            .advise("somebody put an older file back; seal the older content again, or restart the program"),
         _ => error,
     }
 }

@@ -34,7 +34,7 @@ impl WatchedFiles {
         pair.chain(self.plain.iter().chain(&self.values).map(PathBuf::as_path))
     }
 
-    /// Reads them. What cannot be read is part of the picture.
+    /// Reads the files. A file that cannot be read becomes part of the snapshot, too.
     pub(super) fn read(&self, plan: &LoadPlan) -> Snapshot {
         let plain = Plain::beside(&self.pair, &plan.policy.name, &plan.policy.environment);
         let (enc, key) = (self.pair.read_enc(), self.pair.read_key());
@@ -102,14 +102,14 @@ impl Snapshot {
     }
 }
 
-/// Whether time alone may mend it, the files staying as they are: a key service that does not answer or refuses, a
+/// Returns true if time alone may mend it, the files staying as they are: a key service that does not answer or refuses, a
 /// local key that is not there yet, a second file that is late.
 pub(super) fn may_pass(error: &Error) -> bool {
     let by_keys = [Kind::UnwrapFailed, Kind::NoTrustedRecipient, Kind::BadLocalKey, Kind::InsecureKeyFile];
     may_be_half_done(error) || error.kind() == Kind::Io || by_keys.contains(&error.kind())
 }
 
-/// Whether it is what a reader meets between the writes of somebody who takes his time.
+/// Returns true if it is what a reader meets between the writes of somebody who takes his time.
 pub(super) fn may_be_half_done(error: &Error) -> bool {
     match error.kind() {
         Kind::Io => error.path().is_some_and(|path| !path.exists()),

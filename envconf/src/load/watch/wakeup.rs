@@ -1,4 +1,4 @@
-//! What wakes the thread of a watch: that something changed, that it shall look, that it shall end.
+//! Wakes the thread of a watch: after a change, at a request to look, or to stop.
 //!
 //! Flags, not a queue: a thousand notices while it loads are one.
 
@@ -17,7 +17,7 @@ pub(super) struct Wakeup {
     stopped: Notify,
 }
 
-/// What was heard since the last time.
+/// The reasons to wake since the last wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct WakeReasons {
     /// A file may have changed.
@@ -43,7 +43,7 @@ impl Wakeup {
         self.stopped.notify_waiters();
     }
 
-    /// Waits for anything, at most so long, and takes it; that it shall stop stays.
+    /// Waits for any reason, for at most this time, and returns the reasons. The reason to stop is kept.
     pub(super) fn wait(&self, at_most: Duration) -> WakeReasons {
         let quiet = |reasons: &mut WakeReasons| *reasons == WakeReasons::default();
         let waited = self.rung.wait_timeout_while(self.lock(), at_most.min(LONGEST), quiet);
@@ -53,7 +53,7 @@ impl Wakeup {
         taken
     }
 
-    /// Lets time pass; what is heard meanwhile is kept. Whether it shall go on.
+    /// Waits for this time, and keeps the reasons that arrive. Returns false if the thread must stop.
     pub(super) fn pass(&self, time: Duration) -> bool {
         let until = Instant::now() + time.min(LONGEST);
         let mut reasons = self.lock();
@@ -66,7 +66,7 @@ impl Wakeup {
         }
     }
 
-    /// Ready once it shall stop.
+    /// Completes when the thread must stop.
     pub(super) async fn stopped(&self) {
         let stopped = self.stopped.notified();
         if !self.lock().stop {

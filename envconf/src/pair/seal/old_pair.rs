@@ -17,7 +17,7 @@ pub(super) enum Old {
     },
 }
 
-/// What is known of the pair that a seal replaces.
+/// The state of the pair that a seal replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OldPair {
     /// There is none.
@@ -90,7 +90,7 @@ impl Old {
         }
     }
 
-    /// Whether `key` is an authentic recipient of it.
+    /// Returns true if `key` is an authentic recipient of it.
     pub(super) fn has(&self, key: &KeyRef) -> bool {
         matches!(self, Self::Verified(known) if known.has(key))
     }

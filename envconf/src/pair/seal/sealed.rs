@@ -13,7 +13,7 @@ pub struct Sealed {
     pub(super) lost: Vec<Id>,
 }
 
-/// Whether a seal has a data key of its own.
+/// The data key of a seal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DataKeyUse {
@@ -52,7 +52,7 @@ impl Sealed {
         &self.recipients
     }
 
-    /// Whether it has a new data key.
+    /// Returns true if it has a new data key.
     pub fn data_key(&self) -> DataKeyUse {
         self.data_key
     }

@@ -137,7 +137,7 @@ impl<'t> Keywords<'t> {
         ty.map(Some).ok_or_else(|| self.wrong("type", node.place, FORMS))
     }
 
-    /// Refuses the first keyword that nobody took and that is no annotation.
+    /// Refuses the first keyword that nobody took and that is not an annotation.
     pub(super) fn finish(self) -> Result<(), Error> {
         let understood = |key: &str| {
             let own = key.starts_with("x-envconf-");

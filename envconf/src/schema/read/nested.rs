@@ -1,4 +1,4 @@
-//! What is said of a field with `nested`: a table, or a list, a map or an enum of tables.
+//! Reads the keywords of a field with `nested`: a table, or a list, a map or an enum of tables.
 
 use super::keywords::Keywords;
 use super::{SchemaReader, keep, keep_text, merge, written};
@@ -8,7 +8,7 @@ use crate::schema::write::part_needs_values;
 use crate::schema::{FieldSchema, NestedSchema, Object, PROPERTIES, pointer_key};
 use crate::syntax::{Node, Table, Value};
 
-/// Whether a property is more than a leaf.
+/// Returns true if a property is more than a leaf.
 pub(super) fn is_nested(table: &Table<'_>) -> bool {
     let within = |keyword: &str| match table.get(keyword).map(|entry| &entry.node.value) {
         Some(Value::Table(table)) => is_nested(table),

@@ -1,4 +1,4 @@
-//! What is said of a value's type.
+//! Reads the keywords of a value's type.
 
 use super::SchemaReader;
 use super::keywords::Keywords;
@@ -60,7 +60,7 @@ impl SchemaReader<'_> {
         Ok(Type::Tuple(parts.iter().map(|part| self.part(Some(part))).collect::<Result<_, _>>()?))
     }
 
-    /// What a map's keys must be.
+    /// Reads the constraints on a map's keys.
     fn names(&self, node: Option<&Node<'_>>) -> Result<TextSchema, Error> {
         let Some(node) = node else { return Ok(TextSchema::default()) };
         let Value::Table(table) = &node.value else {

@@ -27,7 +27,7 @@ fn value(field: &'static Field) -> Option<Json> {
     }
 }
 
-/// A list or map without a default is an empty one, an enum whatever is its default.
+/// A list or map without a default is empty, an enum is its default.
 fn composed(field: &'static Field) -> Option<Json> {
     match (field.shape, field.part?) {
         (_, NestedType::Optional(_)) => Some(Json::Null),

@@ -81,9 +81,9 @@ impl WithComments {
         }
     }
 
-    /// What is in a value of this type, behind its prose.
+    /// Writes the content of a value of this type, after its description.
     ///
-    /// `apart` is whether the prose stands elsewhere, so that an empty line is due.
+    /// `apart` is true if the description is somewhere else, so that an empty line is needed.
     fn toml_part(&mut self, part: NestedType, active: bool, apart: bool) {
         match part {
             NestedType::Section(meta) => {
@@ -232,7 +232,7 @@ impl WithComments {
         self.prose(&format!("variant {}{default}", variant.key));
     }
 
-    /// What is said of a field with `nested` before its table or line.
+    /// Writes the description of a field with `nested`, before its table or line.
     fn part_prose(&mut self, field: &'static Field, part: Option<NestedType>) {
         let Some(part) = part else { return };
         self.prose(if field.docs.is_empty() { part.meta().docs } else { field.docs });
@@ -268,7 +268,7 @@ impl WithComments {
         self.prose(&facts.join("; "));
     }
 
-    /// What is said of a value before its line.
+    /// Writes the description of a value, before its line.
     fn leaf(&mut self, field: &'static Field) {
         self.begin();
         self.prose(field.docs);
@@ -337,7 +337,7 @@ impl WithComments {
 /// The fields of a unit variant.
 static NO_FIELDS: Meta = Meta::EMPTY;
 
-/// Whether the field is an enum of which a text alone names a variant.
+/// Returns true if the field is an enum of which a text alone names a variant.
 fn has_named_units(field: &Field) -> bool {
     match field.part.map(NestedType::without_options) {
         Some(NestedType::Variants(meta)) => {
@@ -347,13 +347,13 @@ fn has_named_units(field: &Field) -> bool {
     }
 }
 
-/// Whether the template gives a list or map as an empty one: it must be given, and nobody knows what is in it.
+/// Returns true if the template writes an empty list or map: the value is required, and its items are unknown.
 fn needs_empty(field: &Field) -> bool {
     matches!(field.shape, Shape::Composed { defaulted: false })
         && matches!(field.part, Some(NestedType::List(_) | NestedType::Map(_)))
 }
 
-/// Whether the template gives the field a value: what is defaulted or optional stays as it is until somebody changes it.
+/// Returns true if the template sets the field. Defaulted and optional fields are commented out.
 fn counts(field: &Field) -> bool {
     field.shape == Shape::Required && field.example.is_some()
 }

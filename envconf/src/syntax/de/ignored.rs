@@ -12,7 +12,7 @@ pub(crate) struct IgnoredKey {
     /// From the leaf to the key.
     pub(crate) steps: Vec<ValueStep>,
     pub(crate) place: Place,
-    /// Of a map that several sources give, the number of the one that gave it.
+    /// The number of the source, if several sources are merged into a map.
     pub(crate) layer: Option<usize>,
     /// The keys that the type has there, as far as it said so.
     pub(crate) known: &'static [&'static str],

@@ -22,11 +22,11 @@ pub(crate) struct MergedTable<'m> {
 
 struct MergedEntry<'m> {
     value: Merged<'m>,
-    /// The number of the layer that gave it.
+    /// The number of the layer that this entry is from.
     layer: usize,
     /// Where its key stands, if it is one of a tree.
     key_place: Option<Place>,
-    /// What the text of a variable is, once somebody has asked for it.
+    /// The parsed text of a variable, filled at the first request.
     parsed: ParsedText<'m>,
 }
 
@@ -107,7 +107,7 @@ impl<'m> MergedTable<'m> {
             return false;
         }
         for entry in self.entries.values_mut() {
-            // What the failed reading noted does not count.
+            // Discard the notes of the failed reading.
             entry.parsed = ParsedText::new(entry.parsed.gives_scalars() && !is_it(entry));
         }
         true

@@ -1,4 +1,5 @@
-//! What is known of a value that does not fit its type: its path and place, and static facts of the type. Never the value.
+//! The facts about a value that does not fit its type: its path and place, and static facts of the type. Never the
+//! value.
 
 use std::fmt;
 
@@ -16,7 +17,7 @@ pub struct Misfit {
     inward: Vec<ValueStep>,
     /// Where the value begins in its text, if it is one of a tree.
     pub(crate) place: Option<Place>,
-    /// Of a map that several sources give, the number of the one that gave what does not fit.
+    /// The number of the source of the misfit, if several sources are merged into a map.
     pub(crate) layer: Option<usize>,
     pub(crate) fact: Fact,
 }
@@ -32,7 +33,7 @@ pub(crate) enum ValueStep {
     Key(Zeroizing<String>),
 }
 
-/// What is wrong with a value, as far as the type tells it. Nothing of this comes from the content.
+/// The reason why a value does not fit, as far as the type defines it. Nothing in it is from the content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Fact {
     /// It is not of its type.
@@ -67,7 +68,7 @@ pub(crate) enum Fact {
     Twice(&'static str),
 }
 
-/// What a type says of a table.
+/// A constraint of a type on a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
     Missing(&'static str),
@@ -85,7 +86,7 @@ impl Misfit {
         Self { fact, layer: Some(layer), ..Self::default() }
     }
 
-    /// Says which source gave the value, unless one further in is known.
+    /// Sets the source of the value, unless a nested misfit has one already.
     pub(super) fn of_source(self, layer: usize) -> Self {
         Self { layer: self.layer.or(Some(layer)), ..self }
     }

@@ -9,7 +9,7 @@ use super::{DATETIME, DatetimeAccess, Fact, Misfit, NodeDeserializer, VariantAcc
 use crate::syntax::tree::{Node, Value};
 use crate::syntax::{json, toml};
 
-/// Reads a text as whatever its type asks for.
+/// Deserializes a text as the requested type.
 ///
 /// `true` and `false`, numbers as Rust's `parse` reads them, a string as it is, a unit variant by its name; `Option`
 /// is `Some`. Lists, maps and other variants are inline TOML or JSON. A type that asks for nothing in particular
@@ -17,17 +17,17 @@ use crate::syntax::{json, toml};
 #[derive(Clone, Copy)]
 pub(super) struct TextDeserializer<'de, 'text> {
     text: &'text str,
-    /// What the text is once it is parsed; `None` for keys, which are always texts.
+    /// The parsed text; `None` for keys, which are always texts.
     source: Option<&'de ParsedText<'text>>,
 }
 
-/// What one reading of a text found out.
+/// The results of one reading of a text.
 pub(super) struct ParsedText<'text> {
     /// The list or map that the text is, once somebody has asked for it.
     container: OnceCell<Option<Node<'text>>>,
     /// The boolean, number or quoted string that the text is in TOML, likewise.
     scalar: OnceCell<Option<Node<'text>>>,
-    /// Whether a type that asks for nothing in particular is given the scalar.
+    /// True if a type that requests no particular type receives the scalar.
     with_scalars: bool,
     gave_scalar: Cell<bool>,
     ignored: IgnoredKeys,
@@ -44,12 +44,12 @@ impl<'text> ParsedText<'text> {
         }
     }
 
-    /// Whether a type was given a boolean, number or string in place of the text.
+    /// Returns true if a type received a boolean, number or string instead of the text.
     pub(super) fn gave_scalar(&self) -> bool {
         self.gave_scalar.get()
     }
 
-    /// Whether a type that asks for nothing in particular is given what the text is in TOML.
+    /// Returns true if a type that requests no particular type receives the TOML value of the text.
     pub(super) fn gives_scalars(&self) -> bool {
         self.with_scalars
     }

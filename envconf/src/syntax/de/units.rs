@@ -88,10 +88,10 @@ pub trait ByteSizeValue: Sized {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
 
-/// A text that is no duration.
+/// A text that is not a duration.
 pub(super) struct NotDuration;
 
-/// A text or number that is no byte size.
+/// A text or number that is not a byte size.
 pub(super) struct NotBytes;
 
 impl NotDuration {

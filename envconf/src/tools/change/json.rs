@@ -113,7 +113,7 @@ fn whole(text: &str) -> Option<Range<usize>> {
     Some(start..value_end(text, start)?)
 }
 
-/// What is in the object or list that opens at `open`.
+/// Returns the items of the object or list that opens at `open`.
 fn items(text: &str, open: usize) -> Option<Vec<Item>> {
     let bytes = text.as_bytes();
     let is_object = match bytes.get(open)? {

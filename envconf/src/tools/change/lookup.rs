@@ -1,4 +1,4 @@
-//! What is at a path, or why there is nothing.
+//! Finds the value at a path, or the reason why there is none.
 
 use std::fmt::Write;
 
@@ -130,12 +130,12 @@ pub(super) enum Missing {
     Key(usize, Option<String>),
     /// A list is not that long.
     Item(usize),
-    /// What the steps so far lead to is neither table nor list, or the other of the two.
+    /// The steps up to this one lead to a scalar, or to a list where a table is expected, or the reverse.
     No(usize, &'static str),
 }
 
 impl Missing {
-    /// Whether the value could be put there.
+    /// Returns true if the value could be put there.
     pub(super) fn can_be_made(&self) -> bool {
         matches!(self, Self::Key(..))
     }
@@ -161,7 +161,7 @@ pub(super) fn at<'n, 'a>(root: &'n Node<'a>, path: &KeyPath) -> Result<&'n Node<
             PathStep::Key(key) => by_key(node, key, before)?,
             PathStep::Index(index) => match &node.value {
                 Value::Array(items) => items.get(*index).ok_or(Missing::Item(before + 1))?,
-                _ => return Err(Missing::No(before, "it is no list")),
+                _ => return Err(Missing::No(before, "it is not a list")),
             },
         };
     }
@@ -173,7 +173,7 @@ fn by_key<'n, 'a>(node: &'n Node<'a>, key: &str, before: usize) -> Result<&'n No
         let what = if kind_of(&node.value) == "a list" {
             "it is a list; name an item of it, such as [0]"
         } else {
-            "it is no table"
+            "it is not a table"
         };
         return Err(Missing::No(before, what));
     };

@@ -1,7 +1,7 @@
 //! change: one value of a content by its path, with every other byte of it left alone.
 //!
-//! Each syntax finds where in the text something has to be replaced, put in or taken out; nothing is printed anew. What
-//! comes of it is read again and compared: it may differ from what was there at that path and nowhere else.
+//! Each syntax finds the range of the text to replace, insert or delete; the rest of the text stays byte for byte. The
+//! result is parsed again and compared: it may differ from the old content only at the path.
 //!
 //! | content | `get` | `set`, `unset` |
 //! |---|---|---|
@@ -47,11 +47,11 @@ pub fn get(content_type: ContentType, content: &[u8], path: &KeyPath) -> Result<
 
 /// `content` with `value` at `path`, in a wiped buffer; `None` where this very value is there already.
 ///
-/// Of a TOML table that has a header of its own, or dotted keys, only the values in it can be set.
+/// Of a TOML table that has a separate header, or dotted keys, only the values in it can be set.
 ///
 /// # Errors
 /// [`Kind::DoesNotFit`] for a value that is not of the type of the one that is there, or that its syntax cannot spell,
-/// and for a path that leads through what is no table; [`Kind::Usage`] for content of another type than TOML, JSON
+/// and for a path that leads through what is not a table; [`Kind::Usage`] for content of another type than TOML, JSON
 /// and dotenv.
 pub fn set(
     content_type: ContentType,
@@ -93,7 +93,7 @@ pub fn set(
 /// In TOML a comment at the end of the value's line goes with it, one above it stays.
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`] for a path that leads through what is no table, and for an item of a list; [`Kind::Usage`] as
+/// [`Kind::DoesNotFit`] for a path that leads through what is not a table, and for an item of a list; [`Kind::Usage`] as
 /// for [`set`].
 pub fn unset(
     content_type: ContentType,
@@ -175,7 +175,7 @@ fn changeable(content_type: ContentType, content: &[u8]) -> Result<&str, Error> 
 fn text(content_type: ContentType, content: &[u8]) -> Result<&str, Error> {
     if content_type == ContentType::Raw {
         return Err(Error::new(Kind::Usage, "content of type raw has no values")
-            .advise("`envconf open` gives it as a whole, `envconf edit` changes it"));
+            .advise("`envconf open` prints the whole content, `envconf edit` changes it"));
     }
     crate::pair::content::check_content(content, content_type)?;
     std::str::from_utf8(content).map_err(|_| unexpected())
@@ -187,7 +187,7 @@ fn parse(content_type: ContentType, text: &str) -> Result<Node<'_>, Error> {
         .map_err(|broken| Error::does_not_fit("the content", vec![broken.problem(&layer, None)]))
 }
 
-/// What a path cannot do, and the editor can.
+/// Returns the error for a change that only an editor can make.
 fn by_hand(path: &KeyPath, message: &str) -> Error {
     Error::new(Kind::DoesNotFit, format!("{path}: {message}")).advise("change it with `envconf edit`")
 }

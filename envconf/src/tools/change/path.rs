@@ -68,10 +68,10 @@ impl FromStr for KeyPath {
     type Err = Error;
 
     /// # Errors
-    /// [`Kind::Usage`] for what is no path. It is not repeated: it may be a value at the wrong place.
+    /// [`Kind::Usage`] for what is not a path. It is not repeated: it may be a value at the wrong place.
     fn from_str(text: &str) -> Result<Self, Error> {
         parse(text).ok_or_else(|| {
-            Error::new(Kind::Usage, "PATH is no path of a value")
+            Error::new(Kind::Usage, "PATH is not the path of a value")
                 .advise("join keys by dots, such as database.password; put other keys than A-Za-z0-9_- in double quotes; an item of a list is hosts[0]")
         })
     }

@@ -34,7 +34,7 @@ pub(super) fn differs_only_at(
     }
 }
 
-/// Whether `new` is `old` but for what `steps` lead to, which is `value`.
+/// Returns true if `new` differs from `old` anywhere except at `steps`, which lead to `value`.
 fn differs(
     old: Option<&Value<'_>>,
     new: Option<&Value<'_>>,
@@ -89,7 +89,7 @@ fn differs(
     }
 }
 
-/// Whether two values are the same, type included; the order of keys does not count.
+/// Returns true if two values are the same, type included; the order of keys does not count.
 pub(super) fn same(a: &Value<'_>, b: &Value<'_>) -> bool {
     secret::same(&outline::encode(a), &outline::encode(b))
 }

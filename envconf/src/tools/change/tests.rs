@@ -215,7 +215,7 @@ fn what_is_there_already_is_no_change() {
     assert_ne!(put(Toml, TOML, "port", Literal("8080.0")), Ok(None), "of another type");
     puts(Toml, "a = 1.1\n", "a", Text("1.10"), "a = 1.1", "a = 1.10");
     puts(Json, r#"{"a":1e3}"#, "a", Literal("1000.0"), "1e3", "1000.0");
-    assert_eq!(put(Toml, "a = 1_000", "a", Text("1000")), Ok(None), "underscores are no difference");
+    assert_eq!(put(Toml, "a = 1_000", "a", Text("1000")), Ok(None), "underscores make no difference");
 }
 
 #[test]
@@ -248,9 +248,9 @@ fn a_type_stays_unless_a_literal_says_otherwise() {
 #[test]
 fn what_a_path_cannot_do_is_said() {
     for (at, part) in [
-        ("name.x", "name: it is no table"),
+        ("name.x", "name: it is not a table"),
         ("list.x", "list: it is a list"),
-        ("name[0]", "name: it is no list"),
+        ("name[0]", "name: it is not a list"),
         ("list[2]", "the list ends before list[2]"),
         ("database", "expected a table"),
     ] {
@@ -357,7 +357,7 @@ proptest! {
                     prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&found).unwrap(), value);
                     for other in before.iter().filter(|other| **other != at && !other.starts_with(&format!("{at}."))) {
                         let json = |text: &str| get(ty, text.as_bytes(), &path(other)).map(|found| found.json().to_string());
-                        // An empty table on the way is no leaf any more.
+                        // An empty table on the way is not a leaf any more.
                         if !at.starts_with(&format!("{other}.")) {
                             prop_assert_eq!(json(&text).unwrap(), json(&new).unwrap());
                         }

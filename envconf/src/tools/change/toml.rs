@@ -1,8 +1,8 @@
 //! Changes of TOML. `toml_edit` tells what kind of table everything is in and where it stands; the text itself is
 //! changed there only, so that comments, order and layout stay, line ends included.
 //!
-//! What is parsed here holds copies of the strings, which are not wiped (format.md §12): for a command that ends soon
-//! after.
+//! The parsed document holds copies of the strings that are not wiped (format.md §12). Only a command that ends soon
+//! uses it.
 
 mod position;
 mod removal;
@@ -44,7 +44,7 @@ pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, 
             line(text, table, header, group.unwrap_or(table), &key, value).ok_or_else(unexpected)
         }
         Block::Implicit if header_would_do => section(text, path, value),
-        Block::Implicit => Err(by_hand(path, "its table has no header of its own")),
+        Block::Implicit => Err(by_hand(path, "its table has no separate header")),
     }
 }
 
@@ -88,7 +88,7 @@ fn line(
             (indent, position::line_end(text, last.end))
         }
         (None, Some(header)) => ("", position::line_end(text, header.end)),
-        // The root, with nothing of its own: before the first header, or after the comments.
+        // The root without values: insert before the first header, or after the comments.
         (None, None) => ("", if table.is_empty() { text.len() } else { 0 }),
     };
     let before = if at == 0 || text[..at].ends_with('\n') { "" } else { feed };
@@ -106,7 +106,8 @@ fn section(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, Error> 
     Ok(vec![Edit::insert(text.len(), &[end, blank, "[", &header, "]", feed, &key, " = ", value, feed])])
 }
 
-/// Keys as TOML spells them: as an outline does, but for characters beyond the first plane, whose escape is another.
+/// Writes keys as TOML does: like an outline, except for characters outside the basic plane, which have another
+/// escape.
 fn spell<'k>(keys: impl IntoIterator<Item = &'k str>) -> String {
     let mut path = String::new();
     for key in keys {

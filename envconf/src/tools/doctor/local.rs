@@ -1,4 +1,4 @@
-//! The local key: whether one is at hand, where it is from, and whether it unwraps.
+//! The local key: whether one is available, where it is from, and whether it unwraps.
 
 use super::settings::Settings;
 use crate::base::{KeyRef, Kind, Variables, key_ref};

@@ -21,7 +21,7 @@ use crate::pair::{Ask, Checked, Pair, Plain, Policy, Trusted, open, wrapping};
 /// Extensions of the plain file that a pair is sealed from (api.md §1).
 const PLAIN: [&str; 6] = ["toml", "json", "yaml", "yml", "env", "conf"];
 
-/// What to diagnose: a directory, or a pair in it.
+/// The subject of a diagnosis: a directory, or a pair in it.
 ///
 /// Reads the process's environment variables, as the `envconf` command does.
 ///
@@ -58,7 +58,7 @@ enum DiagnosisSubject {
     Missing(Error),
 }
 
-/// What was found, in the order in which it was looked at.
+/// The steps of a diagnosis, in the order in which they ran.
 #[derive(Debug)]
 pub struct Diagnosis {
     steps: Vec<Step>,
@@ -77,7 +77,7 @@ impl Diagnosis {
 }
 
 impl Diagnose {
-    /// What can be said of files in `directory`, where rules and a local key are searched from upwards.
+    /// Diagnoses files in `directory`. Rules and a local key are searched from there upwards.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
@@ -239,7 +239,7 @@ impl Diagnose {
         checked
     }
 
-    /// Whether the plain layers beside the pair parse. Where there are none, there is no step.
+    /// Returns true if the plain layers beside the pair parse. Where there are none, there is no step.
     fn look_at_plain_layers(&self, steps: &mut Vec<Step>) {
         let DiagnosisSubject::Pair(pair, name, environment) = &self.subject else { return };
         let parsed = Plain::beside(pair, name, environment).and_then(|layers| {
@@ -305,7 +305,7 @@ impl Opening<'_> {
         }
         steps.push(match dek {
             Some(dek) => content(self.pair, self.checked, &dek),
-            None => Step::new("content", State::Skipped, "no key gave the data key"),
+            None => Step::new("content", State::Skipped, "no key unwrapped the data key"),
         });
         keys
     }

@@ -13,7 +13,7 @@ use crate::pair::Policy;
 use crate::pair::wrapping::on_worker;
 
 const RIGHTS: &str = "rights";
-/// For the way to a service, which has limits of its own at every step.
+/// Limit for the connection to a service; every step has a shorter limit.
 const WAY: Duration = Duration::from_secs(30);
 /// Seconds beyond which requests are refused, and those that are worth a word.
 const CLOCK_REFUSED: u64 = 300;
@@ -150,7 +150,7 @@ fn clock(ahead: Option<i64>) -> Step {
     } else if off <= CLOCK_REFUSED {
         step(State::Note, &message).advise("synchronise it (NTP): beyond 300 s requests are refused")
     } else {
-        step(State::Failed, &(message + ", whose time requests are signed with meanwhile"))
+        step(State::Failed, &(message + "; requests are signed with the time of the service until then"))
             .failed_as(Kind::UnwrapFailed, Some(Fault::Refused))
             .advise("synchronise it (NTP): every start pays for one request that is refused")
     }

@@ -13,7 +13,7 @@ pub(super) struct Settings {
     pub(super) trusted_by: &'static str,
     /// `None` where a setting is malformed.
     pub(super) services: Option<KeyServices>,
-    /// Whether the local keys that are given can be used.
+    /// True if the local keys that are given can be used.
     pub(super) local: Result<(), Error>,
     pub(super) errors: Vec<Error>,
 }
@@ -81,7 +81,7 @@ impl Settings {
         steps
     }
 
-    /// Whether a local key that is found would be used.
+    /// Returns true if a local key that is found would be used.
     pub(super) fn asks_for_local(&self) -> bool {
         let is_local = |trusted: &Trusted| match trusted {
             Trusted::Local => true,

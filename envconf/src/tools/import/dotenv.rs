@@ -1,8 +1,8 @@
 //! The dotenv of other tools: quotes, `export`, comments, escapes. It has no standard; what its readers disagree about is
 //! refused with its line instead of being guessed.
 //!
-//! What is read: blank lines and lines that begin with `#`; `NAME=value` and `export NAME=value`, blanks around the `=`. A
-//! value is
+//! Accepted lines: blank lines and lines that begin with `#`; `NAME=value` and `export NAME=value`, with blanks around
+//! the `=`. A value is
 //!
 //! * without quotes: the rest of the line without outer blanks, up to a `#` after a blank;
 //! * in single quotes: everything up to the next one, over several lines if need be;
@@ -200,12 +200,12 @@ fn unquoted(text: &str) -> Result<Zeroizing<String>, &'static str> {
             Err("some tools take every `#` for a comment; put the value in quotes")
         }
         value if value.contains("${") || value.contains("$(") => Err(EXPANSION),
-        value if value.trim() != value => Err("the blank at an end is no space; put the value in quotes"),
+        value if value.trim() != value => Err("the blank at an end is not a space; put the value in quotes"),
         value => Ok(copy(value)),
     }
 }
 
-const EXPANSION: &str = "some tools replace `${…}` and `$(…)`; write what it stands for, or put it in single quotes if it stands for itself";
+const EXPANSION: &str = "some tools expand `${…}` and `$(…)`; write the expanded text, or put the value in single quotes to keep it as it is";
 
 fn refuse_lone_cr(text: &str) -> Result<(), &'static str> {
     if text.contains('\r') {
@@ -233,7 +233,7 @@ fn unescaped(raw: &str) -> Result<Zeroizing<String>, &'static str> {
     if raw.ends_with('\\') {
         return Err("tools read a backslash before the closing quote differently");
     }
-    // No escape is shorter than what it stands for.
+    // No escape is shorter than what it means.
     let mut out = Zeroizing::new(String::with_capacity(raw.len()));
     let mut characters = raw.chars();
     while let Some(c) = characters.next() {

@@ -21,7 +21,7 @@ const MIME_LINE: usize = 76;
 /// The file with the encrypted text.
 pub struct GuideData {
     ciphertext: Vec<u8>,
-    /// What the lines say.
+    /// The guide that the line breaks match.
     guide: Guide,
 }
 
@@ -56,11 +56,11 @@ impl GuideData {
         Ok(Self { ciphertext, guide: guide_of(text) })
     }
 
-    /// The text, decrypted with the first form of the key that gives one (in the order of [`KeyForm`]), and what is to be
-    /// said about it. Pure.
+    /// Returns the text, decrypted with the first form of the key that works (in the order of [`KeyForm`]), and the
+    /// remarks about it.
     ///
     /// # Errors
-    /// [`Kind::BadDek`] where no form has the length of an AES key; [`Kind::BadPlaintext`] where none gives a text.
+    /// [`Kind::BadDek`] if no form has the length of an AES key; [`Kind::BadPlaintext`] if no form decrypts to text.
     pub fn open(&self, data_key: &Decrypted) -> Result<Imported, Error> {
         let mut base64 = Zeroizing::new(String::with_capacity(data_key.expose().len().div_ceil(3) * 4));
         STANDARD.encode_string(data_key.expose(), &mut base64);
@@ -68,7 +68,7 @@ impl GuideData {
         if forms.is_empty() {
             return Err(Error::new(
                 Kind::BadDek,
-                "what the key service gave is no AES key, in whatever form",
+                "the key service did not return an AES key in any known form",
             )
             .advise("check that the wrapped key is from the key file of the envelope guide"));
         }
@@ -78,7 +78,7 @@ impl GuideData {
             return Ok(Imported::new(self.guide, data_key.key(), None, nothing, read));
         }
         let (form, text, mut read) = self.best(&forms).ok_or_else(|| {
-            Error::new(Kind::BadPlaintext, "no form of the key gives a text").advise(
+            Error::new(Kind::BadPlaintext, "no form of the key decrypts to text").advise(
                 "check that both files belong together; they may have been changed, or made by another program than the guide's",
             )
         })?;
@@ -136,7 +136,8 @@ fn key_forms<'k>(bytes: &'k [u8], text: &'k [u8]) -> Vec<(KeyForm, &'k [u8])> {
     forms.into_iter().filter_map(|(form, key)| Some((form, key.filter(is_aes_key)?))).collect()
 }
 
-/// What the line breaks say: the guide of 2019 writes lines of 76 characters, the one since 2020 prints a single line.
+/// Recognises the guide by the line breaks: the guide of 2019 writes lines of 76 characters, the guide since 2020
+/// prints a single line.
 fn guide_of(text: &[u8]) -> Guide {
     let lines: Vec<usize> = text.split(|byte| *byte == b'\n').map(|line| line.trim_ascii().len()).collect();
     match lines.split_last() {

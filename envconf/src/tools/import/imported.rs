@@ -1,4 +1,4 @@
-//! What an import found: the content, and everything that a person has to know before sealing it.
+//! The result of an import: the content, and the remarks that a person must read before sealing it.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,7 +7,8 @@ use super::text::{DecryptedText, Looks};
 use crate::base::{KeyRef, SecretBytes};
 use crate::kms::Decrypted;
 
-/// What was imported, in memory only. Unauthenticated: somebody who can tell has to agree to it before it is sealed.
+/// The imported content, in memory only. It is unauthenticated: a person who knows it must confirm it before it is
+/// sealed.
 ///
 /// The content is wiped on drop; `Debug` does not show it.
 pub struct Imported {
@@ -66,12 +67,13 @@ impl Imported {
         self.key_form
     }
 
-    /// How the content is encoded. What is not UTF-8 can be sealed as [`ContentType::Raw`](crate::ContentType::Raw) only.
+    /// The encoding of the content. Content that is not UTF-8 can be sealed as
+    /// [`ContentType::Raw`](crate::ContentType::Raw) only.
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }
 
-    /// What is out of the ordinary.
+    /// The unusual properties of the files.
     pub fn remarks(&self) -> &[Remark] {
         &self.remarks
     }
@@ -119,7 +121,7 @@ impl Guide {
         }
     }
 
-    /// What no look at the files can tell: one sentence each.
+    /// The facts that the files cannot prove: one sentence each.
     pub fn not_known(self) -> &'static [&'static str] {
         match self {
             Self::SmallFile => &NOT_KNOWN_SMALL,
@@ -135,7 +137,7 @@ const NOT_KNOWN: [&str; 3] = [
 ];
 
 const NOT_KNOWN_SMALL: [&str; 2] = [
-    "who made it, and for what: whoever may encrypt under the key can, and it is bound to no name",
+    "the author and the purpose: everyone who may encrypt under the key can make such a file, and it is not bound to a name",
     "who has read it: it stays in git's history; give every secret in it a new value",
 ];
 
@@ -156,7 +158,7 @@ impl fmt::Display for Guide {
 pub enum KeyForm {
     /// The data key's bytes.
     Decoded,
-    /// The data key's base64 text, taken for bytes.
+    /// The bytes of the data key's base64 text.
     Text,
     /// The first 32 characters of that text.
     First32,
@@ -267,7 +269,7 @@ impl Remark {
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "there is nothing in it: an empty text gives an empty file",
+            Self::Empty => "the text is empty: an empty text makes an empty file",
             Self::OtherKeyForms => {
                 "other forms of the key give text too: look at the result, the first form that fits was taken"
             }

@@ -44,7 +44,8 @@ use crate::pair::wrapping::timed;
 
 /// Where a blob is to be decrypted: `provider:region`, or `provider:region:key-id` where only this key may have made it.
 ///
-/// A blob names its key and not the place of it; the place comes from whoever imports, never from the files.
+/// The key service and region of a blob. A blob names its key but not these, so the user gives them; they are never
+/// read from the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobPlace {
     /// With [`ANY`] for the key id where none is given.
@@ -64,7 +65,7 @@ impl FromStr for BlobPlace {
         let key_id = parts.next();
         let key = KeyRef::new(provider, region, key_id.unwrap_or(ANY));
         let key = key.ok_or_else(|| {
-            Error::new(Kind::Usage, format!("`{}` is no place of a key", escape(text))).advise(
+            Error::new(Kind::Usage, format!("`{}` is not the place of a key", escape(text))).advise(
                 "write it as provider:region, such as tencent:ap-guangzhou, or as a whole key reference",
             )
         })?;
@@ -97,7 +98,7 @@ impl Blob {
         blob.map(Self).ok_or_else(|| {
             let error = Error::new(
                 Kind::DoesNotFit,
-                "it is no CiphertextBlob: one line, three base64 texts joined by `-k-`",
+                "it is not a CiphertextBlob: expected one line of three base64 texts joined by `-k-`",
             );
             match tencent_guide::is_guide_data(bytes) {
                 true => error.advise_to_set(Remedy::GuideFiles, "it has the form of the encrypted text: read it with GuideData, and the file with the wrapped key with Blob"),
@@ -138,7 +139,7 @@ fn refuse_sealed(bytes: &[u8]) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::new(Kind::AlreadySealed, "it is a sealed file already")
-        .advise("there is nothing to import; `envconf open` gives what is in it"))
+        .advise("there is nothing to import; `envconf open` prints its content"))
 }
 
 #[cfg(test)]

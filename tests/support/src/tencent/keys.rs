@@ -14,7 +14,7 @@ const SEPARATOR: &str = "-k-";
 /// The version of the wrapping key. Nothing here rotates.
 const VERSION: [u8; 8] = 1u64.to_be_bytes();
 
-/// What a key may be used for at the moment.
+/// The current state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
     /// For everything.
@@ -98,7 +98,7 @@ impl Keys {
         self.0.iter().rev().filter(move |key| key.region == region)
     }
 
-    /// The key that a request names, whatever its state.
+    /// Returns the key that a request names, in any state.
     pub(super) fn named(&self, region: &str, id: &str) -> Result<&Key, Refusal> {
         if !is_uuid(id) {
             return Err(Refusal::InvalidKeyId);

@@ -1,4 +1,4 @@
-//! What is done with master keys themselves: made, listed, described, rotated.
+//! Management of master keys: create, list, describe, rotate.
 
 use serde_json::{Map, Value, json};
 

@@ -10,9 +10,9 @@
 //! assert!(kms.requests().is_empty());
 //! ```
 //!
-//! It answers `GenerateDataKey`, `Encrypt`, `Decrypt` and `ReEncrypt`, makes, lists and describes keys, and
-//! switches their rotation; refuses whatever the service documents as refused, and knows no parameter that a
-//! reader or a sealer of configuration has no use for (public keys, hosted keys, tags). Keys and grants live in
+//! The stand-in answers `GenerateDataKey`, `Encrypt`, `Decrypt` and `ReEncrypt`, creates, lists and describes keys,
+//! and switches their rotation. It refuses every request that the service documents as refused, and knows no parameter
+//! that readers and sealers of a configuration do not use (public keys, hosted keys, tags). Keys and grants are in
 //! memory and end with the handle.
 //!
 //! Where the documentation is silent, it does the stricter thing; each such place says so.
@@ -52,7 +52,7 @@ pub const REGION: &str = "ap-guangzhou";
 /// How many requests are remembered; the oldest go first.
 const REMEMBERED: usize = 4_096;
 
-/// What a caller proves itself with. Always made up: never put a real one here.
+/// The credentials of a caller. Always made up: never put real credentials here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     /// Names the caller; sent with every request.
@@ -64,7 +64,7 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// A fresh credential that nobody can take for a real one.
+    /// Returns a new credential that nobody can confuse with a real one.
     pub fn fake() -> Self {
         let number = random::hex(4);
         Self {
@@ -135,8 +135,7 @@ impl StandIn {
         &self.key_id
     }
 
-    /// What a client wants to find in its environment. Says nothing of the authority: see
-    /// [`StandIn::ca_pem`].
+    /// Returns the environment variables for a client, without the certificate authority: see [`StandIn::ca_pem`].
     pub fn variables(&self) -> Vec<(String, String)> {
         let Credential { secret_id, secret_key, token } = self.credential.clone();
         let mut variables = vec![
@@ -208,7 +207,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Speaks TLS, with a certificate for `127.0.0.1` and `localhost` that an authority of its own signs.
+    /// Speaks TLS, with a certificate for `127.0.0.1` and `localhost` that a separate authority signs.
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
@@ -250,7 +249,7 @@ impl Builder {
     }
 }
 
-/// What the handle and the server's thread both see.
+/// The state that the handle and the server's thread share.
 #[derive(Clone)]
 struct Shared(Arc<Mutex<State>>);
 
@@ -275,7 +274,7 @@ impl Shared {
 }
 
 impl State {
-    /// Remembers a request and gives the reply that waits for it, if any, or the quota's.
+    /// Records a request and returns the prepared reply, if there is one, or the reply of the quota.
     fn arrived(&mut self, request: Request) -> Option<Reply> {
         if self.requests.len() == REMEMBERED {
             self.requests.pop_front();

@@ -35,11 +35,11 @@ pub enum Reply {
     Close,
     /// Announces the normal answer in full, sends the first half and closes the connection.
     HalfBody,
-    /// Sends bytes that are no HTTP (and, under TLS, no TLS) and closes the connection.
+    /// Sends bytes that are not HTTP (and, under TLS, no TLS) and closes the connection.
     Garbage,
-    /// Answers normally but for the `KeyId`, which is of another key.
+    /// Answers normally, except for the `KeyId`, which is the id of another key.
     WrongKeyId,
-    /// Answers normally but for the `Plaintext`, which lacks its last byte.
+    /// Answers normally, except for the `Plaintext`, which lacks its last byte.
     WrongLength,
     /// Answers with well-formed JSON of so many bytes, in chunks, so that no header announces the size.
     Oversized(usize),
@@ -58,7 +58,7 @@ impl Reply {
         Self::Raw { status: 200, content_type: "application/json".to_owned(), body: body.into() }
     }
 
-    /// Answers normally, rewritten: the closure is given the whole document, `{"Response": …}`.
+    /// Answers normally, edited: the closure receives the whole document, `{"Response": …}`.
     pub fn edit(edit: impl FnOnce(&mut Value) + Send + 'static) -> Self {
         Self::Edit(Box::new(edit))
     }

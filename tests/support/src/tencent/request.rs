@@ -55,7 +55,7 @@ impl Request {
         request
     }
 
-    /// The value of the first header of this name, in whatever case.
+    /// Returns the value of the first header of this name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(sent, _)| sent.eq_ignore_ascii_case(name))?;
         Some(value)

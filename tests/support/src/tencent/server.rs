@@ -1,4 +1,4 @@
-//! The wire: one thread, HTTP/1.1, TLS when asked for. What is said is decided in `service`.
+//! The connections: one thread, HTTP/1.1, and TLS if requested. The replies are made in `service`.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
@@ -190,7 +190,7 @@ async fn meet(request: Request, mut wire: &TcpStream, shared: &Shared) -> io::Re
         Some(Reply::HalfBody) => json(&answer()).map(Content::half),
         Some(Reply::Close) => return Err(io::ErrorKind::ConnectionAborted.into()),
         Some(Reply::Garbage) => {
-            wire.write_all(b"\x00\xffthis is no HTTP\r\n\r\n")?;
+            wire.write_all(b"\x00\xffthis is not HTTP\r\n\r\n")?;
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
     })

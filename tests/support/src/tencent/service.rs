@@ -184,7 +184,7 @@ fn decrypt(state: &State, region: &str, parameters: &mut Parameters) -> Answer {
     // Blanks around a blob are not documented as tolerated, so they are not.
     let blob = Blob::parse(&blob).ok_or(Refusal::InvalidCiphertext)?;
     let key = state.keys.to_unwrap(region, &blob)?;
-    // The service has no code of its own for a wrong context: damage and mismatch look the same.
+    // The service has no separate code for a wrong context: damage and mismatch look the same.
     let plaintext = key.unwrap(&blob, &context).ok_or(Refusal::InvalidCiphertext)?;
     Ok(response([("KeyId", key.id.clone()), ("Plaintext", STANDARD.encode(plaintext))]))
 }

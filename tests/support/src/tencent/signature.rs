@@ -42,7 +42,7 @@ impl<'a> Authorization<'a> {
         })
     }
 
-    /// Whether the list of signed headers is one that the service takes: lower case, in order, none twice,
+    /// Returns true if the list of signed headers is one that the service takes: lower case, in order, none twice,
     /// and at least `content-type` and `host`.
     pub(super) fn signs_enough(&self) -> bool {
         let names = &self.signed_headers;
@@ -53,7 +53,7 @@ impl<'a> Authorization<'a> {
     }
 }
 
-/// The six lines that stand for the request, or `None` when a signed header is absent or ambiguous.
+/// Returns the six lines of the canonical request, or `None` if a signed header is absent or ambiguous.
 pub(super) fn canonical_request(request: &Request, signed_headers: &[&str]) -> Option<String> {
     let get = request.method == "GET";
     // As it was sent: the service neither sorts nor encodes it again.

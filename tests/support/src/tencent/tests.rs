@@ -431,7 +431,7 @@ impl Call {
         self.headers.retain(|(known, _)| known != name);
     }
 
-    /// What a request that must succeed gives.
+    /// Sends a request that must succeed, and returns the reply.
     fn response(&self) -> Value {
         let answer = self.send().unwrap();
         assert_eq!(answer.code(), None);

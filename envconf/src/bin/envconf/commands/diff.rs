@@ -114,7 +114,7 @@ fn open(text: &Path, side: &Side, global: &Global, output: &Output) -> Result<Op
     let target = Target::resolve(text, global)?;
     let opened = target.open(global, &target.services(output)?, output)?;
     if side.enc.as_ref().is_none_or(|enc| enc.header != *opened.header()) {
-        return Err(Error::new(Kind::Differences, "somebody sealed it meanwhile")
+        return Err(Error::new(Kind::Differences, "the pair changed while this command ran")
             .at(target.pair.enc())
             .advise("try again"));
     }
@@ -185,7 +185,7 @@ fn known(values: &[ValueChange]) -> KeyChanges {
     keys
 }
 
-/// A value that differs, on lines of its own: before, then after.
+/// Prints a changed value on two lines: old, then new.
 fn show(change: &ValueChange, output: &Output) -> Result<(), Error> {
     output.line(format_args!("{}:", change.path))?;
     for (sign, value) in [("-", &change.old), ("+", &change.new)] {

@@ -88,7 +88,7 @@ pub(crate) struct Args {
 /// `ENVCONF_KEY_CMD`, and those of age identities. The command never inherits them.
 const KEYS: [&str; 2] = ["ENVCONF_KEY", "ENVCONF_AGE_KEY"];
 
-/// What stands for the file's path.
+/// What means the file's path.
 const PLACE: &str = "{}";
 
 /// Comes back only if the command was not started.
@@ -143,7 +143,7 @@ enum HandedOver {
 }
 
 impl HandedOver {
-    /// Returns the path of a file that lies in no directory.
+    /// Returns the path of a file that is in no directory.
     fn without_name(content: &[u8]) -> Result<(OsString, Self), Error> {
         let file = MemoryFile::of(content)?;
         Ok((file.hand_over()?, Self::Memory { _file: file }))

@@ -74,7 +74,7 @@ fn read(name: &Path, path: &Path) -> Result<Option<Side>, Error> {
     Ok(Some(side))
 }
 
-/// What a file that has no other side says of itself.
+/// Describes a file that exists on one side only.
 fn summary(what: &str, side: &Side) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(EncFile { header, .. }) = &side.enc {
@@ -94,5 +94,5 @@ fn summary(what: &str, side: &Side) -> Vec<String> {
 }
 
 fn unreadable((which, error): (&str, Error)) -> String {
-    format!("  the {which} file is no sealed file: {}", escape(error.message()))
+    format!("  the {which} file is not a sealed file: {}", escape(error.message()))
 }

@@ -42,7 +42,7 @@ enum HookVerb {
 
 /// The name under which `.gitattributes` and git's configuration know the driver.
 const DRIVER: &str = "diff.envconf.command";
-/// What it runs. Git adds a path of the repository, which may begin as an option does.
+/// The command of the driver. Git appends a path of the repository, which may begin with a hyphen.
 const DRIVER_ARGUMENTS: &str = "git-diff --";
 const DRIVER_ATTRIBUTES: &[&str] = &["*.conf.enc diff=envconf", "*.conf.key diff=envconf"];
 

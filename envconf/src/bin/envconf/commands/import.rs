@@ -159,7 +159,7 @@ fn seal_first(seal: Seal, content: &[u8], wanted: &Wanted, sealing: &Sealing<'_>
     Ok(sealed)
 }
 
-/// The pair to write. What is there already is not replaced: it is a configuration of its own, with its own history.
+/// Returns the pair to write. An existing pair is an error: it is another configuration with its own history.
 fn target(file: &Path, (name, environment): (Name, Name), args: &Args) -> Result<Target, Error> {
     let beside = file.parent().unwrap_or(Path::new(""));
     let directory = args.output.as_deref().unwrap_or(beside);
@@ -185,7 +185,7 @@ fn refuse_existing(pair: &Pair) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where the blob is decrypted. Never from a file: whoever could write it would choose who is asked.
+/// Where the blob is decrypted. Never from a file: everyone who could write it would choose who is asked.
 fn place(args: &Args) -> Result<BlobPlace, Error> {
     if let Some(from) = &args.from {
         return Ok(from.clone());
@@ -196,7 +196,7 @@ fn place(args: &Args) -> Result<BlobPlace, Error> {
         )
     })?;
     format!("tencent:{region}").parse().map_err(|_| {
-        Error::new(Kind::Usage, "TENCENTCLOUD_REGION is no region").advise("write it as ap-guangzhou")
+        Error::new(Kind::Usage, "TENCENTCLOUD_REGION: invalid region").advise("write it as ap-guangzhou")
     })
 }
 
@@ -224,7 +224,7 @@ fn read(data_file: &Path, args: &Args, from: &BlobPlace, services: &KeyServices)
     data.open(&data_key).map_err(|error| error.at(data_file))
 }
 
-/// What the content is: as the option says, else as the name says, which counts as `.conf` where it says nothing.
+/// Returns the content type: from the option, else from the file name. A name without a type counts as `.conf`.
 fn content_type(data_file: &Path, args: &Args, imported: &Imported) -> Result<ContentType, Error> {
     let content = imported.expose();
     let guess =
@@ -244,14 +244,14 @@ fn content_type(data_file: &Path, args: &Args, imported: &Imported) -> Result<Co
     check_content(content, content_type).map_err(|error| match args.content_type {
         Some(_) => error,
         None => error.advise(format!(
-            "it was taken for {}; say with --type what it is: toml, json, yaml, dotenv or raw",
+            "it was read as {}; set its type with --type: toml, json, yaml, dotenv or raw",
             content_type.name()
         )),
     })?;
     Ok(content_type)
 }
 
-/// What was found, what cannot be known, and what will be done; nothing of the content.
+/// Reports the result, the open questions and the next steps, without any content.
 fn report(
     data_file: &Path,
     args: &Args,

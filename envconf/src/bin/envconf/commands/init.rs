@@ -170,7 +170,7 @@ fn rules_text(recipients: &[Trusted]) -> String {
     format!("{RULES_TEXT}recipients = [{}]\n", list.join(", "))
 }
 
-/// What comes before the first seal for keys of services: trust, and a look at the way there.
+/// Returns the steps before the first seal for keys of services: set the trust, and check the connection.
 fn first_steps(recipients: &[Trusted]) -> Vec<String> {
     let keys = recipients.iter().filter(|key| **key != Trusted::Local);
     let trust = keys.map(|key| match key {
@@ -195,7 +195,7 @@ fn quoted_for_shell(text: &str) -> String {
 
 /// The local key that the project will have.
 enum Key {
-    /// The variable that gives the local keys; the key store is not looked at then.
+    /// This variable supplies the local keys; the key store is not used then.
     OfVariable(&'static str),
     /// A key of the store that is enabled here already.
     Enabled(KeyRef),
@@ -272,7 +272,7 @@ impl Key {
         }
     }
 
-    /// Whether the key comes into the store now.
+    /// Returns true if the key comes into the store now.
     fn is_new(&self) -> bool {
         matches!(self, Self::New { .. })
     }
@@ -377,7 +377,7 @@ fn read_stdin() -> Result<LocalKey, Error> {
     text.parse().map_err(|error: Error| error.at(Path::new("standard input")))
 }
 
-/// What was made, extended, and found in place.
+/// The files that `init` created, extended and kept.
 #[derive(Default)]
 struct Initialized {
     made: Vec<String>,
@@ -459,7 +459,7 @@ fn report(
     Ok(())
 }
 
-/// The variable that gives the local keys, if one does; then a key file would not be looked at.
+/// Returns the variable that supplies the local keys, if one is set. A key file is not used then.
 fn given_by_variable() -> Result<Option<&'static str>, Error> {
     for name in ["ENVCONF_KEY", "ENVCONF_KEY_FILE", "ENVCONF_KEY_CMD"] {
         if setting(name)?.is_some() {
@@ -507,7 +507,7 @@ fn make_directory(path: &Path, mode: u32) -> Result<(), Error> {
     builder.create(path).map_err(|error| Error::write(path, error))
 }
 
-/// A path as seen from here, if it lies below.
+/// A path as seen from here, if it is below.
 fn relative(path: &Path) -> String {
     let here = Path::new(".").canonicalize().unwrap_or_else(|_| PathBuf::new());
     shown(path.strip_prefix(here).unwrap_or(path))

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is created.
+/// The kind of key to create.
 enum CreatedKey {
     Local(LocalKey),
     Age(AgeIdentity),

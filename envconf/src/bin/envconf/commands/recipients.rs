@@ -95,7 +95,7 @@ fn list(args: &ListRecipients, global: &Global, output: &Output) -> Result<(), E
     verified.recipients().iter().try_for_each(|key| output.line(key))
 }
 
-/// What is to become of a pair's recipients.
+/// The planned change of a pair's recipients.
 struct RecipientPlan<'a> {
     target: &'a Target,
     services: &'a KeyServices,
@@ -108,7 +108,7 @@ struct RecipientPlan<'a> {
 
 type Carry = fn(&RecipientPlan<'_>, &[KeyRef], bool) -> Result<Told, Error>;
 
-/// What was done, or would be.
+/// The result, or the planned result.
 struct Told {
     lines: Vec<String>,
     /// Keys of the user, who loses access with them.

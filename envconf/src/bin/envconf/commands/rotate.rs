@@ -50,7 +50,7 @@ struct Rotate<'a> {
     output: &'a Output,
 }
 
-/// What was done, or would be.
+/// The result, or the planned result.
 struct Rotated {
     recipients: Vec<KeyRef>,
     generation: u64,

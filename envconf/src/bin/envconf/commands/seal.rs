@@ -223,7 +223,7 @@ impl Args {
     }
 }
 
-/// What the outline of the new pair does not do, though somebody may count on it.
+/// Warns of outline settings that have no effect on the new pair.
 fn say_of_outline(
     outline: &Outline,
     before: Option<Header>,
@@ -338,7 +338,7 @@ fn refuse_sealed_content(content: &[u8]) -> Result<(), Error> {
 
 fn already_sealed() -> Error {
     Error::new(Kind::AlreadySealed, "it is a sealed file already")
-        .advise("seal the plain file; `envconf open` gives it back")
+        .advise("seal the plain file; `envconf open` prints it again")
 }
 
 fn usage(message: &str) -> Error {

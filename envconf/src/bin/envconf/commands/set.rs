@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     match new {
         Some(new) => {
             change.seal(Seal::as_is, &new, more, output)?;
-            // The line was set on purpose; whoever opens the pair into a file may not expect it.
+            // The line was set on purpose; everyone who opens the pair into a file may not expect it.
             if let (ContentType::Dotenv, Err(ambiguous)) =
                 (change.content_type(), check_dotenv(&new, change.content()))
             {

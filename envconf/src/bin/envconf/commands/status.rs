@@ -118,7 +118,7 @@ impl HookStatus {
         if repository.setting(hook_managers::REMEMBERED)?.is_none() {
             return Ok(None);
         }
-        // What cannot be read, such as a link or a program, is not a hook with the check.
+        // A hook that cannot be read, such as a link or a binary, counts as a hook without the check.
         let is_checked = hook_managers::is_checked(&repository).unwrap_or(false);
         Ok(Some(if is_checked { Self::Installed } else { Self::Gone }))
     }
@@ -238,7 +238,7 @@ impl PairStatus {
         let there: Vec<KeyRef> =
             self.recipients.iter().filter(|key| !(any_local && is_local(key))).cloned().collect();
         let mut drift = differences(&there, &keys);
-        // Whom an alias stands for is not known without asking: it accounts for as many as there are.
+        // Whom an alias means is not known without asking: it accounts for as many as there are.
         if aliases > 0 && drift.iter().all(|text| text.starts_with(UNWANTED)) && drift.len() <= aliases {
             drift.clear();
         }
@@ -293,7 +293,7 @@ fn wanted(rules: &Rules, pair: &Pair) -> Result<Vec<Trusted>, Error> {
     rules.recipients(&borrowed(&files(None, pair))).map(<[Trusted]>::to_vec)
 }
 
-/// What is wrong with a file, and what to do.
+/// Returns the error of a file with its hints.
 fn broken(error: &Error) -> String {
     match hints::advice(error.remedy(), error.advice()) {
         Some(advice) => format!("{}: {}", error.message(), advice.replace('\n', "; ")),

@@ -73,11 +73,11 @@ struct Verification<'a> {
     output: &'a Output,
 }
 
-/// What a pair has to meet.
+/// The requirements on a pair.
 struct Requirements {
     policy: Policy,
-    /// What the rules demand of signatures. It comes on top of the policy, and never into it: the rules lie in the
-    /// repository.
+    /// The signatures that the rules demand. They are required in addition to the policy and never become part of it,
+    /// because the rules are in the repository.
     demand: Option<Demand>,
 }
 

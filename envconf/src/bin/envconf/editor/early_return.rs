@@ -35,14 +35,14 @@ pub(crate) struct EditedFile<'a> {
 impl<'a> EditedFile<'a> {
     /// The editor is about to be started.
     pub(crate) fn begin(path: &'a Path) -> Self {
-        // So that whatever writes the file in this moment shows. Where the time cannot be set, nothing else depends on it.
+        // Set the time back, so that any write from now on changes it. If that fails, nothing else depends on it.
         let _ = SystemTime::now().checked_sub(EARLIER).map(|earlier| {
             File::options().write(true).open(path).and_then(|file| file.set_modified(earlier))
         });
         Self { path, began: Instant::now(), before: written(path) }
     }
 
-    /// Whether the editor came back at once, and has not written the file.
+    /// Returns true if the editor came back at once, and has not written the file.
     pub(crate) fn was_not_edited(&self) -> bool {
         self.began.elapsed() < AT_ONCE && written(self.path) == self.before
     }
@@ -54,7 +54,7 @@ fn written(path: &Path) -> Option<(SystemTime, u64)> {
     Some((metadata.modified().ok()?, metadata.ino()))
 }
 
-/// What to do about an editor that does not wait; `program` is its name, and `command` how it was named.
+/// Returns the hint for an editor that does not wait. `program` is its name, `command` is the configured command.
 pub(crate) fn advice(program: &str, command: &str) -> String {
     let option = WAITING.iter().find(|(programs, _)| programs.contains(&program)).map(|(_, option)| *option);
     let example = match option {

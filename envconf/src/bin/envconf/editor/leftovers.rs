@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, geteuid, test_kill_process};
 
-/// What the names of the directories begin with, before `-`.
+/// Prefixes of the directory names, without the `-`.
 const KINDS: [&str; 2] = ["envconf-edit", "envconf-exec"];
 
 /// A process on this machine, one that has ended included.
@@ -47,7 +47,7 @@ impl Owner {
         (name_of(name.split_at("envconf-edit".len()).0, &owner, random) == name).then_some(owner)
     }
 
-    /// Whether the process has certainly ended.
+    /// Returns true if the process has certainly ended.
     fn has_ended(&self) -> bool {
         if self.namespace == 0 || self.namespace != own_namespace() {
             return false;

@@ -1,4 +1,4 @@
-//! A file that lies in memory and in no directory: for programs that want a path.
+//! A file that is in memory and in no directory: for programs that want a path.
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -17,7 +17,7 @@ use super::{early_return, leftovers};
 
 /// Where an editor is named, the first one first.
 const VARIABLES: [&str; 3] = ["ENVCONF_EDITOR", "VISUAL", "EDITOR"];
-/// What is looked for where none is named.
+/// The editors that are tried if none is configured.
 const USUAL: [&str; 3] = ["vim", "nano", "vi"];
 /// Stands for the directory that is removed afterwards.
 const DIRECTORY: &str = "{directory}";
@@ -68,7 +68,7 @@ const PRESETS: [(&[&str], &[&str]); 7] = [
             "false",
         ],
     ),
-    // A profile of its own: unsaved text, local history and recent files go with it.
+    // A separate profile keeps unsaved text, local history and recent files out of the user's profile.
     (
         &["code", "code-insiders", "codium", "vscodium"],
         &["--wait", "--disable-extensions", "--user-data-dir", DIRECTORY],
@@ -113,7 +113,8 @@ impl Editor {
         Ok(Self { command, program, preset: preset.map_or(&[], |(_, arguments)| arguments) })
     }
 
-    /// What to do where it returned before anybody can have edited anything; `None` for one that is known to wait.
+    /// Returns the hint for an editor that exited before anybody could edit; `None` for an editor that is known to
+    /// wait.
     pub(crate) fn advice_to_wait(&self) -> Option<String> {
         self.preset.is_empty().then(|| early_return::advice(&self.program, &self.command))
     }
@@ -192,7 +193,7 @@ const LATE_KEY: Duration = Duration::from_millis(150);
 /// What signals do while something is edited: those of the keyboard are the editor's; to be ended, or interrupted
 /// while no editor runs, removes the directory and ends the process with 130.
 pub(crate) struct EditorSignals {
-    /// Whether an editor runs, or is about to.
+    /// True if an editor runs, or is about to.
     editing: Arc<AtomicBool>,
     /// Its process, 0 while that is not known.
     editor: Arc<AtomicI32>,
@@ -238,7 +239,7 @@ impl EditorSignals {
         std::thread::sleep(LATE_KEY);
         self.editing.store(false, Ordering::SeqCst);
         if self.stopped.load(Ordering::SeqCst) {
-            // The other thread ends the process; nothing may be written meanwhile.
+            // Block here: the signal thread is about to exit the process, and a write would race with it.
             loop {
                 std::thread::park();
             }

@@ -1,10 +1,10 @@
-//! A directory for a plain file that must not be left behind: in memory, for its owner only, and gone whatever becomes of
-//! the command.
+//! A directory for a plain file that must not stay behind: in memory, private to its owner, and removed however the
+//! command ends.
 //!
-//! A second process guards it: it makes the directory, waits until the command has ended, in whatever way, and removes the
-//! directory then. For `edit` it holds the reading end of a pipe whose other end only the command has. For `exec`, whose
-//! process becomes another program, it waits for the end of that process. Where both are killed, the next command that
-//! makes such a directory removes this one.
+//! A second process guards the directory: it creates it, waits until the command has ended for any reason, and removes
+//! it. For `edit` it holds the reading end of a pipe whose writing end only the command has. For `exec`, which
+//! replaces its own process, it waits for the end of that process. If both are killed, the next command that creates
+//! such a directory removes this one.
 
 use std::fs::DirBuilder;
 use std::io::{self, BufRead as _, Read as _, Write as _};
@@ -78,7 +78,7 @@ fn new_directory(kind: &str, place: &Path) -> Result<PathBuf, Error> {
     leftovers::clear(place);
     let mut random = [0; 8];
     getrandom::fill(&mut random)
-        .map_err(|_| Error::new(Kind::Unexpected, "the operating system gives no randomness"))?;
+        .map_err(|_| Error::new(Kind::Unexpected, "the operating system returned no random bytes"))?;
     let name = leftovers::own_name(kind, u64::from_ne_bytes(random));
     std::path::absolute(place.join(name)).map_err(|error| Error::write(place, error))
 }
@@ -116,7 +116,7 @@ fn place(allow_disk: Option<bool>, output: &Output) -> Result<PathBuf, Error> {
     let first = candidates.first().map_or(place.as_path(), PathBuf::as_path);
     let or_a_disk = if allow_disk.is_some() { ", or allow a disk with --allow-disk" } else { "" };
     Err(Error::write(first, io::ErrorKind::Unsupported.into()).advise(format!(
-        "the plain file must not touch a disk, and this is no file system in memory; name one with {PLACE}{or_a_disk}"
+        "the plain file must not touch a disk, and this file system is not in memory; name one with {PLACE}{or_a_disk}"
     )))
 }
 
@@ -156,7 +156,7 @@ fn start_detached_guard(directory: &Path) -> io::Result<()> {
 }
 
 fn guard_command(directory: &Path) -> io::Result<Command> {
-    // The running program, even where its file has been replaced meanwhile.
+    // The running program, also if its file was replaced while it runs.
     let own = Path::new("/proc/self/exe");
     let program = if own.exists() { own.to_owned() } else { std::env::current_exe()? };
     let mut command = Command::new(program);
@@ -177,7 +177,8 @@ fn wait_until_made(guard: &mut Child) -> io::Result<()> {
     }
 }
 
-/// What the guard says once it has made the directory; else it says the operating system's number of the reason.
+/// The guard's message after it created the directory. On failure it sends the error number of the operating system
+/// instead.
 const MADE: i32 = 0;
 
 /// The guard: makes the directory, waits for the end of its input, and removes it. Signals to a terminal's processes do
@@ -194,7 +195,7 @@ pub(crate) fn guard(args: &Guard) -> Result<(), Error> {
         command.arg("--process").arg(process.to_string()).stdin(Stdio::null());
         return command.spawn().map(drop).map_err(failed);
     }
-    // A group of its own already where it was started by hand.
+    // The process may already be a group leader, if it was started by hand; then this fails.
     let _ = rustix::process::setsid();
     let noted = Arc::new(AtomicBool::new(false));
     for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {

@@ -15,7 +15,7 @@ pub(crate) struct AppendedLines {
     file: PathBuf,
     /// How long the file is without them; `None` where there is none.
     len: Option<u64>,
-    /// What to append.
+    /// The text to append.
     text: String,
 }
 

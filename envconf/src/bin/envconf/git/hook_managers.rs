@@ -13,10 +13,10 @@ use super::pre_commit::{Hook, HookRunner};
 pub(crate) const REMEMBERED: &str = "envconf.hook";
 /// The directory of husky, below which lies the directory of hooks that it generates.
 const HUSKY: &str = ".husky";
-/// What is read of a configuration.
+/// Largest configuration that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// A program that writes `.git/hooks/pre-commit` anew when it is installed, and has the commands in a file of its own.
+/// A program that writes `.git/hooks/pre-commit` anew when it is installed, and has the commands in a separate file.
 pub(crate) struct HookManager {
     pub(crate) name: &'static str,
     /// What its hook has in it.
@@ -100,7 +100,7 @@ pub(crate) fn generated_hook(repository: &Repository) -> Result<Option<Hook>, Er
     Hook::read(&directory, HookRunner::Git).map(Some)
 }
 
-/// Whether a commit is checked: by the hook that git runs, or by what it runs.
+/// Returns true if a commit is checked: by the hook that git runs, or by what it runs.
 ///
 /// # Errors
 /// As for [`hooks`].

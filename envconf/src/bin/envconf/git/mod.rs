@@ -1,4 +1,4 @@
-//! What is asked of git: the program, started without a shell.
+//! Queries to git: runs the program without a shell.
 //!
 //! A repository may be hostile, and its configuration can name programs that git would start. Only plumbing is called,
 //! what could start one is switched off, and nothing is fetched.
@@ -102,7 +102,7 @@ impl Repository {
         Ok(listed.split(|b| *b == 0).filter_map(entry).collect())
     }
 
-    /// What the index adds, changes or deletes, compared with the last commit.
+    /// Returns the paths that the index adds, changes or deletes, compared with the last commit.
     pub(crate) fn staged(&self) -> Result<Vec<PathBuf>, Error> {
         let options =
             ["diff", "--cached", "--name-only", "--no-renames", "--no-ext-diff", "--ignore-submodules", "-z"];
@@ -110,7 +110,7 @@ impl Repository {
         Ok(listed.split(|b| *b == 0).filter(|path| !path.is_empty()).map(path).collect())
     }
 
-    /// Whether the index has `file`.
+    /// Returns true if the index has `file`.
     pub(crate) fn tracks(&self, file: &Path) -> Result<bool, Error> {
         let mut git = self.command();
         git.args(["ls-files", "-z", "--"]).arg(file);
@@ -118,7 +118,7 @@ impl Repository {
         if output.status.success() { Ok(!output.stdout.is_empty()) } else { Err(refused("ls-files")) }
     }
 
-    /// Whether git ignores `file`, an absolute path that it does not track.
+    /// Returns true if git ignores `file`, an absolute path that it does not track.
     pub(crate) fn ignores(&self, file: &Path) -> Result<bool, Error> {
         let mut git = self.command();
         // `check-ignore` refuses literal pathspecs; what begins with `/` is literal anyway.

@@ -8,9 +8,9 @@ use envconf::{Error, Kind};
 
 const BEGIN: &str = "# >>> envconf: checks what is staged >>>";
 const END: &str = "# <<< envconf <<<";
-/// What a hook of our own begins with.
+/// The first line of a new hook.
 const HEAD: &str = "#!/bin/sh\n";
-/// A hook that is larger is no script that a person wrote.
+/// A hook that is larger is not a script that a person wrote.
 const LIMIT: u64 = 1 << 20;
 
 /// Who runs a hook.
@@ -34,7 +34,7 @@ impl Hook {
     /// The hook in this directory.
     ///
     /// # Errors
-    /// [`Kind::Io`] if it cannot be read; [`Kind::Usage`] if it is no regular file, or too large.
+    /// [`Kind::Io`] if it cannot be read; [`Kind::Usage`] if it is not a regular file, or too large.
     pub(crate) fn read(directory: &Path, runner: HookRunner) -> Result<Self, Error> {
         let path = directory.join("pre-commit");
         let metadata = match path.symlink_metadata() {
@@ -51,17 +51,17 @@ impl Hook {
         Ok(Self { path, runner, bytes: Some(bytes) })
     }
 
-    /// What is in it, as far as that is text; empty where there is none.
+    /// Returns the text of the hook; empty if there is no hook, lossy if it is not UTF-8.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(self.bytes.as_deref().unwrap_or_default()).into_owned()
     }
 
-    /// Whether it is there, and is run.
+    /// Returns true if it is there, and is run.
     pub(crate) fn is_run(&self) -> bool {
         self.bytes.is_some() && (self.runner == HookRunner::Husky || is_executable(&self.path))
     }
 
-    /// Whether it is run, and runs the check, between our marks or anywhere else.
+    /// Returns true if it is run, and runs the check, between our marks or anywhere else.
     pub(crate) fn runs_check(&self) -> bool {
         self.is_run() && self.bytes.as_deref().is_some_and(checks)
     }
@@ -75,7 +75,7 @@ impl Hook {
     /// The check comes first: a script may end with `exit` or `exec`, and what follows is never run.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a hook that is no shell script, or that git does not run.
+    /// [`Kind::Usage`] for a hook that is not a shell script, or that git does not run.
     pub(crate) fn with_check(&self, program: &str) -> Result<Option<Vec<u8>>, Error> {
         let check = format!("{BEGIN}\n{program} scan --staged || exit 1\n{END}\n");
         let Some(bytes) = &self.bytes else { return Ok(Some([HEAD, &check].concat().into_bytes())) };
@@ -91,7 +91,7 @@ impl Hook {
             return Ok(Some([check.as_bytes(), bytes].concat()));
         }
         if !is_shell(first) || !first.ends_with(b"\n") {
-            return Err(not_ours(&self.path, "it is no shell script"));
+            return Err(not_ours(&self.path, "it is not a shell script"));
         }
         if self.runner == HookRunner::Git && !is_executable(&self.path) {
             return Err(not_ours(&self.path, "it is not executable, so git does not run it"));
@@ -105,7 +105,7 @@ impl Hook {
         let directory = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory).map_err(failed)?;
         let staged = directory.join(format!(".pre-commit.{}.tmp", std::process::id()));
-        // What a killed process of the same number left.
+        // A killed process with the same process id may have left this file.
         let _ = fs::remove_file(&staged);
         let created = fs::OpenOptions::new().write(true).create_new(true).open(&staged);
         let written = created
@@ -155,7 +155,7 @@ impl Hook {
     }
 }
 
-/// Whether a line runs the check, be it with more options than ours.
+/// Returns true if a line runs the check, with any options.
 fn checks(block: &[u8]) -> bool {
     let block = String::from_utf8_lossy(block);
     block.lines().any(|line| !line.trim_start().starts_with('#') && line.contains(" scan --staged"))

@@ -20,7 +20,7 @@ const AT_ONCE: usize = 8;
 /// What takes longer shows how far it is.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A pair, what is at hand to reach its keys, and what the verb has prepared for it.
+/// A pair, what is available to reach its keys, and what the verb has prepared for it.
 pub(crate) struct BatchPair<P = ()> {
     pub(crate) target: Target,
     pub(crate) services: KeyServices,
@@ -42,7 +42,7 @@ pub(crate) trait Work: Sync {
     /// The fields of the pair's object, whose shape docs/command.md describes.
     fn as_json(&self, subject: &BatchPair<Self::Prepared>, done: &Self::Done) -> Value;
 
-    /// Whether the text is the result that was asked for, and so goes to standard output.
+    /// Returns true if the text is the result that was asked for, and so goes to standard output.
     fn is_result(&self) -> bool {
         false
     }
@@ -52,7 +52,7 @@ pub(crate) trait Work: Sync {
         None
     }
 
-    /// Whether it may ask on the terminal, and so has to be done for one pair after the other.
+    /// Returns true if it may ask on the terminal, and so has to be done for one pair after the other.
     fn asks(&self) -> bool {
         false
     }
@@ -115,10 +115,10 @@ pub(crate) fn run<W: Work>(
     Ok(code)
 }
 
-/// A pair as it was named, and what is known of it so far.
+/// A pair as the user named it, with the result of reading it.
 type NamedPair<'a, P> = (&'a Path, Result<BatchPair<P>, Error>);
 
-/// The pairs that are meant, each once; those of one directory share what is at hand, so that a key command runs once.
+/// The pairs that are meant, each once; those of one directory share what is available, so that a key command runs once.
 fn subjects<'a, W: Work>(
     work: &W,
     pairs: &'a [PathBuf],

@@ -63,7 +63,7 @@ impl Global {
     }
 }
 
-/// Accepts exactly these words, lists them in the help, and gives what `parse` makes of them.
+/// Accepts exactly these words, lists them in the help, and parses them with `parse`.
 pub(crate) fn one_of<T: Clone + Send + Sync + 'static>(
     words: impl IntoIterator<Item = &'static str>,
     parse: fn(&str) -> Option<T>,

@@ -13,7 +13,7 @@ use crate::output::{Output, shown};
 /// So many are listed.
 const MOST: usize = 8;
 
-/// The pairs in a directory and below it of which a key is no recipient, as their files state it.
+/// The pairs in a directory and below it of which a key is not a recipient, as their files state it.
 #[derive(Default)]
 pub(crate) struct LockedPairs(Vec<(Pair, Vec<KeyRef>)>);
 
@@ -45,7 +45,7 @@ impl LockedPairs {
         self.0.is_empty()
     }
 
-    /// Whether `app` in `config`, which `init` names as the next to open, is one of them.
+    /// Returns true if `app` in `config`, which `init` names as the next to open, is one of them.
     pub(crate) fn has_app(&self) -> bool {
         self.0.iter().any(|(pair, _)| pair.enc() == Path::new("config/app.conf.enc"))
     }

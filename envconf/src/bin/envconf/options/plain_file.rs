@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::output::{Output, shown};
 
-/// What the first buffer holds where no length is known.
+/// Size of the first buffer in bytes, if the length is unknown.
 const FIRST: usize = 64 * 1024;
 
 /// Reads a whole file. Of one that is too large to be sealed only so much that this shows.
@@ -99,7 +99,7 @@ fn place(staged: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
     })
 }
 
-/// Whether both paths lead to the same file; `false` if either leads to none.
+/// Returns true if both paths lead to the same file; `false` if either leads to none.
 pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
@@ -141,7 +141,8 @@ fn first_quoted_value(content: &[u8]) -> Option<usize> {
 /// Returns the path of a file that is not there yet, in the directory of `path`.
 fn beside(path: &Path) -> io::Result<PathBuf> {
     let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|_| io::Error::other("the operating system gives no randomness"))?;
+    getrandom::fill(&mut random)
+        .map_err(|_| io::Error::other("the operating system returned no random bytes"))?;
     Ok(path.with_file_name(format!(".envconf-{:016x}.tmp", u64::from_ne_bytes(random))))
 }
 

@@ -12,7 +12,7 @@ use super::global::Global;
 use super::wanted_recipients::{borrowed, files, rules};
 use crate::output::Output;
 
-/// What the rules demand of a pair; nothing where there are none, or none matches.
+/// Returns the signatures that the rules demand of a pair; `None` without rules or without a matching rule.
 pub(crate) fn demand(global: &Global, file: Option<&Path>, pair: &Pair) -> Result<Option<Demand>, Error> {
     let files = files(file, pair);
     Ok(rules(global, pair)?.and_then(|rules| rules.demand(&borrowed(&files)).cloned()))

@@ -117,7 +117,7 @@ impl Target {
         Ok(())
     }
 
-    /// What is known of the pair from earlier uses.
+    /// Returns the record of the pair from earlier uses.
     ///
     /// # Errors
     /// As for [`KeyStore::known_pair`].
@@ -186,7 +186,7 @@ impl Target {
         store.accept(&self.pair, verified.header(), verified.recipients())
     }
 
-    /// Remembers the pair that was just written. What it holds is known here, so it is not opened again.
+    /// Remembers the pair that was just written. Its recipients are known here, so the pair is not opened again.
     pub(crate) fn sealed<'a>(&self, recipients: impl IntoIterator<Item = &'a KeyRef>, output: &Output) {
         let remember = || {
             let (Some(store), Some(header)) = (KeyStore::of_user()?, self.stated_header()) else {
@@ -257,7 +257,7 @@ pub(crate) fn project_directory(here: &Path) -> Result<PathBuf, Error> {
     Ok(top.unwrap_or(&here).to_owned())
 }
 
-/// The pair that PAIR means, whatever is expected in it.
+/// Returns the pair that PAIR names, without a check of its content.
 ///
 /// # Errors
 /// As for [`Target::resolve`], without those about what is expected.
@@ -312,7 +312,7 @@ fn bare(text: &Path) -> Option<&str> {
     text.to_str().filter(|text| !is_file && !text.contains(['/', MAIN_SEPARATOR]))
 }
 
-/// What a bare name says: `app`, or `app.prod` as the files' names do.
+/// Parses a bare name: `app`, or `app.prod` as in file names.
 fn spelled(text: &str) -> Result<(Name, Option<Name>), Error> {
     let (name, environment) = identity_of(Path::new(&format!("{text}.conf.enc"))).map_err(|_| {
         Error::new(Kind::Usage, format!("`{}` is neither a path nor a name", escape(text)))

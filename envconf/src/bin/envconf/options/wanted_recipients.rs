@@ -40,7 +40,7 @@ pub(crate) struct Wanted {
     /// Keys that need no question: the sealer trusts, owns or has accepted them.
     accepted: Vec<KeyRef>,
     outline_accepted: bool,
-    /// What is known of the pair from earlier seals.
+    /// The record of the pair from earlier seals.
     known: Option<KnownPair>,
 }
 
@@ -124,7 +124,7 @@ impl Wanted {
         }
     }
 
-    /// What is known of the pair from earlier seals.
+    /// The record of the pair from earlier seals.
     pub(crate) fn known(&self) -> Option<&KnownPair> {
         self.known.as_ref()
     }
@@ -162,7 +162,7 @@ impl Wanted {
         self.ask(&strangers, &revealed, sealing)
     }
 
-    /// Asks for what nothing can vouch for, whatever the old pair turns out to be.
+    /// Asks about recipients that the old pair cannot confirm in any case.
     fn ask_before_keys(
         &mut self,
         entries: &[Trusted],
@@ -338,8 +338,8 @@ pub(crate) fn differences(there: &[KeyRef], wanted: &[KeyRef]) -> Vec<String> {
     added.chain(dropped).collect()
 }
 
-/// What a rule for `pair` may match: the plain file, and the pair. Where no plain file is given those count that it may
-/// have been sealed from, by what the pair says its content is.
+/// Returns the paths that a rule for `pair` may match: the plain file and the pair. Without a plain file, all plain
+/// files count that the pair may have been sealed from, by its content type.
 pub(crate) fn files(file: Option<&Path>, pair: &Pair) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = file.into_iter().map(Path::to_owned).collect();
     files.push(pair.enc().to_owned());
@@ -383,7 +383,7 @@ fn read_once(file: &Path) -> Result<Rules, Error> {
     Ok(rules)
 }
 
-/// The keys that a list names, each by its id; `local` stands for the local keys at hand.
+/// The keys that a list names, each by its id; `local` means the available local keys.
 pub(crate) fn resolve(list: &[Trusted], services: &KeyServices) -> Result<Vec<KeyRef>, Error> {
     let mut keys = Vec::new();
     for entry in list {

@@ -42,7 +42,7 @@ seal again with --sign-key FILE"
             "what only a variable gives where the program runs is named with --env-provides"
         }
         Remedy::PolicyFile => {
-            "run envconf as that user; or copy the rules into a directory of your own, and name the copy with --config"
+            "run envconf as that user; or copy the rules into a directory that belongs to you, and name the copy with --config"
         }
         Remedy::GuideFiles => {
             "give the wrapped key as --key and the encrypted text as --data; for a file of the guide for small files leave --key out"

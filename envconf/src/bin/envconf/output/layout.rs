@@ -44,8 +44,8 @@ pub(crate) fn paragraph(lead: usize, text: &str, width: Option<usize>) -> Vec<St
     wrapped(text, room.filter(|room| *room >= NARROWEST), 0, 0)
 }
 
-/// Returns the lines of `text`, broken between words to fit `width`. `first` columns of the first line are taken, and
-/// `indent` columns of each other one. What is between backquotes is one word: a command is never broken.
+/// Returns the lines of `text`, broken between words to fit `width`. The first line is indented by `first` columns,
+/// and every other line by `indent` columns. Text between backquotes is not broken, because it is a command.
 pub(crate) fn wrapped(text: &str, width: Option<usize>, first: usize, indent: usize) -> Vec<String> {
     let Some(width) = width else { return vec![text.to_owned()] };
     let mut lines = vec![String::new()];

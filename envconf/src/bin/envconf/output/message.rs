@@ -10,7 +10,7 @@ use super::{hints, layout};
 #[derive(Default)]
 pub(crate) struct Message {
     lines: Vec<(Option<Label>, String)>,
-    /// What the first line begins with and what stands out: the path of an error.
+    /// The emphasised begin of the first line: the path of an error.
     subject: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl Message {
         this
     }
 
-    /// What the parser of arguments refused. Its own labels become ours.
+    /// Formats an error of the argument parser with envconf's labels.
     pub(super) fn of_usage(text: &str) -> Self {
         let mut this = Self::default();
         for line in text.lines().map(|line| escape(line).to_string()) {

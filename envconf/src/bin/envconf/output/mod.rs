@@ -46,7 +46,7 @@ impl Output {
         self.stdout
     }
 
-    /// Whether results are to be JSON.
+    /// Returns true if results are to be JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
@@ -56,7 +56,7 @@ impl Output {
         unbuffered_stdout().and_then(|mut stdout| stdout.write_all(bytes)).or_else(tolerate)
     }
 
-    /// A value as it is, and on a terminal on a line of its own.
+    /// A value as it is, and on a terminal on a separate line.
     pub(crate) fn value(&self, value: &str) -> Result<(), Error> {
         self.data(value.as_bytes())?;
         if io::stdout().is_terminal() { self.data(b"\n") } else { Ok(()) }
@@ -169,12 +169,12 @@ impl Output {
         !self.quiet && !self.json
     }
 
-    /// Reports an error as text, whatever the options.
+    /// Reports an error as text, also with `--json` or `--quiet`.
     pub(crate) fn failure(&self, error: &Error) {
         self.message(&Message::of_error(Label::Error, error));
     }
 
-    /// Reports what is wrong with the arguments, whatever the options.
+    /// Reports invalid arguments, also with `--json` or `--quiet`.
     pub(crate) fn usage(&self, text: &str) {
         self.message(&Message::of_usage(text));
     }
@@ -189,7 +189,7 @@ impl Output {
         write_stderr(&message.written(self.stderr, columns(io::stderr())));
     }
 
-    /// Writes a line to stderr, whatever the options: JSON, and what accompanies a question.
+    /// Writes a line to stderr, also with `--json` or `--quiet`: JSON errors, and the text of a question.
     pub(crate) fn error(&self, line: impl Display) {
         write_stderr(&format!("{line}\n"));
     }
@@ -275,7 +275,7 @@ pub(crate) fn shown(path: &Path) -> String {
     escape(&path.to_string_lossy()).to_string()
 }
 
-/// A reader that has seen enough and closed the pipe is no failure.
+/// A reader that has seen enough and closed the pipe is not a failure.
 fn tolerate(error: io::Error) -> Result<(), Error> {
     match error.kind() {
         ErrorKind::BrokenPipe => Ok(()),

@@ -6,7 +6,7 @@ use envconf::format::{EncFile, KeyFile};
 use envconf::tools::{Comparison, Exchange, KeyChanges};
 use serde_json::{Value, json};
 
-/// What is known of the differences between two pairs.
+/// The differences between two pairs.
 pub(crate) struct PairDifference {
     /// Of the two `.enc`.
     pub(crate) header: Option<Comparison>,
@@ -14,7 +14,7 @@ pub(crate) struct PairDifference {
     data_keys: [String; 2],
     /// Of the two `.key`.
     pub(crate) recipients: Option<Exchange<KeyRef>>,
-    /// Whether the two `.key` are equal byte for byte.
+    /// True if the two `.key` are equal byte for byte.
     same_key_file: bool,
 }
 
@@ -59,7 +59,7 @@ impl PairDifference {
         }
     }
 
-    /// Whether the two are the same.
+    /// Returns true if the two are the same.
     pub(crate) fn is_empty(&self) -> bool {
         let same_header = |header: &Comparison| header.same_seal && header.signers.is_empty();
         self.header.as_ref().is_none_or(same_header) && self.same_key_file

@@ -112,7 +112,7 @@ impl Paint {
         self.with(Style::new().bold(), text)
     }
 
-    /// What is less important than its neighbours.
+    /// Formats text that is less important than the text around it.
     pub(crate) fn faint(self, text: &str) -> Cow<'_, str> {
         self.with(Style::new().dimmed(), text)
     }

@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 use zeroize::Zeroizing;
 
-/// A terminal gives no longer lines.
+/// Longest line in bytes that a terminal passes to a program.
 const LONGEST: usize = 4095;
 
 /// Asks for a line on the terminal, and does not show what is typed.

@@ -36,7 +36,7 @@ impl ExportFormat {
     }
 }
 
-/// What a Secret is called.
+/// The name of a Kubernetes Secret.
 pub(crate) struct SecretName {
     pub(crate) name: String,
     pub(crate) namespace: Option<String>,
@@ -196,7 +196,7 @@ fn json(variables: &[ExportedVariable], out: &mut dyn Write) -> fmt::Result {
     out.write_str(if variables.is_empty() { "}\n" } else { "\n}\n" })
 }
 
-/// A manifest. Everything that is not ours is in quotes: `NO` and `1e3` are no texts in YAML.
+/// A manifest. Everything that is not ours is in quotes: `NO` and `1e3` are not texts in YAML.
 fn kubernetes(variables: &[ExportedVariable], secret: &SecretName, out: &mut dyn Write) -> fmt::Result {
     write!(out, "apiVersion: v1\nkind: Secret\nmetadata:\n  name: \"{}\"\n", secret.name)?;
     if let Some(namespace) = &secret.namespace {
@@ -231,7 +231,7 @@ pub(crate) fn check_name(text: &str, option: &str, dots: bool, longest: usize) -
     if is_name {
         return Ok(());
     }
-    let message = format!("{option}: `{}` is no name in Kubernetes", escape(text));
+    let message = format!("{option}: `{}` is not a valid name in Kubernetes", escape(text));
     Err(Error::new(Kind::Usage, message)
         .advise("use lower-case letters, digits and `-`, the first and last no `-`"))
 }

@@ -79,7 +79,7 @@ impl SharedFiles {
         self.merged([(&self.config, Some(SectionName::SsoSession(name)))])
     }
 
-    /// What may explain that there is no such profile.
+    /// Returns a likely reason why the profile does not exist.
     pub(super) fn misplaced(&self, name: &str) -> &'static str {
         let has = |file: &Option<SharedFile>, section| {
             file.as_ref().is_some_and(|file| file.section(section).is_ok_and(|found| found.is_some()))
@@ -93,7 +93,7 @@ impl SharedFiles {
         "check the name; `aws configure list-profiles` lists those that there are"
     }
 
-    /// A hash of both files: whatever is made of them is made anew when they change.
+    /// Returns a hash of both files: values derived from them are made again when it changes.
     pub(super) fn hash(&self) -> [u8; 32] {
         let mut digest = Sha256::new_with_prefix(b"shared files");
         for file in [&self.credentials, &self.config] {
@@ -165,7 +165,7 @@ impl SharedFile {
                 None => return Ok(None),
             },
         };
-        // How people say that there shall be none.
+        // A usual way to configure an empty file.
         if path == Path::new("/dev/null") {
             return Ok(None);
         }

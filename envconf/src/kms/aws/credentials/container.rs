@@ -1,4 +1,4 @@
-//! A container's own role: the agent of ECS, or that of EKS Pod Identity, gives out temporary credentials.
+//! A container's role: the agent of ECS, or of EKS Pod Identity, issues temporary credentials.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -127,7 +127,7 @@ impl ContainerAgent {
             401 | 403 => Err(wrong("the container's credential service refused its token")
                 .status(reply.status)
                 .advise("check AWS_CONTAINER_AUTHORIZATION_TOKEN or its _FILE, and the pod identity association of the service account")),
-            status => Err(wrong("the container's credential service gave no credentials").status(status)),
+            status => Err(wrong("the container's credential service returned no credentials").status(status)),
         }
     }
 }

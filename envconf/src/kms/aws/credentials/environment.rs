@@ -25,7 +25,7 @@ pub(super) fn find(variables: &Variables) -> Result<Option<AwsCredential>, KmsEr
         })),
         (Some(_), None) => Err(broken(ID, "is set and AWS_SECRET_ACCESS_KEY is not")),
         (None, Some(_)) => Err(broken(SECRET, "is set and AWS_ACCESS_KEY_ID is not")),
-        // A token alone is no credential, and none of the other sources takes it from here.
+        // A token alone is not a credential, and none of the other sources takes it from here.
         (None, None) => Ok(None),
     }
 }

@@ -1,5 +1,5 @@
-//! The role of a virtual machine (EC2): its metadata service gives out temporary credentials, over plain HTTP and only
-//! to those who ask for a token first (IMDSv2). The older way without a token is never tried.
+//! The role of a virtual machine (EC2): its metadata service issues temporary credentials over plain HTTP, and only
+//! with a token (IMDSv2). The older protocol without a token is never used.
 //!
 //! Off the cloud nobody answers there, so the wait is short; no proxy is ever asked.
 
@@ -25,7 +25,7 @@ const ROLES: &str = "latest/meta-data/iam/security-credentials/";
 const LIMIT: Duration = Duration::from_secs(1);
 /// For how long a token of the metadata service holds, in seconds.
 const TOKEN_LIFE: &str = "300";
-/// What to do where nobody answers on a machine of the cloud.
+/// The hint if no metadata service answers on a machine of the cloud.
 pub(super) const HOP_LIMIT: &str = "in a container on EC2 raise the hop limit of the instance's metadata to 2 (`aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2`)";
 
 /// Why there is no role where nobody answers: off the cloud, and in a container with a hop limit of 1.
@@ -51,7 +51,7 @@ pub(super) async fn find(
         return Ok(Err(" (it has none)"));
     }
     if !role.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)) {
-        return Err(wrong("the metadata service gave no name of a role"));
+        return Err(wrong("the metadata service returned no role name"));
     }
     let reply = ask(Method::GET, url + role, ("x-aws-ec2-metadata-token", &token), route).await?;
     check(&reply)?;
@@ -82,7 +82,7 @@ async fn token(
     let token = std::str::from_utf8(reply.body.expose()).ok().map(str::trim).filter(|token| fits(token));
     match token {
         Some(token) => Ok(Ok(secret(token))),
-        None => Err(wrong("the metadata service gave no token")),
+        None => Err(wrong("the metadata service returned no token")),
     }
 }
 
@@ -107,7 +107,7 @@ fn check(reply: &Reply) -> Result<(), KmsError> {
     match reply.status {
         200 => Ok(()),
         429 | 500..=599 => Err(KmsError::transient("the metadata service fails").status(reply.status)),
-        status => Err(wrong("the metadata service gave no credentials").status(status)),
+        status => Err(wrong("the metadata service returned no credentials").status(status)),
     }
 }
 
@@ -120,7 +120,7 @@ fn parse(reply: &Reply) -> Result<Fetched<AwsCredential>, KmsError> {
     let root = syntax::parse(ContentType::Json, text).map_err(|_| garbled())?;
     let Value::Table(root) = &root.value else { return Err(garbled()) };
     if field(root, "Code").is_some() && string(root, "Code") != Some("Success") {
-        return Err(wrong("the metadata service gave no credentials"));
+        return Err(wrong("the metadata service returned no credentials"));
     }
     let value = |name: &str| string(root, name).map(secret);
     let keys = ExpiringKeys {

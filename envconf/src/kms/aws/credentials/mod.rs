@@ -1,8 +1,8 @@
 //! Where a credential may come from, in order; one file for each source.
 //!
-//! "Not here" is `Ok(None)` and the next source is asked; "here but broken" ends the search. When nothing is there,
-//! the error lists every place that was looked at. A role, where one is configured, is assumed with whatever the
-//! search gives. One snapshot serves one request: id, secret and token are never of different generations.
+//! "Not here" is `Ok(None)`, and the next source is asked. "Here but broken" ends the search. If no source has
+//! credentials, the error lists every place. A configured role is assumed with the credentials that were found. Each
+//! request uses one snapshot, so id, secret and token always belong together.
 
 mod config_file;
 mod container;
@@ -111,7 +111,7 @@ impl fmt::Debug for AwsCredential {
     }
 }
 
-/// What a source needs to ask another service.
+/// The settings that a source needs for requests to other services.
 pub(super) struct Places<'a> {
     variables: &'a Variables,
     endpoints: &'a Endpoints,
@@ -121,7 +121,7 @@ pub(super) struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// The service that gives out credentials, in the region of the key.
+    /// Returns the endpoint of the service that issues credentials, in the region of the key.
     fn sts(&self) -> Result<Endpoint, KmsError> {
         self.endpoints.of(AwsService::Sts, self.region).map(|(endpoint, _)| endpoint)
     }
@@ -157,8 +157,8 @@ impl AwsCredentials {
     /// fetched anew.
     ///
     /// # Errors
-    /// A refusal: of a source that is there but broken, or of none being there; what the service says that gives out
-    /// temporary credentials.
+    /// [`Fault::Refused`](crate::Fault::Refused) for a broken source, and if no source has credentials; the errors of
+    /// the service that issues temporary credentials.
     pub(super) async fn snapshot(
         &self,
         endpoints: &Endpoints,

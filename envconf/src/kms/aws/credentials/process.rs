@@ -32,7 +32,7 @@ pub(super) struct CredentialProcess {
 }
 
 impl CredentialProcess {
-    /// Runs the command, on a thread of its own: other loads must not be held for as long as it takes.
+    /// Runs the command, on a separate thread: other loads must not be held for as long as it takes.
     pub(super) async fn run(&self) -> Result<Fetched<AwsCredential>, KmsError> {
         let (done, result) = oneshot::channel();
         let words = self.words.clone();
@@ -99,7 +99,7 @@ impl CredentialProcess {
     }
 }
 
-/// Whether a field is there, and neither null nor empty.
+/// Returns true if a field is there, and neither null nor empty.
 fn is_set(root: &Table<'_>, name: &str) -> bool {
     !matches!(field(root, name), None | Some(Value::Null)) && string(root, name) != Some("")
 }

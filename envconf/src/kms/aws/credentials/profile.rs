@@ -1,4 +1,5 @@
-//! What a profile of the shared files leads to: keys, a command, a login, or a role with one of these as its base.
+//! The credentials that a profile of the shared files leads to: keys, a command, a login, or a role that is based on
+//! one of these.
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +32,7 @@ pub(super) struct ProfilePlan {
     roles: Vec<AssumedRole>,
 }
 
-/// What a profile's credential begins with.
+/// The source of a profile's first credentials.
 enum ProfileBase {
     Keys(AwsCredential),
     Process(CredentialProcess),
@@ -131,7 +132,7 @@ impl Profiles<'_> {
             };
             let name = text(next, "source_profile")?;
             if visited.contains(&name) {
-                // A role may be based on the keys of its own profile, and on nothing else that leads back.
+                // A role may be based on the keys of its own profile. Every other cycle is an error.
                 let own = if name == current { keys(&section, &current)? } else { None };
                 let Some(keys) = own else {
                     return Err(next.wrong(&format!(
@@ -149,7 +150,7 @@ impl Profiles<'_> {
         }
     }
 
-    /// What a profile without a role holds.
+    /// Returns the credential source of a profile without a role.
     fn base(&self, section: &ConfigSection, profile: &str) -> Result<Option<ProfileBase>, KmsError> {
         if let Some(file) = section.get("web_identity_token_file") {
             return Err(file.wrong("sets web_identity_token_file without role_arn"));
@@ -171,7 +172,7 @@ impl Profiles<'_> {
         }
         if let Some(line) = section.get("login_session") {
             return Err(line.wrong("sets login_session, which is not read").advise_with(format!(
-                "set credential_process in a profile of its own to `aws configure export-credentials --profile {} --format process`",
+                "set credential_process in a separate profile to `aws configure export-credentials --profile {} --format process`",
                 escape(profile)
             )));
         }
@@ -182,7 +183,7 @@ impl Profiles<'_> {
         if let Some(device) = section.get("mfa_serial") {
             return Err(device.wrong("sets mfa_serial, and nobody is asked for a second factor here").advise_with(
                 format!(
-                    "set credential_process in a profile of its own to `aws configure export-credentials --profile {} --format process`",
+                    "set credential_process in a separate profile to `aws configure export-credentials --profile {} --format process`",
                     escape(profile)
                 ),
             ));
@@ -306,7 +307,7 @@ fn role_arn(arn: &Property) -> Result<String, KmsError> {
     }
 }
 
-/// Whether this has the form of the ARN of a role.
+/// Returns true if this has the form of the ARN of a role.
 pub(super) fn is_role_arn(text: &str) -> bool {
     fits(text) && text.starts_with("arn:") && text.contains(":iam::") && text.contains(":role/")
 }

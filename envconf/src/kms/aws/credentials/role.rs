@@ -1,4 +1,4 @@
-//! A role to assume with the credential at hand (`AssumeRole`).
+//! A role that envconf assumes with the available credentials (`AssumeRole`).
 
 use std::borrow::Cow;
 

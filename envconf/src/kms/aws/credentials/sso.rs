@@ -32,7 +32,7 @@ pub(super) struct SsoLogin {
     pub(super) region: String,
     pub(super) account: String,
     pub(super) role: String,
-    /// What to run for a new token, in backquotes.
+    /// The command that gets a new token, in backquotes.
     pub(super) command: String,
     pub(super) home: PathBuf,
     pub(super) source: Cow<'static, str>,

@@ -21,7 +21,7 @@ impl Renewable for AwsCredential {
     }
 }
 
-/// What is wrong with temporary credentials in a reply.
+/// The defect of temporary credentials in a reply.
 pub(in super::super) enum TemporaryProblem {
     Incomplete,
     Expired,

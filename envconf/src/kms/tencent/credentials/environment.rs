@@ -28,7 +28,7 @@ pub(super) fn find(variables: &Variables) -> Result<Option<Credential>, KmsError
         })),
         (Some(_), None, _) => Err(broken(ID, "is set and TENCENTCLOUD_SECRET_KEY is not")),
         (None, Some(_), _) => Err(broken(KEY, "is set and TENCENTCLOUD_SECRET_ID is not")),
-        // A token alone is no credential, and none of the other sources takes it from here.
+        // A token alone is not a credential, and none of the other sources takes it from here.
         (None, None, _) => Ok(None),
     }
 }

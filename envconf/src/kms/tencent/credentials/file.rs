@@ -39,12 +39,12 @@ pub(super) fn profile(variables: &Variables, name: &'static str) -> Result<Strin
     let Some(profile) = variables.get(name) else { return Ok("default".to_owned()) };
     let is_name =
         |name: &String| fits(name) && !name.contains(['/', '\\', '[', ']']) && !name.starts_with('.');
-    let wrong = || broken(name, "is no name of a profile");
+    let wrong = || broken(name, "is not a profile name");
     profile.into_string().ok().filter(is_name).ok_or_else(wrong)
 }
 
 fn parse(text: &[u8], profile: &str, place: &'static str) -> Result<Credential, KmsError> {
-    let text = std::str::from_utf8(text).map_err(|_| broken(place, "is no UTF-8 text"))?;
+    let text = std::str::from_utf8(text).map_err(|_| broken(place, "is not UTF-8"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut values: [Option<Zeroizing<String>>; 3] = Default::default();
     let (mut is_ours, mut was_seen) = (false, false);
@@ -60,7 +60,7 @@ fn parse(text: &[u8], profile: &str, place: &'static str) -> Result<Credential, 
             continue;
         }
         let Some((key, value)) = line.split_once('=') else {
-            return Err(broken(place, "has a line in the section that is no `key = value`"));
+            return Err(broken(place, "has a line in the section that is not `key = value`"));
         };
         let names = ["secret_id", "secret_key", "token"];
         let Some(at) = names.iter().position(|name| key.trim().eq_ignore_ascii_case(name)) else { continue };

@@ -1,4 +1,4 @@
-//! The role of a virtual machine (CVM): its metadata service gives out temporary credentials, over plain HTTP.
+//! The role of a virtual machine (CVM): its metadata service issues temporary credentials over plain HTTP.
 //!
 //! Off the cloud nobody answers there, so the wait is short; no proxy is ever asked.
 
@@ -41,7 +41,7 @@ pub(super) async fn find(
     }
     check(&reply)?;
     if !role.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)) {
-        return Err(wrong("the metadata service gave no name of a role"));
+        return Err(wrong("the metadata service returned no role name"));
     }
     let reply = get(url + role, route).await?;
     check(&reply)?;
@@ -68,7 +68,7 @@ fn check(reply: &Reply) -> Result<(), KmsError> {
     match reply.status {
         200 => Ok(()),
         500..=599 => Err(KmsError::transient("the metadata service fails").status(reply.status)),
-        status => Err(wrong("the metadata service gave no credentials").status(status)),
+        status => Err(wrong("the metadata service returned no credentials").status(status)),
     }
 }
 
@@ -79,7 +79,7 @@ fn parse(reply: &Reply) -> Result<Fetched<Credential>, KmsError> {
     let root = syntax::parse(ContentType::Json, text).map_err(|_| garbled())?;
     let Value::Table(root) = &root.value else { return Err(garbled()) };
     if field(root, "Code").is_some() && string(root, "Code") != Some("Success") {
-        return Err(wrong("the metadata service gave no credentials"));
+        return Err(wrong("the metadata service returned no credentials"));
     }
     let value = |name: &str| string(root, name).map(secret);
     let (expired_time, date) = (integer(root, "ExpiredTime"), reply.date.as_deref());

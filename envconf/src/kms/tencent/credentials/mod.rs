@@ -1,8 +1,8 @@
 //! Where a credential may come from, in order; one file for each source.
 //!
-//! "Not here" is `Ok(None)` and the next source is asked; "here but broken" ends the search. When nothing is there,
-//! the error lists every place that was looked at. A role, where one is configured, is assumed with whatever the
-//! search gives. One snapshot serves one request: id, key and token are never of different generations.
+//! "Not here" is `Ok(None)`, and the next source is asked. "Here but broken" ends the search. If no source has
+//! credentials, the error lists every place. A configured role is assumed with the credentials that were found. Each
+//! request uses one snapshot, so id, key and token always belong together.
 
 mod environment;
 mod file;
@@ -121,8 +121,8 @@ impl Credentials {
     /// fetched anew.
     ///
     /// # Errors
-    /// A refusal: of a source that is there but broken, or of none being there; what the service says that gives out
-    /// temporary credentials.
+    /// [`Fault::Refused`](crate::Fault::Refused) for a broken source, and if no source has credentials; the errors of
+    /// the service that issues temporary credentials.
     pub(super) async fn snapshot(&self, route: &Route, refused: Option<u64>) -> Result<Credential, KmsError> {
         let Some(role) = &self.role else { return self.found(route, refused).await };
         let fetch = async {

@@ -1,4 +1,4 @@
-//! A role to assume with the credential at hand (`AssumeRole`).
+//! A role that envconf assumes with the available credentials (`AssumeRole`).
 
 use super::super::client::Call;
 use super::super::sts;
@@ -13,7 +13,7 @@ use crate::kms::json::Argument::Text;
 
 pub(super) const ARN: &str = "TENCENTCLOUD_ROLE_ARN";
 pub(super) const SESSION_NAME: &str = "TENCENTCLOUD_ROLE_SESSION_NAME";
-/// What every SDK sends: the answer does not depend on it.
+/// The region that every SDK sends. The reply does not depend on it.
 const REGION: &str = "ap-guangzhou";
 
 /// The role that the deployment asks for.
@@ -29,12 +29,12 @@ impl Role {
     pub(super) fn from_variables(variables: &Variables) -> Result<Option<Self>, Error> {
         let session_name = variables.setting(SESSION_NAME)?;
         if session_name.as_deref().is_some_and(|name| !is_session_name(name)) {
-            return Err(Error::new(Kind::Usage, format!("{SESSION_NAME} is no name of a session"))
+            return Err(Error::new(Kind::Usage, format!("{SESSION_NAME} is not a session name"))
                 .advise("give it 2 to 128 letters, digits and characters of _+=,.@-"));
         }
         let Some(arn) = variables.setting(ARN)? else { return Ok(None) };
         if !fits(&arn) {
-            return Err(Error::new(Kind::Usage, format!("{ARN} is no ARN of a role"))
+            return Err(Error::new(Kind::Usage, format!("{ARN} is not the ARN of a role"))
                 .advise("write it as qcs::cam::uin/UIN:roleName/NAME"));
         }
         Ok(Some(Self { arn, session_name }))

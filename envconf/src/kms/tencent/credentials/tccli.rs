@@ -1,4 +1,4 @@
-//! What the cloud's command-line tool keeps after `tccli configure` or a login: JSON in
+//! The credentials file of the cloud's command-line tool, written by `tccli configure` or a login: JSON in
 //! `~/.tccli/<profile>.credential`.
 
 use std::path::Path;
@@ -27,7 +27,7 @@ pub(super) fn find(variables: &Variables, home: Option<&Path>) -> Result<Option<
 }
 
 fn parse(text: &[u8]) -> Result<Credential, KmsError> {
-    let no_object = || broken(PLACE, "is no JSON object");
+    let no_object = || broken(PLACE, "is not a JSON object");
     let text = std::str::from_utf8(text).map_err(|_| no_object())?;
     let root = syntax::parse(ContentType::Json, text).map_err(|_| no_object())?;
     let Value::Table(root) = &root.value else { return Err(no_object()) };

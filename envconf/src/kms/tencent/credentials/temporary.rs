@@ -19,7 +19,7 @@ impl Renewable for Credential {
     }
 }
 
-/// What is wrong with temporary credentials in a reply.
+/// The defect of temporary credentials in a reply.
 pub(in super::super) enum Unusable {
     Incomplete,
     Expired,

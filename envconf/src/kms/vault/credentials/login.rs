@@ -1,4 +1,4 @@
-//! Logins: Kubernetes, JWT, AppRole and TLS certificates; each as a request of its own, or in that for the key.
+//! Logins: Kubernetes, JWT, AppRole and TLS certificates; each as a separate request, or in that for the key.
 
 use std::path::Path;
 use std::time::Duration;
@@ -154,7 +154,7 @@ impl Method {
         format!("auth/{}/login", self.mount)
     }
 
-    /// Logs in. What it is done with is read anew each time: files are replaced while programs run.
+    /// Logs in. The login's inputs are read again each time, because files are replaced while programs run.
     pub(super) async fn login(
         &self,
         variables: &Variables,

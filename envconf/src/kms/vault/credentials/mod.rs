@@ -48,11 +48,11 @@ pub(super) struct VaultCredential {
     pub(super) expires: Option<u64>,
     /// Where it is from, in a few words for a report.
     pub(super) source: &'static str,
-    /// The life that a login gave it, in seconds, where the server renews it; else 0.
+    /// The lifetime that the login granted, in seconds, if the server renews the token; else 0.
     renewable: u64,
 }
 
-/// What a request shows the server.
+/// The proof of identity in a request.
 #[derive(Clone)]
 pub(super) enum Proof {
     Token(Zeroizing<String>),
@@ -114,14 +114,14 @@ pub(super) async fn snapshot(
             digest.update(settings.hash());
             let key = cache_key("vault", digest.finalize().into(), &connection.route);
             let fetch = async |old: Option<VaultCredential>| {
-                // What a login shows may be gone or used up by now: a secret id serves once.
+                // Renew first: the inputs of a login may be gone or used up, because a secret id works once.
                 if let Some(renewed) = login::renew(old.as_ref(), connection).await {
                     return Ok(Some(renewed));
                 }
                 method.login(&settings.variables, connection).await.map(Some)
             };
             let got = CACHE.get_or_renew(key, refused, fetch).await?;
-            got.ok_or_else(|| KmsError::refused("the login gave no token").tries(0))
+            got.ok_or_else(|| KmsError::refused("the login returned no token").tries(0))
         }
     }
 }

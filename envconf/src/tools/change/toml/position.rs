@@ -14,7 +14,7 @@ pub(super) struct Spot<'d, 'p> {
     pub(super) dotted: Vec<&'p str>,
     /// What these dotted keys lead to.
     pub(super) group: Option<&'d Table>,
-    /// What is at the path.
+    /// The part at the path.
     pub(super) found: Option<Part<'d>>,
     /// The keys at its end that are not there.
     pub(super) missing: Vec<&'p str>,
@@ -130,8 +130,8 @@ impl<'d, 'p> Spot<'d, 'p> {
     }
 }
 
-/// The values of `table` on lines of its own, dotted keys included: where the last key of each begins and the value
-/// ends.
+/// Returns the ranges of the values of `table` that are on separate lines, dotted keys included: from the last key to
+/// the end of the value.
 pub(super) fn lines(table: &Table) -> Vec<Range<usize>> {
     let mut lines = Vec::new();
     for (key, item) in table {

@@ -1,4 +1,5 @@
-//! What was read as content of a pair: the project's own dotenv, or TOML or JSON by the paths that the names stand for.
+//! Converts the imported content to the content of a pair: the project's own dotenv, or TOML or JSON with the paths of
+//! the names.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -96,7 +97,7 @@ impl Dotenv {
     }
 }
 
-/// What a path may have at most, so that the result is within the depth that every reader of it allows.
+/// Greatest depth of a path, so that every reader accepts the result.
 const DEEPEST: usize = 64;
 
 /// Returns the indices of the paths that are equal to another one, or that one of the two is within the other: of each

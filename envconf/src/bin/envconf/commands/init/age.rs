@@ -99,7 +99,7 @@ impl Identity {
             if setting(variable)?.is_some() {
                 let identities = KeyServices::from_environment(here)?.age_identities()?;
                 let first = identities.first().ok_or_else(|| {
-                    Error::new(Kind::BadLocalKey, format!("{variable} gives no age identity"))
+                    Error::new(Kind::BadLocalKey, format!("{variable} has no age identity"))
                 })?;
                 return Ok(Self::OfVariable(variable, first.key_ref().clone()));
             }
@@ -143,7 +143,7 @@ impl Signer {
     }
 }
 
-/// What the rules that were there say of the newcomer.
+/// How existing rules mention the new user's keys.
 struct NamedByRules {
     names_recipient: bool,
     names_signer: bool,

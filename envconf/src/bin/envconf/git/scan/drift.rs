@@ -1,4 +1,4 @@
-//! Whether a pair is sealed for whom the rules say, as far as its files tell it.
+//! Compares the recipients of a pair with the rules, from its files alone.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,8 @@ use super::Scan;
 
 const LOCAL: &str = "local";
 
-/// Compares the recipients of the data key in use with those of the rule. They are unauthenticated, which is enough:
-/// whoever changed them without the data key made a pair that does not open.
+/// Compares the recipients of the current data key with the rule's recipients. They are unauthenticated here, which is
+/// enough: a change without the data key makes a pair that does not open.
 pub(super) fn check(scan: &mut Scan, pair: &Pair, enc: &EncFile, section: &Section) -> Result<(), Error> {
     let Some((rules, relative)) = scan.rules(pair.enc())? else { return Ok(()) };
     let names = names(&relative, enc.header.content_type);
@@ -22,9 +22,8 @@ pub(super) fn check(scan: &mut Scan, pair: &Pair, enc: &EncFile, section: &Secti
     };
     let present: Vec<&KeyRef> = section.recipients.iter().map(|recipient| &recipient.key).collect();
     if rule.recipients().iter().any(|wanted| matches!(wanted, Trusted::Key(key) if key.alias().is_some())) {
-        scan.notes.insert(
-            "an alias in the rules stands for any key of its place: only the key service knows which",
-        );
+        scan.notes
+            .insert("an alias in the rules can mean any key of its region: only the key service knows which");
     }
     let lacking = rule.recipients().iter().filter(|wanted| !present.iter().any(|key| is_for(wanted, key)));
     let lacking: Vec<String> = lacking.map(ToString::to_string).collect();
@@ -45,7 +44,7 @@ pub(super) fn check(scan: &mut Scan, pair: &Pair, enc: &EncFile, section: &Secti
     Ok(())
 }
 
-/// Whether `key` is what the rule's entry means.
+/// Returns true if `key` is what the rule's entry means.
 fn is_for(wanted: &Trusted, key: &KeyRef) -> bool {
     match wanted {
         Trusted::Local => key.provider() == LOCAL,

@@ -57,8 +57,8 @@ impl FilesToScan {
         Ok(Self { root: repository.root().to_owned(), contents, unmerged })
     }
 
-    /// Every file below `root`, which is in no repository; links are not followed. What lies in `.envconf` was never
-    /// meant to leave it.
+    /// Returns every file below `root`, which is not in a repository. Links are not followed. Files in `.envconf` are
+    /// skipped: they are private.
     pub(crate) fn below(root: &Path) -> Result<Self, Error> {
         let mut paths = BTreeSet::new();
         let mut directories = vec![PathBuf::new()];
@@ -83,7 +83,7 @@ impl FilesToScan {
         &self.root
     }
 
-    /// Whether they are those of the index.
+    /// Returns true if they are those of the index.
     pub(crate) fn are_staged(&self) -> bool {
         matches!(self.contents, Contents::Index(..))
     }

@@ -1,4 +1,5 @@
-//! What must not be committed: plain files, dotenv files, secret keys, broken pairs and plain layers, drift from the rules.
+//! Finds files that must not be committed: plain files, dotenv files, secret keys, broken pairs and plain layers, and
+//! pairs that differ from the rules.
 //!
 //! Files alone are looked at; no key is asked, and nothing that is found is repeated but names.
 
@@ -69,7 +70,7 @@ impl Scan {
         }
     }
 
-    /// Looks at these; a path that is no file any more stands for what it leaves behind.
+    /// Looks at these; a path that is not a file any more means what it leaves behind.
     ///
     /// # Errors
     /// [`Kind::Io`] for a file that cannot be read; [`Kind::Usage`] for rules that are malformed.
@@ -127,17 +128,17 @@ impl Scan {
             let (code, message, advice) = match kind {
                 SecretKeyKind::Local => (
                     "local-key",
-                    "a local key: whoever reads this file opens what is sealed for it",
+                    "a local key: everyone who can read this file can open the pairs that are sealed for it",
                     "take it out, make a new key with `envconf keygen`, and seal anew what was sealed for this one",
                 ),
                 SecretKeyKind::Age => (
                     "age-identity",
-                    "an age identity: whoever reads this file opens what is sealed for its recipient",
+                    "an age identity: everyone who can read this file can open the pairs that are sealed for its recipient",
                     "take it out, create a new one with `envconf keygen --age`, and replace the old recipient with `envconf recipients`",
                 ),
                 SecretKeyKind::Signer => (
                     "signing-key",
-                    "a signer's private key: whoever reads this file can sign in the signer's name",
+                    "a signer's private key: everyone who can read this file can sign as this signer",
                     "take it out, make a new key with `envconf signer new`, and replace the old one wherever its public key is required",
                 ),
             };
@@ -178,7 +179,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Whether the pair of a plain file, whose name without extension is `stem`, is beside it.
+    /// Returns true if the pair of a plain file, whose name without extension is `stem`, is beside it.
     fn has_pair(&self, path: &Path, stem: String) -> bool {
         let beside = |name: &str| self.files.root().join(path).with_file_name(name).is_file();
         let on_disk = [".conf.enc", ".conf.key"].iter().any(|end| beside(&format!("{stem}{end}")));
@@ -211,8 +212,9 @@ impl Scan {
         Ok(())
     }
 
-    /// The glob of the rule that means this plain file. One of wildcards only, such as `**`, is for whatever is sealed,
-    /// not a list of what must be: it means files in the directory of configurations that are called as configurations.
+    /// Returns the glob of the rule that matches this plain file. A glob of wildcards only, such as `**`, matches only
+    /// files in the configuration directory that have the name of a configuration: such a rule says for whom to seal,
+    /// not which files must be sealed.
     fn rule_for_plain(&mut self, path: &Path, has_identity: bool) -> Result<Option<String>, Error> {
         let directory = setting("ENVCONF_DIR")?.unwrap_or_else(|| "config".to_owned());
         let Some((rules, relative)) = self.rules(path)? else { return Ok(None) };
@@ -247,7 +249,10 @@ impl Scan {
         match key.section(enc.header.dek) {
             Some(section) => drift::check(self, pair, &enc, section),
             None => {
-                let message = format!("it does not hold the data key {} of its .enc", enc.header.dek);
+                let message = format!(
+                    "the .key file has no section for data key {}, which the .enc file uses",
+                    enc.header.dek
+                );
                 self.find(pair.key(), None, "mismatch", message, advice);
                 Ok(())
             }
@@ -315,7 +320,7 @@ impl Scan {
         Ok(relative.ok().map(|relative| (rules, relative)))
     }
 
-    /// Of what is staged the staged rules decide, not those on disk.
+    /// Staged files are checked with the staged rules, not with those on disk.
     fn find_rules(&mut self, directory: &Path) -> Result<Option<Rules>, Error> {
         if !self.files.are_staged() {
             let file = Rules::file_for(&self.files.root().join(directory));

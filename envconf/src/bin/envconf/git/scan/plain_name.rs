@@ -21,7 +21,7 @@ pub(super) fn stem(path: &Path) -> Option<String> {
     EXTENSIONS.contains(&extension).then(|| stem.to_owned())
 }
 
-/// Whether the name is that of a dotenv file, `.env` or `.env.production`, and not that of an example.
+/// Returns true if the name is that of a dotenv file, `.env` or `.env.production`, and not that of an example.
 pub(super) fn is_dotenv(path: &Path) -> bool {
     let name = lower_case(path);
     let original = without_copy_mark(&name);

@@ -5,12 +5,12 @@ use std::io::{self, Read};
 
 use zeroize::Zeroizing;
 
-/// What a key is for.
+/// The kind of a secret key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SecretKeyKind {
     /// It opens pairs.
     Local,
-    /// It opens pairs, and whatever else is encrypted to its recipient.
+    /// It opens pairs, and everything else that is encrypted to its recipient.
     Age,
     /// It signs pairs.
     Signer,
@@ -52,7 +52,7 @@ pub(crate) fn find(reader: &mut dyn Read) -> io::Result<Vec<(usize, SecretKeyKin
         };
         let is_end = read == 0;
         filled = without_zero_bytes(&mut buffer, filled, filled + read);
-        // What may be the beginning of a key stays, to be looked at with what follows.
+        // Keep bytes that may begin a key, and check them together with the next block.
         let done = if is_end { filled } else { filled.saturating_sub(LONGEST) };
         let mut line = 1 + lines;
         for at in 0..done {
@@ -96,7 +96,7 @@ fn key_at(text: &[u8]) -> Option<SecretKeyKind> {
     is_key.then_some(*kind)
 }
 
-/// `:<id>:<base64 of 32 bytes>`, whatever follows.
+/// Matches `:<id>:<base64 of 32 bytes>` at the start of the text.
 fn is_id_and_key(text: &[u8]) -> bool {
     let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     let is_colon = |b: u8| b == b':';
@@ -112,7 +112,7 @@ fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/".contains(&byte)
 }
 
-/// What is left of `text` after so many characters that all are `allowed`.
+/// Returns the rest of `text` after `count` characters that are all `allowed`.
 fn take(text: &[u8], count: usize, allowed: fn(u8) -> bool) -> Option<&[u8]> {
     (0..count).try_fold(text, |text, _| {
         let (character, rest) = character(text)?;
