@@ -858,8 +858,7 @@ fn the_older_metadata_service_is_never_asked() {
         assert!(http.requests().iter().all(|request| request.method == "PUT"));
     }
     // A machine without a role, and one whose service misbehaves.
-    for (role, says) in [("", "it has none"), ("../../x", "no name of a role"), ("a\nb", "no name of a role")]
-    {
+    for (role, says) in [("", "it has none"), ("../../x", "no role name"), ("a\nb", "no role name")] {
         let mut reader = Reader::new();
         let http = Http::start(move |request| {
             Some(Answer::text(200, if request.method == "PUT" { "t" } else { role }))

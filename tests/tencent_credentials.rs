@@ -389,8 +389,8 @@ fn a_machine_answers_by_its_roles_name() {
 #[test]
 fn a_metadata_service_that_gives_nonsense_is_broken() {
     for (role, reply, says) in [
-        ("../x", json!({}), "no name of a role"),
-        ("<html>", json!({}), "no name of a role"),
+        ("../x", json!({}), "no role name"),
+        ("<html>", json!({}), "no role name"),
         ("reader", json!({"Code": "Failed"}), "returned no credentials"),
         ("reader", json!({"TmpSecretId": "i"}), "incomplete"),
         (

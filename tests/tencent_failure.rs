@@ -142,7 +142,7 @@ fn faults_that_stay_are_tried_until_the_deadline_and_told() {
         (|| Reply::Close, "was lost before"),
         (|| Reply::HalfBody, "was lost before"),
         (|| Reply::Garbage, "was lost before"),
-        (|| Reply::json("{\"Response\":"), "cut, or no JSON"),
+        (|| Reply::json("{\"Response\":"), "cut or not JSON"),
     ];
     for (fault, says) in faults {
         let project = tencent();

@@ -66,7 +66,7 @@ mod tests {
                 TryOutcome::Network => "no connection, a lost connection, no answer within 3 s".to_owned(),
                 TryOutcome::Status(500, _) => "HTTP 5xx with any code".to_owned(),
                 TryOutcome::Status(status, _) | TryOutcome::Refused(status) => format!("HTTP {status}"),
-                TryOutcome::Garbled => "a reply that is cut, or not JSON".to_owned(),
+                TryOutcome::Garbled => "a reply that is cut or not JSON".to_owned(),
                 TryOutcome::Code(code) => format!("`{code}`"),
                 TryOutcome::Rest => "everything else: rights, the key's state, a damaged wrapped key, another key in the reply, a redirect, an oversized reply, a certificate that is not trusted".to_owned(),
             };

@@ -176,7 +176,7 @@ impl Response<'_> {
         let text =
             std::str::from_utf8(reply.body.expose()).map_err(|_| senseless("the reply is not JSON"))?;
         let root =
-            syntax::parse(ContentType::Json, text).map_err(|_| senseless("the reply is cut, or no JSON"))?;
+            syntax::parse(ContentType::Json, text).map_err(|_| senseless("the reply is cut or not JSON"))?;
         let Value::Table(root) = &root.value else { return Err(senseless("the reply is not a JSON object")) };
         let Some(Value::Table(fields)) = field(root, "Response") else {
             return Err(senseless("the reply has no Response"));

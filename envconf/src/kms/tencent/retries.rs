@@ -41,7 +41,7 @@ mod tests {
                 TryOutcome::Status(500, _) => "HTTP 5xx".to_owned(),
                 TryOutcome::Status(status, _) => format!("HTTP {status}"),
                 TryOutcome::Refused(status) => format!("HTTP {status}"),
-                TryOutcome::Garbled => "a reply that is cut or no JSON".to_owned(),
+                TryOutcome::Garbled => "a reply that is cut or not JSON".to_owned(),
                 TryOutcome::Code(code) => format!("`{code}`"),
                 TryOutcome::Rest => "everything else: credentials, rights, the key's state, a damaged blob, another key in the reply, a redirect, an oversized reply, a certificate that is not trusted".to_owned(),
             };

@@ -92,7 +92,7 @@ mod tests {
             (*base64).clone(),
             String::new(),
         ] {
-            assert!(check_blob(&bad).unwrap_err().message.contains("no ciphertext"), "{bad}");
+            assert!(check_blob(&bad).unwrap_err().message.contains("not a ciphertext"), "{bad}");
         }
     }
 }

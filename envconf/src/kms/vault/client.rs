@@ -117,7 +117,7 @@ impl VaultResponse<'_> {
             return Err(redirect(status));
         }
         let garbled = || match status {
-            200..=299 => KmsError::transient("the reply is cut, or no JSON").status(status),
+            200..=299 => KmsError::transient("the reply is cut or not JSON").status(status),
             400..=411 | 413..=428 | 430..=471 | 474..=499 => KmsError::other("a gateway refused the request")
                 .advise("check VAULT_ADDR, and proxies on the way")
                 .status(status),

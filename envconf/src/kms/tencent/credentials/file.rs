@@ -135,7 +135,7 @@ mod tests {
             ("[default]\nsecret_id = canary canary\nsecret_key = k\n", "a secret_id that"),
             ("[default]\nsecret_id = \"canary\nsecret_key = k\n", "a secret_id that"),
             ("[default]\nsecret_id = \"canary\" canary\nsecret_key = k\n", "a secret_id that"),
-            ("[default]\ncanary\n", "no `key = value`"),
+            ("[default]\ncanary\n", "not `key = value`"),
             ("[default]\nsecret_id = a\nsecret_id = canary\n", "secret_id twice"),
             ("[default]\n[default]\n", "section twice"),
         ] {

@@ -74,7 +74,7 @@ fn check(reply: &Reply) -> Result<(), KmsError> {
 
 fn parse(reply: &Reply) -> Result<Fetched<Credential>, KmsError> {
     let garbled =
-        || KmsError::transient("the metadata service's reply is cut, or no JSON").status(reply.status);
+        || KmsError::transient("the metadata service's reply is cut or not JSON").status(reply.status);
     let text = std::str::from_utf8(reply.body.expose()).map_err(|_| garbled())?;
     let root = syntax::parse(ContentType::Json, text).map_err(|_| garbled())?;
     let Value::Table(root) = &root.value else { return Err(garbled()) };

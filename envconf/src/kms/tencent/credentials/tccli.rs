@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn what_is_broken_is_named_and_not_quoted() {
         for (text, says) in [
-            ("canary", "no JSON object"),
+            ("canary", "not a JSON object"),
             (r#"{"secretId":"canary"}"#, "no secretKey"),
             (r#"{"secretKey":"canary"}"#, "no secretId"),
             (r#"{"secretId":"canary ","secretKey":"k"}"#, "secretId that"),
