@@ -47,7 +47,7 @@ fn every_case_goes_as_written() {
 
 #[test]
 fn every_documented_exit_code_has_a_case_and_no_case_another() {
-    let docs = include_str!("../envconf/docs/command.md");
+    let docs = include_str!("../envconf/docs/exit-codes.md");
     let table = docs.split_once("\n## Exit codes\n").unwrap().1;
     let first_cell = |row: &str| row.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok();
     let documented: BTreeSet<_> = table.lines().filter_map(first_cell).collect();

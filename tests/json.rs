@@ -1,4 +1,4 @@
-//! `--json` of every verb that reports: one document, of the shape that docs/command.md describes.
+//! `--json` of every verb that reports: one document, of the shape that docs/command-*.md describe.
 
 #![cfg(target_os = "linux")] // `edit` wants memory
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -7,7 +7,15 @@ use envconf_test_support::{Sandbox, StandIn};
 use serde_json::Value;
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
-const DOCS: &str = include_str!("../envconf/docs/command.md");
+const DOCS: &str = concat!(
+    include_str!("../envconf/docs/command-start.md"),
+    include_str!("../envconf/docs/command-change.md"),
+    include_str!("../envconf/docs/command-check.md"),
+    include_str!("../envconf/docs/command-rotate.md"),
+    include_str!("../envconf/docs/command-run.md"),
+    include_str!("../envconf/docs/command-services.md"),
+    include_str!("../envconf/docs/exit-codes.md"),
+);
 
 /// How a verb's part of the docs begins, arguments, status, and the names in what is reported; one after the other in one directory.
 /// `KEY` is a key of the stand-in.
@@ -205,13 +213,13 @@ fn no_verb_is_left_out() {
 
 /// Returns the section of the docs about a verb.
 fn part(verb: &str) -> &'static str {
-    let begin = DOCS.find(&format!("### `{verb}")).unwrap();
+    let begin = DOCS.find(&format!("\n## `{verb}")).unwrap();
     let part = &DOCS[begin..];
     // A verb that reports "as for" another is described there.
-    let end = part[1..].find("\n##").map_or(part.len(), |end| end + 1);
+    let end = part[1..].find("\n## ").map_or(part.len(), |end| end + 1);
     match &part[..end] {
         part if part.contains("as for `set`") => self::part("set"),
-        part if part.contains("as for `edit`") => &DOCS[DOCS.find("### `edit").unwrap()..begin + end],
+        part if part.contains("as for `edit`") => &DOCS[DOCS.find("\n## `edit").unwrap()..begin + end],
         part => part,
     }
 }

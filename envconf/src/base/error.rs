@@ -327,7 +327,7 @@ impl Error {
         self.fault() != Some(Fault::Transient)
     }
 
-    /// The status with which a program should end, as the `envconf` command does (documented in `docs/command.md`).
+    /// The status with which a program should end, as the `envconf` command does (documented in `docs/exit-codes.md`).
     pub fn exit_code(&self) -> u8 {
         match self.0.is_content {
             true => exit_code(Kind::DoesNotFit, None, false),

@@ -1,4 +1,4 @@
-//! The one table of exit codes (documented in `docs/command.md`).
+//! The one table of exit codes (documented in `docs/exit-codes.md`).
 
 use super::error::{Fault, Kind};
 

@@ -1,4 +1,4 @@
-//! The plot of docs/tencent.md: processes that are up, over time, one line for each policy.
+//! The plot of docs/fleets.md: processes that are up, over time, one line for each policy.
 
 use std::fmt::Write as _;
 

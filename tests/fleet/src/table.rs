@@ -1,4 +1,4 @@
-//! The tables of docs/tencent.md, docs/vault.md and docs/aws.md.
+//! The tables of docs/fleets.md, docs/vault.md and docs/aws-errors.md.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub fn vault_table() -> String {
     table([100, 1_000, 2_000, 10_000].map(|size| Fleet::against(100, size, Policy::Envconf)))
 }
 
-/// The table of docs/aws.md: fleets against the smallest quota of a region of AWS, most with the default deadline.
+/// The table of docs/aws-errors.md: fleets against the smallest quota of a region of AWS, most with the default deadline.
 pub fn aws_table() -> String {
     let ours = |processes| Fleet::against(5_500, processes, Policy::Envconf);
     let default = [1_000, 10_000, 20_000, 30_000].map(|processes| ours(processes).within(10));

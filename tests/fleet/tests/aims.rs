@@ -128,9 +128,9 @@ fn documented(page: &str, marker: &str, expected: &str) {
 
 #[test]
 fn the_documentation_shows_what_the_simulation_says() {
-    documented("tencent.md", "fleet", &tables());
+    documented("fleets.md", "fleet", &tables());
     documented("vault.md", "vault fleet", &vault_table());
-    documented("aws.md", "aws fleet", &aws_table());
+    documented("aws-errors.md", "aws fleet", &aws_table());
     let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../envconf/docs/fleet.svg");
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(picture, plot()).unwrap();

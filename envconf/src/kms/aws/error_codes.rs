@@ -8,7 +8,7 @@ use crate::kms::KmsError;
 /// A line of the table: the code, what it means, and what to do.
 type ErrorRow = (&'static str, Fault, &'static str, &'static str);
 
-/// Every code that a user can cause has its line (docs/aws.md lists them).
+/// Every code that a user can cause has its line (docs/aws-errors.md lists them).
 const CODES: &[ErrorRow] = &[
     (
         "AccessDeniedException",
@@ -301,12 +301,12 @@ mod tests {
     /// The table as the documentation shows it.
     #[test]
     fn the_documentation_shows_the_same_table() {
-        let document = include_str!("../../../docs/aws.md");
+        let document = include_str!("../../../docs/aws-errors.md");
         let row = |(code, _, message, advice): &ErrorRow| format!("| `{code}` | {message} | {advice} |\n");
         for (title, rows) in [("KMS", CODES), ("STS", STS_CODES)] {
             let rows: String = rows.iter().map(row).collect();
             let table = format!("| code of {title} | means | do |\n|---|---|---|\n{rows}");
-            assert!(document.contains(&table), "docs/aws.md does not hold:\n{table}");
+            assert!(document.contains(&table), "docs/aws-errors.md does not hold:\n{table}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The retry policy: one table. docs/aws.md shows it, and a test compares the two.
+//! The retry policy: one table. docs/aws-errors.md shows it, and a test compares the two.
 
 use crate::base::Fault;
 use crate::kms::KmsError;
@@ -89,9 +89,9 @@ mod tests {
 
     #[test]
     fn the_documentation_shows_the_same_table() {
-        let document = include_str!("../../../docs/aws.md");
+        let document = include_str!("../../../docs/aws-errors.md");
         let table = format!("| outcome | tried again |\n|---|---|\n{}", markdown());
-        assert!(document.contains(&table), "docs/aws.md does not hold:\n{table}");
+        assert!(document.contains(&table), "docs/aws-errors.md does not hold:\n{table}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(super) const SIGNATURE_EXPIRED: &str = "AuthFailure.SignatureExpire";
 /// A line of the table: what codes begin so, what they mean, and what to do.
 type Row = (&'static str, Fault, &'static str, &'static str);
 
-/// Every code that a user can cause has its line; the first prefix that fits counts (docs/tencent.md lists them).
+/// Every code that a user can cause has its line; the first prefix that fits counts (docs/tencent-errors.md lists them).
 const CODES: &[Row] = &[
     (
         "AuthFailure.SignatureExpire",
@@ -278,9 +278,9 @@ mod tests {
 
     #[test]
     fn the_documentation_shows_the_same_table() {
-        let document = include_str!("../../../docs/tencent.md");
+        let document = include_str!("../../../docs/tencent-errors.md");
         let table = format!("| code | means | do |\n|---|---|---|\n{}", markdown());
-        assert!(document.contains(&table), "docs/tencent.md does not hold:\n{table}");
+        assert!(document.contains(&table), "docs/tencent-errors.md does not hold:\n{table}");
     }
 
     #[test]

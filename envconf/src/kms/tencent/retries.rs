@@ -1,4 +1,4 @@
-//! The retry policy: one table. docs/tencent.md shows it, and a test compares the two.
+//! The retry policy: one table. docs/tencent-errors.md shows it, and a test compares the two.
 
 use crate::kms::KmsError;
 use crate::kms::retry::Again;
@@ -62,9 +62,9 @@ mod tests {
 
     #[test]
     fn the_documentation_shows_the_same_table() {
-        let document = include_str!("../../../docs/tencent.md");
+        let document = include_str!("../../../docs/tencent-errors.md");
         let table = format!("| outcome | tried again |\n|---|---|\n{}", markdown());
-        assert!(document.contains(&table), "docs/tencent.md does not hold:\n{table}");
+        assert!(document.contains(&table), "docs/tencent-errors.md does not hold:\n{table}");
         assert_eq!(crate::kms::retry::FEW, 4);
     }
 

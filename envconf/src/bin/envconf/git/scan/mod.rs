@@ -30,7 +30,7 @@ const MAX_LAYER: usize = 1 << 20;
 pub(crate) struct Finding {
     pub(crate) path: PathBuf,
     pub(crate) line: Option<usize>,
-    /// One of those that docs/command.md lists.
+    /// One of those that docs/command-check.md lists.
     pub(crate) code: &'static str,
     pub(crate) message: String,
     pub(crate) advice: Cow<'static, str>,
