@@ -4,7 +4,7 @@ set -eu
 rules() { printf '[[rule]]\nfiles = "**"\nrecipients = [%s]\n' "$1" > .envconf.toml; }
 as_service() { ENVCONF_HOME="$PWD/.git/no-keys" ENVCONF_TRUST=$key envconf "$@"; }
 
-echo '== The team so far: a local key, which each of them has'
+echo '== The team has one local key, which each of them has'
 git init --quiet
 envconf init
 printf 'token = "token-one"\npool = 10\n' > config/app.toml
