@@ -39,8 +39,8 @@ fn every_page_is_short() {
 #[test]
 fn shell_blocks_run() {
     for (page, before) in SHELL {
-        let text = &pages()[page];
-        let blocks = blocks(text, "sh");
+        let pages = pages();
+        let blocks = blocks(&pages[page], "sh");
         assert!(!blocks.is_empty(), "{page} has no shell block");
         let script = format!("set -e\n{before}{}", blocks.concat());
         let output = run(&Sandbox::new(), &script);
@@ -71,7 +71,8 @@ fn yaml_and_toml_blocks_parse() {
 #[test]
 fn the_policy_file_of_the_sops_page_is_valid() {
     let sandbox = Sandbox::new();
-    let [block] = blocks(&pages()["moving-from-sops.md"], "toml")[..] else { panic!("one block") };
+    let pages = pages();
+    let [block] = blocks(&pages["moving-from-sops.md"], "toml")[..] else { panic!("one block") };
     sandbox.write(".envconf.toml", block);
     let output = run(&sandbox, "git init --quiet && envconf status --check");
     assert!(output.status.success(), "{}", said(&output));
@@ -80,8 +81,19 @@ fn the_policy_file_of_the_sops_page_is_valid() {
 /// The glossary has every term that the help texts rely on.
 #[test]
 fn the_glossary_has_a_sentence_for_each_term() {
-    let glossary = &pages()["glossary.md"];
-    for term in ["pair", "data key", "wrapped key", "key service", "key reference", "recipient", "trusted key", "signer", "policy file"] {
+    let pages = pages();
+    let glossary = &pages["glossary.md"];
+    for term in [
+        "pair",
+        "data key",
+        "wrapped key",
+        "key service",
+        "key reference",
+        "recipient",
+        "trusted key",
+        "signer",
+        "policy file",
+    ] {
         let row = glossary.lines().find(|line| line.starts_with(&format!("| **{term}** |")));
         assert!(row.is_some_and(|row| row.ends_with(". |")), "{term}");
     }
@@ -104,7 +116,9 @@ fn help_pages_show_the_help_of_every_command() {
         }
         groups += 1;
         let mut page = format!("# Help texts: {}\n", heading.to_lowercase());
-        for verb in rows.lines().filter(|row| !row.starts_with("   ")).filter_map(|row| row.split_whitespace().next()) {
+        for verb in
+            rows.lines().filter(|row| !row.starts_with("   ")).filter_map(|row| row.split_whitespace().next())
+        {
             if NO_HELP.contains(&verb) {
                 continue;
             }
@@ -119,7 +133,10 @@ fn help_pages_show_the_help_of_every_command() {
         if std::env::var_os("BLESS").is_some() {
             fs::write(&path, &page).unwrap();
         }
-        assert!(fs::read_to_string(&path).unwrap() == page, "{name} is out of date: run this test with BLESS=1");
+        assert!(
+            fs::read_to_string(&path).unwrap() == page,
+            "{name} is out of date: run this test with BLESS=1"
+        );
     }
     assert_eq!(groups, 8);
 }
