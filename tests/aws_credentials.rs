@@ -478,7 +478,7 @@ fn roles_that_are_based_on_each_other_are_found_out() {
         reader.set("AWS_PROFILE", "a");
         reader.is_refused(&format!("leads back to the profile {name}: the roles are based on each other"));
     }
-    // A role may be based on the keys of its own profile.
+    // A role may use the keys of the same profile.
     let (own, assumed) = (Keys::new("OWN"), Keys::temporary("ASSUMED"));
     let sts = sts(&assumed, 3600);
     reader.set("ENVCONF_AWS_STS_ENDPOINT", &sts.url());

@@ -287,7 +287,7 @@ fn a_key_that_a_type_ignores_is_no_such_key() {
     assert!(error.to_string().contains("line 2, column 22"), "the place is the key's: {error}");
     for good in [
         "env = [{ name = 'a', old = true }]",
-        "open = { name = 'a', whatever = { b = 1 } }",
+        "open = { name = 'a', other = { b = 1 } }",
         "opaque = { name = 'a', anything = { b = 1 } }",
         "either = 'text'",
         // Serde's buffers: nothing tells what is ignored there.

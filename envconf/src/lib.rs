@@ -44,6 +44,15 @@
 #[cfg(test)]
 extern crate self as envconf;
 
+/// Compiles the programs of the book.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../docs/quick-start.md")]
+    struct QuickStart;
+    #[doc = include_str!("../docs/moving-from-config-rs.md")]
+    struct MovingFromConfigRs;
+}
+
 // One room per concept, from top to bottom: a room uses those below it.
 pub mod testing;
 pub mod load;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What the derive costs the compiler: ten structs of thirty fields, each loaded once, beside confique's derive and
+"""Measures the compile time of the derive: ten structs of thirty fields, each loaded once, beside confique's derive and
 serde's. `python3 tests/bench/compile.py`, about two minutes; what came out last is in envconf/docs/performance.md.
 
-Each contestant is a crate of its own in a workspace below `target/`. Its dependencies are built first; then the crate
+Each contestant is a separate crate in a workspace below `target/`. Its dependencies are built first; then the crate
 alone is checked and built (dev profile, not incremental), round by round, each round beginning with another one. A cost
 is the round's time less that of the same structs without any derive; what is printed are the medians of the rounds'
 costs and of their ratios. Nothing fails by it.

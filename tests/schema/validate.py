@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 formats = FormatChecker()
 
 
-# The formats of our own, as the schema's documentation has them.
+# The formats that envconf adds, as in the schema's documentation.
 @formats.checks("ip-address", raises=ValueError)
 def is_address(value):
     return not isinstance(value, str) or bool(ipaddress.ip_address(value))

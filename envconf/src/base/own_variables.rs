@@ -270,6 +270,18 @@ mod tests {
         assert!(refuse_misspelled(&variables, |_| true).is_ok());
     }
 
+    #[test]
+    fn every_variable_is_documented() {
+        let page = include_str!("../../docs/environment-variables.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+        let documented: Vec<_> = rows.map(|(name, _)| name).collect();
+        let mut known = KNOWN.to_vec();
+        known.sort_unstable();
+        let mut sorted = documented.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, known, "docs/environment-variables.md");
+    }
+
     /// Every name in the sources of this crate is known here, and the other way round.
     #[test]
     fn the_list_is_that_of_the_sources() {

@@ -176,7 +176,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// Returns the signed message of a file, given up to its last body line. All signers of a file sign the same message.
+/// Returns the message that signers of a file sign. `signed` is the file through its last body line.
 pub(crate) fn message(signed: &[u8]) -> Vec<u8> {
     [b"envconf/v1 sig\0", signed].concat()
 }

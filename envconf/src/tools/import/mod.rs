@@ -44,7 +44,7 @@ use crate::pair::wrapping::timed;
 
 /// Where a blob is to be decrypted: `provider:region`, or `provider:region:key-id` where only this key may have made it.
 ///
-/// The key service and region of a blob. A blob names its key but not these, so the user gives them; they are never
+/// The key service and region of a blob. A blob names its key but not these, so the user names them; they are never
 /// read from the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobPlace {

@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
 /// Asks before a content that was there is replaced by nothing: an editor that failed may have left an empty file.
 ///
 /// # Errors
-/// [`Kind::NeedsTerminal`] without a terminal and without `yes`; [`Kind::Interrupted`] if the answer is no.
+/// [`Kind::NeedsTerminal`] without a terminal and without `yes`; [`Kind::Interrupted`] if the user declines.
 fn confirm_emptied(change: &Change, text: &[u8], yes: bool, output: &Output) -> Result<(), Error> {
     let is_blank = |text: &[u8]| text.iter().all(u8::is_ascii_whitespace);
     // Nothing is asked about what is refused anyway, such as JSON without a value.

@@ -132,7 +132,7 @@ impl Profiles<'_> {
             };
             let name = text(next, "source_profile")?;
             if visited.contains(&name) {
-                // A role may be based on the keys of its own profile. Every other cycle is an error.
+                // A role may use the keys of the same profile. Every other cycle is an error.
                 let own = if name == current { keys(&section, &current)? } else { None };
                 let Some(keys) = own else {
                     return Err(next.wrong(&format!(
