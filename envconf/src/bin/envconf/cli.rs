@@ -1,6 +1,6 @@
 //! The list of verbs.
 
-use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands;
 use crate::options::global::Global;
@@ -24,9 +24,51 @@ const GROUPS: [(&str, &[&str]); 8] = [
 /// # Errors
 /// Help, the version, or what is wrong with the arguments.
 pub(crate) fn parse(color: ColorOption) -> Result<Cli, clap::Error> {
+    if let Some(cli) = parse_one_verb() {
+        return Ok(cli);
+    }
     let mut command = with_whole_examples(command()).color(color.for_clap());
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Parses arguments that begin with a verb, with the definition of this verb alone: to define all verbs takes longer than
+/// to decrypt a pair. Returns `None` for other arguments, and for help and errors, which need the whole definition.
+fn parse_one_verb() -> Option<Cli> {
+    let verb = std::env::args_os().nth(1)?;
+    let definition = verb_definition(verb.to_str()?)?;
+    let root = Command::new("envconf").subcommand_required(true).version(env!("CARGO_PKG_VERSION"));
+    let command = Global::augment_args(root).subcommand(definition).color(clap::ColorChoice::Never);
+    Cli::from_arg_matches(&command.try_get_matches_from(std::env::args_os()).ok()?).ok()
+}
+
+/// Returns the definition of the verb with this name or alias.
+fn verb_definition(verb: &str) -> Option<Command> {
+    fn of<A: Args>(name: &'static str) -> Option<Command> {
+        Some(A::augment_args(Command::new(name)))
+    }
+    match verb {
+        "seal" => of::<commands::seal::Args>("seal"),
+        "encrypt" => of::<commands::seal::Args>("seal").map(|seal| seal.alias("encrypt")),
+        "open" => of::<commands::open::Args>("open"),
+        "decrypt" => of::<commands::open::Args>("open").map(|open| open.alias("decrypt")),
+        #[cfg(unix)]
+        "edit" => of::<commands::edit::Args>("edit"),
+        "get" => of::<commands::get::Args>("get"),
+        "set" => of::<commands::set::Args>("set"),
+        "unset" => of::<commands::unset::Args>("unset"),
+        "verify" => of::<commands::verify::Args>("verify"),
+        "git-diff" => of::<commands::git_diff::Args>("git-diff"),
+        "scan" => of::<commands::scan::Args>("scan"),
+        "explain" => of::<commands::explain::Args>("explain"),
+        "status" => of::<commands::status::Args>("status"),
+        "exec" => of::<commands::exec::Args>("exec"),
+        "run" => of::<commands::exec::Args>("exec").map(|exec| exec.alias("run")),
+        "export" => of::<commands::export::Args>("export"),
+        #[cfg(unix)]
+        "guard" => of::<crate::editor::scratch::Guard>("guard"),
+        _ => None,
+    }
 }
 
 /// The same with blanks in the examples that help texts do not break: a command is never broken. [`Output::help`]
@@ -157,6 +199,25 @@ mod tests {
         let mut verbs: Vec<_> = visible.chain(["help"]).collect();
         verbs.sort_unstable();
         assert_eq!(grouped, verbs);
+    }
+
+    /// A verb that is missing in `verb_definition` is parsed with the whole definition, so only equality matters.
+    #[test]
+    fn the_definition_of_one_verb_is_that_of_the_whole() {
+        let mut count = 0;
+        for verb in Cli::command().get_subcommands() {
+            for name in verb.get_all_aliases().chain([verb.get_name()]) {
+                let Some(one) = verb_definition(name) else { continue };
+                assert_eq!(one.get_name(), verb.get_name());
+                assert!(one.get_name() == name || one.get_all_aliases().any(|alias| alias == name));
+                let arguments = |command: &Command| -> Vec<String> {
+                    command.get_arguments().map(|argument| format!("{argument:?}")).collect()
+                };
+                assert_eq!(arguments(&one), arguments(verb), "{name}");
+                count += 1;
+            }
+        }
+        assert!(count > 15, "{count}");
     }
 
     #[test]
