@@ -1,5 +1,6 @@
-//! A web service whose configuration changes while it runs: the watch is the state, each request takes the newest.
-//! `cargo run -p envconf-examples --features axum --example axum`; it asks itself, seals anew, asks again, and ends.
+//! A web service whose configuration changes while it runs: the watch is the state, and each request uses the newest
+//! version. `cargo run -p envconf-examples --features axum --example axum`; it sends itself a request, seals again,
+//! sends another request, and ends.
 
 use std::net::SocketAddr;
 use std::path::Path;

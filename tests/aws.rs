@@ -579,7 +579,7 @@ fn replicas_of_a_key_are_keys_of_their_own_and_the_report_says_so() {
     let told = format!("{error} {}", error.advice().unwrap_or_default());
     assert!(told.contains("multi-Region"), "{told}");
     assert!(told.contains(&primary.to_string()) && told.contains("eu-west-1"), "{told}");
-    // Of an ordinary key, and of another account, nothing is said.
+    // For an ordinary key, and for a key of another account, there is no hint.
     for other in [
         primary.to_string().replace("mrk-", "").replace("us-east-1", "eu-west-1"),
         primary.to_string().replace("us-east-1", "eu-west-1").replace("123456789012", "111111111111"),

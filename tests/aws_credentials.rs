@@ -1,7 +1,7 @@
 //! Where credentials for AWS come from: each source against a server that checks what it was sent.
 //!
-//! moto checks signatures, session tokens and actions once it is told to; what it does not have (SSO, the agent of EKS,
-//! errors of STS) is a server of the test's own.
+//! moto checks signatures, session tokens and actions if it is configured so. A server of the test replaces what moto
+//! does not have (SSO, the agent of EKS, errors of STS).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -533,7 +533,7 @@ fn a_pod_exchanges_the_token_of_its_file() {
     reader.loads_with(&granted);
     reader.set("AWS_PROFILE", "ci");
     reader.loads_with(&named);
-    // Of a profile.
+    // The role of a profile.
     reader.unset("AWS_WEB_IDENTITY_TOKEN_FILE");
     reader.config(&format!("[profile web]\nrole_arn = {ROLE}\nweb_identity_token_file = ~/../token\n"));
     reader.set("AWS_PROFILE", "web");
@@ -620,7 +620,7 @@ fn a_command_prints_credentials_without_a_shell() {
     );
     reader.config(&format!("[default]\ncredential_process = {} # again\n", reader.path("helper")));
     reader.loads_with(&temporary);
-    // Refused, they are fetched anew, once.
+    // Refused credentials are fetched again, once.
     reader.kms.refuses.lock().unwrap().push(temporary.id.clone());
     reader.loads_with(&temporary);
     assert_eq!(runs(&reader), 3);
@@ -758,7 +758,7 @@ fn a_container_asks_its_agent() {
     reader.set("AWS_CONTAINER_AUTHORIZATION_TOKEN", "canary-agent-token");
     reader.loads_with(&keys);
     assert_eq!(agent.requests().last().unwrap().target, "/v1/credentials?a=b");
-    // The token of the file comes first, and is read anew each time.
+    // The token file overrides the variable, and is read each time.
     reader.set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &reader.path("agent-token"));
     reader.is_refused("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE does not exist");
     reader.sandbox.write("agent-token", "canary\nx: y");
@@ -826,7 +826,7 @@ fn a_machine_asks_its_metadata_service_with_a_token() {
     reader.is_refused("AWS_EC2_METADATA_DISABLED is true");
     reader.set("AWS_EC2_METADATA_DISABLED", "yes");
     reader.is_refused("AWS_EC2_METADATA_DISABLED is neither true nor false");
-    // Of a profile.
+    // The role of a profile.
     reader.unset("AWS_EC2_METADATA_DISABLED");
     let assumed = Keys::temporary("ASSUMED");
     let sts = sts(&assumed, 3600);
@@ -910,7 +910,7 @@ fn credentials_that_expire_are_fetched_before_the_next_request() {
     reader.loads_with(&Keys::temporary("0"));
     std::thread::sleep(std::time::Duration::from_millis(2100));
     reader.loads_with(&Keys::temporary("1"));
-    // Refused, they are fetched anew once; refused again, the report says where they are from.
+    // Refused credentials are fetched again once. If they are refused again, the report names their source.
     let next = |n: usize| Keys::temporary(&n.to_string()).id;
     reader.kms.refuses.lock().unwrap().extend([next(1), next(2), next(3), next(4)]);
     let before = reader.kms.requests().len();

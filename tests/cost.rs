@@ -41,13 +41,13 @@ const MOST: usize = 3 * FACTOR;
 /// Bytes of memory for each byte of a text of lines such as `name = "value"`, beside what an operation needs for an empty
 /// one.
 const MEMORY: usize = 20;
-/// The same where values are small, or many tables above them: the TOML reader's tables have room for eleven values each,
-/// and variables have names that are as long as their paths.
+/// Limit if values are small, or many tables are above them: the TOML reader's tables have room for eleven values
+/// each, and variables have names that are as long as their paths.
 const MEMORY_SMALL: usize = 80;
-/// The same where nearly every byte is a value or a separate table: a node of the tree has 48 bytes, and lists grow by
+/// Limit if nearly every byte is a value or a separate table: a node of the tree has 48 bytes, and lists grow by
 /// doubling.
 const MEMORY_DENSE: usize = 150;
-/// The same for rules, which the TOML reader holds as tables.
+/// Limit for rules, which the TOML reader holds as tables.
 const MEMORY_RULES: usize = 50;
 const EMPTY: usize = 1 << 17;
 

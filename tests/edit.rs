@@ -171,7 +171,7 @@ fn an_emptied_file_needs_a_yes() {
             assert!(again.status.success(), "{}", text(&again.stderr));
         }
     }
-    // Only comments are something; and an empty text is not JSON, which is said without a question.
+    // A file with comments only has content. An empty text is not valid JSON, which is reported without a question.
     let case = Case::new("app.toml", TOML);
     assert!(case.edit("echo '# nothing' >$1").status.success());
     let case = Case::new("app.json", "{\"a\": 1}\n");

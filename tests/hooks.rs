@@ -1,5 +1,5 @@
-//! The pre-commit check beside programs that manage hooks: husky, lefthook and the pre-commit framework write theirs
-//! anew, and `status --check` tells when the check is gone.
+//! The pre-commit check beside programs that manage hooks: husky, lefthook and the pre-commit framework overwrite
+//! them, and `status --check` reports if the check is gone.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests: trouble with their own files is a failure")]
@@ -211,7 +211,7 @@ fn husky_that_is_installed_afterwards_does_not_end_the_check() {
     repository.is_checked();
 }
 
-/// A new work tree: git is told where husky's hooks are, and there are none yet.
+/// A new work tree: git's configuration names husky's hooks, and there are none yet.
 #[test]
 fn without_the_generated_hooks_nothing_is_checked() {
     let repository = Repository::of_husky("true\n");
@@ -290,7 +290,7 @@ fn status_tells_when_the_hook_is_gone() {
         repository.is_checked();
         assert!(!what.is_empty());
     }
-    // Pairs that differ and the hook are told together.
+    // Differing pairs and the missing hook are reported together.
     fs::remove_file(repository.0.path(hook)).unwrap();
     repository.0.write("config/app.toml", "port = 1\n");
     let text = repository.envconf_ends(50, &["status", "--check"]);
@@ -322,7 +322,8 @@ fn linked_work_trees_know_of_the_hook() {
     status(50);
 }
 
-/// Their own scripts stay and run; who will write them anew is said, and where the check survives.
+/// Their own scripts stay and run. The output names the program that will overwrite them, and the place where the
+/// check survives.
 #[test]
 fn other_managers_are_not_broken() {
     for (name, script, file, check) in [
@@ -353,7 +354,7 @@ fn other_managers_are_not_broken() {
         assert!(text.contains("envconf scan --staged"), "{text}");
         repository.is_checked();
         assert!(repository.0.exists("ran"), "{name} still runs");
-        // Written anew.
+        // The hook was overwritten.
         repository.0.write_mode(hook, script, 0o755);
         repository.is_gone();
         repository.0.write(file, check);

@@ -232,7 +232,7 @@ fn a_key_whose_making_is_in_doubt_is_not_made_twice() {
     assert!(error.attempts()[0].advice().unwrap().contains("keys list"), "{error}");
     assert_eq!(project.actions(0), ["CreateKey"]);
 
-    // A refusal for want of quota leaves no doubt.
+    // A refusal because of a quota is certain: the key was not created.
     let wanted = NewKey { alias: "twice".into(), description: String::new() };
     project.kms.next(Reply::error("RequestLimitExceeded", "slow down"));
     project.services().create_key(&place(), &wanted).unwrap();

@@ -1,4 +1,4 @@
-//! Where values come from and which of them counts; what is said when they do not fit, and what never is.
+//! The sources of values and their order; the messages if values do not fit, and the texts that they never contain.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -280,7 +280,7 @@ fn content_that_a_schema_refuses() {
     let error = schema().provided(&format!("APP__TOKN={CANARY}")).unwrap_err();
     assert_error_silent("a variable that is provided", &error, &[CANARY]);
     #[derive(EncryptedConfig)]
-    #[allow(dead_code, reason = "only what is said of it matters")]
+    #[allow(dead_code, reason = "only the messages about it matter")]
     struct Defaulted {
         #[envconf(default = "xQ7-kanarienvogel-Zw9-sidste-Yv4")]
         token: SecretString,

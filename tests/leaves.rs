@@ -425,7 +425,7 @@ fn the_error_for_a_bare_duration_names_what_reads_one() {
 
 const CANARY: &str = "xQ7-kanarienvogel-Zw9-sidste-Yv4";
 
-/// Values with the canary wherever a value or a key of a map can stand.
+/// Values with the canary in every place of a value or of a key of a map.
 fn value() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::{Value, json};
     let leaf = prop_oneof![

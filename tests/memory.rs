@@ -1,8 +1,8 @@
 //! Searches memory for secrets after a load (format.md §12): a separate process loads a pair full of canaries, and
 //! searches all of its writable memory, and every block of the heap when it is freed.
 //!
-//! The canaries are made up here, sealed here, and served by a key service here; the process that loads is told them
-//! only as two halves. It is this program once more, with `ENVCONF_MEMORY_…` set.
+//! The canaries are made up here, sealed here, and served by a key service here. The process that loads receives them
+//! only as two halves. It is this program, started with `ENVCONF_MEMORY_…` set.
 //!
 //! To see where a block with a canary was freed: `ENVCONF_MEMORY_SHOW=1 cargo test … -- --nocapture`.
 
@@ -42,7 +42,7 @@ fn leaves_nothing(case: Case) {
     assert_eq!(beyond_fields(case.run(), true), []);
 }
 
-/// The same where the load fails, so that there are no fields.
+/// A load that fails, so that there are no fields.
 #[track_caller]
 fn leaves_nothing_of_a_failure(case: Case) {
     assert_eq!(beyond_fields(case.run(), false), []);

@@ -1,6 +1,6 @@
 //! README.md: its program, its commands, the output that it quotes, its features and its links.
 //!
-//! `BLESS=1` writes the quoted output anew.
+//! `BLESS=1` writes the quoted output again.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -72,7 +72,7 @@ fn it_can_be_followed_by_pasting() {
         let blessed = README.replace(quoted, &printed);
         fs::write(root().join("README.md"), blessed).unwrap();
     } else {
-        assert_eq!(printed, quoted, "README.md quotes other output: BLESS=1 writes it anew");
+        assert_eq!(printed, quoted, "README.md quotes other output: BLESS=1 writes it again");
     }
     for line in blocks(first_steps, "sh")[1].lines().filter(|line| !line.starts_with("envconf edit ")) {
         let (output, success) = shell(&sandbox, line);

@@ -17,7 +17,7 @@ struct Project {
 }
 
 impl Project {
-    /// A pair of generation 1, sealed with what `seal` makes of it.
+    /// Seals a pair of generation 1 with the result of `seal`.
     fn sealed(content: &[u8], seal: impl FnOnce(Seal) -> Seal) -> Self {
         let (sandbox, kms) = (Sandbox::new(), MemoryKms::new());
         let (name, environment) = ("app".parse().unwrap(), "default".parse().unwrap());

@@ -214,7 +214,7 @@ fn a_found_key_is_trusted_only_when_nothing_else_sets_trust_or_trust_names_it() 
     assert_eq!(run_in(&project, ".", &[("ENVCONF_TRUST", TENCENT)]), "NoTrustedRecipient");
 }
 
-/// The directory of the pair decides which keys serve, wherever the program works.
+/// The directory of the pair decides which keys are used, in any working directory.
 #[test]
 fn a_found_key_serves_below_the_directories_that_it_is_enabled_for() {
     let project = project();

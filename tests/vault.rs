@@ -566,7 +566,7 @@ fn a_namespace_is_part_of_the_reference() {
     ];
     let reader = services(&login);
     assert_eq!(inner_sealed.open(&reader).unwrap(), b"content");
-    // Who leaves the namespace out is told how to write the reference.
+    // If the namespace is missing, the hint shows how to write the reference.
     let error = sealed.open(&reader).unwrap_err();
     refused(&error, "vault:-:team-a/transit/spaced");
     assert_eq!(error.attempts()[0].advice().unwrap().matches("vault:-:").count(), 1);
@@ -627,7 +627,7 @@ fn app_role_logs_in_once_for_many() {
     assert_eq!(logins()[0].json(), json!({"role_id": role_id, "secret_id": secret_id}));
     assert_eq!(logins()[0].header("x-vault-token"), None);
     assert!(proxy.requests().iter().all(|request| request.header("x-vault-token") != Some("wrong")));
-    // A token that is refused is fetched anew, once.
+    // A refused token is fetched again, once.
     let denied = || Script::Status(403, json!({"errors": ["permission denied"]}).to_string());
     proxy.next(denied());
     assert_eq!(sealed.open(&reader).unwrap(), b"content");
@@ -901,7 +901,7 @@ fn rewrap_brings_a_wrapped_key_to_the_newest_version() {
     let sealed = seal(&[&key], &root).unwrap();
     let policy =
         || Policy::new("app".parse().unwrap(), "prod".parse().unwrap()).trust([key.parse().unwrap()]);
-    // To another key it is wrapped anew: the server has nothing for it.
+    // For another key the data key is wrapped again: the server has no request for that.
     let rewrap = Rewrap::new(policy()).recipient(other.parse().unwrap());
     let (new, _) = rewrap.rewrap_bytes(&sealed.enc, &sealed.key, &root).unwrap();
     let moved = Sealed { enc: sealed.enc.clone(), key: new, recipients: vec![other.parse().unwrap()] };

@@ -1,5 +1,5 @@
 //! The command with Vault and OpenBao, against a real OpenBao server: keys, the first steps of a project, a team that
-//! moves, a diagnosis; and what is said where something is wrong.
+//! moves, a diagnosis, and the errors.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -277,7 +277,8 @@ fn a_diagnosis_tells_each_step() {
     assert!(!report.contains(ROOT), "{report}");
     let denied = SERVER.token(&[("transit/encrypt/app", "update")], "1h");
     envconf_as(&denied, &sandbox, &["doctor", "app", "--trust", key]).fails(42, "permission denied");
-    // Who may not read the key itself is told that nobody needs it; what weakens a key is told to who may.
+    // Without the right to read the key, a note says that it is not needed. With it, the weaknesses of the key are
+    // reported.
     let reader = SERVER.token(&[("transit/decrypt/app", "update")], "1h");
     let report = envconf_as(&reader, &sandbox, &["doctor", "app", "--trust", key]).ok();
     assert!(report.contains("may not read the key itself"), "{report}");

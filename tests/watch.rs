@@ -279,7 +279,7 @@ fn a_late_file_is_no_refusal_and_a_missing_one_is() {
     fs::rename(&away, &key).unwrap();
     eventually("it is back", || watch.status().is_current());
     fs::rename(&key, &away).unwrap();
-    eventually("it is told in the end", || watch.status().refusals() == 1);
+    eventually("it is reported in the end", || watch.status().refusals() == 1);
     assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::Io);
     assert_eq!(watch.current().n, 1);
 }

@@ -19,7 +19,7 @@ use envconf::{ContentType, EncryptedConfig, KeyRef, KeyServices, Kind, LocalKey,
 use envconf_test_support::{Sandbox, StandIn};
 
 const LONG: Duration = Duration::from_secs(60);
-/// So much that a write takes its time.
+/// Large enough for a write that takes some time.
 const PADDING: usize = 100_000;
 
 /// Both halves must agree; so a mixture of two versions shows.
@@ -204,7 +204,7 @@ impl Scene {
     fn put_old(&self) {
         match self.style {
             Style::Seal => {
-                // Whoever deletes a pair to seal it anew begins at generation 1.
+                // After a pair was deleted, the next seal begins at generation 1.
                 let pair = self.project.pair("default");
                 fs::remove_file(pair.enc()).unwrap();
                 fs::remove_file(pair.key()).unwrap();

@@ -171,7 +171,7 @@ fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Attack 1: a committed local key is not adopted, wherever it is.
+/// Attack 1: a committed local key is not adopted, in any directory.
 #[test]
 fn a_committed_local_key_is_not_adopted() {
     for path in ["config/.envconf/local-key", ".envconf/local-key", "keys/0123456789abcdef"] {

@@ -116,7 +116,7 @@ fn build(config: &Config) -> TokenStream {
     }
 }
 
-/// The fields' values as local variables, and what `constructor` makes of them.
+/// Generates the fields' values as local variables, and the value of `constructor`.
 pub(crate) fn built(fields: &Ident, of: &[Field], constructor: &TokenStream) -> (TokenStream, TokenStream) {
     let locals: Vec<Ident> = (0..of.len()).map(|i| local(&format!("field{i}"))).collect();
     let names = of.iter().map(|field| &field.ident);

@@ -4,7 +4,7 @@ use syn::{GenericArgument, PathArguments, Type, TypePath};
 
 use crate::parse::ungrouped;
 
-/// Types around a value that are told by their names alone.
+/// Types around a value that are recognised by their names alone.
 const POINTERS: [&str; 4] = ["Option", "Box", "Rc", "Arc"];
 
 /// Returns true if a type of secrecy's is anywhere in it.

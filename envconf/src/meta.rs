@@ -55,7 +55,7 @@ pub struct Trust {
 /// A field of a struct that derives `EncryptedConfig`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Field {
-    /// The key in the content: the field's name, or what `rename` or `rename_all` makes of it.
+    /// The key in the content: the field's name after `rename` and `rename_all`.
     pub key: &'static str,
     /// Further keys that are read in its place.
     pub aliases: &'static [&'static str],
@@ -127,7 +127,7 @@ pub enum NestedType {
 /// A variant of an enum that derives `EncryptedConfig`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Variant {
-    /// The name in the content: the variant's name, or what `rename` or `rename_all` makes of it.
+    /// The name in the content: the variant's name after `rename` and `rename_all`.
     pub key: &'static str,
     /// Further names that are read in its place.
     pub aliases: &'static [&'static str],

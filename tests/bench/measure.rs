@@ -25,7 +25,7 @@ pub(crate) fn whole<'a, T>(mut run: impl FnMut() -> T + 'a) -> Contestant<'a> {
     })
 }
 
-/// A contestant that uses up an input, which `prepare` makes anew, unmeasured.
+/// A contestant that consumes an input, which `prepare` makes again, unmeasured.
 pub(crate) fn prepared<'a, S, T>(
     mut state: S,
     mut prepare: impl FnMut(&mut S) + 'a,
@@ -67,7 +67,7 @@ pub(crate) fn race<const N: usize>(time: Duration, mut contestants: [Contestant<
 }
 
 impl<const N: usize> Race<N> {
-    /// The median over the rounds of what `of` makes of one.
+    /// Returns the median of `of` over the rounds.
     fn median(&self, of: impl Fn(&[f64; N]) -> f64) -> f64 {
         let mut values: Vec<f64> = self.0.iter().map(of).collect();
         values.sort_by(f64::total_cmp);

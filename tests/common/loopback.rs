@@ -56,7 +56,7 @@ pub struct Http {
 }
 
 impl Http {
-    /// Answers every request with what `answer` makes of it; `None` leaves it without an answer.
+    /// Answers every request with the result of `answer`; `None` leaves it without an answer.
     pub fn start(answer: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static) -> Self {
         let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
         let kept = requests.clone();

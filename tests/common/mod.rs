@@ -63,7 +63,7 @@ impl Project {
         T::loader().dir(self.sandbox.path("config")).variables(variables.iter().copied())
     }
 
-    /// The same with the local key.
+    /// Returns a loader with the local key.
     pub fn loader<T: EncryptedConfig>(&self, variables: &[(&str, &str)]) -> Loader<T> {
         self.loader_without_key(variables).local_key(self.key.clone())
     }

@@ -129,7 +129,7 @@ pub struct Wire<'a> {
     pub refusals: Vec<(Script, &'static str)>,
     /// Answers to an unwrap that must not be believed, each with a part of what the report says.
     pub lies: Vec<(Script, &'static str)>,
-    /// Answers that hold [`CANARY`] wherever the service has words.
+    /// Answers that contain [`CANARY`] in every text of the service.
     pub canaries: Vec<Script>,
 }
 

@@ -118,7 +118,7 @@ pub fn until(bytes: usize, piece: impl Fn(usize) -> String) -> String {
     text
 }
 
-/// The same with commas between them.
+/// Returns the pieces with commas between them.
 pub fn joined(bytes: usize, piece: impl Fn(usize) -> String) -> String {
     let text = until(bytes, |at| piece(at) + ",");
     text.trim_end_matches(',').to_owned()

@@ -1,7 +1,7 @@
 //! The direction of imports: a room of the source tree uses the rooms below it, and never one above (rooms.toml).
 //!
 //! The scanner reads tokens, so that comments and texts are not imports. It follows `crate::`, `super::` and `self::`
-//! wherever they stand, in `use` and in the middle of code. Items under `#[cfg(test)]` may use everything.
+//! in `use` and in the middle of code. Items under `#[cfg(test)]` may use everything.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// So many bytes of a canary are looked for at a time: a copy that was overwritten in part is still a copy.
+/// Bytes of a canary that are searched at a time: a copy that was partly overwritten is still a copy.
 const TEXT: usize = 16;
 const KEY: usize = 8;
 

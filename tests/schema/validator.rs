@@ -1,4 +1,4 @@
-//! What others make of a schema: Python's `jsonschema`, a real validator, and taplo, which editors know TOML by.
+//! Other readers of a schema: Python's `jsonschema`, a validator, and taplo, which editors use for TOML.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

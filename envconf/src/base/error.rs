@@ -218,7 +218,7 @@ impl Error {
         this
     }
 
-    /// Every key service that was tried in vain.
+    /// The failed attempts with every key service.
     pub(crate) fn unwrap_failed(attempts: Vec<Attempt>) -> Self {
         let mut this = Self::new(Kind::UnwrapFailed, "no trusted key could unwrap the data key");
         this.0.attempts = attempts;
@@ -307,7 +307,7 @@ impl Error {
         &self.0.problems
     }
 
-    /// Every key that was tried in vain ([`Kind::UnwrapFailed`]), in the order of the tries.
+    /// The keys that were tried without success ([`Kind::UnwrapFailed`]), in the order of the tries.
     pub fn attempts(&self) -> &[Attempt] {
         &self.0.attempts
     }
@@ -358,7 +358,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// The same as `Display`: `unwrap()` and `fn main() -> Result` print this one, and it must read as well.
+/// Like `Display`: `unwrap()` and `fn main() -> Result` print this one, so it must be as readable.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {self}", self.0.kind)
@@ -694,7 +694,7 @@ pub fn escape(text: &str) -> impl fmt::Display + '_ {
                     key.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=:-".contains(c));
                 plainly(before, f)?;
                 write!(f, "{prefix}[REDACTED]")?;
-                // Of a text that was escaped before, nothing more is left out.
+                // A text that was escaped before is not shortened again.
                 rest = after.strip_prefix("[REDACTED]").unwrap_or(after);
             }
             plainly(rest, f)

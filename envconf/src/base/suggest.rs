@@ -4,7 +4,7 @@ use strsim::osa_distance;
 
 /// Names longer than this are nobody's typing mistake.
 const LONGEST: usize = 64;
-/// So many candidates of about the same length are compared in full.
+/// Number of candidates of similar length that are compared completely.
 const COMPARED: usize = 500;
 
 /// The candidate that is nearest to `name`, unless even that one is far.

@@ -22,7 +22,7 @@ const NONCE: usize = 12;
 /// The plaintext begins with the content's length, `u32` big-endian (format.md §3).
 const LENGTH: usize = 4;
 
-/// So many bytes of stack AES and SHA-256 use, without optimisation too; `tests/memory.rs` sees when it is more.
+/// Bytes of stack that AES and SHA-256 use, also without optimisation; `tests/memory.rs` fails if it is more.
 const CIPHER_STACK: usize = 16 * 1024;
 const HASH_STACK: usize = 4 * 1024;
 

@@ -57,7 +57,7 @@ pub(super) fn checked<'a, T>(
     })
 }
 
-/// The kind stays that of the first violation; what is said is what happened to the file.
+/// The kind stays that of the first violation; the message names the cause.
 fn name_conflict(error: Error, bytes: &[u8]) -> Error {
     match conflict_markers::first(bytes) {
         None => error,

@@ -57,7 +57,7 @@ fn is_path(path: &str) -> bool {
     }
 }
 
-/// Refuses a path that no outline can hold, and that would be hidden in vain.
+/// Rejects a path that no outline can contain, so that hiding it would have no effect.
 ///
 /// # Errors
 /// [`Kind::Usage`].

@@ -1,4 +1,4 @@
-//! Temporary credentials, kept for the process and fetched anew before they expire: once for all who wait for them.
+//! Temporary credentials, cached for the process and fetched again before they expire: once for all waiting requests.
 //!
 //! They are kept under a hash of the settings that they come from. New ones are due when less than a tenth of their
 //! life or less than 5 minutes is left (of a short life, half of it). When fetching them fails while the old ones still
@@ -21,7 +21,7 @@ pub(crate) struct Fetched<C> {
     pub(crate) lifetime: u64,
 }
 
-/// A credential that can be fetched anew.
+/// Credentials that can be fetched again.
 pub(crate) trait Renewable: Clone {
     /// The credential with its generation, and with the end of its life by this machine's clock in Unix seconds.
     fn dated(self, generation: u64, expires: u64) -> Self;

@@ -4,9 +4,8 @@
 //! practice one. A client is built at the first request, with its own TLS configuration: nothing is read from the
 //! system's trust store, and no crypto provider is installed for the process.
 //!
-//! A request is sent once: what is tried again, and when, is said in [`super::retry`]. So is its connection used once:
-//! as long as it is open the transport keeps the buffer that replies were read into, and replies hold keys
-//! (docs/memory.md).
+//! A request is sent once: the retry policy is in [`super::retry`]. Its connection is used once, too. While a
+//! connection is open, the transport keeps the buffer of its replies, and replies contain keys (docs/memory.md).
 
 #[cfg(feature = "tools")]
 mod certificate;
@@ -57,7 +56,7 @@ pub(crate) struct Request {
 pub(crate) struct Route {
     /// Replaces the compiled-in root certificates: a PEM file, or a directory of them.
     pub(crate) ca_file: Option<PathBuf>,
-    /// The same as a PEM text; it comes before the file.
+    /// A PEM text, which overrides the file.
     pub(crate) ca_pem: Option<Arc<str>>,
     /// This machine's own certificate, for servers that ask for one.
     pub(crate) client_certificate: Option<ClientCertificate>,
@@ -144,7 +143,7 @@ impl Reply {
         Self { status, date: None, headers: Vec::new(), body: SecretBytes::copy_of(body) }
     }
 
-    /// The same with a header.
+    /// Adds a header.
     #[cfg(all(test, feature = "aws"))]
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
@@ -249,7 +248,7 @@ impl Chunks {
     /// Waits until the transport has closed the connection, and wipes what it has read into.
     async fn let_go(self) {
         let until = Instant::now() + LET_GO;
-        // Chunks that are parts of one buffer are not unique as long as there are several: that is waited for in vain.
+        // Chunks of one buffer never become unique while there are several: then this waits until the limit.
         while !self.chunks.iter().all(Bytes::is_unique) && Instant::now() < until {
             tokio::task::yield_now().await;
         }

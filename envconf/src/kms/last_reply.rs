@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(crate) struct LastReply {
     /// The service's name for the request.
     pub(crate) action: &'static str,
-    /// Of a request that was granted; of one that was not, the error has it.
+    /// The id of a successful request; the error has the id of a failed one.
     pub(crate) request_id: Option<String>,
     /// Seconds that the service's clock is ahead of this machine's, where it says its time.
     pub(crate) clock: Option<i64>,

@@ -51,7 +51,7 @@ pub enum Again {
     Throttled,
     /// Once for each of [`SERVICES`], by its clock.
     OnceByServiceClock,
-    /// Once, with credentials that are fetched anew.
+    /// Once, with newly fetched credentials.
     OnceWithNewCredentials,
 }
 

@@ -32,9 +32,8 @@ impl Tries {
         self.refused
     }
 
-    /// Waits for the moment of the next try after one that failed with `error`; `again` says what another try is worth.
-    /// `generation` is that of the credentials that the failure may be due to; `None` for ones that cannot be fetched
-    /// anew.
+    /// Waits until the next try after one that failed with `error`; `again` is the retry policy. `generation` is that
+    /// of the credentials that may have caused the failure; `None` for credentials that cannot be fetched again.
     ///
     /// # Errors
     /// `error`, where no other try is made.

@@ -13,7 +13,7 @@ pub(crate) struct Document<'a> {
     layer: &'a Layer<'a>,
     /// A table.
     root: Node<'a>,
-    /// Found only when the first place is told.
+    /// Filled when the first position is needed.
     lines: OnceCell<Lines>,
     /// Of dotenv content the names, and those with the prefix also without it.
     names: OnceCell<SortedNames>,

@@ -55,7 +55,7 @@ impl<'a> Environment<'a> {
         Self { variables, prefix, present, assumed: &[], set_values: None }
     }
 
-    /// The same where `names` are treated as set.
+    /// Treats `names` as set.
     pub(crate) fn assuming(self, names: &'a [String]) -> Self {
         let assumed = names.iter().filter_map(|name| self.without_prefix(name)).map(str::to_owned);
         let present = SortedNames::new(self.present.iter().map(str::to_owned).chain(assumed).collect());
@@ -142,7 +142,7 @@ impl<'a> Environment<'a> {
     pub(crate) fn files(&self, meta: &'static Meta) -> Vec<PathBuf> {
         let leaves = meta.leaves();
         let fixed = leaves.iter().filter_map(|leaf| leaf.variable(self.prefix)).map(|name| file_form(&name));
-        // Below lists, maps and enums every name may be one of a file; that of a field ending in `_FILE` is looked at in vain.
+        // Below lists, maps and enums every name may name a file, except that of a field ending in `_FILE`.
         let within =
             self.present.iter().filter(|name| name.ends_with("_FILE") && name.matches("__").count() > 0);
         let within = within.filter(|name| matches!(names::fit(meta, name, FileForms::Named), Fit::Value));

@@ -1,4 +1,4 @@
-//! The fields of one struct: where each value is found, and what is said when it is not.
+//! The fields of one struct: the source of each value, and the error if there is none.
 
 mod leaf_lookup;
 mod misfit_report;
@@ -44,7 +44,7 @@ pub(crate) enum Scope<'a> {
     Set(&'a SetValues),
 }
 
-/// What `build` makes of the root, of which `meta` tells.
+/// Builds the root, which `meta` describes, with `build`.
 pub(crate) fn build_root<T>(
     meta: &'static Meta,
     documents: &[Document<'_>],
@@ -194,7 +194,7 @@ impl<'a> Fields<'a> {
         false
     }
 
-    /// The same for the struct as a whole.
+    /// Like `judged`, for the struct as a whole.
     pub(crate) fn whole_judged(&mut self, verdict: Result<(), &'static str>) -> bool {
         let Err(why) = verdict else { return true };
         let steps = &self.walk.steps;
@@ -308,7 +308,7 @@ impl<'a> Fields<'a> {
             .problem(|| Problem::new(meta::path_of_key(steps, field.key) + within, origin, complaint));
     }
 
-    /// Of a value that several sources give, every entry has its own origin.
+    /// If several sources are merged into a value, every entry has its own origin.
     fn trace_found(&mut self, field: &'static Field, found: &LeafSources<'_>) {
         self.trace(field, || found.whole_origin());
         if field.secret {

@@ -266,7 +266,7 @@ mod tests {
         let variables = Variables::given::<&str, &str>([]);
         let error = build_typed::<Login>("login", &[plain, sealed], &variables).unwrap_err();
         let report = "login: 1 problem\n  user: a secret does not belong in a plain layer, at app.defaults.toml \
-                      line 2, column 8\ntake it out of there and seal it; if the file was committed, change the secret";
+                      line 2, column 8\nremove it from there and seal it; if the file was committed, change the secret";
         assert_eq!(error.to_string(), report);
     }
 

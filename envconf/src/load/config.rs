@@ -52,7 +52,7 @@ pub trait EncryptedConfig: Sized {
         worker::block_on(Self::loader().load_value(Wait::Here))
     }
 
-    /// The same for async code, on any runtime.
+    /// Like [`load`](Self::load), for async code on any runtime.
     ///
     /// # Errors
     /// As for [`Loader::load`].
@@ -117,7 +117,7 @@ pub trait EncryptedConfig: Sized {
         Self::loader().watch()
     }
 
-    /// The same for async code, on any runtime.
+    /// Like [`watch`](Self::watch), for async code on any runtime.
     ///
     /// # Errors
     /// As for [`watch`](Self::watch).

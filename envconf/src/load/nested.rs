@@ -90,8 +90,8 @@ impl<T: Nested, S: BuildHasher + Default> Nested for HashMap<String, T, S> {
     }
 }
 
-/// `Box<T>` of a derived type is one itself, see `config`; of the others each is said by itself: `Box` is a type that
-/// another crate may implement traits for.
+/// `Box<T>` of a derived type is a derived type itself, see `config`. The other types are listed one by one, because
+/// another crate may implement traits for `Box`.
 macro_rules! boxed {
     ($([$($parameter:ident: $bound:path),*] $ty:ty),* $(,)?) => {$(
         impl<$($parameter: $bound),*> Nested for Box<$ty> {

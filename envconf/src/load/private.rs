@@ -210,7 +210,7 @@ pub fn validated<T>(
     fields.judged(index, verdict).then_some(value?)
 }
 
-/// The same for an `Option`: what is absent is not checked.
+/// Like `validated`, for an `Option`: a missing value is not checked.
 pub fn validated_within<T>(
     fields: &mut Fields<'_>,
     index: usize,

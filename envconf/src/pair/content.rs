@@ -41,8 +41,8 @@ pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Er
     layers::check(&layer).map_err(broken)
 }
 
-/// Refuses what [`check_content`] refuses, and dotenv values that begin with a quote, which no load accepts: `seal` keeps
-/// them where it is told to.
+/// Rejects what [`check_content`] rejects, and dotenv values that begin with a quote, which no load accepts: `seal`
+/// keeps them with `--as-is`.
 ///
 /// # Errors
 /// As for [`check_content`].

@@ -11,7 +11,7 @@ use crate::base::{Error, Kind};
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Held while a pair is read, made anew and replaced.
+/// Held while a pair is read, made again and replaced.
 pub(crate) struct Lock {
     /// `None` where nothing can be written either, and on systems that lock no directories.
     _directory: Option<File>,

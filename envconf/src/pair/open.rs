@@ -157,7 +157,7 @@ pub(crate) fn unlock(pair: &Pair, policy: &Policy, services: &KeyServices) -> Re
     worker::block_on(checked.unlock(policy, services)).map_err(|error| in_file(error, pair))
 }
 
-/// The same with a pair given as the bytes of its two files.
+/// Like [`unlock`], for a pair that is given as the bytes of its two files.
 pub(crate) fn unlock_bytes(
     enc: &[u8],
     key: &[u8],

@@ -15,7 +15,7 @@ use crate::envelope::DataKey;
 use crate::format::{EncFile, KeyFile, MAX_RECIPIENTS, Recipient, Section};
 use crate::kms::{Context, KeyServices, WrappedKey, worker};
 
-/// For whom to wrap the data key of a pair anew.
+/// Wraps the data key of a pair for other recipients.
 ///
 /// ```no_run
 /// use envconf::pair::Rewrap;
@@ -366,7 +366,7 @@ async fn moved(
             // Without the right to move it there is still the way through this process.
             Err(attempt) if attempt.fault() != Fault::Transient => {}
             Err(attempt) => {
-                return Err(Error::service_failed("the data key was not wrapped anew", attempt)
+                return Err(Error::service_failed("the data key was not wrapped again", attempt)
                     .advise("nothing was written"));
             }
         }

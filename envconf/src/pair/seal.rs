@@ -85,7 +85,8 @@ impl Seal {
     }
 
     /// Seals as `opened` was sealed: for the same identity and recipients, with the same type and suite, with an
-    /// outline and a time of sealing if it has them. Signatures are not repeated: sign anew, or say [`Seal::unsigned`].
+    /// outline and a time of sealing if it has them. Signatures are not repeated: sign again, or use
+    /// [`Seal::unsigned`].
     pub fn again(opened: &Opened) -> Self {
         let header = &opened.header;
         let hidden = header.outline.iter().filter(|line| line.tag.is_none());
@@ -288,8 +289,7 @@ impl Seal {
         pair.refuse_links()
     }
 
-    /// The content parses as what it is said to be, and holds what its type may hold. `old` is the content that was
-    /// sealed before.
+    /// Checks that the content is valid for its type. `old` is the content that was sealed before.
     fn check_content(&self, content: &[u8], old: &[u8]) -> Result<(), Error> {
         if self.recipients.is_empty() {
             return Err(Error::new(Kind::Usage, "no recipient is given")

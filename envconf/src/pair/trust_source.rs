@@ -22,7 +22,7 @@ pub(crate) enum TrustSource {
     OtherEnvironments(Vec<&'static str>),
 }
 
-/// Lists what `policy` trusts and where that was said, one line each; none where nothing is trusted.
+/// Lists the trusted keys of `policy` and the settings that name them, one line each; empty if nothing is trusted.
 pub(super) fn lines(policy: &Policy, services: &KeyServices) -> Vec<String> {
     let environment = &policy.environment;
     let by = match &policy.trusted_by {

@@ -76,7 +76,7 @@ pub(crate) async fn unwrap(
             error.advise("try again; if it stays so, look at the network and the service's status page")
         }
         Some(Fault::Refused) => {
-            error.advise("trying again will not help: mend what is said of each key, then start again")
+            error.advise("a retry will not help: correct the cause of each error, then start again")
         }
         _ => error,
     })

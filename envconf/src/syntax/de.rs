@@ -37,7 +37,7 @@ pub(crate) struct Reading<T> {
     pub(crate) ignored: Vec<IgnoredKey>,
 }
 
-/// What `read` makes of `node`.
+/// Reads `node` with `read`.
 pub(crate) fn from_node<T>(
     node: &Node<'_>,
     read: impl FnOnce(Given<'_, '_>) -> Result<T, Misfit>,
@@ -69,7 +69,7 @@ pub(crate) fn from_text<T>(text: &str, read: impl Fn(Given<'_, '_>) -> Result<T,
     Reading { value, ignored: source.ignored() }
 }
 
-/// The value of one leaf, wherever it comes from: what its `Deserialize` or `deserialize_with` function is given.
+/// The value of one leaf, from any source: the argument of its `Deserialize` or `deserialize_with` function.
 ///
 /// It lends its texts, the unescaped ones too, for as long as it is read from, so that serde's own buffers (untagged
 /// enums, flatten) need no copy.

@@ -53,7 +53,7 @@ fn escape(text: &str) -> Option<(char, &str)> {
     Some((character, rest.as_str()))
 }
 
-/// The same for what follows `\u`: four digits, or two times four for a surrogate pair.
+/// Parses the text after `\u`: four digits, or two times four for a surrogate pair.
 fn unicode_escape(text: &str) -> Option<(char, &str)> {
     let (high, rest) = four_digits(text)?;
     if !(0xd800..0xdc00).contains(&high) {

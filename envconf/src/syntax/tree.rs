@@ -1,7 +1,7 @@
 //! The borrowed tree that every syntax is read into: values beside the places where they stand.
 //!
-//! Texts are borrowed from the plaintext wherever its syntax allows; a text that had to be unescaped lives in a
-//! buffer that is wiped on drop. Nothing here has a `Debug` that shows content (format.md §12).
+//! Texts are borrowed from the plaintext if its syntax allows it. A text that had to be unescaped is in a buffer that
+//! is wiped on drop. Nothing here has a `Debug` that shows content (format.md §12).
 
 use std::borrow::Cow;
 use std::ops::Deref;

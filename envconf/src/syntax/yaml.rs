@@ -13,9 +13,9 @@ use super::tree::{Entry, MAX_DEPTH, Node, Place, Table, Text, Value};
 use super::{Broken, SyntaxFault};
 
 const SYNTAX: &str = "YAML";
-/// So many values may be copies of others: a bound for aliases of aliases.
+/// Number of values that may be copies of others: a limit for aliases of aliases.
 const MAX_COPIES: usize = 10_000;
-/// So many bytes of text may be copies, and [`COPIED_PER_BYTE`] more for each byte of the document.
+/// Bytes of text that may be copies, in addition to [`COPIED_PER_BYTE`] for each byte of the document.
 const MAX_COPIED: usize = 1 << 20;
 const COPIED_PER_BYTE: usize = 4;
 

@@ -1,4 +1,4 @@
-//! What tests of programs need: a key service in memory that fails when it is told to, and pairs sealed in one line.
+//! Helpers for tests of programs: a key service in memory that fails on demand, and pairs that are sealed in one line.
 //!
 //! ```
 //! use envconf::error::Fault;
@@ -223,7 +223,7 @@ pub fn loader_with<T: EncryptedConfig>(
 }
 
 /// Seals content as the pair of `T` in this environment and directory, for the key of `kms`. An old pair there is
-/// sealed anew, one generation up, as if the program were running beside its deployment.
+/// sealed again with the next generation, as a deployment beside the running program does it.
 ///
 /// # Errors
 /// As for [`Seal::seal`].

@@ -9,7 +9,7 @@ use std::path::{Path, is_separator};
 #[derive(Clone, Debug)]
 pub(super) struct FileGlob {
     text: String,
-    /// So many bytes of it every path that matches begins with.
+    /// Number of bytes that every matching path begins with.
     prefix: usize,
     /// In so many bytes of it every path that matches ends.
     suffix: usize,

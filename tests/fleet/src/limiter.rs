@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 /// Lets through so many calls a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limiter {
-    /// Counts anew with every full second. Refused calls count for nothing.
+    /// Starts counting again with every full second. Refused calls do not count.
     Window,
     /// A bucket that holds one second's worth of calls and fills evenly. Refused calls count for nothing.
     Bucket,

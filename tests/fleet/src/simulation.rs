@@ -35,7 +35,7 @@ pub struct Fleet {
     pub restarts: bool,
     /// The reaction of each process to a failed call.
     pub policy: Policy,
-    /// Of the randomness.
+    /// Seed of the random numbers.
     pub seed: u64,
 }
 

@@ -12,7 +12,7 @@ const SEED: u64 = 1;
 const SIZES: [u32; 4] = [100, 1_000, 10_000, 100_000];
 
 impl Fleet {
-    /// So many processes against 300 calls a second, with the deadline that suits them.
+    /// Returns a fleet of this size against 300 calls a second, with the deadline of the rule.
     pub fn suited(processes: u32, policy: Policy) -> Self {
         Self::against(300, processes, policy)
     }
@@ -32,7 +32,7 @@ impl Fleet {
         }
     }
 
-    /// The same with another deadline.
+    /// Returns the fleet with another deadline.
     pub fn within(self, seconds: u64) -> Self {
         Self { deadline: Duration::from_secs(seconds), ..self }
     }
@@ -117,7 +117,7 @@ fn conditions(fleet: &Fleet, outcome: &Outcome) -> String {
     }
     if !fleet.away.is_zero() {
         let calls = f64::from(outcome.faults) / f64::from(fleet.processes);
-        let _ = write!(text, "; away for {} s, {calls:.1} calls each in vain", fleet.away.as_secs());
+        let _ = write!(text, "; away for {} s, {calls:.1} failed calls each", fleet.away.as_secs());
     }
     text
 }

@@ -67,7 +67,7 @@ pub struct Inner {
 #[derive(EncryptedConfig)]
 #[envconf(crate = "conf")]
 pub struct Generic<T> {
-    /// Of its type.
+    /// A field of its type.
     pub value: T,
 }
 

@@ -1,5 +1,4 @@
-//! Tencent's own SDK against the stand-in: what it sends must be understood, and what it is told it must
-//! understand.
+//! Tencent's SDK against the stand-in: the stand-in must understand its requests, and it must understand the replies.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};

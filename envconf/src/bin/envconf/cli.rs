@@ -71,7 +71,7 @@ fn verb_definition(verb: &str) -> Option<Command> {
     }
 }
 
-/// The same with blanks in the examples that help texts do not break: a command is never broken. [`Output::help`]
+/// Replaces the blanks in examples by blanks that help texts do not break: a command is never broken. [`Output::help`]
 /// prints them as blanks.
 ///
 /// [`Output::help`]: crate::output::Output::help

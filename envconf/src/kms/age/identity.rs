@@ -204,7 +204,7 @@ impl fmt::Debug for AgeIdentity {
 mod tests {
     use super::*;
 
-    /// Of the file format's own tests (`cctv-age`, vector `x25519`).
+    /// From the file format's test vectors (`cctv-age`, vector `x25519`).
     const KNOWN: &str = "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0";
 
     #[test]

@@ -79,7 +79,7 @@ mod tests {
                     "once for each service (KMS, STS), signed with the time of its reply's `Date`"
                 }
                 Again::OnceWithNewCredentials => {
-                    "once, where credentials can be fetched anew (a role, SSO, a process)"
+                    "once, if credentials can be fetched again (a role, SSO, a process)"
                 }
             };
             format!("| {outcome} | {again} |\n")

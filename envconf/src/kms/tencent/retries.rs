@@ -53,7 +53,7 @@ mod tests {
                 Again::OnceByServiceClock => {
                     "once for each service (KMS, STS), signed with the time of its reply's `Date`"
                 }
-                Again::OnceWithNewCredentials => "once, where credentials can be fetched anew (a role)",
+                Again::OnceWithNewCredentials => "once, if credentials can be fetched again (a role)",
             };
             format!("| {outcome} | {again} |\n")
         };

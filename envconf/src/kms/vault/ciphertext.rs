@@ -11,7 +11,7 @@ const NO_AEAD_ADVICE: &str = "use a key of type aes256-gcm96, aes128-gcm96, chac
 
 /// Checks that this is a ciphertext of transit that an AEAD key made of a payload.
 ///
-/// The type of the key is told by the length: reading it would take a further right.
+/// The length shows the type of the key: reading it would need another right.
 pub(super) fn check_blob(blob: &str) -> Result<(), KmsError> {
     let len = blob_len(blob).ok_or_else(|| {
         KmsError::other("the wrapped key is not a ciphertext of transit").advise("restore the .key from git")

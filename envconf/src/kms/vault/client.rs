@@ -28,7 +28,7 @@ pub(super) type Refusal<'a> = &'a (dyn Fn(u16, &[&str]) -> KmsError + Sync);
 pub(super) struct VaultCall<'a> {
     /// Below `v1/`. It means itself in a URL.
     pub(super) path: &'a str,
-    /// Of a POST; a GET without.
+    /// The parameters of a POST; `None` for a GET.
     pub(super) parameters: Option<&'a [Parameter<'a>]>,
     /// Only for what is not below the path of a key.
     pub(super) namespace: Option<&'a str>,

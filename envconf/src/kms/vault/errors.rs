@@ -1,7 +1,7 @@
 //! The meaning of the server's refusals: the kind of failure, a message and a hint.
 //!
-//! Transit answers with `{"errors": [TEXT]}` and has no codes. A refusal is told by its HTTP status and by a closed list
-//! of the server's own phrases, which are looked for and never shown: a text may repeat what was sent.
+//! Transit answers with `{"errors": [TEXT]}` and has no codes. A refusal is recognised by its HTTP status and by a
+//! closed list of the server's phrases. They are never shown, because a text may repeat what was sent.
 
 use crate::base::Fault;
 use crate::kms::KmsError;

@@ -224,7 +224,7 @@ impl Kms for Vault {
             let parameters = [("ciphertext", Text(wrapped.as_str()))];
             let moved =
                 self.ask("rewrap", &path, Some(&parameters), |response| ciphertext(response, None)).await;
-            // The server encrypts anew even where the newest version made it.
+            // The server encrypts again even if the newest version made the ciphertext.
             let is_newer = |moved: &WrappedKey| ciphertext::version(moved) != ciphertext::version(wrapped);
             moved.map(|moved| Some(if is_newer(&moved) { moved } else { wrapped.clone() }))
         })

@@ -55,7 +55,7 @@ pub(super) struct Connection {
     #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a diagnosis shows it"))]
     pub(super) whence: &'static str,
     pub(super) route: Route,
-    /// Of the login only.
+    /// The namespace of the login only.
     pub(super) namespace: Option<String>,
 }
 

@@ -17,7 +17,7 @@ use crate::syntax::{
 
 pub(crate) const PLAIN_SECRET: &str = "a secret does not belong in a plain layer";
 pub(crate) const PLAIN_SECRET_ADVICE: &str =
-    "take it out of there and seal it; if the file was committed, change the secret";
+    "remove it from there and seal it; if the file was committed, change the secret";
 
 /// A value that some source gives for a leaf.
 pub(super) enum Lookup<'a> {

@@ -108,7 +108,7 @@ impl<T> Latest<T> {
         }
     }
 
-    /// The same for a thread, at most so long.
+    /// Like `after`, for a thread, and for at most this time.
     pub(super) fn after_within(&self, seen: u64, timeout: Duration) -> Option<(u64, Arc<Loaded<T>>)> {
         let waiting = |status: &mut Status| status.reloads <= seen;
         let waited = self.turned.wait_timeout_while(self.lock(), timeout.min(LONGEST), waiting);
@@ -140,7 +140,7 @@ impl<T> Latest<T> {
         self.lock().is_current = true;
     }
 
-    /// The files hold something that is not used; `refusal` says why, when it is said for the first time.
+    /// Records that the files are not used. `refusal` is the reason, if it is new.
     pub(super) fn refuse(&self, refusal: Option<Arc<Error>>) {
         let mut status = self.lock();
         status.is_current = false;

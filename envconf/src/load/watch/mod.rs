@@ -90,7 +90,8 @@ impl<T> Watch<T> {
         config
     }
 
-    /// The same for plain code: blocks this thread, at most so long; `None` when nothing new came.
+    /// Like [`changed`](Self::changed), for code without a runtime: blocks this thread for at most this time; returns
+    /// `None` if nothing changed.
     pub fn wait(&self, timeout: Duration) -> Option<Arc<Loaded<T>>> {
         let (version, config) = self.latest.after_within(self.seen.load(Ordering::SeqCst), timeout)?;
         self.seen.fetch_max(version, Ordering::SeqCst);
@@ -135,7 +136,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Loader<T> {
         worker::block_on(start(self, Wait::Here))
     }
 
-    /// The same for async code, on any runtime.
+    /// Like `watch`, for async code on any runtime.
     ///
     /// # Errors
     /// As for [`watch`](Self::watch).

@@ -91,7 +91,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         let mut notices = wants_notices.then(|| Notices::start(self.wakeup.clone())).flatten();
         let mut asked = false;
         loop {
-            // First have notice given, then look: what changes after the look is told.
+            // Subscribe first, then look: every change after the look is reported.
             let by_notices = notices.as_mut().is_some_and(|notices| notices.follow(self.files.paths()));
             self.latest.by_notices(by_notices);
             self.look(asked);

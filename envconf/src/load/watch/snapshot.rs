@@ -69,7 +69,7 @@ fn add(print: &mut Sha256, bytes: &[u8]) {
     print.update(bytes);
 }
 
-/// The same for what cannot be read: why.
+/// Adds the reason why a file cannot be read.
 fn add_unread(print: &mut Sha256, why: &dyn Debug) {
     print.update([1]);
     add(print, format!("{why:?}").as_bytes());

@@ -170,10 +170,7 @@ impl SchemaReader<'_> {
     }
 
     /// The names and the content of one variant.
-    #[expect(
-        clippy::type_complexity,
-        reason = "a pair of a schema and its part, for want of a word for both"
-    )]
+    #[expect(clippy::type_complexity, reason = "a pair of a schema and its part")]
     fn alternative(
         &self,
         keywords: &mut Keywords<'_>,

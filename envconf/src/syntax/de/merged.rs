@@ -38,7 +38,7 @@ pub(crate) enum Merged<'m> {
     Table(MergedTable<'m>),
 }
 
-/// What `read` makes of a map that several sources give.
+/// Reads a map that is merged from several sources with `read`.
 ///
 /// As with a single text, one that was given as what it is in TOML, and does not fit, is given as the text that it is.
 pub(crate) fn from_merged<T>(

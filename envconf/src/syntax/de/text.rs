@@ -66,12 +66,12 @@ impl<'text> ParsedText<'text> {
 }
 
 impl<'de, 'text: 'de> TextDeserializer<'de, 'text> {
-    /// Of a variable, or of a line of dotenv content.
+    /// Creates a deserializer of a variable, or of a line of dotenv content.
     pub(super) fn of_variable(text: &'text str, source: &'de ParsedText<'text>) -> Self {
         Self { text, source: Some(source) }
     }
 
-    /// Of a key or the name of a variant.
+    /// Creates a deserializer of a key, or of the name of a variant.
     pub(super) fn of_key(text: &'text str) -> Self {
         Self { text, source: None }
     }

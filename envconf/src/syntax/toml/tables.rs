@@ -15,7 +15,7 @@ pub(super) struct KeyPart<'a> {
 
 /// `[header]`, or `[[header]]` where `is_item`.
 pub(super) struct TableHeader {
-    /// Of its first bracket.
+    /// The place of its first bracket.
     pub(super) place: Place,
     pub(super) is_item: bool,
 }

@@ -16,11 +16,11 @@ use crate::syntax::{Node, Value, write_scalar};
 pub struct Found {
     shape: ValueKind,
     text: Zeroizing<String>,
-    /// Of a number, which may be written as JSON does not allow.
+    /// A number as JSON, if it is written in another way.
     json: Option<Zeroizing<String>>,
 }
 
-/// Of what sort a value is.
+/// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValueKind {
@@ -75,7 +75,7 @@ impl Found {
         Self { shape: shape(&node.value), text, json }
     }
 
-    /// Of what sort it is.
+    /// Returns the type of the value.
     pub fn shape(&self) -> ValueKind {
         self.shape
     }
@@ -86,7 +86,7 @@ impl Found {
         &self.text
     }
 
-    /// The same with strings, dates, `inf` and `nan` as JSON strings: always one value of JSON.
+    /// Returns the value as JSON, with strings, dates, `inf` and `nan` as JSON strings.
     pub fn json(&self) -> Zeroizing<String> {
         match (&self.json, self.shape) {
             (Some(json), _) => json.clone(),

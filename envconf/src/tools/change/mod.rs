@@ -47,7 +47,7 @@ pub fn get(content_type: ContentType, content: &[u8], path: &KeyPath) -> Result<
 
 /// `content` with `value` at `path`, in a wiped buffer; `None` where this very value is there already.
 ///
-/// Of a TOML table that has a separate header, or dotted keys, only the values in it can be set.
+/// In a TOML table that has a separate header, or dotted keys, only single values can be set.
 ///
 /// # Errors
 /// [`Kind::DoesNotFit`] for a value that is not of the type of the one that is there, or that its syntax cannot spell,

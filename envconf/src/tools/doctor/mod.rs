@@ -1,7 +1,7 @@
 //! diagnose: what is there to open a pair with, step by step, each with its advice (api.md §4, `doctor`).
 //!
-//! Goes on after a failure wherever the next step can still tell something. Asks key services only what a load asks
-//! (and, when told to, what sealing asks), and wipes what they give.
+//! Continues after a failure if the next step is still useful. It sends the requests of a load (and with `wrap` those
+//! of sealing), and wipes the replies.
 
 mod local;
 mod service;

@@ -1,5 +1,5 @@
-//! The quota: so many requests in each second. The service counts by account and action, and does not say how; one
-//! count for all, which begins anew every second, is the stricter thing.
+//! The quota: a number of requests in each second. The service counts by account and action, and does not document
+//! how; one count for all, which starts again every second, is stricter.
 
 use std::time::{Duration, Instant};
 

@@ -10,7 +10,7 @@ pub(super) fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the system gives random bytes");
 }
 
-/// So many random bytes, as lower-case hex.
+/// Returns this many random bytes as lower-case hex.
 pub(super) fn hex(count: usize) -> String {
     let mut bytes = vec![0; count];
     fill(&mut bytes);

@@ -102,7 +102,7 @@ struct RecipientPlan<'a> {
     global: &'a Global,
     opened: &'a Opened,
     recipients: Vec<KeyRef>,
-    /// Of a new `.enc`.
+    /// The signers of a new `.enc`.
     signing: Signing,
 }
 

@@ -172,7 +172,7 @@ impl PairStatus {
             && (&name, &environment) != (&enc.header.name, &enc.header.environment)
         {
             let text = format!("it is `{}` for `{}`", enc.header.name, enc.header.environment);
-            self.differs("identity", format!("{text}: it was copied or renamed; seal it anew"));
+            self.differs("identity", format!("{text}: it was copied or renamed; seal it again"));
         }
         let itself = Policy::new(enc.header.name.clone(), enc.header.environment.clone());
         if let Err(error) = envconf::verify(&self.pair, &itself, &KeyServices::none(), Depth::Structure) {

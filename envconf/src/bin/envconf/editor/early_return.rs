@@ -7,10 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Nobody opens, reads and closes a file by hand in less.
 const AT_ONCE: Duration = Duration::from_secs(2);
-/// So long ago the file was written, as its time says while the editor begins.
+/// The age of the file when the editor begins, so that any write changes its time.
 const EARLIER: Duration = Duration::from_secs(3600);
 
-/// How well-known editors are told to wait.
+/// The options that make well-known editors wait.
 const WAITING: [(&[&str], &str); 11] = [
     (&["code", "code-insiders", "codium", "vscodium", "cursor", "windsurf", "zed", "atom"], "--wait"),
     (&["subl", "sublime_text", "smerge"], "--wait"),

@@ -1,4 +1,4 @@
-//! Programs that manage git's hooks and write them anew, and where a check survives that.
+//! Programs that manage git's hooks and overwrite them, and the place where a check survives.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -16,7 +16,7 @@ const HUSKY: &str = ".husky";
 /// Largest configuration that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// A program that writes `.git/hooks/pre-commit` anew when it is installed, and has the commands in a separate file.
+/// A program that overwrites `.git/hooks/pre-commit` when it is installed, and has the commands in a separate file.
 pub(crate) struct HookManager {
     pub(crate) name: &'static str,
     /// What its hook has in it.
@@ -119,7 +119,7 @@ pub(crate) fn is_checked(repository: &Repository) -> Result<bool, Error> {
     Ok(files.chain([legacy]).any(|file| text(&file).contains("scan --staged")))
 }
 
-/// The program that wrote this hook and will write it anew.
+/// Returns the program that wrote this hook and will overwrite it.
 pub(crate) fn manager(hook: &Hook) -> Option<&'static HookManager> {
     let text = hook.text();
     MANAGERS.iter().find(|manager| text.contains(manager.mark))

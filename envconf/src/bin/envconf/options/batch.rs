@@ -15,7 +15,7 @@ use super::plain_file::same_file;
 use super::target::Target;
 use crate::output::{Output, error_report, hints};
 
-/// So many at once: key services are waited for, hardly anything is computed.
+/// Number of pairs at the same time: the threads wait for key services, and compute little.
 const AT_ONCE: usize = 8;
 /// What takes longer shows how far it is.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ pub(crate) struct BatchPair<P = ()> {
     pub(crate) prepared: P,
 }
 
-/// How a verb is done to one pair, and how it is told.
+/// The work of a command on one pair, and its report.
 pub(crate) trait Work: Sync {
     type Prepared: Send + Sync;
     type Done: Send;

@@ -10,7 +10,7 @@ use super::pairs_below;
 use super::target::Stated;
 use crate::output::{Output, shown};
 
-/// So many are listed.
+/// Number of listed pairs.
 const MOST: usize = 8;
 
 /// The pairs in a directory and below it of which a key is not a recipient, as their files state it.

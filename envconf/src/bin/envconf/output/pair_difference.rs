@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 /// The differences between two pairs.
 pub(crate) struct PairDifference {
-    /// Of the two `.enc`.
+    /// The differences of the two `.enc`.
     pub(crate) header: Option<Comparison>,
     /// Ids of the data keys, old and new.
     data_keys: [String; 2],
-    /// Of the two `.key`.
+    /// The differences of the two `.key`.
     pub(crate) recipients: Option<Exchange<KeyRef>>,
     /// True if the two `.key` are equal byte for byte.
     same_key_file: bool,
@@ -92,7 +92,7 @@ impl PairDifference {
             recipients.lost.iter().for_each(|key| line("recipient -", key));
             recipients.gained.iter().for_each(|key| line("recipient +", key));
             if recipients.is_empty() && !self.same_key_file && self.data_keys[0] == self.data_keys[1] {
-                line("recipients", &"the same, wrapped anew");
+                line("recipients", &"the same, wrapped again");
             }
         }
         lines

@@ -63,7 +63,7 @@ impl ColorOption {
         said
     }
 
-    /// The same for the parser of arguments.
+    /// Returns the choice for the parser of arguments.
     pub(crate) fn for_clap(self) -> clap::ColorChoice {
         match self {
             Self::Auto => clap::ColorChoice::Auto,

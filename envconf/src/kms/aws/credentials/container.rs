@@ -81,7 +81,7 @@ fn parse(text: &str, name: &str) -> Result<Url, KmsError> {
     }
 }
 
-/// The token for the agent; that of the file, which is read anew each time, comes first.
+/// Returns the token for the agent. The token file overrides the variable, and is read each time.
 fn token(variables: &Variables) -> Result<Option<Zeroizing<String>>, KmsError> {
     if let Some(file) = variables.get(TOKEN_FILE).filter(|file| !file.is_empty()) {
         let content = read(Path::new(&file), PLACE)?.ok_or_else(|| broken(PLACE, "does not exist"))?;

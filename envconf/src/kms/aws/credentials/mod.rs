@@ -70,7 +70,7 @@ pub(super) struct AwsCredential {
     pub(super) secret_access_key: Zeroizing<String>,
     /// Only with temporary credentials.
     pub(super) session_token: Option<Zeroizing<String>>,
-    /// When it was fetched, counted over the process; `None` for one that cannot be fetched anew.
+    /// The fetch, counted in the process; `None` for credentials that cannot be fetched again.
     pub(super) generation: Option<u64>,
     /// When it ends by this machine's clock, in Unix seconds; `None` where that is not known.
     #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a diagnosis shows it"))]
@@ -153,8 +153,8 @@ impl AwsCredentials {
         Ok(Self { variables: variables.clone(), role })
     }
 
-    /// The credential to sign one request to `region` with. One that was fetched in the generation `refused` or before is
-    /// fetched anew.
+    /// Returns the credentials to sign one request to `region`. Credentials of the generation `refused` or earlier are
+    /// fetched again.
     ///
     /// # Errors
     /// [`Fault::Refused`](crate::Fault::Refused) for a broken source, and if no source has credentials; the errors of
@@ -229,7 +229,7 @@ impl AwsCredentials {
         self.kept("metadata", places, &[], refused, fetch).await
     }
 
-    /// Of a source that gives temporary credentials: those that are kept, or what `fetch` gives.
+    /// Returns temporary credentials of a source: the cached ones, or the result of `fetch`.
     async fn kept(
         &self,
         source: &str,

@@ -39,7 +39,7 @@ pub(super) struct SsoLogin {
 }
 
 impl SsoLogin {
-    /// Exchanges the token, which is read anew each time.
+    /// Exchanges the token, which is read each time.
     pub(super) async fn exchange(&self, places: &Places<'_>) -> Result<Fetched<AwsCredential>, KmsError> {
         let token = self.token()?;
         let (endpoint, _) = places.endpoints.of(AwsService::SsoPortal, &self.region)?;

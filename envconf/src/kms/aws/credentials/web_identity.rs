@@ -46,7 +46,7 @@ pub(super) fn find(
 }
 
 impl WebIdentityRole {
-    /// Exchanges the token, which is read anew each time: the cluster rotates it.
+    /// Exchanges the token, which is read each time because the cluster rotates it.
     pub(super) async fn exchange(&self, places: &Places<'_>) -> Result<Fetched<AwsCredential>, KmsError> {
         let content = read_up_to(LARGEST_TOKEN, Path::new(&self.file), &self.place)?;
         let content = content.ok_or_else(|| broken(&self.place, "does not exist"))?;

@@ -63,7 +63,7 @@ pub(super) struct Credential {
     pub(super) secret_key: Zeroizing<String>,
     /// Only with temporary credentials.
     pub(super) token: Option<Zeroizing<String>>,
-    /// When it was fetched, counted over the process; `None` for one that cannot be fetched anew.
+    /// The fetch, counted in the process; `None` for credentials that cannot be fetched again.
     pub(super) generation: Option<u64>,
     /// When it ends by this machine's clock, in Unix seconds; `None` where that is not known.
     #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a diagnosis shows it"))]
@@ -117,8 +117,8 @@ impl Credentials {
         })
     }
 
-    /// The credential to sign one request with. One that was fetched in the generation `refused` or before is
-    /// fetched anew.
+    /// Returns the credentials to sign one request. Credentials of the generation `refused` or earlier are fetched
+    /// again.
     ///
     /// # Errors
     /// [`Fault::Refused`](crate::Fault::Refused) for a broken source, and if no source has credentials; the errors of

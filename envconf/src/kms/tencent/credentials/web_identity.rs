@@ -42,7 +42,7 @@ pub(super) fn find(variables: &Variables) -> Result<Option<WebIdentity>, KmsErro
 }
 
 impl WebIdentity {
-    /// Exchanges the token, which is read anew each time: the cluster rotates it.
+    /// Exchanges the token, which is read each time because the cluster rotates it.
     pub(super) async fn exchange(
         &self,
         endpoint: &Endpoint,

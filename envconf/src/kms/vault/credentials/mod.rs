@@ -41,7 +41,7 @@ static CACHE: CredentialCache<VaultCredential> = CredentialCache::new();
 #[derive(Clone)]
 pub(super) struct VaultCredential {
     pub(super) proof: Proof,
-    /// When it was fetched, counted over the process; `None` for one that cannot be fetched anew.
+    /// The fetch, counted in the process; `None` for credentials that cannot be fetched again.
     pub(super) generation: Option<u64>,
     /// When it ends by this machine's clock, in Unix seconds; `None` where that is not known.
     #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a diagnosis shows it"))]
@@ -93,7 +93,7 @@ impl VaultCredential {
     }
 }
 
-/// The credential for one request. One that was fetched in the generation `refused` or before is fetched anew.
+/// Returns the credentials for one request. Credentials of the generation `refused` or earlier are fetched again.
 ///
 /// # Errors
 /// A refusal: of a place that is there but broken, or of none being there; what the server says to a login.

@@ -129,7 +129,7 @@ impl Scan {
                 SecretKeyKind::Local => (
                     "local-key",
                     "a local key: everyone who can read this file can open the pairs that are sealed for it",
-                    "take it out, make a new key with `envconf keygen`, and seal anew what was sealed for this one",
+                    "remove it, create a new key with `envconf keygen`, and seal the pairs of this key again",
                 ),
                 SecretKeyKind::Age => (
                     "age-identity",
@@ -139,7 +139,7 @@ impl Scan {
                 SecretKeyKind::Signer => (
                     "signing-key",
                     "a signer's private key: everyone who can read this file can sign as this signer",
-                    "take it out, make a new key with `envconf signer new`, and replace the old one wherever its public key is required",
+                    "remove it, create a new key with `envconf signer new`, and replace the old public key in every program and rule",
                 ),
             };
             self.find(path, Some(line), code, message, advice);

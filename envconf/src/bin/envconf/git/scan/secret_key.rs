@@ -86,7 +86,7 @@ fn without_zero_bytes(buffer: &mut [u8], from: usize, to: usize) -> usize {
 fn key_at(text: &[u8]) -> Option<SecretKeyKind> {
     let (kind, prefix) = PREFIXES.iter().find(|(_, prefix)| text.starts_with(prefix))?;
     let rest = &text[prefix.len()..];
-    // Of the plain texts each has a hyphen; base64 has none.
+    // Each prefix of a plain key has a hyphen; base64 has none.
     let is_key = match (kind, prefix.contains(&b'-')) {
         (SecretKeyKind::Age, true) => take(rest, AGE_KEY, is_bech32).is_some(),
         (SecretKeyKind::Age, false) => take(rest, AGE_KEY_IN_BASE64, is_base64).is_some(),
