@@ -1,16 +1,20 @@
-//! The book in envconf/docs: its shell blocks run, its YAML and TOML parse, its help texts are those of the command.
+//! The book in envconf/docs: its shell blocks run, its YAML, TOML and JSON parse, its commands have the options that it
+//! names, its help texts are those of the command, and its lists of environment variables and exit codes are those of
+//! the code.
 //!
 //! `BLESS=1` writes the help texts. `.ci/book` builds the book and checks its links.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use envconf_test_support::Sandbox;
+
+const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 
 /// Most lines of a page.
 const MOST_LINES: usize = 300;
@@ -23,6 +27,32 @@ const SHELL: [(&str, &str); 6] = [
     ("moving-from-dotenv.md", ""),
     ("local-keys.md", ""),
     ("ci.md", "git init --quiet\nenvconf init\nenvconf seal config/app.toml --rm\ngit add .\n"),
+];
+
+/// Blocks in which a line can be a command.
+const WITH_COMMANDS: [&str; 4] = ["sh", "text", "yaml", "dockerfile"];
+
+/// An argument in place of a variable or of a shortened text.
+const PLACEHOLDER: &str = "local:-:0123456789abcdef";
+
+/// The terms of the glossary.
+const TERMS: [&str; 16] = [
+    "configuration",
+    "pair",
+    "seal",
+    "open",
+    "data key",
+    "wrapped key",
+    "key service",
+    "key",
+    "key reference",
+    "recipient",
+    "trusted key",
+    "signer",
+    "environment",
+    "policy file",
+    "layer",
+    "origin",
 ];
 
 /// Commands that only print their help, or have no other.
@@ -60,7 +90,7 @@ fn yaml_and_toml_blocks_parse() {
     for (page, text) in pages() {
         for kind in ["yaml", "toml"] {
             for block in blocks(&text, kind) {
-                sandbox.write("block", block);
+                sandbox.write("block", &block);
                 let seal = format!("envconf seal - --name block-{count} --type {kind} < block");
                 let output = run(&sandbox, &seal);
                 assert!(output.status.success(), "{page}: {block}\n{}", said(&output));
@@ -75,31 +105,119 @@ fn yaml_and_toml_blocks_parse() {
 fn the_policy_file_of_the_sops_page_is_valid() {
     let sandbox = Sandbox::new();
     let pages = pages();
-    let [block] = blocks(&pages["moving-from-sops.md"], "toml")[..] else { panic!("one block") };
+    let [block] = &blocks(&pages["moving-from-sops.md"], "toml")[..] else { panic!("one block") };
     sandbox.write(".envconf.toml", block);
     let output = run(&sandbox, "git init --quiet && envconf status --check");
     assert!(output.status.success(), "{}", said(&output));
 }
 
-/// The glossary has every term that the help texts rely on.
+#[test]
+fn json_blocks_parse() {
+    let mut count = 0;
+    for (page, text) in pages() {
+        for block in blocks(&text, "json") {
+            let parsed: Result<serde_json::Value, _> = serde_json::from_str(&block);
+            assert!(parsed.is_ok(), "{page}: {block}");
+            count += 1;
+        }
+    }
+    assert!(count > 2, "{count}");
+}
+
+/// `no_run` blocks are compiled, `ignore` blocks are not.
+#[test]
+fn rust_blocks_are_doctests() {
+    let front_page = include_str!("../envconf/src/lib.rs");
+    for (page, text) in pages() {
+        let is_compiled = |line: &str| line.starts_with("```rust") && !line.contains("ignore");
+        if text.lines().map(str::trim_start).any(is_compiled) {
+            let included = format!("include_str!(\"../docs/{page}\")");
+            assert!(front_page.contains(&included), "lib.rs does not include {page}");
+        }
+    }
+}
+
+/// Asks for the help of each command with its arguments: an unknown verb or option fails before that.
+#[test]
+fn commands_have_the_verbs_and_options_that_pages_name() {
+    let sandbox = Sandbox::new();
+    let mut commands = BTreeMap::new();
+    for (page, text) in pages().into_iter().filter(|(page, _)| !page.starts_with("help-")) {
+        for block in WITH_COMMANDS.iter().flat_map(|language| blocks(&text, language)) {
+            for arguments in block.replace("\\\n", " ").lines().flat_map(arguments_of_commands) {
+                commands.entry(arguments).or_insert_with(|| page.clone());
+            }
+        }
+    }
+    assert!(commands.len() > 60, "{}", commands.len());
+    let mut failures = Vec::new();
+    for (arguments, page) in commands {
+        let output = sandbox.command(ENVCONF).args(&arguments).arg("--help").output().unwrap();
+        if !output.status.success() {
+            failures.push(format!("{page}: {arguments:?}\n{}", said(&output)));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Each option in the table of a command is in its help.
+#[test]
+fn option_tables_name_options_of_the_command() {
+    let help = pages().into_iter().filter(|(page, _)| page.starts_with("help-"));
+    let help: String = help.map(|(_, text)| text).collect();
+    let mut count = 0;
+    for (page, text) in pages().into_iter().filter(|(page, _)| page.starts_with("command-")) {
+        for part in text.split("\n## `").skip(1) {
+            let verb = part.split(['`', ' ']).next().unwrap();
+            let sections = help.split("\n## `envconf ").skip(1);
+            let own: String =
+                sections.filter(|section| section.split(['`', ' ']).next() == Some(verb)).collect();
+            assert!(!own.is_empty(), "{page}: {verb}");
+            let rows = part.lines().filter(|line| line.starts_with("| `-"));
+            let cells = rows.map(|row| row.split(" | ").next().unwrap());
+            for option in cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(first_word) {
+                assert!(own.contains(&option), "{page}: {verb} {option}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 30, "{count}");
+}
+
 #[test]
 fn the_glossary_has_a_sentence_for_each_term() {
     let pages = pages();
-    let glossary = &pages["glossary.md"];
-    for term in [
-        "pair",
-        "data key",
-        "wrapped key",
-        "key service",
-        "key reference",
-        "recipient",
-        "trusted key",
-        "signer",
-        "policy file",
-    ] {
-        let row = glossary.lines().find(|line| line.starts_with(&format!("| **{term}** |")));
-        assert!(row.is_some_and(|row| row.ends_with(". |")), "{term}");
+    let rows = pages["glossary.md"].lines().filter_map(|line| line.strip_prefix("| **")?.split_once("** | "));
+    let mut terms = Vec::new();
+    for (term, sentence) in rows {
+        assert!(sentence.ends_with(". |"), "{term}");
+        terms.push(term);
     }
+    assert_eq!(terms, TERMS);
+}
+
+#[test]
+fn the_page_of_environment_variables_has_every_variable() {
+    let source = include_str!("../envconf/src/base/own_variables.rs");
+    let list = source.split_once("const KNOWN: &[&str] = &[").unwrap().1.split("];").next().unwrap();
+    let known: BTreeSet<_> = list.split('"').skip(1).step_by(2).collect();
+    let pages = pages();
+    let rows = pages["environment-variables.md"].lines().filter_map(|line| line.strip_prefix("| `ENVCONF_"));
+    let documented: Vec<_> = rows.map(|row| format!("ENVCONF_{}", row.split('`').next().unwrap())).collect();
+    assert_eq!(documented.iter().map(String::as_str).collect::<BTreeSet<_>>(), known);
+    assert_eq!(documented.len(), known.len(), "a variable has two rows");
+}
+
+#[test]
+fn the_page_of_exit_codes_has_every_code_of_the_library() {
+    let source = include_str!("../envconf/src/base/exit_code.rs");
+    let numbers = source.lines().filter_map(|line| line.trim().rsplit_once("=> ")?.1.strip_suffix(','));
+    let returned: BTreeSet<u8> = numbers.filter_map(|number| number.parse().ok()).collect();
+    let pages = pages();
+    let first_cell = |line: &str| line.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok();
+    let mut documented: BTreeSet<_> = pages["exit-codes.md"].lines().filter_map(first_cell).collect();
+    assert!(documented.remove(&0), "success");
+    assert_eq!(documented, returned);
 }
 
 #[test]
@@ -182,15 +300,66 @@ fn pages() -> BTreeMap<String, String> {
     pages
 }
 
-/// The code blocks of a language, also indented ones.
-fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
-    let opening = format!("\n```{language}\n");
-    text.split(&opening).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+/// The code blocks of a language, without the indentation of a block in a list.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let (opening, mut blocks) = (format!("```{language}"), Vec::new());
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim_start() == opening {
+            let indentation = &line[..line.len() - opening.len()];
+            let body = lines.by_ref().take_while(|line| line.trim_start() != "```");
+            let body = body.map(|line| line.strip_prefix(indentation).unwrap_or(line));
+            blocks.push(body.flat_map(|line| [line, "\n"]).collect());
+        }
+    }
+    blocks
+}
+
+/// The arguments of each call of the command in a line of shell, up to `--`.
+fn arguments_of_commands(line: &str) -> Vec<Vec<String>> {
+    let (mut words, mut quote) = (vec![String::new()], None);
+    for letter in line.chars() {
+        let word = words.last_mut().unwrap();
+        match (letter, quote) {
+            (_, Some(open)) if letter == open => quote = None,
+            ('"' | '\'', None) => quote = Some(letter),
+            (' ' | '(' | ')' | ';', None) => words.push(String::new()),
+            _ => word.push(letter),
+        }
+        if matches!(letter, ')' | ';') && quote.is_none() {
+            words.extend([letter.to_string(), String::new()]);
+        }
+    }
+    let ends = |word: &String| {
+        matches!(word.as_str(), "--" | "2>&1" | "|" | "||" | "&&" | ">" | "<" | ")" | ";" | "…")
+    };
+    let comment = words.iter().position(|word| word.starts_with('#')).unwrap_or(words.len());
+    let words: Vec<_> = words[..comment].iter().filter(|word| !word.is_empty()).cloned().collect();
+    let calls = words.iter().enumerate().filter(|(at, word)| {
+        let before = at.checked_sub(1).map_or("", |before| words[before].as_str());
+        // A command is first in its line, or follows an assignment, `$`, `run:`, a list's dash, or another command.
+        let starts =
+            before.is_empty() || before.contains('=') || before.ends_with(['$', '|', '&', ';', '-', ':']);
+        word.as_str() == "envconf" && starts
+    });
+    // `envconf "$@"` is in a function of the script.
+    let calls = calls.filter(|(at, _)| words.get(at + 1).is_none_or(|word| word != "$@"));
+    let argument = |word: &String| match word.starts_with('$') || word.contains('…') {
+        true => PLACEHOLDER.to_owned(),
+        false => word.clone(),
+    };
+    calls
+        .map(|(at, _)| words[at + 1..].iter().take_while(|word| !ends(word)).map(argument).collect())
+        .collect()
+}
+
+fn first_word(text: &str) -> String {
+    text.split_whitespace().next().unwrap_or_default().to_owned()
 }
 
 /// Runs a script in the sandbox with the command in its path.
 fn run(sandbox: &Sandbox, script: &str) -> Output {
-    let directory = Path::new(env!("CARGO_BIN_EXE_envconf")).parent().unwrap();
+    let directory = Path::new(ENVCONF).parent().unwrap();
     let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
     let mut command = sandbox.command("sh");
     command.args(["-c", script]).env("PATH", path);

@@ -103,6 +103,16 @@ mod schema_chapter {}
 #[doc = include_str!("../docs/memory.md")]
 mod memory_chapter {}
 
+#[cfg(doctest)]
+#[doc = include_str!("../docs/quick-start.md")]
+mod quick_start_chapter {}
+#[cfg(doctest)]
+#[doc = include_str!("../docs/moving-from-config-rs.md")]
+mod moving_from_config_rs_chapter {}
+#[cfg(doctest)]
+#[doc = include_str!("../docs/api.md")]
+mod api_chapter {}
+
 // Items that every program needs are at the root; the others are in the modules.
 pub use base::{Error, KeyRef, Kind, harden};
 /// Makes a struct loadable: implements the trait [`EncryptedConfig`](trait@EncryptedConfig), which has `load`.
