@@ -1,4 +1,4 @@
-//! Prints the tables of docs/fleets.md, with `--vault` or `--aws` that of docs/vault.md or docs/aws-errors.md; with `--svg FILE`
+//! Prints the tables of docs/fleets.md, with `--vault` or `--aws` that of docs/vault-errors.md or docs/aws-errors.md; with `--svg FILE`
 //! draws the plot.
 
 use std::io::{self, Write};

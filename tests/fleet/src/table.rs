@@ -1,4 +1,4 @@
-//! The tables of docs/fleets.md, docs/vault.md and docs/aws-errors.md.
+//! The tables of docs/fleets.md, docs/vault-errors.md and docs/aws-errors.md.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl Fleet {
     }
 }
 
-/// The table of docs/vault.md: fleets against the quota that an operator may set, here 100 calls a second.
+/// The table of docs/vault-errors.md: fleets against the quota that an operator may set, here 100 calls a second.
 pub fn vault_table() -> String {
     table([100, 1_000, 2_000, 10_000].map(|size| Fleet::against(100, size, Policy::Envconf)))
 }

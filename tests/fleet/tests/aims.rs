@@ -129,7 +129,7 @@ fn documented(page: &str, marker: &str, expected: &str) {
 #[test]
 fn the_documentation_shows_what_the_simulation_says() {
     documented("fleets.md", "fleet", &tables());
-    documented("vault.md", "vault fleet", &vault_table());
+    documented("vault-errors.md", "vault fleet", &vault_table());
     documented("aws-errors.md", "aws fleet", &aws_table());
     let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../envconf/docs/fleet.svg");
     if std::env::var_os("BLESS").is_some() {

@@ -9,7 +9,7 @@ use crate::kms::KmsError;
 /// A line of the table: the status (0: any), a phrase of the server's text, and what they mean.
 type RefusalRow = (u16, &'static str, Fault, &'static str, &'static str);
 
-/// The first row that fits counts; docs/vault.md shows the same.
+/// The first row that fits counts; docs/vault-errors.md shows the same.
 const TABLE: &[RefusalRow] = &[
     (
         403,
@@ -200,9 +200,9 @@ mod tests {
 
     #[test]
     fn the_documentation_shows_the_same_table() {
-        let document = include_str!("../../../docs/vault.md");
+        let document = include_str!("../../../docs/vault-errors.md");
         let table =
             format!("| status | phrase | class | means | do |\n|---|---|---|---|---|\n{}", markdown());
-        assert!(document.contains(&table), "docs/vault.md does not hold:\n{table}");
+        assert!(document.contains(&table), "docs/vault-errors.md does not hold:\n{table}");
     }
 }

@@ -1,4 +1,4 @@
-//! The retry policy: one table. docs/vault.md shows it, and a test compares the two.
+//! The retry policy: one table. docs/vault-errors.md shows it, and a test compares the two.
 
 use crate::kms::KmsError;
 use crate::kms::retry::Again;
@@ -55,9 +55,9 @@ mod tests {
 
     #[test]
     fn the_documentation_shows_the_same_table() {
-        let document = include_str!("../../../docs/vault.md");
+        let document = include_str!("../../../docs/vault-errors.md");
         let table = format!("| outcome | retried |\n|---|---|\n{}", markdown());
-        assert!(document.contains(&table), "docs/vault.md does not hold:\n{table}");
+        assert!(document.contains(&table), "docs/vault-errors.md does not hold:\n{table}");
     }
 
     #[test]
