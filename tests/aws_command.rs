@@ -188,7 +188,7 @@ fn what_is_wrong_is_told_with_its_exit_code() {
     place.unset("AWS_SECRET_ACCESS_KEY");
     let error = seal(&place, "a", 42);
     assert!(
-        error.contains("no credentials; looked at") && error.contains("AWS_EC2_METADATA_DISABLED is true"),
+        error.contains("no credentials; searched") && error.contains("AWS_EC2_METADATA_DISABLED is true"),
         "{error}"
     );
     place.set("AWS_PROFILE", "dev");

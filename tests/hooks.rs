@@ -350,7 +350,7 @@ fn other_managers_are_not_broken() {
         let hook = ".git/hooks/pre-commit";
         repository.0.write_mode(hook, script, 0o755);
         let text = repository.envconf(&["hook", "install"]);
-        assert!(text.contains(&format!("warning: {name} writes")), "{text}");
+        assert!(text.contains(&format!("warning: {name} overwrites")), "{text}");
         assert!(text.contains("envconf scan --staged"), "{text}");
         repository.is_checked();
         assert!(repository.0.exists("ran"), "{name} still runs");

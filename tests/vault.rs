@@ -490,7 +490,7 @@ fn a_token_that_is_wrong_or_has_expired_is_refused_by_its_place() {
     let home = sandbox.root().to_str().unwrap();
     let own = services(&[("VAULT_ADDR", &server.url()), ("HOME", home)]);
     let error = sealed.open(&own).unwrap_err();
-    refused(&error, "no token; looked at");
+    refused(&error, "no token; searched");
     sandbox.write(".vault-token", "wrong");
     refused(&sealed.open(&own).unwrap_err(), "~/.vault-token");
     sandbox.write(".vault-token", format!("{ROOT}\n"));

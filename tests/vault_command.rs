@@ -297,7 +297,7 @@ fn a_diagnosis_tells_each_step() {
         command.args(["doctor", "app", "--trust", key]).env("VAULT_ADDR", SERVER.url());
         Ran::of(command.output().unwrap())
     };
-    no_token.fails(42, "no token; looked at");
+    no_token.fails(42, "no token; searched");
     let no_address = {
         let mut command = sandbox.command(env!("CARGO_BIN_EXE_envconf"));
         Ran::of(command.args(["doctor", "app", "--trust", key]).output().unwrap())

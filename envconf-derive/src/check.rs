@@ -37,12 +37,15 @@ pub(crate) fn combinations(items: &Items, errors: &Errors) {
         .flat_map(|other| OF_LEAVES.iter().map(move |(a, why)| (*a, other, *why)));
     for (blamed, other, why) in CONFLICTS.iter().copied().chain(of_leaves) {
         if let (Some(item), true) = (items.get(blamed), items.has(other)) {
-            errors.at(item.span, format!("`{blamed}` does not go with `{other}`: {why}"));
+            errors.at(item.span, format!("`{blamed}` cannot be combined with `{other}`: {why}"));
         }
     }
     if items.has("skip") {
         for item in items.iter().filter(|item| !["skip", "ignore_serde"].contains(&item.name)) {
-            errors.at(item.span, format!("`{}` does not go with `skip`: the field is not loaded", item.name));
+            errors.at(
+                item.span,
+                format!("`{}` cannot be combined with `skip`: the field is not loaded", item.name),
+            );
         }
     }
 }
@@ -64,8 +67,8 @@ pub(crate) fn config(config: &Config, errors: &Errors) {
     }
 }
 
-pub(crate) const RECURSIVE: &str = "a recursive type cannot be loaded: its keys and variables have no end\n\
-     make this a leaf that serde reads: take `nested` away, and derive serde's Deserialize for the type";
+pub(crate) const RECURSIVE: &str = "a recursive type cannot be loaded: it has infinitely many keys and variables\n\
+     make this a leaf that serde reads: remove `nested`, and derive serde's Deserialize for the type";
 
 /// Refuses a nested field whose type has `ident` in it.
 pub(crate) fn not_recursive(field: &Field, ident: &syn::Ident, errors: &Errors) {

@@ -171,7 +171,7 @@ fn nested_default(ty: &Type, items: &Items, errors: &Errors) -> NestedDefault {
     let Some(item) = items.get("default").or(items.get("default_with")) else { return NestedDefault::None };
     if !shape::is_list_or_map(ty) {
         let why = "set the defaults at the fields of the nested struct";
-        errors.at(item.span, format!("`{}` does not go with `nested`: {why}", item.name));
+        errors.at(item.span, format!("`{}` cannot be combined with `nested`: {why}", item.name));
     }
     match &item.value {
         Value::Nothing => NestedDefault::Type,
@@ -179,8 +179,10 @@ fn nested_default(ty: &Type, items: &Items, errors: &Errors) -> NestedDefault {
         _ => {
             if shape::is_list_or_map(ty) {
                 let why = "a list or map of derived types has no literal: write `default` or `default_with`";
-                errors
-                    .at(item.span, format!("`{}` with a value does not go with `nested`: {why}", item.name));
+                errors.at(
+                    item.span,
+                    format!("`{}` with a value cannot be combined with `nested`: {why}", item.name),
+                );
             }
             NestedDefault::Type
         }

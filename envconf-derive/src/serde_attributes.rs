@@ -81,9 +81,9 @@ fn ours(item: &SerdeItem, place: Place) -> Option<String> {
         (Place::Struct, "tag" | "content") => {
             Some("a struct has no tag; an enum has one with #[envconf(tag = \"…\")]".to_owned())
         }
-        (Place::Struct | Place::Enum, "untagged") => Some(
-            "a type whose form tells its variant derives serde's Deserialize alone, and is a leaf".to_owned(),
-        ),
+        (Place::Struct | Place::Enum, "untagged") => {
+            Some("an untagged type derives only serde's Deserialize, and is a leaf".to_owned())
+        }
         (Place::Struct | Place::Enum, "from" | "try_from") => {
             Some("judge the value with #[envconf(validate = path::to::function)]".to_owned())
         }

@@ -103,7 +103,7 @@ impl fmt::Display for Hardened {
                     write!(f, "{not_done} (raise RLIMIT_MEMLOCK)")?
                 }
                 Measure::Refused(kind) => write!(f, "{not_done} ({kind})")?,
-                Measure::Unavailable => write!(f, "{not_done} (not to be had on this system)")?,
+                Measure::Unavailable => write!(f, "{not_done} (not available on this system)")?,
             }
         }
         Ok(())
@@ -147,7 +147,7 @@ mod tests {
             dumpable: Measure::of(Err(io::ErrorKind::Unsupported.into())),
             keys: Measure::of(Err(io::ErrorKind::OutOfMemory.into())),
         };
-        let told = "core dumps (permission denied), dumpable (not to be had on this system), \
+        let told = "core dumps (permission denied), dumpable (not available on this system), \
                     keys not locked in memory (raise RLIMIT_MEMLOCK)";
         assert_eq!(little.to_string(), told);
         assert!(!little.is_complete());

@@ -269,7 +269,7 @@ pub(crate) fn check_length(dek: &DataKey, suite: Suite) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::new(Kind::BadDek, format!("the data key is not of the length that {} needs", suite.name()))
-        .advise("the key service gave another key than was wrapped; check which key the recipient names"))
+        .advise("the key service returned another key than was wrapped; check which key the recipient names"))
 }
 
 /// Where the content is in a decrypted body (tag still behind it), if length, padding and encoding are right.

@@ -14,7 +14,7 @@ const LARGEST_FILE: usize = 16 * 1024;
 
 /// A source that is there and cannot be used: `place` names it, `what` says why.
 pub(crate) fn broken(place: &str, what: &str) -> KmsError {
-    KmsError::new(Fault::Refused, format!("{place} {what}")).advise("mend it, or take it away").tries(0)
+    KmsError::new(Fault::Refused, format!("{place} {what}")).advise("correct it, or delete it").tries(0)
 }
 
 /// Returns true for text that fits into a header and a signature: printable ASCII without blanks. The service would

@@ -86,7 +86,7 @@ fn try_lock(directory: &File) -> Result<(), TryLockError> {
 pub(crate) fn overtaken(pair: &Pair) -> Error {
     Error::new(Kind::Differences, "the pair changed while this command ran; nothing was written")
         .at(pair.enc())
-        .advise("do it again, on what is there now")
+        .advise("run the command again on the new pair")
 }
 
 #[cfg(test)]

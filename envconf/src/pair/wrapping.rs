@@ -73,7 +73,7 @@ pub(crate) async fn unwrap(
     let error = Error::unwrap_failed(attempts);
     Err(match error.fault() {
         Some(Fault::Transient) => {
-            error.advise("try again; if it stays so, look at the network and the service's status page")
+            error.advise("try again; if it fails again, look at the network and the service's status page")
         }
         Some(Fault::Refused) => {
             error.advise("a retry will not help: correct the cause of each error, then start again")

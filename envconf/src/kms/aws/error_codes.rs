@@ -27,7 +27,7 @@ const CODES: &[ErrorRow] = &[
         "DisabledException",
         Fault::Refused,
         "the key is disabled",
-        "enable it in the KMS console; that takes minutes to count",
+        "enable it in the KMS console; this takes effect after some minutes",
     ),
     (
         "KMSInvalidStateException",
@@ -125,13 +125,13 @@ const CODES: &[ErrorRow] = &[
         "KMSInternalException",
         Fault::Transient,
         "the service failed",
-        "try again; if it stays so, give the request id to AWS support",
+        "try again; if it fails again, give the request id to AWS support",
     ),
     (
         "KeyUnavailableException",
         Fault::Transient,
         "the key is not available at the moment",
-        "try again; if it stays so, look at the key store that holds its material",
+        "try again; if it fails again, look at the key store that holds its material",
     ),
     (
         "DependencyTimeoutException",

@@ -47,7 +47,7 @@ const CODES: &[Row] = &[
     (
         "AuthFailure.InvalidSecretId",
         Fault::Refused,
-        "the secret id is none of a cloud API key",
+        "the secret id is not that of a cloud API key",
         "use a key from CAM, in the console under API keys",
     ),
     (
@@ -92,7 +92,7 @@ const CODES: &[Row] = &[
         "InternalError",
         Fault::Transient,
         "the service failed",
-        "try again; if it stays so, give the request id to the service's support",
+        "try again; if it fails again, give the request id to the service's support",
     ),
     (
         "ServiceUnavailable",

@@ -90,9 +90,11 @@ pub(super) fn refusal(status: u16, texts: &[&str]) -> KmsError {
     let row = TABLE.iter().find(|(of, phrase, ..)| (*of == 0 || *of == status) && has(phrase));
     let (fault, message, advice) = match (row, status) {
         (Some((_, _, fault, message, advice)), _) => (*fault, *message, *advice),
-        (None, 500..=599) => {
-            (Fault::Transient, "the server failed", "try again; if it stays so, look into the server's log")
-        }
+        (None, 500..=599) => (
+            Fault::Transient,
+            "the server failed",
+            "try again; if it fails again, look into the server's log",
+        ),
         (None, _) => (
             Fault::Other,
             "the server refused the request",

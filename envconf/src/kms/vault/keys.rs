@@ -166,9 +166,11 @@ impl Vault {
         let read = self.try_until("read key", &path, None, read, never).await;
         Some(match read {
             Ok(step) => step,
-            Err(error) if error.status == Some(403) => {
-                Step::new("key", State::Skipped, "the token may not read the key itself, which no load needs")
-            }
+            Err(error) if error.status == Some(403) => Step::new(
+                "key",
+                State::Skipped,
+                "the token may not read the key itself; a load does not need that",
+            ),
             Err(error) => Step::fault("key", &error),
         })
     }

@@ -206,7 +206,7 @@ fn remove(file: &Path, sealed: &[u8], target: &Target) -> Result<(), Error> {
         let message = "it was changed while it was sealed, and is not deleted";
         return Err(Error::new(Kind::Differences, message)
             .at(file)
-            .advise(format!("{} holds what it was before; seal it again", shown(target.pair.enc()))));
+            .advise(format!("{} has the old content; seal it again", shown(target.pair.enc()))));
     }
     std::fs::remove_file(file).map_err(|error| Error::write(file, error))
 }

@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     }
     if different == 0 {
         return Err(Error::new(Kind::Differences, HOOK_GONE).advise(
-            "set it up again with `envconf hook install`, or take it away with `envconf hook uninstall`",
+            "set it up again with `envconf hook install`, or remove it with `envconf hook uninstall`",
         ));
     }
     let and_hook = if is_hook_gone { ", and the check before commits is gone" } else { "" };

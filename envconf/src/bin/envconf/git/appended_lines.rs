@@ -32,7 +32,7 @@ impl AppendedLines {
     /// hostile repository could have it lead anywhere.
     pub(crate) fn missing_in(file: &Path, wanted: &[&str]) -> Result<Self, Error> {
         if file.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
-            return Err(Error::new(Kind::Usage, "it is a link, which git does not follow").at(file));
+            return Err(Error::new(Kind::Usage, "it is a link, and git does not follow links").at(file));
         }
         let there = match read(file) {
             Ok(bytes) => Some(bytes),

@@ -254,7 +254,7 @@ fn not_started(error: io::Error) -> Error {
 
 fn refused(what: &str) -> Error {
     Error::new(Kind::Unexpected, format!("git {what} failed"))
-        .advise("see what `git status` says here; a repository of another owner needs git's safe.directory")
+        .advise("run `git status` here; a repository of another owner needs git's safe.directory")
 }
 
 /// Contents of the index, one after the other.

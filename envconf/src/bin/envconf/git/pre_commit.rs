@@ -171,7 +171,7 @@ fn is_shell(first_line: &[u8]) -> bool {
 }
 
 fn not_ours(path: &Path, why: &str) -> Error {
-    Error::new(Kind::Usage, format!("the hook that is there cannot be extended: {why}"))
+    Error::new(Kind::Usage, format!("the existing hook cannot be extended: {why}"))
         .at(path)
         .advise("have it run `envconf scan --staged`, and end with 1 when that fails; nothing was changed")
 }

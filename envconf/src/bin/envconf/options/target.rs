@@ -336,7 +336,7 @@ fn find(name: &Name, environment: &Name) -> Result<Pair, Error> {
         || matches!((Path::new(".").canonicalize(), directory.canonicalize()), (Ok(a), Ok(b)) if a == b);
     match (exists(&here), exists(&there)) {
         (true, true) if !same_directory() => {
-            let message = format!("both {} and {} are there", shown(here.enc()), shown(there.enc()));
+            let message = format!("both {} and {} exist", shown(here.enc()), shown(there.enc()));
             let advice = format!("give the path of the one you mean, such as ./{}", shown(here.enc()));
             Err(Error::new(Kind::Usage, message).advise(advice))
         }
@@ -345,7 +345,7 @@ fn find(name: &Name, environment: &Name) -> Result<Pair, Error> {
         (false, false) => {
             let working_directory = std::env::current_dir().unwrap_or_default();
             Err(Error::read(there.enc(), std::io::ErrorKind::NotFound.into()).advise(format!(
-                "it was looked up in {}, there and in {}: give its path, or set ENVCONF_DIR\nif there is no pair yet, create it with `envconf seal`",
+                "envconf searched {} and, from there, {}: give its path, or set ENVCONF_DIR\nif there is no pair yet, create it with `envconf seal`",
                 shown(&working_directory),
                 shown(&directory),
             )))

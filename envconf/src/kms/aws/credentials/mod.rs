@@ -284,6 +284,6 @@ fn nothing_found(why: &str, profile: Option<&str>) -> KmsError {
     const ADVICE: &str = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, with temporary credentials AWS_SESSION_TOKEN too; or give the machine, task or pod a role";
     let hop_limit =
         if why == metadata::SILENT { format!("; {}", metadata::HOP_LIMIT) } else { String::new() };
-    let message = format!("no credentials; looked at {}, the role of this machine{why}", places.join(", "));
+    let message = format!("no credentials; searched {}, the role of this machine{why}", places.join(", "));
     KmsError::new(Fault::Refused, message).advise_with(format!("{ADVICE}{hop_limit}")).tries(0)
 }

@@ -180,7 +180,7 @@ fn nothing_found(why: &'static str) -> KmsError {
         "~/.tccli/<profile>.credential",
         "TKE_REGION, TKE_PROVIDER_ID, TKE_WEB_IDENTITY_TOKEN_FILE and TKE_ROLE_ARN",
     ];
-    let message = format!("no credentials; looked at {}, the role of this machine{why}", places.join(", "));
+    let message = format!("no credentials; searched {}, the role of this machine{why}", places.join(", "));
     KmsError::new(Fault::Refused, message)
         .advise("set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, with temporary credentials TENCENTCLOUD_TOKEN too; or give the machine or pod a role")
         .tries(0)

@@ -32,7 +32,7 @@ pub(super) fn find(variables: &Variables) -> Result<VaultCredential, KmsError> {
         return Ok(credential);
     }
     Err(KmsError::refused(
-        "no token; looked at the variables BAO_TOKEN and VAULT_TOKEN, the file of BAO_TOKEN_PATH, ~/.vault-token",
+        "no token; searched the variables BAO_TOKEN and VAULT_TOKEN, the file of BAO_TOKEN_PATH, ~/.vault-token",
     )
     .advise("set VAULT_TOKEN, log in with `vault login` or `bao login`, or have envconf log in: ENVCONF_VAULT_AUTH=kubernetes:ROLE, jwt:ROLE or approle")
     .tries(0))

@@ -134,7 +134,7 @@ impl Scan {
                 SecretKeyKind::Age => (
                     "age-identity",
                     "an age identity: everyone who can read this file can open the pairs that are sealed for its recipient",
-                    "take it out, create a new one with `envconf keygen --age`, and replace the old recipient with `envconf recipients`",
+                    "remove it, create a new one with `envconf keygen --age`, and replace the old recipient with `envconf recipients`",
                 ),
                 SecretKeyKind::Signer => (
                     "signing-key",
@@ -170,7 +170,7 @@ impl Scan {
         } else if let Some(glob) = self.rule_for_plain(path, identity_of(path).is_ok())? {
             format!("a plain file that the rule `{glob}` wants sealed")
         } else if is_dotenv {
-            "a dotenv file, which is made to hold secrets".to_owned()
+            "a dotenv file, which usually has secrets".to_owned()
         } else {
             return Ok(());
         };
@@ -207,7 +207,7 @@ impl Scan {
         if let Err(error) = check_plain_layer(path, content) {
             let message =
                 error.problems().first().map_or_else(|| error.message().to_owned(), ToString::to_string);
-            self.find(path, None, "malformed", message, "mend it: a program that loads it refuses it");
+            self.find(path, None, "malformed", message, "correct it: programs reject it");
         }
         Ok(())
     }
