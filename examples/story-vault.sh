@@ -28,6 +28,6 @@ local=$(envconf recipients list app | grep '^local')
 rules "'$key'"
 ENVCONF_TRUST="$key,local" envconf recipients remove app "$local"
 envconf get app token || echo "the local key was refused with $?"
-printf 'token-two' | as_service set app token   # the old one was known: change it at its source, too
+printf 'token-two' | as_service set app token   # change the token at its source, too
 git add . && git commit --quiet --message 'Remove the local key'
 test "$(as_service get app token)" = token-two

@@ -1,7 +1,9 @@
 #!/bin/sh
 # A team from its first day until a colleague leaves. Run it in an empty directory.
 set -eu
-rules() { printf '[[rule]]\nfiles = "**"\noutline = "tags"\nrecipients = [%s]\n' "$1" > .envconf.toml; }
+rules() { # writes the policy file
+  printf '[[rule]]\nfiles = "**"\noutline = "tags"\nrecipients = [%s]\n' "$1" > .envconf.toml
+}
 as_ben() { ENVCONF_KEY_FILE=.git/ben.key envconf "$@"; }
 
 echo '== Anna starts: she creates a local key and seals a configuration'
