@@ -376,7 +376,7 @@ fn arguments_of_commands(line: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Whether a line is one link, one code span or one word, after the marker of a list.
+/// Returns true for a line of one link, one code span or one word, after the marker of a list.
 fn is_one_word(line: &str) -> bool {
     let word = line.trim_start().trim_start_matches("* ").trim_end_matches([',', '.']);
     let is_span = word.starts_with('`') && word.ends_with('`') && word.matches('`').count() == 2;
