@@ -1,7 +1,7 @@
 //! The book in envconf/docs: its shell blocks run, its YAML, TOML and JSON parse, its commands have the options that it
 //! names, its help texts are those of the command, and its list of exit codes is that of the library.
 //!
-//! `BLESS=1` writes the help texts. `.ci/book` builds the book and checks its links.
+//! `BLESS=1` writes the help texts, and the output in console blocks. `.ci/book` builds the book and checks its links.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -30,8 +30,53 @@ const SHELL: [(&str, &str); 6] = [
     ("ci.md", "git init --quiet\nenvconf init\nenvconf seal config/app.toml --rm\ngit add .\n"),
 ];
 
+/// A project with a local key that is the same in every run.
+const PROJECT: &str = "git init --quiet
+echo 'envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=' | envconf init --local-key -
+";
+
+/// Pages whose console blocks show the output of commands, and the commands that run in [`PROJECT`] before them.
+const CONSOLE: [(&str, &str); 6] = [
+    (
+        "quick-start.md",
+        r#"printf 'api_token = "t-5678"\n[database]\nurl = "postgres://app:pw@db/app"\n' > config/app.toml
+        envconf seal config/app.toml"#,
+    ),
+    (
+        "exit-codes.md",
+        "echo 'token = 1' > config/app.prod.toml
+        export ENVCONF_KEY=envconf-local-v1:50b9837295fdf643:tSHz5dv66aUGvoaEP1vPB2yUjlo4vfIknhy0VHZlm9Y=
+        envconf seal config/app.prod.toml --yes",
+    ),
+    (
+        "layers.md",
+        r#"printf '\n[database]\nurl = "postgres://app:pw@db/app"\n' > config/app.prod.toml
+        printf 'workers = 2\n[database]\npool_size = 10\n' > config/app.defaults.toml
+        printf 'workers = 16\n' > config/app.prod.defaults.toml
+        envconf seal config/app.prod.toml"#,
+    ),
+    ("signatures.md", "envconf seal config/app.toml"),
+    (
+        "schema.md",
+        r#"printf 'listen = "8080"\n\n[databse]\n' > config/app.prod.toml
+        echo '{ "title": "app", "type": "object", "additionalProperties": false, "properties": {
+            "listen": { "type": "string", "format": "socket-address", "x-envconf-type": "SocketAddr" },
+            "database": { "type": "object", "required": ["url"], "properties": { "url": { "type": "string" } } }
+        }, "required": ["listen", "database"], "x-envconf-prefix": "APP" }' > app.schema.json"#,
+    ),
+    (
+        "review.md",
+        r#"envconf hook install
+        printf 'debug = true\napi_token = "a"\n[database]\nurl = "a"\n' > config/app.toml
+        envconf seal config/app.toml --outline tags --outline-hide api_token
+        git add . && git commit --quiet --message 1
+        printf 'api_token = "b"\n[database]\nurl = "b"\npool_size = 2\n' > config/app.toml
+        envconf seal config/app.toml --outline tags --outline-hide api_token"#,
+    ),
+];
+
 /// Blocks in which a line can be a command.
-const WITH_COMMANDS: [&str; 4] = ["sh", "text", "yaml", "dockerfile"];
+const WITH_COMMANDS: [&str; 5] = ["console", "sh", "text", "yaml", "dockerfile"];
 
 /// An argument in place of a variable or of a shortened text.
 const PLACEHOLDER: &str = "local:-:0123456789abcdef";
@@ -82,7 +127,9 @@ fn lines_are_wrapped() {
             }
             let is_exempt = match language {
                 None => line.starts_with(['|', '!', '<']) || is_one_word(line),
-                Some(language) => language == "json" || line.contains("arn:aws") || page == "format.md",
+                Some(language) => {
+                    ["console", "json"].contains(&language) || line.contains("arn:aws") || page == "format.md"
+                }
             };
             assert!(
                 is_exempt || line.chars().count() <= MOST_COLUMNS,
@@ -102,6 +149,35 @@ fn shell_blocks_run() {
         let script = format!("set -e\n{before}{}", blocks.concat());
         let output = run(&Sandbox::new(), &script);
         assert!(output.status.success(), "{page}: {}", said(&output));
+    }
+}
+
+#[test]
+fn console_blocks_show_the_output() {
+    for (page, text) in pages() {
+        let shown = blocks(&text, "console");
+        let setup = CONSOLE.iter().find(|(name, _)| *name == page);
+        assert_eq!(shown.is_empty(), setup.is_none(), "{page}: CONSOLE lists the pages with console blocks");
+        let Some((_, setup)) = setup else { continue };
+        let sandbox = Sandbox::new();
+        let output = run(&sandbox, &format!("set -e\n{PROJECT}{setup}"));
+        assert!(output.status.success(), "{page}: {}", said(&output));
+        let mut blessed = text.clone();
+        for block in shown {
+            let printed = block.lines().filter(|line| line.starts_with("$ ")).map(|line| {
+                let output = run(&sandbox, &format!("exec 2>&1\n{}", &line[2..]));
+                let shown = said(&output);
+                // As a terminal shows it.
+                let end = if shown.is_empty() || shown.ends_with('\n') { "" } else { "\n" };
+                format!("{line}\n{shown}{end}")
+            });
+            blessed = blessed.replace(&block, &printed.collect::<String>());
+        }
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(docs().join(&page), &blessed).unwrap();
+        } else {
+            assert_eq!(text, blessed, "{page} shows other output: run this test with BLESS=1");
+        }
     }
 }
 
@@ -391,6 +467,8 @@ fn run(sandbox: &Sandbox, script: &str) -> Output {
     let mut command = sandbox.command("sh");
     command.args(["-c", script]).env("PATH", path);
     command.envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")]);
+    command.envs([("GIT_AUTHOR_NAME", "Anna"), ("GIT_AUTHOR_EMAIL", "anna@example.com")]);
+    command.envs([("GIT_COMMITTER_NAME", "Anna"), ("GIT_COMMITTER_EMAIL", "anna@example.com")]);
     command.output().unwrap()
 }
 
