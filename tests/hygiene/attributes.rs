@@ -18,7 +18,9 @@ fn every_attribute_has_a_section_with_an_example() {
         let example = section.split_once("```rust\n").unwrap_or_else(|| panic!("{name}: no example")).1;
         assert!(example.split("```").next().unwrap().contains(name.as_str()), "{name}: not in its example");
         // The tables at the top link to the section.
-        assert!(manual.contains(&format!("[`{name}`](#{name})")), "{name}: no link to its section");
+        let link = manual.contains(&format!("[`{name}`][{name}]"))
+            && manual.contains(&format!("\n[{name}]: #{name}\n"));
+        assert!(link, "{name}: no link to its section");
     }
     for section in sections {
         let heading = section.lines().next().unwrap();
