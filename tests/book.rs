@@ -36,7 +36,12 @@ echo 'envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0
 ";
 
 /// Pages whose console blocks show the output of commands, and the commands that run in [`PROJECT`] before them.
-const CONSOLE: [(&str, &str); 6] = [
+const CONSOLE: [(&str, &str); 7] = [
+    (
+        "json-output.md",
+        r#"printf '[database]\nurl = "postgres://app:pw@db/app"\n' > config/app.toml
+        envconf seal config/app.toml"#,
+    ),
     (
         "quick-start.md",
         r#"printf 'api_token = "t-5678"\n[database]\nurl = "postgres://app:pw@db/app"\n' > config/app.toml

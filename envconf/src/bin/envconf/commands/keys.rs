@@ -218,7 +218,7 @@ fn created(key: &KeyInfo) -> String {
     key.created.and_then(Timestamp::from_unix).map(|moment| moment.to_string()).unwrap_or_default()
 }
 
-/// The shape that docs/command-*.md describe.
+/// The shape that docs/json-output.md describes.
 fn as_json(key: &KeyInfo) -> Value {
     json!({
         "key": key.key.to_string(),

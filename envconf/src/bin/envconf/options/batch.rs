@@ -39,7 +39,7 @@ pub(crate) trait Work: Sync {
     fn prepare(&self, target: &Target) -> Result<Self::Prepared, Error>;
     fn run(&self, subject: &BatchPair<Self::Prepared>) -> Result<Self::Done, Error>;
     fn as_text(&self, subject: &BatchPair<Self::Prepared>, done: &Self::Done) -> Vec<String>;
-    /// The fields of the pair's object, whose shape docs/command-*.md describe.
+    /// The fields of the pair's object, whose shape docs/json-output.md describes.
     fn as_json(&self, subject: &BatchPair<Self::Prepared>, done: &Self::Done) -> Value;
 
     /// Returns true if the text is the result that was asked for, and so goes to standard output.

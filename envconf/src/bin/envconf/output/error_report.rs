@@ -71,7 +71,7 @@ First steps, in the directory of your project:
 All commands:
   envconf help";
 
-/// The shape that docs/command-*.md describe.
+/// The shape that docs/json-output.md describes.
 pub(crate) fn as_json(error: &Error) -> Value {
     json!({
         "code": error.kind().name(),

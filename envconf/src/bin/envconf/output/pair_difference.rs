@@ -123,7 +123,7 @@ impl PairDifference {
         }
     }
 
-    /// The shape that docs/command-*.md describe.
+    /// The shape that docs/json-output.md describes.
     pub(crate) fn as_json(&self) -> Value {
         let header = self.header.as_ref();
         let [old, new] = &self.data_keys;
