@@ -71,7 +71,7 @@ pub fn tables() -> String {
     let away = |seconds| Fleet { away: Duration::from_secs(seconds), ..ours(10_000) };
     let policies = Policy::ALL.map(|policy| Fleet { policy, ..away(5) });
     text += &table(policies.into_iter().chain([away(30), Fleet { processes: 1_000, ..away(5).within(10) }]));
-    text += "\nA supervisor starts those again that gave up, after 10 s, then twice as long each time, at most 5 min:\n\n";
+    text += "\nA supervisor restarts those that gave up: after 10 s, then twice as long each time, at most 5 min:\n\n";
     let restarted = |fleet| Fleet { restarts: true, ..fleet };
     let deadlines = [10, 20, 30].map(|seconds| restarted(ours(10_000).within(seconds)));
     let policies = Policy::ALL[1..].iter().map(|policy| restarted(Fleet::suited(10_000, *policy)));
