@@ -1,5 +1,6 @@
 //! Environment variables: the process's, or those a program gives in their place.
 
+use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ pub(crate) enum Variables {
     /// Those of the process, at the time of each look.
     #[default]
     Process,
-    /// Those of the process that were set at one moment, by name, sorted. The values are read when they are needed.
+    /// Those of the process that were set at one moment, in [`search_order`]. The values are read when they are needed.
     Listed(Arc<[OsString]>),
     /// Exactly these, and nothing of the process.
     Given(Arc<Pairs>),
@@ -50,7 +51,7 @@ impl Variables {
     pub(crate) fn listed(&self) -> Self {
         let Self::Process = self else { return self.clone() };
         let mut names: Vec<OsString> = std::env::vars_os().map(|(name, _)| name).collect();
-        names.sort_unstable();
+        names.sort_unstable_by(|a, b| search_order(a, b));
         Self::Listed(names.into())
     }
 
@@ -59,7 +60,7 @@ impl Variables {
         match self {
             Self::Process => std::env::var_os(name),
             Self::Listed(names) => {
-                let found = names.binary_search_by(|listed| listed.as_os_str().cmp(OsStr::new(name)));
+                let found = names.binary_search_by(|listed| search_order(listed, OsStr::new(name)));
                 found.ok().and_then(|_| std::env::var_os(name))
             }
             Self::Given(given) => {
@@ -114,6 +115,11 @@ impl Variables {
             Self::Given(given) => given.0.iter().filter_map(|(name, _)| ours(name)).collect(),
         }
     }
+}
+
+/// Orders names by length first: most searches then end without comparing any text.
+fn search_order(a: &OsStr, b: &OsStr) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 /// The setting `name` of the process: absent, or text that is not empty.
