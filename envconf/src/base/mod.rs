@@ -29,7 +29,7 @@ pub use self::harden::{Hardened, Measure, harden};
 pub use self::key_ref::KeyRef;
 pub use self::own_variables::check_variable_names;
 pub use self::regular_file::open_regular;
-pub(crate) use self::regular_file::read_regular;
+pub(crate) use self::regular_file::{fill, open_by_own_name, read_opened, read_regular};
 pub use self::remedy::Remedy;
 pub(crate) use self::secret::{Plaintext, SecretBytes, same};
 pub(crate) use self::variables::Variables;

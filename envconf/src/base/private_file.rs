@@ -67,16 +67,12 @@ pub(crate) fn is_ours(metadata: &std::fs::Metadata) -> bool {
     [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid())
 }
 
-/// Reads to the end, or until `buffer` is full: a buffer with room for one byte more than is allowed tells a text that
-/// is too long, and nothing grows and leaves copies.
+/// Reads to the end, or until `buffer` is full. Returns the number of bytes that were read.
+///
+/// Give a buffer with room for one byte more than is allowed: it detects a text that is too long, and never grows, so
+/// that no copies are left behind.
 pub(crate) fn fill(mut file: File, buffer: &mut SecretBytes) -> io::Result<usize> {
-    let mut len = 0;
-    loop {
-        match file.read(&mut buffer.expose_mut()[len..])? {
-            0 => return Ok(len),
-            read => len += read,
-        }
-    }
+    super::fill(&mut file, buffer.expose_mut())
 }
 
 /// Looks at the open file, not at its path: it is regular, the user's or root's, and has none of the mode bits 0037.

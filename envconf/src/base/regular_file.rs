@@ -3,7 +3,7 @@
 //! A repository can bring any file as a link to one of those.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::Path;
 
 /// The reason of an error for a path that is not a regular file.
@@ -26,6 +26,10 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     open_with_metadata(path).map(|(file, _)| file)
 }
 
+/// Opens a regular file for reading, and returns it with its metadata. Links are followed.
+///
+/// # Errors
+/// As for [`open_regular`].
 fn open_with_metadata(path: &Path) -> io::Result<(File, Metadata)> {
     // Opening a device can have side effects, so check the path first. Check again afterwards: it may have changed.
     check(&path.metadata()?)?;
@@ -35,30 +39,70 @@ fn open_with_metadata(path: &Path) -> io::Result<(File, Metadata)> {
     Ok((file, metadata))
 }
 
+/// Like [`open_with_metadata`], for a file whose name no device has, such as `app.conf.enc`.
+///
+/// Only a link can lead from such a name to a device. So a path that is not a link needs no check before it is opened,
+/// which saves a system call.
+#[cfg(unix)]
+pub(crate) fn open_by_own_name(path: &Path) -> io::Result<(File, Metadata)> {
+    match open_with(path, rustix::fs::OFlags::NOFOLLOW) {
+        Ok(file) => {
+            let metadata = file.metadata()?;
+            check(&metadata)?;
+            Ok((file, metadata))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+        // It is a link, or cannot be opened at all.
+        Err(_) => open_with_metadata(path),
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn open_by_own_name(path: &Path) -> io::Result<(File, Metadata)> {
+    open_with_metadata(path)
+}
+
 /// Reads a regular file into one buffer; returns `None` for a file of more than `limit` bytes. Links are followed.
 ///
 /// # Errors
 /// As for [`open_regular`], and those of reading.
 pub(crate) fn read_regular(path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
-    let (mut file, metadata) = open_with_metadata(path)?;
+    let (file, metadata) = open_with_metadata(path)?;
+    read_opened(file, &metadata, limit)
+}
+
+/// Reads an open file from its beginning into one buffer; returns `None` for a file of more than `limit` bytes.
+///
+/// # Errors
+/// The errors of reading.
+pub(crate) fn read_opened(mut file: File, metadata: &Metadata, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let Some(len) = usize::try_from(metadata.len()).ok().filter(|len| *len <= limit) else { return Ok(None) };
     let mut bytes = vec![0; len];
     super::pages::prefer_huge(&mut bytes);
-    let mut filled = 0;
-    while filled < len {
-        match file.read(&mut bytes[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let filled = fill(&mut file, &mut bytes)?;
     bytes.truncate(filled);
     if len == 0 {
         // The files of /proc have content and no length.
         file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     }
     Ok(Some(bytes).filter(|bytes| bytes.len() <= limit))
+}
+
+/// Reads until `buffer` is full or the input ends. Returns the number of bytes that were read.
+///
+/// # Errors
+/// The errors of reading; an interrupted call is repeated.
+pub(crate) fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match input.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 fn check(metadata: &Metadata) -> io::Result<()> {
@@ -71,9 +115,14 @@ fn check(metadata: &Metadata) -> io::Result<()> {
 /// Opens for reading without waiting for the other end, should it be a pipe.
 #[cfg(unix)]
 pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
+    open_with(path, rustix::fs::OFlags::empty())
+}
+
+#[cfg(unix)]
+fn open_with(path: &Path, flags: rustix::fs::OFlags) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    let flags = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits().cast_signed();
-    std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
+    let flags = flags | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    std::fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 #[cfg(not(unix))]
@@ -132,6 +181,16 @@ mod tests {
             let error = open_regular(&other).unwrap_err();
             assert_eq!(error.to_string(), NotRegular.to_string(), "{}", other.display());
             assert_eq!(crate::base::error::reason(&error), NotRegular.to_string());
+            std::os::unix::fs::symlink(&other, path("link to other")).unwrap();
+            for own in [&other, &path("link to other")] {
+                let error = open_by_own_name(own).unwrap_err();
+                assert_eq!(error.to_string(), NotRegular.to_string(), "{}", own.display());
+            }
+            std::fs::remove_file(path("link to other")).unwrap();
         }
+        for (own, kind) in [("dangling", io::ErrorKind::NotFound), ("", io::ErrorKind::IsADirectory)] {
+            assert_eq!(open_by_own_name(&path(own)).unwrap_err().kind(), kind, "{own}");
+        }
+        assert!(open_by_own_name(&path("file")).is_ok() && open_by_own_name(&path("link")).is_ok());
     }
 }

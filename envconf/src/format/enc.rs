@@ -1,6 +1,8 @@
 //! `NAME.enc`: header, body, signatures (format.md §3).
 
-use base64::Engine as _;
+use std::sync::LazyLock;
+
+use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::field_types::{self, Id, Name, Timestamp};
@@ -10,15 +12,17 @@ use super::{ContentType, MAX_CONTENT, MAX_ENC, PADDING, Suite, TAG};
 use crate::base::{Error, Kind, SecretBytes, pages};
 
 /// Largest body, decoded: ciphertext and tag.
-const MAX_BODY: usize = MAX_CONTENT + PADDING + TAG;
+pub(super) const MAX_BODY: usize = MAX_CONTENT + PADDING + TAG;
 const MAX_HEADER: usize = 1_048_576;
 const MAX_OUTLINE: usize = 4096;
 pub(crate) const MAX_SIGNATURES: usize = 8;
 /// A `sig` line, its LF included, and the file's last line.
-const SIGNATURE_LINE: usize = "sig: ".len() + 16 + " ".len() + 88 + 1;
-const END: &[u8] = b"end\n";
+pub(super) const SIGNATURE_LINE: usize = "sig: ".len() + 16 + " ".len() + 88 + 1;
+pub(super) const END: &[u8] = b"end\n";
 /// Characters of a full body line, and the number of bytes that they encode.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
+/// A full body line, its LF included.
+pub(super) const TEXT_LINE: usize = LINE + 1;
 const LINE_BYTES: usize = LINE / 4 * 3;
 
 /// The fields of an `.enc` that say what it is; all of them are bound into its keys.
@@ -106,24 +110,11 @@ impl EncFile {
     }
 
     fn parse_lines(mut lines: LineReader<'_>) -> Result<Self, Error> {
-        let header = parse_header(&mut lines)?;
-        let salt = lines.field("salt")?;
-        let salt = field_types::b64(salt).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
-        let h0 = lines.position();
-        let commit = lines.field("commit")?;
-        let commit = field_types::b64(commit).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
-        lines.exactly("body:")?;
-        let head = lines.consumed();
-        if head.len() > MAX_HEADER {
-            return Err(lines.fault(Kind::TooLarge, &format!("the header is larger than {MAX_HEADER} bytes")));
-        }
-        let head = head.to_vec();
-        let body = parse_body(&mut lines)?;
-        let m = lines.position();
-        let signatures = parse_signatures(&mut lines)?;
-        lines.exactly("end")?;
-        lines.finish()?;
-        Ok(Self { header, salt, commit, signatures, body, head, h0, m })
+        let mut file = parse_head(&mut lines)?;
+        file.body = parse_body(&mut lines)?;
+        file.m = lines.position();
+        file.signatures = parse_end(&mut lines)?;
+        Ok(file)
     }
 
     /// The file's bytes: the inverse of [`EncFile::parse`].
@@ -141,6 +132,23 @@ impl EncFile {
     pub fn body_len(&self) -> usize {
         self.body.expose().len()
     }
+}
+
+/// Parses the lines through `body:`. Body and signatures of the result are empty.
+pub(super) fn parse_head(lines: &mut LineReader<'_>) -> Result<EncFile, Error> {
+    let header = parse_header(lines)?;
+    let salt = lines.field("salt")?;
+    let salt = field_types::b64(salt).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
+    let h0 = lines.position();
+    let commit = lines.field("commit")?;
+    let commit = field_types::b64(commit).ok_or_else(|| lines.bad_value("base64 of 32 bytes"))?;
+    lines.exactly("body:")?;
+    let head = lines.consumed();
+    if head.len() > MAX_HEADER {
+        return Err(lines.fault(Kind::TooLarge, &format!("the header is larger than {MAX_HEADER} bytes")));
+    }
+    let (head, body) = (head.to_vec(), SecretBytes::zeroed(0));
+    Ok(EncFile { header, salt, commit, signatures: Vec::new(), body, m: head.len(), head, h0 })
 }
 
 fn parse_header(lines: &mut LineReader<'_>) -> Result<Header, Error> {
@@ -192,6 +200,14 @@ fn parse_outline(lines: &mut LineReader<'_>, content_type: ContentType) -> Resul
     Ok(outline)
 }
 
+/// Parses everything after the body: the signatures and the last line.
+pub(super) fn parse_end(lines: &mut LineReader<'_>) -> Result<Vec<Signature>, Error> {
+    let signatures = parse_signatures(lines)?;
+    lines.exactly("end")?;
+    lines.finish()?;
+    Ok(signatures)
+}
+
 fn parse_signatures(lines: &mut LineReader<'_>) -> Result<Vec<Signature>, Error> {
     let mut signatures: Vec<Signature> = Vec::new();
     while let Some(value) = lines.optional("sig")? {
@@ -234,7 +250,7 @@ fn measure_body(lines: &mut LineReader<'_>) -> Result<(usize, usize), Error> {
     let mut full = 0;
     loop {
         while starts_with_full_line(lines.rest()) {
-            lines.skip(LINE + 1);
+            lines.skip(TEXT_LINE);
             full += 1;
         }
         let mut ahead = lines.clone();
@@ -273,26 +289,19 @@ fn starts_with_full_line(rest: &[u8]) -> bool {
 }
 
 fn decode_body(text: &[u8], full_lines: usize, last: usize) -> Result<SecretBytes, Error> {
-    let bad = |what: &str| {
-        Error::new(Kind::BadBody, format!("the body is {what}"))
-            .advise("restore it with `git checkout`, or seal the plain file again")
-    };
-    let last_line = &text[full_lines * (LINE + 1)..][..last];
-    let final_line = if last > 0 { last_line } else { &text[..full_lines * (LINE + 1)] }.trim_ascii_end();
-    let padding = final_line.iter().rev().take_while(|b| **b == b'=').count();
-    let characters = full_lines * LINE + last;
-    if !characters.is_multiple_of(4) || padding > 2 {
-        return Err(bad("no base64"));
-    }
-    let len = (characters / 4 * 3).saturating_sub(padding);
-    if len < PADDING + TAG || len % PADDING != TAG {
+    let (full, rest) = text.split_at(full_lines * TEXT_LINE);
+    let last = &rest[..last];
+    let not_base64 = || bad_body("not valid base64");
+    let final_line = if last.is_empty() { full.trim_ascii_end() } else { last };
+    let len = decoded_len(full_lines * LINE + last.len(), final_line).ok_or_else(not_base64)?;
+    if !is_body_len(len) {
         // Bad base64 has the same class, so the order of the two does not show.
-        return Err(bad(&format!("not a multiple of {PADDING} bytes and a tag long")));
+        return Err(bad_body(&format!("not a multiple of {PADDING} bytes and a tag long")));
     }
     let mut body = SecretBytes::zeroed(len);
-    let decoded = decode_lines(&text[..full_lines * (LINE + 1)], last_line, body.expose_mut());
-    if !decoded {
-        return Err(bad("no base64"));
+    let rest = decode_full_lines(full, body.expose_mut()).ok_or_else(not_base64)?;
+    if !decode_last_line(last, rest) {
+        return Err(not_base64());
     }
     if len > MAX_BODY {
         return Err(Error::new(Kind::TooLarge, format!("the body is larger than {MAX_BODY} bytes")));
@@ -300,24 +309,51 @@ fn decode_body(text: &[u8], full_lines: usize, last: usize) -> Result<SecretByte
     Ok(body)
 }
 
-/// Decodes batches of lines, gathered without their LFs: one call per line costs more than the copy.
-fn decode_lines(full: &[u8], last: &[u8], mut out: &mut [u8]) -> bool {
+fn bad_body(what: &str) -> Error {
+    Error::new(Kind::BadBody, format!("the body is {what}"))
+        .advise("restore it with `git checkout`, or seal the plain file again")
+}
+
+/// Returns the number of bytes that a body of `characters` base64 characters encodes; `None` if no base64 text has this
+/// length or this padding. `final_line` is the last line of the body, without its LF.
+pub(super) fn decoded_len(characters: usize, final_line: &[u8]) -> Option<usize> {
+    let padding = final_line.iter().rev().take_while(|b| **b == b'=').count();
+    let is_base64 = characters.is_multiple_of(4) && padding <= 2;
+    is_base64.then(|| (characters / 4 * 3).saturating_sub(padding))
+}
+
+/// Returns true if a sealer writes bodies of `len` bytes: padded content and its tag.
+pub(super) fn is_body_len(len: usize) -> bool {
+    len >= PADDING + TAG && len % PADDING == TAG
+}
+
+/// Decodes full lines into the beginning of `out`. Returns the rest of `out`; `None` for a line that is not base64.
+///
+/// The lines are gathered without their LFs, in batches: one call for each line costs more than the copy.
+pub(super) fn decode_full_lines<'a>(full: &[u8], mut out: &'a mut [u8]) -> Option<&'a mut [u8]> {
     const BATCH: usize = 64;
+    let engine = body_engine();
     let mut gathered = [0; BATCH * LINE];
-    for batch in full.chunks(BATCH * (LINE + 1)) {
+    for batch in full.chunks(BATCH * TEXT_LINE) {
         let mut filled = 0;
-        for line in batch.chunks_exact(LINE + 1) {
-            gathered[filled..filled + LINE].copy_from_slice(&line[..LINE]);
+        for line in batch.chunks_exact(TEXT_LINE) {
+            let line = line.strip_suffix(b"\n")?;
+            gathered[filled..filled + LINE].copy_from_slice(line);
             filled += LINE;
         }
-        let Ok(written) = STANDARD.decode_slice(&gathered[..filled], out) else { return false };
+        let written = engine.decode_slice(&gathered[..filled], out).ok()?;
         // Padding within the body: the text after it would be a second base64 text.
         if written < filled / 4 * 3 && written < out.len() {
-            return false;
+            return None;
         }
         out = &mut out[written..];
     }
-    matches!(STANDARD.decode_slice(last, out), Ok(written) if written == out.len())
+    Some(out)
+}
+
+/// Decodes the last line into `out`. Returns true if it is base64 of exactly this size.
+pub(super) fn decode_last_line(last: &[u8], out: &mut [u8]) -> bool {
+    matches!(body_engine().decode_slice(last, out), Ok(written) if written == out.len())
 }
 
 /// The first body line with a character that is neither base64 nor padding, among the lines up to `end`.
@@ -335,6 +371,20 @@ fn foreign_character(mut lines: LineReader<'_>, end: usize) -> Option<Error> {
     None
 }
 
+/// Returns the base64 engine for bodies: it uses vector instructions if the processor has them.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn body_engine() -> &'static impl Engine {
+    use base64::engine::{Simd, general_purpose::PAD};
+    static ENGINE: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
+    &*ENGINE
+}
+
+/// Returns the base64 engine for bodies: base64 has no vector instructions for this processor.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn body_engine() -> &'static impl Engine {
+    &STANDARD
+}
+
 /// Makes room for a body of `body` bytes, so many signatures and the end, so that `out` grows once.
 pub(crate) fn reserve_rest(out: &mut Vec<u8>, body: usize, signatures: usize) {
     let lines = body.div_ceil(3) * 4 + body.div_ceil(LINE_BYTES);
@@ -345,10 +395,11 @@ pub(crate) fn reserve_rest(out: &mut Vec<u8>, body: usize, signatures: usize) {
 /// Appends `body` as lines of 64 base64 characters, the last one shorter.
 pub(crate) fn write_body(out: &mut Vec<u8>, body: &[u8]) {
     const BATCH: usize = 64;
+    let engine = body_engine();
     let mut text = [0; BATCH * LINE];
     for batch in body.chunks(BATCH * LINE_BYTES) {
         // The buffer holds the text of a whole batch, so this cannot fail.
-        let written = STANDARD.encode_slice(batch, &mut text).unwrap_or_default();
+        let written = engine.encode_slice(batch, &mut text).unwrap_or_default();
         for line in text[..written].chunks(LINE) {
             out.extend_from_slice(line);
             out.push(b'\n');

@@ -47,8 +47,7 @@ pub(super) fn checked<'a, T>(
     if !bytes.starts_with(MAGIC) {
         return Err(not_envconf(bytes, kind));
     }
-    let lines = LineReader { bytes, at: 0, number: 0 };
-    lines.first(kind).and_then(parse).map_err(|error| {
+    LineReader::new(bytes).first(kind).and_then(parse).map_err(|error| {
         let error = match bytes.iter().position(|b| !is_allowed(*b)) {
             None => error,
             Some(at) => bad_encoding(bytes, at),
@@ -112,7 +111,13 @@ pub(super) struct LineReader<'a> {
 }
 
 impl<'a> LineReader<'a> {
-    fn first(mut self, kind: FileKind) -> Result<Self, Error> {
+    /// Returns a cursor at the beginning of `bytes`.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, number: 0 }
+    }
+
+    /// Reads the first line, which names the kind of file and the version of the format.
+    pub(super) fn first(mut self, kind: FileKind) -> Result<Self, Error> {
         let line = self.next()?;
         if line == kind.first_line().as_bytes() {
             return Ok(self);

@@ -4,6 +4,7 @@
 //! there is exactly one spelling of everything.
 
 mod enc;
+mod enc_stream;
 pub(crate) mod tencent_guide;
 mod key;
 pub(crate) mod outline;

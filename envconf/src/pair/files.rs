@@ -2,12 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::base::{Error, Kind, Remedy, escape, read_regular};
+use crate::base::{Error, Kind, Remedy, escape, open_by_own_name, read_opened};
 use crate::envelope::random_id;
-use crate::format::{MAX_ENC, MAX_KEY, Name};
+use crate::format::{EncFile, MAX_ENC, MAX_KEY, Name};
 
 const ENC: &str = ".conf.enc";
 const KEY: &str = ".conf.key";
@@ -71,6 +71,25 @@ impl Pair {
     /// [`Kind::Io`], and [`Kind::TooLarge`] beyond the format's limit.
     pub fn read_enc(&self) -> Result<Vec<u8>, Error> {
         read(&self.enc, MAX_ENC)
+    }
+
+    /// Parses the `.enc`. Large files are decoded while they are read: their text is never in memory as a whole.
+    ///
+    /// # Errors
+    /// As for [`Pair::read_enc`] and [`EncFile::parse`]; the file is named.
+    pub(crate) fn parse_enc(&self) -> Result<EncFile, Error> {
+        let failed = |error| not_read(&self.enc, error);
+        let (mut file, metadata) = open_by_own_name(&self.enc).map_err(failed)?;
+        if metadata.len() >= EncFile::LARGE {
+            // Reading the whole file reports every error, also one of reading.
+            if let Ok(Some(enc)) = EncFile::from_reader(&mut file, metadata.len()) {
+                return Ok(enc);
+            }
+            file.rewind().map_err(failed)?;
+        }
+        let bytes = read_opened(file, &metadata, MAX_ENC).map_err(failed)?;
+        let bytes = bytes.ok_or_else(|| too_large(&self.enc, MAX_ENC))?;
+        EncFile::parse(&bytes).map_err(|error| error.at(&self.enc))
     }
 
     /// The bytes of the `.key`.
@@ -199,19 +218,26 @@ pub fn identity_of(path: &Path) -> Result<(Name, Name), Error> {
 
 /// Reads a regular file of at most `limit` bytes.
 fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
-    let failed = |error: std::io::Error| {
-        let missing = error.kind() == std::io::ErrorKind::NotFound;
-        let error = Error::read(path, error);
-        if missing {
-            return error.advise(format!(
-                "the path was resolved in {}: check ENVCONF_DIR (the directory) and ENVCONF_ENV (the environment)\nif there is no pair yet, create it with `envconf seal`",
-                resolved_in(path),
-            ));
-        }
-        error
-    };
-    let bytes = read_regular(path, limit).map_err(failed)?;
-    bytes.ok_or_else(|| Error::new(Kind::TooLarge, format!("larger than {limit} bytes")).at(path))
+    let failed = |error| not_read(path, error);
+    let (file, metadata) = open_by_own_name(path).map_err(failed)?;
+    let bytes = read_opened(file, &metadata, limit).map_err(failed)?;
+    bytes.ok_or_else(|| too_large(path, limit))
+}
+
+fn too_large(path: &Path, limit: usize) -> Error {
+    Error::new(Kind::TooLarge, format!("larger than {limit} bytes")).at(path)
+}
+
+fn not_read(path: &Path, error: std::io::Error) -> Error {
+    let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+    let error = Error::read(path, error);
+    if !is_missing {
+        return error;
+    }
+    error.advise(format!(
+        "the path was resolved in {}: check ENVCONF_DIR (the directory) and ENVCONF_ENV (the environment)\nif there is no pair yet, create it with `envconf seal`",
+        resolved_in(path),
+    ))
 }
 
 /// Returns the directory in which a relative path is looked up, safe to print.

@@ -195,7 +195,7 @@ where
 
 /// Steps 1 to 7 on the files, read again where a sealer is between its writes.
 async fn read_pair_in(pair: &Pair, policy: &Policy, wait: Wait) -> Result<Checked, Error> {
-    let read = || async { Checked::new(&pair.read_enc()?, || pair.read_key(), policy, Some(pair)) };
+    let read = || async { Checked::read(pair, policy) };
     read_again(wait, read).await
 }
 
@@ -233,6 +233,25 @@ impl Checked {
             Some(pair) => error.at(pair.enc()),
             None => error,
         })?;
+        Self::with_enc(file, key, pair)
+    }
+
+    /// Steps 1 to 7 on the files. A signature covers the text of the `.enc`; without signers, nothing else needs it.
+    fn read(pair: &Pair, policy: &Policy) -> Result<Self, Error> {
+        if !policy.signers.is_empty() {
+            return Self::new(&pair.read_enc()?, || pair.read_key(), policy, Some(pair));
+        }
+        let file = pair.parse_enc()?;
+        check_header(&file.header, policy).map_err(|error| error.at(pair.enc()))?;
+        Self::with_enc(file, || pair.read_key(), Some(pair))
+    }
+
+    /// Steps 5 to 7.
+    fn with_enc<K: AsRef<[u8]>>(
+        file: EncFile,
+        key: impl FnOnce() -> Result<K, Error>,
+        pair: Option<&Pair>,
+    ) -> Result<Self, Error> {
         let checked = key().and_then(|key| check_key(&file, key.as_ref()));
         let (key, section) = checked.map_err(|error| match pair {
             Some(pair) => error.at(pair.key()),
