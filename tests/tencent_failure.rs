@@ -437,5 +437,5 @@ fn a_proxy_that_fails_is_told_as_such() {
     assert!(error.contains("through the proxy") && error.contains("NO_PROXY"), "{error}");
     variables.push(("https_proxy".into(), "socks5://127.0.0.1:1".into()));
     let error = load_with(&project, variables).unwrap_err().to_string();
-    assert!(error.contains("https_proxy names no http or https proxy"), "{error}");
+    assert!(error.contains("https_proxy does not name an http or https proxy"), "{error}");
 }

@@ -512,7 +512,7 @@ fn what_is_wrong_with_a_setting_is_told_when_it_is_needed() {
     for (variables, says) in [
         (&[][..], "the address of the server is not set"),
         (&broken, "always verified"),
-        (&broken[..1], "VAULT_ADDR uses http beyond"),
+        (&broken[..1], "VAULT_ADDR uses http for a host outside"),
         (&[("VAULT_ADDR", "unix:///x")], "VAULT_ADDR has a scheme"),
         (&[("BAO_ADDR", "https://a b")], "BAO_ADDR has blanks"),
         (&[("VAULT_ADDR", "https://h"), ("VAULT_CLIENT_CERT", "/c")], "VAULT_CLIENT_KEY is not"),

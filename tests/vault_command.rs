@@ -266,7 +266,7 @@ fn a_diagnosis_tells_each_step() {
     envconf(&sandbox, &["seal", "config/app.toml", "-r", key]).ok();
     let report = envconf(&sandbox, &["doctor", "app", "--trust", key]).ok();
     for part in [
-        "from the variable VAULT_TOKEN; lasting",
+        "from the variable VAULT_TOKEN; long-term",
         "of VAULT_ADDR",
         "plain http",
         "decrypt is granted",

@@ -173,7 +173,7 @@ impl KeyStore {
         if read.key_ref() != key {
             return Err(Error::new(
                 Kind::BadLocalKey,
-                format!("the file holds another key, {}", read.key_ref()),
+                format!("the file contains another key, {}", read.key_ref()),
             )
             .at(&path)
             .advise("restore the key from your backup, or delete the file"));

@@ -62,7 +62,7 @@ impl KeyStore {
         if key.public().id() != id {
             return Err(Error::new(
                 Kind::Usage,
-                format!("the file holds another key, {}", key.public().id()),
+                format!("the file contains another key, {}", key.public().id()),
             )
             .at(&path)
             .advise("restore the key from your backup, or delete the file"));

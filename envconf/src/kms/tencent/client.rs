@@ -76,15 +76,15 @@ pub(super) async fn send<T>(
                 request_id = response.request_id.map(str::to_owned);
                 read(response)
             });
-            last_reply::tell(call.action, request_id.as_deref(), date.and_then(clock::ahead), took);
+            last_reply::record(call.action, request_id.as_deref(), date.and_then(clock::ahead), took);
             result.map_err(|error| match error.code.as_deref() {
-                Some(SIGNATURE_EXPIRED) => clock::consult(error, site, timestamp, date),
+                Some(SIGNATURE_EXPIRED) => clock::correct(error, site, timestamp, date),
                 _ => error,
             })
         }
         Err(error) => Err(error),
     };
-    result.map_err(|error| clock::mention(error, site))
+    result.map_err(|error| clock::mention_correction(error, site))
 }
 
 fn headers(
@@ -162,11 +162,11 @@ impl Response<'_> {
         read: impl FnOnce(&Response<'_>) -> Result<T, KmsError>,
     ) -> Result<T, KmsError> {
         let senseless = |what| match reply.status {
-            300..=399 => KmsError::other("the service redirects, which is not followed")
+            300..=399 => KmsError::other("the service sent a redirect, which envconf does not follow")
                 .advise("check the endpoint")
                 .status(reply.status),
-            429 => KmsError::transient("a gateway has too many requests")
-                .advise("try again; spread starts of a fleet")
+            429 => KmsError::transient("a gateway refused the request: too many requests")
+                .advise("try again; start the processes of a fleet one after another")
                 .status(reply.status),
             400..=499 => KmsError::other("a gateway refused the request")
                 .advise("check the endpoint, and proxies on the way")
@@ -175,8 +175,8 @@ impl Response<'_> {
         };
         let text =
             std::str::from_utf8(reply.body.expose()).map_err(|_| senseless("the reply is not JSON"))?;
-        let root =
-            syntax::parse(ContentType::Json, text).map_err(|_| senseless("the reply is cut or not JSON"))?;
+        let root = syntax::parse(ContentType::Json, text)
+            .map_err(|_| senseless("the reply is incomplete or not JSON"))?;
         let Value::Table(root) = &root.value else { return Err(senseless("the reply is not a JSON object")) };
         let Some(Value::Table(fields)) = field(root, "Response") else {
             return Err(senseless("the reply has no Response"));
@@ -187,7 +187,7 @@ impl Response<'_> {
             return Err(error.request_id(request_id.unwrap_or_default()).status(reply.status));
         }
         if reply.status != 200 {
-            return Err(senseless("the service answers with an error status"));
+            return Err(senseless("the service returned an error status"));
         }
         read(&Response { fields, request_id, status: reply.status, date: reply.date.as_deref() })
     }
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_escapes_all_but_the_unreserved() {
+    fn a_query_escapes_all_reserved_characters() {
         let parameters = [
             ("A", Argument::Text("a-_.~Z9")),
             ("B", Argument::Text("x y+/=\"{*")),

@@ -19,11 +19,11 @@ pub(super) async fn steps(tencent: &Tencent, key: &KeyRef) -> Vec<Step> {
     };
     let mut steps = vec![credentials.took(started.elapsed())];
     let regional = endpoint::regional(key.region());
-    let (endpoint, whence) = match &tencent.endpoint {
+    let (endpoint, origin) = match &tencent.endpoint {
         Some(endpoint) => (endpoint, "of ENVCONF_TENCENT_ENDPOINT"),
         None => (&regional, "of the key's region"),
     };
-    service_steps::way_to(endpoint, whence, &tencent.route, &mut steps).await;
+    service_steps::connect_to(endpoint, origin, &tencent.route, &mut steps).await;
     steps
 }
 
@@ -49,7 +49,7 @@ mod tests {
             expires,
             source: "a file",
         };
-        assert_eq!(from(&credential(None, None)), "from a file; lasting");
+        assert_eq!(from(&credential(None, None)), "from a file; long-term");
         assert_eq!(from(&credential(Some(secret()), None)), "from a file; temporary");
         assert_eq!(from(&credential(Some(secret()), Some(1))), "from a file; temporary, 0 s left");
     }

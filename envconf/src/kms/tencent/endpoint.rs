@@ -8,7 +8,7 @@ const METADATA: [&str; 2] = ["metadata.tencentyun.com", "169.254.0.23"];
 
 const RULES: EndpointRules = EndpointRules {
     plain_http: &[],
-    takes_path: false,
+    allows_path: false,
     advice: "give a host such as kms.internal.tencentcloudapi.com, or https://HOST[:PORT]",
 };
 
@@ -85,11 +85,11 @@ mod tests {
     }
 
     #[test]
-    fn the_clouds_hosts_share_a_clock() {
+    fn all_hosts_of_tencent_cloud_share_a_clock() {
         assert_eq!(site("sts.tencentcloudapi.com"), site("kms.ap-guangzhou.tencentcloudapi.com"));
         assert_eq!(site("tencentcloudapi.com"), site("kms.intl.tencentcloudapi.com"));
         assert_ne!(site("127.0.0.1:1"), site("127.0.0.1:2"));
-        // Whoever owns that name has no say in the time of the others.
+        // The owner of a similar name must not be able to change the time for Tencent Cloud.
         assert_eq!(site("kms.nottencentcloudapi.com"), "kms.nottencentcloudapi.com");
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::base::Fault;
 use crate::kms::KmsError;
-use crate::kms::retry_table::stands_for;
+use crate::kms::retry_table::is_code_or_prefix;
 
 /// The code of a signature whose time is off.
 pub(super) const SIGNATURE_EXPIRED: &str = "AuthFailure.SignatureExpire";
@@ -41,7 +41,7 @@ const CODES: &[Row] = &[
     (
         "AuthFailure.UnauthorizedOperation",
         Fault::Refused,
-        "the credential may not do this",
+        "the credential has no right to do this",
         "grant kms:Decrypt (to seal: kms:GenerateDataKey) on this CMK in CAM",
     ),
     (
@@ -66,7 +66,7 @@ const CODES: &[Row] = &[
     (
         "UnauthorizedOperation",
         Fault::Refused,
-        "the credential may not do this",
+        "the credential has no right to do this",
         "grant kms:Decrypt (to seal: kms:GenerateDataKey) on this CMK in CAM",
     ),
     ("IpInBlacklist", Fault::Refused, "this machine's address is refused", "check the address lists in CAM"),
@@ -86,7 +86,7 @@ const CODES: &[Row] = &[
         "RequestLimitExceeded",
         Fault::Transient,
         "too many requests for the account's quota",
-        "try again; spread starts of a fleet, or ask for a higher quota",
+        "try again; start the processes of a fleet one after another, or ask for a higher quota",
     ),
     (
         "InternalError",
@@ -121,7 +121,7 @@ const CODES: &[Row] = &[
     (
         "ResourceUnavailable.CmkArchived",
         Fault::Refused,
-        "the CMK is archived: it unwraps and does not wrap",
+        "the CMK is archived: it can unwrap, but not wrap",
         "seal for another CMK, or cancel the archiving",
     ),
     (
@@ -199,7 +199,7 @@ const CODES: &[Row] = &[
     ("NoSuchProduct", Fault::Other, ELSEWHERE, ELSEWHERE_ADVICE),
 ];
 
-const ELSEWHERE: &str = "the endpoint is of another service";
+const ELSEWHERE: &str = "the endpoint belongs to another service";
 const ELSEWHERE_ADVICE: &str = "check ENVCONF_TENCENT_ENDPOINT and ENVCONF_TENCENT_STS_ENDPOINT";
 
 /// No document tells these three apart.
@@ -228,7 +228,7 @@ const ROLE_ADVICE: &str = "allow sts:AssumeRole (in TKE: sts:AssumeRoleWithWebId
 /// The failure that a code of `service` means.
 pub(super) fn fault_of(service: &str, code: &str) -> KmsError {
     let own = if service == super::sts::SERVICE { STS_CODES } else { &[] };
-    let (fault, message, advice) = match own.iter().chain(CODES).find(|row| stands_for(row.0, code)) {
+    let (fault, message, advice) = match own.iter().chain(CODES).find(|row| is_code_or_prefix(row.0, code)) {
         Some((_, fault, message, advice)) => (*fault, *message, *advice),
         None => (
             Fault::Other,

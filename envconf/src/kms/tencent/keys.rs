@@ -31,7 +31,7 @@ impl Keys for Tencent {
             let read = |response: &Response<'_>| {
                 let id = response.text("KeyId").and_then(|id| place.key(id));
                 Ok(KeyInfo {
-                    key: id.ok_or_else(|| response.wrong("the reply names no key"))?,
+                    key: id.ok_or_else(|| response.wrong("the reply does not name a key"))?,
                     alias: response.text("Alias").map(str::to_owned),
                     state: state(response.text("KeyState").unwrap_or_default()),
                     wraps: true,
@@ -44,7 +44,7 @@ impl Keys for Tencent {
             let made = self.ask_once("CreateKey", place.region(), &parameters, read).await;
             made.map_err(|error| match (error.fault, &error.code) {
                 (Fault::Transient, None) => {
-                    error.advise("the key may have been made all the same: look with `envconf keys list`")
+                    error.advise("check with `envconf keys list` whether the key was created")
                 }
                 _ => rights(error, "grant kms:CreateKey in CAM"),
             })
@@ -107,7 +107,7 @@ impl Keys for Tencent {
             match (exact.next(), exact.next()) {
                 (Some(key), None) => Ok(key.key),
                 (None, _) => Err(KmsError::refused("no key of this region and account has this alias")
-                    .advise("look with `envconf keys list tencent:REGION`; capitals count")),
+                    .advise("check with `envconf keys list tencent:REGION`; aliases are case-sensitive")),
                 (Some(_), Some(_)) => Err(KmsError::other("the service lists two keys with this alias")
                     .advise("name the key by its id")),
             }

@@ -57,8 +57,8 @@ impl Tencent {
             None | Some("POST") => Method::POST,
             Some("GET") => Method::GET,
             Some(_) => {
-                return Err(Error::new(Kind::Usage, format!("{METHOD} is neither POST nor GET"))
-                    .advise(format!("give {METHOD} one of the two, or unset it")));
+                return Err(Error::new(Kind::Usage, format!("{METHOD} is not POST or GET"))
+                    .advise(format!("set {METHOD} to POST or GET, or unset it")));
             }
         };
         let route = Route::from_variables(variables)?;
@@ -114,7 +114,7 @@ impl Tencent {
         patience: impl Fn(Again) -> Again,
     ) -> Result<T, KmsError> {
         if region == "-" {
-            return Err(KmsError::other("a key of Tencent Cloud has a region")
+            return Err(KmsError::other("invalid key reference: a key of Tencent Cloud needs a region")
                 .advise("write the reference as tencent:REGION:KEY-ID, such as tencent:ap-guangzhou:…")
                 .tries(0));
         }

@@ -31,7 +31,7 @@ mod tests {
     use super::super::error_codes::fault_of;
     use super::*;
     use crate::base::Fault;
-    use crate::kms::retry_table::stands_for;
+    use crate::kms::retry_table::is_code_or_prefix;
 
     /// The table as the documentation shows it.
     fn markdown() -> String {
@@ -41,7 +41,7 @@ mod tests {
                 TryOutcome::Status(500, _) => "HTTP 5xx".to_owned(),
                 TryOutcome::Status(status, _) => format!("HTTP {status}"),
                 TryOutcome::Refused(status) => format!("HTTP {status}"),
-                TryOutcome::Garbled => "a reply that is cut or not JSON".to_owned(),
+                TryOutcome::Garbled => "a reply that is incomplete or not JSON".to_owned(),
                 TryOutcome::Code(code) => format!("`{code}`"),
                 TryOutcome::Rest => "everything else: credentials, rights, the key's state, a damaged blob, another key in the reply, a redirect, an oversized reply, a certificate that is not trusted".to_owned(),
             };
@@ -78,7 +78,7 @@ mod tests {
             })
             .collect();
         for (at, code) in codes.iter().enumerate() {
-            assert!(codes[..at].iter().all(|earlier| !stands_for(earlier, code)), "{code}");
+            assert!(codes[..at].iter().all(|earlier| !is_code_or_prefix(earlier, code)), "{code}");
         }
     }
 

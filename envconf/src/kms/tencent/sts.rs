@@ -35,8 +35,8 @@ fn read(response: &Response<'_>, source: &'static str) -> Result<Fetched<Credent
     let value = |name: &str| response.secret_within("Credentials", name);
     read_temporary(value, response.integer("ExpiredTime"), response.date, source, |what| {
         response.wrong(match what {
-            Unusable::Incomplete => "the reply holds incomplete credentials",
-            Unusable::Expired => "the reply holds credentials that have expired",
+            Unusable::Incomplete => "the reply contains incomplete credentials",
+            Unusable::Expired => "the reply contains expired credentials",
         })
     })
 }

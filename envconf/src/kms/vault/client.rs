@@ -60,7 +60,7 @@ pub(super) async fn send<T>(
         read(response)
     });
     // Requests are not signed with the time, so nobody's clock matters.
-    last_reply::tell(call.action, request_id.as_deref(), None, sent.elapsed());
+    last_reply::record(call.action, request_id.as_deref(), None, sent.elapsed());
     result
 }
 
@@ -117,7 +117,7 @@ impl VaultResponse<'_> {
             return Err(redirect(status));
         }
         let garbled = || match status {
-            200..=299 => KmsError::transient("the reply is cut or not JSON").status(status),
+            200..=299 => KmsError::transient("the reply is incomplete or not JSON").status(status),
             400..=411 | 413..=428 | 430..=471 | 474..=499 => KmsError::other("a gateway refused the request")
                 .advise("check VAULT_ADDR, and proxies on the way")
                 .status(status),

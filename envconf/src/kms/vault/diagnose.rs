@@ -34,8 +34,8 @@ pub(super) async fn steps(vault: &Vault, key: &KeyRef) -> Vec<Step> {
         }
         Err(error) => Step::fault("credentials", &error).took(started.elapsed()),
     });
-    let whence = format!("of {}", connection.whence);
-    service_steps::way_to(&connection.endpoint, &whence, &connection.route, &mut steps).await;
+    let origin = format!("of {}", connection.origin);
+    service_steps::connect_to(&connection.endpoint, &origin, &connection.route, &mut steps).await;
     if steps.iter().all(|step| step.state() != State::Failed) {
         steps.extend(vault.key_step(key).await);
     }

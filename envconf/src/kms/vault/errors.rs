@@ -60,7 +60,7 @@ const TABLE: &[RefusalRow] = &[
         "",
         Fault::Transient,
         "too many requests for a quota of the server",
-        "try again; spread starts of a fleet, or raise the quota in sys/quotas/rate-limit",
+        "try again; start the processes of a fleet one after another, or raise the quota in sys/quotas/rate-limit",
     ),
     (412, "", Fault::Transient, "the node has not caught up with the active one", "try again"),
     (472, "", Fault::Transient, "the node is a standby of a replica", STANDBY_ADVICE),

@@ -62,7 +62,7 @@ impl Keys for Vault {
             let made = self.try_until("create key", &path, Some(&parameters), read, unless_open).await;
             let (made, now) = made.map_err(|error| match error.fault {
                 Fault::Transient => {
-                    error.advise("the key may have been made all the same: look with `envconf keys list`")
+                    error.advise("check with `envconf keys list` whether the key was created")
                 }
                 _ => rights(error, "allow `update` (and `create`) on MOUNT/keys/KEY"),
             })?;

@@ -35,7 +35,7 @@ mod tests {
                 TryOutcome::Status(500, _) => "HTTP 5xx, a sealed server among them".to_owned(),
                 TryOutcome::Status(from, to) if from == to => format!("HTTP {from}"),
                 TryOutcome::Status(from, to) => format!("HTTP {from}, {to}"),
-                TryOutcome::Garbled => "a reply that is cut or not JSON".to_owned(),
+                TryOutcome::Garbled => "a reply that is incomplete or not JSON".to_owned(),
                 TryOutcome::Refused(status) => format!("HTTP {status}"),
                 TryOutcome::Code(code) => format!("`{code}`"),
                 TryOutcome::Rest => "everything else: a missing or deleted key, a damaged wrapped key, a redirect, an oversized reply, a certificate that is not trusted".to_owned(),

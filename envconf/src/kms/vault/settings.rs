@@ -34,7 +34,7 @@ const PREFIXES: [&str; 2] = ["BAO_", "VAULT_"];
 
 const RULES: EndpointRules = EndpointRules {
     plain_http: &[],
-    takes_path: true,
+    allows_path: true,
     advice: "write it as https://HOST[:PORT][/PATH]; plain http goes to 127.0.0.0/8 and [::1] only, written as numbers",
 };
 
@@ -53,7 +53,7 @@ pub(super) struct Connection {
     pub(super) endpoint: Endpoint,
     /// The variable that names the endpoint.
     #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a diagnosis shows it"))]
-    pub(super) whence: &'static str,
+    pub(super) origin: &'static str,
     pub(super) route: Route,
     /// The namespace of the login only.
     pub(super) namespace: Option<String>,
@@ -114,12 +114,12 @@ impl Connection {
         let agent = text(variables, ["BAO_AGENT_ADDR", "VAULT_AGENT_ADDR"])?;
         let address =
             agent.map_or_else(|| text(variables, ["BAO_ADDR", "VAULT_ADDR"]), |agent| Ok(Some(agent)))?;
-        let (whence, address) = address.ok_or_else(|| {
+        let (origin, address) = address.ok_or_else(|| {
             KmsError::refused("the address of the server is not set")
                 .advise("set VAULT_ADDR (or BAO_ADDR) to https://HOST[:PORT]")
                 .tries(0)
         })?;
-        let endpoint = Endpoint::parse(&address, whence, &RULES).map_err(|error| {
+        let endpoint = Endpoint::parse(&address, origin, &RULES).map_err(|error| {
             KmsError::new(Fault::Refused, error.message().to_owned()).advise(RULES.advice).tries(0)
         })?;
         match roots(variables)? {
@@ -139,7 +139,7 @@ impl Connection {
         let namespace = text(variables, ["BAO_NAMESPACE", "VAULT_NAMESPACE"])?;
         let namespace = namespace.map(|(_, namespace)| namespace.trim_matches('/').to_owned());
         let namespace = namespace.filter(|namespace| !namespace.is_empty());
-        Ok(Self { endpoint, whence, route, namespace })
+        Ok(Self { endpoint, origin, route, namespace })
     }
 }
 
@@ -227,8 +227,8 @@ mod tests {
         }
         for (pairs, says) in [
             (&[][..], "is not set"),
-            (&[("VAULT_ADDR", "http://vault.example.com")], "VAULT_ADDR uses http beyond"),
-            (&[("BAO_ADDR", "http://localhost:8200")], "BAO_ADDR uses http beyond"),
+            (&[("VAULT_ADDR", "http://vault.example.com")], "VAULT_ADDR uses http for a host outside"),
+            (&[("BAO_ADDR", "http://localhost:8200")], "BAO_ADDR uses http for a host outside"),
             (&[("VAULT_ADDR", "unix:///run/vault.sock")], "VAULT_ADDR has a scheme"),
             (&[("VAULT_ADDR", "https://h?x=1")], "VAULT_ADDR"),
             (&[("VAULT_ADDR", "https://u:p@h")], "VAULT_ADDR"),

@@ -27,7 +27,7 @@ use crate::kms::KmsError;
 use crate::kms::credential_source::cache_key;
 use crate::kms::endpoint::Endpoint;
 use crate::kms::http::Route;
-use crate::kms::retry_table::stands_for;
+use crate::kms::retry_table::is_code_or_prefix;
 
 /// Every variable that says where credentials come from.
 pub(super) const VARIABLES: [&str; 18] = [
@@ -76,8 +76,8 @@ impl Credential {
     /// Says with a refusal of the credential, or for what it may do, where it is from: there it has to be mended.
     pub(super) fn blame(&self, mut error: KmsError) -> KmsError {
         let code = error.code.as_deref().unwrap_or_default();
-        let is_to_blame = BLAMED.iter().any(|blamed| stands_for(blamed, code));
-        if is_to_blame && !stands_for(SIGNATURE_EXPIRED, code) {
+        let is_to_blame = BLAMED.iter().any(|blamed| is_code_or_prefix(blamed, code));
+        if is_to_blame && !is_code_or_prefix(SIGNATURE_EXPIRED, code) {
             error.message = format!("{}; the credential is from {}", error.message, self.source).into();
         }
         error

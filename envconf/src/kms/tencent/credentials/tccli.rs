@@ -35,7 +35,7 @@ fn parse(text: &[u8]) -> Result<Credential, KmsError> {
     if let Some(until) = expires
         && until <= i128::from(clock::local()?)
     {
-        return Err(broken(PLACE, "holds a login that has expired").advise("log in again with tccli"));
+        return Err(broken(PLACE, "contains an expired login").advise("log in again with tccli"));
     }
     let missing = |name: &str| broken(PLACE, &format!("holds no {name}"));
     let secret_id = text_of(root, "secretId")?.ok_or_else(|| missing("secretId"))?;
