@@ -369,7 +369,7 @@ fn what_is_broken_in_a_file_is_named_with_its_line() {
         (
             "",
             "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = b\n[profile b]\nregion = x\n",
-            "the profile b holds no credential",
+            "the profile b contains no credential",
         ),
         (
             "",

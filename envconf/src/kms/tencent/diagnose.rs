@@ -1,7 +1,7 @@
-//! The way to the service, step by step, for a diagnosis: credentials, endpoint, name resolution, TLS.
+//! The steps of a diagnosis: credentials, endpoint, name resolution, TLS.
 //!
-//! This diagnosis sends no request to the key service. It asks the service that issues temporary credentials, as every
-//! request does.
+//! They send no request to the key service. Like every request, they may ask the service that issues temporary
+//! credentials.
 
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ pub(super) async fn steps(tencent: &Tencent, key: &KeyRef) -> Vec<Step> {
     steps
 }
 
-/// Where a credential is from and how long it holds: all that may be said of it.
+/// Returns the source and the remaining lifetime of a credential, and nothing else of it.
 fn from(credential: &Credential) -> String {
     source_and_life(credential.source, credential.token.is_some(), credential.expires)
 }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_credential_source_and_life_are_told_and_nothing_else() {
+    fn a_step_shows_only_source_and_lifetime_of_a_credential() {
         let secret = || Zeroizing::new("canary".to_owned());
         let credential = |token, expires| Credential {
             secret_id: secret(),

@@ -1,4 +1,4 @@
-//! The meaning of the service's codes: the kind of failure, a message and a hint.
+//! The error codes of the service: for each code the kind of failure, a message and a hint.
 //!
 //! The retry policy is in [`super::retries`].
 
@@ -6,13 +6,13 @@ use crate::base::Fault;
 use crate::kms::KmsError;
 use crate::kms::retry_table::is_code_or_prefix;
 
-/// The code of a signature whose time is off.
+/// The code for a signature with a wrong time.
 pub(super) const SIGNATURE_EXPIRED: &str = "AuthFailure.SignatureExpire";
 
-/// A line of the table: what codes begin so, what they mean, and what to do.
+/// A row of the table: the first words of a code, the kind of failure, the message and the hint.
 type Row = (&'static str, Fault, &'static str, &'static str);
 
-/// Every code that a user can cause has its line; the first prefix that fits counts (docs/tencent-errors.md lists them).
+/// The codes that a user can cause. The first row that matches decides (docs/tencent-errors.md shows the same table).
 const CODES: &[Row] = &[
     (
         "AuthFailure.SignatureExpire",
@@ -202,7 +202,7 @@ const CODES: &[Row] = &[
 const ELSEWHERE: &str = "the endpoint belongs to another service";
 const ELSEWHERE_ADVICE: &str = "check ENVCONF_TENCENT_ENDPOINT and ENVCONF_TENCENT_STS_ENDPOINT";
 
-/// No document tells these three apart.
+/// One message for several causes, because the service's documentation does not tell them apart.
 const BLOB: &str =
     "the wrapped key is damaged, or of another name or environment, or of another account or region";
 const BLOB_ADVICE: &str =
@@ -225,7 +225,7 @@ const STS_CODES: &[Row] = &[
 const ROLE: &str = "the credential may not assume this role";
 const ROLE_ADVICE: &str = "allow sts:AssumeRole (in TKE: sts:AssumeRoleWithWebIdentity), and name this identity in the role's trust policy";
 
-/// The failure that a code of `service` means.
+/// Returns the error for a code of `service`.
 pub(super) fn fault_of(service: &str, code: &str) -> KmsError {
     let own = if service == super::sts::SERVICE { STS_CODES } else { &[] };
     let (fault, message, advice) = match own.iter().chain(CODES).find(|row| is_code_or_prefix(row.0, code)) {
@@ -239,7 +239,7 @@ pub(super) fn fault_of(service: &str, code: &str) -> KmsError {
     KmsError::new(fault, message).advise(advice).code(code)
 }
 
-/// Explains the service's refusal of a blob that another program made without a context.
+/// Replaces message and hint if the service refused a blob that another program made without a context.
 pub(super) fn about_bare_blob(error: KmsError) -> KmsError {
     let is_about_blob =
         |code: &str| code.ends_with(".InvalidCiphertext") || code.starts_with("FailedOperation.");
@@ -248,7 +248,7 @@ pub(super) fn about_bare_blob(error: KmsError) -> KmsError {
     }
     let message = "the blob is damaged, or was made with a context, or in another account or region".into();
     KmsError { message, ..error }
-        .advise("check the region, and whose credential it is; a damaged file may be whole in git's history")
+        .advise("check the region, and the account of the credential; restore a damaged file from git")
 }
 
 #[cfg(test)]
@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_map_by_their_longest_row() {
+    fn no_row_hides_a_longer_one() {
         let fault = |code: &str| fault_of("kms", code).fault;
         assert_eq!(fault("RequestLimitExceeded"), Fault::Transient);
         assert_eq!(fault("RequestLimitExceeded.UinLimitExceeded"), Fault::Transient);
@@ -270,7 +270,7 @@ mod tests {
         }
     }
 
-    /// The table as the documentation shows it.
+    /// Returns the table in the form of the documentation.
     fn markdown() -> String {
         let row = |(code, _, message, advice): &Row| format!("| `{code}` | {message} | {advice} |\n");
         STS_CODES.iter().chain(CODES).map(row).collect()
@@ -280,11 +280,11 @@ mod tests {
     fn the_documentation_shows_the_same_table() {
         let document = include_str!("../../../docs/tencent-errors.md");
         let table = format!("| code | means | do |\n|---|---|---|\n{}", markdown());
-        assert!(document.contains(&table), "docs/tencent-errors.md does not hold:\n{table}");
+        assert!(document.contains(&table), "docs/tencent-errors.md does not contain:\n{table}");
     }
 
     #[test]
-    fn a_role_that_may_not_be_assumed_is_no_matter_of_the_cmk() {
+    fn the_hint_for_a_missing_right_depends_on_the_service() {
         assert!(fault_of("kms", "UnauthorizedOperation").advice.unwrap().contains("kms:Decrypt"));
         assert!(fault_of("sts", "UnauthorizedOperation").advice.unwrap().contains("sts:AssumeRole"));
     }

@@ -1,10 +1,11 @@
-//! The retry policy: one table. docs/tencent-errors.md shows it, and a test compares the two.
+//! The retry policy for Tencent Cloud, as a table. docs/tencent-errors.md shows the same table, and a test compares the
+//! two.
 
 use crate::kms::KmsError;
 use crate::kms::retry::Again;
 use crate::kms::retry_table::{self, TryOutcome};
 
-/// The first row that fits counts.
+/// The first row that matches decides.
 const TABLE: &[(TryOutcome, Again)] = &[
     (TryOutcome::Network, Again::Faulty),
     (TryOutcome::Status(500, 599), Again::Faulty),
@@ -21,7 +22,7 @@ const TABLE: &[(TryOutcome, Again)] = &[
     (TryOutcome::Rest, Again::Never),
 ];
 
-/// What another try is worth after `error`.
+/// Returns the decision about another try after `error`.
 pub(super) fn again(error: &KmsError) -> Again {
     retry_table::again(TABLE, error)
 }
@@ -33,7 +34,7 @@ mod tests {
     use crate::base::Fault;
     use crate::kms::retry_table::is_code_or_prefix;
 
-    /// The table as the documentation shows it.
+    /// Returns the table in the form of the documentation.
     fn markdown() -> String {
         let row = |(outcome, again): &(TryOutcome, Again)| {
             let outcome = match outcome {
@@ -64,7 +65,7 @@ mod tests {
     fn the_documentation_shows_the_same_table() {
         let document = include_str!("../../../docs/tencent-errors.md");
         let table = format!("| outcome | tried again |\n|---|---|\n{}", markdown());
-        assert!(document.contains(&table), "docs/tencent-errors.md does not hold:\n{table}");
+        assert!(document.contains(&table), "docs/tencent-errors.md does not contain:\n{table}");
         assert_eq!(crate::kms::retry::FEW, 4);
     }
 
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_transient_is_tried_again_and_nothing_else_but_once() {
+    fn only_transient_failures_are_retried_more_than_once() {
         for code in [
             "RequestLimitExceeded",
             "RequestLimitExceeded.IPLimitExceeded",

@@ -1,6 +1,6 @@
 //! The role of a virtual machine (CVM): its metadata service issues temporary credentials over plain HTTP.
 //!
-//! Off the cloud nobody answers there, so the wait is short; no proxy is ever asked.
+//! Outside of the cloud the metadata service does not answer, so the time limit is short. These requests use no proxy.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::syntax::Value;
 const PATH: &str = "latest/meta-data/cam/security-credentials/";
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// The machine's credential; `Ok(Err(why))` off the cloud, and on a machine without a role.
+/// Returns the machine's credential; `Ok(Err(why))` outside of the cloud, and on a machine without a role.
 pub(super) async fn find(
     endpoint: &Endpoint,
     route: &Route,
