@@ -116,7 +116,7 @@ impl<C: Renewable> CredentialCache<C> {
         }
     }
 
-    /// Returns the slot of `key`. Removes the slots that nobody uses and whose credential has expired.
+    /// Returns the slot of `key`. Removes unused slots with an expired credential.
     fn slot(&self, key: [u8; 32], now: u64) -> Arc<CacheSlot<C>> {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|_, slot| {

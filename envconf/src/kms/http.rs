@@ -122,8 +122,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// The `Date` header.
     pub(crate) date: Option<String>,
-    /// Headers whose value is text, with names in lower case. They are copies, because the transport's own headers share
-    /// the buffer of the body, which then could not be wiped.
+    /// Headers whose value is text, with names in lower case. They are copies, because the transport's own headers
+    /// share the buffer of the body, which then could not be wiped.
     headers: Vec<(String, String)>,
     pub(crate) body: SecretBytes,
 }

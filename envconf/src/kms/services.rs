@@ -29,7 +29,7 @@ pub struct KeyServices {
     /// The variable that supplied the first of these keys, and their number.
     from_variable: Option<(&'static str, usize)>,
     command: Option<Arc<KeyCommand<LocalKey>>>,
-    /// The user's key store, and the directory whose enabled keys are found in it.
+    /// The directory of the pair. The keys of the key store that are enabled for it are available.
     found_for: Option<PathBuf>,
     store: Option<KeyStore>,
     /// Services that the program brings; they override services of this build with the same name.
@@ -206,7 +206,7 @@ impl KeyServices {
         !is_public && self.provider(provider).is_none_or(|kms| kms.authenticates())
     }
 
-    /// The directory whose enabled keys are found in the key store.
+    /// The directory of the pair, for which keys of the key store are enabled.
     pub(crate) fn directory(&self) -> Option<&Path> {
         self.found_for.as_deref()
     }

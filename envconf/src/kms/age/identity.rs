@@ -77,7 +77,8 @@ impl AgeIdentity {
     ///
     /// # Errors
     /// [`Kind::BadLocalKey`] for a file that is missing, unreadable, above 64 KiB or without an identity;
-    /// [`Kind::InsecureKeyFile`] for one that is not regular, not the user's or root's, or has any of the mode bits 0037.
+    /// [`Kind::InsecureKeyFile`] for one that is not regular, not the user's or root's, or has any of the mode bits
+    /// 0037.
     pub fn read_file(path: &Path) -> Result<Vec<Self>, Error> {
         let unreadable = |error: std::io::Error| {
             let advice = match error.kind() {
@@ -134,7 +135,8 @@ impl AgeIdentity {
 
 const FORM: &str = "an identity is a line AGE-SECRET-KEY-1…; comments begin with #";
 
-/// Parses the identities in a text, separated by commas, blanks or line feeds. A line that begins with `#` is a comment.
+/// Parses the identities in a text, separated by commas, blanks or line feeds. A line that begins with `#` is a
+/// comment.
 ///
 /// # Errors
 /// [`Kind::BadLocalKey`] for anything else in the text, with its line.

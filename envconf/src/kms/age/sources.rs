@@ -22,7 +22,7 @@ const OF_SOPS: [(&str, &str); 3] =
 pub(crate) struct AgeIdentities {
     given: Vec<AgeIdentity>,
     command: Option<Arc<KeyCommand<AgeIdentity>>>,
-    /// The user's key store, and the directory whose enabled identities are found in it.
+    /// The user's key store. Its identities that are enabled for the directory `found_for` are available.
     store: Option<KeyStore>,
     found_for: Option<PathBuf>,
     of_sops: Option<(&'static str, &'static str)>,

@@ -1,4 +1,4 @@
-//! The age identities of the key store. Each has a separate file, whose name is the recipient.
+//! The age identities of the key store. Each has a separate file with the recipient as its name.
 
 use std::path::PathBuf;
 

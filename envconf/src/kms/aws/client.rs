@@ -325,7 +325,7 @@ impl KeyReply {
     /// Returns `CiphertextBlob`, verbatim.
     pub(super) fn wrapped_key(&self) -> Result<WrappedKey, KmsError> {
         let blob = self.blob.clone().filter(|blob| is_blob(blob)).and_then(WrappedKey::new);
-        blob.ok_or_else(|| self.wrong("the service returned no wrapped key that a .key can hold"))
+        blob.ok_or_else(|| self.wrong("the service returned no valid wrapped key"))
     }
 
     fn wrong(&self, message: &'static str) -> KmsError {

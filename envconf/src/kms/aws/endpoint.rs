@@ -52,7 +52,7 @@ impl AwsService {
     }
 }
 
-/// Every variable that decides where requests go.
+/// Every variable that the endpoints depend on.
 pub(super) const VARIABLES: [&str; 13] = [
     "ENVCONF_AWS_ENDPOINT",
     "ENVCONF_AWS_STS_ENDPOINT",
@@ -69,7 +69,7 @@ pub(super) const VARIABLES: [&str; 13] = [
     "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
 ];
 
-/// The settings that decide where requests go.
+/// The settings of the endpoints.
 ///
 /// envconf's own variables are checked at once. Variables that every AWS program reads may be meant for another
 /// program, so they are checked at the first request.
@@ -158,7 +158,8 @@ impl Endpoints {
     }
 }
 
-/// Returns the text of a variable that other AWS programs read too. An empty one counts as not set, as in these programs.
+/// Returns the text of a variable that other AWS programs read too. An empty one counts as not set, as in these
+/// programs.
 pub(super) fn text(variables: &Variables, name: &str) -> Result<Option<String>, KmsError> {
     let Some(value) = variables.get(name) else { return Ok(None) };
     let value = value.into_string().map_err(|_| wrong(format!("{name} is not Unicode text")))?;

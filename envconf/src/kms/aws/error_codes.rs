@@ -33,7 +33,7 @@ const CODES: &[ErrorRow] = &[
         "KMSInvalidStateException",
         Fault::Refused,
         "the key's state does not allow this",
-        "look at the key in the KMS console: if it is pending deletion, cancel that now",
+        "check the key in the KMS console: if it is pending deletion, cancel that now",
     ),
     (
         "InvalidKeyUsageException",
@@ -41,7 +41,7 @@ const CODES: &[ErrorRow] = &[
         "the key is not for encryption and decryption",
         "use a key of usage ENCRYPT_DECRYPT and spec SYMMETRIC_DEFAULT",
     ),
-    ("InvalidGrantTokenException", Fault::Refused, "the grant is not valid", "look at the grants of the key"),
+    ("InvalidGrantTokenException", Fault::Refused, "the grant is not valid", "check the grants of the key"),
     (
         "InvalidArnException",
         Fault::Refused,
@@ -58,7 +58,7 @@ const CODES: &[ErrorRow] = &[
         "UnsupportedOperationException",
         Fault::Refused,
         "the key or its region cannot do this",
-        "use a symmetric key whose material KMS made",
+        "use a symmetric key with key material of KMS",
     ),
     (
         "UnrecognizedClientException",
@@ -131,13 +131,13 @@ const CODES: &[ErrorRow] = &[
         "KeyUnavailableException",
         Fault::Transient,
         "the key is not available at the moment",
-        "try again; if it fails again, look at the key store that holds its material",
+        "try again; if it fails again, check the key store that contains its material",
     ),
     (
         "DependencyTimeoutException",
         Fault::Transient,
         "the service failed within its time limit",
-        "try again; look at the AWS Health Dashboard",
+        "try again; check the AWS Health Dashboard",
     ),
     ("InternalFailure", Fault::Transient, "the service failed", "try again"),
     ("InternalServerError", Fault::Transient, "the service failed", "try again"),
@@ -175,7 +175,7 @@ const BLOB_ADVICE: &str = "restore the .key from git; check that the pair belong
 const THROTTLED: &str = "too many requests";
 const THROTTLED_ADVICE: &str = "try again; start the processes of a fleet one after another";
 const UNAVAILABLE: &str = "the service is not available";
-const UNAVAILABLE_ADVICE: &str = "try again; look at the AWS Health Dashboard";
+const UNAVAILABLE_ADVICE: &str = "try again; check the AWS Health Dashboard";
 const ELSEWHERE: &str = "the endpoint belongs to another service";
 const ELSEWHERE_ADVICE: &str = "check ENVCONF_AWS_ENDPOINT and AWS_ENDPOINT_URL";
 
@@ -191,7 +191,7 @@ const STS_CODES: &[ErrorRow] = &[
         "ExpiredTokenException",
         Fault::Refused,
         "the identity token or the credential has expired",
-        "get a new one; in a cluster, look at why the token file is not renewed",
+        "get a new one; in a cluster, find out why the token file is not renewed",
     ),
     (
         "InvalidIdentityToken",

@@ -73,7 +73,7 @@ mod tests {
             let again = match again {
                 Again::Never => "no",
                 Again::Few => "4 times",
-                Again::Faulty => "until the deadline; 4 times where another trusted key comes after this one",
+                Again::Faulty => "until the deadline; 4 times if there is another trusted key to try",
                 Again::Throttled => "until the deadline",
                 Again::OnceByServiceClock => {
                     "once for each service (KMS, STS), signed with the time of its reply's `Date`"
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn the_documentation_shows_the_same_table() {
         let document = include_str!("../../../docs/aws-errors.md");
-        let table = format!("| outcome | tried again |\n|---|---|\n{}", markdown());
+        let table = format!("| outcome | retried |\n|---|---|\n{}", markdown());
         assert!(document.contains(&table), "docs/aws-errors.md does not contain:\n{table}");
     }
 

@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn every_built_in_root_certificate_has_a_name() {
-        // A trust anchor holds the content of its subject's name.
+        // A trust anchor contains the content of its subject's name.
         for anchor in webpki_roots::TLS_SERVER_ROOTS {
             let found = name(&anchor.subject);
             assert!(found.len() > 3 && !found.contains('\u{fffd}'), "{found}");

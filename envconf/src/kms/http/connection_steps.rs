@@ -130,7 +130,7 @@ impl<'a> ConnectionSteps<'a> {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| failed())?
-            // This is not less strict: it asks the normal verifier, and records the names in the certificate.
+            // Not dangerous: this verifier calls the normal one, and also records the names in the certificate.
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
         let mut config = match &self.route.client_certificate {

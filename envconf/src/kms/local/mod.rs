@@ -59,8 +59,8 @@ impl LocalKey {
         &self.key
     }
 
-    /// Returns the key as text, `envconf-local-v1:<kid>:<base64>`. This is the raw secret: store it where only its users
-    /// can read it.
+    /// Returns the key as text, `envconf-local-v1:<kid>:<base64>`. This is the raw secret: store it where only its
+    /// users can read it.
     pub fn expose_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(TEXT + 1)); // and a line feed
         text.push_str(LOCAL_PREFIX);

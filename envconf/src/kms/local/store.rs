@@ -197,7 +197,8 @@ impl KeyStore {
         self.read(key).map(drop)
     }
 
-    /// Lists the local keys and age identities that have a file in the store or are enabled, sorted by kid and recipient.
+    /// Lists the local keys and age identities that have a file in the store or are enabled, sorted by kid and
+    /// recipient.
     ///
     /// # Errors
     /// [`Kind::Io`], [`Kind::InsecureKeyFile`] and [`Kind::BadLocalKey`] for a store that cannot be used.
@@ -336,8 +337,8 @@ impl KeyStore {
     /// Checks that keys of this store can be enabled for `directory`.
     ///
     /// # Errors
-    /// [`Kind::InsecureKeyFile`] for a store inside the repository of `directory`; [`Kind::Usage`] for a path that is not
-    /// UTF-8; [`Kind::Io`] for a directory that does not exist.
+    /// [`Kind::InsecureKeyFile`] for a store inside the repository of `directory`; [`Kind::Usage`] for a path that is
+    /// not UTF-8; [`Kind::Io`] for a directory that does not exist.
     pub fn check_directory(&self, directory: &Path) -> Result<(), Error> {
         self.refuse_inside_repository(&canonical(directory)?.0)
     }

@@ -44,15 +44,15 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Returns the limit of the reply in bytes. A page of keys is longer than any other reply, because a description may
-    /// have a KiB.
+    /// Returns the limit of the reply in bytes. A page of keys is longer than any other reply, because a description
+    /// may have a KiB.
     fn largest_reply(&self) -> usize {
         if self.action == "ListKeyDetail" { 1024 * 1024 } else { http::LARGEST_REPLY }
     }
 }
 
-/// Signs `call` with the current time, sends it once, and passes a successful reply to `read`. Without a credential, the
-/// request is not signed, as `AssumeRoleWithWebIdentity` requires.
+/// Signs `call` with the current time, sends it once, and passes a successful reply to `read`. Without a credential,
+/// the request is not signed, as `AssumeRoleWithWebIdentity` requires.
 pub(super) async fn send<T>(
     call: &Call<'_>,
     credential: Option<&Credential>,
@@ -308,7 +308,7 @@ impl Answer {
     /// Returns `CiphertextBlob`, verbatim.
     pub(super) fn wrapped_key(&self) -> Result<WrappedKey, KmsError> {
         let blob = self.blob.clone().and_then(WrappedKey::new);
-        blob.ok_or_else(|| self.wrong("the service returned no wrapped key that a .key can hold"))
+        blob.ok_or_else(|| self.wrong("the service returned no valid wrapped key"))
     }
 
     fn wrong(&self, message: &'static str) -> KmsError {

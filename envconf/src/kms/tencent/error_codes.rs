@@ -59,8 +59,8 @@ const CODES: &[Row] = &[
     (
         "AuthFailure.MFAFailure",
         Fault::Refused,
-        "the account asks for a second factor",
-        "use a role or a sub-account that needs none",
+        "the account requires a second factor",
+        "use a role or a sub-account without a second factor",
     ),
     ("AuthFailure", Fault::Refused, "the credential is refused", "check the credential in CAM"),
     (
@@ -98,7 +98,7 @@ const CODES: &[Row] = &[
         "ServiceUnavailable",
         Fault::Transient,
         "the service is not available",
-        "try again; look at the service's status page",
+        "try again; check the service's status page",
     ),
     (
         "UnsupportedOperation.ServiceTemporaryUnavailable",
@@ -116,7 +116,7 @@ const CODES: &[Row] = &[
         "ResourceUnavailable.CmkNotFound",
         Fault::Refused,
         "there is no such CMK in this region and account",
-        "check region and key id of the key reference, and whose credential it is",
+        "check the region and the key id in the key reference, and the account of the credential",
     ),
     (
         "ResourceUnavailable.CmkArchived",
@@ -134,13 +134,13 @@ const CODES: &[Row] = &[
         "ResourceUnavailable.CmkStateNotSupport",
         Fault::Refused,
         "the CMK's state does not allow this",
-        "look at the key's state in the KMS console",
+        "check the key's state in the KMS console",
     ),
     (
         "ResourceUnavailable",
         Fault::Refused,
         "the CMK or the service is not available to this account",
-        "look at the key and at the account's state in the KMS console",
+        "check the key and the account's state in the KMS console",
     ),
     (
         "InvalidParameterValue.InvalidKeyId",
@@ -180,7 +180,7 @@ const CODES: &[Row] = &[
         "UnsupportedOperation.ExternalCmkCanNotRotate",
         Fault::Other,
         "a CMK with imported material does not rotate",
-        "make a CMK whose material the service made, and `envconf rewrap` to it",
+        "create a CMK with key material of the service, and move to it with `envconf rewrap`",
     ),
     (
         "UnsupportedOperation",

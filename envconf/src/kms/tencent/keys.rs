@@ -101,7 +101,8 @@ impl Keys for Tencent {
         })
     }
 
-    /// Resolves an alias. The service also finds keys whose id or alias contains the text, so this compares whole aliases.
+    /// Resolves an alias. The service also finds keys whose id or alias contains the text, so this compares whole
+    /// aliases.
     fn resolve<'a>(&'a self, place: &'a KeyPlace, alias: &'a str) -> BoxFuture<'a, Result<KeyRef, KmsError>> {
         Box::pin(async move {
             let found = self.search(place, alias, WRAPS).await?;

@@ -1,6 +1,7 @@
 //! Tencent Cloud KMS as a [`Kms`] (format.md §6, row `tencent`).
 //!
-//! The blob is the service's `CiphertextBlob`, verbatim. It is not a single base64 text, and envconf does not decode it.
+//! The blob is the service's `CiphertextBlob`, verbatim. It is not a single base64 text, and envconf does not decode
+//! it.
 
 mod client;
 mod error_codes;

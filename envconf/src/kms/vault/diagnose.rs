@@ -1,7 +1,7 @@
-//! The way to the server, step by step, for a diagnosis: token, endpoint, name resolution, TLS.
+//! The steps of a diagnosis: token, endpoint, name resolution, TLS, and the settings of the key.
 //!
-//! Transit is asked for nothing that a load needs; a login is made as for every request. Where the token may read the key
-//! itself, the last step says what weakens it.
+//! They decrypt nothing. envconf logs in as for every request. If the token has the right to read the key, the last
+//! step names settings that weaken the key.
 
 use std::time::Instant;
 

@@ -1,8 +1,8 @@
 //! The two files that AWS programs share, `credentials` and `config`: sections of `key = value`.
 //!
 //! A profile is `[NAME]` in `credentials`, and `[profile NAME]` or `[default]` in `config`. A value in `credentials`
-//! overrides one in `config`. A comment begins with `#` or `;`, at the beginning of a line or after a blank. A line with
-//! a deeper indentation continues the line before it.
+//! overrides one in `config`. A comment begins with `#` or `;`, at the beginning of a line or after a blank. A line
+//! with a deeper indentation continues the line before it.
 //!
 //! Only the sections that are needed are parsed, so errors in other sections do not matter.
 

@@ -283,7 +283,7 @@ fn nothing_found(why: &str, profile: Option<&str>) -> KmsError {
         &profile,
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI",
     ];
-    const ADVICE: &str = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, with temporary credentials AWS_SESSION_TOKEN too; or give the machine, task or pod a role";
+    const ADVICE: &str = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN for temporary credentials); or give the machine, task or pod a role";
     let hop_limit =
         if why == metadata::SILENT { format!("; {}", metadata::HOP_LIMIT) } else { String::new() };
     let message = format!("no credentials; searched {}, the role of this machine{why}", places.join(", "));

@@ -1,5 +1,5 @@
-//! A command that prints credentials (`credential_process`). It runs without a shell for at most 10 s, and its output is
-//! bounded and wiped.
+//! A command that prints credentials (`credential_process`). It runs without a shell for at most 10 s, and its output
+//! is bounded and wiped.
 
 use std::borrow::Cow;
 

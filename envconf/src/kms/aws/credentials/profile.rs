@@ -63,8 +63,8 @@ pub(super) fn named(variables: &Variables) -> Result<Option<String>, KmsError> {
 }
 
 impl Profiles<'_> {
-    /// Returns the plan for the profile of this name, or for the default profile. Returns `None` if the profile does not
-    /// exist or contains no credential.
+    /// Returns the plan for the profile of this name, or for the default profile. Returns `None` if the profile does
+    /// not exist or contains no credential.
     ///
     /// # Errors
     /// For a named profile that does not exist, and for a broken profile, with file and line.

@@ -184,6 +184,6 @@ fn nothing_found(why: &'static str) -> KmsError {
     ];
     let message = format!("no credentials; searched {}, the role of this machine{why}", places.join(", "));
     KmsError::new(Fault::Refused, message)
-        .advise("set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, with temporary credentials TENCENTCLOUD_TOKEN too; or give the machine or pod a role")
+        .advise("set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY (and TENCENTCLOUD_TOKEN for temporary credentials); or give the machine or pod a role")
         .tries(0)
 }
