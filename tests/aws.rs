@@ -365,7 +365,7 @@ fn a_key_is_made_once_whatever_becomes_of_the_answer() {
     let wanted = NewKey { alias: "app".into(), description: String::new() };
     let error = services(&http.url()).create_key(&"aws:us-east-1".parse().unwrap(), &wanted).unwrap_err();
     assert_eq!(http.requests().len(), 2, "{error}");
-    assert!(error.to_string().contains("may have been made"), "{error}");
+    assert!(error.to_string().contains("check with `envconf keys list`"), "{error}");
 }
 
 #[test]

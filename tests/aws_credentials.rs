@@ -369,7 +369,7 @@ fn what_is_broken_in_a_file_is_named_with_its_line() {
         (
             "",
             "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = b\n[profile b]\nregion = x\n",
-            "the profile b holds no credential",
+            "the profile b contains no credential",
         ),
         (
             "",
@@ -476,7 +476,7 @@ fn roles_that_are_based_on_each_other_are_found_out() {
     ] {
         reader.config(&config);
         reader.set("AWS_PROFILE", "a");
-        reader.is_refused(&format!("leads back to the profile {name}: the roles are based on each other"));
+        reader.is_refused(&format!("leads back to the profile {name}: the roles form a cycle"));
     }
     // A role may use the keys of the same profile.
     let (own, assumed) = (Keys::new("OWN"), Keys::temporary("ASSUMED"));
@@ -627,7 +627,7 @@ fn a_command_prints_credentials_without_a_shell() {
     for (script, says) in [
         ("exit 3", "it ended with an error"),
         ("echo canary", "it did not print a JSON object"),
-        ("head -c 100000 /dev/zero", "it printed no text within its limits"),
+        ("head -c 100000 /dev/zero", "it printed too much, or bytes that are not UTF-8 text"),
         ("echo '{\"Version\":1,\"AccessKeyId\":\"canary\"}'", "it printed incomplete credentials"),
     ] {
         reader.sandbox.write_mode("bad", format!("#!/bin/sh\n{script}\n"), 0o755);
@@ -686,11 +686,11 @@ fn a_login_is_taken_from_the_cache_that_the_command_line_tool_keeps() {
         .to_string()
     };
     for (content, says) in [
-        (token("2020-06-17T10:02:08UTC"), "holds a login that has expired"),
-        (token("2020-06-17T10:02:08Z"), "holds a login that has expired"),
+        (token("2020-06-17T10:02:08UTC"), "contains an expired login"),
+        (token("2020-06-17T10:02:08Z"), "contains an expired login"),
         (token("soon"), "does not say when its token expires"),
         ("canary".to_owned(), "is not a JSON object"),
-        (json!({"expiresAt": in_seconds(60)}).to_string(), "holds no access token"),
+        (json!({"expiresAt": in_seconds(60)}).to_string(), "contains no access token"),
     ] {
         reader.sandbox.write(file, content);
         let text = reader.is_refused(says);
@@ -891,7 +891,7 @@ fn without_any_source_every_place_is_listed_and_the_hop_limit_named() {
     }
     reader.set("AWS_PROFILE", "empty");
     reader.config("[profile empty]\nregion = eu-west-1\n");
-    reader.is_refused("the profile empty (it holds none)");
+    reader.is_refused("the profile empty (it contains none)");
 }
 
 #[test]

@@ -371,7 +371,7 @@ fn a_proxy_is_told_by_its_variable_and_walked_through() {
     let patient = patient.with("HTTPS_PROXY", "http://127.0.0.1:1");
     patient.report(&["app"]).fails("tls", 41, &["through the proxy", "NO_PROXY"]);
     let patient = patient.with("HTTPS_PROXY", "socks5://user:pass:word@127.0.0.1:1");
-    patient.report(&["app"]).fails("endpoint", 40, &["HTTPS_PROXY names no http or https proxy"]);
+    patient.report(&["app"]).fails("endpoint", 40, &["HTTPS_PROXY does not name an http or https proxy"]);
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn faults_that_stay_are_tried_until_the_deadline_and_told() {
         (|| Reply::Close, "was lost before"),
         (|| Reply::HalfBody, "was lost before"),
         (|| Reply::Garbage, "was lost before"),
-        (|| Reply::json("{\"Response\":"), "cut or not JSON"),
+        (|| Reply::json("{\"Response\":"), "incomplete or not JSON"),
     ];
     for (fault, says) in faults {
         let project = tencent();
@@ -354,8 +354,13 @@ fn trusted_keys_are_tried_in_order_and_all_failures_told() {
 
     project.kms.next(Reply::error("ResourceUnavailable.CmkNotFound", "x"));
     project.kms.next(Reply::error("UnauthorizedOperation", "x"));
-    let says =
-        ["CmkNotFound", "UnauthorizedOperation", "kms:Decrypt", "check region and key id", "1 try, 0."];
+    let says = [
+        "CmkNotFound",
+        "UnauthorizedOperation",
+        "kms:Decrypt",
+        "check the region and the key id",
+        "1 try, 0.",
+    ];
     let error = load("10s").fails(2..=2, 42, &says);
     let tried: Vec<_> = error.attempts().iter().map(|attempt| attempt.key().clone()).collect();
     assert_eq!(tried, [other.clone(), project.key.clone()]);
@@ -437,5 +442,5 @@ fn a_proxy_that_fails_is_told_as_such() {
     assert!(error.contains("through the proxy") && error.contains("NO_PROXY"), "{error}");
     variables.push(("https_proxy".into(), "socks5://127.0.0.1:1".into()));
     let error = load_with(&project, variables).unwrap_err().to_string();
-    assert!(error.contains("https_proxy names no http or https proxy"), "{error}");
+    assert!(error.contains("https_proxy does not name an http or https proxy"), "{error}");
 }

@@ -102,7 +102,7 @@ fn it_keeps_the_contract_over_tls() {
     assert!(error.to_string().contains("not trusted"), "{error}");
     for name in ["VAULT_SKIP_VERIFY", "BAO_SKIP_VERIFY"] {
         let error = seal(&keys[..1], &with(name, "true")).err().unwrap();
-        refused(&error, "always verified");
+        refused(&error, "always verifies");
     }
     let trusting =
         [("BAO_CACERT", ca.clone()), ("VAULT_CACERT", ca.clone()), ("ENVCONF_CA_FILE", ca.clone())];
@@ -511,8 +511,8 @@ fn what_is_wrong_with_a_setting_is_told_when_it_is_needed() {
     assert_eq!(sealed.open(&with_local).unwrap(), b"content");
     for (variables, says) in [
         (&[][..], "the address of the server is not set"),
-        (&broken, "always verified"),
-        (&broken[..1], "VAULT_ADDR uses http beyond"),
+        (&broken, "always verifies"),
+        (&broken[..1], "VAULT_ADDR uses http for a host outside"),
         (&[("VAULT_ADDR", "unix:///x")], "VAULT_ADDR has a scheme"),
         (&[("BAO_ADDR", "https://a b")], "BAO_ADDR has blanks"),
         (&[("VAULT_ADDR", "https://h"), ("VAULT_CLIENT_CERT", "/c")], "VAULT_CLIENT_KEY is not"),
@@ -570,7 +570,7 @@ fn a_namespace_is_part_of_the_reference() {
     let error = sealed.open(&reader).unwrap_err();
     refused(&error, "vault:-:team-a/transit/spaced");
     assert_eq!(error.attempts()[0].advice().unwrap().matches("vault:-:").count(), 1);
-    assert!(error.to_string().contains("VAULT_NAMESPACE serves the login only"), "{error}");
+    assert!(error.to_string().contains("VAULT_NAMESPACE is used for the login only"), "{error}");
     // Without the variable the login is nowhere.
     let error = sealed.open(&services(&[login[0], login[2], login[3], login[4]])).unwrap_err();
     refused(&error, "login was refused");

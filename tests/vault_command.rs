@@ -115,7 +115,7 @@ fn keys_of_transit_are_made_listed_described_and_rotated() {
     let period = SERVER.ok("GET", "vaulted/transit/keys/app", &Value::Null);
     assert_eq!(period["data"]["auto_rotate_period"], 86_400);
     // A second key of that name would be the first.
-    run(&["keys", "create", place, "--alias", "app"]).fails(42, "there is a key of this name already");
+    run(&["keys", "create", place, "--alias", "app"]).fails(42, "a key with this name exists already");
     for bad in ["a/b", "..", "a b", "a?b", "\u{e9}"] {
         let ran = run(&["keys", "create", place, "--alias", bad]);
         assert_ne!(ran.code, 0, "{bad}");
@@ -266,7 +266,7 @@ fn a_diagnosis_tells_each_step() {
     envconf(&sandbox, &["seal", "config/app.toml", "-r", key]).ok();
     let report = envconf(&sandbox, &["doctor", "app", "--trust", key]).ok();
     for part in [
-        "from the variable VAULT_TOKEN; lasting",
+        "from the variable VAULT_TOKEN; long-term",
         "of VAULT_ADDR",
         "plain http",
         "decrypt is granted",
@@ -281,7 +281,7 @@ fn a_diagnosis_tells_each_step() {
     // reported.
     let reader = SERVER.token(&[("transit/decrypt/app", "update")], "1h");
     let report = envconf_as(&reader, &sandbox, &["doctor", "app", "--trust", key]).ok();
-    assert!(report.contains("may not read the key itself"), "{report}");
+    assert!(report.contains("has no right to read the key itself"), "{report}");
     for (name, parameters, says, code) in [
         ("weak", json!({"exportable": true}), "it can be exported", 0),
         ("backed-up", json!({"allow_plaintext_backup": true}), "backed up in plain text", 0),

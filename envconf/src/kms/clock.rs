@@ -1,8 +1,8 @@
-//! The time that requests are signed with: this machine's, or the service's where this machine's is off.
+//! The time for signatures: this machine's time, or the service's time if this machine's clock is wrong.
 //!
 //! A service refuses a request whose time is more than 5 minutes off. The `Date` header of that refusal is the only
-//! source of the service's time. The difference is remembered for the life of the process, for each *site*: all hosts
-//! with the same clock, such as the hosts of one cloud.
+//! source of the service's time. The process remembers the difference for each *site*. A site is all hosts that share a
+//! clock, such as the hosts of one cloud.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,13 +10,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::KmsError;
 
-/// A difference below this is none that the service refuses, so a correction by it mends nothing.
-const TELLING: i64 = 60;
+/// The smallest clock difference that is corrected, in seconds. A service accepts smaller differences, so correcting
+/// them does not help.
+const SMALLEST_CORRECTION: i64 = 60;
 
-/// Seconds to add to this machine's clock.
+/// Seconds to add to this machine's clock, for each site.
 static OFFSETS: Mutex<BTreeMap<String, i64>> = Mutex::new(BTreeMap::new());
 
-/// This machine's clock in Unix seconds.
+/// Returns this machine's time in Unix seconds.
 pub(crate) fn local() -> Result<u64, KmsError> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since
@@ -24,24 +25,24 @@ pub(crate) fn local() -> Result<u64, KmsError> {
         .map_err(|_| KmsError::other("this machine's clock is before 1970").tries(0))
 }
 
-/// The time of `site`, as far as it is known, in Unix seconds.
+/// Returns the time for a signature that `site` checks, in Unix seconds.
 pub(crate) fn now(site: &str) -> Result<u64, KmsError> {
     Ok(local()?.saturating_add_signed(offset(site)))
 }
 
-/// Reads the clock difference from a failure. If the service's time differs from the time of the signature, the next
-/// request is signed with the service's time. Otherwise the clock is not the cause, and a retry would fail again.
+/// Corrects the clock after a failure. If the service's time differs from the time of the signature, the next request
+/// is signed with the service's time. Otherwise the clock is not the cause, and a retry would fail again.
 ///
-/// Only for a failure by which the service says that the time of the signature is off.
-pub(crate) fn consult(mut error: KmsError, site: &str, signed: u64, date: Option<&str>) -> KmsError {
+/// Call this only if the service refused the time of the signature.
+pub(crate) fn correct(mut error: KmsError, site: &str, signed: u64, date: Option<&str>) -> KmsError {
     let Some(theirs) = date.and_then(parse) else {
         return error.advise(
-            "synchronise this machine's clock; the service's Date, which could correct it, is missing",
+            "synchronise this machine's clock; envconf cannot correct it, because the reply has no Date header",
         );
     };
-    if theirs.abs_diff(signed).cast_signed() < TELLING {
+    if theirs.abs_diff(signed).cast_signed() < SMALLEST_CORRECTION {
         return error.advise(
-            "its Date agrees with the time that was sent: look for a proxy that delays or repeats requests",
+            "look for a proxy that delays or repeats requests: the service's Date agrees with the time of the request",
         );
     }
     if let Some(offset) = date.and_then(ahead) {
@@ -51,13 +52,15 @@ pub(crate) fn consult(mut error: KmsError, site: &str, signed: u64, date: Option
     error
 }
 
-/// Says in a report that the clock was corrected: it needs mending also where it was not what failed in the end.
-pub(crate) fn mention(mut error: KmsError, site: &str) -> KmsError {
+/// Adds to an error that the clock was corrected. The clock needs a fix even if the request failed for another reason.
+pub(crate) fn mention_correction(mut error: KmsError, site: &str) -> KmsError {
     let offset = offset(site);
-    if offset.abs() >= TELLING && error.tries > 0 {
+    if offset.abs() >= SMALLEST_CORRECTION && error.tries > 0 {
         let way = if offset > 0 { "behind" } else { "ahead of" };
-        let note =
-            format!("; this machine's clock is {} s {way} the service's, whose time was used", offset.abs());
+        let note = format!(
+            "; this machine's clock is {} s {way} the service's clock, so envconf used the service's time",
+            offset.abs()
+        );
         error.message = (error.message.into_owned() + &note).into();
     }
     error
@@ -67,12 +70,12 @@ fn offset(site: &str) -> i64 {
     OFFSETS.lock().unwrap_or_else(PoisonError::into_inner).get(site).copied().unwrap_or_default()
 }
 
-/// Seconds that `date`, the service's time, is ahead of this machine's clock.
+/// Returns the seconds that `date`, the service's time, is ahead of this machine's clock.
 pub(crate) fn ahead(date: &str) -> Option<i64> {
     Some(parse(date)?.cast_signed() - local().ok()?.cast_signed())
 }
 
-/// Parses an HTTP date such as `Sun, 06 Nov 1994 08:49:37 GMT`, as Unix seconds.
+/// Parses an HTTP date such as `Sun, 06 Nov 1994 08:49:37 GMT` to Unix seconds.
 pub(crate) fn parse(date: &str) -> Option<u64> {
     let time = httpdate::parse_http_date(date).ok()?;
     time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
@@ -83,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_read_in_their_one_form() {
+    fn only_imf_fixdates_are_parsed() {
         for (date, seconds) in [
             ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
             ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
@@ -101,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_telling_difference_corrects() {
+    fn only_a_difference_of_a_minute_is_corrected() {
         let expired = || KmsError::refused("r");
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
-        consult(expired(), "agrees", 784_111_777 - 59, Some(date));
+        correct(expired(), "agrees", 784_111_777 - 59, Some(date));
         assert_eq!(offset("agrees"), 0);
-        consult(expired(), "differs", local().unwrap(), Some(date));
+        correct(expired(), "differs", local().unwrap(), Some(date));
         assert!(now("differs").unwrap().abs_diff(784_111_777) < 5);
-        let told = mention(KmsError::refused("r"), "differs");
-        assert!(told.message.contains("s ahead of the service's"), "{}", told.message);
+        let error = mention_correction(KmsError::refused("r"), "differs");
+        assert!(error.message.contains("s ahead of the service's clock"), "{}", error.message);
     }
 }

@@ -1,4 +1,5 @@
-//! Commands that print a secret: no shell, no standard input, 10 s, and output that is bounded and wiped.
+//! Commands that print a secret. They run without a shell and without standard input, for at most 10 s. Their output
+//! is bounded and wiped.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
@@ -7,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-/// How long a command may take (api.md §3).
+/// Time limit of a command (api.md §3).
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// The reason why a command returned no text.
 pub(crate) enum CommandFailure {
     NotStarted(std::io::Error),
     TooSlow,
-    /// It ended with another status than 0.
+    /// The command ended with a status other than 0.
     Failed,
-    /// It printed more than it may, no UTF-8 text, or left its output open.
+    /// The command printed too much, printed bytes that are not UTF-8, or left its output open.
     BadOutput,
 }
 
@@ -27,14 +28,15 @@ impl CommandFailure {
             Self::NotStarted(_) => "could not be started",
             Self::TooSlow => "did not end within 10 s",
             Self::Failed => "ended with an error",
-            Self::BadOutput => "printed no text within its limits",
+            Self::BadOutput => "printed too much, or bytes that are not UTF-8 text",
         }
     }
 }
 
-/// Splits at blanks; quotes of either kind keep blanks in a word, and nothing is expanded. `None` if one is open.
+/// Splits a command line at blanks. Single and double quotes keep blanks in a word, and nothing is expanded. Returns
+/// `None` if a quote is not closed.
 ///
-/// shlex does not fit: it takes a backslash for an escape, which breaks paths of Windows, and drops what follows a `#`.
+/// shlex does not fit: it reads a backslash as an escape, which breaks Windows paths, and drops the text after a `#`.
 pub(crate) fn split_words(line: &str) -> Option<Vec<String>> {
     let mut words: Vec<String> = Vec::new();
     let mut quote = None;
@@ -60,7 +62,7 @@ pub(crate) fn split_words(line: &str) -> Option<Vec<String>> {
     quote.is_none().then_some(words)
 }
 
-/// Runs the command of these words and returns what it prints, at most so many bytes. Blocks.
+/// Runs the command of these words and returns its output, at most `most` bytes. Blocks the thread.
 pub(crate) fn output_of(words: &[String], most: u64) -> Result<Zeroizing<String>, CommandFailure> {
     let (program, arguments) = words.split_first().ok_or(CommandFailure::Failed)?;
     let mut child = Command::new(program)
@@ -80,7 +82,7 @@ pub(crate) fn output_of(words: &[String], most: u64) -> Result<Zeroizing<String>
         }
     };
     let Some(status) = status else {
-        // It may have ended in this moment, which is all that kill and wait could complain about.
+        // `kill` and `wait` fail only if the command has just ended by itself.
         let _ = child.kill();
         let _ = child.wait();
         return Err(CommandFailure::TooSlow);
@@ -90,25 +92,27 @@ pub(crate) fn output_of(words: &[String], most: u64) -> Result<Zeroizing<String>
         Some(output) if status.success() => {
             output.recv_timeout(left).ok().flatten().ok_or(CommandFailure::BadOutput)
         }
-        // It may have ended because nobody reads what is too much.
+        // After the limit nobody reads the pipe, so a command that prints more can fail because of that.
         Some(output) if matches!(output.try_recv(), Ok(None)) => Err(CommandFailure::BadOutput),
         _ => Err(CommandFailure::Failed),
     }
 }
 
-/// Reads at most `most` bytes, on a thread: a grandchild may keep the pipe open. `None` for what is more, or not text.
+/// Reads at most `most` bytes on a thread, because a grandchild process may keep the pipe open. Sends `None` for more
+/// bytes, and for bytes that are not UTF-8.
 fn read_in_background(
     mut output: std::process::ChildStdout,
     most: u64,
 ) -> mpsc::Receiver<Option<Zeroizing<String>>> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        // Room for one byte too many, and for the byte with which the reader asks whether there is more.
+        // Room for one byte above the limit, and for one that `read_to_string` needs to find the end. The buffer then
+        // never grows, so it leaves no unwiped copy.
         let mut text = Zeroizing::new(String::with_capacity(most as usize + 2));
         let read = output.by_ref().take(most + 1).read_to_string(&mut text);
         let fits = read.is_ok() && text.len() as u64 <= most;
-        // Nobody may be waiting any more. The pipe is closed after this, so that the result is there when the command
-        // ends because of that.
+        // Sending fails if nobody waits any more. Send before closing the pipe: closing it can end the command, and
+        // then the result must be there.
         let _ = sender.send(fits.then_some(text));
         drop(output);
     });
@@ -129,15 +133,18 @@ mod tests {
     }
 
     #[test]
-    fn a_command_gives_its_output_or_a_reason() {
+    fn a_command_prints_text_or_fails_with_a_reason() {
         let run = |line: &str, most| {
             output_of(&split_words(line).unwrap(), most).map(|text| text.to_string()).map_err(|f| f.reason())
         };
         assert_eq!(run("printf abc", 3), Ok("abc".to_owned()));
-        assert_eq!(run("printf abcd", 3), Err("printed no text within its limits"));
-        assert_eq!(run("printf \\377", 3), Err("printed no text within its limits"));
+        assert_eq!(run("printf abcd", 3), Err("printed too much, or bytes that are not UTF-8 text"));
+        assert_eq!(run("printf \\377", 3), Err("printed too much, or bytes that are not UTF-8 text"));
         for _ in 0..20 {
-            assert_eq!(run("head -c 500000 /dev/zero", 3), Err("printed no text within its limits"));
+            assert_eq!(
+                run("head -c 500000 /dev/zero", 3),
+                Err("printed too much, or bytes that are not UTF-8 text")
+            );
         }
         assert_eq!(run("false", 3), Err("ended with an error"));
         assert_eq!(run("/does/not/exist", 3), Err("could not be started"));

@@ -1,8 +1,9 @@
-//! Temporary credentials, cached for the process and fetched again before they expire: once for all waiting requests.
+//! The cache of temporary credentials. The process fetches new ones before the old ones expire, once for all waiting
+//! requests.
 //!
-//! They are kept under a hash of the settings that they come from. New ones are due when less than a tenth of their
-//! life or less than 5 minutes is left (of a short life, half of it). When fetching them fails while the old ones still
-//! hold, the old ones serve on.
+//! The key of an entry is a hash of the settings that the credential depends on. A credential is renewed when less than
+//! a tenth of its lifetime or less than 5 minutes is left. If its lifetime is short, it is renewed after half of it. If
+//! the renewal fails while the old credential is still valid, the old one stays in use.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,23 +11,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{KmsError, clock};
 
-/// Seconds before its expiry at which a credential is fetched again.
+/// Seconds before its expiry at which a credential is renewed.
 const EARLY: u64 = 300;
-/// After a failure during which the old ones still hold, the next attempt comes so much later.
+/// Seconds between a failed renewal and the next one, while the old credential is still valid.
 const PAUSE: u64 = 10;
 
-/// A credential that a source has given, and for how many seconds it holds.
+/// A credential that a source returned, and its lifetime in seconds.
 pub(crate) struct Fetched<C> {
     pub(crate) credential: C,
     pub(crate) lifetime: u64,
 }
 
-/// Credentials that can be fetched again.
+/// Credentials that can be renewed.
 pub(crate) trait Renewable: Clone {
-    /// The credential with its generation, and with the end of its life by this machine's clock in Unix seconds.
+    /// Sets the generation and the expiry, in Unix seconds of this machine's clock.
     fn dated(self, generation: u64, expires: u64) -> Self;
 
-    /// When it was fetched, counted over the process.
+    /// The number of this fetch, counted over the whole process.
     fn generation(&self) -> Option<u64>;
 }
 
@@ -35,7 +36,7 @@ pub(crate) struct CredentialCache<C>(Mutex<BTreeMap<[u8; 32], Arc<CacheSlot<C>>>
 
 struct CacheSlot<C> {
     kept: tokio::sync::Mutex<Kept<C>>,
-    /// How many fetches have ended: who waited for one does not begin another.
+    /// The number of fetches that have ended. A request that waited for a fetch does not start another one.
     ended: AtomicU64,
 }
 
@@ -47,7 +48,7 @@ impl<C> Default for CacheSlot<C> {
 
 struct Kept<C> {
     credential: Option<C>,
-    /// By this machine's clock, in Unix seconds.
+    /// The time of the next renewal, in Unix seconds of this machine's clock.
     due: u64,
     expires: u64,
     failure: Option<KmsError>,
@@ -61,19 +62,19 @@ impl<C> Default for Kept<C> {
 
 static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 
-/// The newest generation of all.
+/// Returns the newest generation of the process.
 pub(crate) fn generation() -> u64 {
     GENERATIONS.load(Ordering::SeqCst)
 }
 
 impl<C: Renewable> CredentialCache<C> {
-    /// An empty one.
+    /// Returns an empty cache.
     pub(crate) const fn new() -> Self {
         Self(Mutex::new(BTreeMap::new()))
     }
 
     /// Returns the credential that is cached under `key`, or else the result of `fetch`; `None` if the source does not
-    /// exist. A credential of the generation `refused` or earlier is not returned.
+    /// exist. Never returns a credential of the generation `refused` or an earlier one.
     pub(crate) async fn get(
         &self,
         key: [u8; 32],
@@ -83,7 +84,7 @@ impl<C: Renewable> CredentialCache<C> {
         self.get_or_renew(key, refused, |_| fetch).await
     }
 
-    /// Like [`CredentialCache::get`]; `fetch` receives the old credential while it is still valid.
+    /// Like [`CredentialCache::get`]; `fetch` receives the old credential if it is still valid.
     pub(crate) async fn get_or_renew<F>(
         &self,
         key: [u8; 32],
@@ -115,7 +116,7 @@ impl<C: Renewable> CredentialCache<C> {
         }
     }
 
-    /// The slot of `key`. Those of others are given up where nobody uses them and nothing in them holds any longer.
+    /// Returns the slot of `key`. Removes unused slots with an expired credential.
     fn slot(&self, key: [u8; 32], now: u64) -> Arc<CacheSlot<C>> {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|_, slot| {
@@ -153,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// A generation, where it has one.
+    /// A credential that consists of its generation.
     #[derive(Clone, Default)]
     struct Token(Option<u64>);
 
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn new_ones_are_due_before_the_old_ones_expire() {
+    fn a_renewal_precedes_the_expiry() {
         for (lifetime, left) in [(43_200, 4_320), (7_200, 720), (1_800, 300), (400, 200), (1, 0)] {
             let mut kept = Kept::default();
             kept.keep(fetched(lifetime).unwrap().unwrap(), 1_000);
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn many_who_ask_at_once_cause_one_fetch_and_share_its_end() {
+    fn concurrent_requests_share_one_fetch_and_its_result() {
         for (key, fails) in [([1; 32], false), ([2; 32], true)] {
             let fetches = Cell::new(0);
             let fetch = async || {
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_one_is_fetched_anew_once() {
+    fn a_refused_credential_is_fetched_again_once() {
         let first = run(CACHE.get([3; 32], None, async { fetched(7_200) })).unwrap().unwrap().generation();
         let second = run(CACHE.get([3; 32], first, async { fetched(7_200) })).unwrap().unwrap().generation();
         assert!(second > first);
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_ones_serve_on_while_new_ones_cannot_be_had() {
+    fn the_old_credential_stays_in_use_while_the_renewal_fails() {
         let now = clock::local().unwrap();
         let slot: Arc<CacheSlot<Token>> = Arc::default();
         run(async {
@@ -232,7 +233,7 @@ mod tests {
             }))
         };
         assert!(failing(None, Err(KmsError::transient("t"))).unwrap().is_some());
-        // It has just failed: nobody asks again for a while, unless the old ones are refused.
+        // After a failed renewal there is a pause, unless the service has refused the old credential.
         assert!(failing(None, Err(KmsError::transient("t"))).unwrap().is_some());
         assert_eq!(fetches.get(), 1);
         assert!(failing(Some(u64::MAX), Err(KmsError::refused("r"))).is_err());
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_one_is_there_to_be_renewed_while_it_holds() {
+    fn a_renewal_receives_the_old_credential_while_it_is_valid() {
         let now = clock::local().unwrap();
         let slot: Arc<CacheSlot<Token>> = Arc::default();
         run(async {
@@ -259,7 +260,7 @@ mod tests {
         assert_eq!(seen.take(), Some(true));
         assert!(renew(None).unwrap().is_some());
         assert_eq!(seen.take(), None);
-        // One that was refused is not to be renewed.
+        // A renewal does not receive a refused credential.
         assert!(renew(renewed.generation()).unwrap().is_some());
         assert_eq!(seen.take(), Some(false));
     }

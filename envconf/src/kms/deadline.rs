@@ -1,7 +1,7 @@
-//! The deadline of an operation on a key service, and its last failure.
+//! The deadline of a request to a key service, and its last failure.
 //!
-//! The work itself asks (to plan its waits), and so does everyone who waits for it: when time is up, the last failure that
-//! the service gave says more than "too late". Work that several wait for has the longest of their deadlines.
+//! The request reads the deadline to plan its waits. When time is up, the callers report the last failure, because it
+//! says more than "timed out". A request with several callers has the longest of their deadlines.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -16,18 +16,18 @@ tokio::task_local! {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     pub(crate) until: Instant,
-    /// True if something else can be tried when this fails: then a fault is not a reason to wait for long.
+    /// True if the caller can try something else after a failure. Then a fault is not a reason to wait for long.
     pub(crate) has_alternative: bool,
 }
 
 impl Patience {
-    /// To the end: there is nothing else.
+    /// Waits until this moment, without an alternative.
     pub(crate) fn until(until: Instant) -> Self {
         Self { until, has_alternative: false }
     }
 }
 
-/// The deadline of one request to a key service, all its tries together.
+/// The deadline of one request to a key service, for all its tries together.
 pub(crate) struct Deadline(Mutex<DeadlineState>);
 
 struct DeadlineState {
@@ -40,12 +40,12 @@ impl Deadline {
         Arc::new(Self(Mutex::new(DeadlineState { patience, last: None })))
     }
 
-    /// Runs `job` with this as its deadline; does not end it.
+    /// Runs `job` with this deadline as its current one; does not end the job at the deadline.
     pub(crate) async fn scope<T>(self: Arc<Self>, job: impl Future<Output = T>) -> T {
         CURRENT.scope(self, job).await
     }
 
-    /// Runs `job` with this as its deadline, and ends it there.
+    /// Runs `job` with this deadline, and ends the job at the deadline.
     pub(crate) async fn run<T>(
         self: Arc<Self>,
         job: impl Future<Output = Result<T, KmsError>>,
@@ -55,18 +55,18 @@ impl Deadline {
         job.await.unwrap_or_else(|_| Err(self.late()))
     }
 
-    /// Somebody waits for the same: with the longer patience of both.
+    /// Adds another caller: the deadline becomes the longer of both.
     pub(crate) fn extend(&self, patience: Patience) {
         let own = &mut self.state().patience;
         own.until = own.until.max(patience.until);
         own.has_alternative &= patience.has_alternative;
     }
 
-    /// The last failure that was noted, or else that there was no answer.
+    /// Returns the error for a request whose time is up: the last failure, or else that there was no answer.
     pub(crate) fn late(&self) -> KmsError {
         self.state().last.clone().unwrap_or_else(|| {
             KmsError::transient("no answer within the deadline")
-                .advise("look at the network and the endpoint, or raise ENVCONF_KMS_DEADLINE")
+                .advise("check the network and the endpoint, or raise ENVCONF_KMS_DEADLINE")
         })
     }
 
@@ -77,7 +77,7 @@ impl Deadline {
 
 #[cfg(feature = "__http")]
 impl Deadline {
-    /// The deadline of the work that asks.
+    /// Returns the deadline of the current job.
     pub(crate) fn current() -> Option<Arc<Self>> {
         CURRENT.try_with(Arc::clone).ok()
     }
@@ -86,12 +86,12 @@ impl Deadline {
         self.state().patience.until.saturating_duration_since(Instant::now())
     }
 
-    /// Returns true if everybody who waits can try something else.
+    /// Returns true if every caller can try something else.
     pub(crate) fn has_alternative(&self) -> bool {
         self.state().patience.has_alternative
     }
 
-    /// A try has failed so.
+    /// Records the failure of a try.
     pub(crate) fn note(&self, error: &KmsError) {
         self.state().last = Some(error.clone());
     }

@@ -1,43 +1,43 @@
-//! Where requests go: what a service's rules or the deployment's settings say; never anything from a file.
+//! The address of a service. It comes from the service's rules or from environment variables, never from a pair.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::base::{Error, Kind};
 
-/// Scheme, host and perhaps a path before that of each request.
+/// Scheme, host and an optional path, which precedes the path of each request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     scheme: &'static str,
-    /// As it stands in the `Host` header: lower case, with the port unless it is the scheme's own.
+    /// The value of the `Host` header: lower case, with the port unless it is the scheme's default.
     host: String,
     /// Empty, or with a slash before each part.
     path: String,
 }
 
-/// The forms of a setting that are allowed besides `https://HOST[:PORT]`.
+/// The forms of a setting that are allowed in addition to `https://HOST[:PORT]`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EndpointRules {
-    /// Hosts beyond the loopback addresses to which plain `http` goes.
+    /// Hosts that allow plain `http`, in addition to the loopback addresses.
     pub(crate) plain_http: &'static [&'static str],
-    /// True if a path may follow.
-    pub(crate) takes_path: bool,
+    /// True if the host may be followed by a path.
+    pub(crate) allows_path: bool,
     /// The expected form, for the hint.
     pub(crate) advice: &'static str,
 }
 
 impl Endpoint {
-    /// This host, by `https`.
+    /// Returns the endpoint of this host with `https`.
     pub(crate) fn https(host: impl Into<String>) -> Self {
         Self { scheme: "https", host: host.into(), path: String::new() }
     }
 
-    /// This host, by plain `http`: only for what is on the machine or the link itself.
+    /// Returns the endpoint of this host with plain `http`: only for a loopback or link-local host.
     pub(crate) fn plain_http(host: impl Into<String>) -> Self {
         Self { scheme: "http", host: host.into(), path: String::new() }
     }
 
-    /// Parses a host or URL of a setting. Plain `http` is allowed for loopback addresses, written as numbers because a
-    /// name could resolve to any address, and for the hosts that `rules` name.
+    /// Parses a host or URL of a setting. Plain `http` is allowed for the hosts that `rules` name and for loopback
+    /// addresses. Loopback addresses must be numbers, because a name could resolve to any address.
     ///
     /// # Errors
     /// [`Kind::Usage`], naming `setting`.
@@ -53,15 +53,15 @@ impl Endpoint {
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (host, path) = (host.to_ascii_lowercase(), path.trim_end_matches('/'));
         let (host, port) = split_port(&host)
-            .filter(|_| path.is_empty() || rules.takes_path && is_path(path))
+            .filter(|_| path.is_empty() || rules.allows_path && is_path(path))
             .ok_or_else(|| {
-                wrong(match rules.takes_path {
-                    true => "is neither a host nor a URL without query",
-                    false => "is neither a host nor a URL without path",
+                wrong(match rules.allows_path {
+                    true => "is not a host or a URL without a query",
+                    false => "is not a host or a URL without a path",
                 })
             })?;
         if scheme == "http" && !is_loopback(host) && !rules.plain_http.contains(&host) {
-            return Err(wrong("uses http beyond 127.0.0.0/8 and [::1]"));
+            return Err(wrong("uses http for a host outside 127.0.0.0/8 and [::1]"));
         }
         let default_port = if scheme == "https" { 443 } else { 80 };
         let host = match port.filter(|port| *port != default_port) {
@@ -82,7 +82,7 @@ impl Endpoint {
     }
 }
 
-/// Returns true if these are path segments that need no escaping in a URL.
+/// Returns true for path segments that need no escaping in a URL.
 fn is_path(path: &str) -> bool {
     let fits = |part: &str| {
         !matches!(part, "" | "." | "..")
@@ -91,7 +91,7 @@ fn is_path(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|parts| parts.split('/').all(fits))
 }
 
-/// Host and port; `None` for anything that is not just these.
+/// Splits host and port; `None` if the text contains anything else.
 fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     let end = match text.strip_prefix('[') {
         Some(rest) => rest.find(']')? + 2,
@@ -122,10 +122,10 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    const RULES: EndpointRules = EndpointRules { plain_http: &[], takes_path: false, advice: "mend it" };
+    const RULES: EndpointRules = EndpointRules { plain_http: &[], allows_path: false, advice: "correct it" };
 
     #[test]
-    fn a_host_or_url_gives_what_is_sent_and_signed() {
+    fn url_and_host_header_are_derived_from_a_setting() {
         for (text, url, host) in [
             (
                 "kms.internal.tencentcloudapi.com",
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn http_goes_to_loopback_by_number_only() {
+    fn plain_http_is_allowed_for_loopback_addresses_only() {
         for bad in [
             "http://localhost:80",
             "http://10.0.0.1",
@@ -167,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_kept_where_the_service_takes_one() {
-        let rules = EndpointRules { takes_path: true, ..RULES };
+    fn a_path_is_kept_if_the_rules_allow_one() {
+        let rules = EndpointRules { allows_path: true, ..RULES };
         let url = |text: &str| Endpoint::parse(text, "X", &rules).map(|endpoint| endpoint.url());
         for (text, expected) in [
             ("https://H.example/Vault", "https://h.example/Vault/"),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_goes_to_the_hosts_that_the_rules_name() {
+    fn plain_http_is_allowed_for_hosts_that_the_rules_name() {
         let rules = EndpointRules { plain_http: &["169.254.170.2"], ..RULES };
         assert!(Endpoint::parse("http://169.254.170.2", "X", &rules).is_ok());
         assert!(Endpoint::parse("http://169.254.170.3", "X", &rules).is_err());

@@ -1,11 +1,12 @@
-//! One transport: timeouts, bounded and wiped bodies, proxies; no redirects, no logging.
+//! The HTTP transport of all services, with timeouts, proxies, and bounded and wiped bodies. It follows no redirects
+//! and logs nothing.
 //!
-//! Runs on the worker thread only, which owns the clients: one for each combination of root certificates and proxy, in
-//! practice one. A client is built at the first request, with its own TLS configuration: nothing is read from the
-//! system's trust store, and no crypto provider is installed for the process.
+//! The transport runs on the worker thread only, which owns the clients. There is one client for each combination of
+//! root certificates and proxy, so usually one. A client is built at the first request and has its own TLS
+//! configuration: it does not read the system's trust store, and does not install a crypto provider for the process.
 //!
-//! A request is sent once: the retry policy is in [`super::retry`]. Its connection is used once, too. While a
-//! connection is open, the transport keeps the buffer of its replies, and replies contain keys (docs/memory.md).
+//! This module sends a request once; the retry policy is in [`super::retry`]. A connection is used for one request
+//! only: while it is open, the transport keeps the buffer of its replies, and replies contain keys (docs/memory.md).
 
 #[cfg(feature = "tools")]
 mod certificate;
@@ -32,10 +33,10 @@ use crate::base::{Error, Fault, Kind, SecretBytes, Variables, open_regular};
 use crate::kms::KmsError;
 
 const CONNECT: Duration = Duration::from_secs(2);
-/// How long to wait until the transport has released the buffers of a reply. It releases them when it closes the
-/// connection, usually at once.
-const LET_GO: Duration = Duration::from_millis(50);
-/// The largest reply that is read; a wrapped key of the largest kind has less than a tenth of it.
+/// Longest wait for the transport to release the buffers of a reply. It releases them when it closes the connection,
+/// usually at once.
+const RELEASE: Duration = Duration::from_millis(50);
+/// Limit of a reply in bytes. The longest wrapped key is shorter than a tenth of it.
 pub(crate) const LARGEST_REPLY: usize = 64 * 1024;
 
 /// One request.
@@ -43,22 +44,22 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) url: String,
     pub(crate) headers: HeaderMap,
-    /// Wiped when the transport has released it.
+    /// The body, which is wiped when the transport releases it.
     pub(crate) body: Zeroizing<Vec<u8>>,
-    /// For the whole exchange.
+    /// Time limit of request and reply together.
     pub(crate) limit: Duration,
-    /// Largest body of the reply, in bytes; [`LARGEST_REPLY`] except for lists.
+    /// Limit of the reply's body in bytes; [`LARGEST_REPLY`] except for lists.
     pub(crate) largest_reply: usize,
 }
 
-/// How requests leave this machine.
+/// The settings of a connection: certificates and proxies.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Route {
-    /// Replaces the compiled-in root certificates: a PEM file, or a directory of them.
+    /// A PEM file with root certificates, or a directory of such files. It replaces the built-in root certificates.
     pub(crate) ca_file: Option<PathBuf>,
-    /// A PEM text, which overrides the file.
+    /// Root certificates as PEM text, which override the file.
     pub(crate) ca_pem: Option<Arc<str>>,
-    /// This machine's own certificate, for servers that ask for one.
+    /// The client certificate, for servers that require one.
     pub(crate) client_certificate: Option<ClientCertificate>,
     pub(crate) proxies: Proxies,
 }
@@ -71,20 +72,20 @@ pub(crate) struct ClientCertificate {
 }
 
 impl Route {
-    /// The route that these variables describe.
+    /// Returns the route that these variables describe.
     ///
     /// # Errors
     /// [`Kind::Usage`] for a setting that is empty or malformed.
     pub(crate) fn from_variables(variables: &Variables) -> Result<Self, Error> {
         let ca_file = match variables.setting("ENVCONF_CA_FILE")? {
-            // The file is read at the first request, so that a load without requests does not pay for it.
+            // Only check that it is a file. The first request reads it, so that a load without requests stays fast.
             Some(file) if std::fs::metadata(&file).is_ok_and(|metadata| metadata.is_file()) => Some(file),
             Some(file) => {
-                return Err(Error::new(Kind::Usage, "ENVCONF_CA_FILE names no file")
+                return Err(Error::new(Kind::Usage, "ENVCONF_CA_FILE does not name a regular file")
                     .at(file.as_ref())
                     .advise("point it at a PEM file with root certificates, or unset it"));
             }
-            // Not ours: set and empty means unset there, as other programs have it.
+            // This variable is shared with other programs, for which an empty value means not set.
             None => variables
                 .get("SSL_CERT_FILE")
                 .and_then(|file| file.into_string().ok())
@@ -98,7 +99,7 @@ impl Route {
         })
     }
 
-    /// A hash of every setting that an answer could depend on: proxies have passwords.
+    /// Returns a hash of every setting that an answer can depend on. It is a hash, because proxy URLs have passwords.
     pub(crate) fn settings(&self) -> [u8; 32] {
         let mut digest = Sha256::new_with_prefix(b"route");
         let own = self.client_certificate.as_ref();
@@ -121,23 +122,23 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// The `Date` header.
     pub(crate) date: Option<String>,
-    /// Names in lower case, and values that are text. Copies: the transport's own share the buffer that the body is in,
-    /// which could not be wiped as long as they are there.
+    /// Headers whose value is text, with names in lower case. They are copies, because the transport's own headers
+    /// share the buffer of the body, which then could not be wiped.
     headers: Vec<(String, String)>,
     pub(crate) body: SecretBytes,
 }
 
 impl Reply {
-    /// The value of a header, by its name in lower case.
+    /// Returns the value of the header with this name, which is in lower case.
     #[cfg_attr(
         not(any(feature = "vault", feature = "aws")),
-        allow(dead_code, reason = "only some services say things there")
+        allow(dead_code, reason = "only some services send headers that matter")
     )]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// A reply without headers.
+    /// Returns a reply without headers.
     #[cfg(test)]
     pub(crate) fn of(status: u16, body: &[u8]) -> Self {
         Self { status, date: None, headers: Vec::new(), body: SecretBytes::copy_of(body) }
@@ -151,19 +152,19 @@ impl Reply {
     }
 }
 
-/// A header whose value no log and no `Debug` may show.
+/// Returns a header value that no log and no `Debug` shows.
 pub(crate) fn sensitive(value: &str) -> Result<HeaderValue, KmsError> {
     let mut value = plain(value)?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// A header's value.
+/// Returns a header value.
 pub(crate) fn plain(value: &str) -> Result<HeaderValue, KmsError> {
-    HeaderValue::from_str(value).map_err(|_| KmsError::other("a header cannot hold its value"))
+    HeaderValue::from_str(value).map_err(|_| KmsError::other("a header value contains invalid characters"))
 }
 
-/// A header's name that is known when this is compiled.
+/// Returns a header name from a constant.
 pub(crate) fn name(name: &'static str) -> HeaderName {
     HeaderName::from_static(name)
 }
@@ -171,7 +172,7 @@ pub(crate) fn name(name: &'static str) -> HeaderName {
 /// Sends `request` once.
 pub(crate) async fn send(request: Request, route: &Route) -> Result<Reply, KmsError> {
     let Request { method, url, headers, body, limit, largest_reply } = request;
-    let url = reqwest::Url::parse(&url).map_err(|_| KmsError::other("the URL makes no sense").tries(0))?;
+    let url = reqwest::Url::parse(&url).map_err(|_| KmsError::other("invalid URL").tries(0))?;
     let proxy = proxy_to(&url, route);
     let client = client(route, proxy.as_ref())?;
     let to = To::of(&url, proxy.is_some());
@@ -185,12 +186,12 @@ pub(crate) async fn send(request: Request, route: &Route) -> Result<Reply, KmsEr
         Ok(result) => result,
         Err(_) => {
             let message = format!("no answer from {} in {} s", to.host, limit.as_secs());
-            Err(KmsError::new(Fault::Transient, message).advise("look at the network and the endpoint"))
+            Err(KmsError::new(Fault::Transient, message).advise("check the network and the endpoint"))
         }
     }
 }
 
-/// The proxy that a request to `url` takes: plain `http` takes none.
+/// Returns the proxy for a request to `url`; plain `http` uses none.
 fn proxy_to<'a>(url: &reqwest::Url, route: &'a Route) -> Option<Proxy<'a>> {
     let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
     (url.scheme() == "https").then(|| route.proxies.to(host, port)).flatten()
@@ -217,11 +218,11 @@ async fn receive(mut response: reqwest::Response, to: &To, largest: usize) -> Re
     };
     drop(response);
     let body = chunks.gather();
-    chunks.let_go().await;
+    chunks.release().await;
     result.map(|()| Reply { status, date, headers, body })
 }
 
-/// A reply as it came, in buffers that the transport shares.
+/// The body of a reply, in buffers that the transport shares.
 #[derive(Default)]
 struct Chunks {
     chunks: Vec<Bytes>,
@@ -234,7 +235,7 @@ impl Chunks {
         self.chunks.push(chunk);
     }
 
-    /// In one buffer of exact size.
+    /// Copies the body into one buffer of exact size.
     fn gather(&self) -> SecretBytes {
         let mut body = SecretBytes::zeroed(self.len);
         let mut at = 0;
@@ -245,10 +246,10 @@ impl Chunks {
         body
     }
 
-    /// Waits until the transport has closed the connection, and wipes what it has read into.
-    async fn let_go(self) {
-        let until = Instant::now() + LET_GO;
-        // Chunks of one buffer never become unique while there are several: then this waits until the limit.
+    /// Waits until the transport has closed the connection, and wipes the buffers of the reply.
+    async fn release(self) {
+        let until = Instant::now() + RELEASE;
+        // Several chunks of one buffer never become unique. Then this loop ends at the limit.
         while !self.chunks.iter().all(Bytes::is_unique) && Instant::now() < until {
             tokio::task::yield_now().await;
         }
@@ -256,11 +257,12 @@ impl Chunks {
     }
 }
 
-/// Wipes the whole buffer that `chunk` is the last part of.
+/// Wipes the whole buffer whose last part is `chunk`.
 fn wipe(chunk: Bytes) {
     let Ok(mut buffer) = chunk.try_into_mut() else { return };
     buffer.clear();
-    // Nothing tells how large it is; what is before the chunk is had by asking for it.
+    // `BytesMut` does not report the size of its buffer. `try_reclaim` returns the part before the chunk, so this
+    // search finds the largest size that succeeds.
     let mut size = 0_usize;
     for step in (0..usize::BITS - 1).rev().map(|power| 1_usize << power) {
         if size.checked_add(step).is_some_and(|larger| buffer.try_reclaim(larger)) {
@@ -271,10 +273,10 @@ fn wipe(chunk: Bytes) {
     buffer.as_mut().zeroize();
 }
 
-/// Where a request went, for the report of a failure: the host comes from a region or a setting, and may be none that
-/// was meant.
+/// The destination of a request, for the report of a failure. The host comes from a region or a setting, so it may be
+/// wrong.
 struct To {
-    /// With the port where it is not the default one.
+    /// The host, with its port unless it is the default port.
     host: String,
     has_proxy: bool,
 }
@@ -285,7 +287,7 @@ impl To {
         Self { host: format!("{}{port}", url.host_str().unwrap_or_default()), has_proxy }
     }
 
-    /// What kind of failure it was, in our words: the transport's own text may quote.
+    /// Converts an error of the transport. Drops the transport's own text, because it may quote the request.
     fn fault(&self, error: &reqwest::Error) -> KmsError {
         if let Some(tls) = tls_error(error) {
             return tls_fault(tls);
@@ -297,21 +299,21 @@ impl To {
         KmsError::new(Fault::Transient, message)
     }
 
-    /// There was no connection, within the time for it or at all.
+    /// Returns the error for a connection that failed; `was_late` is true if it timed out.
     fn unconnected(&self, was_late: bool) -> KmsError {
         let host = &self.host;
         let transient = |message: String| KmsError::new(Fault::Transient, message);
         if self.has_proxy {
             return transient(format!("no connection to {host} through the proxy")).advise(
-                "check HTTPS_PROXY, and that the proxy lets this host through; or name the host in NO_PROXY",
+                "check HTTPS_PROXY, and that the proxy allows this host; or name the host in NO_PROXY",
             );
         }
         if was_late {
             return transient(format!("no connection to {host} in 2 s"))
-                .advise("look at the network, the firewall and the endpoint");
+                .advise("check the network, the firewall and the endpoint");
         }
         transient(format!("no connection to {host}"))
-            .advise("look at name resolution, the network, the firewall and the endpoint")
+            .advise("check name resolution, the network, the firewall and the endpoint")
     }
 }
 
@@ -336,17 +338,18 @@ fn tls_fault(error: &rustls::Error) -> KmsError {
         .advise(
             "check the endpoint; behind a TLS-inspecting proxy name its root certificate in ENVCONF_CA_FILE",
         ),
-        // Bytes that are not TLS, or no longer: a proxy, a gateway or the network has put them there.
+        // A proxy, a gateway or the network has sent bytes that are not TLS.
         rustls::Error::InvalidMessage(_) | rustls::Error::DecryptError => {
-            KmsError::transient("TLS: the connection is disturbed")
+            KmsError::transient("TLS: received invalid data")
                 .advise("check the endpoint, that it speaks TLS, and proxies on the way")
         }
-        _ => KmsError::other("TLS: no secure connection could be agreed on")
-            .advise("check the endpoint, and that it speaks TLS"),
+        _ => {
+            KmsError::other("TLS: the handshake failed").advise("check the endpoint, and that it speaks TLS")
+        }
     }
 }
 
-/// The TLS error among the causes, which hides within I/O errors.
+/// Returns the TLS error among the causes. It can be inside an I/O error.
 fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -362,22 +365,22 @@ fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     None
 }
 
-/// Root certificates and own certificate (a hash of all that leads to them), and the proxy.
-type Way = ([u8; 32], Option<String>);
+/// The settings that a client depends on: the hash of its route, and its proxy.
+type ClientKey = ([u8; 32], Option<String>);
 
 thread_local! {
     /// The clients of this thread.
-    static CLIENTS: RefCell<HashMap<Way, reqwest::Client>> = RefCell::default();
+    static CLIENTS: RefCell<HashMap<ClientKey, reqwest::Client>> = RefCell::default();
 }
 
 fn client(route: &Route, proxy: Option<&Proxy<'_>>) -> Result<reqwest::Client, KmsError> {
-    let way = (route.settings(), proxy.map(|proxy| proxy.url.to_owned()));
-    let known = CLIENTS.with_borrow(|clients| clients.get(&way).cloned());
+    let key = (route.settings(), proxy.map(|proxy| proxy.url.to_owned()));
+    let known = CLIENTS.with_borrow(|clients| clients.get(&key).cloned());
     if let Some(client) = known {
         return Ok(client);
     }
     let client = build_client(route, proxy)?;
-    CLIENTS.with_borrow_mut(|clients| clients.insert(way, client.clone()));
+    CLIENTS.with_borrow_mut(|clients| clients.insert(key, client.clone()));
     Ok(client)
 }
 
@@ -400,7 +403,7 @@ fn build_client(route: &Route, proxy: Option<&Proxy<'_>>) -> Result<reqwest::Cli
         .referer(false)
         .connect_timeout(CONNECT)
         .pool_max_idle_per_host(0);
-    // Which requests take the proxy is decided before, by `proxy`; a client for the others takes none at all.
+    // The module `proxy` has already decided whether this request uses a proxy, so the client must not decide again.
     let builder = match proxy {
         Some(proxy) => builder.proxy(proxy_of(proxy)?),
         None => builder.no_proxy(),
@@ -412,13 +415,13 @@ fn proxy_of(proxy: &Proxy<'_>) -> Result<reqwest::Proxy, KmsError> {
     let is_http = proxy.url.starts_with("http://") || proxy.url.starts_with("https://");
     let proxied = is_http.then(|| reqwest::Proxy::https(proxy.url).ok()).flatten();
     proxied.ok_or_else(|| {
-        KmsError::new(Fault::Other, format!("{} names no http or https proxy", proxy.variable))
+        KmsError::new(Fault::Other, format!("{} does not name an http or https proxy", proxy.variable))
             .advise("write it as http://HOST:PORT, unset it, or name the service's host in NO_PROXY")
             .tries(0)
     })
 }
 
-/// Limit of a file of root certificates in bytes; that of an operating system has some hundred KiB.
+/// Limit of a file of root certificates in bytes. The file of an operating system has some hundred KiB.
 const LARGEST_BUNDLE: u64 = 16 << 20;
 
 fn roots(route: &Route) -> Result<rustls::RootCertStore, KmsError> {
@@ -451,7 +454,7 @@ fn roots(route: &Route) -> Result<rustls::RootCertStore, KmsError> {
 }
 
 fn no_roots() -> KmsError {
-    KmsError::other("the file of root certificates cannot be read, or holds none")
+    KmsError::other("the file of root certificates cannot be read, or contains no certificate")
         .advise("point ENVCONF_CA_FILE or SSL_CERT_FILE (for Vault: VAULT_CACERT) at a PEM file, or unset it")
         .tries(0)
 }
@@ -516,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_in_pieces_is_put_together() {
+    fn a_reply_in_several_chunks_is_joined() {
         let reply = get(server(&["HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc", "def", "ghi"]));
         assert_eq!(reply.body.expose(), b"abcdefghi");
         const CHUNKED: &str =
@@ -526,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_of_another_kind_is_refused_by_its_variable() {
+    fn an_error_about_a_proxy_names_its_variable() {
         for url in ["socks5://p:1", "http://", "ftp://p"] {
             let error =
                 build_client(&Route::default(), Some(&Proxy { variable: "ALL_PROXY", url })).unwrap_err();

@@ -1,4 +1,4 @@
-//! JSON as services are asked with it, and fields of their replies.
+//! JSON of requests, and fields of JSON replies.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,14 +14,17 @@ pub(crate) type Parameter<'a> = (&'static str, Argument<'a>);
 #[derive(Clone, Copy)]
 pub(crate) enum Argument<'a> {
     Text(&'a str),
-    #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only the management of keys has numbers"))]
+    #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only key management sends numbers"))]
     Number(u64),
-    /// A value that is JSON text already.
-    #[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "one service takes the context as an object"))]
+    /// A value that is already JSON text.
+    #[cfg_attr(
+        not(feature = "aws"),
+        allow(dead_code, reason = "only AWS KMS expects the context as an object")
+    )]
     Json(&'a str),
 }
 
-/// The parameters as a JSON object.
+/// Returns the parameters as a JSON object.
 pub(crate) fn json_object(parameters: &[Parameter<'_>]) -> Zeroizing<Vec<u8>> {
     let mut text = exact_text(|out| {
         out.write_char('{')?;
@@ -38,27 +41,27 @@ pub(crate) fn json_object(parameters: &[Parameter<'_>]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(std::mem::take(&mut *text).into_bytes())
 }
 
-/// The bytes of strict base64; `None` for anything else.
+/// Decodes strict base64; `None` for anything else.
 pub(crate) fn decoded(text: &str) -> Option<SecretBytes> {
     let mut bytes = SecretBytes::zeroed(decoded_len(text));
     let written = STANDARD.decode_slice(text.as_bytes(), bytes.expose_mut()).ok()?;
     (written == bytes.expose().len()).then_some(bytes)
 }
 
-/// The bytes as base64.
+/// Encodes bytes as base64.
 pub(crate) fn encoded(bytes: &[u8]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(bytes.len().div_ceil(3) * 4));
     STANDARD.encode_string(bytes, &mut text);
     text
 }
 
-/// Bytes that well-formed base64 of this text means.
+/// Returns the number of bytes that this text decodes to, if it is well-formed base64.
 pub(crate) fn decoded_len(text: &str) -> usize {
     let padding = text.bytes().rev().take_while(|b| *b == b'=').count();
     (text.len() / 4 * 3).saturating_sub(padding)
 }
 
-/// A copy that is wiped.
+/// Copies a text into a buffer that is wiped on drop.
 pub(crate) fn secret(text: &str) -> Zeroizing<String> {
     Zeroizing::new(text.to_owned())
 }

@@ -1,4 +1,5 @@
-//! `ENVCONF_KEY_CMD` and `ENVCONF_AGE_KEY_CMD`: commands that print keys. One may ask a person, so it is run once.
+//! `ENVCONF_KEY_CMD` and `ENVCONF_AGE_KEY_CMD`: commands that print keys. Each command runs once, because it may
+//! prompt for a password.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,12 +9,12 @@ use zeroize::Zeroizing;
 use super::command_output::{CommandFailure, output_of, split_words};
 use crate::base::{Error, Kind, escape, stack_wipe};
 
-/// Most bytes that a command may print (api.md §3).
+/// Limit of a command's output in bytes (api.md §3).
 const OUTPUT: u64 = 4096;
 
 /// A command, and the keys that it printed.
 pub(crate) struct KeyCommand<K> {
-    /// The variable that names it.
+    /// The environment variable that contains the command line.
     variable: &'static str,
     words: Vec<String>,
     parse: fn(Zeroizing<String>) -> Result<Vec<K>, Error>,
@@ -21,7 +22,7 @@ pub(crate) struct KeyCommand<K> {
 }
 
 impl<K: Clone + Send + Sync + 'static> KeyCommand<K> {
-    /// The command of this line; `parse` reads what it prints.
+    /// Returns the command of this command line; `parse` reads its output.
     ///
     /// # Errors
     /// [`Kind::Usage`] for a quote that is not closed.
@@ -42,23 +43,23 @@ impl<K: Clone + Send + Sync + 'static> KeyCommand<K> {
         self.words == other.words
     }
 
-    /// The keys that it prints.
+    /// Returns the keys that the command prints. Runs it at the first call.
     ///
     /// # Errors
-    /// [`Kind::BadLocalKey`] where it fails, or prints no key.
+    /// [`Kind::BadLocalKey`] if the command fails or prints no key.
     pub(crate) async fn keys(self: &Arc<Self>) -> Result<Vec<K>, Error> {
         if let Some(keys) = self.keys.get() {
             return Ok(keys.clone());
         }
         let (done, result) = oneshot::channel();
-        // On a separate thread: an async caller must not be held for as long as the command takes.
+        // The command runs on a separate thread, so that it does not block the thread of an async caller.
         let runs = self.clone();
         let spawned = std::thread::Builder::new().name("envconf-key-cmd".into()).spawn(move || {
             let keys = runs.run();
-            // The keys are kept there, and no longer than by the caller.
+            // This thread must not keep the command alive, and the printed keys with it, after the caller drops it.
             drop(runs);
             stack_wipe::wipe_deep();
-            // The caller may have gone; then nobody wants the result.
+            // Sending fails if the caller has dropped its future. Then nobody needs the result.
             let _ = done.send(keys);
         });
         let died = || Error::new(Kind::BadLocalKey, format!("{} could not be run", self.variable));
@@ -67,7 +68,7 @@ impl<K: Clone + Send + Sync + 'static> KeyCommand<K> {
         Ok(self.keys.get_or_init(|| keys).clone())
     }
 
-    /// Runs it: no shell, no stdin, 10 s, 4 KiB.
+    /// Runs the command without a shell and without standard input. The limits are 10 s and 4 KiB.
     fn run(&self) -> Result<Vec<K>, Error> {
         let failed = |what: &str| {
             Error::new(Kind::BadLocalKey, format!("{} ({}) {what}", self.variable, escape(&self.words[0])))

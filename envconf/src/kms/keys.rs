@@ -1,4 +1,4 @@
-//! The keys of a key service themselves: what is known of them, and what a service that manages them offers.
+//! Key management: the [`Keys`] trait for services that have it, and the description of a key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,56 +6,59 @@ use std::str::FromStr;
 use super::{BoxFuture, KmsError};
 use crate::base::{Error, KeyRef, Kind, escape, provider};
 
-/// Key management of a key service; a part of [`Kms`](super::Kms) for services that have it.
+/// The key management of a key service, which [`Kms::keys`](super::Kms::keys) returns.
 pub trait Keys: Send + Sync {
-    /// Makes a symmetric key that wraps data keys.
+    /// Creates a symmetric key that wraps data keys.
     ///
     /// # Errors
-    /// The error of the service. A lost reply is an error too, although the key may have been created.
+    /// The error of the service. A lost reply is an error, although the service may have created the key.
     fn create<'a>(
         &'a self,
         place: &'a KeyPlace,
         wanted: &'a NewKey,
     ) -> BoxFuture<'a, Result<KeyInfo, KmsError>>;
 
-    /// All keys at this place that can wrap data keys; with `all` those for other uses too. The newest first.
+    /// Returns all keys at this place that can wrap data keys, the newest first. With `all`, also keys for other uses.
     ///
     /// # Errors
     /// The error of the service.
     fn list<'a>(&'a self, place: &'a KeyPlace, all: bool) -> BoxFuture<'a, Result<Vec<KeyInfo>, KmsError>>;
 
-    /// One key, named by its id.
+    /// Describes one key, named by its id.
     ///
     /// # Errors
     /// The error of the service.
     fn describe<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Result<KeyInfo, KmsError>>;
 
-    /// Returns true if the key, named by its id, gets new versions.
+    /// Returns true if the service rotates this key, which is named by its id.
     ///
     /// # Errors
     /// The error of the service.
     fn rotates<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Result<bool, KmsError>>;
 
-    /// Has the key, named by its id, get a new version every so often, or no more.
+    /// Switches the rotation of a key on or off. The key is named by its id.
     ///
     /// # Errors
     /// The error of the service.
     fn set_rotation<'a>(&'a self, key: &'a KeyRef, rotation: Rotation)
     -> BoxFuture<'a, Result<(), KmsError>>;
 
-    /// The key that an alias means at this moment, compared letter by letter. Of AWS `alias` may be the ARN of one.
+    /// Returns the key that currently has this alias. Aliases are case-sensitive. For AWS, `alias` may also be the ARN
+    /// of an alias.
     ///
     /// # Errors
-    /// [`Fault::Refused`](crate::error::Fault::Refused) where no key has this alias.
+    /// [`Fault::Refused`](crate::error::Fault::Refused) if no key has this alias.
     fn resolve<'a>(&'a self, place: &'a KeyPlace, alias: &'a str) -> BoxFuture<'a, Result<KeyRef, KmsError>>;
 }
 
-/// Where keys live: `provider:region`, such as `tencent:ap-guangzhou`; of Vault the mount too, as `vault:-:transit`.
+/// A place that contains keys: `provider:region`, such as `tencent:ap-guangzhou`. For Vault, the mount follows:
+/// `vault:-:transit`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPlace(pub(crate) KeyRef);
 
-/// The provider whose keys live below a path, and that path where none is named.
+/// The provider whose keys have a path, the mount, before their name.
 const MOUNTED: &str = "vault";
+/// The default mount.
 pub(crate) const TRANSIT: &str = "transit";
 
 impl KeyPlace {
@@ -64,26 +67,27 @@ impl KeyPlace {
         self.0.provider()
     }
 
-    /// The service's region, or `-` where it has none.
+    /// The service's region; `-` if the service has no regions.
     pub fn region(&self) -> &str {
         self.0.region()
     }
 
-    /// The path within the region, where keys live below one.
+    /// The mount; `None` for services without one.
     pub(crate) fn below_region(&self) -> Option<&str> {
         self.0.key_id().strip_suffix("/*")
     }
 
-    /// The place where this key lives.
+    /// Returns the place that contains this key.
     pub fn of(key: &KeyRef) -> Self {
         let mount = key.key_id().rsplit_once('/').filter(|_| key.provider() == MOUNTED);
         let place =
             mount.and_then(|(mount, _)| KeyRef::new(key.provider(), key.region(), &format!("{mount}/*")));
-        // Stands for all keys there, in reports about the place.
+        // `*` means all keys at this place, in reports.
         Self(place.unwrap_or_else(|| key.with_any_id()))
     }
 
-    /// The key of this id there; `None` for what is not an id. Of Vault, the id is the key's name.
+    /// Returns the reference of the key with this id; `None` if the id is malformed. For Vault, the id is the key's
+    /// name.
     pub fn key(&self, id: &str) -> Option<KeyRef> {
         match self.below_region() {
             Some(_) if id.contains('/') => None,
@@ -98,8 +102,8 @@ impl FromStr for KeyPlace {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let bad = || {
-            Error::new(Kind::Usage, format!("`{}` is not a place of keys", escape(text))).advise(
-                "write it as provider:region, such as tencent:ap-guangzhou; of Vault as vault:-:MOUNT, such as vault:-:transit",
+            Error::new(Kind::Usage, format!("invalid place of keys `{}`", escape(text))).advise(
+                "write it as provider:region, such as tencent:ap-guangzhou; for Vault as vault:-:MOUNT, such as vault:-:transit",
             )
         };
         let (provider, rest) = text.split_once(':').ok_or_else(bad)?;
@@ -108,7 +112,7 @@ impl FromStr for KeyPlace {
             return place.map(Self).ok_or_else(bad);
         }
         let (region, mount) = rest.split_once(':').unwrap_or((rest, TRANSIT));
-        // What holds of a key below it holds of the path.
+        // The rules for a mount are those for the path of a key, so check the path of an example key.
         let probe = KeyRef::new(provider, region, &format!("{mount}/key")).ok_or_else(bad)?;
         provider::check(&probe).map_err(|_| bad())?;
         KeyRef::new(provider, region, &format!("{mount}/*")).map(Self).ok_or_else(bad)
@@ -122,31 +126,31 @@ impl fmt::Display for KeyPlace {
     }
 }
 
-/// A key to be made.
+/// The properties of a key to create.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewKey {
-    /// Its name for people, within the service's rules.
+    /// The readable name of the key, within the service's rules.
     pub alias: String,
     /// Purpose of the key; may be empty.
     pub description: String,
 }
 
-/// A key as its service describes it. Other people wrote aliases and descriptions: escape them.
+/// A key as its service describes it. Other people wrote the alias and the description: escape both before printing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
     /// The key by its immutable id.
     pub key: KeyRef,
-    /// Its name for people, which can be moved to another key.
+    /// The readable name of the key, which can be moved to another key.
     pub alias: Option<String>,
     /// The current state of the key.
     pub state: KeyState,
-    /// True if it wraps data keys; `false` for one that signs, say.
+    /// True if the key can wrap data keys; false for other keys, such as a signing key.
     pub wraps: bool,
-    /// When it was made, in Unix seconds.
+    /// The time of its creation, in Unix seconds.
     pub created: Option<u64>,
     /// Purpose of the key.
     pub description: String,
-    /// How it gets new versions; `None` where the service does not say.
+    /// The rotation of the key; `None` if the service does not report it.
     pub rotation: Option<Rotation>,
 }
 
@@ -154,15 +158,15 @@ pub struct KeyInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyState {
-    /// For everything.
+    /// The key can wrap and unwrap.
     Enabled,
-    /// For nothing, until it is enabled again.
+    /// The key can do nothing until somebody enables it again.
     Disabled,
-    /// Only to unwrap.
+    /// The key can unwrap, but not wrap.
     Archived,
-    /// For nothing, and soon gone.
+    /// The key can do nothing, and the service will delete it.
     PendingDeletion,
-    /// For nothing, until its material is imported.
+    /// The key can do nothing until its key material is imported.
     PendingImport,
     /// A state that this library does not know.
     Other,
@@ -182,12 +186,12 @@ impl KeyState {
     }
 }
 
-/// How a key gets new versions. What older versions wrapped they still unwrap.
+/// The rotation of a key: how often it gets a new version. Older versions still unwrap the keys that they wrapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// It does not.
+    /// The key gets no new versions.
     Off,
-    /// After so many days, or at the service's own pace.
+    /// A new version after this number of days; `None` for the service's own interval.
     Every(Option<u32>),
 }
 
@@ -219,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_of_vault_is_a_mount() {
+    fn a_vault_place_names_a_mount() {
         for (text, shown) in [
             ("vault:-", "vault:-:transit"),
             ("vault:-:transit", "vault:-:transit"),

@@ -1,9 +1,9 @@
-//! The metadata of the last reply of a key service, recorded for a diagnosis only.
+//! The metadata of the last reply of a key service, which only a diagnosis records.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
-/// The last answer that was heard.
+/// The metadata of the last reply.
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "tools"), expect(dead_code, reason = "only a diagnosis reads it"))]
 pub(crate) struct LastReply {
@@ -11,11 +11,11 @@ pub(crate) struct LastReply {
     pub(crate) action: &'static str,
     /// The id of a successful request; the error has the id of a failed one.
     pub(crate) request_id: Option<String>,
-    /// Seconds that the service's clock is ahead of this machine's, where it says its time.
+    /// Seconds that the service's clock is ahead of this machine's clock; `None` if the reply has no time.
     pub(crate) clock: Option<i64>,
-    /// From the request to the end of its answer.
+    /// The time from the request to the end of its reply.
     pub(crate) took: Duration,
-    /// How many answers were heard, this one included.
+    /// The number of replies, this one included.
     pub(crate) answers: u32,
 }
 
@@ -33,14 +33,14 @@ pub(crate) async fn listen<T>(job: impl Future<Output = T>) -> (T, Option<LastRe
     LAST.scope(RefCell::default(), listening).await
 }
 
-/// An answer has come.
+/// Records the metadata of a reply.
 #[cfg(feature = "__http")]
-pub(crate) fn tell(action: &'static str, request_id: Option<&str>, clock: Option<i64>, took: Duration) {
+pub(crate) fn record(action: &'static str, request_id: Option<&str>, clock: Option<i64>, took: Duration) {
     let request_id = request_id.filter(|id| super::is_request_id(id)).map(str::to_owned);
     let replace = |last: &RefCell<Option<LastReply>>| {
         let answers = last.borrow().as_ref().map_or(0, |last| last.answers) + 1;
         last.replace(Some(LastReply { action, request_id, clock, took, answers }));
     };
-    // Without a listener there is nobody to tell.
+    // Outside of `listen` there is nothing to record into.
     let _ = LAST.try_with(replace);
 }

@@ -1,4 +1,4 @@
-//! Key services: the [`Kms`] trait, the reference that names one key of one service, and what passes between.
+//! Key services: the [`Kms`] trait, its arguments and errors, and the key services of this build.
 
 #[cfg(feature = "aws")]
 pub(crate) mod aws;
@@ -84,7 +84,7 @@ use std::pin::Pin;
 use crate::base::{Fault, KeyRef, SecretBytes};
 use crate::format::{Id, Name, Suite};
 
-/// A future in a box, as the methods of [`Kms`] return.
+/// The boxed future that the methods of [`Kms`] return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A key service: wraps and unwraps data keys under keys that never leave it.
@@ -92,8 +92,9 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// The trait is open: implement it for a service that this library does not know, and hand it to
 /// [`Loader::kms`](crate::Loader::kms). Its futures run on the library's own thread, within a Tokio runtime.
 ///
-/// The context MUST be bound to what is wrapped, so that unwrapping under another name or environment fails: as the
-/// service's associated data, or as `DEK || SHA-256(ctx)` checked after unwrapping (format.md §6).
+/// An implementation MUST bind the context to the wrapped key, so that unwrapping under another name or environment
+/// fails. It passes the context as the service's associated data, or it wraps `DEK || SHA-256(ctx)` and checks the hash
+/// after unwrapping (format.md §6).
 ///
 /// ```
 /// use envconf::kms::{Context, DataKey, KmsError, WrappedKey, BoxFuture};
@@ -107,7 +108,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///     }
 ///
 ///     fn authenticates(&self) -> bool {
-///         true // only who may wrap can make a wrapped key
+///         true // a caller needs the right to wrap to make a wrapped key
 ///     }
 ///
 ///     fn wrap<'a>(&'a self, _: &'a KeyRef, _: &'a DataKey, _: &'a Context) -> BoxFuture<'a, Result<WrappedKey, KmsError>> {
@@ -123,14 +124,14 @@ pub trait Kms: Send + Sync + 'static {
     /// The provider's name in key references, such as `vault`.
     fn provider(&self) -> &str;
 
-    /// Returns true if holding a wrapped key proves the right to wrap (class A of format.md §6). `false` for public-key
-    /// wrapping (class P): such a key opens a file only where a signer is pinned too.
+    /// Returns true if a wrapped key proves that its maker had the right to wrap (class A of format.md §6). Public-key
+    /// wrapping returns false (class P): such a key opens a file only if the reader also pins a signer.
     fn authenticates(&self) -> bool;
 
     /// Wraps a data key under `key`.
     ///
     /// # Errors
-    /// The error of the service, classified by the next step.
+    /// The error of the service. Its class tells the caller whether a retry or other credentials can help.
     fn wrap<'a>(
         &'a self,
         key: &'a KeyRef,
@@ -149,7 +150,8 @@ pub trait Kms: Send + Sync + 'static {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<DataKey, KmsError>>;
 
-    /// Has the service make a data key and wrap it in one call; `None` where it cannot, which is the default.
+    /// Asks the service to make a data key and wrap it in one call. Returns `None`, the default, if the service cannot
+    /// do this.
     ///
     /// # Errors
     /// As for [`Kms::wrap`].
@@ -163,8 +165,8 @@ pub trait Kms: Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
-    /// Has the service move a wrapped key to another of its keys, so that nobody else sees the data key; `None` where
-    /// it cannot, which is the default: the caller then unwraps and wraps.
+    /// Asks the service to re-wrap a wrapped key under another of its keys, so that the data key never leaves the
+    /// service. Returns `None`, the default, if the service cannot do this: the caller then unwraps and wraps.
     ///
     /// # Errors
     /// As for [`Kms::wrap`].
@@ -179,14 +181,14 @@ pub trait Kms: Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
-    /// The service's keys themselves, where it lets them be managed; the default is that it does not.
+    /// Returns the key management of the service; `None`, the default, if the service has none.
     fn keys(&self) -> Option<&dyn Keys> {
         None
     }
 
-    /// Decrypts what another program encrypted without a context, and tells which key the service used for it. Only
-    /// [`import`](crate::tools::import) asks: such a blob says nothing about whose it is, so it never opens a pair. The
-    /// default is that the service has none.
+    /// Decrypts a blob that another program encrypted without a context, and returns the key that the service used.
+    /// Only [`import`](crate::tools::import) calls this. Such a blob is not bound to a name or environment, so it never
+    /// opens a pair. The default returns an error.
     ///
     /// # Errors
     /// As for [`Kms::wrap`].
@@ -196,24 +198,24 @@ pub trait Kms: Send + Sync + 'static {
         blob: &'a WrappedKey,
     ) -> BoxFuture<'a, Result<Decrypted, KmsError>> {
         let _ = (region, blob);
-        Box::pin(async { Err(KmsError::other("of this key service there are no files to import")) })
+        Box::pin(async { Err(KmsError::other("envconf cannot import files of this key service")) })
     }
 
-    /// Looks step by step at the way to the service of `key`, for a diagnosis: credentials, endpoint, name resolution,
-    /// TLS; without a request that asks it for something. The default looks at nothing.
+    /// Checks step by step how a request reaches the service of `key`: credentials, endpoint, name resolution, TLS.
+    /// Sends no request to the key service. The default checks nothing.
     fn diagnose<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Vec<Step>> {
         let _ = key;
         Box::pin(async { Vec::new() })
     }
 
-    /// Tells apart services of one provider whose answers could differ (other account, other endpoint), so that
-    /// concurrent loads share a request only where it is the same. The default never shares.
+    /// Returns a hash of the settings that the answers depend on, such as account and endpoint. Concurrent loads share
+    /// a request only if these hashes are equal. The default, `None`, never shares.
     fn identity(&self) -> Option<[u8; 32]> {
         None
     }
 }
 
-/// Whose data key it is: bound into every wrapped key (format.md §6).
+/// The name and environment that a data key belongs to. Every wrapped key is bound to them (format.md §6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     text: String,
@@ -242,7 +244,7 @@ impl Context {
 pub struct WrappedKey(String);
 
 impl WrappedKey {
-    /// The wrapped key of this text; `None` if it could not stand in a `.key`.
+    /// Returns the wrapped key of this text; `None` if a `.key` file cannot contain it.
     pub fn new(text: impl Into<String>) -> Option<Self> {
         let text = text.into();
         let fits = (1..=8000).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
@@ -255,8 +257,8 @@ impl WrappedKey {
     }
 }
 
-/// A plaintext that a key service decrypted without a context, and the key that the service says it used. Everybody
-/// with the right to encrypt may have made it. Wiped on drop; `Debug` does not show the bytes.
+/// A plaintext that a key service decrypted without a context, and the key that the service reports. Everybody with the
+/// right to encrypt may have made it. Wiped on drop; `Debug` does not show the bytes.
 #[derive(Clone, Debug)]
 pub struct Decrypted {
     key: KeyRef,
@@ -264,7 +266,7 @@ pub struct Decrypted {
 }
 
 impl Decrypted {
-    /// A copy of `bytes`, which the caller should wipe, decrypted under `key`.
+    /// Copies `bytes`, which were decrypted under `key`. The caller should wipe its own copy.
     pub fn new(key: KeyRef, bytes: &[u8]) -> Self {
         Self { key, bytes: SecretBytes::copy_of(bytes) }
     }
@@ -280,10 +282,10 @@ impl Decrypted {
     }
 }
 
-/// Why a key service did not do what it was asked.
+/// The failure of a request to a key service.
 ///
-/// Words are the implementation's own and `'static`: a service's reply can repeat what it was sent. Of the reply
-/// only its code, request id and HTTP status are kept, and the first two only if they have the form of one.
+/// Message and hint are `'static` texts of the implementation, because a service's reply can repeat the request. The
+/// error keeps only the reply's code, request id and HTTP status, and drops a code or id that is malformed.
 #[derive(Clone, Debug)]
 pub struct KmsError {
     pub(crate) fault: Fault,
@@ -293,16 +295,16 @@ pub struct KmsError {
     pub(crate) request_id: Option<String>,
     pub(crate) status: Option<u16>,
     pub(crate) tries: u32,
-    /// The next request will be signed with another time than this one.
+    /// True if the clock was corrected: the next request will be signed with another time than this one.
     #[cfg_attr(
         not(feature = "__http"),
-        allow(dead_code, reason = "only a service that signs with the time asks")
+        allow(dead_code, reason = "only services that sign requests read it")
     )]
     pub(crate) clock_corrected: bool,
 }
 
 impl KmsError {
-    /// `message` is put together from this library's own words only.
+    /// Creates an error. `message` may contain only text of this library, and nothing of a reply.
     pub(crate) fn new(fault: Fault, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
         Self {
@@ -317,17 +319,17 @@ impl KmsError {
         }
     }
 
-    /// A failure that another try may not meet: network, overload, deadline.
+    /// Creates an error that a retry may avoid: network, overload, deadline.
     pub fn transient(message: &'static str) -> Self {
         Self::new(Fault::Transient, message)
     }
 
-    /// The service said no: credentials, rights, a key that is disabled or gone.
+    /// Creates an error for a request that the service refused: credentials, rights, a disabled or deleted key.
     pub fn refused(message: &'static str) -> Self {
         Self::new(Fault::Refused, message)
     }
 
-    /// Anything else: a damaged blob, another context, a reply that makes no sense.
+    /// Creates an error of any other kind: a damaged blob, another context, an invalid reply.
     pub fn other(message: &'static str) -> Self {
         Self::new(Fault::Other, message)
     }
@@ -339,14 +341,14 @@ impl KmsError {
         self
     }
 
-    /// As [`KmsError::advise`], for advice that names paths and keys.
+    /// Like [`KmsError::advise`], for a hint that names paths and keys.
     #[must_use]
     pub(crate) fn advise_with(mut self, advice: String) -> Self {
         self.advice = Some(Cow::Owned(advice));
         self
     }
 
-    /// The service's error code; dropped unless it is up to four words joined by dots, such as
+    /// Sets the service's error code. Drops a code that is not one to four words joined by dots, such as
     /// `ResourceUnavailable.CmkDisabled`, `PERMISSION_DENIED` or `KMS.0209`.
     #[must_use]
     pub fn code(mut self, code: &str) -> Self {
@@ -354,21 +356,21 @@ impl KmsError {
         self
     }
 
-    /// The service's id of the request; dropped unless it is a UUID or 32 hexadecimal digits.
+    /// Sets the service's id of the request. Drops an id that is not a UUID or 32 hexadecimal digits.
     #[must_use]
     pub fn request_id(mut self, id: &str) -> Self {
         self.request_id = is_request_id(id).then(|| id.to_owned());
         self
     }
 
-    /// The HTTP status of the reply.
+    /// Sets the HTTP status of the reply.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// How many requests were made.
+    /// Sets the number of requests that were sent.
     #[must_use]
     pub fn tries(mut self, tries: u32) -> Self {
         self.tries = tries;
@@ -376,11 +378,11 @@ impl KmsError {
     }
 }
 
-/// Up to four words joined by dots, as `ResourceUnavailable.CmkDisabled`, `PERMISSION_DENIED` and `KMS.0209`.
+/// Returns true for one to four words joined by dots, such as `ResourceUnavailable.CmkDisabled` and `KMS.0209`.
 ///
-/// A word begins with a capital and has letters, joined by `_`; up to six digits may end it or what stands before a `_`.
-/// After the first word one may be digits alone. A key in base64 or hexadecimal practically always has digits
-/// among its letters.
+/// A word begins with a capital letter and consists of parts joined by `_`. A part has letters, then up to six digits.
+/// A word after the first one may also be digits alone. This form keeps keys out of reports: a key in base64 or
+/// hexadecimal practically always has digits among its letters.
 fn is_code(text: &str) -> bool {
     const DIGITS: usize = 6;
     let is_number =
@@ -400,7 +402,7 @@ fn is_code(text: &str) -> bool {
         && text.split('.').enumerate().all(|(at, word)| is_word(word) || at > 0 && is_number(word))
 }
 
-/// A UUID, or the same digits without hyphens.
+/// Returns true for a UUID, with or without its hyphens.
 pub(crate) fn is_request_id(text: &str) -> bool {
     is_uuid(text) || text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
@@ -418,7 +420,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_reply_only_codes_and_ids_in_their_form_are_kept() {
+    fn malformed_codes_and_request_ids_are_dropped() {
         let error = KmsError::other("no").code("ResourceUnavailable.CmkDisabled");
         assert_eq!(error.code.as_deref(), Some("ResourceUnavailable.CmkDisabled"));
         for good in [

@@ -1,7 +1,7 @@
 //! The payload form of a wrapped key: the data key, then the SHA-256 of its context (format.md §6).
 //!
-//! Key services that cannot authenticate a context wrap this form, so that a wrapped key of another name or environment
-//! is rejected after the key service has unwrapped it.
+//! Key services that cannot authenticate a context wrap this form. After the key service has unwrapped it, envconf
+//! compares the hash and rejects a wrapped key of another name or environment.
 
 use sha2::{Digest as _, Sha256};
 
@@ -27,7 +27,7 @@ pub(super) fn payload(dek: &DataKey, context: &Context) -> SecretBytes {
 ///
 /// # Errors
 ///
-/// A payload of another length, and one of another context.
+/// [`Fault::Other`](crate::base::Fault::Other) for a payload of another length or another context.
 pub(super) fn data_key(payload: &SecretBytes, context: &Context) -> Result<DataKey, KmsError> {
     if !LENGTHS.contains(&payload.expose().len()) {
         return Err(KmsError::other("the unwrapped text has the wrong length for a data key of envconf")
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_opens_in_its_own_context_only() {
+    fn a_payload_is_accepted_in_its_own_context_only() {
         for suite in [Suite::Aes256Gcm, Suite::Aes128Gcm] {
             let dek = DataKey::generate(suite).unwrap();
             let payload = payload(&dek, &context("app"));

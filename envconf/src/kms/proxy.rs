@@ -1,11 +1,11 @@
-//! Which proxy leads to an address: `HTTPS_PROXY` and `NO_PROXY` as curl understands them. Pure.
+//! The choice of a proxy by `HTTPS_PROXY` and `NO_PROXY`, which have the same meaning as in curl. Pure.
 //!
-//! * `https_proxy`, else `HTTPS_PROXY`, else `all_proxy`, else `ALL_PROXY`; a variable that is empty counts as not set.
-//!   A value without scheme is an `http` proxy; user and password may stand before the host.
-//! * `no_proxy`, else `NO_PROXY`: entries apart by commas or blanks. `*` is every host; a name is itself and every
-//!   name below it, with or without a leading dot; an address is itself, with `/bits` its network. `:port` narrows an
-//!   entry to that port.
-//! * Plain `http` and loopback addresses are never reached through a proxy, so `http_proxy` is not looked at.
+//! * The proxy is in `https_proxy`, else `HTTPS_PROXY`, else `all_proxy`, else `ALL_PROXY`. An empty variable counts as
+//!   not set. A value without a scheme is an `http` proxy. User and password may precede the host.
+//! * The exceptions are in `no_proxy`, else `NO_PROXY`, separated by commas or blanks. `*` covers every host. A name,
+//!   with or without a leading dot, covers itself and every name below it. An address covers itself, and with `/bits`
+//!   its network. `:port` limits an entry to that port.
+//! * Plain `http` and loopback addresses never use a proxy, so envconf does not read `http_proxy`.
 
 use std::net::IpAddr;
 
@@ -16,24 +16,24 @@ use crate::base::Variables;
 const PROXY: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// Every variable that is looked at here.
+/// Every variable that this module reads.
 const VARIABLES: [&str; 6] = [PROXY[0], PROXY[1], PROXY[2], PROXY[3], NO_PROXY[0], NO_PROXY[1]];
 
-/// The deployment's proxy, and what is reached without it. `Debug` shows nothing: it may hold a password.
+/// The deployment's proxy and its exceptions. `Debug` shows nothing, because the URL may contain a password.
 #[derive(Clone, Default)]
 pub(crate) struct Proxies {
-    /// With the name of its variable.
+    /// The name of the variable, and the URL of the proxy.
     proxy: Option<(&'static str, Zeroizing<String>)>,
     without: Vec<ProxyException>,
     /// A hash of all the variables.
     settings: [u8; 32],
 }
 
-/// The proxy that a request takes.
+/// The proxy of a request.
 pub(crate) struct Proxy<'a> {
     /// The variable that names it.
     pub(crate) variable: &'static str,
-    /// `http` or `https`, perhaps with user and password.
+    /// A URL with the scheme `http` or `https`, and optional user and password.
     pub(crate) url: &'a str,
 }
 
@@ -46,9 +46,9 @@ struct ProxyException {
 #[derive(Clone)]
 enum Hosts {
     All,
-    /// Of so many leading bits in common.
+    /// A network: an address, and the number of leading bits that count.
     Network(IpAddr, u32),
-    /// In lower case, without dots at its ends.
+    /// A name and all names below it, in lower case, without dots at its ends.
     Below(String),
 }
 
@@ -64,12 +64,12 @@ impl Proxies {
         Self { proxy, without, settings: variables.hash_of(&VARIABLES) }
     }
 
-    /// A hash of what the variables say.
+    /// A hash of the variables.
     pub(crate) fn settings(&self) -> &[u8; 32] {
         &self.settings
     }
 
-    /// The proxy on the way to `host` (a name, or an address, in brackets where it is of version 6) by https.
+    /// Returns the proxy for https requests to `host`, which is a name or an address; an IPv6 address is in brackets.
     pub(crate) fn to(&self, host: &str, port: u16) -> Option<Proxy<'_>> {
         let (variable, url) = self.proxy.as_ref()?;
         let host = host.trim_end_matches('.').to_ascii_lowercase();
@@ -112,7 +112,7 @@ fn entries(list: &str) -> Vec<ProxyException> {
     words.filter(|word| !word.is_empty()).filter_map(entry).collect()
 }
 
-/// `None` for what can be no host: it covers nothing.
+/// Parses an exception; `None` for a word that is not a host.
 fn entry(word: &str) -> Option<ProxyException> {
     if let Some(hosts) = network(word) {
         return Some(ProxyException { hosts, port: None });
@@ -126,7 +126,7 @@ fn entry(word: &str) -> Option<ProxyException> {
     (!is_nothing).then_some(ProxyException { hosts, port })
 }
 
-/// `*`, an address, or an address and the length of its network's prefix.
+/// Parses `*`, an address, or an address with a prefix length.
 fn network(word: &str) -> Option<Hosts> {
     if word == "*" {
         return Some(Hosts::All);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_name_that_is_set_counts() {
+    fn the_first_variable_that_is_set_names_the_proxy() {
         let url = |pairs: &[(&str, &str)]| proxies(pairs).to("a.b", 443).map(|proxy| proxy.url.to_owned());
         assert_eq!(url(&[("HTTPS_PROXY", "u:8"), ("https_proxy", "l:8")]).as_deref(), Some("http://l:8"));
         assert_eq!(
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_cover_what_curl_has_them_cover() {
+    fn exceptions_cover_the_same_hosts_as_in_curl() {
         let cases = [
             ("example.com", "example.com", 443, true),
             ("example.com", "kms.example.com", 443, true),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_reached_directly() {
+    fn loopback_addresses_use_no_proxy() {
         let proxies = proxies(&[("HTTPS_PROXY", "p:1")]);
         for host in ["127.0.0.1", "127.9.9.9", "[::1]", "localhost", "LOCALHOST."] {
             assert!(proxies.to(host, 443).is_none(), "{host}");

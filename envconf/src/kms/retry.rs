@@ -1,25 +1,26 @@
-//! Whether and when to try again: exponential growth, full jitter, inside a deadline. Pure: the time that is left
-//! and the randomness are given, so that a simulation can drive the very policy that services run with.
+//! The retry policy: exponential backoff with full jitter, within a deadline. It is pure: the caller passes the time
+//! that is left and the random number, so that a simulation can run the policy of the services.
 //!
-//! * A fault that passes or does not ([`Again::Faulty`]): for as long as the deadline allows, after waits between 0 and
-//!   100 ms · 2ⁿ, at most 5 s. Where another key can be tried in place of the one that is not
-//!   there, [`FEW`] times ([`Again::Few`]).
-//! * Too many requests ([`Again::Throttled`]): until the deadline, after a random wait of at most [`THROTTLED_PART`] of
-//!   the time that is left. Exponential backoff finds the right length only after many refusals, and each refusal is one
-//!   more request. The deadline is known at once, and it says how long the whole fleet may take. The first
-//!   [`EARLY_REFUSALS`] waits also end before [`EARLY_PART`] of the deadline: a process that is refused when the queue
-//!   is almost empty must not sleep for another third of the deadline. Later waits have no such limit, because a process
-//!   with many refusals is in a fleet whose deadline is too short, where each early request is refused again. The fleet
-//!   simulation (tests/fleet) chose these numbers; the documentation shows its tables.
-//! * A wait never reaches beyond the last moment at which a try makes sense.
+//! * A fault of the network or the service ([`Again::Faulty`]) is retried until the deadline. The waits are between 0
+//!   and 100 ms · 2ⁿ, at most 5 s. If the caller can try another key instead, the fault is retried [`FEW`] times
+//!   ([`Again::Few`]).
+//! * Too many requests ([`Again::Throttled`]) are retried until the deadline, after a random wait of at most
+//!   [`THROTTLED_PART`] of the time that is left. Exponential backoff would find the right length only after many
+//!   refusals, and each refusal costs one more request. The deadline is known at once, and it says how long the whole
+//!   fleet may take. The first [`EARLY_REFUSALS`] waits also end before [`EARLY_PART`] of the deadline: a process that
+//!   is refused when the queue is almost empty must not sleep for another third of the deadline. Later waits have no
+//!   such limit, because a process with many refusals is in a fleet whose deadline is too short. There, the service
+//!   would refuse each early request again. The fleet simulation (tests/fleet) chose these numbers; the documentation
+//!   shows its tables.
+//! * A wait always leaves enough time for another try.
 //!
-//! "Full jitter": every wait up to the longest is equally likely, so that a fleet does not come back at once.
+//! "Full jitter" means that every wait up to the longest is equally likely, so that a fleet does not retry all at once.
 
-#![allow(unreachable_pub, reason = "the simulation of a fleet reaches it through the door for tests")]
+#![allow(unreachable_pub, reason = "the fleet simulation uses it through the test feature")]
 
 use std::time::Duration;
 
-/// How often a fault is met with another try where another key waits for its turn.
+/// Number of retries after a fault if the caller can try another key.
 pub const FEW: u32 = 4;
 /// Longest wait after a refusal because of too many requests, as a part of the time that is left.
 pub const THROTTLED_PART: f64 = 0.43;
@@ -38,44 +39,44 @@ pub const LAST_TRY: Duration = Duration::from_millis(100);
 /// credentials for it.
 pub const SERVICES: u32 = 2;
 
-/// What another try is worth after a failure.
+/// The decision about another try after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
-    /// It would end the same.
+    /// No retry, because it would fail in the same way.
     Never,
-    /// It may end otherwise, and something else can be tried as well: [`FEW`] times.
+    /// [`FEW`] retries, because the fault may end and the caller can also try another key.
     Few,
-    /// It may end otherwise once a fault has passed: until the deadline.
+    /// Retries until the deadline, because the fault may end.
     Faulty,
-    /// It will succeed once there is room: until the deadline.
+    /// Retries until the deadline, because the service will accept the request later.
     Throttled,
-    /// Once for each of [`SERVICES`], by its clock.
+    /// One retry for each of [`SERVICES`], signed with the time of the service.
     OnceByServiceClock,
-    /// Once, with newly fetched credentials.
+    /// One retry, with newly fetched credentials.
     OnceWithNewCredentials,
 }
 
-/// How waits grow: the longest is `base` before the first repetition, then doubles, up to `cap`.
+/// The growth of waits: the longest wait is `base` before the first retry, and then doubles up to `cap`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
-    /// The longest first wait.
+    /// The longest wait before the first retry.
     pub base: Duration,
-    /// The longest wait of all.
+    /// The longest wait before any retry.
     pub cap: Duration,
 }
 
 impl Backoff {
-    /// For faults of the network and the service.
+    /// The growth after faults of the network and the service.
     pub const FAULTS: Self = Self { base: Duration::from_millis(100), cap: Duration::from_secs(5) };
 
-    /// The longest wait after so many failures, of which this is the last.
+    /// Returns the longest wait after this number of failures.
     pub fn longest(&self, failures: u32) -> Duration {
         let doubled = 2u32.saturating_pow(failures.saturating_sub(1));
         self.base.saturating_mul(doubled).min(self.cap)
     }
 
-    /// The wait after so many failures when `left` is left; `None` when that is too little for another try.
-    /// `random` is a number between 0 and 1, all equally likely.
+    /// Returns the wait after this number of failures; `None` if the time `left` is too short for another try.
+    /// `random` is a uniform random number between 0 and 1.
     pub fn wait(&self, failures: u32, left: Duration, random: f64) -> Option<Duration> {
         Some(jitter(self.longest(failures).min(spare(left)?), random))
     }
@@ -86,7 +87,7 @@ fn spare(left: Duration) -> Option<Duration> {
     left.checked_sub(LAST_TRY)
 }
 
-/// Full jitter: anything up to `longest`.
+/// Returns a random part of `longest` (full jitter).
 fn jitter(longest: Duration, random: f64) -> Duration {
     longest.mul_f64(random.clamp(0.0, 1.0))
 }
@@ -97,17 +98,17 @@ pub struct Retries {
     deadline: Duration,
     faults: u32,
     refusals: u32,
-    clocks_mended: u32,
+    clocks_corrected: u32,
     credentials_renewed: bool,
 }
 
 impl Retries {
     /// Starts counting for a request that has `deadline` for all its tries.
     pub fn within(deadline: Duration) -> Self {
-        Self { deadline, faults: 0, refusals: 0, clocks_mended: 0, credentials_renewed: false }
+        Self { deadline, faults: 0, refusals: 0, clocks_corrected: 0, credentials_renewed: false }
     }
 
-    /// Counts a failure and says how long to wait before the next try; `None`: give up.
+    /// Counts a failure and returns the wait before the next try; `None` if there is no next try.
     pub fn after(&mut self, again: Again, left: Duration, random: f64) -> Option<Duration> {
         match again {
             Again::Never => None,
@@ -123,8 +124,8 @@ impl Retries {
                 Some(jitter(if is_early { longest.min(self.longest_early(left)) } else { longest }, random))
             }
             Again::OnceByServiceClock => {
-                self.clocks_mended = self.clocks_mended.saturating_add(1);
-                (self.clocks_mended <= SERVICES).then_some(Duration::ZERO)
+                self.clocks_corrected = self.clocks_corrected.saturating_add(1);
+                (self.clocks_corrected <= SERVICES).then_some(Duration::ZERO)
             }
             Again::OnceWithNewCredentials => {
                 (!std::mem::replace(&mut self.credentials_renewed, true)).then_some(Duration::ZERO)
@@ -140,7 +141,7 @@ impl Retries {
     }
 }
 
-/// A number between 0 and 1 from the operating system; 1, the longest wait, where it has none to give.
+/// Returns a random number between 0 and 1; 1, which means the longest wait, if the operating system returns none.
 pub(crate) fn random() -> f64 {
     let mut random = [0; 4];
     match getrandom::fill(&mut random) {
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_throttled_client_waits_up_to_a_part_of_what_is_left() {
+    fn a_throttled_client_waits_up_to_a_part_of_the_time_left() {
         let wait = |left, random| Retries::within(LONG).after(Again::Throttled, left, random);
         let ten = Duration::from_secs(10) + LAST_TRY;
         let early = ten.mul_f64(EARLY_MINIMUM);
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_failure_has_its_own_patience() {
+    fn each_kind_of_failure_has_its_own_number_of_retries() {
         let tries = |again, most: usize| {
             let mut retries = Retries::within(LONG);
             (0..most).take_while(|_| retries.after(again, LONG, 0.5).is_some()).count()
@@ -222,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn nobody_begins_a_try_that_the_deadline_would_cut() {
+    fn no_try_begins_right_before_the_deadline() {
         for again in [Again::Few, Again::Faulty, Again::Throttled] {
             assert_eq!(Retries::within(LONG).after(again, LAST_TRY - Duration::from_nanos(1), 0.0), None);
         }
     }
 
     #[test]
-    fn being_throttled_uses_up_none_of_the_tries_for_faults() {
+    fn refusals_do_not_count_as_faults() {
         let mut retries = Retries::within(LONG);
         for _ in 0..20 {
             assert!(retries.after(Again::Throttled, LONG, 0.1).is_some());
@@ -238,7 +239,7 @@ mod tests {
             assert!(retries.after(Again::Few, LONG, 0.1).is_some());
         }
         assert_eq!(retries.after(Again::Few, LONG, 0.1), None);
-        // A request that then waits for the same fault and has no alternative is not given up.
+        // A caller without an alternative that waits for the same request still gets retries.
         assert!(retries.after(Again::Faulty, LONG, 0.1).is_some());
     }
 }

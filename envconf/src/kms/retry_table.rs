@@ -1,4 +1,4 @@
-//! The table that says what is tried again: the type of its rows, and how a failure finds its row.
+//! The types of a retry table, and the search for the row of a failure.
 //!
 //! Each service has a separate table, which its documentation shows.
 
@@ -6,35 +6,35 @@ use super::KmsError;
 use super::retry::Again;
 use crate::base::Fault;
 
-/// The outcome of one try, as far as it matters for another one.
+/// The outcome of a failed try: the left column of a retry table.
 pub(crate) enum TryOutcome {
-    /// No connection, a lost one, or no answer in time.
+    /// No connection, a lost connection, or no answer in time.
     Network,
-    /// A transient failure with an HTTP status from this one up to that one, without a code.
+    /// A transient failure without a code, with an HTTP status in this range (both ends included).
     Status(u16, u16),
-    /// A refusal with this HTTP status, without a code: of services that have none.
+    /// A refusal with this HTTP status and without a code, by a service that has no codes.
     #[cfg_attr(not(feature = "vault"), allow(dead_code, reason = "the other services have codes"))]
     Refused(u16),
-    /// A reply that is cut or no JSON.
+    /// A reply that is cut off, or that is not JSON.
     Garbled,
-    /// A code of the service, or the first words of one.
+    /// A code of the service, or the first words of a code.
     Code(&'static str),
-    /// Everything that no other row is about.
+    /// Any failure that no other row matches.
     Rest,
 }
 
-/// Returns what another try is worth after `error`: the first row that fits counts.
+/// Returns the decision of the first row that matches `error`.
 pub(crate) fn again(table: &[(TryOutcome, Again)], error: &KmsError) -> Again {
-    let row = table.iter().find(|(outcome, _)| outcome.is(error));
+    let row = table.iter().find(|(outcome, _)| outcome.matches(error));
     row.map_or(Again::Never, |(_, again)| *again)
 }
 
 impl TryOutcome {
-    fn is(&self, error: &KmsError) -> bool {
+    fn matches(&self, error: &KmsError) -> bool {
         let is_transient = error.fault == Fault::Transient;
         match (self, error.code.as_deref(), error.status) {
             (Self::Rest, ..) => true,
-            (Self::Code(row), Some(code), _) => stands_for(row, code),
+            (Self::Code(row), Some(code), _) => is_code_or_prefix(row, code),
             (Self::Network, None, None) => is_transient,
             (Self::Status(from, to), None, Some(status)) => is_transient && (*from..=*to).contains(&status),
             (Self::Refused(refused), None, Some(status)) => {
@@ -46,8 +46,8 @@ impl TryOutcome {
     }
 }
 
-/// Returns true if `row` is `code`, or the first words of it.
-pub(crate) fn stands_for(row: &str, code: &str) -> bool {
+/// Returns true if `row` is `code`, or the first words of `code`.
+pub(crate) fn is_code_or_prefix(row: &str, code: &str) -> bool {
     code.strip_prefix(row).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_row_that_fits_counts() {
+    fn the_first_row_that_matches_decides() {
         let table = [
             (TryOutcome::Network, Again::Few),
             (TryOutcome::Status(429, 429), Again::Throttled),
@@ -75,7 +75,7 @@ mod tests {
             (KmsError::refused("r").status(404), Again::Never),
             (KmsError::other("o").status(403), Again::Never),
             (KmsError::refused("r"), Again::Never),
-            // A code says more than a status.
+            // A code overrides the status.
             (KmsError::refused("r").status(403).code("AccessDenied"), Again::Never),
             (KmsError::refused("r").status(400).code("Expired.Token"), Again::OnceWithNewCredentials),
             (KmsError::refused("r").status(400).code("ExpiredToken"), Again::Never),

@@ -1,4 +1,4 @@
-//! Access to keys: local keys, the deployment's settings for key services, and a program's own `Kms`.
+//! Access to keys: local keys, the key services that the environment variables describe, and a program's own `Kms`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,22 +17,22 @@ use crate::base::provider::{Class, Provider};
 use crate::base::{Error, KeyRef, Kind, Variables, escape};
 
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
-/// Longer deadlines are cut to this: as good as none, and no clock overflows by adding it.
+/// The longest deadline; longer ones are reduced to it. Adding it to the current time cannot overflow.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How to reach keys: the local ones that were given, and the settings of the key services.
+/// The local keys that were given, and the key services with their settings.
 ///
-/// Nothing is contacted before a file has passed every check that needs no key (format.md §4).
+/// envconf contacts a key service only after a file has passed every check that needs no key (format.md §4).
 #[derive(Clone)]
 pub struct KeyServices {
     given: Vec<LocalKey>,
     /// The variable that supplied the first of these keys, and their number.
     from_variable: Option<(&'static str, usize)>,
     command: Option<Arc<KeyCommand<LocalKey>>>,
-    /// The user's key store, and the directory whose enabled keys are found in it.
+    /// The directory of the pair. The keys of the key store that are enabled for it are available.
     found_for: Option<PathBuf>,
     store: Option<KeyStore>,
-    /// Services that the program brings: they come before those of this build.
+    /// Services that the program brings; they override services of this build with the same name.
     custom: Vec<Arc<dyn Kms>>,
     built_in: Vec<Arc<dyn Kms>>,
     #[cfg(feature = "age")]
@@ -41,8 +41,8 @@ pub struct KeyServices {
 }
 
 impl KeyServices {
-    /// The services that the process's environment variables describe (api.md §3), and the keys of the user's key store
-    /// that are enabled for `directory`: that of the pair.
+    /// Returns the services that the process's environment variables describe (api.md §3), and the keys of the user's
+    /// key store that are enabled for `directory`, the directory of the pair.
     ///
     /// # Errors
     /// [`Kind::Usage`] for a setting that is empty or malformed; [`Kind::BadLocalKey`] and
@@ -51,7 +51,7 @@ impl KeyServices {
         Self::from_variables(&Variables::Process, Some(directory.into()))
     }
 
-    /// The services that these variables describe, and nothing of the process; the key store is not used.
+    /// Returns the services that these variables describe. Reads no variable of the process and no key store.
     ///
     /// # Errors
     /// As for [`KeyServices::from_environment`].
@@ -63,10 +63,10 @@ impl KeyServices {
         Self::from_variables(&Variables::given(variables), None)
     }
 
-    /// No local key, no setting, no credential: only what is added to it.
+    /// Returns services without local keys, settings and credentials; the caller adds them.
     pub fn none() -> Self {
         Self::from_variables(&Variables::given::<&str, &str>([]), None)
-            .expect("without variables none is malformed")
+            .expect("no variable is set, so none is malformed")
     }
 
     pub(crate) fn from_variables(variables: &Variables, found_for: Option<PathBuf>) -> Result<Self, Error> {
@@ -91,10 +91,10 @@ impl KeyServices {
         })
     }
 
-    /// Returns true if the local keys and age identities that these variables give can be used.
+    /// Checks that the local keys and age identities that these variables name can be used.
     ///
     /// # Errors
-    /// As for [`KeyServices::from_environment`], as far as these go.
+    /// As for [`KeyServices::from_environment`], for local keys and identities only.
     #[cfg(feature = "tools")]
     pub(crate) fn check_local_keys(variables: &Variables) -> Result<(), Error> {
         #[cfg(feature = "age")]
@@ -102,7 +102,7 @@ impl KeyServices {
         given_keys(variables).map(drop)
     }
 
-    /// The key services that these variables describe; local keys are not looked at.
+    /// Returns the key services that these variables describe. Reads no local key.
     ///
     /// # Errors
     /// [`Kind::Usage`] for a setting that is empty or malformed.
@@ -130,14 +130,14 @@ impl KeyServices {
         })
     }
 
-    /// Adds a local key, trusted as given.
+    /// Adds a local key and trusts it.
     #[must_use]
     pub fn local_key(mut self, key: LocalKey) -> Self {
         self.given.push(key);
         self
     }
 
-    /// Adds an age identity, trusted as given.
+    /// Adds an age identity and trusts it.
     #[cfg(feature = "age")]
     #[must_use]
     pub fn age_identity(mut self, identity: AgeIdentity) -> Self {
@@ -147,14 +147,14 @@ impl KeyServices {
         self
     }
 
-    /// Adds a key service, which takes precedence over one of the library's of the same provider name.
+    /// Adds a key service. It overrides a service of this library with the same provider name.
     #[must_use]
     pub fn kms(mut self, kms: Arc<dyn Kms>) -> Self {
         self.custom.push(kms);
         self
     }
 
-    /// Reuses the keys that the command of `earlier` printed, if it is the same command: the command runs once.
+    /// Reuses the keys that the command of `earlier` printed, if it is the same command. So the command runs once.
     #[cfg(feature = "watch")]
     #[must_use]
     pub(crate) fn remembering(mut self, earlier: &Self) -> Self {
@@ -172,7 +172,7 @@ impl KeyServices {
         self
     }
 
-    /// For all tries of one unwrap together; the default is 10 s.
+    /// Sets the deadline for all tries of one unwrap together; the default is 10 s.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -183,7 +183,7 @@ impl KeyServices {
         self.deadline.min(LONGEST_DEADLINE)
     }
 
-    /// The key service of this provider, if this build has one.
+    /// Returns the key service of this provider, if the program or this build has one.
     pub(crate) fn provider(&self, name: &str) -> Option<Arc<dyn Kms>> {
         let found = self.custom.iter().chain(&self.built_in).find(|kms| kms.provider() == name).cloned();
         #[cfg(feature = "age")]
@@ -191,58 +191,60 @@ impl KeyServices {
         found
     }
 
-    /// age as this library has it; `None` where the program brings a service of that name.
+    /// Returns this library's own age service; `None` if the program brings a service of that name.
     #[cfg(feature = "age")]
     pub(crate) fn age(&self) -> Option<&Age> {
         let is_replaced = self.custom.iter().any(|kms| kms.provider() == self.age.provider());
         (!is_replaced).then_some(&*self.age)
     }
 
-    /// Returns true if a wrapped key of this provider proves the right to wrap (format.md §6).
+    /// Returns true if a wrapped key of this provider proves that its maker had the right to wrap (format.md §6).
     pub(crate) fn authenticates(&self, provider: &str) -> bool {
-        // The class belongs to the name. A program's own service of a public-key provider cannot raise it.
+        // The class belongs to the provider name. A program's own service under the name of a public-key provider
+        // stays in class P, even if it claims more.
         let is_public = Provider::named(provider).is_some_and(|known| known.class == Class::P);
         !is_public && self.provider(provider).is_none_or(|kms| kms.authenticates())
     }
 
-    /// The directory whose enabled keys are found in the key store.
+    /// The directory of the pair, for which keys of the key store are enabled.
     pub(crate) fn directory(&self) -> Option<&Path> {
         self.found_for.as_deref()
     }
 
-    /// The user's key store; `None` without a home directory, or where none is to be used.
+    /// The user's key store; `None` without a home directory, or if the caller uses no key store.
     #[cfg(feature = "tools")]
     pub(crate) fn store(&self) -> Option<&KeyStore> {
         self.store.as_ref()
     }
 
-    /// The local keys that were given and are trusted as such.
+    /// The local keys that variables or the program supplied; they are trusted.
     pub(crate) fn given(&self) -> &[LocalKey] {
         &self.given
     }
 
-    /// The local keys that were given, and what gave each.
+    /// Returns the local keys that were given, each with the name of its source.
     pub(crate) fn given_by(&self) -> impl Iterator<Item = (&LocalKey, &'static str)> {
         let (variable, count) = self.from_variable.unwrap_or_default();
         let by = move |index| if index < count { variable } else { "the program" };
         self.given.iter().enumerate().map(move |(index, key)| (key, by(index)))
     }
 
-    /// Returns true if `ENVCONF_KEY_CMD` prints local keys.
+    /// Returns true if `ENVCONF_KEY_CMD` is set.
     pub(crate) fn has_command(&self) -> bool {
         self.command.is_some()
     }
 
-    /// Returns true if local keys were given, also by a command that has not run yet. Then the key store is not used.
+    /// Returns true if local keys were given, or if a command that has not run yet will print them. Then envconf does
+    /// not use the key store.
     pub fn are_given(&self) -> bool {
         !self.given.is_empty() || self.command.is_some()
     }
 
-    /// The available local keys: those that were given, or else those of the key store that are enabled for the
-    /// directory. Runs `ENVCONF_KEY_CMD`.
+    /// Returns the local keys that were given, or else those of the key store that are enabled for the directory. Runs
+    /// `ENVCONF_KEY_CMD`.
     ///
     /// # Errors
-    /// [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for one that cannot be used.
+    /// [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for a key that cannot be used.
     pub fn local_keys(&self) -> Result<Vec<LocalKey>, Error> {
         let mut keys = self.given.clone();
         keys.extend(super::worker::block_on(self.of_command())?);
@@ -252,11 +254,11 @@ impl KeyServices {
         Ok(keys)
     }
 
-    /// Returns the available age identities: those that were given, or else those of the key store that are enabled
-    /// for the directory. Runs `ENVCONF_AGE_KEY_CMD`.
+    /// Returns the age identities that were given, or else those of the key store that are enabled for the directory.
+    /// Runs `ENVCONF_AGE_KEY_CMD`.
     ///
     /// # Errors
-    /// [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for one that cannot be used.
+    /// [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for an identity that cannot be used.
     #[cfg(feature = "age")]
     pub fn age_identities(&self) -> Result<Vec<AgeIdentity>, Error> {
         let sources = self.age.identities();
@@ -267,7 +269,7 @@ impl KeyServices {
         Ok(identities)
     }
 
-    /// The local keys that `ENVCONF_KEY_CMD` prints; none if it is not set.
+    /// Runs `ENVCONF_KEY_CMD` and returns the local keys that it prints; none if the variable is not set.
     pub(crate) async fn of_command(&self) -> Result<Vec<LocalKey>, Error> {
         let Some(command) = self.command.clone() else { return Ok(Vec::new()) };
         command.keys().await
@@ -290,7 +292,7 @@ impl KeyServices {
         Ok(keys)
     }
 
-    /// Reads these keys of the key store, which [`enabled`](Self::enabled) has returned.
+    /// Reads keys that [`enabled`](Self::enabled) has returned from the key store.
     pub(crate) fn stored<'a>(
         &self,
         keys: impl IntoIterator<Item = &'a KeyRef>,
@@ -299,7 +301,7 @@ impl KeyServices {
         keys.into_iter().map(|key| store.read_enabled(key)).collect()
     }
 
-    /// The references of the keys of the key store that are enabled for the directory.
+    /// Returns the references of the keys in the key store that are enabled for the directory.
     pub(crate) fn enabled(&self) -> Result<Vec<KeyRef>, Error> {
         match (&self.store, &self.found_for) {
             (Some(store), Some(directory)) => store.enabled_for(directory),
@@ -307,7 +309,7 @@ impl KeyServices {
         }
     }
 
-    /// Says how to get at one of `wanted`, local keys that were not found; or at any, where none is named.
+    /// Returns the hint for local keys that were not found: how to supply one of `wanted`, or any key if it is empty.
     pub fn missing_key_advice<'a>(&self, wanted: impl IntoIterator<Item = &'a KeyRef>) -> String {
         if let (Some(store), Some(directory)) = (&self.store, &self.found_for) {
             let wanted: Vec<&KeyRef> = wanted.into_iter().collect();
@@ -348,7 +350,7 @@ impl std::fmt::Debug for KeyServices {
     }
 }
 
-/// The key services of this build, each with its settings.
+/// Returns the key services of this build, each with its settings.
 ///
 /// # Errors
 /// [`Kind::Usage`] for a setting that is empty or malformed.
@@ -367,8 +369,8 @@ fn built_in(variables: &Variables) -> Result<Vec<Arc<dyn Kms>>, Error> {
     ])
 }
 
-/// Keys from `ENVCONF_KEY` or `ENVCONF_KEY_FILE`, or the words of `ENVCONF_KEY_CMD`.
-#[expect(clippy::type_complexity, reason = "two halves of one answer, taken apart at once")]
+/// Returns the keys of `ENVCONF_KEY` or `ENVCONF_KEY_FILE`, or the command of `ENVCONF_KEY_CMD`.
+#[expect(clippy::type_complexity, reason = "the only caller destructures the pair at once")]
 fn given_keys(variables: &Variables) -> Result<(Vec<LocalKey>, Option<Arc<KeyCommand<LocalKey>>>), Error> {
     let key = variables.setting("ENVCONF_KEY")?.map(Zeroizing::new);
     let file = variables.setting("ENVCONF_KEY_FILE")?;
@@ -383,8 +385,8 @@ fn given_keys(variables: &Variables) -> Result<(Vec<LocalKey>, Option<Arc<KeyCom
     if let Some(text) = key {
         let keys = local::parse_several(text).map_err(|error| error.of_setting("ENVCONF_KEY"))?;
         if keys.is_empty() {
-            return Err(Error::new(Kind::Usage, "ENVCONF_KEY is set but holds no key")
-                .advise("give ENVCONF_KEY a value, or unset it"));
+            return Err(Error::new(Kind::Usage, "ENVCONF_KEY is set, but contains no key")
+                .advise("set ENVCONF_KEY to a local key, or unset it"));
         }
         return Ok((keys, None));
     }
@@ -408,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_deadlines_end_at_a_moment_that_exists() {
+    fn the_longest_deadline_does_not_overflow_the_clock() {
         let most = services(&[("ENVCONF_KMS_DEADLINE", "18446744073709551615s")]).unwrap();
         for services in [most, KeyServices::none().deadline(Duration::MAX)] {
             assert!(Instant::now().checked_add(services.time_limit()).is_some());
@@ -416,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_checked_before_anything_is_tried() {
+    fn malformed_settings_are_rejected() {
         let key = LocalKey::generate().unwrap().expose_text();
         assert_eq!(services(&[("ENVCONF_KEY", &format!("{}, {}\n", *key, *key))]).unwrap().given().len(), 2);
         for (pairs, kind) in [
@@ -434,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_gives_keys_or_a_reason() {
+    fn a_command_prints_keys_or_fails() {
         let key = LocalKey::generate().unwrap();
         let run = |line: &str| {
             let services = services(&[("ENVCONF_KEY_CMD", line)]).unwrap();

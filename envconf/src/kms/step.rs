@@ -1,4 +1,4 @@
-//! One step of a diagnosis: what was looked at, what was found, what to do about it.
+//! One step of a diagnosis: the checked part, the result, and a hint.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,17 +8,17 @@ use crate::base::Error;
 use crate::base::{Fault, KeyRef, Kind, Remedy, escape, exit_code};
 use crate::kms::KmsError;
 
-/// What came of a [`Step`].
+/// The result of a [`Step`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// As it should be.
+    /// The part works.
     Ok,
-    /// Not in the way, and worth a look.
+    /// The part works, but the message is worth reading.
     Note,
-    /// Not looked at; the message says why.
+    /// The part was not checked; the message says why.
     Skipped,
-    /// In the way.
+    /// The part does not work.
     Failed,
 }
 
@@ -34,7 +34,7 @@ impl State {
     }
 }
 
-/// One step of a diagnosis: a line of fact, and a line of advice where there is something to do.
+/// One step of a diagnosis: a message of one line, and a hint if there is something to do.
 ///
 /// The text of a step is safe to print: control characters in names and paths are escaped. An implementation for
 /// another key service must keep secrets out of it.
@@ -51,9 +51,9 @@ pub struct Step {
 }
 
 impl Step {
-    /// A step that says `message`: one line, no full stop, nothing secret in it.
+    /// Creates a step with `message`: one line, no full stop, no secret.
     ///
-    /// Of one that has [failed](State::Failed) the exit code is 40, unless [`Step::fault`] says another.
+    /// A step that has [failed](State::Failed) has the exit code 40; [`Step::fault`] sets another one.
     pub fn new(name: &'static str, state: State, message: impl AsRef<str>) -> Self {
         let exit =
             if state == State::Failed { exit_code(Kind::UnwrapFailed, Some(Fault::Other), false) } else { 0 };
@@ -61,7 +61,7 @@ impl Step {
         Self { name, recipient: None, state, message, advice: None, remedy: None, took: None, exit }
     }
 
-    /// A step that fails as a request to a key service did.
+    /// Creates a failed step from the error of a request to a key service.
     pub fn fault(name: &'static str, error: &KmsError) -> Self {
         let mut message = error.message.to_string();
         if let Some(code) = &error.code {
@@ -82,7 +82,7 @@ impl Step {
         Self { advice: error.advice.clone().map(Into::into), ..step }
     }
 
-    /// A step that fails with `error`.
+    /// Creates a failed step from `error`.
     #[cfg(feature = "tools")]
     pub(crate) fn error(name: &'static str, error: &Error) -> Self {
         let mut message = error.path().map_or_else(String::new, |path| format!("{}: ", path.display()));
@@ -97,14 +97,14 @@ impl Step {
         Self { exit: error.exit_code(), advice, remedy, ..Self::new(name, State::Failed, message) }
     }
 
-    /// Adds what to do.
+    /// Sets the hint.
     #[must_use]
     pub fn advise(mut self, advice: &'static str) -> Self {
         self.advice = Some(advice.to_owned());
         self
     }
 
-    /// As [`Step::advise`], for advice that names paths and keys.
+    /// Like [`Step::advise`], for a hint that names paths and keys.
     #[must_use]
     #[cfg(feature = "tools")]
     pub(crate) fn advise_with(mut self, advice: String) -> Self {
@@ -112,14 +112,14 @@ impl Step {
         self
     }
 
-    /// Adds how long it took.
+    /// Sets the duration of the step.
     #[must_use]
     pub fn took(mut self, took: Duration) -> Self {
         self.took = Some(took);
         self
     }
 
-    /// Adds whose way it is a step of.
+    /// Sets the key that the step belongs to.
     #[cfg(feature = "tools")]
     pub(crate) fn of(mut self, recipient: &KeyRef) -> Self {
         self.recipient = Some(recipient.clone());
@@ -138,37 +138,37 @@ impl Step {
         self.name
     }
 
-    /// The key whose way it is a step of; `None` for what all keys have in common.
+    /// The key that the step belongs to; `None` for a step that all keys share.
     pub fn recipient(&self) -> Option<&KeyRef> {
         self.recipient.as_ref()
     }
 
-    /// What came of it.
+    /// The result of the step.
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// The line of fact.
+    /// The message, in one line.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The next step, if there is one.
+    /// The hint, if there is one.
     pub fn advice(&self) -> Option<&str> {
         self.advice.as_deref()
     }
 
-    /// Which setting of the caller the advice is about, as [`Error::remedy`] says it.
+    /// The setting of the caller that the hint is about; see [`Error::remedy`].
     pub fn remedy(&self) -> Option<&Remedy> {
         self.remedy.as_ref()
     }
 
-    /// How long it took, where that tells something.
+    /// The duration of the step, if it was measured.
     pub fn duration(&self) -> Option<Duration> {
         self.took
     }
 
-    /// The code of its class of failure, as [`Error::exit_code`] has them; 0 unless it has failed.
+    /// The exit code for this failure, with the meaning of [`Error::exit_code`]; 0 for a step that has not failed.
     pub fn exit_code(&self) -> u8 {
         self.exit
     }
@@ -180,7 +180,7 @@ mod tests {
 
     #[cfg(feature = "tools")]
     #[test]
-    fn a_step_is_one_line_whatever_it_is_told() {
+    fn a_message_is_always_one_line() {
         let step = Step::new("pair", State::Ok, "a\nb\u{1b}[31m");
         assert_eq!((step.message(), step.exit_code()), (r"a\nb\u{1b}[31m", 0));
         let error = Error::new(Kind::Io, "cannot read it").at("x\ny".as_ref()).advise("look");
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_told_with_code_and_request() {
+    fn a_fault_shows_its_code_and_request_id() {
         let error = KmsError::refused("it is disabled").advise("enable it");
         let error = error.code("ResourceUnavailable.CmkDisabled").status(200).tries(3);
         let step = Step::fault("rights", &error.request_id("7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab"));

@@ -1,4 +1,4 @@
-//! The tries of one request: counted, waited between, and ended by the deadline.
+//! The tries of one request, from the first one to the deadline, and the waits between them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use super::KmsError;
 use super::deadline::{Deadline, Patience};
 use super::retry::{self, Again, Retries};
 
-/// Where nobody has set a deadline, which no caller within this library leaves out.
+/// The deadline of a request without one. Every caller within this library sets a deadline.
 const NO_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The tries of one request to a key service.
@@ -19,7 +19,7 @@ pub(crate) struct Tries {
 }
 
 impl Tries {
-    /// Before the first try.
+    /// Starts counting before the first try.
     pub(crate) fn begin() -> Self {
         let deadline = Deadline::current()
             .unwrap_or_else(|| Deadline::at(Patience::until(Instant::now() + NO_DEADLINE)));
@@ -27,16 +27,16 @@ impl Tries {
         Self { deadline, retries, made: 0, refused: None }
     }
 
-    /// The generation of the credentials that were refused: the next try is made with newer ones.
+    /// The generation of the credentials that the service refused. The next try needs newer ones.
     pub(crate) fn refused(&self) -> Option<u64> {
         self.refused
     }
 
-    /// Waits until the next try after one that failed with `error`; `again` is the retry policy. `generation` is that
-    /// of the credentials that may have caused the failure; `None` for credentials that cannot be fetched again.
+    /// Waits after a try that failed with `error`; `again` is the decision of the retry policy. `generation` belongs to
+    /// the credentials that may have caused the failure; `None` if they cannot be fetched again.
     ///
     /// # Errors
-    /// `error`, where no other try is made.
+    /// `error`, if there is no next try.
     pub(crate) async fn wait_after(
         &mut self,
         error: KmsError,
@@ -48,9 +48,9 @@ impl Tries {
         self.deadline.note(&error);
         let again = match again {
             Again::OnceByServiceClock if !error.clock_corrected => Again::Never,
-            // Another key can be tried sooner than this one recovers.
+            // The caller can use another key before this one recovers.
             Again::Faulty if self.deadline.has_alternative() => Again::Few,
-            // A credential that was given as it is cannot be had otherwise.
+            // A fixed credential, such as one in a variable, cannot be fetched again.
             Again::OnceWithNewCredentials if generation.is_none() => Again::Never,
             again => again,
         };

@@ -1,7 +1,8 @@
-//! The one thread where key services are talked to; single flight (api.md §3, "Threads").
+//! The worker thread, which sends all requests to key services, and the sharing of equal requests (api.md §3,
+//! "Threads").
 //!
-//! Started at the first request, ended when idle, with its own current-thread runtime and the only HTTP client. So
-//! no caller's runtime is needed, stalled or mixed with another: a caller awaits a channel, or parks on it.
+//! The thread starts at the first request and ends when it is idle. It has its own current-thread runtime and the only
+//! HTTP clients. So envconf needs no runtime of the caller, and does not block one: a caller awaits a channel or parks.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -19,10 +20,10 @@ use super::deadline::{Deadline, Patience};
 use crate::base::stack_wipe;
 use crate::envelope::DataKey;
 
-/// How long the thread outlives its last job.
+/// Time from the last job to the end of the thread.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// The thread did not do the job: it could not be started, or the job panicked.
+/// The error of a job without a result: the thread could not be started, or the job panicked.
 #[derive(Debug)]
 pub(crate) struct Gone;
 
@@ -30,7 +31,7 @@ struct Worker {
     handle: Handle,
     jobs: watch::Sender<usize>,
     number: u64,
-    /// A forked child has the parent's memory without its threads.
+    /// The id of the process that started the thread. A forked child has the parent's memory without its threads.
     process: u32,
 }
 
@@ -41,16 +42,16 @@ thread_local! {
     static ON_WORKER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `job` on the worker; when the returned future is dropped, the job is dropped too.
+/// Runs `job` on the worker thread. Dropping the returned future drops the job.
 pub(crate) async fn run<T: Send + 'static>(job: impl Future<Output = T> + Send + 'static) -> Result<T, Gone> {
     let (mut done, result) = oneshot::channel();
     let started = start(async move {
         let abandoned = std::future::poll_fn(|cx| done.poll_canceled(cx));
-        // Before the caller goes on: it may look for what is left.
+        // Wipe the stack before the result is sent: when the caller continues, no secret may be left there.
         let job = std::pin::pin!(stack_wipe::wiped(job));
         let abandoned = std::pin::pin!(abandoned);
         if let Some(result) = first_of(job, abandoned).await {
-            // The caller may have gone in this very moment; then nobody wants the result.
+            // Sending fails if the caller has just dropped its future. Then nobody needs the result.
             let _ = done.send(result);
         }
     });
@@ -60,7 +61,7 @@ pub(crate) async fn run<T: Send + 'static>(job: impl Future<Output = T> + Send +
     result.await.map_err(|_| Gone)
 }
 
-/// The job's result, or `None` once `abandoned` is ready.
+/// Returns the job's result; `None` if `abandoned` is ready first.
 pub(crate) async fn first_of<T>(
     mut job: std::pin::Pin<&mut impl Future<Output = T>>,
     mut abandoned: std::pin::Pin<&mut impl Future<Output = ()>>,
@@ -74,10 +75,10 @@ pub(crate) async fn first_of<T>(
     .await
 }
 
-/// Hands `job` to the worker, which is started if there is none.
+/// Passes `job` to the worker thread, and starts the thread if necessary.
 ///
-/// A job that itself loads a configuration and blocks for it would wait for its own thread: what is asked for on
-/// the worker runs on a separate thread.
+/// A job may itself load a configuration and block for it. It would then wait for its own thread, so a job that comes
+/// from the worker runs on a separate thread.
 fn start(job: impl Future<Output = ()> + Send + 'static) -> bool {
     if ON_WORKER.get() {
         return spawn_thread().is_some_and(|worker| worker.spawn(job));
@@ -108,8 +109,8 @@ impl Worker {
     }
 }
 
-/// The worker's runtime. Where its thread cannot be started the caller drops it, perhaps within a separate runtime,
-/// and there a drop that waits for the runtime's threads panics.
+/// The worker's runtime. If its thread cannot be started, the caller drops the runtime, perhaps within another runtime.
+/// There, the normal drop would panic, because it waits for the runtime's threads.
 struct Runtime(Option<tokio::runtime::Runtime>);
 
 impl Drop for Runtime {
@@ -131,7 +132,7 @@ fn spawn_thread() -> Option<Worker> {
         let Some(runtime) = &runtime.0 else { return };
         runtime.block_on(async {
             loop {
-                // The sender lives in WORKER and in every job; without it nobody can ask for anything.
+                // WORKER and every job hold a sender. Without senders there will be no more jobs.
                 let Ok(_) = count.wait_for(|jobs| *jobs == 0).await else { return };
                 let waited = tokio::time::timeout(IDLE, count.wait_for(|jobs| *jobs > 0)).await;
                 let (is_over, is_idle) = (matches!(waited, Ok(Err(_))), waited.is_err());
@@ -146,7 +147,7 @@ fn spawn_thread() -> Option<Worker> {
     Some(worker)
 }
 
-/// Takes the idle worker out of service, unless a job has come in this moment.
+/// Removes the idle worker; returns false if a job has arrived.
 fn retire(number: u64, count: &watch::Receiver<usize>) -> bool {
     let mut worker = WORKER.lock().unwrap_or_else(PoisonError::into_inner);
     let idle = *count.borrow() == 0;
@@ -156,8 +157,8 @@ fn retire(number: u64, count: &watch::Receiver<usize>) -> bool {
     idle
 }
 
-/// Blocks this thread until `future` is ready. Works before, inside and without any runtime: it only parks. Leaves
-/// nothing on the stack.
+/// Blocks this thread until `future` is ready, and wipes the stack. It only parks the thread, so it works with and
+/// without a runtime.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Signal(Mutex<bool>, Condvar);
     impl Wake for Signal {
@@ -179,17 +180,18 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Waits on the worker, so that no caller's thread is held.
+/// Waits on the worker thread, so that the caller needs no timer.
 pub(crate) async fn sleep(duration: Duration) {
-    // Without a worker there is nothing to wait for: the caller goes on at once.
+    // If the worker cannot be started, the caller continues at once.
     let _ = run(async move { tokio::time::sleep(duration).await }).await;
 }
 
 type UnwrapOutcome = Option<Result<DataKey, KmsError>>;
 
-/// Which unwrap it is: service, key, wrapped key and context.
+/// The id of an unwrap request: a hash of service, key, wrapped key and context.
 pub(crate) type FlightId = [u8; 32];
 
+/// An unwrap request that is running, and that its callers share.
 struct Flight {
     id: FlightId,
     deadline: Arc<Deadline>,
@@ -198,7 +200,7 @@ struct Flight {
 }
 
 impl Drop for Flight {
-    /// The last who waited has gone: the request is given up, and nothing of it is kept.
+    /// Cancels the request and removes it, because its last caller is gone.
     fn drop(&mut self) {
         self.task.abort();
         let mut flights = FLIGHTS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -212,11 +214,11 @@ impl Drop for Flight {
 
 static FLIGHTS: Mutex<Option<HashMap<FlightId, Weak<Flight>>>> = Mutex::new(None);
 
-/// Joins the unwrap `id` that is under way, or starts it with `unwrap`, and waits for it so long. On the worker
-/// only.
+/// Joins the running unwrap request `id`, or starts it with `unwrap`, and waits until the deadline of `patience`. Call
+/// this on the worker thread only.
 ///
-/// The request belongs to all who wait for it: it goes on when the first of them is dropped, ends with the last, and
-/// has the longest of their patience.
+/// All callers share the request. It continues if one of them is dropped, is cancelled with the last one, and has the
+/// longest of their deadlines.
 pub(crate) async fn share<F>(
     id: FlightId,
     patience: Patience,
@@ -232,7 +234,8 @@ where
         match outcome.map(|outcome| outcome.map(|outcome| outcome.clone())) {
             Err(_) => return Err(flight.deadline.late()),
             Ok(Ok(Some(outcome))) => return outcome,
-            // The request panicked, or the thread that started it ended: send it again from here.
+            // The request panicked, or the thread that started it has ended. If another caller started the request,
+            // start it again from here.
             _ if is_mine => return Err(KmsError::other("the key service's code panicked")),
             _ => drop(flight),
         }
@@ -251,7 +254,7 @@ where
             flight.deadline.extend(patience);
             return (flight, false);
         }
-        // Its task is gone without an outcome. Drop our share only after the lock, which its `Drop` takes too.
+        // The task has ended without an outcome. Unlock before dropping the flight, because its `Drop` locks too.
         flights.remove(&id);
         drop(guard);
         drop(flight);
@@ -274,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_runtime_without_its_thread_can_be_dropped_within_another() {
+    fn a_runtime_can_be_dropped_within_another_runtime() {
         let build = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         build().block_on(async { drop(Runtime(Some(build()))) });
     }

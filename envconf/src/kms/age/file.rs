@@ -1,7 +1,7 @@
-//! The blob: an age file (age-encryption.org/v1) of one X25519 stanza and one chunk, in binary.
+//! The blob: a binary age file (age-encryption.org/v1) with one X25519 stanza and one chunk.
 //!
-//! Nothing else is read: no further stanza, no passphrase, no armour, no second chunk. A wrapped data key is made by
-//! envconf, `age` or `rage` for one recipient, and a file that needs more is not one.
+//! This module rejects every other age file: further stanzas, a passphrase, armour, a second chunk. A wrapped data key
+//! has one recipient and is short, so envconf, `age` and `rage` never need these for it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -18,25 +18,25 @@ const MAC: &[u8] = b"---";
 const KEY: usize = 32;
 const FILE_KEY: usize = 16;
 const NONCE: usize = 16;
-/// Characters of 32 bytes in base64 without padding.
+/// The length of 32 bytes in base64 without padding.
 const TEXT: usize = 43;
-/// Most bytes of the one chunk.
+/// Limit of the chunk in bytes.
 const CHUNK: usize = 64 * 1024;
 /// Stack depth in bytes that a multiplication on the curve reaches.
 const CURVE_STACK: usize = 16 * 1024;
 
-/// Why a file was not opened.
+/// The reason why a file could not be decrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unopened {
-    /// It is not an age file of this form.
+    /// The file is not an age file with one X25519 stanza and one chunk.
     Malformed,
-    /// It is for another recipient.
+    /// The file has another recipient.
     NoMatch,
-    /// It was changed.
+    /// The file was modified.
     Changed,
 }
 
-/// The random bytes of one new file, used once.
+/// The random bytes of one new file. They must be used once only.
 pub(super) struct Randomness {
     pub(super) ephemeral: SecretBytes,
     pub(super) file_key: SecretBytes,
@@ -52,12 +52,13 @@ impl Randomness {
     }
 }
 
-/// The public key of a secret one.
+/// Returns the public key of a secret key.
 pub(super) fn public_key(secret: &SecretBytes) -> [u8; KEY] {
     stack_wipe::wiped_after::<CURVE_STACK, _>(|| PublicKey::from(&curve_secret(secret)).to_bytes())
 }
 
-/// Encrypts `payload`, of one chunk, to the recipient of this public key; `None` for a key that no secret key has.
+/// Encrypts `payload`, which fits into one chunk, for the recipient with this public key. Returns `None` for a point of
+/// low order, which is the public key of nobody.
 pub(super) fn seal(recipient: &[u8; KEY], payload: &[u8], random: &Randomness) -> Option<Vec<u8>> {
     let share = public_key(&random.ephemeral);
     let key = wrap_key(&random.ephemeral, recipient, &share, recipient)?;
@@ -83,7 +84,7 @@ pub(super) fn seal(recipient: &[u8; KEY], payload: &[u8], random: &Randomness) -
     Some(file)
 }
 
-/// Decrypts a file with this secret key, whose public key is `public`; what it holds is authentic.
+/// Decrypts a file with this secret key and its public key. The result is authentic.
 ///
 /// # Errors
 /// See [`Unopened`]. A file for several recipients is malformed here.
@@ -106,12 +107,12 @@ pub(super) fn open(secret: &SecretBytes, public: &[u8; KEY], file: &[u8]) -> Res
     Ok(SecretBytes::copy_of(&chunk.expose()[..chunk.expose().len() - TAG]))
 }
 
-/// Number 0, and the mark of the last chunk.
+/// The nonce of the chunk: its number, 0, and the mark of the last chunk.
 const LAST_CHUNK: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 struct Parsed<'a> {
     share: [u8; KEY],
-    /// File key and tag, encrypted.
+    /// The encrypted file key and its tag.
     body: [u8; KEY],
     /// The bytes that the MAC covers.
     header: &'a [u8],
@@ -134,14 +135,14 @@ impl<'a> Parsed<'a> {
     }
 }
 
-/// A line of 32 bytes in strict base64, and what follows.
+/// Decodes a line of 32 bytes in strict base64. Returns them and the text after the line.
 fn text_line(text: &[u8]) -> Option<([u8; 32], &[u8])> {
     let (line, rest) = text.split_at_checked(TEXT)?;
     let bytes = STANDARD_NO_PAD.decode(line).ok()?;
     Some((bytes.try_into().ok()?, rest.strip_prefix(b"\n")?))
 }
 
-/// The key of a stanza; `None` where the other side's share is a point of low order.
+/// Derives the key of a stanza; `None` if the other side's public key is a point of low order.
 fn wrap_key(
     secret: &SecretBytes,
     theirs: &[u8; KEY],
@@ -183,7 +184,7 @@ mod tests {
     use super::super::identity::AgeIdentity;
     use super::*;
 
-    /// Vectors that age opens and envconf refuses, because it reads one X25519 stanza and nothing else.
+    /// Vectors that age decrypts and envconf rejects, because envconf supports one X25519 stanza only.
     const NARROWER: &[&str] = &[
         "hybrid_and_x25519",
         "stanza_empty_body",
@@ -195,9 +196,9 @@ mod tests {
         "hybrid",
     ];
 
-    /// The test vectors of the age project (C2SP/CCTV, package `cctv-age` 0.2.0), as far as they are not about armour.
+    /// The test vectors of the age project (C2SP/CCTV, package `cctv-age` 0.2.0), without those about armour.
     #[test]
-    fn the_vectors_of_age_are_opened_or_refused() {
+    fn the_test_vectors_of_age_are_decrypted_or_rejected() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/age");
         let (mut opened, mut refused) = (0, 0);
         for entry in std::fs::read_dir(directory).unwrap() {
@@ -248,11 +249,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_the_size_of_an_age_file() {
+    fn a_file_has_the_size_of_an_age_file_and_rejects_changes() {
         let identity = AgeIdentity::generate().unwrap();
         let public = crate::base::age_recipient::public_key(identity.key_ref().key_id()).unwrap();
         let file = |payload: &[u8]| seal(&public, payload, &Randomness::fresh().unwrap()).unwrap();
-        // As Debian's age 1.1.1 makes it for one X25519 recipient.
+        // The size that Debian's age 1.1.1 writes for one X25519 recipient.
         assert_eq!(file(&[7; 64]).len(), 264);
         let file = file(&[7; 48]);
         assert_eq!(identity.open_file(&file).unwrap().expose(), [7; 48]);
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_the_recipient_of_a_point_of_low_order() {
+    fn a_point_of_low_order_is_not_a_recipient() {
         for point in [[0; 32], {
             let mut one = [0; 32];
             one[0] = 1;

@@ -1,4 +1,4 @@
-//! The secret half of an age key pair (X25519), its text, and the files that hold some.
+//! The secret half of an age key pair (X25519), its text form, and files with identities.
 
 use std::fmt;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::envelope;
 const KEY: usize = 32;
 const HRP: &str = "age-secret-key-";
 const PREFIX: &str = "AGE-SECRET-KEY-1";
-/// Characters of an identity.
+/// The length of an identity as text.
 const TEXT: usize = 74;
 /// Limit of an identity file in bytes.
 const FILE: usize = 64 * 1024;
@@ -34,7 +34,7 @@ impl AgeIdentity {
     /// Generates an identity.
     ///
     /// # Errors
-    /// [`Kind::Unexpected`] where the operating system has no randomness to give.
+    /// [`Kind::Unexpected`] if the operating system returns no random bytes.
     pub fn generate() -> Result<Self, Error> {
         Ok(Self::of(SecretBytes::random(KEY).map_err(envelope::no_randomness)?))
     }
@@ -51,7 +51,7 @@ impl AgeIdentity {
         &self.key
     }
 
-    /// The identity as text: the raw secret, to be stored where only its owner reads.
+    /// Returns the identity as text. This is the raw secret: store it where only its owner can read it.
     pub fn expose_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(TEXT + 1)); // and a line feed
         bech32::encode_upper_to_fmt::<Bech32, _>(&mut *text, Hrp::parse_unchecked(HRP), self.secret.expose())
@@ -62,7 +62,7 @@ impl AgeIdentity {
     /// Writes the identity to a new file that only its owner can read, with its recipient in a comment.
     ///
     /// # Errors
-    /// [`Kind::Io`], also where there is a file already: a key is never overwritten.
+    /// [`Kind::Io`], also if the file exists: envconf never overwrites a key.
     pub fn create(&self, path: &Path) -> Result<(), Error> {
         let comment = format!("# public key: {}\n", self.key.key_id());
         let mut text = Zeroizing::new(String::with_capacity(comment.len() + TEXT + 1));
@@ -72,17 +72,18 @@ impl AgeIdentity {
         private_file::create(path, text.as_bytes())
     }
 
-    /// Reads the identities of a file as `age-keygen` writes it: one on a line, beside comments and empty lines. Nobody
-    /// but its owner may change the file, and nobody but owner and group may read it.
+    /// Reads the identities of a file that `age-keygen` writes: one identity in a line, with comments and empty lines.
+    /// Only its owner may be able to change the file, and only owner and group may be able to read it.
     ///
     /// # Errors
     /// [`Kind::BadLocalKey`] for a file that is missing, unreadable, above 64 KiB or without an identity;
-    /// [`Kind::InsecureKeyFile`] for one that is not regular, not the user's or root's, or has any of the mode bits 0037.
+    /// [`Kind::InsecureKeyFile`] for one that is not regular, not the user's or root's, or has any of the mode bits
+    /// 0037.
     pub fn read_file(path: &Path) -> Result<Vec<Self>, Error> {
         let unreadable = |error: std::io::Error| {
             let advice = match error.kind() {
                 std::io::ErrorKind::PermissionDenied => {
-                    "let the user that runs this read it, and nobody else"
+                    "make the file readable for the user that runs this process, and for nobody else"
                 }
                 _ => {
                     "create an identity with `envconf keygen --age`, or set ENVCONF_AGE_KEY_FILE to the right file"
@@ -93,7 +94,7 @@ impl AgeIdentity {
         };
         let file = private_file::open_without_waiting(path).map_err(unreadable)?;
         private_file::check(&file, path, "age identity")?;
-        // Room for a byte too many.
+        // Room for one byte above the limit.
         let mut buffer = SecretBytes::zeroed(FILE + 1);
         let len = private_file::fill(file, &mut buffer).map_err(unreadable)?;
         if len > FILE {
@@ -103,7 +104,9 @@ impl AgeIdentity {
         let text = std::str::from_utf8(bytes).map_err(|_| not_identity("the file", "", "").at(path))?;
         let identities = parse_several(text).map_err(|error| error.at(path))?;
         if identities.is_empty() {
-            return Err(Error::new(Kind::BadLocalKey, "the file has no age identity").at(path).advise(FORM));
+            return Err(Error::new(Kind::BadLocalKey, "the file contains no age identity")
+                .at(path)
+                .advise(FORM));
         }
         Ok(identities)
     }
@@ -125,17 +128,18 @@ impl AgeIdentity {
         }
         let is_whole = bytes.next().is_none();
         let this = Self::of(secret);
-        // Unused bits would be a second spelling of the same identity.
+        // Compare the text: with other unused bits, it would be a second spelling of the same identity.
         (is_whole && crate::base::same(this.expose_text().as_bytes(), text.as_bytes())).then_some(this)
     }
 }
 
 const FORM: &str = "an identity is a line AGE-SECRET-KEY-1…; comments begin with #";
 
-/// The identities in a text: separated by commas, blanks and line feeds; a line that begins with `#` is a comment.
+/// Parses the identities in a text, separated by commas, blanks or line feeds. A line that begins with `#` is a
+/// comment.
 ///
 /// # Errors
-/// [`Kind::BadLocalKey`] for anything else in it, with its line.
+/// [`Kind::BadLocalKey`] for anything else in the text, with its line.
 pub(super) fn parse_several(text: &str) -> Result<Vec<AgeIdentity>, Error> {
     let mut identities: Vec<AgeIdentity> = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -155,12 +159,12 @@ pub(super) fn parse_several(text: &str) -> Result<Vec<AgeIdentity>, Error> {
     Ok(identities)
 }
 
-/// Says what stands there in place of an identity, without any of it.
+/// Returns the error for a word that is not an identity. It names the kind of the word, and never quotes it: a secret
+/// with a typing error is still a secret.
 fn not_identity(place: &str, line: &str, word: &str) -> Error {
-    // A secret with a typing error is a secret all the same.
     let upper = Zeroizing::new(word.to_ascii_uppercase());
     let begins = |prefix: &str| upper.starts_with(prefix);
-    const NATIVE: &str = "use an X25519 identity: `envconf keygen --age` makes one";
+    const NATIVE: &str = "use an X25519 identity: `envconf keygen --age` creates one";
     let (what, advice) = if begins("AGE-PLUGIN-") {
         ("identities of age plugins are not supported", NATIVE)
     } else if begins("AGE-SECRET-KEY-PQ-") {
@@ -187,7 +191,7 @@ fn not_identity(place: &str, line: &str, word: &str) -> Error {
 impl FromStr for AgeIdentity {
     type Err = Error;
 
-    /// Parses the identity's text, with at most one line feed behind it.
+    /// Parses the identity's text, with at most one line feed after it.
     fn from_str(text: &str) -> Result<Self, Error> {
         let text = text.strip_suffix('\n').unwrap_or(text);
         Self::parse(text).ok_or_else(|| not_identity("the text", text, text))
@@ -208,7 +212,7 @@ mod tests {
     const KNOWN: &str = "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0";
 
     #[test]
-    fn text_and_identity_are_each_others_inverse() {
+    fn an_identity_survives_its_text_form() {
         let known: AgeIdentity = KNOWN.parse().unwrap();
         assert_eq!(*known.expose_text(), KNOWN);
         let identity = AgeIdentity::generate().unwrap();
@@ -231,11 +235,11 @@ mod tests {
     }
 
     #[test]
-    fn a_text_holds_several_with_comments() {
+    fn a_text_contains_several_identities_and_comments() {
         let other = AgeIdentity::generate().unwrap().expose_text();
         let text =
             format!("# created: today\r\n# public key: age1…\r\n{KNOWN}\r\n\r\n  {}\n{KNOWN}\n", *other);
-        assert_eq!(parse_several(&text).unwrap().len(), 2, "one stands twice");
+        assert_eq!(parse_several(&text).unwrap().len(), 2, "one identity occurs twice");
         assert_eq!(parse_several(&format!("{KNOWN}, {}", *other)).unwrap().len(), 2);
         assert!(parse_several("# nothing\n\n").unwrap().is_empty());
         for (bad, says) in [
@@ -259,7 +263,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_is_read_only_while_it_is_its_owners() {
+    fn a_file_that_others_can_change_is_rejected() {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys.txt");

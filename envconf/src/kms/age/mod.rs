@@ -1,6 +1,7 @@
 //! age: a key pair for each person, without a service and without a network (format.md §6, row `age`).
 //!
-//! Anybody with the recipient can wrap, so a wrapped key proves nothing (class P): a reader pins a signer.
+//! Anybody who knows the recipient can wrap a key for it. So a wrapped key proves nothing (class P), and a reader also
+//! pins a signer.
 
 mod file;
 mod identity;
@@ -21,7 +22,7 @@ use crate::envelope::DataKey;
 
 pub(crate) const PROVIDER: &str = "age";
 
-/// Wraps for recipients, and unwraps with the identities of the user.
+/// The key service for age: it wraps for recipients, and unwraps with the user's identities.
 pub(crate) struct Age {
     identities: AgeIdentities,
 }
@@ -86,7 +87,7 @@ impl Kms for Age {
 }
 
 impl Age {
-    /// The failure of a recipient whose identity is not here.
+    /// Returns the error for a recipient whose identity was not found.
     pub(crate) fn missing_identity(&self, key: &KeyRef) -> KmsError {
         KmsError::refused("the age identity of this recipient was not found")
             .advise_with(self.identities.missing_advice(key))
@@ -106,14 +107,14 @@ impl AgeIdentity {
             file::Unopened::NoMatch => {
                 KmsError::other("the wrapped key is for another age recipient").advise(RESTORE)
             }
-            file::Unopened::Changed => KmsError::other("the wrapped key was changed").advise(RESTORE),
+            file::Unopened::Changed => KmsError::other("the wrapped key was modified").advise(RESTORE),
         })?;
         payload::data_key(&payload, context)
     }
 }
 
 fn wrap(key: &KeyRef, dek: &DataKey, context: &Context) -> Result<WrappedKey, KmsError> {
-    let bad = || KmsError::other("the key reference is not a recipient of age");
+    let bad = || KmsError::other("the key reference is not an age recipient");
     let recipient =
         age_recipient::public_key(key.key_id()).filter(|_| key.region() == "-").ok_or_else(bad)?;
     let random = file::Randomness::fresh()

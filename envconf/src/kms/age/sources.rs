@@ -1,4 +1,4 @@
-//! Where identities come from: `ENVCONF_AGE_KEY`, `_FILE` or `_CMD`, else the user's key store.
+//! The sources of age identities: `ENVCONF_AGE_KEY`, `_FILE` or `_CMD`, else the user's key store.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::kms::local::KeyStore;
 const KEY: &str = "ENVCONF_AGE_KEY";
 const FILE: &str = "ENVCONF_AGE_KEY_FILE";
 const COMMAND: &str = "ENVCONF_AGE_KEY_CMD";
-/// Variables of SOPS for the same, and what replaces each.
+/// The variables of SOPS for identities, each with the variable of envconf for it.
 const OF_SOPS: [(&str, &str); 3] =
     [("SOPS_AGE_KEY", KEY), ("SOPS_AGE_KEY_FILE", FILE), ("SOPS_AGE_KEY_CMD", COMMAND)];
 
@@ -22,17 +22,17 @@ const OF_SOPS: [(&str, &str); 3] =
 pub(crate) struct AgeIdentities {
     given: Vec<AgeIdentity>,
     command: Option<Arc<KeyCommand<AgeIdentity>>>,
-    /// The user's key store, and the directory whose enabled identities are found in it.
+    /// The user's key store. Its identities that are enabled for the directory `found_for` are available.
     store: Option<KeyStore>,
     found_for: Option<PathBuf>,
     of_sops: Option<(&'static str, &'static str)>,
 }
 
 impl AgeIdentities {
-    /// What these variables give, else what `store` has for `found_for`.
+    /// Returns the identities of these variables, else those of `store` that are enabled for `found_for`.
     ///
     /// # Errors
-    /// [`Kind::Usage`] where more than one variable is set, and for one that is empty; [`Kind::BadLocalKey`] and
+    /// [`Kind::Usage`] for an empty variable, and for more than one variable; [`Kind::BadLocalKey`] and
     /// [`Kind::InsecureKeyFile`] for an identity that cannot be used.
     pub(crate) fn from_variables(
         variables: &Variables,
@@ -58,7 +58,7 @@ impl AgeIdentities {
         }
     }
 
-    /// Returns the identities of variables and program, without those that a command would print.
+    /// Returns the identities that variables and program supply, without those of `ENVCONF_AGE_KEY_CMD`.
     pub(crate) fn given(&self) -> &[AgeIdentity] {
         &self.given
     }
@@ -67,7 +67,7 @@ impl AgeIdentities {
         !self.given.is_empty() || self.command.is_some()
     }
 
-    /// The identities that variables and program give. Runs `ENVCONF_AGE_KEY_CMD`.
+    /// Returns the identities that variables and program supply. Runs `ENVCONF_AGE_KEY_CMD`.
     pub(crate) async fn all_given(&self) -> Result<Vec<AgeIdentity>, Error> {
         let mut all = self.given.clone();
         if let Some(command) = &self.command {
@@ -76,8 +76,8 @@ impl AgeIdentities {
         Ok(all)
     }
 
-    /// The recipients of the identities of the key store that are enabled for the directory; none where others are
-    /// given, unless `anyway`.
+    /// Returns the recipients of the identities in the key store that are enabled for the directory. Returns none if
+    /// other identities were given, unless `anyway` is true.
     pub(crate) fn enabled(&self, anyway: bool) -> Result<Vec<KeyRef>, Error> {
         match (&self.store, &self.found_for) {
             (Some(store), Some(directory)) if anyway || !self.are_given() => store.age_enabled_for(directory),
@@ -85,7 +85,7 @@ impl AgeIdentities {
         }
     }
 
-    /// The recipients of the identities here. Runs no command, and reads no identity of the key store.
+    /// Returns the recipients of the available identities. Runs no command, and reads no identity of the key store.
     pub(crate) fn recipients(&self) -> Result<Vec<KeyRef>, Error> {
         let mut keys: Vec<KeyRef> = self.given.iter().map(|identity| identity.key_ref().clone()).collect();
         keys.extend(self.enabled(false)?);
@@ -100,7 +100,7 @@ impl AgeIdentities {
         }
     }
 
-    /// The identity of a recipient, where it is found.
+    /// Returns the identity of a recipient, if it is available.
     pub(super) async fn of(&self, key: &KeyRef) -> Result<Option<AgeIdentity>, Error> {
         if let Some(found) = self.all_given().await?.into_iter().find(|identity| identity.key_ref() == key) {
             return Ok(Some(found));
@@ -111,7 +111,7 @@ impl AgeIdentities {
         }
     }
 
-    /// Says how to get at the identity of `key`.
+    /// Returns the hint for the missing identity of `key`: how to supply it.
     pub(crate) fn missing_advice(&self, key: &KeyRef) -> String {
         if let Some((theirs, ours)) = self.of_sops.filter(|_| !self.are_given()) {
             return format!(
@@ -131,7 +131,7 @@ impl AgeIdentities {
             true => None,
             false => sops_file().map(|file| {
                 format!(
-                    "; SOPS keeps identities in {0}: ENVCONF_AGE_KEY_FILE={0} uses them here",
+                    "; to use the identities of SOPS, set ENVCONF_AGE_KEY_FILE={0}",
                     escape(&file.to_string_lossy())
                 )
             }),
@@ -145,7 +145,7 @@ impl AgeIdentities {
     }
 }
 
-/// The identity file of SOPS, where the user has one.
+/// Returns the identity file of SOPS, if the user has one.
 fn sops_file() -> Option<PathBuf> {
     let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let config =
@@ -153,8 +153,8 @@ fn sops_file() -> Option<PathBuf> {
     Some(config.join("sops/age/keys.txt")).filter(|file| file.is_file())
 }
 
-/// Identities from `ENVCONF_AGE_KEY` or `ENVCONF_AGE_KEY_FILE`, or the command of `ENVCONF_AGE_KEY_CMD`.
-#[expect(clippy::type_complexity, reason = "two halves of one answer, taken apart at once")]
+/// Returns the identities of `ENVCONF_AGE_KEY` or `ENVCONF_AGE_KEY_FILE`, or the command of `ENVCONF_AGE_KEY_CMD`.
+#[expect(clippy::type_complexity, reason = "the only caller destructures the pair at once")]
 fn given(variables: &Variables) -> Result<(Vec<AgeIdentity>, Option<Arc<KeyCommand<AgeIdentity>>>), Error> {
     let key = variables.setting("ENVCONF_AGE_KEY")?.map(Zeroizing::new);
     let file = variables.setting("ENVCONF_AGE_KEY_FILE")?;
@@ -166,8 +166,8 @@ fn given(variables: &Variables) -> Result<(Vec<AgeIdentity>, Option<Arc<KeyComma
     if let Some(text) = key {
         let identities = parse_several(&text).map_err(|error| error.of_setting(KEY))?;
         if identities.is_empty() {
-            return Err(Error::new(Kind::Usage, format!("{KEY} is set but holds no identity"))
-                .advise(format!("give {KEY} a value, or unset it")));
+            return Err(Error::new(Kind::Usage, format!("{KEY} is set, but contains no age identity"))
+                .advise(format!("set {KEY} to an age identity, or unset it")));
         }
         return Ok((identities, None));
     }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn one_variable_gives_identities() {
+    fn identities_come_from_exactly_one_variable() {
         let (one, two) = (AgeIdentity::generate().unwrap(), AgeIdentity::generate().unwrap());
         let text = format!("# mine\n{}\n{}\n", *one.expose_text(), *two.expose_text());
         let given = identities(&[("ENVCONF_AGE_KEY", &text)]).unwrap();
@@ -204,7 +204,7 @@ mod tests {
         let list = std::env::join_paths([&first, &second]).unwrap().into_string().unwrap();
         assert_eq!(identities(&[("ENVCONF_AGE_KEY_FILE", &list)]).unwrap().recipients().unwrap().len(), 2);
         let command = identities(&[("ENVCONF_AGE_KEY_CMD", &format!("cat '{}'", first.display()))]).unwrap();
-        assert!(command.recipients().unwrap().is_empty(), "nothing is run for this");
+        assert!(command.recipients().unwrap().is_empty(), "this runs no command");
         assert_eq!(worker::block_on(command.all_given()).unwrap()[0].key_ref(), one.key_ref());
         let failing = identities(&[("ENVCONF_AGE_KEY_CMD", "false")]).unwrap();
         assert_eq!(worker::block_on(failing.all_given()).unwrap_err().kind(), Kind::BadLocalKey);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_sops_are_pointed_out_and_not_read() {
+    fn a_variable_of_sops_causes_a_hint_and_is_not_read() {
         let identity = AgeIdentity::generate().unwrap();
         let text = identity.expose_text();
         let of_sops = identities(&[("SOPS_AGE_KEY", &text)]).unwrap();

@@ -1,4 +1,4 @@
-//! The age identities of the key store: one file each, named by its recipient.
+//! The age identities of the key store. Each has a separate file with the recipient as its name.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::base::{Error, KeyRef, Kind};
 use crate::kms::local::KeyStore;
 
 impl KeyStore {
-    /// Writes an identity into the store, with mode 0600, and returns the path. One that is there already stays.
+    /// Writes an identity into the store, with mode 0600, and returns the path. Keeps an existing file.
     ///
     /// # Errors
     /// [`Kind::Io`]; [`Kind::InsecureKeyFile`] for a store that others can change.
@@ -20,8 +20,8 @@ impl KeyStore {
     /// Reads the identity of this recipient.
     ///
     /// # Errors
-    /// As for [`AgeIdentity::read_file`]; [`Kind::BadLocalKey`] also where the store does not have it, and for a file
-    /// that holds another identity.
+    /// As for [`AgeIdentity::read_file`]; [`Kind::BadLocalKey`] also if the store does not have the identity, and for a
+    /// file that contains another identity.
     pub fn read_age(&self, recipient: &KeyRef) -> Result<AgeIdentity, Error> {
         let path = self.path_of(recipient)?;
         if path.symlink_metadata().is_err() {
@@ -33,7 +33,7 @@ impl KeyStore {
         self.check()?;
         let identities = AgeIdentity::read_file(&path)?;
         identities.into_iter().find(|identity| identity.key_ref() == recipient).ok_or_else(|| {
-            Error::new(Kind::BadLocalKey, "the file holds another identity")
+            Error::new(Kind::BadLocalKey, "the file contains another identity")
                 .at(&path)
                 .advise("restore the identity from your backup, or delete the file")
         })
@@ -46,7 +46,7 @@ mod tests {
     use crate::LocalKey;
 
     #[test]
-    fn identities_and_local_keys_do_not_get_mixed_up() {
+    fn identities_and_local_keys_are_kept_apart() {
         let directory = tempfile::tempdir().unwrap();
         let store = KeyStore::at(directory.path().join("home"));
         let (identity, local) = (AgeIdentity::generate().unwrap(), LocalKey::generate().unwrap());

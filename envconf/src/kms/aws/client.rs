@@ -1,6 +1,6 @@
-//! Requests and replies, of KMS and of the services that give out credentials.
+//! Requests to KMS and to the services that issue credentials, and their replies.
 //!
-//! The services' own words are never kept: they may repeat what was sent.
+//! Errors never contain the services' own text, because it may repeat the request.
 
 use std::time::{Duration, Instant};
 
@@ -23,31 +23,31 @@ use crate::kms::{KmsError, WrappedKey, clock, last_reply};
 use crate::syntax;
 use crate::syntax::{Table, Value};
 
-/// For one try, whole.
+/// Time limit of one try.
 pub(super) const PER_TRY: Duration = Duration::from_secs(3);
-/// What AWS says of keys that wrap data keys.
+/// The spec of keys that wrap data keys, and the name of their algorithm.
 pub(super) const SYMMETRIC: &str = "SYMMETRIC_DEFAULT";
-/// Most bytes of a wrapped key that KMS takes.
+/// Limit of KMS for a wrapped key, in bytes.
 const LARGEST_BLOB: usize = 6144;
-/// Fewer bytes than any wrapped key has: AES-GCM adds 28 to a data key of at least 16.
+/// The shortest possible wrapped key in bytes: AES-GCM adds 28 to a data key of at least 16.
 const SMALLEST_BLOB: usize = 44;
 
 /// One POST to a service of AWS.
 pub(super) struct AwsPost<'a> {
-    /// As it stands in the signature's scope.
+    /// The name of the service in the signature's scope.
     pub(super) service: &'static str,
     pub(super) region: &'a str,
     pub(super) endpoint: &'a Endpoint,
     pub(super) action: &'static str,
     pub(super) content_type: &'static str,
-    /// Of services that are asked with JSON: the name of the action with its prefix.
+    /// The name of the action with its prefix, for services with JSON requests.
     pub(super) target: Option<String>,
     pub(super) body: Zeroizing<Vec<u8>>,
     pub(super) largest_reply: usize,
 }
 
 impl<'a> AwsPost<'a> {
-    /// An action of KMS.
+    /// Returns the request for an action of KMS.
     pub(super) fn to_kms(
         action: &'static str,
         region: &'a str,
@@ -67,8 +67,8 @@ impl<'a> AwsPost<'a> {
         }
     }
 
-    /// Signs the request with the time of this moment, sends it once, and hands a reply that is not an error to `read`.
-    /// Without a credential it is sent unsigned, which one action asks for.
+    /// Signs the request with the current time, sends it once, and passes a successful reply to `read`. Without a
+    /// credential, the request is not signed, as `AssumeRoleWithWebIdentity` requires.
     pub(super) async fn send<T>(
         &self,
         credential: Option<&AwsCredential>,
@@ -91,13 +91,13 @@ impl<'a> AwsPost<'a> {
                 let date = reply.date.as_deref();
                 let granted = reply.status == 200;
                 let id = request_id(&reply).filter(|_| granted);
-                last_reply::tell(self.action, id, date.and_then(clock::ahead), sent.elapsed());
+                last_reply::record(self.action, id, date.and_then(clock::ahead), sent.elapsed());
                 if granted {
                     read(&reply)
                 } else {
                     let (error, is_late) = refusal(self.service, &reply);
                     Err(if is_late {
-                        clock::consult(about_clock(error), site, timestamp, date)
+                        clock::correct(about_clock(error), site, timestamp, date)
                     } else {
                         error
                     })
@@ -105,7 +105,7 @@ impl<'a> AwsPost<'a> {
             }
             Err(error) => Err(error),
         };
-        result.map_err(|error| clock::mention(error, site))
+        result.map_err(|error| clock::mention_correction(error, site))
     }
 
     fn headers(&self, credential: Option<&AwsCredential>, timestamp: u64) -> Result<HeaderMap, KmsError> {
@@ -143,7 +143,7 @@ impl<'a> AwsPost<'a> {
     }
 }
 
-/// The id of a request, as every service of AWS sends it.
+/// Returns the id of a request, which every service of AWS sends in this header.
 pub(super) fn request_id(reply: &Reply) -> Option<&str> {
     reply.header("x-amzn-requestid")
 }
@@ -163,37 +163,36 @@ fn refusal(service: &str, reply: &Reply) -> (KmsError, bool) {
     let code = of_json("__type").or(header).or_else(|| tag(text, "Code"));
     let id = request_id(reply).or_else(|| tag(text, "RequestId")).unwrap_or_default();
     let Some(code) = code.map(bare_code).filter(|code| !code.is_empty()) else {
-        return (senseless(status).request_id(id), false);
+        return (without_code(status).request_id(id), false);
     };
     let words = of_json("message").or_else(|| of_json("Message")).or_else(|| tag(text, "Message"));
     let is_late = is_about_clock(code, words.unwrap_or_default());
     (fault_of(service, code, status).request_id(id), is_late)
 }
 
-/// The code without the name space before it, and without the address that some gateways put after it.
+/// Returns the code without the namespace before it, and without the address that some gateways add after it.
 fn bare_code(code: &str) -> &str {
     let code = code.rsplit_once('#').map_or(code, |(_, code)| code);
     code.split(':').next().unwrap_or_default().trim()
 }
 
-/// What stands between the first tags of this name in XML; for texts without tags within.
+/// Returns the text between the first tags of this name in XML. The text must not contain tags.
 pub(super) fn tag<'t>(xml: &'t str, name: &str) -> Option<&'t str> {
     let start = xml.find(&format!("<{name}>"))? + name.len() + 2;
     let len = xml[start..].find(&format!("</{name}>"))?;
     Some(xml[start..start + len].trim())
 }
 
-/// A reply with an error status and without a code: not the service has answered, or not in its words.
-fn senseless(status: u16) -> KmsError {
+/// Returns the error for a reply with an error status and without a code. It is probably the reply of a gateway.
+fn without_code(status: u16) -> KmsError {
     let error = match status {
-        300..=399 => {
-            KmsError::other("the service redirects, which is not followed").advise("check the endpoint")
-        }
-        429 => KmsError::transient("a gateway has too many requests")
-            .advise("try again; spread starts of a fleet"),
+        300..=399 => KmsError::other("the service sent a redirect, which envconf does not follow")
+            .advise("check the endpoint"),
+        429 => KmsError::transient("a gateway refused the request: too many requests")
+            .advise("try again; start the processes of a fleet one after another"),
         400..=499 => KmsError::other("a gateway refused the request")
             .advise("check the endpoint, and proxies on the way"),
-        _ => KmsError::transient("the service answers with an error status"),
+        _ => KmsError::transient("the service returned an error status"),
     };
     error.status(status)
 }
@@ -205,16 +204,16 @@ pub(super) struct AwsReply<'a> {
 }
 
 impl AwsReply<'_> {
-    /// Hands the fields of a JSON object to `read`; of an action that says nothing there are none.
+    /// Passes the fields of a JSON object to `read`. If `is_empty` is true, the reply has no fields.
     pub(super) fn read<T>(
         reply: &Reply,
-        says_nothing: bool,
+        is_empty: bool,
         read: impl FnOnce(&AwsReply<'_>) -> Result<T, KmsError>,
     ) -> Result<T, KmsError> {
         let garbled =
-            || KmsError::transient("the reply is cut, or is not a JSON object").status(reply.status);
+            || KmsError::transient("the reply is incomplete, or is not a JSON object").status(reply.status);
         let text = std::str::from_utf8(reply.body.expose()).map_err(|_| garbled())?;
-        let text = if says_nothing { "{}" } else { text };
+        let text = if is_empty { "{}" } else { text };
         let root = syntax::parse(ContentType::Json, text).map_err(|_| garbled())?;
         let Value::Table(fields) = &root.value else { return Err(garbled()) };
         read(&AwsReply { fields, request_id: request_id(reply) })
@@ -225,7 +224,7 @@ impl AwsReply<'_> {
         string(self.fields, name)
     }
 
-    /// All of them.
+    /// All fields.
     #[cfg(feature = "tools")]
     pub(super) fn fields(&self) -> &Table<'_> {
         self.fields
@@ -259,14 +258,14 @@ impl AwsReply<'_> {
         boolean(self.fields, name)
     }
 
-    /// A reply that says something other than it must.
+    /// Returns the error for a reply with unexpected content.
     #[cfg(feature = "tools")]
     pub(super) fn wrong(&self, message: &'static str) -> KmsError {
         KmsError::other(message).request_id(self.request_id.unwrap_or_default()).status(200)
     }
 }
 
-/// The needed parts of a reply about a key.
+/// The relevant fields of a reply about a key.
 pub(super) struct KeyReply {
     key: Option<String>,
     source_key: Option<String>,
@@ -277,11 +276,10 @@ pub(super) struct KeyReply {
 }
 
 impl KeyReply {
-    /// # Errors
-    /// None; it fits where replies are read.
+    /// Reads the fields. Never fails: the return type is the one that callers of replies expect.
     pub(super) fn read(reply: &AwsReply<'_>) -> Result<Self, KmsError> {
         let owned = |name| reply.text(name).map(str::to_owned);
-        // Not every action names one, and neither do all servers that stand in for KMS.
+        // Not every action names an algorithm, and some servers that emulate KMS do not either.
         let fits = |name| field(reply.fields, name).is_none() || reply.text(name) == Some(SYMMETRIC);
         let names = ["EncryptionAlgorithm", "SourceEncryptionAlgorithm", "DestinationEncryptionAlgorithm"];
         Ok(Self {
@@ -294,11 +292,11 @@ impl KeyReply {
         })
     }
 
-    /// The reply is about the key that was meant, by its ARN, and about encryption with authentication.
+    /// Checks that the service used the expected key, by its ARN, and authenticated encryption.
     pub(super) fn check_key(&self, key: &KeyRef) -> Result<(), KmsError> {
         if self.key.as_deref() != Some(key.key_id()) {
             return Err(self.wrong("the service used another key than the trusted one").advise(
-                "the wrapped key was made under a foreign key, or the endpoint is not that of AWS KMS; restore the .key from git, and find out who changed it",
+                "restore the .key from git, and find out who changed it; also check that the endpoint is that of AWS KMS",
             ));
         }
         match self.algorithms_fit {
@@ -317,17 +315,17 @@ impl KeyReply {
         Err(self.wrong("the service unwrapped with another key than the trusted one"))
     }
 
-    /// The data key, decoded once and strictly.
+    /// Decodes the data key from strict base64.
     pub(super) fn data_key(&self) -> Result<DataKey, KmsError> {
         let bytes: Option<SecretBytes> = self.plaintext.as_ref().and_then(|text| decoded(text));
         let bytes = bytes.ok_or_else(|| self.wrong("the service returned no data key in strict base64"))?;
         Ok(DataKey::from_secret(bytes))
     }
 
-    /// `CiphertextBlob`, verbatim.
+    /// Returns `CiphertextBlob`, verbatim.
     pub(super) fn wrapped_key(&self) -> Result<WrappedKey, KmsError> {
         let blob = self.blob.clone().filter(|blob| is_blob(blob)).and_then(WrappedKey::new);
-        blob.ok_or_else(|| self.wrong("the service returned no wrapped key that a .key can hold"))
+        blob.ok_or_else(|| self.wrong("the service returned no valid wrapped key"))
     }
 
     fn wrong(&self, message: &'static str) -> KmsError {
@@ -335,14 +333,14 @@ impl KeyReply {
     }
 }
 
-/// The text of a wrapped key, to be sent.
+/// Returns the text of a wrapped key, for a request.
 ///
 /// # Errors
-/// What KMS would refuse in any case.
+/// For a text that KMS would refuse in any case.
 pub(super) fn blob(wrapped: &WrappedKey) -> Result<&str, KmsError> {
     match is_blob(wrapped.as_str()) {
         true => Ok(wrapped.as_str()),
-        false => Err(KmsError::other("the wrapped key is damaged: it is not one of AWS KMS")
+        false => Err(KmsError::other("the wrapped key is damaged: it does not have the form of AWS KMS")
             .advise("restore the .key from git")
             .tries(0)),
     }
@@ -370,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_found_in_all_its_forms() {
+    fn an_error_code_is_found_in_all_its_forms() {
         let id = ("x-amzn-requestid", ID);
         for (headers, body) in [
             (&[id][..], r#"{"__type":"DisabledException","message":"secret"}"#),
@@ -391,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_transient_unless_a_gateway_says_no() {
+    fn an_invalid_reply_is_transient_unless_a_gateway_refused() {
         for (status, body, fault) in [
             (502, "<html>", Fault::Transient),
             (500, "{}", Fault::Transient),
@@ -424,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reply_names_the_pinned_key_and_no_other_algorithm() {
+    fn a_reply_must_name_the_trusted_key_and_the_algorithm() {
         let arn = "arn:aws:kms:us-east-1:1:key/a";
         let key = KeyRef::new("aws", "us-east-1", arn).unwrap();
         let check = |body: &str| answer(body).check_key(&key);
@@ -445,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_wrapped_key_is_not_sent() {
+    fn a_malformed_wrapped_key_is_not_sent() {
         let is_sent = |text: &str| blob(&WrappedKey::new(text).unwrap()).is_ok();
         assert!(is_sent(&"A".repeat(64)));
         assert!(is_sent(&"A".repeat(8000)));

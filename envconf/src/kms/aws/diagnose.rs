@@ -1,7 +1,7 @@
-//! The way to the service, step by step, for a diagnosis: credentials, endpoint, name resolution, TLS.
+//! The steps of a diagnosis: credentials, endpoint, name resolution, TLS.
 //!
-//! This diagnosis sends no request to the key service. It asks the service that issues temporary credentials, as every
-//! request does.
+//! They send no request to the key service. Like every request, they may ask the service that issues temporary
+//! credentials.
 
 use std::time::Instant;
 
@@ -24,15 +24,15 @@ pub(super) async fn steps(aws: &Aws, key: &KeyRef) -> Vec<Step> {
     };
     let mut steps = vec![credentials.took(started.elapsed())];
     match aws.endpoints.of(AwsService::Kms, key.region()) {
-        Ok((endpoint, whence)) => {
-            service_steps::way_to(&endpoint, whence, &aws.route, &mut steps).await;
+        Ok((endpoint, origin)) => {
+            service_steps::connect_to(&endpoint, origin, &aws.route, &mut steps).await;
         }
         Err(error) => steps.push(Step::fault("endpoint", &error)),
     }
     steps
 }
 
-/// Where a credential is from and how long it holds: all that may be said of it.
+/// Returns the source and the remaining lifetime of a credential, and nothing else of it.
 fn from(credential: &AwsCredential) -> String {
     source_and_life(&credential.source, credential.session_token.is_some(), credential.expires)
 }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_credential_source_and_life_are_told_and_nothing_else() {
+    fn a_step_shows_only_source_and_lifetime_of_a_credential() {
         let secret = || Zeroizing::new("canary".to_owned());
         let credential = |session_token, expires| AwsCredential {
             access_key_id: secret(),
@@ -54,7 +54,7 @@ mod tests {
             expires,
             source: "a file".into(),
         };
-        assert_eq!(from(&credential(None, None)), "from a file; lasting");
+        assert_eq!(from(&credential(None, None)), "from a file; long-term");
         assert_eq!(from(&credential(Some(secret()), None)), "from a file; temporary");
         assert_eq!(from(&credential(Some(secret()), Some(1))), "from a file; temporary, 0 s left");
     }

@@ -1,32 +1,32 @@
-//! Where requests go: the key's region, or what the deployment sets; never anything from a file.
+//! The endpoints of AWS. They come from the key's region or from environment variables, never from a pair.
 
 use crate::base::{Error, Fault, Variables};
 use crate::kms::KmsError;
 use crate::kms::endpoint::{Endpoint, EndpointRules};
 
-/// The machine's metadata service, by each protocol of the internet.
+/// The machine's metadata service, by its IPv4 and its IPv6 address.
 const METADATA: [&str; 2] = ["169.254.169.254", "[fd00:ec2::254]"];
 
 const RULES: EndpointRules = EndpointRules {
     plain_http: &[],
-    takes_path: false,
-    advice: "give a host or https://HOST[:PORT], or http://127.0.0.1:PORT for a server on this machine",
+    allows_path: false,
+    advice: "set it to a host or https://HOST[:PORT], or to http://127.0.0.1:PORT for a server on this machine",
 };
 
-/// As [`RULES`], for the metadata service, which speaks plain `http` only.
+/// Like [`RULES`], for the metadata service, which supports plain `http` only.
 const METADATA_RULES: EndpointRules = EndpointRules { plain_http: &METADATA, ..RULES };
 
-/// A service of AWS that is asked here.
+/// A service of AWS that envconf uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AwsService {
     Kms,
     Sts,
-    /// Gives credentials to those who have logged in with a browser.
+    /// The service that issues credentials after a login with a browser.
     SsoPortal,
 }
 
 impl AwsService {
-    /// As it stands in host names.
+    /// The name of the service in host names.
     fn host(self) -> &'static str {
         match self {
             Self::Kms => "kms",
@@ -52,7 +52,7 @@ impl AwsService {
     }
 }
 
-/// Every variable that decides where requests go.
+/// Every variable that the endpoints depend on.
 pub(super) const VARIABLES: [&str; 13] = [
     "ENVCONF_AWS_ENDPOINT",
     "ENVCONF_AWS_STS_ENDPOINT",
@@ -69,7 +69,7 @@ pub(super) const VARIABLES: [&str; 13] = [
     "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
 ];
 
-/// The settings that decide where requests go.
+/// The settings of the endpoints.
 ///
 /// envconf's own variables are checked at once. Variables that every AWS program reads may be meant for another
 /// program, so they are checked at the first request.
@@ -81,6 +81,8 @@ pub(super) struct Endpoints {
 }
 
 impl Endpoints {
+    /// Reads envconf's own settings, and keeps the other variables for the first request.
+    ///
     /// # Errors
     /// [`Kind::Usage`](crate::Kind::Usage) for a setting of envconf that is empty or malformed.
     pub(super) fn from_variables(variables: &Variables) -> Result<Self, Error> {
@@ -98,26 +100,26 @@ impl Endpoints {
         })
     }
 
-    /// The endpoint of `service` in this region, and where that is from.
+    /// Returns the endpoint of `service` in this region, and the setting that it comes from.
     ///
     /// # Errors
-    /// A variable that is malformed, or asks for an endpoint that the region does not have.
+    /// For a malformed variable, and for one that demands an endpoint that the region does not have.
     pub(super) fn of(&self, service: AwsService, region: &str) -> Result<(Endpoint, &'static str), KmsError> {
         if let Some(endpoint) = &self.own[service as usize] {
-            let whence = match service {
+            let origin = match service {
                 AwsService::Kms => "of ENVCONF_AWS_ENDPOINT",
                 AwsService::Sts => "of ENVCONF_AWS_STS_ENDPOINT",
                 AwsService::SsoPortal => "of ENVCONF_AWS_SSO_ENDPOINT",
             };
-            return Ok((endpoint.clone(), whence));
+            return Ok((endpoint.clone(), origin));
         }
         if !self.is_on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")? {
-            for (name, whence) in [
+            for (name, origin) in [
                 (service.common_setting(), "of AWS_ENDPOINT_URL_<SERVICE>"),
                 ("AWS_ENDPOINT_URL", "of AWS_ENDPOINT_URL"),
             ] {
                 if let Some(text) = text(&self.variables, name)? {
-                    return Ok((parsed(&text, name, &RULES)?, whence));
+                    return Ok((parsed(&text, name, &RULES)?, origin));
                 }
             }
         }
@@ -125,10 +127,10 @@ impl Endpoints {
         regional(service, region, fips, dual).map(|host| (Endpoint::https(host), "of the key's region"))
     }
 
-    /// The machine's metadata service.
+    /// Returns the endpoint of the machine's metadata service.
     ///
     /// # Errors
-    /// A variable that is malformed.
+    /// For a malformed variable.
     pub(super) fn metadata(&self) -> Result<Endpoint, KmsError> {
         const SERVICE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
         if let Some(endpoint) = &self.metadata {
@@ -145,7 +147,7 @@ impl Endpoints {
         }
     }
 
-    /// Returns true if a variable of AWS that is `true` or `false` is true.
+    /// Returns true if this boolean variable of AWS is `true`.
     pub(super) fn is_on(&self, name: &'static str) -> Result<bool, KmsError> {
         let value = text(&self.variables, name)?.unwrap_or_default();
         match value.to_ascii_lowercase().as_str() {
@@ -156,7 +158,8 @@ impl Endpoints {
     }
 }
 
-/// The text of a variable that programs of AWS share; one that is empty counts as not set, as it does for them.
+/// Returns the text of a variable that other AWS programs read too. An empty one counts as not set, as in these
+/// programs.
 pub(super) fn text(variables: &Variables, name: &str) -> Result<Option<String>, KmsError> {
     let Some(value) = variables.get(name) else { return Ok(None) };
     let value = value.into_string().map_err(|_| wrong(format!("{name} is not Unicode text")))?;
@@ -166,7 +169,7 @@ pub(super) fn text(variables: &Variables, name: &str) -> Result<Option<String>, 
 fn parsed(text: &str, name: &str, rules: &EndpointRules) -> Result<Endpoint, KmsError> {
     Endpoint::parse(text, name, rules).map_err(|error| {
         let advice =
-            format!("{}; ENVCONF_AWS_ENDPOINT sets another endpoint for envconf alone", rules.advice);
+            format!("{}; to set another endpoint for envconf only, use ENVCONF_AWS_ENDPOINT", rules.advice);
         wrong(error.message().to_owned()).advise_with(advice)
     })
 }
@@ -175,7 +178,7 @@ fn wrong(message: impl Into<std::borrow::Cow<'static, str>>) -> KmsError {
     KmsError::new(Fault::Refused, message).advise("correct it, or unset it").tries(0)
 }
 
-/// Beginnings of regions with the name of their partition's domain, and of that for both protocols of the internet.
+/// For each partition: the prefix of its regions, its domain, and its dual-stack domain (IPv4 and IPv6).
 const PARTITIONS: &[(&str, &str, Option<&str>)] = &[
     ("cn-", "amazonaws.com.cn", Some("api.amazonwebservices.com.cn")),
     ("eusc-", "amazonaws.eu", Some("api.amazonwebservices.eu")),
@@ -187,7 +190,7 @@ const PARTITIONS: &[(&str, &str, Option<&str>)] = &[
     ("", "amazonaws.com", Some("api.aws")),
 ];
 
-/// Domain, and domain for both protocols.
+/// Returns the domain and the dual-stack domain of a region.
 fn domains(region: &str) -> (&'static str, Option<&'static str>) {
     let row = PARTITIONS.iter().find(|(prefix, ..)| region.starts_with(prefix));
     row.map_or(("amazonaws.com", None), |(_, domain, dual)| (domain, *dual))
@@ -199,19 +202,19 @@ fn regional(service: AwsService, region: &str, fips: bool, dual: bool) -> Result
         Some(domain) => domain,
         None if dual => {
             return Err(wrong(format!(
-                "AWS_USE_DUALSTACK_ENDPOINT is true: no such endpoint is known for {region}"
+                "AWS_USE_DUALSTACK_ENDPOINT is true, but envconf knows no such endpoint for {region}"
             ))
             .advise("unset it, or name the endpoint in ENVCONF_AWS_ENDPOINT"));
         }
         None => domain,
     };
-    // The endpoints of STS in GovCloud are validated as they are.
+    // In GovCloud, the normal endpoints of STS are FIPS endpoints.
     let has_own = !(service == AwsService::Sts && region.starts_with("us-gov-") && !dual);
     let fips = if fips && has_own { "-fips" } else { "" };
     Ok(format!("{}{fips}.{region}.{domain}", service.host()))
 }
 
-/// Returns the site of a host, whose hosts share a clock: all hosts of AWS are one site.
+/// Returns the site of a host. All hosts of a site share a clock, and all hosts of AWS are one site.
 pub(super) fn site(host: &str) -> &str {
     const CLOUD: &str = "amazonaws.com";
     let is_of = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
@@ -233,7 +236,7 @@ mod tests {
         found.map(|(endpoint, _)| endpoint.url()).map_err(|error| error.message.into_owned())
     }
 
-    /// As botocore 1.43 builds them.
+    /// The expected hosts are those of botocore 1.43.
     #[test]
     fn every_partition_has_its_domain() {
         const FIPS: (&str, &str) = ("AWS_USE_FIPS_ENDPOINT", "true");
@@ -265,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_setting_counts() {
+    fn the_most_specific_setting_counts() {
         const ALL: (&str, &str) = ("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
         const KMS: (&str, &str) = ("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:2");
         const OWN: (&str, &str) = ("ENVCONF_AWS_ENDPOINT", "http://127.0.0.1:3");
@@ -283,10 +286,10 @@ mod tests {
     }
 
     #[test]
-    fn what_another_program_is_told_is_an_error_only_when_it_is_needed() {
+    fn a_shared_variable_is_checked_at_the_first_request_only() {
         let it = endpoints(&[("AWS_ENDPOINT_URL", "http://localstack:4566")]);
         let error = it.of(AwsService::Kms, "r-1").unwrap_err();
-        assert!(error.message.contains("AWS_ENDPOINT_URL uses http beyond"), "{}", error.message);
+        assert!(error.message.contains("AWS_ENDPOINT_URL uses http for a host outside"), "{}", error.message);
         assert!(error.advice.unwrap().contains("ENVCONF_AWS_ENDPOINT"));
         for bad in ["http://localstack:4566", "", "https://h/p", "ftp://h"] {
             let variables = Variables::given([("ENVCONF_AWS_ENDPOINT", bad)]);
@@ -295,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_metadata_service_is_on_the_link() {
+    fn the_metadata_service_has_a_link_local_address() {
         let url = |pairs: &[(&str, &str)]| endpoints(pairs).metadata().map(|endpoint| endpoint.url());
         assert_eq!(url(&[]).unwrap(), "http://169.254.169.254/");
         let mode = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
@@ -308,11 +311,11 @@ mod tests {
     }
 
     #[test]
-    fn the_clouds_hosts_share_a_clock() {
+    fn all_hosts_of_aws_share_a_clock() {
         assert_eq!(site("sts.eu-west-1.amazonaws.com"), site("kms.cn-north-1.amazonaws.com.cn"));
         assert_eq!(site("kms.us-east-1.api.aws"), site("kms.us-iso-east-1.c2s.ic.gov"));
         assert_ne!(site("127.0.0.1:1"), site("127.0.0.1:2"));
-        // Whoever owns that name has no say in the time of the others.
+        // The owner of a similar name must not be able to change the time for AWS.
         assert_eq!(site("kms.notamazonaws.com"), "kms.notamazonaws.com");
     }
 }

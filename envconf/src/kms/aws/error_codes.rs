@@ -1,27 +1,27 @@
-//! The meaning of the services' codes: the kind of failure, a message and a hint.
+//! The error codes of the services: for each code the kind of failure, a message and a hint.
 //!
 //! The retry policy is in [`super::retries`].
 
 use crate::base::Fault;
 use crate::kms::KmsError;
 
-/// A line of the table: the code, what it means, and what to do.
+/// A row of the table: the code, the kind of failure, the message and the hint.
 type ErrorRow = (&'static str, Fault, &'static str, &'static str);
 
-/// Every code that a user can cause has its line (docs/aws-errors.md lists them).
+/// The codes that a user can cause (docs/aws-errors.md shows the same table).
 const CODES: &[ErrorRow] = &[
     (
         "AccessDeniedException",
         Fault::Refused,
-        "the credential may not do this with this key",
+        "the credential has no right to do this with this key",
         "allow kms:Decrypt (to seal: kms:GenerateDataKey) in its policy and in the key's policy, and compare their conditions on the encryption context; a new grant takes minutes",
     ),
-    ("AccessDenied", Fault::Refused, "the credential may not do this", "look at its policies in IAM"),
+    ("AccessDenied", Fault::Refused, "the credential has no right to do this", "check its policies in IAM"),
     (
         "NotFoundException",
         Fault::Refused,
         "there is no such key in this region and account, or it may not be used from here",
-        "check the key reference; of another account both the key's policy and the credential's must allow it",
+        "check the key reference; if the key is in another account, its policy and the credential's policy must both allow this",
     ),
     (
         "DisabledException",
@@ -33,7 +33,7 @@ const CODES: &[ErrorRow] = &[
         "KMSInvalidStateException",
         Fault::Refused,
         "the key's state does not allow this",
-        "look at the key in the KMS console: if it is pending deletion, cancel that now",
+        "check the key in the KMS console: if it is pending deletion, cancel that now",
     ),
     (
         "InvalidKeyUsageException",
@@ -41,7 +41,7 @@ const CODES: &[ErrorRow] = &[
         "the key is not for encryption and decryption",
         "use a key of usage ENCRYPT_DECRYPT and spec SYMMETRIC_DEFAULT",
     ),
-    ("InvalidGrantTokenException", Fault::Refused, "the grant is not valid", "look at the grants of the key"),
+    ("InvalidGrantTokenException", Fault::Refused, "the grant is not valid", "check the grants of the key"),
     (
         "InvalidArnException",
         Fault::Refused,
@@ -58,7 +58,7 @@ const CODES: &[ErrorRow] = &[
         "UnsupportedOperationException",
         Fault::Refused,
         "the key or its region cannot do this",
-        "use a symmetric key whose material KMS made",
+        "use a symmetric key with key material of KMS",
     ),
     (
         "UnrecognizedClientException",
@@ -106,7 +106,7 @@ const CODES: &[ErrorRow] = &[
         "ThrottlingException",
         Fault::Transient,
         "too many requests for the quota of account and region",
-        "try again; spread starts of a fleet, or ask for a higher quota",
+        "try again; start the processes of a fleet one after another, or ask for a higher quota",
     ),
     ("Throttling", Fault::Transient, THROTTLED, THROTTLED_ADVICE),
     ("ThrottledException", Fault::Transient, THROTTLED, THROTTLED_ADVICE),
@@ -131,13 +131,13 @@ const CODES: &[ErrorRow] = &[
         "KeyUnavailableException",
         Fault::Transient,
         "the key is not available at the moment",
-        "try again; if it fails again, look at the key store that holds its material",
+        "try again; if it fails again, check the key store that contains its material",
     ),
     (
         "DependencyTimeoutException",
         Fault::Transient,
         "the service failed within its time limit",
-        "try again; look at the AWS Health Dashboard",
+        "try again; check the AWS Health Dashboard",
     ),
     ("InternalFailure", Fault::Transient, "the service failed", "try again"),
     ("InternalServerError", Fault::Transient, "the service failed", "try again"),
@@ -173,11 +173,11 @@ const CLOCK_ADVICE: &str = "synchronise the clock";
 const BLOB: &str = "the wrapped key is damaged, or of another name or environment";
 const BLOB_ADVICE: &str = "restore the .key from git; check that the pair belongs to this environment";
 const THROTTLED: &str = "too many requests";
-const THROTTLED_ADVICE: &str = "try again; spread starts of a fleet";
+const THROTTLED_ADVICE: &str = "try again; start the processes of a fleet one after another";
 const UNAVAILABLE: &str = "the service is not available";
-const UNAVAILABLE_ADVICE: &str = "try again; look at the AWS Health Dashboard";
-const ELSEWHERE: &str = "the endpoint is of another service";
-const ELSEWHERE_ADVICE: &str = "check ENVCONF_AWS_ENDPOINT, AWS_ENDPOINT_URL and what they lead to";
+const UNAVAILABLE_ADVICE: &str = "try again; check the AWS Health Dashboard";
+const ELSEWHERE: &str = "the endpoint belongs to another service";
+const ELSEWHERE_ADVICE: &str = "check ENVCONF_AWS_ENDPOINT and AWS_ENDPOINT_URL";
 
 /// The codes that have another meaning in the service that issues temporary credentials.
 const STS_CODES: &[ErrorRow] = &[
@@ -191,7 +191,7 @@ const STS_CODES: &[ErrorRow] = &[
         "ExpiredTokenException",
         Fault::Refused,
         "the identity token or the credential has expired",
-        "get a new one; in a cluster, look at why the token file is not renewed",
+        "get a new one; in a cluster, find out why the token file is not renewed",
     ),
     (
         "InvalidIdentityToken",
@@ -225,7 +225,7 @@ const STS_CODES: &[ErrorRow] = &[
     ),
 ];
 
-/// The failure that a code of `service` means, which came with this HTTP status.
+/// Returns the error for a code of `service` that came with this HTTP status.
 pub(super) fn fault_of(service: &str, code: &str, status: u16) -> KmsError {
     let own = if service == super::sts::SERVICE { STS_CODES } else { &[] };
     let row = own.iter().chain(CODES).find(|row| row.0 == code);
@@ -242,13 +242,13 @@ pub(super) fn fault_of(service: &str, code: &str, status: u16) -> KmsError {
     KmsError::new(fault, message).advise(advice).code(code).status(status)
 }
 
-/// Returns the error for a request that was refused because of its time, with any code.
+/// Replaces message and hint of a refusal that is about the time of the request.
 pub(super) fn about_clock(error: KmsError) -> KmsError {
     KmsError { message: CLOCK.into(), ..error }.advise(CLOCK_ADVICE)
 }
 
-/// Returns true if the service refused the request because of its time. For most codes only the service's text tells
-/// that.
+/// Returns true if the service refused the time of the request. Two codes have several causes, so the service's text
+/// must tell them apart.
 pub(super) fn is_about_clock(code: &str, words: &str) -> bool {
     match code {
         "RequestExpired" | "RequestTimeTooSkewed" => true,
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_map_to_the_letter() {
+    fn codes_are_compared_as_a_whole() {
         let fault = |code: &str, status| fault_of("kms", code, status).fault;
         assert_eq!(fault("ThrottlingException", 400), Fault::Transient);
         assert_eq!(fault("KMSInvalidStateException", 400), Fault::Refused);
@@ -274,12 +274,12 @@ mod tests {
         assert_eq!(fault("Unheard", 429), Fault::Transient);
         assert_eq!(fault("Unheard", 503), Fault::Transient);
         for (at, (code, ..)) in CODES.iter().enumerate() {
-            assert!(CODES[..at].iter().all(|earlier| earlier.0 != *code), "{code} stands twice");
+            assert!(CODES[..at].iter().all(|earlier| earlier.0 != *code), "{code} occurs twice");
         }
     }
 
     #[test]
-    fn only_words_tell_a_late_signature_from_a_wrong_one() {
+    fn the_services_text_tells_a_late_signature_from_a_wrong_one() {
         for (code, words, expected) in [
             ("InvalidSignatureException", "Signature expired: 20150830T123600Z is now earlier than …", true),
             ("InvalidSignatureException", "Signature not yet current: 2015 is still later than …", true),
@@ -293,12 +293,11 @@ mod tests {
     }
 
     #[test]
-    fn a_role_that_may_not_be_assumed_is_not_a_matter_of_the_key() {
+    fn the_hint_for_access_denied_depends_on_the_service() {
         assert!(fault_of("sts", "AccessDenied", 403).advice.unwrap().contains("sts:AssumeRole"));
         assert!(!fault_of("kms", "AccessDenied", 403).advice.unwrap().contains("sts:"));
     }
 
-    /// The table as the documentation shows it.
     #[test]
     fn the_documentation_shows_the_same_table() {
         let document = include_str!("../../../docs/aws-errors.md");
@@ -306,7 +305,7 @@ mod tests {
         for (title, rows) in [("KMS", CODES), ("STS", STS_CODES)] {
             let rows: String = rows.iter().map(row).collect();
             let table = format!("| code of {title} | means | do |\n|---|---|---|\n{rows}");
-            assert!(document.contains(&table), "docs/aws-errors.md does not hold:\n{table}");
+            assert!(document.contains(&table), "docs/aws-errors.md does not contain:\n{table}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Keys themselves: made, listed page by page, described, rotated, and found by their alias.
+//! Key management: creates, lists, describes and rotates keys, and resolves aliases.
 
 use std::collections::BTreeMap;
 use std::task::Poll;
@@ -14,24 +14,25 @@ use crate::syntax::{Table, Value};
 
 /// The usage of keys that wrap data keys.
 const WRAPS: &str = "ENCRYPT_DECRYPT";
-/// Most keys, and most aliases, of one reply.
+/// Limit of AWS for the keys of one reply.
 const KEYS_OF_PAGE: u64 = 1000;
+/// Limit of AWS for the aliases of one reply.
 const ALIASES_OF_PAGE: u64 = 100;
-/// More pages than any account has: a service that never ends its list is left.
+/// Limit of the pages of a list, in case a service never ends it. No account has so many.
 const MOST_PAGES: usize = 1000;
 const ALIAS: &str = "alias/";
-/// Keys of a list that are described at once: one by one those of a large account would outlast the deadline.
+/// The number of keys that are described at the same time. One after another would take too long in a large account.
 const AT_ONCE: usize = 16;
 
 impl Keys for Aws {
-    /// Two requests: a key is made without a name, and then given its alias.
+    /// Creates a key, and then its alias with a second request.
     fn create<'a>(
         &'a self,
         place: &'a KeyPlace,
         wanted: &'a NewKey,
     ) -> BoxFuture<'a, Result<KeyInfo, KmsError>> {
         Box::pin(async move {
-            // A key whose alias is taken would be left without one, and cost money.
+            // Check first: if the alias belongs to another key, the new key would have no alias and still cost money.
             if !wanted.alias.is_empty() && self.has_alias(place, &wanted.alias).await? {
                 return Err(KmsError::other("another key of this region has this alias")
                     .advise("choose another alias, or use that key: `envconf keys list`"));
@@ -43,17 +44,17 @@ impl Keys for Aws {
             ];
             let read = |reply: &AwsReply<'_>| {
                 let made = reply.table("KeyMetadata").and_then(|metadata| info(place, metadata));
-                made.ok_or_else(|| reply.wrong("the reply names no key"))
+                made.ok_or_else(|| reply.wrong("the reply does not name a key"))
             };
-            // Once: a second request would make a second key.
+            // Send it once: a second request would create a second key.
             let made = self.ask_once("CreateKey", place.region(), &parameters, read).await;
             let mut made = made.map_err(|error| match (error.fault, error.code.as_deref()) {
                 (Fault::Transient, None) => {
-                    error.advise("the key may have been made all the same: look with `envconf keys list`")
+                    error.advise("check with `envconf keys list` whether the key was created")
                 }
                 (_, Some("LimitExceededException")) => error
                     .advise("the account's quota of keys is used up: delete keys, or ask for a higher quota"),
-                _ => rights(error, "allow kms:CreateKey in IAM"),
+                _ => with_missing_right(error, "allow kms:CreateKey in IAM"),
             })?;
             made.wraps = true;
             made.rotation = Some(Rotation::Off);
@@ -63,7 +64,7 @@ impl Keys for Aws {
             let name = format!("{ALIAS}{}", wanted.alias);
             let parameters = [("AliasName", Text(name.as_str())), ("TargetKeyId", Text(made.key.key_id()))];
             let mut named = self.ask_unread("CreateAlias", place.region(), &parameters).await;
-            // The answer to an earlier try may have been lost.
+            // An earlier try may have created the alias although its reply was lost.
             let is_taken = |error: &KmsError| error.code.as_deref() == Some("AlreadyExistsException");
             if named.as_ref().is_err_and(is_taken)
                 && self.resolve(place, &wanted.alias).await.is_ok_and(|key| key == made.key)
@@ -71,14 +72,14 @@ impl Keys for Aws {
                 named = Ok(());
             }
             named.map_err(|error| {
-                let mut error = rights(error, "");
+                let mut error = with_missing_right(error, "");
                 error.message = format!(
-                    "the key {} was made, but without its alias: {}",
+                    "the key {} was created, but without its alias: {}",
                     made.key, error.message
                 )
                 .into();
                 error.advise_with(format!(
-                    "use the key by its ARN, or name it with `aws kms create-alias --alias-name {name} --target-key-id …`; that takes kms:CreateAlias on the key and on the alias"
+                    "use the key by its ARN, or name it with `aws kms create-alias --alias-name {name} --target-key-id …`; this needs kms:CreateAlias on the key and on the alias"
                 ))
             })?;
             made.alias = Some(wanted.alias.clone());
@@ -91,7 +92,7 @@ impl Keys for Aws {
             let aliases = self.aliases(place.region(), None).await?;
             let read = |entry: &Table<'_>| string(entry, "KeyArn").map(str::to_owned);
             let arns = self.pages("ListKeys", place.region(), "Keys", KEYS_OF_PAGE, &[], read).await;
-            let arns = arns.map_err(|error| rights(error, "allow kms:ListKeys in IAM"))?;
+            let arns = arns.map_err(|error| with_missing_right(error, "allow kms:ListKeys in IAM"))?;
             let mut keys: Vec<KeyInfo> = Vec::with_capacity(arns.len());
             for arns in arns.chunks(AT_ONCE) {
                 let described = arns.iter().map(|arn| -> BoxFuture<'_, Result<KeyInfo, KmsError>> {
@@ -118,7 +119,7 @@ impl Keys for Aws {
     fn describe<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Result<KeyInfo, KmsError>> {
         Box::pin(async move {
             let mut described = self.metadata_of(key).await?;
-            // These need separate rights; without them the other fields are shown.
+            // These requests need separate rights. Without them, only the other fields are known.
             let aliases = self.aliases(key.region(), Some(key)).await.unwrap_or_default();
             described.alias = aliases.get(id_of(key.key_id())).cloned();
             described.rotation = self.rotation(key).await.ok();
@@ -146,13 +147,13 @@ impl Keys for Aws {
             };
             let set = self.ask_unread(action, key.region(), &parameters).await;
             set.map_err(|error| match error.code.as_deref() {
-                Some("ValidationException") => error.advise("give a number of days from 90 to 2560"),
-                _ => rights(error, advice),
+                Some("ValidationException") => error.advise("use a number of days from 90 to 2560"),
+                _ => with_missing_right(error, advice),
             })
         })
     }
 
-    /// `alias` is a name, or the ARN of an alias, which may be of another account.
+    /// Resolves an alias: a name, or the ARN of an alias, which may be in another account.
     fn resolve<'a>(&'a self, place: &'a KeyPlace, alias: &'a str) -> BoxFuture<'a, Result<KeyRef, KmsError>> {
         Box::pin(async move {
             let id = if alias.starts_with("arn:") { alias.to_owned() } else { format!("{ALIAS}{alias}") };
@@ -165,9 +166,9 @@ impl Keys for Aws {
             let found = found.map_err(|error| match error.code.as_deref() {
                 Some("NotFoundException") => {
                     KmsError { message: "no key of this region and account has this alias".into(), ..error }
-                        .advise("look with `envconf keys list aws:REGION`; capitals count")
+                        .advise("check with `envconf keys list aws:REGION`; aliases are case-sensitive")
                 }
-                _ => rights(error, "allow kms:DescribeKey on the key"),
+                _ => with_missing_right(error, "allow kms:DescribeKey on the key"),
             })?;
             Ok(found.key)
         })
@@ -175,7 +176,7 @@ impl Keys for Aws {
 }
 
 impl Aws {
-    /// As [`Aws::ask`], of an action whose reply says nothing.
+    /// Like [`Aws::ask`], for an action whose reply has no content.
     async fn ask_unread(
         &self,
         action: &'static str,
@@ -185,7 +186,7 @@ impl Aws {
         self.ask(action, region, parameters, |_| Ok(())).await
     }
 
-    /// Returns true if a key has this alias; `false` where that may not be asked.
+    /// Returns true if a key has this alias; false also if the caller has no right to ask.
     async fn has_alias(&self, place: &KeyPlace, alias: &str) -> Result<bool, KmsError> {
         let id = format!("{ALIAS}{alias}");
         let found =
@@ -209,7 +210,7 @@ impl Aws {
             metadata.ok_or_else(|| reply.wrong("the reply does not describe this key"))
         };
         let described = self.ask("DescribeKey", key.region(), &[("KeyId", Text(key.key_id()))], read).await;
-        described.map_err(|error| rights(error, "allow kms:DescribeKey on this key"))
+        described.map_err(|error| with_missing_right(error, "allow kms:DescribeKey on this key"))
     }
 
     async fn rotation(&self, key: &KeyRef) -> Result<Rotation, KmsError> {
@@ -222,10 +223,10 @@ impl Aws {
         };
         let parameters = [("KeyId", Text(key.key_id()))];
         let status = self.ask("GetKeyRotationStatus", key.region(), &parameters, read).await;
-        status.map_err(|error| rights(error, "allow kms:GetKeyRotationStatus on this key"))
+        status.map_err(|error| with_missing_right(error, "allow kms:GetKeyRotationStatus on this key"))
     }
 
-    /// The first alias of each key, by the key's id; of one key, or of all.
+    /// Returns the first alias of one key, or of every key, by the key's id.
     async fn aliases(&self, region: &str, of: Option<&KeyRef>) -> Result<BTreeMap<String, String>, KmsError> {
         let key: Vec<Parameter<'_>> = of.map(|key| ("KeyId", Text(key.key_id()))).into_iter().collect();
         let read = |entry: &Table<'_>| {
@@ -235,12 +236,12 @@ impl Aws {
             name.map(|name| (target.to_owned(), name.to_owned()))
         };
         let listed = self.pages("ListAliases", region, "Aliases", ALIASES_OF_PAGE, &key, read).await;
-        let listed = listed.map_err(|error| rights(error, "allow kms:ListAliases in IAM"))?;
-        // The first one of a key stays.
+        let listed = listed.map_err(|error| with_missing_right(error, "allow kms:ListAliases in IAM"))?;
+        // Reversed, so that the first alias of a key overwrites the others.
         Ok(listed.into_iter().rev().collect())
     }
 
-    /// Every entry of a list, page by page.
+    /// Returns every entry of a list. Requests one page after another.
     async fn pages<T>(
         &self,
         action: &'static str,
@@ -274,7 +275,7 @@ impl Aws {
     }
 }
 
-/// The results of all of these, which run at once.
+/// Runs all futures at the same time, and returns their results.
 async fn joined<T>(mut futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
     let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
@@ -291,18 +292,18 @@ async fn joined<T>(mut futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
     results.into_iter().flatten().collect()
 }
 
-/// The id within an ARN, by which lists of aliases name keys.
+/// Returns the id in an ARN. Lists of aliases name keys by their id.
 fn id_of(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
-/// Returns true if a key is of the account that the ARN of an alias names; of a bare alias any account is.
+/// Returns true if a key is in the account that the ARN of an alias names. For a bare alias, any account is right.
 fn same_account(alias: &str, key: &str) -> bool {
     let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
     !alias.starts_with("arn:") || account(alias) == account(key)
 }
 
-/// What `KeyMetadata` says of a key; `None` if that has no ARN of a key at this place.
+/// Reads `KeyMetadata`; `None` if it has no ARN of a key at this place.
 fn info(place: &KeyPlace, metadata: &Table<'_>) -> Option<KeyInfo> {
     let text = |name| string(metadata, name).filter(|text| !text.is_empty());
     let arn = text("Arn")?;
@@ -313,7 +314,7 @@ fn info(place: &KeyPlace, metadata: &Table<'_>) -> Option<KeyInfo> {
         key,
         alias: None,
         state: state(text("KeyState").unwrap_or_default()),
-        // Those that AWS manages wrap for services of AWS only.
+        // Only services of AWS can use the keys that AWS manages.
         wraps: text("KeyUsage") == Some(WRAPS) && is_symmetric && text("KeyManager") != Some("AWS"),
         created: number(metadata, "CreationDate"),
         description: text("Description").unwrap_or_default().to_owned(),
@@ -322,7 +323,7 @@ fn info(place: &KeyPlace, metadata: &Table<'_>) -> Option<KeyInfo> {
 }
 
 impl AwsReply<'_> {
-    /// A field that is a number, without its fraction.
+    /// A field that is a number; the fraction is cut off.
     fn number(&self, name: &str) -> Option<u64> {
         number(self.fields(), name)
     }
@@ -346,14 +347,14 @@ fn state(name: &str) -> KeyState {
     }
 }
 
-/// Returns true if the service refused the caller, and would refuse any request of this caller.
+/// Returns true if the service refused the credential itself, so that it would refuse any request.
 fn is_credential(error: &KmsError) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
     code != "AccessDeniedException" && code != "AccessDenied" && code != "NotFoundException"
 }
 
-/// The advice that fits this action, where a right is missing.
-fn rights(error: KmsError, advice: &'static str) -> KmsError {
+/// Sets the hint for a missing right; leaves other errors unchanged.
+fn with_missing_right(error: KmsError, advice: &'static str) -> KmsError {
     let is_missing = matches!(error.code.as_deref(), Some("AccessDeniedException" | "AccessDenied"));
     if is_missing && !advice.is_empty() { error.advise(advice) } else { error }
 }

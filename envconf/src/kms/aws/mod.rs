@@ -1,7 +1,7 @@
 //! AWS KMS as a [`Kms`] (format.md §6, row `aws`).
 //!
-//! The blob is the service's `CiphertextBlob`, verbatim: base64, and nothing here looks into it. The encryption context
-//! is the context of the format, as the three pairs that it is.
+//! The blob is the service's `CiphertextBlob` in base64, verbatim; envconf does not decode its content. The encryption
+//! context of AWS is the context of the format with its three pairs.
 
 mod client;
 mod credentials;
@@ -34,10 +34,10 @@ use crate::base::{Error, KeyRef, Variables};
 use crate::envelope::DataKey;
 use crate::format::Suite;
 
-/// Actions whose reply says nothing but that it was done.
-const SILENT: [&str; 3] = ["CreateAlias", "EnableKeyRotation", "DisableKeyRotation"];
+/// Actions whose reply has no content.
+const EMPTY_REPLY: [&str; 3] = ["CreateAlias", "EnableKeyRotation", "DisableKeyRotation"];
 
-/// The deployment's settings for AWS KMS. Credentials are looked up at the first request.
+/// The deployment's settings for AWS KMS. envconf searches for credentials at the first request.
 #[derive(Debug)]
 pub(crate) struct Aws {
     endpoints: Endpoints,
@@ -48,6 +48,8 @@ pub(crate) struct Aws {
 }
 
 impl Aws {
+    /// Reads the settings for AWS KMS.
+    ///
     /// # Errors
     /// [`Kind::Usage`](crate::Kind::Usage) for a setting of envconf that is empty or malformed.
     pub(crate) fn from_variables(variables: &Variables) -> Result<Self, Error> {
@@ -66,7 +68,7 @@ impl Aws {
         })
     }
 
-    /// The error of the service about `key`; see [`Aws::ask`].
+    /// Calls an action about `key`; see [`Aws::ask`].
     async fn call(
         &self,
         action: &'static str,
@@ -76,8 +78,8 @@ impl Aws {
         self.ask(action, key.region(), parameters, KeyReply::read).await
     }
 
-    /// Calls `action` until it succeeds, fails for good, or time is up; each try is signed afresh, with a credential of
-    /// that moment.
+    /// Calls `action` until it succeeds, fails for good, or time is up. Each try is signed again, with the credential
+    /// of that moment.
     async fn ask<T>(
         &self,
         action: &'static str,
@@ -88,8 +90,8 @@ impl Aws {
         self.try_until(action, region, parameters, read, |_, again| again).await
     }
 
-    /// As [`Aws::ask`], for an action that must not be done twice: a failure that leaves open whether it was done is
-    /// final, and so is a quota of keys that is used up.
+    /// Like [`Aws::ask`], for an action that must not happen twice. It does not retry a failure after which the action
+    /// may have happened, and no used-up quota of keys.
     #[cfg(feature = "tools")]
     async fn ask_once<T>(
         &self,
@@ -128,7 +130,7 @@ impl Aws {
         }
     }
 
-    /// One try. With a failure: the generation of the credentials that it may be due to.
+    /// Sends the request once. An error comes with the generation of the credentials that may have caused it.
     async fn attempt<T>(
         &self,
         post: &AwsPost<'_>,
@@ -136,20 +138,20 @@ impl Aws {
         read: impl Fn(&AwsReply<'_>) -> Result<T, KmsError>,
     ) -> Result<T, (KmsError, Option<u64>)> {
         let newest = credential_cache::generation();
-        // In boxes: without optimisation the states of all sources together are too much for the thread's stack.
+        // Boxed, because in a build without optimisation the futures of all sources overflow the thread's stack.
         let snapshot = self.credentials.snapshot(&self.endpoints, post.region, &self.route, refused);
         let credential = Box::pin(snapshot).await;
         let credential = credential.map_err(|error| (error, Some(newest).filter(|newest| *newest > 0)))?;
-        let says_nothing = SILENT.contains(&post.action);
-        let read = |reply: &super::http::Reply| AwsReply::read(reply, says_nothing, &read);
+        let is_empty = EMPTY_REPLY.contains(&post.action);
+        let read = |reply: &super::http::Reply| AwsReply::read(reply, is_empty, &read);
         let answer = Box::pin(post.send(Some(&credential), &self.route, read)).await;
         answer.map_err(|error| (credential.blame(error), credential.generation))
     }
 
-    /// Checks the settings before anything is sent.
+    /// Checks the settings before a request is sent.
     fn check_settings(&self, region: &str) -> Result<(), KmsError> {
         if region == "-" {
-            return Err(KmsError::other("a key of AWS KMS has a region")
+            return Err(KmsError::other("invalid key reference: a key of AWS KMS needs a region")
                 .advise("write the reference as aws:REGION:arn:aws:kms:REGION:ACCOUNT:key/ID")
                 .tries(0));
         }
@@ -197,7 +199,7 @@ impl Kms for Aws {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<DataKey, KmsError>> {
         Box::pin(async move {
-            // With `KeyId` the service refuses the blob of another key; without it any key would do.
+            // With `KeyId`, the service refuses the blob of another key. Without it, the service would accept any key.
             let parameters = [
                 ("KeyId", Text(key.key_id())),
                 ("CiphertextBlob", Text(blob(wrapped)?)),
@@ -231,7 +233,7 @@ impl Kms for Aws {
         })
     }
 
-    /// Within one region; elsewhere the data key has to be unwrapped and wrapped.
+    /// Re-wraps within one region. Returns `None` for keys in two regions.
     fn rewrap<'a>(
         &'a self,
         from: &'a KeyRef,
@@ -267,7 +269,7 @@ impl Kms for Aws {
         Box::pin(diagnose::steps(self, key))
     }
 
-    /// A hash of every setting that an answer could depend on: some are secret.
+    /// Returns a hash of every setting that an answer can depend on. It is a hash, because some settings are secret.
     fn identity(&self) -> Option<[u8; 32]> {
         let mut digest = Sha256::new_with_prefix(b"aws");
         digest.update(self.credentials.settings());

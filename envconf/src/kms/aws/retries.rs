@@ -1,11 +1,11 @@
-//! The retry policy: one table. docs/aws-errors.md shows it, and a test compares the two.
+//! The retry policy for AWS, as a table. docs/aws-errors.md shows the same table, and a test compares the two.
 
 use crate::base::Fault;
 use crate::kms::KmsError;
 use crate::kms::retry::Again;
 use crate::kms::retry_table::{self, TryOutcome};
 
-/// The first row that fits counts.
+/// The first row that matches decides.
 const TABLE: &[(TryOutcome, Again)] = &[
     (TryOutcome::Network, Again::Faulty),
     (TryOutcome::Status(500, 599), Again::Faulty),
@@ -39,13 +39,13 @@ const TABLE: &[(TryOutcome, Again)] = &[
     (TryOutcome::Rest, Again::Never),
 ];
 
-/// What another try is worth after `error`.
+/// Returns the decision about another try after `error`.
 pub(super) fn again(error: &KmsError) -> Again {
     if error.clock_corrected {
         return Again::OnceByServiceClock;
     }
     match (retry_table::again(TABLE, error), error.status) {
-        // A code that no row names says less than the status that it came with.
+        // No row names this code, so decide by the HTTP status.
         (Again::Never, Some(status)) if error.code.is_some() && error.fault == Fault::Transient => {
             retry_table::again(TABLE, &KmsError::transient("an unknown code").status(status))
         }
@@ -57,23 +57,23 @@ pub(super) fn again(error: &KmsError) -> Again {
 mod tests {
     use super::super::error_codes::fault_of;
     use super::*;
-    use crate::kms::retry_table::stands_for;
+    use crate::kms::retry_table::is_code_or_prefix;
 
-    /// The table as the documentation shows it.
+    /// Returns the table in the form of the documentation.
     fn markdown() -> String {
         let row = |(outcome, again): &(TryOutcome, Again)| {
             let outcome = match outcome {
                 TryOutcome::Network => "no connection, a lost connection, no answer within 3 s".to_owned(),
                 TryOutcome::Status(500, _) => "HTTP 5xx with any code".to_owned(),
                 TryOutcome::Status(status, _) | TryOutcome::Refused(status) => format!("HTTP {status}"),
-                TryOutcome::Garbled => "a reply that is cut or not JSON".to_owned(),
+                TryOutcome::Garbled => "a reply that is incomplete or not JSON".to_owned(),
                 TryOutcome::Code(code) => format!("`{code}`"),
                 TryOutcome::Rest => "everything else: rights, the key's state, a damaged wrapped key, another key in the reply, a redirect, an oversized reply, a certificate that is not trusted".to_owned(),
             };
             let again = match again {
                 Again::Never => "no",
                 Again::Few => "4 times",
-                Again::Faulty => "until the deadline; 4 times where another trusted key comes after this one",
+                Again::Faulty => "until the deadline; 4 times if there is another trusted key to try",
                 Again::Throttled => "until the deadline",
                 Again::OnceByServiceClock => {
                     "once for each service (KMS, STS), signed with the time of its reply's `Date`"
@@ -90,8 +90,8 @@ mod tests {
     #[test]
     fn the_documentation_shows_the_same_table() {
         let document = include_str!("../../../docs/aws-errors.md");
-        let table = format!("| outcome | tried again |\n|---|---|\n{}", markdown());
-        assert!(document.contains(&table), "docs/aws-errors.md does not hold:\n{table}");
+        let table = format!("| outcome | retried |\n|---|---|\n{}", markdown());
+        assert!(document.contains(&table), "docs/aws-errors.md does not contain:\n{table}");
     }
 
     #[test]
@@ -104,12 +104,12 @@ mod tests {
             })
             .collect();
         for (at, code) in codes.iter().enumerate() {
-            assert!(codes[..at].iter().all(|earlier| !stands_for(earlier, code)), "{code}");
+            assert!(codes[..at].iter().all(|earlier| !is_code_or_prefix(earlier, code)), "{code}");
         }
     }
 
     #[test]
-    fn what_is_transient_is_tried_again_and_nothing_else_but_once() {
+    fn only_transient_failures_are_retried_more_than_once() {
         for code in [
             "ThrottlingException",
             "LimitExceededException",

@@ -1,6 +1,6 @@
-//! AWS Signature Version 4 in headers, from request, credential and time; pure.
+//! AWS Signature Version 4 in headers, computed from request, credential and time. Pure.
 //!
-//! AWS, "Create a signed AWS API request" (IAM User Guide). The derivation, in its order:
+//! The specification is "Create a signed AWS API request" in the IAM User Guide. The steps are:
 //!
 //! ```text
 //! canonical request = METHOD \n / \n QUERY \n name:value\n … \n SIGNED-HEADERS \n hex(SHA-256(payload))
@@ -17,32 +17,32 @@ use crate::base::exact_text;
 use crate::envelope::hmac;
 use crate::format::civil_date;
 
-/// Everything but the unreserved characters of RFC 3986.
+/// All characters except the unreserved ones of RFC 3986.
 pub(super) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// Like the set above, without the percent sign of characters that are encoded already.
+/// Like [`RESERVED`], without the percent sign, because a query is already encoded.
 const RESERVED_IN_QUERY: &AsciiSet = &RESERVED.remove(b'%');
 
 /// The signed parts of a request to the path `/`.
 pub(crate) struct Sigv4Request<'a> {
     /// `POST` or `GET`.
     pub(crate) method: &'a str,
-    /// As sent, without `?`.
+    /// The query in the form that is sent, without `?`.
     pub(crate) query: &'a str,
-    /// The headers that are signed, in any order and case; `host` and `x-amz-date` among them.
+    /// The headers to sign, in any order and case. They include `host` and `x-amz-date`.
     pub(crate) headers: &'a [(&'a str, &'a str)],
     /// The body.
     pub(crate) payload: &'a [u8],
     pub(crate) region: &'a str,
     /// `kms` or `sts`.
     pub(crate) service: &'a str,
-    /// Unix seconds; the same moment as in `x-amz-date`.
+    /// The time in Unix seconds; `x-amz-date` has the same time.
     pub(crate) timestamp: u64,
 }
 
-/// The signature, and every string on the way to it, which the tests compare one by one.
+/// The signature and its intermediate strings, which the tests compare one by one.
 #[cfg_attr(not(feature = "__vectors"), allow(dead_code, reason = "only the header is sent"))]
 pub(crate) struct Sigv4Signature {
-    /// Wiped, because it holds the session token.
+    /// Wiped, because it contains the session token.
     pub(crate) canonical_request: Zeroizing<String>,
     pub(crate) string_to_sign: String,
     pub(crate) signature: String,
@@ -50,7 +50,7 @@ pub(crate) struct Sigv4Signature {
     pub(crate) authorization: Zeroizing<String>,
 }
 
-/// Signs `request` with this id and key.
+/// Signs `request` with this access key id and secret.
 pub(crate) fn sign(request: &Sigv4Request<'_>, access_key_id: &str, secret: &str) -> Sigv4Signature {
     let Sigv4Request { method, region, service, timestamp, .. } = request;
     let headers = canonical_headers(request.headers);
@@ -80,7 +80,7 @@ pub(crate) fn sign(request: &Sigv4Request<'_>, access_key_id: &str, secret: &str
     Sigv4Signature { canonical_request, string_to_sign, signature, authorization }
 }
 
-/// The moment as `x-amz-date` has it: `20150830T123600Z`.
+/// Returns the time in the form of `x-amz-date`, such as `20150830T123600Z`.
 pub(crate) fn amz_date(timestamp: u64) -> String {
     let (year, month, day) = civil_date(timestamp / 86_400);
     let clock = timestamp % 86_400;
@@ -88,7 +88,8 @@ pub(crate) fn amz_date(timestamp: u64) -> String {
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
-/// Names in lower case and sorted, each with its values in the order in which they came, white space in them reduced.
+/// Returns the names in lower case and sorted, each with its values. Values keep their order, and runs of white space
+/// in them become one blank.
 fn canonical_headers(headers: &[(&str, &str)]) -> Vec<(String, Zeroizing<String>)> {
     let mut names: Vec<String> = headers.iter().map(|(name, _)| name.trim().to_ascii_lowercase()).collect();
     names.sort();
@@ -109,7 +110,7 @@ fn canonical_headers(headers: &[(&str, &str)]) -> Vec<(String, Zeroizing<String>
     names.into_iter().map(with_values).collect()
 }
 
-/// Names and values encoded, and sorted by their encoded form.
+/// Encodes names and values, and sorts the parameters by their encoded form.
 fn canonical_query(query: &str) -> String {
     let encoded = |text: &str| utf8_percent_encode(text, RESERVED_IN_QUERY).to_string();
     let parameters = query.split('&').filter(|parameter| !parameter.is_empty());

@@ -28,8 +28,8 @@ pub(super) struct StsAction<'a> {
 }
 
 impl StsAction<'_> {
-    /// Asks once; `source` says where the credential will be from. The report of a failure names the action: it was not
-    /// the key service that failed.
+    /// Sends the request once; `source` describes the origin of the new credential. An error names the action, so that
+    /// the key service is not blamed.
     pub(super) async fn fetch(
         &self,
         credential: Option<&AwsCredential>,
@@ -68,9 +68,9 @@ fn form(action: &str, parameters: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
 }
 
 fn read(reply: &Reply, source: Cow<'static, str>) -> Result<Fetched<AwsCredential>, KmsError> {
-    let garbled = || KmsError::transient("the reply is cut, or is not XML").status(reply.status);
+    let garbled = || KmsError::transient("the reply is incomplete, or is not XML").status(reply.status);
     let text = std::str::from_utf8(reply.body.expose()).map_err(|_| garbled())?;
-    // The reply of a server that was cut ends before this.
+    // An incomplete reply does not have this end.
     let is_whole = text.trim_end().ends_with("Response>");
     let credentials = tag(text, "Credentials").filter(|_| is_whole).ok_or_else(garbled)?;
     let value = |name| tag(credentials, name).map(secret);
@@ -83,19 +83,19 @@ fn read(reply: &Reply, source: Cow<'static, str>) -> Result<Fetched<AwsCredentia
     };
     keys.into_fetched(source, |what| {
         KmsError::other(match what {
-            TemporaryProblem::Incomplete => "the reply holds incomplete credentials",
-            TemporaryProblem::Expired => "the reply holds credentials that have expired",
+            TemporaryProblem::Incomplete => "the reply contains incomplete credentials",
+            TemporaryProblem::Expired => "the reply contains expired credentials",
         })
         .status(reply.status)
     })
 }
 
-/// A session's name, where none is set: it tells the sessions apart in CloudTrail.
+/// Returns a session name with the current time, which tells sessions apart in CloudTrail.
 pub(super) fn default_session_name() -> Result<String, KmsError> {
     Ok(format!("envconf-{}", clock::local()?))
 }
 
-/// 2 to 64 of `[\w+=,.@-]`.
+/// Returns true for 2 to 64 characters of `[\w+=,.@-]`.
 pub(super) fn is_session_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
     (2..=64).contains(&name.len()) && name.bytes().all(fits)
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_escapes_all_but_the_unreserved() {
+    fn a_form_escapes_all_reserved_characters() {
         let body = form("A", &[("RoleArn", "arn:aws:iam::1:role/a b"), ("X", "a-_.~Z9+=")]);
         assert_eq!(
             &**body,
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_sessions_keep_to_their_rule() {
+    fn session_names_are_checked() {
         for good in ["ab", "a.b@c-d_e+f=g,h", &"a".repeat(64)] {
             assert!(is_session_name(good), "{good}");
         }

@@ -1,6 +1,7 @@
-//! Whose a certificate is, and who vouches for it: names for a report, read before it is trusted. Pure.
+//! The names in a certificate, for a report: its subject and its issuer. Pure.
 //!
-//! Only the names are read (X.509, RFC 5280 §4.1); whether the certificate is good is for rustls to say.
+//! This module reads the names only (X.509, RFC 5280 §4.1), and also from an untrusted certificate. rustls verifies the
+//! certificate.
 
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
@@ -8,20 +9,20 @@ const OBJECT: u8 = 0x06;
 const VERSION: u8 = 0xa0;
 const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
 const ORGANISATION: [u8; 3] = [0x55, 0x04, 0x0a];
-/// Characters of a name that are shown.
+/// The number of characters of a name that a report shows.
 const LONGEST: usize = 64;
 
-/// The names in a certificate; what holds none is `?`.
+/// The names in a certificate; a missing name is `?`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Names {
-    /// Whose it is.
+    /// The owner of the certificate.
     pub(crate) subject: String,
-    /// Who vouches for it.
+    /// The authority that signed the certificate.
     pub(crate) issuer: String,
 }
 
 impl Names {
-    /// The names in this DER; `None` for what is not a certificate.
+    /// Reads the names from DER; `None` if the bytes are not a certificate.
     pub(crate) fn of(certificate: &[u8]) -> Option<Self> {
         let certificate = inside(SEQUENCE, certificate)?.0;
         let mut rest = inside(SEQUENCE, certificate)?.0;
@@ -37,7 +38,7 @@ impl Names {
     }
 }
 
-/// The common name, or else the organisation.
+/// Returns the common name, or else the organisation.
 fn name(parts: &[u8]) -> String {
     let found = part(parts, &COMMON_NAME).or_else(|| part(parts, &ORGANISATION));
     found.unwrap_or_else(|| "?".to_owned())
@@ -56,12 +57,12 @@ fn part(mut parts: &[u8], wanted: &[u8]) -> Option<String> {
     None
 }
 
-/// The content of the first element, which has this tag, and what follows it.
+/// Returns the content of the first element, and the bytes after it; `None` if the element has another tag.
 fn inside(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     (*der.first()? == tag).then(|| any(der)).flatten()
 }
 
-/// The content of the first element, and what follows it.
+/// Returns the content of the first element, and the bytes after it.
 fn any(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&first, rest) = der.get(1..)?.split_first()?;
     let (len, rest) = match first {
@@ -95,8 +96,8 @@ mod tests {
     }
 
     #[test]
-    fn a_root_that_is_compiled_in_has_the_name_of_its_owner() {
-        // A trust anchor holds the content of its subject's name.
+    fn every_built_in_root_certificate_has_a_name() {
+        // A trust anchor contains the content of its subject's name.
         for anchor in webpki_roots::TLS_SERVER_ROOTS {
             let found = name(&anchor.subject);
             assert!(found.len() > 3 && !found.contains('\u{fffd}'), "{found}");
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_comes_nothing_breaks() {
+    fn damaged_certificates_cause_no_panic() {
         let whole = authority();
         for end in 0..whole.len() {
             assert!(Names::of(&whole[..end]).is_none_or(|names| !names.subject.is_empty()));

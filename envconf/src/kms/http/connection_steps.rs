@@ -1,6 +1,6 @@
-//! The way that a request takes, walked without one: name resolution, connection, a proxy's tunnel, TLS.
+//! The steps of a connection without a request, for a diagnosis: name resolution, connection, proxy tunnel, TLS.
 //!
-//! For a diagnosis. What fails here fails with the same words as in a request.
+//! A failure here has the same message as in a request.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -21,31 +21,34 @@ use super::certificate::Names;
 use super::{CONNECT, Route, To, proxy_of, proxy_to, roots, tls_fault};
 use crate::kms::KmsError;
 
+/// Time limit of name resolution.
 const RESOLVE: Duration = Duration::from_secs(3);
-/// For one read or write while TLS is agreed on.
+/// Time limit of one read or write during the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(3);
-/// The largest answer of a proxy that is read.
+/// Limit of a proxy's answer in bytes.
 const LARGEST_HEAD: usize = 8 * 1024;
 
-/// The way to a URL.
+/// The steps of a connection to a URL.
 pub(crate) struct ConnectionSteps<'a> {
     url: Url,
-    /// With the variable that names it.
+    /// The URL of the proxy, and the variable that names it.
     proxy: Option<(Url, &'static str)>,
     route: &'a Route,
 }
 
-/// How TLS was agreed on.
+/// The result of a TLS handshake.
 pub(crate) struct Secured {
     pub(crate) version: &'static str,
     pub(crate) address: SocketAddr,
 }
 
 impl<'a> ConnectionSteps<'a> {
+    /// Prepares the steps to `url`.
+    ///
     /// # Errors
-    /// For a proxy that no request could take either.
+    /// For an invalid URL, and for a proxy that a request cannot use either.
     pub(crate) fn to(url: &str, route: &'a Route) -> Result<Self, KmsError> {
-        let parse = |url: &str| Url::parse(url).map_err(|_| KmsError::other("the URL makes no sense"));
+        let parse = |url: &str| Url::parse(url).map_err(|_| KmsError::other("invalid URL"));
         let url = parse(url)?;
         let proxy = match proxy_to(&url, route) {
             Some(proxy) => {
@@ -57,7 +60,7 @@ impl<'a> ConnectionSteps<'a> {
         Ok(Self { url, proxy, route })
     }
 
-    /// The proxy on the way, without its password, and the variable that names it.
+    /// The proxy, without its password, and the variable that names it.
     pub(crate) fn proxy(&self) -> Option<(String, &'static str)> {
         let (url, variable) = self.proxy.as_ref()?;
         let (host, port) = host_and_port(url);
@@ -69,12 +72,12 @@ impl<'a> ConnectionSteps<'a> {
         host_and_port(self.first()).0
     }
 
-    /// Returns true if it is TLS that is spoken at its end.
+    /// Returns true if the service uses TLS.
     pub(crate) fn has_tls(&self) -> bool {
         self.url.scheme() == "https"
     }
 
-    /// Returns true if that TLS is within the TLS of an https proxy, which is not walked here.
+    /// Returns true if an https proxy wraps the connection in its own TLS. These steps do not support that.
     pub(crate) fn is_nested(&self) -> bool {
         self.proxy.as_ref().is_some_and(|(url, _)| url.scheme() == "https")
     }
@@ -83,26 +86,26 @@ impl<'a> ConnectionSteps<'a> {
         self.proxy.as_ref().map_or(&self.url, |(url, _)| url)
     }
 
-    /// The addresses of the first host.
+    /// Resolves the first host.
     pub(crate) async fn resolve(&self) -> Result<Vec<SocketAddr>, KmsError> {
         let (host, port) = host_and_port(self.first());
         let host = host.trim_matches(['[', ']']);
         let found = tokio::time::timeout(RESOLVE, tokio::net::lookup_host((host, port))).await;
         let found = found.map_err(|_| {
-            KmsError::transient("no answer of the name resolution in 3 s")
-                .advise("look at this machine's resolver, and the network")
+            KmsError::transient("name resolution timed out after 3 s")
+                .advise("check this machine's resolver, and the network")
         })?;
         let addresses: Vec<_> = found.map_or_else(|_| Vec::new(), Iterator::collect);
         if addresses.is_empty() {
             return Err(KmsError::transient("the name does not resolve").advise(
-                "check how the endpoint and the region are spelled, and this machine's resolver; without a way to the internet set another endpoint or a proxy",
+                "check the spelling of the endpoint and the region, and this machine's resolver; without internet access, set another endpoint or a proxy",
             ));
         }
         Ok(addresses)
     }
 
-    /// Connects to the first of `addresses` that answers, and agrees on TLS; and whose certificate it was, whether or
-    /// not it is trusted.
+    /// Connects to the first of `addresses` that answers, and performs the TLS handshake. Also returns the names in the
+    /// server's certificate, even if it is not trusted.
     pub(crate) async fn secure(
         &self,
         addresses: Vec<SocketAddr>,
@@ -123,11 +126,11 @@ impl<'a> ConnectionSteps<'a> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = Arc::new(roots(self.route)?);
         let inner = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build();
-        let verifier = Watching { inner: inner.map_err(|_| failed())?, seen: seen.clone() };
+        let verifier = RecordingVerifier { inner: inner.map_err(|_| failed())?, seen: seen.clone() };
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| failed())?
-            // It says what the library's own says, and remembers whose certificate that was about.
+            // Not dangerous: this verifier calls the normal one, and also records the names in the certificate.
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
         let mut config = match &self.route.client_certificate {
@@ -145,7 +148,7 @@ impl<'a> ConnectionSteps<'a> {
         Ok(Handshake { addresses, to, tunnel, name, config: Arc::new(config) })
     }
 
-    /// What asks the proxy for a tunnel.
+    /// Returns the request that asks the proxy for a tunnel; `None` without a proxy.
     fn tunnel(&self) -> Option<Zeroizing<String>> {
         let (proxy, _) = self.proxy.as_ref()?;
         let (host, port) = host_and_port(&self.url);
@@ -170,7 +173,7 @@ fn host_and_port(url: &Url) -> (&str, u16) {
     (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443))
 }
 
-/// All that the handshake needs, for a thread where it may block.
+/// The parts of a handshake, for a thread that may block.
 struct Handshake {
     addresses: Vec<SocketAddr>,
     to: To,
@@ -217,7 +220,7 @@ impl Handshake {
     }
 }
 
-/// Asks the proxy for a tunnel, and reads its answer and nothing after it.
+/// Asks the proxy for a tunnel. Reads the proxy's answer and no byte after it, because these bytes belong to TLS.
 fn tunnel(stream: &mut TcpStream, request: &str, to: &To) -> Result<(), KmsError> {
     let none = |_| to.unconnected(false);
     stream.write_all(request.as_bytes()).map_err(none)?;
@@ -241,20 +244,20 @@ fn lost(error: &std::io::Error) -> KmsError {
         return KmsError::transient("TLS: no answer in 3 s")
             .advise("check the endpoint, that it speaks TLS, and proxies on the way");
     }
-    KmsError::transient("TLS: the connection was lost while TLS was agreed on")
+    KmsError::transient("TLS: the connection was lost during the handshake")
         .advise("check the endpoint, that it speaks TLS, and firewalls on the way")
 }
 
 type Seen = Arc<Mutex<Option<Names>>>;
 
-/// Verifies as the library's own verifier does, and remembers the names in the certificate.
+/// The normal verifier of rustls, which also records the names in the certificate.
 #[derive(Debug)]
-struct Watching {
+struct RecordingVerifier {
     inner: Arc<WebPkiServerVerifier>,
     seen: Seen,
 }
 
-impl ServerCertVerifier for Watching {
+impl ServerCertVerifier for RecordingVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -302,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_shown_without_its_password_and_given_it() {
+    fn only_the_tunnel_request_contains_the_proxy_password() {
         let route = route(&[("HTTPS_PROXY", "http://us%65r:w%6Frd@proxy.example:3128")]);
         let walk = ConnectionSteps::to("https://kms.example.com/", &route).ok().unwrap();
         assert_eq!(walk.proxy(), Some(("proxy.example:3128".into(), "HTTPS_PROXY")));
@@ -318,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_to_loopback_is_direct() {
+    fn a_loopback_address_uses_no_proxy() {
         let route = route(&[("HTTPS_PROXY", "p:1")]);
         let walk = ConnectionSteps::to("http://127.0.0.1:9/", &route).ok().unwrap();
         assert!(walk.proxy().is_none() && walk.tunnel().is_none() && !walk.has_tls());
@@ -326,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_of_another_kind_is_refused_as_in_a_request() {
+    fn an_unsupported_proxy_is_rejected() {
         let route = route(&[("ALL_PROXY", "socks5://p:1")]);
         let error = ConnectionSteps::to("https://kms.example.com/", &route).err().unwrap();
         assert!(error.message.contains("ALL_PROXY"));

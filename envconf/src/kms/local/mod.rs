@@ -1,6 +1,7 @@
-//! A key in a file or variable: the embedded default (format.md §6, "local").
+//! Local keys: a key in a file or variable (format.md §6, "local").
 //!
-//! It authenticates, needs no service and no network. Everyone who has it can open and forge all that it wraps.
+//! A local key needs no service and no network. A key that it wrapped is authentic. Everyone who has the local key can
+//! unwrap and forge every key that it wraps.
 
 mod store;
 mod stored_signers;
@@ -26,7 +27,7 @@ const KEK: usize = 32;
 const KID_HEX: usize = 16;
 const SALT: usize = 32;
 const NONCE: usize = 12;
-/// Prefix, kid, colon, base64 of the key.
+/// The length of a key as text: prefix, kid, colon, base64 of the key.
 const TEXT: usize = LOCAL_PREFIX.len() + KID_HEX + 1 + KEK.div_ceil(3) * 4;
 
 /// A local key: 32 random bytes that wrap data keys. Wiped on drop; `Debug` shows only its id.
@@ -37,10 +38,10 @@ pub struct LocalKey {
 }
 
 impl LocalKey {
-    /// A fresh key.
+    /// Generates a key.
     ///
     /// # Errors
-    /// [`Kind::Unexpected`] where the operating system has no randomness to give.
+    /// [`Kind::Unexpected`] if the operating system returns no random bytes.
     pub fn generate() -> Result<Self, Error> {
         Ok(Self::of(SecretBytes::random(KEK).map_err(envelope::no_randomness)?))
     }
@@ -58,7 +59,8 @@ impl LocalKey {
         &self.key
     }
 
-    /// The key as text, `envconf-local-v1:<kid>:<base64>`: the raw secret, to be stored where only its users read.
+    /// Returns the key as text, `envconf-local-v1:<kid>:<base64>`. This is the raw secret: store it where only its
+    /// users can read it.
     pub fn expose_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(TEXT + 1)); // and a line feed
         text.push_str(LOCAL_PREFIX);
@@ -71,7 +73,7 @@ impl LocalKey {
     /// Writes the key to a new file that only its owner can read.
     ///
     /// # Errors
-    /// [`Kind::Io`], also where there is a file already: a key is never written over.
+    /// [`Kind::Io`], also if the file exists: envconf never overwrites a key.
     pub fn create(&self, path: &Path) -> Result<(), Error> {
         let mut text = self.expose_text();
         text.push('\n'); // within its capacity, see `expose_text`
@@ -88,19 +90,20 @@ impl LocalKey {
         same(this.key.key_id().as_bytes(), kid).then_some(this)
     }
 
-    /// Reads a key from a file that nobody but its owner can change and nobody but owner and group can read.
+    /// Reads a key from a file. Only its owner may be able to change the file, and only owner and group may be able to
+    /// read it.
     ///
     /// # Errors
-    /// [`Kind::BadLocalKey`] for a file that is missing, unreadable or holds something else;
+    /// [`Kind::BadLocalKey`] for a file that is missing, unreadable or contains something else;
     /// [`Kind::InsecureKeyFile`] for one that is not regular, not the user's or root's, or has any of the mode bits
     /// 0037 (format.md §6).
     pub fn read(path: &Path) -> Result<Self, Error> {
         let unreadable = |error: std::io::Error| {
             let advice = match error.kind() {
                 std::io::ErrorKind::PermissionDenied => {
-                    "let the user that runs this read it, and nobody else"
+                    "make the file readable for the user that runs this process, and for nobody else"
                 }
-                _ => "make one with `envconf keygen`, or point ENVCONF_KEY_FILE at the right file",
+                _ => "create a key with `envconf keygen`, or set ENVCONF_KEY_FILE to the right file",
             };
             Error::new(
                 Kind::BadLocalKey,
@@ -112,19 +115,19 @@ impl LocalKey {
         };
         let file = private_file::open_without_waiting(path).map_err(unreadable)?;
         private_file::check(&file, path, "local key")?;
-        // Room for the longest key and a byte more.
+        // Room for the longest key and one byte more.
         let mut buffer = SecretBytes::zeroed(TEXT + 2);
         let len = private_file::fill(file, &mut buffer).map_err(unreadable)?;
         Self::parse(&buffer.expose()[..len]).ok_or_else(|| malformed().at(path))
     }
 
-    /// Wraps a data key, with a fresh salt.
+    /// Wraps a data key with a new random salt.
     pub(crate) fn wrap(&self, dek: &DataKey, context: &Context) -> Result<WrappedKey, Error> {
         self.wrap_with_salt(dek, context, &envelope::random_32()?)
             .ok_or_else(|| Error::new(Kind::Unexpected, "the cipher refused to encrypt"))
     }
 
-    /// Wraps a data key with this salt, which must never be used again (format.md §6).
+    /// Wraps a data key with this salt. A salt must be used once only (format.md §6).
     pub(crate) fn wrap_with_salt(
         &self,
         dek: &DataKey,
@@ -167,20 +170,20 @@ impl LocalKey {
     }
 }
 
-/// `ctx || \0 || dek id`
+/// Returns the associated data: `ctx || \0 || dek id`.
 fn aad(context: &Context) -> Vec<u8> {
     format!("{}\0{}", context.as_json(), context.dek()).into_bytes()
 }
 
 fn malformed() -> Error {
     Error::new(Kind::BadLocalKey, "not a local key, or its id does not belong to it")
-        .advise("a local key is one line, envconf-local-v1:<id>:<base64>; copy it whole, or make one with `envconf keygen`")
+        .advise("copy the whole line envconf-local-v1:<id>:<base64>, or create a key with `envconf keygen`")
 }
 
 impl FromStr for LocalKey {
     type Err = Error;
 
-    /// Parses the key's text, with at most one line feed behind it.
+    /// Parses the key's text, with at most one line feed after it.
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::parse(text.as_bytes()).ok_or_else(malformed)
     }
@@ -200,7 +203,7 @@ impl fmt::Debug for LocalKey {
     }
 }
 
-/// Several local keys in one text, separated by commas, blanks and line feeds; the text is wiped.
+/// Parses local keys that are separated by commas, blanks or line feeds. Wipes the text.
 ///
 /// # Errors
 /// [`Kind::BadLocalKey`] if any is malformed.
@@ -219,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn text_and_key_are_each_others_inverse() {
+    fn a_key_survives_its_text_form() {
         let key = LocalKey::generate().unwrap();
         let text = key.expose_text();
         assert_eq!(text.len(), TEXT);
@@ -237,14 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn the_id_must_belong_to_the_key() {
+    fn a_key_with_the_id_of_another_key_is_rejected() {
         let (a, b) = (LocalKey::generate().unwrap(), LocalKey::generate().unwrap());
         let mixed = a.expose_text().replace(a.key_ref().key_id(), b.key_ref().key_id());
         assert_eq!(mixed.parse::<LocalKey>().unwrap_err().kind(), Kind::BadLocalKey);
     }
 
     #[test]
-    fn a_wrapped_key_opens_in_its_context_only() {
+    fn a_wrapped_key_is_unwrapped_in_its_context_only() {
         let key = LocalKey::generate().unwrap();
         for len in [16, 32] {
             let dek = DataKey::from_bytes(&vec![9; len]);

@@ -1,9 +1,9 @@
 //! The key store: keys in the user's data directory, each enabled for some directories (api.md §1).
 //!
-//! `keys/<kid>` holds one local key, `age/<recipient>` one age identity, `signers/<id>` one signing key. `enabled.json`
-//! maps each kid, recipient and `signer:<id>` to the canonical directories that the key is enabled for.
-//! A key serves pairs at or below these directories and no others, so a key that is shared with one project cannot
-//! vouch for a pair in another. Nothing inside a project is ever part of a key store.
+//! `keys/<kid>` contains one local key, `age/<recipient>` one age identity, `signers/<id>` one signing key.
+//! `enabled.json` maps each kid, recipient and `signer:<id>` to the canonical directories that the key is enabled for.
+//! A key is used for pairs at or below these directories only. So the users of a key in one project cannot make pairs
+//! that are trusted in another project. A key store is never inside a project.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -18,17 +18,17 @@ use crate::format::Id;
 const KEYS: &str = "keys";
 const AGE: &str = "age";
 pub(super) const SIGNERS: &str = "signers";
-/// Before the id of a signing key in the record.
+/// The prefix of a signing key's id in the record.
 pub(super) const SIGNER_NAME: &str = "signer:";
 const ENABLED: &str = "enabled.json";
 const KEY_IN_PROJECT: &str = ".envconf/local-key";
-/// How long to wait for another writer of the store.
+/// Longest wait for another process that writes to the store.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 /// Limit of `enabled.json` in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// The directories that each key, by its kid, is enabled for.
+/// The record: for each kid, recipient and signer the directories that the key is enabled for.
 type Enabled = BTreeMap<String, Vec<String>>;
 
 /// The local keys, age identities and signing keys of this user.
@@ -50,7 +50,7 @@ pub struct KeyStore {
     directory: PathBuf,
 }
 
-/// A key of the store. Public: the key itself stays in its file.
+/// The public data of a key in the store. The key itself stays in its file.
 #[derive(Clone, Debug)]
 pub struct StoredKey {
     key: KeyRef,
@@ -64,7 +64,7 @@ impl StoredKey {
         &self.key
     }
 
-    /// The file that holds the key.
+    /// The file that contains the key.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -76,8 +76,8 @@ impl StoredKey {
 }
 
 impl KeyStore {
-    /// The store of the user that runs this process: `ENVCONF_HOME`, else `envconf` in the user's data directory.
-    /// `None` where no variable names a home directory.
+    /// Returns the store of the user that runs this process: `ENVCONF_HOME`, else `envconf` in the user's data
+    /// directory. Returns `None` if no variable names a home directory.
     ///
     /// # Errors
     /// [`Kind::Usage`] for an `ENVCONF_HOME` that is empty or not absolute.
@@ -89,17 +89,17 @@ impl KeyStore {
         Ok(data_directory::of(variables)?.map(Self::at))
     }
 
-    /// The store in `directory`, which need not exist yet.
+    /// Returns the store in `directory`, which may not exist yet.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into() }
     }
 
-    /// The directory that holds the store.
+    /// The directory of the store.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Returns the path that the key `key` has or would have.
+    /// Returns the path of `key`. The file may not exist.
     ///
     /// # Errors
     /// [`Kind::Usage`] unless `key` is a reference of a local key or of an age recipient.
@@ -110,13 +110,13 @@ impl KeyStore {
         }
         if key.provider() != LOCAL_PROVIDER || kid.parse::<Id>().is_err() {
             return Err(Error::new(Kind::Usage, format!("{key} is not a local key")).advise(
-                "name a local key as local:-:<16 hex digits>; `envconf key list` shows those of the store",
+                "write a local key as local:-:<16 hex digits>; `envconf key list` shows the keys of the store",
             ));
         }
         Ok(self.directory.join(KEYS).join(kid))
     }
 
-    /// Writes `key` into the store, with mode 0600, and returns the path. A key that is there already stays.
+    /// Writes `key` into the store, with mode 0600, and returns the path. Keeps an existing file.
     ///
     /// # Errors
     /// [`Kind::Io`]; [`Kind::InsecureKeyFile`] for a store that others can change.
@@ -126,7 +126,7 @@ impl KeyStore {
         Ok(path)
     }
 
-    /// Creates the file of a key, unless it is there: then `check` reads it.
+    /// Creates the file of a key with `create`. If the file exists, reads it with `check` instead.
     pub(crate) fn add_file(
         &self,
         path: &Path,
@@ -142,16 +142,16 @@ impl KeyStore {
     /// Reads a key of the store.
     ///
     /// # Errors
-    /// As for [`LocalKey::read`]; [`Kind::BadLocalKey`] also for a file that holds another key.
+    /// As for [`LocalKey::read`]; [`Kind::BadLocalKey`] also for a file that contains another key.
     pub fn read(&self, key: &KeyRef) -> Result<LocalKey, Error> {
-        // A key that does not exist is reported as missing, also where the whole store does not exist.
+        // Check the store only if the key exists: otherwise report a missing key, even if there is no store.
         if self.path_of(key)?.symlink_metadata().is_ok() {
             self.check()?;
         }
         self.read_enabled(key)
     }
 
-    /// Reads a key that [`enabled_for`](Self::enabled_for) has returned, and does not check the store again.
+    /// Reads a key that [`enabled_for`](Self::enabled_for) has returned. Does not check the store again.
     ///
     /// # Errors
     /// As for [`KeyStore::read`].
@@ -173,7 +173,7 @@ impl KeyStore {
         if read.key_ref() != key {
             return Err(Error::new(
                 Kind::BadLocalKey,
-                format!("the file holds another key, {}", read.key_ref()),
+                format!("the file contains another key, {}", read.key_ref()),
             )
             .at(&path)
             .advise("restore the key from your backup, or delete the file"));
@@ -185,10 +185,10 @@ impl KeyStore {
         Error::new(Kind::BadLocalKey, format!("the key store has no key {key}")).at(&self.directory)
     }
 
-    /// Checks that the store has this key, and that it can be used.
+    /// Checks that the store has this key, and that the key can be used.
     ///
     /// # Errors
-    /// [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for one that cannot be used.
+    /// [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for a key that cannot be used.
     pub fn check_key(&self, key: &KeyRef) -> Result<(), Error> {
         #[cfg(feature = "age")]
         if key.provider() == AGE {
@@ -197,7 +197,8 @@ impl KeyStore {
         self.read(key).map(drop)
     }
 
-    /// Lists the local keys and age identities of the store, by kid and recipient: those that have a file or are enabled.
+    /// Lists the local keys and age identities that have a file in the store or are enabled, sorted by kid and
+    /// recipient.
     ///
     /// # Errors
     /// [`Kind::Io`], [`Kind::InsecureKeyFile`] and [`Kind::BadLocalKey`] for a store that cannot be used.
@@ -218,7 +219,7 @@ impl KeyStore {
         enabled.into_iter().map(stored).collect()
     }
 
-    /// The names of the files in a directory of the store.
+    /// Returns the names of the files in a directory of the store.
     pub(super) fn files(&self, directory: &str) -> Result<Vec<String>, Error> {
         let directory = self.directory.join(directory);
         let failed = |error| Error::read(&directory, error);
@@ -235,13 +236,13 @@ impl KeyStore {
     ///
     /// # Errors
     /// [`Kind::BadLocalKey`] for a key that the store does not have; [`Kind::Usage`] for a path that is not UTF-8;
-    /// [`Kind::Io`] for a directory that does not exist, and a record that cannot be written.
+    /// [`Kind::Io`] for a directory that does not exist, and for a record that cannot be written.
     pub fn enable(&self, key: &KeyRef, directory: &Path) -> Result<PathBuf, Error> {
         self.check_key(key)?;
         self.enable_name(key.key_id(), directory)
     }
 
-    /// Enables what has this name in the record.
+    /// Enables the key with this name in the record.
     pub(super) fn enable_name(&self, name: &str, directory: &Path) -> Result<PathBuf, Error> {
         let (canonical, text) = canonical(directory)?;
         self.refuse_inside_repository(&canonical)?;
@@ -257,8 +258,8 @@ impl KeyStore {
         Ok(canonical)
     }
 
-    /// Disables a key for `directory`, which need not exist any more; returns whether it was enabled for it. A key that
-    /// is enabled for a directory above still serves there.
+    /// Disables a key for `directory`, which may not exist any more. Returns true if the key was enabled for this
+    /// directory. The key stays enabled there if it is enabled for a directory above.
     ///
     /// # Errors
     /// [`Kind::Io`] and [`Kind::InsecureKeyFile`] for a record that cannot be used or written.
@@ -266,7 +267,7 @@ impl KeyStore {
         self.disable_name(key.key_id(), directory)
     }
 
-    /// Disables what has this name in the record.
+    /// Disables the key with this name in the record.
     pub(super) fn disable_name(&self, name: &str, directory: &Path) -> Result<bool, Error> {
         let absolute = std::path::absolute(directory).map_err(|error| Error::read(directory, error))?;
         let directory = directory.canonicalize().unwrap_or(absolute);
@@ -286,17 +287,18 @@ impl KeyStore {
         Ok(was)
     }
 
-    /// The local keys that are enabled for `directory`, the nearest first. Reads no key.
+    /// Returns the local keys that are enabled for `directory`. Keys of the nearest directory come first. Reads no key.
     ///
     /// # Errors
-    /// [`Kind::InsecureKeyFile`] for a store that others can change, or that lies inside the repository of
-    /// `directory`, whose writers could plant keys there; [`Kind::BadLocalKey`] for a damaged record; [`Kind::Io`].
+    /// [`Kind::InsecureKeyFile`] for a store that others can change, and for one inside the repository of `directory`,
+    /// where a commit could add keys; [`Kind::BadLocalKey`] for a damaged record; [`Kind::Io`].
     pub fn enabled_for(&self, directory: &Path) -> Result<Vec<KeyRef>, Error> {
         let names = self.names_enabled_for(directory, KEYS, |name| name.parse::<Id>().is_ok())?;
         names.iter().map(|kid| reference(kid)).collect()
     }
 
-    /// The recipients of the age identities that are enabled for `directory`, the nearest first. Reads no identity.
+    /// Returns the recipients of the age identities that are enabled for `directory`. Identities of the nearest
+    /// directory come first. Reads no identity.
     ///
     /// # Errors
     /// As for [`KeyStore::enabled_for`].
@@ -307,7 +309,7 @@ impl KeyStore {
     }
 
     /// Returns the names in the record that are `wanted` and enabled for `directory`, the nearest first. `files` is the
-    /// directory of the store that holds their files.
+    /// directory in the store with their files.
     pub(super) fn names_enabled_for(
         &self,
         directory: &Path,
@@ -335,23 +337,23 @@ impl KeyStore {
     /// Checks that keys of this store can be enabled for `directory`.
     ///
     /// # Errors
-    /// [`Kind::InsecureKeyFile`] for a store inside the repository of `directory`; [`Kind::Usage`] for a path that is not
-    /// UTF-8; [`Kind::Io`] for a directory that does not exist.
+    /// [`Kind::InsecureKeyFile`] for a store inside the repository of `directory`; [`Kind::Usage`] for a path that is
+    /// not UTF-8; [`Kind::Io`] for a directory that does not exist.
     pub fn check_directory(&self, directory: &Path) -> Result<(), Error> {
         self.refuse_inside_repository(&canonical(directory)?.0)
     }
 
-    /// A writer of a repository could otherwise commit a key and a record into the store.
+    /// Rejects a store inside the repository of `directory`, because a commit could add keys and change the record.
     fn refuse_inside_repository(&self, directory: &Path) -> Result<(), Error> {
         let Some(top) = upward_search::repository_top(directory) else { return Ok(()) };
-        // A store that does not exist yet is judged by the nearest directory that does.
+        // The store may not exist yet. Then check its nearest existing ancestor.
         let existing = self.directory.ancestors().find_map(|above| above.canonicalize().ok());
         let Some(store) = existing else { return Ok(()) };
         if !store.starts_with(&top) {
             return Ok(());
         }
         let message = format!(
-            "the key store is inside the repository {}, where a commit could plant keys",
+            "the key store is inside the repository {}, where a commit could add keys",
             escape(&top.to_string_lossy())
         );
         Err(Error::new(Kind::InsecureKeyFile, message)
@@ -359,14 +361,14 @@ impl KeyStore {
             .advise(format!("move the key store, and set {} to its new directory", data_directory::VARIABLE)))
     }
 
-    /// Reads the record, after a check of the whole store.
+    /// Checks the whole store, and reads the record.
     pub(super) fn enabled(&self) -> Result<Enabled, Error> {
         let Some(enabled) = self.read_enabled_record()? else { return Ok(Enabled::new()) };
         [KEYS, AGE, SIGNERS].iter().try_for_each(|files| self.check_files(files))?;
         Ok(enabled)
     }
 
-    /// Reads the record, after a check of the directory that holds it. Returns `None` if there is no record.
+    /// Checks the directory of the record, and reads the record. Returns `None` if there is no record.
     fn read_enabled_record(&self) -> Result<Option<Enabled>, Error> {
         let path = self.directory.join(ENABLED);
         let file = match private_file::open_without_waiting(&path) {
@@ -384,7 +386,7 @@ impl KeyStore {
         Ok(Some(enabled))
     }
 
-    /// Rewrites the record if `change` says that it changed it.
+    /// Writes the record again if `change` returns true.
     fn change(&self, change: impl FnOnce(&mut Enabled) -> bool) -> Result<(), Error> {
         let _lock = self.lock()?;
         let mut enabled = self.enabled()?;
@@ -398,10 +400,10 @@ impl KeyStore {
         private_file::replace(&path, text.as_bytes())
     }
 
-    /// Keeps other writers of the store out. Where the file system has no locks, the last writer wins.
+    /// Locks the store against other writers. On a file system without locks, the last writer wins.
     ///
     /// # Errors
-    /// [`Kind::Io`] where another writer does not end.
+    /// [`Kind::Io`] if another writer keeps its lock for too long.
     fn lock(&self) -> Result<Option<File>, Error> {
         let directory = File::open(&self.directory).map_err(|error| Error::read(&self.directory, error))?;
         let started = Instant::now();
@@ -412,7 +414,7 @@ impl KeyStore {
                 Err(TryLockError::WouldBlock) if started.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
                     return Err(Error::write(&self.directory, std::io::ErrorKind::ResourceBusy.into())
-                        .advise("another command is writing to the key store and does not end; nothing was written"));
+                        .advise("wait for the other command that is writing to the key store, and try again; nothing was written"));
                 }
             }
         }
@@ -430,22 +432,23 @@ impl KeyStore {
     }
 }
 
-/// The id of a local key, the recipient of an age identity, or that of a signing key.
+/// Returns true for a name in the record: the id of a local key, a recipient, or `signer:` and the id of a signing key.
 fn is_name(name: &str) -> bool {
     let id = name.strip_prefix(SIGNER_NAME).unwrap_or(name);
     id.parse::<Id>().is_ok() || is_recipient(name)
 }
 
-/// A name of a file in `age`.
+/// Returns true if the text has the form of an age recipient.
 fn is_recipient(name: &str) -> bool {
     name.len() == 62
         && name.starts_with("age1")
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
-/// Returns the nearest `.envconf/local-key` in `directory` or above, where earlier versions looked for a local key.
+/// Returns the nearest `.envconf/local-key` in `directory` or above.
 ///
-/// envconf never uses such a file: everybody who can write the repository could have put it there.
+/// envconf never uses such a file, because everybody who can write to the repository could have put it there. A hint
+/// names the file, because users may expect that envconf reads it.
 pub fn key_in_project(directory: &Path) -> Option<PathBuf> {
     upward_search::upwards(directory, KEY_IN_PROJECT)
 }
@@ -508,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_serves_at_and_below_its_directories_only() {
+    fn a_key_is_enabled_at_and_below_its_directories_only() {
         let it = fixture();
         let key = it.key.key_ref();
         assert!(it.enabled_for("a").is_empty());
@@ -539,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_into_a_project_does_not_lead_out_of_it() {
+    fn symbolic_links_are_resolved_before_the_lookup() {
         let it = fixture();
         it.store.enable(it.key.key_ref(), &it.path("a")).unwrap();
         std::os::unix::fs::symlink(it.path("a/config"), it.path("other/link")).unwrap();
@@ -549,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_directories_are_for_their_owner_only() {
+    fn only_the_owner_can_access_files_and_directories() {
         let it = fixture();
         it.store.enable(it.key.key_ref(), &it.path("a")).unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
@@ -560,7 +563,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_others_can_change_is_refused() {
+    fn a_store_that_others_can_change_is_rejected() {
         let it = fixture();
         let key = it.key.key_ref();
         it.store.enable(key, &it.path("a")).unwrap();
@@ -580,13 +583,13 @@ mod tests {
     }
 
     #[test]
-    fn a_store_inside_the_repository_finds_nothing() {
+    fn a_store_inside_the_repository_is_rejected() {
         let it = fixture();
         it.store.enable(it.key.key_ref(), &it.path("a")).unwrap();
         std::fs::create_dir(it.path(".git")).unwrap();
         assert_eq!(it.store.enabled_for(&it.path("a")).unwrap_err().kind(), Kind::InsecureKeyFile);
         std::fs::create_dir(it.path("a/.git")).unwrap();
-        assert_eq!(it.enabled_for("a").len(), 1, "the repository of the pair is another");
+        assert_eq!(it.enabled_for("a").len(), 1, "the pair is in another repository");
     }
 
     #[test]
@@ -601,7 +604,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_another_key_is_refused() {
+    fn a_file_with_another_key_is_rejected() {
         let it = fixture();
         let other = LocalKey::generate().unwrap();
         let path = it.store.path_of(other.key_ref()).unwrap();
@@ -626,7 +629,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_added_and_enabled_by_several_at_once() {
+    fn several_threads_can_add_and_enable_keys_at_once() {
         let it = fixture();
         std::thread::scope(|scope| {
             for at in 0..8 {

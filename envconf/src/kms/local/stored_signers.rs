@@ -1,7 +1,7 @@
 //! The signing keys of the key store.
 //!
-//! A signing key is enabled by directory as every other key: the rules of a foreign repository could name the user's
-//! signer, and what is signed there could be laid before programs that pin it.
+//! A signing key is enabled for directories, like every other key. Otherwise, the policy file of a foreign repository
+//! could name the user's signer, and programs that pin this signer would accept the signed pairs.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::base::{Error, Kind};
 use crate::envelope::SigningKey;
 use crate::format::Id;
 
-/// A signing key of the store. Public: the key itself stays in its file.
+/// The public data of a signing key in the store. The key itself stays in its file.
 #[derive(Clone, Debug)]
 pub struct StoredSigner {
     id: Id,
@@ -24,7 +24,7 @@ impl StoredSigner {
         self.id
     }
 
-    /// The file that holds the key.
+    /// The file that contains the key.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -36,12 +36,12 @@ impl StoredSigner {
 }
 
 impl KeyStore {
-    /// Returns the path that the signing key of this id has or would have.
+    /// Returns the path of the signing key with this id. The file may not exist.
     pub fn path_of_signer(&self, id: Id) -> PathBuf {
         self.directory().join(SIGNERS).join(id.to_string())
     }
 
-    /// Writes a signing key into the store, with mode 0600, and returns the path. A key that is there already stays.
+    /// Writes a signing key into the store, with mode 0600, and returns the path. Keeps an existing file.
     ///
     /// # Errors
     /// [`Kind::Io`]; [`Kind::InsecureKeyFile`] for a store that others can change.
@@ -54,7 +54,7 @@ impl KeyStore {
     /// Reads a signing key of the store.
     ///
     /// # Errors
-    /// As for [`SigningKey::read`]; [`Kind::Usage`] also for a file that holds another key.
+    /// As for [`SigningKey::read`]; [`Kind::Usage`] also for a file that contains another key.
     pub fn read_signer(&self, id: Id) -> Result<SigningKey, Error> {
         let path = self.path_of_signer(id);
         self.check()?;
@@ -62,7 +62,7 @@ impl KeyStore {
         if key.public().id() != id {
             return Err(Error::new(
                 Kind::Usage,
-                format!("the file holds another key, {}", key.public().id()),
+                format!("the file contains another key, {}", key.public().id()),
             )
             .at(&path)
             .advise("restore the key from your backup, or delete the file"));
@@ -79,7 +79,7 @@ impl KeyStore {
         self.enable_name(&format!("{SIGNER_NAME}{id}"), directory)
     }
 
-    /// Disables a signing key for `directory`; returns whether it was enabled for it.
+    /// Disables a signing key for `directory`. Returns true if it was enabled for this directory.
     ///
     /// # Errors
     /// As for [`KeyStore::disable`].
@@ -87,7 +87,8 @@ impl KeyStore {
         self.disable_name(&format!("{SIGNER_NAME}{id}"), directory)
     }
 
-    /// The ids of the signing keys that are enabled for `directory`, the nearest first. Reads no key.
+    /// Returns the ids of the signing keys that are enabled for `directory`. Keys of the nearest directory come first.
+    /// Reads no key.
     ///
     /// # Errors
     /// As for [`KeyStore::enabled_for`].
@@ -96,7 +97,7 @@ impl KeyStore {
         Ok(names.iter().filter_map(|name| id_of(name)).collect())
     }
 
-    /// Lists the signing keys of the store, by id: those that have a file or are enabled.
+    /// Lists the signing keys that have a file in the store or are enabled, sorted by id.
     ///
     /// # Errors
     /// As for [`KeyStore::keys`].
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signer_serves_at_and_below_its_directories_only() {
+    fn a_signer_is_enabled_at_and_below_its_directories_only() {
         let directory = tempfile::tempdir().unwrap();
         let store = KeyStore::at(directory.path().join("home"));
         let (here, other) = (directory.path().join("here/config"), directory.path().join("other"));

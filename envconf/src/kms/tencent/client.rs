@@ -1,7 +1,8 @@
-//! Requests and replies of the key service, and of the service that issues credentials.
+//! Requests to the key service and to the service that issues credentials, and their replies.
 //!
-//! An API error comes with HTTP 200, sometimes with an unusual content type that other libraries miss. So every body
-//! is parsed, with any status and type. The service's own text is never kept: it may repeat what was sent.
+//! An API error comes with HTTP 200, and sometimes with an unusual content type that other libraries miss. So envconf
+//! parses every body, with any status and type. Errors never contain the service's own text, because it may repeat the
+//! request.
 
 use std::time::{Duration, Instant};
 
@@ -27,12 +28,12 @@ use crate::syntax::{Table, Value};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
-/// For one try, whole.
+/// Time limit of one try.
 const PER_TRY: Duration = Duration::from_secs(3);
 
 /// One action of a service.
 pub(super) struct Call<'a> {
-    /// `kms` or `sts`, as it stands in the signature's scope.
+    /// The name of the service in the signature's scope: `kms` or `sts`.
     pub(super) service: &'static str,
     pub(super) version: &'static str,
     pub(super) action: &'static str,
@@ -43,14 +44,15 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// A page of keys, each with a description of up to a KiB, is longer than any other reply.
+    /// Returns the limit of the reply in bytes. A page of keys is longer than any other reply, because a description
+    /// may have a KiB.
     fn largest_reply(&self) -> usize {
         if self.action == "ListKeyDetail" { 1024 * 1024 } else { http::LARGEST_REPLY }
     }
 }
 
-/// Signs `call` with the time of this moment, sends it once, and hands the answer to `read`. Without a credential it
-/// is sent unsigned, which one action asks for.
+/// Signs `call` with the current time, sends it once, and passes a successful reply to `read`. Without a credential,
+/// the request is not signed, as `AssumeRoleWithWebIdentity` requires.
 pub(super) async fn send<T>(
     call: &Call<'_>,
     credential: Option<&Credential>,
@@ -76,15 +78,15 @@ pub(super) async fn send<T>(
                 request_id = response.request_id.map(str::to_owned);
                 read(response)
             });
-            last_reply::tell(call.action, request_id.as_deref(), date.and_then(clock::ahead), took);
+            last_reply::record(call.action, request_id.as_deref(), date.and_then(clock::ahead), took);
             result.map_err(|error| match error.code.as_deref() {
-                Some(SIGNATURE_EXPIRED) => clock::consult(error, site, timestamp, date),
+                Some(SIGNATURE_EXPIRED) => clock::correct(error, site, timestamp, date),
                 _ => error,
             })
         }
         Err(error) => Err(error),
     };
-    result.map_err(|error| clock::mention(error, site))
+    result.map_err(|error| clock::mention_correction(error, site))
 }
 
 fn headers(
@@ -128,10 +130,10 @@ fn headers(
     Ok(headers)
 }
 
-/// Everything but the unreserved characters of RFC 3986.
+/// All characters except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The parameters as a query. It is signed as sent, so every library must pass it on unchanged.
+/// Returns the parameters as a query. The signature covers the query as it is sent, so no library may change it.
 fn query(parameters: &[Parameter<'_>]) -> Zeroizing<String> {
     exact_text(|out| {
         for (at, (name, value)) in parameters.iter().enumerate() {
@@ -147,7 +149,7 @@ fn query(parameters: &[Parameter<'_>]) -> Zeroizing<String> {
     })
 }
 
-/// What stands under `Response` in a reply that is not an error.
+/// The object `Response` of a successful reply.
 pub(super) struct Response<'a> {
     fields: &'a Table<'a>,
     pub(super) request_id: Option<&'a str>,
@@ -161,25 +163,24 @@ impl Response<'_> {
         reply: &Reply,
         read: impl FnOnce(&Response<'_>) -> Result<T, KmsError>,
     ) -> Result<T, KmsError> {
-        let senseless = |what| match reply.status {
-            300..=399 => KmsError::other("the service redirects, which is not followed")
+        let invalid = |what| match reply.status {
+            300..=399 => KmsError::other("the service sent a redirect, which envconf does not follow")
                 .advise("check the endpoint")
                 .status(reply.status),
-            429 => KmsError::transient("a gateway has too many requests")
-                .advise("try again; spread starts of a fleet")
+            429 => KmsError::transient("a gateway refused the request: too many requests")
+                .advise("try again; start the processes of a fleet one after another")
                 .status(reply.status),
             400..=499 => KmsError::other("a gateway refused the request")
                 .advise("check the endpoint, and proxies on the way")
                 .status(reply.status),
             status => KmsError::transient(what).status(status),
         };
-        let text =
-            std::str::from_utf8(reply.body.expose()).map_err(|_| senseless("the reply is not JSON"))?;
-        let root =
-            syntax::parse(ContentType::Json, text).map_err(|_| senseless("the reply is cut or not JSON"))?;
-        let Value::Table(root) = &root.value else { return Err(senseless("the reply is not a JSON object")) };
+        let text = std::str::from_utf8(reply.body.expose()).map_err(|_| invalid("the reply is not JSON"))?;
+        let root = syntax::parse(ContentType::Json, text)
+            .map_err(|_| invalid("the reply is incomplete or not JSON"))?;
+        let Value::Table(root) = &root.value else { return Err(invalid("the reply is not a JSON object")) };
         let Some(Value::Table(fields)) = field(root, "Response") else {
-            return Err(senseless("the reply has no Response"));
+            return Err(invalid("the reply has no Response"));
         };
         let request_id = string(fields, "RequestId");
         if let Some(Value::Table(error)) = field(fields, "Error") {
@@ -187,7 +188,7 @@ impl Response<'_> {
             return Err(error.request_id(request_id.unwrap_or_default()).status(reply.status));
         }
         if reply.status != 200 {
-            return Err(senseless("the service answers with an error status"));
+            return Err(invalid("the service returned an error status"));
         }
         read(&Response { fields, request_id, status: reply.status, date: reply.date.as_deref() })
     }
@@ -197,12 +198,12 @@ impl Response<'_> {
         string(self.fields, name)
     }
 
-    /// A field that is text, to be wiped.
+    /// A field that is text, copied into a buffer that is wiped.
     pub(super) fn secret(&self, name: &str) -> Option<Zeroizing<String>> {
         self.text(name).map(secret)
     }
 
-    /// A field of the object in the field `within`, to be wiped.
+    /// A text field of the object in the field `within`, copied into a buffer that is wiped.
     pub(super) fn secret_within(&self, within: &str, name: &str) -> Option<Zeroizing<String>> {
         self.table(within).and_then(|table| string(table, name)).map(secret)
     }
@@ -239,13 +240,13 @@ impl Response<'_> {
         integer(self.fields, name)
     }
 
-    /// A reply that says something other than it must.
+    /// Returns the error for a reply with unexpected content.
     pub(super) fn wrong(&self, message: &'static str) -> KmsError {
         KmsError::other(message).request_id(self.request_id.unwrap_or_default()).status(self.status)
     }
 }
 
-/// The needed parts of a reply about a key.
+/// The relevant fields of a reply about a key.
 pub(super) struct Answer {
     key_id: Option<String>,
     source_key_id: Option<String>,
@@ -256,8 +257,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// # Errors
-    /// None; it fits where replies are read.
+    /// Reads the fields. Never fails: the return type is the one that callers of replies expect.
     pub(super) fn read(response: &Response<'_>) -> Result<Self, KmsError> {
         let owned = |name| response.text(name).map(str::to_owned);
         Ok(Self {
@@ -270,13 +270,14 @@ impl Answer {
         })
     }
 
-    /// The answer is about the key that was meant.
+    /// Checks that the service used the expected key.
     pub(super) fn check_key(&self, key: &KeyRef) -> Result<(), KmsError> {
         if self.key_id.as_deref() == Some(key.key_id()) {
             return Ok(());
         }
-        Err(self.wrong("the service used another key than the trusted one")
-            .advise("the wrapped key was made under a foreign key; restore the .key from git, and find out who changed it"))
+        Err(self
+            .wrong("the service used another key than the trusted one")
+            .advise("restore the .key from git, and find out who changed it"))
     }
 
     /// Checks that the service re-wrapped a blob of the expected key.
@@ -287,27 +288,27 @@ impl Answer {
         Err(self.wrong("the service unwrapped with another key than the trusted one"))
     }
 
-    /// The id of the key that was used, to be shown: it must have the form of one.
+    /// Returns the id of the key that the service used. Checks its form, because reports show it.
     pub(super) fn key_id(&self) -> Result<&str, KmsError> {
         let key_id = self.key_id.as_deref().filter(|id| is_uuid(id));
         key_id.ok_or_else(|| self.wrong("the service does not say which key it used"))
     }
 
-    /// The data key.
+    /// Decodes the data key.
     pub(super) fn data_key(&self) -> Result<DataKey, KmsError> {
         self.plaintext().map(DataKey::from_secret)
     }
 
-    /// `Plaintext`, decoded once and strictly.
+    /// Decodes `Plaintext` from strict base64.
     pub(super) fn plaintext(&self) -> Result<SecretBytes, KmsError> {
         let bytes = self.plaintext.as_ref().and_then(|text| decoded(text));
         bytes.ok_or_else(|| self.wrong("the service returned no data key in strict base64"))
     }
 
-    /// `CiphertextBlob`, verbatim.
+    /// Returns `CiphertextBlob`, verbatim.
     pub(super) fn wrapped_key(&self) -> Result<WrappedKey, KmsError> {
         let blob = self.blob.clone().and_then(WrappedKey::new);
-        blob.ok_or_else(|| self.wrong("the service returned no wrapped key that a .key can hold"))
+        blob.ok_or_else(|| self.wrong("the service returned no valid wrapped key"))
     }
 
     fn wrong(&self, message: &'static str) -> KmsError {
@@ -330,7 +331,7 @@ mod tests {
     const ID: &str = "7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab";
 
     #[test]
-    fn an_error_is_found_whatever_the_status() {
+    fn an_error_is_found_with_any_status() {
         let body = format!(
             r#"{{"Response":{{"Error":{{"Code":"ResourceUnavailable.CmkDisabled","Message":"secret"}},"RequestId":"{ID}"}}}}"#
         );
@@ -344,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_transient_unless_a_gateway_says_no() {
+    fn an_invalid_reply_is_transient_unless_a_gateway_refused() {
         for (status, body, fault) in [
             (200, "", Fault::Transient),
             (200, "{\"Response\":{\"KeyId\":", Fault::Transient),
@@ -374,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_escapes_all_but_the_unreserved() {
+    fn a_query_escapes_all_reserved_characters() {
         let parameters = [
             ("A", Argument::Text("a-_.~Z9")),
             ("B", Argument::Text("x y+/=\"{*")),

@@ -1,7 +1,7 @@
-//! The way to the service, step by step, for a diagnosis: credentials, endpoint, name resolution, TLS.
+//! The steps of a diagnosis: credentials, endpoint, name resolution, TLS.
 //!
-//! This diagnosis sends no request to the key service. It asks the service that issues temporary credentials, as every
-//! request does.
+//! They send no request to the key service. Like every request, they may ask the service that issues temporary
+//! credentials.
 
 use std::time::Instant;
 
@@ -19,15 +19,15 @@ pub(super) async fn steps(tencent: &Tencent, key: &KeyRef) -> Vec<Step> {
     };
     let mut steps = vec![credentials.took(started.elapsed())];
     let regional = endpoint::regional(key.region());
-    let (endpoint, whence) = match &tencent.endpoint {
+    let (endpoint, origin) = match &tencent.endpoint {
         Some(endpoint) => (endpoint, "of ENVCONF_TENCENT_ENDPOINT"),
         None => (&regional, "of the key's region"),
     };
-    service_steps::way_to(endpoint, whence, &tencent.route, &mut steps).await;
+    service_steps::connect_to(endpoint, origin, &tencent.route, &mut steps).await;
     steps
 }
 
-/// Where a credential is from and how long it holds: all that may be said of it.
+/// Returns the source and the remaining lifetime of a credential, and nothing else of it.
 fn from(credential: &Credential) -> String {
     source_and_life(credential.source, credential.token.is_some(), credential.expires)
 }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_credential_source_and_life_are_told_and_nothing_else() {
+    fn a_step_shows_only_source_and_lifetime_of_a_credential() {
         let secret = || Zeroizing::new("canary".to_owned());
         let credential = |token, expires| Credential {
             secret_id: secret(),
@@ -49,7 +49,7 @@ mod tests {
             expires,
             source: "a file",
         };
-        assert_eq!(from(&credential(None, None)), "from a file; lasting");
+        assert_eq!(from(&credential(None, None)), "from a file; long-term");
         assert_eq!(from(&credential(Some(secret()), None)), "from a file; temporary");
         assert_eq!(from(&credential(Some(secret()), Some(1))), "from a file; temporary, 0 s left");
     }

@@ -1,33 +1,33 @@
-//! Where requests go: the key's region, or what the deployment sets; never anything from a file.
+//! The endpoints of Tencent Cloud. They come from the key's region or from environment variables, never from a pair.
 
 use crate::base::Error;
 use crate::kms::endpoint::{Endpoint, EndpointRules};
 
-/// The cloud's metadata service, by name and by address: the one exception to https.
+/// The cloud's metadata service, by name and by address. It is the only exception from https.
 const METADATA: [&str; 2] = ["metadata.tencentyun.com", "169.254.0.23"];
 
 const RULES: EndpointRules = EndpointRules {
     plain_http: &[],
-    takes_path: false,
-    advice: "give a host such as kms.internal.tencentcloudapi.com, or https://HOST[:PORT]",
+    allows_path: false,
+    advice: "set it to a host such as kms.internal.tencentcloudapi.com, or to https://HOST[:PORT]",
 };
 
-/// The service in this region, which the financial zones need and latency likes.
+/// Returns the endpoint of the key service in this region. The financial zones need it, and it has the lowest latency.
 pub(super) fn regional(region: &str) -> Endpoint {
     Endpoint::https(format!("kms.{region}.tencentcloudapi.com"))
 }
 
-/// The service that issues temporary credentials.
+/// Returns the endpoint of the service that issues temporary credentials.
 pub(super) fn sts() -> Endpoint {
     Endpoint::https("sts.tencentcloudapi.com")
 }
 
-/// Where a machine of the cloud learns what it is.
+/// Returns the endpoint of the cloud's metadata service.
 pub(super) fn metadata() -> Endpoint {
     Endpoint::plain_http(METADATA[0])
 }
 
-/// As [`parse`]; plain `http`, the only way to the cloud's metadata service, goes there too.
+/// Like [`parse`], but allows plain `http` for the cloud's metadata service, which has no https.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::Kind::Usage), naming `setting`.
@@ -49,7 +49,7 @@ pub(super) fn parse(text: &str, setting: &str) -> Result<Endpoint, Error> {
     Endpoint::parse(text, setting, &RULES)
 }
 
-/// Returns the site of a host, whose hosts share a clock: all hosts of the cloud are one site.
+/// Returns the site of a host. All hosts of a site share a clock, and all hosts of the cloud are one site.
 pub(super) fn site(host: &str) -> &str {
     const CLOUD: &str = "tencentcloudapi.com";
     let is_of_cloud = host.strip_suffix(CLOUD).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_metadata_service_is_spoken_to_in_plain_http() {
+    fn plain_http_is_allowed_for_the_metadata_service_only() {
         for text in ["metadata.tencentyun.com", "http://169.254.0.23/", "HTTP://metadata.tencentyun.com"] {
             assert!(parse_metadata(text, "X").unwrap().url().starts_with("http://"), "{text}");
         }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn every_site_of_the_cloud_can_be_set() {
+    fn every_host_of_the_cloud_can_be_set() {
         for host in [
             "kms.tencentcloudapi.com",
             "kms.intl.tencentcloudapi.com",
@@ -85,11 +85,11 @@ mod tests {
     }
 
     #[test]
-    fn the_clouds_hosts_share_a_clock() {
+    fn all_hosts_of_tencent_cloud_share_a_clock() {
         assert_eq!(site("sts.tencentcloudapi.com"), site("kms.ap-guangzhou.tencentcloudapi.com"));
         assert_eq!(site("tencentcloudapi.com"), site("kms.intl.tencentcloudapi.com"));
         assert_ne!(site("127.0.0.1:1"), site("127.0.0.1:2"));
-        // Whoever owns that name has no say in the time of the others.
+        // The owner of a similar name must not be able to change the time for Tencent Cloud.
         assert_eq!(site("kms.nottencentcloudapi.com"), "kms.nottencentcloudapi.com");
     }
 }

@@ -1,18 +1,18 @@
-//! The meaning of the service's codes: the kind of failure, a message and a hint.
+//! The error codes of the service: for each code the kind of failure, a message and a hint.
 //!
 //! The retry policy is in [`super::retries`].
 
 use crate::base::Fault;
 use crate::kms::KmsError;
-use crate::kms::retry_table::stands_for;
+use crate::kms::retry_table::is_code_or_prefix;
 
-/// The code of a signature whose time is off.
+/// The code for a signature with a wrong time.
 pub(super) const SIGNATURE_EXPIRED: &str = "AuthFailure.SignatureExpire";
 
-/// A line of the table: what codes begin so, what they mean, and what to do.
+/// A row of the table: the first words of a code, the kind of failure, the message and the hint.
 type Row = (&'static str, Fault, &'static str, &'static str);
 
-/// Every code that a user can cause has its line; the first prefix that fits counts (docs/tencent-errors.md lists them).
+/// The codes that a user can cause. The first row that matches decides (docs/tencent-errors.md shows the same table).
 const CODES: &[Row] = &[
     (
         "AuthFailure.SignatureExpire",
@@ -41,7 +41,7 @@ const CODES: &[Row] = &[
     (
         "AuthFailure.UnauthorizedOperation",
         Fault::Refused,
-        "the credential may not do this",
+        "the credential has no right to do this",
         "grant kms:Decrypt (to seal: kms:GenerateDataKey) on this CMK in CAM",
     ),
     (
@@ -59,14 +59,14 @@ const CODES: &[Row] = &[
     (
         "AuthFailure.MFAFailure",
         Fault::Refused,
-        "the account asks for a second factor",
-        "use a role or a sub-account that needs none",
+        "the account requires a second factor",
+        "use a role or a sub-account without a second factor",
     ),
     ("AuthFailure", Fault::Refused, "the credential is refused", "check the credential in CAM"),
     (
         "UnauthorizedOperation",
         Fault::Refused,
-        "the credential may not do this",
+        "the credential has no right to do this",
         "grant kms:Decrypt (to seal: kms:GenerateDataKey) on this CMK in CAM",
     ),
     ("IpInBlacklist", Fault::Refused, "this machine's address is refused", "check the address lists in CAM"),
@@ -86,7 +86,7 @@ const CODES: &[Row] = &[
         "RequestLimitExceeded",
         Fault::Transient,
         "too many requests for the account's quota",
-        "try again; spread starts of a fleet, or ask for a higher quota",
+        "try again; start the processes of a fleet one after another, or ask for a higher quota",
     ),
     (
         "InternalError",
@@ -98,7 +98,7 @@ const CODES: &[Row] = &[
         "ServiceUnavailable",
         Fault::Transient,
         "the service is not available",
-        "try again; look at the service's status page",
+        "try again; check the service's status page",
     ),
     (
         "UnsupportedOperation.ServiceTemporaryUnavailable",
@@ -116,12 +116,12 @@ const CODES: &[Row] = &[
         "ResourceUnavailable.CmkNotFound",
         Fault::Refused,
         "there is no such CMK in this region and account",
-        "check region and key id of the key reference, and whose credential it is",
+        "check the region and the key id in the key reference, and the account of the credential",
     ),
     (
         "ResourceUnavailable.CmkArchived",
         Fault::Refused,
-        "the CMK is archived: it unwraps and does not wrap",
+        "the CMK is archived: it can unwrap, but not wrap",
         "seal for another CMK, or cancel the archiving",
     ),
     (
@@ -134,13 +134,13 @@ const CODES: &[Row] = &[
         "ResourceUnavailable.CmkStateNotSupport",
         Fault::Refused,
         "the CMK's state does not allow this",
-        "look at the key's state in the KMS console",
+        "check the key's state in the KMS console",
     ),
     (
         "ResourceUnavailable",
         Fault::Refused,
         "the CMK or the service is not available to this account",
-        "look at the key and at the account's state in the KMS console",
+        "check the key and the account's state in the KMS console",
     ),
     (
         "InvalidParameterValue.InvalidKeyId",
@@ -180,7 +180,7 @@ const CODES: &[Row] = &[
         "UnsupportedOperation.ExternalCmkCanNotRotate",
         Fault::Other,
         "a CMK with imported material does not rotate",
-        "make a CMK whose material the service made, and `envconf rewrap` to it",
+        "create a CMK with key material of the service, and move to it with `envconf rewrap`",
     ),
     (
         "UnsupportedOperation",
@@ -199,10 +199,10 @@ const CODES: &[Row] = &[
     ("NoSuchProduct", Fault::Other, ELSEWHERE, ELSEWHERE_ADVICE),
 ];
 
-const ELSEWHERE: &str = "the endpoint is of another service";
+const ELSEWHERE: &str = "the endpoint belongs to another service";
 const ELSEWHERE_ADVICE: &str = "check ENVCONF_TENCENT_ENDPOINT and ENVCONF_TENCENT_STS_ENDPOINT";
 
-/// No document tells these three apart.
+/// One message for several causes, because the service's documentation does not tell them apart.
 const BLOB: &str =
     "the wrapped key is damaged, or of another name or environment, or of another account or region";
 const BLOB_ADVICE: &str =
@@ -225,10 +225,10 @@ const STS_CODES: &[Row] = &[
 const ROLE: &str = "the credential may not assume this role";
 const ROLE_ADVICE: &str = "allow sts:AssumeRole (in TKE: sts:AssumeRoleWithWebIdentity), and name this identity in the role's trust policy";
 
-/// The failure that a code of `service` means.
+/// Returns the error for a code of `service`.
 pub(super) fn fault_of(service: &str, code: &str) -> KmsError {
     let own = if service == super::sts::SERVICE { STS_CODES } else { &[] };
-    let (fault, message, advice) = match own.iter().chain(CODES).find(|row| stands_for(row.0, code)) {
+    let (fault, message, advice) = match own.iter().chain(CODES).find(|row| is_code_or_prefix(row.0, code)) {
         Some((_, fault, message, advice)) => (*fault, *message, *advice),
         None => (
             Fault::Other,
@@ -239,7 +239,7 @@ pub(super) fn fault_of(service: &str, code: &str) -> KmsError {
     KmsError::new(fault, message).advise(advice).code(code)
 }
 
-/// Explains the service's refusal of a blob that another program made without a context.
+/// Replaces message and hint if the service refused a blob that another program made without a context.
 pub(super) fn about_bare_blob(error: KmsError) -> KmsError {
     let is_about_blob =
         |code: &str| code.ends_with(".InvalidCiphertext") || code.starts_with("FailedOperation.");
@@ -248,7 +248,7 @@ pub(super) fn about_bare_blob(error: KmsError) -> KmsError {
     }
     let message = "the blob is damaged, or was made with a context, or in another account or region".into();
     KmsError { message, ..error }
-        .advise("check the region, and whose credential it is; a damaged file may be whole in git's history")
+        .advise("check the region, and the account of the credential; restore a damaged file from git")
 }
 
 #[cfg(test)]
@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_map_by_their_longest_row() {
+    fn no_row_hides_a_longer_one() {
         let fault = |code: &str| fault_of("kms", code).fault;
         assert_eq!(fault("RequestLimitExceeded"), Fault::Transient);
         assert_eq!(fault("RequestLimitExceeded.UinLimitExceeded"), Fault::Transient);
@@ -270,7 +270,7 @@ mod tests {
         }
     }
 
-    /// The table as the documentation shows it.
+    /// Returns the table in the form of the documentation.
     fn markdown() -> String {
         let row = |(code, _, message, advice): &Row| format!("| `{code}` | {message} | {advice} |\n");
         STS_CODES.iter().chain(CODES).map(row).collect()
@@ -280,11 +280,11 @@ mod tests {
     fn the_documentation_shows_the_same_table() {
         let document = include_str!("../../../docs/tencent-errors.md");
         let table = format!("| code | means | do |\n|---|---|---|\n{}", markdown());
-        assert!(document.contains(&table), "docs/tencent-errors.md does not hold:\n{table}");
+        assert!(document.contains(&table), "docs/tencent-errors.md does not contain:\n{table}");
     }
 
     #[test]
-    fn a_role_that_may_not_be_assumed_is_no_matter_of_the_cmk() {
+    fn the_hint_for_a_missing_right_depends_on_the_service() {
         assert!(fault_of("kms", "UnauthorizedOperation").advice.unwrap().contains("kms:Decrypt"));
         assert!(fault_of("sts", "UnauthorizedOperation").advice.unwrap().contains("sts:AssumeRole"));
     }

@@ -1,4 +1,4 @@
-//! CMKs themselves: made, listed page by page, described, rotated, and found by their alias.
+//! Key management: creates, lists, describes and rotates CMKs, and resolves aliases.
 
 use super::Tencent;
 use super::client::Response;
@@ -11,9 +11,9 @@ use crate::syntax::Table;
 
 /// The usage of keys that wrap data keys.
 const WRAPS: &str = "ENCRYPT_DECRYPT";
-/// Most keys of one reply.
+/// Limit of the service for the keys of one reply.
 const PAGE: u64 = 200;
-/// More keys than any account has: a service that never ends its list is left.
+/// Limit of the pages of a list, in case a service never ends it. No account has so many.
 const MOST_PAGES: u64 = 100;
 
 impl Keys for Tencent {
@@ -31,7 +31,7 @@ impl Keys for Tencent {
             let read = |response: &Response<'_>| {
                 let id = response.text("KeyId").and_then(|id| place.key(id));
                 Ok(KeyInfo {
-                    key: id.ok_or_else(|| response.wrong("the reply names no key"))?,
+                    key: id.ok_or_else(|| response.wrong("the reply does not name a key"))?,
                     alias: response.text("Alias").map(str::to_owned),
                     state: state(response.text("KeyState").unwrap_or_default()),
                     wraps: true,
@@ -40,13 +40,13 @@ impl Keys for Tencent {
                     rotation: Some(Rotation::Off),
                 })
             };
-            // Once: a second request would meet the alias that a first one, whose answer was lost, has taken.
+            // Send it once: after a lost reply, a second request would fail, because the first key has the alias.
             let made = self.ask_once("CreateKey", place.region(), &parameters, read).await;
             made.map_err(|error| match (error.fault, &error.code) {
                 (Fault::Transient, None) => {
-                    error.advise("the key may have been made all the same: look with `envconf keys list`")
+                    error.advise("check with `envconf keys list` whether the key was created")
                 }
-                _ => rights(error, "grant kms:CreateKey in CAM"),
+                _ => with_missing_right(error, "grant kms:CreateKey in CAM"),
             })
         })
     }
@@ -64,7 +64,7 @@ impl Keys for Tencent {
             };
             let parameters = [("KeyId", Text(key.key_id()))];
             let described = self.ask("DescribeKey", key.region(), &parameters, read).await;
-            described.map_err(|error| rights(error, "grant kms:DescribeKey on this CMK in CAM"))
+            described.map_err(|error| with_missing_right(error, "grant kms:DescribeKey on this CMK in CAM"))
         })
     }
 
@@ -76,7 +76,9 @@ impl Keys for Tencent {
             };
             let parameters = [("KeyId", Text(key.key_id()))];
             let status = self.ask("GetKeyRotationStatus", key.region(), &parameters, read).await;
-            status.map_err(|error| rights(error, "grant kms:GetKeyRotationStatus on this CMK in CAM"))
+            status.map_err(|error| {
+                with_missing_right(error, "grant kms:GetKeyRotationStatus on this CMK in CAM")
+            })
         })
     }
 
@@ -95,11 +97,12 @@ impl Keys for Tencent {
                 }
             };
             let set = self.ask(action, key.region(), &parameters, |_| Ok(())).await;
-            set.map_err(|error| rights(error, advice))
+            set.map_err(|error| with_missing_right(error, advice))
         })
     }
 
-    /// The service searches for parts of ids and aliases: only an alias that is the same to the letter counts.
+    /// Resolves an alias. The service also finds keys whose id or alias contains the text, so this compares whole
+    /// aliases.
     fn resolve<'a>(&'a self, place: &'a KeyPlace, alias: &'a str) -> BoxFuture<'a, Result<KeyRef, KmsError>> {
         Box::pin(async move {
             let found = self.search(place, alias, WRAPS).await?;
@@ -107,7 +110,7 @@ impl Keys for Tencent {
             match (exact.next(), exact.next()) {
                 (Some(key), None) => Ok(key.key),
                 (None, _) => Err(KmsError::refused("no key of this region and account has this alias")
-                    .advise("look with `envconf keys list tencent:REGION`; capitals count")),
+                    .advise("check with `envconf keys list tencent:REGION`; aliases are case-sensitive")),
                 (Some(_), Some(_)) => Err(KmsError::other("the service lists two keys with this alias")
                     .advise("name the key by its id")),
             }
@@ -116,7 +119,7 @@ impl Keys for Tencent {
 }
 
 impl Tencent {
-    /// Every key whose id or alias holds `text`, page by page.
+    /// Returns every key whose id or alias contains `text`. Requests one page after another.
     async fn search(&self, place: &KeyPlace, text: &str, usage: &str) -> Result<Vec<KeyInfo>, KmsError> {
         let mut keys: Vec<KeyInfo> = Vec::new();
         for page in 0..MOST_PAGES {
@@ -134,9 +137,10 @@ impl Tencent {
                 Ok((total, listed))
             };
             let listed = self.ask("ListKeyDetail", place.region(), &parameters, read).await;
-            let (total, listed) = listed.map_err(|error| rights(error, "grant kms:ListKeyDetail in CAM"))?;
+            let (total, listed) =
+                listed.map_err(|error| with_missing_right(error, "grant kms:ListKeyDetail in CAM"))?;
             let is_last = listed.is_empty() || (page + 1) * PAGE >= total;
-            // A key that is created during the listing moves the others to the next page: a key may be listed twice.
+            // A key that is created during the listing moves other keys to the next page, where they are listed again.
             listed.into_iter().for_each(|key| {
                 if keys.iter().all(|known| known.key != key.key) {
                     keys.push(key);
@@ -150,7 +154,7 @@ impl Tencent {
     }
 }
 
-/// What `KeyMetadata` says of a key; `None` if that has no id.
+/// Reads `KeyMetadata`; `None` if it has no id.
 fn info(place: &KeyPlace, metadata: &Table<'_>) -> Option<KeyInfo> {
     let text = |name| string(metadata, name).filter(|text| !text.is_empty());
     let days =
@@ -180,8 +184,8 @@ fn state(name: &str) -> KeyState {
     }
 }
 
-/// The advice that fits this action, where a right is missing.
-fn rights(error: KmsError, advice: &'static str) -> KmsError {
+/// Sets the hint for a missing right; leaves other errors unchanged.
+fn with_missing_right(error: KmsError, advice: &'static str) -> KmsError {
     let is_missing = error.code.as_deref().is_some_and(|code| {
         code.starts_with("UnauthorizedOperation") || code == "AuthFailure.UnauthorizedOperation"
     });

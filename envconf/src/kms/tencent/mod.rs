@@ -1,6 +1,7 @@
 //! Tencent Cloud KMS as a [`Kms`] (format.md §6, row `tencent`).
 //!
-//! The blob is the service's `CiphertextBlob`, verbatim: it is not one base64 text, and nothing here looks into it.
+//! The blob is the service's `CiphertextBlob`, verbatim. It is not a single base64 text, and envconf does not decode
+//! it.
 
 mod client;
 mod error_codes;
@@ -37,10 +38,10 @@ const SERVICE: &str = "kms";
 const VERSION: &str = "2019-01-18";
 const METHOD: &str = "ENVCONF_TENCENT_METHOD";
 
-/// The deployment's settings for Tencent Cloud KMS. Credentials are looked up at the first request.
+/// The deployment's settings for Tencent Cloud KMS. envconf searches for credentials at the first request.
 #[derive(Debug)]
 pub(crate) struct Tencent {
-    /// `None`: the regional endpoint of the key.
+    /// The endpoint of the deployment; `None` for the endpoint of the key's region.
     endpoint: Option<Endpoint>,
     method: Method,
     credentials: Credentials,
@@ -48,6 +49,8 @@ pub(crate) struct Tencent {
 }
 
 impl Tencent {
+    /// Reads the settings for Tencent Cloud KMS.
+    ///
     /// # Errors
     /// [`Kind::Usage`] for a setting that is empty or malformed.
     pub(crate) fn from_variables(variables: &Variables) -> Result<Self, Error> {
@@ -57,8 +60,8 @@ impl Tencent {
             None | Some("POST") => Method::POST,
             Some("GET") => Method::GET,
             Some(_) => {
-                return Err(Error::new(Kind::Usage, format!("{METHOD} is neither POST nor GET"))
-                    .advise(format!("give {METHOD} one of the two, or unset it")));
+                return Err(Error::new(Kind::Usage, format!("{METHOD} is not POST or GET"))
+                    .advise(format!("set {METHOD} to POST or GET, or unset it")));
             }
         };
         let route = Route::from_variables(variables)?;
@@ -66,7 +69,7 @@ impl Tencent {
         Ok(Self { endpoint, method, credentials, route })
     }
 
-    /// The error of the service about `key`; see [`Tencent::ask`].
+    /// Calls an action about `key`; see [`Tencent::ask`].
     async fn call(
         &self,
         action: &'static str,
@@ -76,8 +79,8 @@ impl Tencent {
         self.ask(action, key.region(), parameters, Answer::read).await
     }
 
-    /// Calls `action` until it succeeds, fails for good, or time is up; each try is signed afresh, with a credential of
-    /// that moment.
+    /// Calls `action` until it succeeds, fails for good, or time is up. Each try is signed again, with the credential
+    /// of that moment.
     async fn ask<T>(
         &self,
         action: &'static str,
@@ -88,8 +91,8 @@ impl Tencent {
         self.try_until(action, region, parameters, read, |again| again).await
     }
 
-    /// As [`Tencent::ask`], for an action that must not be done twice: a failure that leaves open whether it was done
-    /// is final.
+    /// Like [`Tencent::ask`], for an action that must not happen twice. It does not retry a failure after which the
+    /// action may have happened.
     #[cfg(feature = "tools")]
     async fn ask_once<T>(
         &self,
@@ -114,12 +117,12 @@ impl Tencent {
         patience: impl Fn(Again) -> Again,
     ) -> Result<T, KmsError> {
         if region == "-" {
-            return Err(KmsError::other("a key of Tencent Cloud has a region")
+            return Err(KmsError::other("invalid key reference: a key of Tencent Cloud needs a region")
                 .advise("write the reference as tencent:REGION:KEY-ID, such as tencent:ap-guangzhou:…")
                 .tries(0));
         }
         let regional = endpoint::regional(region);
-        // `Encrypt` holds a data key, which must not stand in a URL: those are written to logs.
+        // `Encrypt` sends a data key, which must not be in a URL, because servers and proxies log URLs.
         let method = if action == "Encrypt" { Method::POST } else { self.method.clone() };
         let call = client::Call {
             service: SERVICE,
@@ -141,7 +144,7 @@ impl Tencent {
         }
     }
 
-    /// One try. With a failure: the generation of the credentials that it may be due to.
+    /// Sends the request once. An error comes with the generation of the credentials that may have caused it.
     async fn attempt<T>(
         &self,
         call: &client::Call<'_>,
@@ -194,7 +197,8 @@ impl Kms for Tencent {
             let parameters =
                 [("CiphertextBlob", Text(wrapped.as_str())), ("EncryptionContext", Text(context.as_json()))];
             let answer = self.call("Decrypt", key, &parameters).await?;
-            // Decrypt takes no key id, the blob names its key: only this comparison holds it to the trusted one.
+            // `Decrypt` has no parameter for the key, because the blob names it. So only this check makes sure that the
+            // service used the trusted key.
             answer.check_key(key)?;
             answer.data_key()
         })
@@ -222,7 +226,7 @@ impl Kms for Tencent {
         })
     }
 
-    /// Within one region; elsewhere the data key has to be unwrapped and wrapped.
+    /// Re-wraps within one region. Returns `None` for keys in two regions.
     fn rewrap<'a>(
         &'a self,
         from: &'a KeyRef,
@@ -277,7 +281,7 @@ impl Kms for Tencent {
         Box::pin(diagnose::steps(self, key))
     }
 
-    /// A hash of every setting that an answer could depend on: some are secret.
+    /// Returns a hash of every setting that an answer can depend on. It is a hash, because some settings are secret.
     fn identity(&self) -> Option<[u8; 32]> {
         let mut digest = Sha256::new_with_prefix(b"tencent");
         digest.update(self.credentials.settings());

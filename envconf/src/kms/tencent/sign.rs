@@ -1,6 +1,6 @@
-//! TC3-HMAC-SHA256: a signature from request, credential and time; pure.
+//! The signature TC3-HMAC-SHA256, computed from request, credential and time. Pure.
 //!
-//! Tencent Cloud, "Signature v3" (cloud.tencent.com/document/product/267/37447). The derivation, in its order:
+//! The specification is "Signature v3" of Tencent Cloud (cloud.tencent.com/document/product/267/37447). The steps are:
 //!
 //! ```text
 //! canonical request = METHOD \n / \n QUERY \n content-type:…\n host:…\n \n content-type;host \n hex(SHA-256(payload))
@@ -19,21 +19,21 @@ use crate::format::civil_date;
 pub(crate) struct RequestToSign<'a> {
     /// `POST` or `GET`.
     pub(crate) method: &'a str,
-    /// As sent: with the port where it is not the default one, in lower case.
+    /// The `Host` header that is sent: in lower case, with the port unless it is the default.
     pub(crate) host: &'a str,
-    /// As sent, without `?`: neither sorted nor encoded again.
+    /// The query that is sent, without `?`, and without sorting or encoding it again.
     pub(crate) query: &'a str,
-    /// As sent.
+    /// The `Content-Type` header that is sent.
     pub(crate) content_type: &'a str,
-    /// The body, or what stands in its place for an unsigned one.
+    /// The body, or the text that replaces an unsigned body.
     pub(crate) payload: &'a [u8],
     /// `kms` or `sts`.
     pub(crate) service: &'a str,
-    /// Unix seconds; the scope's date is the UTC date of this moment and no other.
+    /// The time in Unix seconds. The scope contains the UTC date of this time.
     pub(crate) timestamp: u64,
 }
 
-/// The signature, and every string on the way to it, which the tests compare one by one.
+/// The signature and its intermediate strings, which the tests compare one by one.
 #[cfg_attr(not(feature = "__vectors"), allow(dead_code, reason = "only the header is sent"))]
 pub(crate) struct SignedRequest {
     pub(crate) canonical_request: String,
@@ -45,7 +45,7 @@ pub(crate) struct SignedRequest {
 
 const SIGNED_HEADERS: &str = "content-type;host";
 
-/// Signs `request` with this id and key.
+/// Signs `request` with this secret id and key.
 pub(crate) fn sign(request: &RequestToSign<'_>, secret_id: &str, secret_key: &str) -> SignedRequest {
     let RequestToSign { method, host, query, content_type, payload, service, timestamp } = request;
     let payload_hash = hex(&Sha256::digest(payload));

@@ -9,7 +9,8 @@ use crate::kms::{KmsError, clock};
 pub(super) const SERVICE: &str = "sts";
 pub(super) const VERSION: &str = "2018-08-13";
 
-/// Asks once; `source` says where the credential will be from. The report of a failure names the action: it was not the key service that failed.
+/// Sends the request once; `source` describes the origin of the new credential. An error names the action, so that the
+/// key service is not blamed.
 pub(super) async fn fetch(
     call: &Call<'_>,
     credential: Option<&Credential>,
@@ -26,7 +27,7 @@ pub(super) async fn fetch(
     })
 }
 
-/// A session's name, where none is set: it tells the sessions apart in the account's audit log.
+/// Returns a session name with the current time, which tells sessions apart in the account's audit log.
 pub(super) fn session_name() -> Result<String, KmsError> {
     Ok(format!("envconf-{}", clock::local()?))
 }
@@ -35,8 +36,8 @@ fn read(response: &Response<'_>, source: &'static str) -> Result<Fetched<Credent
     let value = |name: &str| response.secret_within("Credentials", name);
     read_temporary(value, response.integer("ExpiredTime"), response.date, source, |what| {
         response.wrong(match what {
-            Unusable::Incomplete => "the reply holds incomplete credentials",
-            Unusable::Expired => "the reply holds credentials that have expired",
+            Unusable::Incomplete => "the reply contains incomplete credentials",
+            Unusable::Expired => "the reply contains expired credentials",
         })
     })
 }

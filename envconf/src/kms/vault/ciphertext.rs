@@ -1,17 +1,18 @@
-//! The form of a ciphertext of transit, `vault:vN:BASE64` (format.md §6, row `vault`).
+//! The form of transit's ciphertexts, `vault:vN:BASE64` (format.md §6, row `vault`).
 
 use crate::kms::json::{decoded, decoded_len};
 use crate::kms::{KmsError, WrappedKey, payload};
 
-/// Bytes that an AEAD key of transit adds: nonce and tag of AES-GCM and ChaCha20-Poly1305, and of XChaCha20-Poly1305.
+/// Number of bytes that an AEAD key of transit adds (nonce and tag): first for AES-GCM and ChaCha20-Poly1305, then for
+/// XChaCha20-Poly1305.
 const ADDED: [usize; 2] = [12 + 16, 24 + 16];
 
-const NO_AEAD: &str = "the wrapped key was not made by an AEAD key of transit";
-const NO_AEAD_ADVICE: &str = "use a key of type aes256-gcm96, aes128-gcm96, chacha20-poly1305 or xchacha20-poly1305; under an RSA key anybody could make a wrapped key";
+const NO_AEAD: &str = "the wrapped key was not made with an AEAD key of transit";
+const NO_AEAD_ADVICE: &str = "use a key of type aes256-gcm96, aes128-gcm96, chacha20-poly1305 or xchacha20-poly1305; with an RSA key, anybody could make a wrapped key";
 
-/// Checks that this is a ciphertext of transit that an AEAD key made of a payload.
+/// Checks that the text is a ciphertext of transit, and that an AEAD key encrypted a payload in it.
 ///
-/// The length shows the type of the key: reading it would need another right.
+/// The length shows the type of the key. Reading the type from the server would need another right.
 pub(super) fn check_blob(blob: &str) -> Result<(), KmsError> {
     let len = blob_len(blob).ok_or_else(|| {
         KmsError::other("the wrapped key is not a ciphertext of transit").advise("restore the .key from git")
@@ -20,7 +21,7 @@ pub(super) fn check_blob(blob: &str) -> Result<(), KmsError> {
     if fits { Ok(()) } else { Err(KmsError::other(NO_AEAD).advise(NO_AEAD_ADVICE)) }
 }
 
-/// Checks what the service made of a payload of this length.
+/// Checks the ciphertext that the service returned for a payload of this length.
 pub(super) fn check_made(blob: &str, payload: usize) -> Result<(), KmsError> {
     match blob_len(blob) {
         Some(len) if ADDED.iter().any(|added| payload + added == len) => Ok(()),
@@ -29,18 +30,18 @@ pub(super) fn check_made(blob: &str, payload: usize) -> Result<(), KmsError> {
     }
 }
 
-/// The version of the key that made it, as `vault:vN`.
+/// Returns the version of the key that made a wrapped key, as `vault:vN`.
 pub(super) fn version(wrapped: &WrappedKey) -> Option<&str> {
     wrapped.as_str().rsplit_once(':').map(|(version, _)| version)
 }
 
-/// How many bytes follow `vault:vN:`, in strict base64.
+/// Returns the number of bytes that follow `vault:vN:` in strict base64; `None` for any other text.
 fn blob_len(blob: &str) -> Option<usize> {
     let (version, base64) = blob.strip_prefix("vault:v")?.split_once(':')?;
     let is_version = (1..=10).contains(&version.len())
         && !version.starts_with('0')
         && version.bytes().all(|b| b.is_ascii_digit());
-    // A longer one is none of ours; it need not be decoded to say so.
+    // A longer text is not a wrapped data key, so do not decode it.
     let is_short = decoded_len(base64) <= 1024;
     match (is_version, is_short) {
         (true, true) => decoded(base64).map(|bytes| bytes.expose().len()),
@@ -55,7 +56,7 @@ mod tests {
     use crate::kms::json::encoded;
 
     #[test]
-    fn an_aead_key_is_told_by_the_length() {
+    fn the_length_shows_an_aead_key() {
         let blob = |len: usize| format!("vault:v12:{}", *encoded(&vec![7; len]));
         for len in [76, 88, 92, 104] {
             assert!(check_blob(&blob(len)).is_ok(), "{len}");
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ciphertext_is_spelled_one_way() {
+    fn other_spellings_of_a_ciphertext_are_rejected() {
         let base64 = encoded(&[7; 92]);
         assert!(check_blob(&format!("vault:v1:{}", *base64)).is_ok());
         for bad in [

@@ -1,5 +1,5 @@
-//! Requests and replies. The server's own words are looked through for known phrases, and never kept: they may repeat
-//! what was sent.
+//! Requests and replies. envconf searches the server's own text for known phrases, but never keeps it, because it may
+//! repeat the request.
 
 use std::time::{Duration, Instant};
 
@@ -16,28 +16,28 @@ use crate::kms::{KmsError, last_reply};
 use crate::syntax;
 use crate::syntax::{Table, Value};
 
-/// For one try, whole.
+/// Time limit of one try.
 const PER_TRY: Duration = Duration::from_secs(3);
-/// A list of the names of all keys is longer than any other reply.
+/// Limit of a reply to a GET in bytes. A list of all key names is longer than any other reply.
 const LARGEST_REPLY: usize = 1024 * 1024;
 
-/// Maps the status and the server's texts of a refusal to an error.
+/// The function that converts the status and the server's texts of a refusal to an error.
 pub(super) type Refusal<'a> = &'a (dyn Fn(u16, &[&str]) -> KmsError + Sync);
 
 /// One request.
 pub(super) struct VaultCall<'a> {
-    /// Below `v1/`. It means itself in a URL.
+    /// The path below `v1/`, which needs no escaping in a URL.
     pub(super) path: &'a str,
     /// The parameters of a POST; `None` for a GET.
     pub(super) parameters: Option<&'a [Parameter<'a>]>,
-    /// Only for what is not below the path of a key.
+    /// The namespace of a login. The path of a key contains its namespace.
     pub(super) namespace: Option<&'a str>,
-    /// Its name in reports.
+    /// The name of the request in reports.
     pub(super) action: &'static str,
     pub(super) refusal: Refusal<'a>,
 }
 
-/// Sends `call` once, and hands a reply that is not a refusal to `read`.
+/// Sends `call` once, and passes a successful reply to `read`.
 pub(super) async fn send<T>(
     call: &VaultCall<'_>,
     credential: Option<&VaultCredential>,
@@ -59,8 +59,8 @@ pub(super) async fn send<T>(
         request_id = response.request_id.map(str::to_owned);
         read(response)
     });
-    // Requests are not signed with the time, so nobody's clock matters.
-    last_reply::tell(call.action, request_id.as_deref(), None, sent.elapsed());
+    // Requests are not signed with the time, so the server's clock does not matter.
+    last_reply::record(call.action, request_id.as_deref(), None, sent.elapsed());
     result
 }
 
@@ -69,7 +69,7 @@ fn headers(call: &VaultCall<'_>, credential: Option<&VaultCredential>) -> Result
     if call.parameters.is_some() {
         headers.insert(CONTENT_TYPE, http::plain("application/json")?);
     }
-    // An agent may demand it: no form in a browser can send it.
+    // An agent may require this header, because a form in a browser cannot send it.
     headers.insert(http::name("x-vault-request"), http::plain("true")?);
     if let Some(namespace) = call.namespace {
         headers.insert(http::name("x-vault-namespace"), http::plain(namespace)?);
@@ -86,8 +86,7 @@ fn headers(call: &VaultCall<'_>, credential: Option<&VaultCredential>) -> Result
             }
             for (number, parameter) in login.parameters.iter().enumerate() {
                 let name = format!("x-vault-inline-auth-parameter-{}", number + 1);
-                let name = HeaderName::try_from(name)
-                    .map_err(|_| KmsError::other("a header cannot have its name"))?;
+                let name = HeaderName::try_from(name).map_err(|_| KmsError::other("invalid header name"))?;
                 headers.insert(name, http::sensitive(parameter)?);
             }
         }
@@ -101,7 +100,7 @@ pub(super) struct VaultResponse<'a> {
     request_id: Option<&'a str>,
     status: u16,
     /// The `Date` header.
-    #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a key that is made needs it"))]
+    #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only the creation of a key reads it"))]
     pub(super) date: Option<&'a str>,
 }
 
@@ -117,13 +116,13 @@ impl VaultResponse<'_> {
             return Err(redirect(status));
         }
         let garbled = || match status {
-            200..=299 => KmsError::transient("the reply is cut or not JSON").status(status),
+            200..=299 => KmsError::transient("the reply is incomplete or not JSON").status(status),
             400..=411 | 413..=428 | 430..=471 | 474..=499 => KmsError::other("a gateway refused the request")
                 .advise("check VAULT_ADDR, and proxies on the way")
                 .status(status),
             _ => (call.refusal)(status, &[]),
         };
-        // An empty body comes with success where there is nothing to say.
+        // A successful reply without content has an empty body.
         if reply.body.expose().is_empty() && (status == 204 || status == 404) {
             return match status {
                 204 => read(&VaultResponse {
@@ -169,7 +168,7 @@ impl VaultResponse<'_> {
         }
     }
 
-    /// A field of `data` that is text, to be wiped.
+    /// A field of `data` that is text, copied into a buffer that is wiped.
     pub(super) fn secret(&self, name: &str) -> Option<Zeroizing<String>> {
         self.text(name).map(crate::kms::json::secret)
     }
@@ -179,7 +178,7 @@ impl VaultResponse<'_> {
         self.table("data").and_then(|data| string(data, name))
     }
 
-    /// A reply that says something other than it must.
+    /// Returns the error for a reply with unexpected content.
     pub(super) fn wrong(&self, message: &'static str) -> KmsError {
         KmsError::other(message).request_id(self.request_id.unwrap_or_default()).status(self.status)
     }
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_read_by_its_status_and_shape() {
+    fn a_reply_is_read_by_its_status_and_form() {
         assert_eq!(read(200, r#"{"request_id":"x","data":{"plaintext":"AAAA"}}"#).unwrap(), "AAAA");
         assert_eq!(read(200, r#"{"data":{"plaintext":1}}"#).unwrap(), "");
         assert_eq!(read(200, r#"{"data":null}"#).unwrap(), "");
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_servers_words_nothing_is_kept() {
+    fn errors_do_not_contain_the_servers_text() {
         for status in [200, 400, 401, 403, 404, 405, 412, 418, 429, 500, 503] {
             for body in [
                 r#"{"errors":["canary", "encryption key not found canary"]}"#,

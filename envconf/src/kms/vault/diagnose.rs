@@ -1,7 +1,7 @@
-//! The way to the server, step by step, for a diagnosis: token, endpoint, name resolution, TLS.
+//! The steps of a diagnosis: token, endpoint, name resolution, TLS, and the settings of the key.
 //!
-//! Transit is asked for nothing that a load needs; a login is made as for every request. Where the token may read the key
-//! itself, the last step says what weakens it.
+//! They decrypt nothing. envconf logs in as for every request. If the token has the right to read the key, the last
+//! step names settings that weaken the key.
 
 use std::time::Instant;
 
@@ -34,8 +34,8 @@ pub(super) async fn steps(vault: &Vault, key: &KeyRef) -> Vec<Step> {
         }
         Err(error) => Step::fault("credentials", &error).took(started.elapsed()),
     });
-    let whence = format!("of {}", connection.whence);
-    service_steps::way_to(&connection.endpoint, &whence, &connection.route, &mut steps).await;
+    let origin = format!("of {}", connection.origin);
+    service_steps::connect_to(&connection.endpoint, &origin, &connection.route, &mut steps).await;
     if steps.iter().all(|step| step.state() != State::Failed) {
         steps.extend(vault.key_step(key).await);
     }

@@ -1,21 +1,22 @@
-//! The meaning of the server's refusals: the kind of failure, a message and a hint.
+//! The server's refusals: for each the kind of failure, a message and a hint.
 //!
-//! Transit answers with `{"errors": [TEXT]}` and has no codes. A refusal is recognised by its HTTP status and by a
-//! closed list of the server's phrases. They are never shown, because a text may repeat what was sent.
+//! Transit replies with `{"errors": [TEXT]}` and has no error codes. envconf recognises a refusal by its HTTP status
+//! and by a closed list of phrases in the text. It never shows the text, because a text may repeat the request.
 
 use crate::base::Fault;
 use crate::kms::KmsError;
 
-/// A line of the table: the status (0: any), a phrase of the server's text, and what they mean.
+/// A row of the table: the status (0: any), a phrase of the server's text, the kind of failure, the message and the
+/// hint.
 type RefusalRow = (u16, &'static str, Fault, &'static str, &'static str);
 
-/// The first row that fits counts; docs/vault-errors.md shows the same.
+/// The first row that matches decides; docs/vault-errors.md shows the same table.
 const TABLE: &[RefusalRow] = &[
     (
         403,
         "",
         Fault::Refused,
-        "permission denied: the token is wrong, has expired or may not do this, or there is no such key",
+        "permission denied: the token is wrong, has expired or has no right to do this, or there is no such key",
         "check the token, and that its policy allows `update` on MOUNT/decrypt/KEY (to seal: MOUNT/encrypt/KEY)",
     ),
     (
@@ -23,7 +24,7 @@ const TABLE: &[RefusalRow] = &[
         "encryption key not found",
         Fault::Refused,
         "there is no such key",
-        "check mount and name of the key reference",
+        "check the mount and the name in the key reference",
     ),
     (
         400,
@@ -43,8 +44,8 @@ const TABLE: &[RefusalRow] = &[
         400,
         "missing 'context' for key derivation",
         Fault::Refused,
-        "the key is a derived key, which envconf does not use",
-        "use a key that was made without `derived`: the context is bound into what is wrapped",
+        "the key is a derived key, which envconf does not support",
+        "use a key without `derived`: envconf binds the context by itself",
     ),
     (400, "message authentication failed", Fault::Other, BLOB, BLOB_ADVICE),
     (400, "invalid ciphertext", Fault::Other, BLOB, BLOB_ADVICE),
@@ -53,20 +54,26 @@ const TABLE: &[RefusalRow] = &[
     (400, "requested version for encryption", Fault::Refused, "the key cannot wrap data keys", TYPE_ADVICE),
     (404, "namespace not found", Fault::Refused, "there is no such namespace", NAMESPACE_ADVICE),
     (404, "no handler for route", Fault::Refused, "no secrets engine is mounted there", NAMESPACE_ADVICE),
-    (404, "", Fault::Refused, "the path is not one of transit, or there is no such key", NAMESPACE_ADVICE),
-    (405, "", Fault::Refused, "the path is not one of transit", NAMESPACE_ADVICE),
+    (
+        404,
+        "",
+        Fault::Refused,
+        "the path does not belong to transit, or there is no such key",
+        NAMESPACE_ADVICE,
+    ),
+    (405, "", Fault::Refused, "the path does not belong to transit", NAMESPACE_ADVICE),
     (
         429,
         "",
         Fault::Transient,
         "too many requests for a quota of the server",
-        "try again; spread starts of a fleet, or raise the quota in sys/quotas/rate-limit",
+        "try again; start the processes of a fleet one after another, or raise the quota in sys/quotas/rate-limit",
     ),
     (412, "", Fault::Transient, "the node has not caught up with the active one", "try again"),
     (472, "", Fault::Transient, "the node is a standby of a replica", STANDBY_ADVICE),
     (473, "", Fault::Transient, "the node is a standby", STANDBY_ADVICE),
     (503, "sealed", Fault::Transient, "the server is sealed", "unseal it; then try again"),
-    (503, "", Fault::Transient, "the server is not available", "try again; look at the server's state"),
+    (503, "", Fault::Transient, "the server is not available", "try again; check the state of the server"),
 ];
 
 const BLOB: &str = "the wrapped key is damaged, or was made under another key";
@@ -74,44 +81,41 @@ const BLOB_ADVICE: &str =
     "restore the .key from git; check that the pair belongs to this environment and server";
 const TYPE_ADVICE: &str =
     "use a key of type aes256-gcm96, aes128-gcm96, chacha20-poly1305 or xchacha20-poly1305";
-const NAMESPACE_ADVICE: &str = "check mount and key of the reference; a key in a namespace is written with it: vault:-:NAMESPACE/MOUNT/KEY";
+const NAMESPACE_ADVICE: &str =
+    "check mount and key of the reference; write a key in a namespace as vault:-:NAMESPACE/MOUNT/KEY";
 const STANDBY_ADVICE: &str = "point VAULT_ADDR to the load balancer or the active node";
 
-/// A redirect, which a standby that forwards nothing answers with.
+/// Returns the error for a redirect. A standby node that does not forward requests sends one.
 pub(super) fn redirect(status: u16) -> KmsError {
-    KmsError::other("the server redirects to another node, which is not followed")
+    KmsError::other("the server sent a redirect to another node, which envconf does not follow")
         .advise(STANDBY_ADVICE)
         .status(status)
 }
 
-/// Returns the failure for a status and the server's texts.
+/// Returns the error for a status and the server's texts.
 pub(super) fn refusal(status: u16, texts: &[&str]) -> KmsError {
     let has = |phrase: &str| phrase.is_empty() || texts.iter().any(|text| text.contains(phrase));
     let row = TABLE.iter().find(|(of, phrase, ..)| (*of == 0 || *of == status) && has(phrase));
     let (fault, message, advice) = match (row, status) {
         (Some((_, _, fault, message, advice)), _) => (*fault, *message, *advice),
-        (None, 500..=599) => (
-            Fault::Transient,
-            "the server failed",
-            "try again; if it fails again, look into the server's log",
-        ),
-        (None, _) => (
-            Fault::Other,
-            "the server refused the request",
-            "look into the server's log, and at the endpoint",
-        ),
+        (None, 500..=599) => {
+            (Fault::Transient, "the server failed", "try again; if it fails again, check the server's log")
+        }
+        (None, _) => {
+            (Fault::Other, "the server refused the request", "check the server's log, and the endpoint")
+        }
     };
     KmsError::new(fault, message).advise(advice).status(status)
 }
 
-/// The failure of a login: `advice` is that of its method.
+/// Returns the error for a failed login; `advice` is the hint of its method.
 pub(super) fn login_refusal(status: u16, texts: &[&str], advice: &'static str) -> KmsError {
     let error = match status {
         400..=405 => {
             let unmounted = texts.iter().any(|text| text.contains("no handler for route"));
             match unmounted {
                 true => KmsError::refused("the login was refused: no auth method is mounted there").advise(
-                    "check ENVCONF_VAULT_MOUNT; where the method is in a namespace, set VAULT_NAMESPACE",
+                    "check ENVCONF_VAULT_MOUNT; if the method is in a namespace, set VAULT_NAMESPACE",
                 ),
                 false => KmsError::refused("the login was refused").advise(advice),
             }
@@ -130,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_and_a_phrase_tell_what_it_means() {
+    fn a_refusal_is_recognised_by_status_and_phrase() {
         for (status, text, fault, says) in [
             (403, "permission denied", Fault::Refused, "permission denied"),
             (403, "1 error occurred:\n\t* permission denied\n\n", Fault::Refused, "permission denied"),
@@ -175,10 +179,10 @@ mod tests {
     }
 
     #[test]
-    fn a_login_is_refused_by_its_own_advice() {
+    fn a_refused_login_has_the_hint_of_its_method() {
         for status in [400, 401, 403, 404] {
-            let error = login_refusal(status, &["permission denied"], "mend the role");
-            assert_eq!((error.fault, error.advice.as_deref()), (Fault::Refused, Some("mend the role")));
+            let error = login_refusal(status, &["permission denied"], "check the role");
+            assert_eq!((error.fault, error.advice.as_deref()), (Fault::Refused, Some("check the role")));
         }
         assert!(login_refusal(404, &["no handler for route"], "x").advice.unwrap().contains("MOUNT"));
         for status in [429, 500, 503] {
@@ -205,6 +209,6 @@ mod tests {
         let document = include_str!("../../../docs/vault-errors.md");
         let table =
             format!("| status | phrase | class | means | do |\n|---|---|---|---|---|\n{}", markdown());
-        assert!(document.contains(&table), "docs/vault-errors.md does not hold:\n{table}");
+        assert!(document.contains(&table), "docs/vault-errors.md does not contain:\n{table}");
     }
 }

@@ -1,4 +1,4 @@
-//! Keys of transit themselves: made, listed, described, rotated. The place of a key is its mount.
+//! Key management of transit: creates, lists, describes and rotates keys. The place of a key is its mount.
 
 use super::Vault;
 use super::client::VaultResponse;
@@ -11,13 +11,13 @@ use crate::kms::step::{State, Step};
 use crate::kms::{BoxFuture, KmsError, clock};
 use crate::syntax::{Table, Value};
 
-/// The type of keys that are made.
+/// The type of new keys.
 const TYPE: &str = "aes256-gcm96";
-/// Types that wrap data keys, as format.md §6 asks for.
+/// The types of keys that can wrap data keys (format.md §6).
 const AEAD: [&str; 4] = [TYPE, "aes128-gcm96", "chacha20-poly1305", "xchacha20-poly1305"];
 const DAY: u64 = 24 * 60 * 60;
-/// A key that is older than this was there before it was asked for.
-const JUST_MADE: u64 = 60;
+/// The largest age in seconds of a key that this request has created. An older key existed before.
+const LARGEST_AGE: u64 = 60;
 
 impl Keys for Vault {
     fn create<'a>(
@@ -27,7 +27,7 @@ impl Keys for Vault {
     ) -> BoxFuture<'a, Result<KeyInfo, KmsError>> {
         Box::pin(async move {
             if !wanted.description.is_empty() {
-                return Err(KmsError::other("a key of transit has no description")
+                return Err(KmsError::other("transit keys have no description")
                     .advise("leave the description out")
                     .tries(0));
             }
@@ -38,19 +38,20 @@ impl Keys for Vault {
                     .advise("use letters, digits and characters of -._")
                     .tries(0)
             })?;
-            // Making a key that is there already succeeds, and gives that one: one that somebody else may have made.
-            let is_there = || {
-                KmsError::refused("there is a key of this name already")
+            // The server reports success for a key that exists already, and describes the existing key. Somebody else
+            // may have made it, so this must be an error.
+            let exists = || {
+                KmsError::refused("a key with this name exists already")
                     .advise("choose another name, or use that key: `envconf keys describe`")
             };
             match self.read(&key).await {
-                Ok(_) => return Err(is_there()),
+                Ok(_) => return Err(exists()),
                 Err(error) if matches!(error.status, Some(403 | 404)) => {}
                 Err(error) => return Err(error),
             }
             let path = super::TransitKey::of(&key)?.path("keys");
             let parameters = [("type", Text(TYPE))];
-            // Once: a second request would meet the key that a first one, whose answer was lost, has made.
+            // Send it once: after a lost reply, a second request would find the key that the first one has created.
             let unless_open = |again| match again {
                 Again::Few | Again::Faulty => Again::Never,
                 again => again,
@@ -62,18 +63,18 @@ impl Keys for Vault {
             let made = self.try_until("create key", &path, Some(&parameters), read, unless_open).await;
             let (made, now) = made.map_err(|error| match error.fault {
                 Fault::Transient => {
-                    error.advise("the key may have been made all the same: look with `envconf keys list`")
+                    error.advise("check with `envconf keys list` whether the key was created")
                 }
-                _ => rights(error, "allow `update` (and `create`) on MOUNT/keys/KEY"),
+                _ => with_missing_right(error, "allow `update` (and `create`) on MOUNT/keys/KEY"),
             })?;
             let is_old = |made: &KeyInfo| match (made.created, now) {
-                (Some(created), Some(now)) => now.saturating_sub(created) > JUST_MADE,
+                (Some(created), Some(now)) => now.saturating_sub(created) > LARGEST_AGE,
                 _ => false,
             };
             match made {
-                Some(made) if is_old(&made) => Err(is_there()),
+                Some(made) if is_old(&made) => Err(exists()),
                 Some(made) => Ok(made),
-                // Vault before 1.10 says nothing of the key.
+                // Vault before 1.10 does not describe the new key.
                 None => Ok(KeyInfo {
                     key: key.clone(),
                     alias: None,
@@ -95,7 +96,7 @@ impl Keys for Vault {
                 let Some(key) = place.key(&name) else { continue };
                 match self.read(&key).await {
                     Ok(key) => listed.push(key),
-                    // The token may list the key but not read it, or the key was deleted after the listing.
+                    // The token has no right to read the key, or somebody deleted the key after the listing.
                     Err(error) if error.fault == Fault::Refused => listed.push(unread(key)),
                     Err(error) => return Err(error),
                 }
@@ -108,7 +109,7 @@ impl Keys for Vault {
 
     fn describe<'a>(&'a self, key: &'a KeyRef) -> BoxFuture<'a, Result<KeyInfo, KmsError>> {
         Box::pin(async move {
-            self.read(key).await.map_err(|error| rights(error, "allow `read` on MOUNT/keys/KEY"))
+            self.read(key).await.map_err(|error| with_missing_right(error, "allow `read` on MOUNT/keys/KEY"))
         })
     }
 
@@ -133,7 +134,7 @@ impl Keys for Vault {
             let path = format!("{}/config", super::TransitKey::of(key)?.path("keys"));
             let parameters = [("auto_rotate_period", Text(period.as_str()))];
             let set = self.ask("configure key", &path, Some(&parameters), |_| Ok(())).await;
-            set.map_err(|error| rights(error, "allow `update` on MOUNT/keys/KEY/config"))
+            set.map_err(|error| with_missing_right(error, "allow `update` on MOUNT/keys/KEY/config"))
         })
     }
 
@@ -144,7 +145,7 @@ impl Keys for Vault {
 }
 
 impl Vault {
-    /// The key as the server describes it.
+    /// Reads the server's description of a key.
     async fn read(&self, key: &KeyRef) -> Result<KeyInfo, KmsError> {
         let path = super::TransitKey::of(key)?.path("keys");
         let read = |response: &VaultResponse<'_>| {
@@ -154,14 +155,15 @@ impl Vault {
         self.ask("read key", &path, None, read).await
     }
 
-    /// Describes the key, if the token may read it: its type and versions, and its weaknesses.
+    /// Returns the step about the key itself: its type, its versions, and settings that weaken it.
     pub(super) async fn key_step(&self, key: &KeyRef) -> Option<Step> {
         let path = super::TransitKey::of(key).ok()?.path("keys");
         let read = |response: &VaultResponse<'_>| {
-            let data = response.table("data").ok_or_else(|| response.wrong("the reply describes no key"))?;
+            let data =
+                response.table("data").ok_or_else(|| response.wrong("the reply does not describe a key"))?;
             Ok(described(data))
         };
-        // Once: that the token may not is usual, and nothing that a load needs.
+        // Do not retry: tokens often have no right to read the key, and a load does not need this right.
         let never = |_| Again::Never;
         let read = self.try_until("read key", &path, None, read, never).await;
         Some(match read {
@@ -169,13 +171,13 @@ impl Vault {
             Err(error) if error.status == Some(403) => Step::new(
                 "key",
                 State::Skipped,
-                "the token may not read the key itself; a load does not need that",
+                "the token has no right to read the key itself; a load does not need this right",
             ),
             Err(error) => Step::fault("key", &error),
         })
     }
 
-    /// The names of all keys of a mount; none where it has no key.
+    /// Returns the names of all keys of a mount.
     async fn names(&self, place: &KeyPlace) -> Result<Vec<String>, KmsError> {
         let mount = place.below_region().unwrap_or(super::super::keys::TRANSIT);
         let path = format!("{mount}/keys?list=true");
@@ -189,16 +191,16 @@ impl Vault {
                             _ => None,
                         })
                         .collect()),
-                    _ => Err(response.wrong("the reply lists no keys")),
+                    _ => Err(response.wrong("the reply does not list keys")),
                 },
-                None => Err(response.wrong("the reply lists no keys")),
+                None => Err(response.wrong("the reply does not list keys")),
             };
         match self.ask("list keys", &path, None, read).await {
-            // A mount without keys has nothing to list, and says so like this.
+            // The server replies with 404 for a mount without keys.
             Err(error) if error.status == Some(404) && error.message.contains("or there is no such key") => {
                 Ok(Vec::new())
             }
-            Err(error) => Err(rights(error, "allow `list` on MOUNT/keys")),
+            Err(error) => Err(with_missing_right(error, "allow `list` on MOUNT/keys")),
             names => names,
         }
     }
@@ -208,7 +210,7 @@ fn described(data: &Table<'_>) -> Step {
     let number = |name| integer(data, name).unwrap_or_default();
     let is_on = |name| boolean(data, name) == Some(true);
     let kind = string(data, "type").unwrap_or_default();
-    // A type that is not known is the server's text.
+    // Do not show an unknown type, because it is the server's text.
     let known = AEAD.iter().find(|known| **known == kind);
     let versions = format!(
         "version {}, decrypts from version {}",
@@ -220,20 +222,19 @@ fn described(data: &Table<'_>) -> Step {
         return step(State::Failed, "it is not an AEAD key").advise("use a key of type aes256-gcm96");
     };
     if is_on("derived") {
-        return step(State::Failed, "it is a derived key")
-            .advise("use a key that was made without `derived`");
+        return step(State::Failed, "it is a derived key").advise("use a key without `derived`");
     }
     match (is_on("exportable"), is_on("allow_plaintext_backup")) {
         (false, false) => step(State::Ok, known),
         (true, _) => step(State::Note, &format!("{known}, and it can be exported")).advise(
-            "who may export it can open and make pairs without the server; use a key that is not exportable",
+            "use a key that is not exportable: everybody with the right to export it can open and make pairs without the server",
         ),
         (false, true) => step(State::Note, &format!("{known}, and it can be backed up in plain text"))
-            .advise("who may back it up can open and make pairs without the server"),
+            .advise("use a key without plaintext backup: everybody with the right to back it up can open and make pairs without the server"),
     }
 }
 
-/// A key of which only the name is known.
+/// Returns the description of a key that only its name is known of.
 fn unread(key: KeyRef) -> KeyInfo {
     KeyInfo {
         key,
@@ -246,7 +247,7 @@ fn unread(key: KeyRef) -> KeyInfo {
     }
 }
 
-/// What `data` says of a key; `None` where it is of another one.
+/// Reads the description of a key from `data`; `None` if it describes another key.
 fn info(key: &KeyRef, data: &Table<'_>) -> Option<KeyInfo> {
     let is_meant = string(data, "name").is_some_and(|name| key.key_id().rsplit('/').next() == Some(name));
     let is_aead = AEAD.contains(&string(data, "type")?);
@@ -270,7 +271,7 @@ fn info(key: &KeyRef, data: &Table<'_>) -> Option<KeyInfo> {
     })
 }
 
-/// When the oldest version that is still there was made.
+/// Returns the creation time of the oldest version that still exists.
 fn first_version(data: &Table<'_>) -> Option<u64> {
     let Value::Table(versions) = &data.get("keys")?.node.value else { return None };
     let times = versions.iter().filter_map(|(_, version)| match &version.value {
@@ -280,7 +281,7 @@ fn first_version(data: &Table<'_>) -> Option<u64> {
     times.min()
 }
 
-/// The advice that fits this request, where a right is missing.
-fn rights(error: KmsError, advice: &'static str) -> KmsError {
+/// Sets the hint for a missing right; leaves other errors unchanged.
+fn with_missing_right(error: KmsError, advice: &'static str) -> KmsError {
     if error.status == Some(403) { error.advise(advice) } else { error }
 }

@@ -1,8 +1,8 @@
 //! HashiCorp Vault and OpenBao as a [`Kms`]: the transit secrets engine (format.md §6, row `vault`).
 //!
-//! A reference is `vault:-:MOUNT/KEY`, with namespaces before the mount where there are any. All of it stands in the
-//! path of requests, and the server finds namespace and mount there: it lets no mount and no namespace have the same
-//! path, so that a reference means one key. No variable changes which one.
+//! A reference is `vault:-:MOUNT/KEY`; namespaces, if any, precede the mount. The whole reference is part of the
+//! request path. The server does not allow a mount and a namespace with the same path, so a reference means exactly one
+//! key. No variable changes this key.
 
 mod ciphertext;
 mod client;
@@ -32,21 +32,23 @@ use super::{BoxFuture, Context, Kms, KmsError, WrappedKey, payload};
 use crate::base::{Error, KeyRef, Variables, provider};
 use crate::envelope::DataKey;
 
-/// The deployment's settings for Vault and OpenBao. Tokens are looked up at the first request.
+/// The deployment's settings for Vault and OpenBao. envconf searches for a token at the first request.
 #[derive(Debug)]
 pub(crate) struct Vault {
     settings: VaultSettings,
 }
 
-/// A key as requests name it.
+/// The mount and the name of a key, which are parts of a request path.
 struct TransitKey<'a> {
     mount: &'a str,
     name: &'a str,
 }
 
 impl<'a> TransitKey<'a> {
+    /// Splits a key reference.
+    ///
     /// # Errors
-    /// For a reference that a `.key` may list, and no path can hold.
+    /// For a reference that a `.key` file may contain, but a path cannot.
     fn of(key: &'a KeyRef) -> Result<Self, KmsError> {
         provider::check(key).map_err(|bad| KmsError::other(bad.reason).advise(bad.advice).tries(0))?;
         let split = key.key_id().rsplit_once('/');
@@ -60,8 +62,10 @@ impl<'a> TransitKey<'a> {
 }
 
 impl Vault {
+    /// Reads the settings for Vault.
+    ///
     /// # Errors
-    /// [`Kind::Usage`](crate::Kind::Usage) for a setting of ours that is empty or malformed.
+    /// [`Kind::Usage`](crate::Kind::Usage) for a setting of envconf that is empty or malformed.
     pub(crate) fn from_variables(variables: &Variables) -> Result<Self, Error> {
         Ok(Self { settings: VaultSettings::from_variables(variables)? })
     }
@@ -70,7 +74,7 @@ impl Vault {
         self.settings.connection.as_ref().map_err(Clone::clone)
     }
 
-    /// Asks until there is an answer, a failure for good, or no time left; each try with a token of that moment.
+    /// Sends a request until it succeeds, fails for good, or time is up. Each try uses the token of that moment.
     async fn ask<T>(
         &self,
         action: &'static str,
@@ -102,7 +106,7 @@ impl Vault {
         }
     }
 
-    /// One try. With a failure: the generation of the token that it may be due to.
+    /// Sends the request once. An error comes with the generation of the token that may have caused it.
     async fn attempt<T>(
         &self,
         call: &VaultCall<'_>,
@@ -110,7 +114,7 @@ impl Vault {
         refused: Option<u64>,
         read: impl Fn(&VaultResponse<'_>) -> Result<T, KmsError>,
     ) -> Result<T, (KmsError, Option<u64>)> {
-        // A login that was refused is not repeated: another one would show the same.
+        // Do not repeat a refused login: another one would send the same proof.
         let credential = credentials::snapshot(&self.settings, connection, refused).await;
         let credential = credential.map_err(|error| (error, None))?;
         let answer = client::send(call, Some(&credential), connection, read).await;
@@ -121,7 +125,7 @@ impl Vault {
     }
 }
 
-/// Says how a key in the namespace of the login is written, where the reference does not have it.
+/// Adds the reference of a key in the login's namespace to a refusal, if the reference does not contain this namespace.
 fn mention_namespace(error: KmsError, path: &str, connection: &Connection) -> KmsError {
     let Some(namespace) = &connection.namespace else { return error };
     let has_it = path.strip_prefix(namespace.as_str()).is_some_and(|rest| rest.starts_with('/'));
@@ -131,11 +135,11 @@ fn mention_namespace(error: KmsError, path: &str, connection: &Connection) -> Km
     let reference = reference_of(path).map(|reference| format!("vault:-:{namespace}/{reference}"));
     let reference = reference.unwrap_or_else(|| format!("vault:-:{namespace}/MOUNT/KEY"));
     error.advise_with(format!(
-        "VAULT_NAMESPACE serves the login only: a key in that namespace is written {reference}; else check that the token's policy allows this"
+        "VAULT_NAMESPACE is used for the login only: write a key in that namespace as {reference}; for another key, check that the token's policy allows this"
     ))
 }
 
-/// Mount and name of the key that the path of a request has: `MOUNT/OPERATION/KEY`, or `MOUNT/keys/KEY/config`.
+/// Returns mount and name of the key in a request path: `MOUNT/OPERATION/KEY`, or `MOUNT/keys/KEY/config`.
 fn reference_of(path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split('/').collect();
     match &parts[..] {
@@ -149,7 +153,7 @@ fn reference_of(path: &str) -> Option<String> {
     }
 }
 
-/// A ciphertext of the reply, which must be one that an AEAD key made of `payload` bytes.
+/// Reads the ciphertext of a reply. Checks that an AEAD key made it, from `payload` bytes if the length is given.
 fn ciphertext(response: &VaultResponse<'_>, payload: Option<usize>) -> Result<WrappedKey, KmsError> {
     let blob = response.text("ciphertext");
     let blob = blob.ok_or_else(|| response.wrong("the service returned no wrapped key"))?;
@@ -157,8 +161,7 @@ fn ciphertext(response: &VaultResponse<'_>, payload: Option<usize>) -> Result<Wr
         Some(len) => ciphertext::check_made(blob, len)?,
         None => ciphertext::check_blob(blob)?,
     }
-    WrappedKey::new(blob)
-        .ok_or_else(|| response.wrong("the service returned no wrapped key that a .key can hold"))
+    WrappedKey::new(blob).ok_or_else(|| response.wrong("the service returned no valid wrapped key"))
 }
 
 impl Kms for Vault {
@@ -206,7 +209,7 @@ impl Kms for Vault {
         })
     }
 
-    /// Within one key, to its newest version.
+    /// Re-wraps with the newest version of the same key. Returns `None` for two keys.
     fn rewrap<'a>(
         &'a self,
         from: &'a KeyRef,
@@ -224,7 +227,7 @@ impl Kms for Vault {
             let parameters = [("ciphertext", Text(wrapped.as_str()))];
             let moved =
                 self.ask("rewrap", &path, Some(&parameters), |response| ciphertext(response, None)).await;
-            // The server encrypts again even if the newest version made the ciphertext.
+            // The server encrypts again even if the newest version made the ciphertext. Keep the old one then.
             let is_newer = |moved: &WrappedKey| ciphertext::version(moved) != ciphertext::version(wrapped);
             moved.map(|moved| Some(if is_newer(&moved) { moved } else { wrapped.clone() }))
         })
@@ -240,7 +243,7 @@ impl Kms for Vault {
         Box::pin(diagnose::steps(self, key))
     }
 
-    /// A hash of every setting that an answer could depend on: some are secret.
+    /// Returns a hash of every setting that an answer can depend on. It is a hash, because some settings are secret.
     fn identity(&self) -> Option<[u8; 32]> {
         let mut digest = Sha256::new_with_prefix(b"vault");
         digest.update(self.settings.hash());
@@ -256,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_is_found_in_the_path_of_a_request() {
+    fn a_request_path_contains_the_key() {
         for (path, reference) in [
             ("transit/decrypt/app", Some("transit/app")),
             ("deep/transit/encrypt/app", Some("deep/transit/app")),

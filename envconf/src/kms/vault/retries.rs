@@ -1,10 +1,10 @@
-//! The retry policy: one table. docs/vault-errors.md shows it, and a test compares the two.
+//! The retry policy for Vault, as a table. docs/vault-errors.md shows the same table, and a test compares the two.
 
 use crate::kms::KmsError;
 use crate::kms::retry::Again;
 use crate::kms::retry_table::{self, TryOutcome};
 
-/// The first row that fits counts.
+/// The first row that matches decides.
 const TABLE: &[(TryOutcome, Again)] = &[
     (TryOutcome::Network, Again::Faulty),
     (TryOutcome::Status(429, 429), Again::Throttled),
@@ -16,7 +16,7 @@ const TABLE: &[(TryOutcome, Again)] = &[
     (TryOutcome::Rest, Again::Never),
 ];
 
-/// What another try is worth after `error`.
+/// Returns the decision about another try after `error`.
 pub(super) fn again(error: &KmsError) -> Again {
     retry_table::again(TABLE, error)
 }
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
     use crate::base::Fault;
 
-    /// The table as the documentation shows it.
+    /// Returns the table in the form of the documentation.
     fn markdown() -> String {
         let row = |(outcome, again): &(TryOutcome, Again)| {
             let outcome = match outcome {
@@ -35,7 +35,7 @@ mod tests {
                 TryOutcome::Status(500, _) => "HTTP 5xx, a sealed server among them".to_owned(),
                 TryOutcome::Status(from, to) if from == to => format!("HTTP {from}"),
                 TryOutcome::Status(from, to) => format!("HTTP {from}, {to}"),
-                TryOutcome::Garbled => "a reply that is cut or not JSON".to_owned(),
+                TryOutcome::Garbled => "a reply that is incomplete or not JSON".to_owned(),
                 TryOutcome::Refused(status) => format!("HTTP {status}"),
                 TryOutcome::Code(code) => format!("`{code}`"),
                 TryOutcome::Rest => "everything else: a missing or deleted key, a damaged wrapped key, a redirect, an oversized reply, a certificate that is not trusted".to_owned(),
@@ -43,7 +43,7 @@ mod tests {
             let again = match again {
                 Again::Never => "no",
                 Again::Few => "4 times",
-                Again::Faulty => "until the deadline; 4 times where another trusted key comes after this one",
+                Again::Faulty => "until the deadline; 4 times if there is another trusted key to try",
                 Again::Throttled => "until the deadline",
                 Again::OnceByServiceClock => "once",
                 Again::OnceWithNewCredentials => "once, with a new login",
@@ -57,11 +57,11 @@ mod tests {
     fn the_documentation_shows_the_same_table() {
         let document = include_str!("../../../docs/vault-errors.md");
         let table = format!("| outcome | retried |\n|---|---|\n{}", markdown());
-        assert!(document.contains(&table), "docs/vault-errors.md does not hold:\n{table}");
+        assert!(document.contains(&table), "docs/vault-errors.md does not contain:\n{table}");
     }
 
     #[test]
-    fn what_is_transient_is_tried_again_and_nothing_else_but_once() {
+    fn only_transient_failures_are_retried_more_than_once() {
         for status in [400, 401, 403, 404, 405, 412, 418, 429, 472, 473, 500, 502, 503, 504, 599] {
             let error = refusal(status, &["x"]);
             let expected = match (error.fault, status) {

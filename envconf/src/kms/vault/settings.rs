@@ -1,7 +1,8 @@
-//! The deployment's settings for Vault and OpenBao: address, certificates, and how to log in.
+//! The deployment's settings for Vault and OpenBao: address, certificates, and login.
 //!
-//! Many machines set Vault's own variables (`VAULT_*`) although their programs never ask Vault, so an invalid one is
-//! reported at the first request. OpenBao reads the same names with `BAO_`, which override the others.
+//! Many machines set Vault's own variables (`VAULT_*`) although their programs never use Vault. So envconf reports an
+//! invalid one at the first request only. OpenBao has the same variables with the prefix `BAO_`, which override the
+//! others.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::kms::credential_source::fits;
 use crate::kms::endpoint::{Endpoint, EndpointRules};
 use crate::kms::http::{ClientCertificate, Route};
 
-/// Every variable that is looked at, without the prefix that they share.
+/// Every variable that envconf reads, without its prefix.
 const NAMES: [&str; 11] = [
     "ADDR",
     "AGENT_ADDR",
@@ -29,39 +30,41 @@ const NAMES: [&str; 11] = [
     "SKIP_VERIFY",
     "TLS_SERVER_NAME",
 ];
-/// In the order of precedence.
+/// The prefixes of the variables, in the order of precedence.
 const PREFIXES: [&str; 2] = ["BAO_", "VAULT_"];
 
 const RULES: EndpointRules = EndpointRules {
     plain_http: &[],
-    takes_path: true,
-    advice: "write it as https://HOST[:PORT][/PATH]; plain http goes to 127.0.0.0/8 and [::1] only, written as numbers",
+    allows_path: true,
+    advice: "write it as https://HOST[:PORT][/PATH]; plain http is allowed for 127.0.0.0/8 and [::1] only, written as numbers",
 };
 
-/// What leads to the server.
+/// The settings for the login and the connection.
 #[derive(Debug)]
 pub(super) struct VaultSettings {
     pub(super) variables: Variables,
     pub(super) auth: Auth,
-    /// The settings of a request, or the error in them.
+    /// The settings of the connection, or the error in them.
     pub(super) connection: Result<Connection, KmsError>,
 }
 
-/// Where requests go, and by which way.
+/// The address of the server, and the settings of a connection to it.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) endpoint: Endpoint,
     /// The variable that names the endpoint.
     #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a diagnosis shows it"))]
-    pub(super) whence: &'static str,
+    pub(super) origin: &'static str,
     pub(super) route: Route,
-    /// The namespace of the login only.
+    /// The namespace of the login. Key references contain their own namespace.
     pub(super) namespace: Option<String>,
 }
 
 impl VaultSettings {
+    /// Reads all settings.
+    ///
     /// # Errors
-    /// [`Kind::Usage`](crate::Kind::Usage) for a setting of ours that is empty or malformed.
+    /// [`Kind::Usage`](crate::Kind::Usage) for a setting of envconf that is empty or malformed.
     pub(super) fn from_variables(variables: &Variables) -> Result<Self, Error> {
         let auth = Auth::from_variables(variables)?;
         let route = Route::from_variables(variables)?;
@@ -69,7 +72,7 @@ impl VaultSettings {
         Ok(Self { variables: variables.clone(), auth, connection })
     }
 
-    /// A hash of every variable that an answer could depend on: some are secret.
+    /// Returns a hash of every variable that an answer can depend on. It is a hash, because some variables are secret.
     pub(super) fn hash(&self) -> [u8; 32] {
         let own = PREFIXES.iter().flat_map(|prefix| NAMES.iter().map(move |name| format!("{prefix}{name}")));
         let own: Vec<String> = own.collect();
@@ -79,8 +82,8 @@ impl VaultSettings {
     }
 }
 
-/// The value of a variable of Vault's: `BAO_NAME`, else `VAULT_NAME`, with the name that it was found under. One that is
-/// empty counts as not set, as it does for Vault's own programs.
+/// Returns name and value of the first variable that is set: `BAO_NAME`, else `VAULT_NAME`. An empty variable counts as
+/// not set, as in Vault's own programs.
 pub(super) fn find(
     variables: &Variables,
     names: [&'static str; 2],
@@ -91,21 +94,19 @@ pub(super) fn find(
     })
 }
 
-/// As [`find`], for text that can stand in a header or URL.
+/// Like [`find`], for text that fits into a header or URL.
 pub(super) fn text(
     variables: &Variables,
     names: [&'static str; 2],
 ) -> Result<Option<(&'static str, Zeroizing<String>)>, KmsError> {
     let Some((name, value)) = find(variables, names) else { return Ok(None) };
     let value = value.into_string().map(Zeroizing::new).ok().filter(|value| fits(value));
-    let misfit = || wrong(name, "has blanks or characters outside ASCII");
+    let misfit = || wrong(name, "contains blanks or non-ASCII characters");
     value.map(|value| Some((name, value))).ok_or_else(misfit)
 }
 
 fn wrong(name: &str, what: &str) -> KmsError {
-    KmsError::new(Fault::Refused, format!("{name} {what}"))
-        .advise("give it another value, or unset it")
-        .tries(0)
+    KmsError::new(Fault::Refused, format!("{name} {what}")).advise("correct it, or unset it").tries(0)
 }
 
 impl Connection {
@@ -114,12 +115,12 @@ impl Connection {
         let agent = text(variables, ["BAO_AGENT_ADDR", "VAULT_AGENT_ADDR"])?;
         let address =
             agent.map_or_else(|| text(variables, ["BAO_ADDR", "VAULT_ADDR"]), |agent| Ok(Some(agent)))?;
-        let (whence, address) = address.ok_or_else(|| {
+        let (origin, address) = address.ok_or_else(|| {
             KmsError::refused("the address of the server is not set")
                 .advise("set VAULT_ADDR (or BAO_ADDR) to https://HOST[:PORT]")
                 .tries(0)
         })?;
-        let endpoint = Endpoint::parse(&address, whence, &RULES).map_err(|error| {
+        let endpoint = Endpoint::parse(&address, origin, &RULES).map_err(|error| {
             KmsError::new(Fault::Refused, error.message().to_owned()).advise(RULES.advice).tries(0)
         })?;
         match roots(variables)? {
@@ -133,17 +134,18 @@ impl Connection {
         {
             return Err(wrong(
                 name,
-                "differs from the host of the address, and certificates are checked against that",
+                "differs from the host of the address, but envconf checks certificates against that host",
             ));
         }
         let namespace = text(variables, ["BAO_NAMESPACE", "VAULT_NAMESPACE"])?;
         let namespace = namespace.map(|(_, namespace)| namespace.trim_matches('/').to_owned());
         let namespace = namespace.filter(|namespace| !namespace.is_empty());
-        Ok(Self { endpoint, whence, route, namespace })
+        Ok(Self { endpoint, origin, route, namespace })
     }
 }
 
-/// Certificates are always verified: a private root certificate is named, not done without.
+/// Rejects the variables that switch off the verification of certificates. A private root certificate can be configured
+/// instead.
 fn refuse_skip_verify(variables: &Variables) -> Result<(), KmsError> {
     let Some((name, value)) = find(variables, ["BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY"]) else {
         return Ok(());
@@ -154,22 +156,26 @@ fn refuse_skip_verify(variables: &Variables) -> Result<(), KmsError> {
     if is_off {
         return Ok(());
     }
-    Err(KmsError::new(Fault::Refused, format!("{name} is set, and certificates are always verified"))
+    Err(KmsError::new(Fault::Refused, format!("{name} is set, but envconf always verifies certificates"))
         .advise("name the server's root certificate in VAULT_CACERT, and unset VAULT_SKIP_VERIFY")
         .tries(0))
 }
 
-/// Where the server's root certificates are.
+/// The source of the root certificates.
 enum Roots {
     Path(PathBuf),
     Pem(Arc<str>),
 }
 
-/// `CACERT`, else `CACERT_BYTES`, else `CAPATH`.
+/// Returns the root certificates of `CACERT`, else `CACERT_BYTES`, else `CAPATH`.
 fn roots(variables: &Variables) -> Result<Option<Roots>, KmsError> {
     let path = |names| find(variables, names).map(|(name, path)| (name, PathBuf::from(path)));
     if let Some((name, path)) = path(["BAO_CACERT", "VAULT_CACERT"]) {
-        return if path.is_file() { Ok(Some(Roots::Path(path))) } else { Err(wrong(name, "names no file")) };
+        return if path.is_file() {
+            Ok(Some(Roots::Path(path)))
+        } else {
+            Err(wrong(name, "does not name a file"))
+        };
     }
     if let Some((name, pem)) = find(variables, ["BAO_CACERT_BYTES", "VAULT_CACERT_BYTES"]) {
         let pem = pem.into_string().map_err(|_| wrong(name, "is not text"))?;
@@ -177,7 +183,7 @@ fn roots(variables: &Variables) -> Result<Option<Roots>, KmsError> {
     }
     match path(["BAO_CAPATH", "VAULT_CAPATH"]) {
         Some((_, path)) if path.is_dir() => Ok(Some(Roots::Path(path))),
-        Some((name, _)) => Err(wrong(name, "names no directory")),
+        Some((name, _)) => Err(wrong(name, "does not name a directory")),
         None => Ok(None),
     }
 }
@@ -227,13 +233,13 @@ mod tests {
         }
         for (pairs, says) in [
             (&[][..], "is not set"),
-            (&[("VAULT_ADDR", "http://vault.example.com")], "VAULT_ADDR uses http beyond"),
-            (&[("BAO_ADDR", "http://localhost:8200")], "BAO_ADDR uses http beyond"),
+            (&[("VAULT_ADDR", "http://vault.example.com")], "VAULT_ADDR uses http for a host outside"),
+            (&[("BAO_ADDR", "http://localhost:8200")], "BAO_ADDR uses http for a host outside"),
             (&[("VAULT_ADDR", "unix:///run/vault.sock")], "VAULT_ADDR has a scheme"),
             (&[("VAULT_ADDR", "https://h?x=1")], "VAULT_ADDR"),
             (&[("VAULT_ADDR", "https://u:p@h")], "VAULT_ADDR"),
             (&[("VAULT_ADDR", "https://h/../x")], "VAULT_ADDR"),
-            (&[("VAULT_ADDR", "https://h /x")], "VAULT_ADDR has blanks"),
+            (&[("VAULT_ADDR", "https://h /x")], "VAULT_ADDR contains blanks"),
         ] {
             let message = connection(pairs).unwrap_err();
             assert!(message.contains(says), "{pairs:?}: {message}");
@@ -246,7 +252,7 @@ mod tests {
         for name in ["VAULT_SKIP_VERIFY", "BAO_SKIP_VERIFY"] {
             for on in ["1", "true", "TRUE", "t", "yes", "on", "2"] {
                 let message = with(name, on).unwrap_err();
-                assert!(message.contains(name) && message.contains("always verified"), "{message}");
+                assert!(message.contains(name) && message.contains("always verifies"), "{message}");
             }
             for off in ["", "0", "false", "False", "f"] {
                 assert!(with(name, off).is_ok(), "{name}={off}");
@@ -263,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_is_kept_for_the_login() {
+    fn slashes_around_a_namespace_are_removed() {
         let namespace = |value: &str| {
             connection(&[("VAULT_ADDR", "https://h"), ("VAULT_NAMESPACE", value)]).unwrap().namespace
         };

@@ -1,10 +1,10 @@
-//! The two files that programs of AWS share, `credentials` and `config`: sections of `key = value`.
+//! The two files that AWS programs share, `credentials` and `config`: sections of `key = value`.
 //!
-//! Profiles are `[NAME]` in the one and `[profile NAME]` in the other, where `[default]` needs no word before it. A value
-//! of `credentials` counts before one of `config`. A comment is a line that begins with `#` or `;`, or what follows one
-//! of them after a blank. A line that is indented deeper than the one before belongs to that one.
+//! A profile is `[NAME]` in `credentials`, and `[profile NAME]` or `[default]` in `config`. A value in `credentials`
+//! overrides one in `config`. A comment begins with `#` or `;`, at the beginning of a line or after a blank. A line
+//! with a deeper indentation continues the line before it.
 //!
-//! Only sections that are asked for are read; what is wrong elsewhere in a file is not looked at.
+//! Only the sections that are needed are parsed, so errors in other sections do not matter.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,17 +17,17 @@ use crate::kms::credential_source::{broken, read_up_to};
 
 pub(super) const CREDENTIALS_FILE: &str = "AWS_SHARED_CREDENTIALS_FILE";
 pub(super) const CONFIG_FILE: &str = "AWS_CONFIG_FILE";
-/// A list of hundreds of accounts has less.
+/// Limit of a file in bytes. A file with hundreds of accounts is smaller.
 const LARGEST_FILE: usize = 1024 * 1024;
 
-/// The two files, as far as they are there.
+/// The two files, each of which may be missing.
 pub(super) struct SharedFiles {
     credentials: Option<SharedFile>,
     config: Option<SharedFile>,
 }
 
 struct SharedFile {
-    /// For reports.
+    /// The name of the file for reports.
     place: String,
     text: SecretBytes,
 }
@@ -37,19 +37,19 @@ pub(super) struct ConfigSection {
     properties: BTreeMap<String, Property>,
 }
 
-/// The value of a property, and where it stands.
+/// The value of a property, and its line.
 #[derive(Clone)]
 pub(super) struct Property {
     value: SecretBytes,
-    /// `line 3 of ~/.aws/config`.
+    /// The line for reports, such as `line 3 of ~/.aws/config`.
     place: String,
 }
 
 impl SharedFiles {
-    /// Reads both.
+    /// Reads both files.
     ///
     /// # Errors
-    /// A file that is there and cannot be read, and one that a variable names and that is not there.
+    /// For a file that exists but cannot be read, and for a missing file that a variable names.
     pub(super) fn read(variables: &Variables, home: Option<&Path>) -> Result<Self, KmsError> {
         Ok(Self {
             credentials: SharedFile::read(variables, CREDENTIALS_FILE, home, "credentials")?,
@@ -57,12 +57,12 @@ impl SharedFiles {
         })
     }
 
-    /// The profile of this name; `None` if neither file has it.
+    /// Returns the profile of this name; `None` if neither file has it.
     ///
     /// # Errors
-    /// A section that is malformed, with its line.
+    /// For a malformed section, with the line.
     pub(super) fn profile(&self, name: &str) -> Result<Option<ConfigSection>, KmsError> {
-        // The later ones go over the earlier ones.
+        // Later sections override earlier ones.
         let sections = [
             (&self.config, if name == "default" { Some(SectionName::Bare(name)) } else { None }),
             (&self.config, Some(SectionName::Profile(name))),
@@ -71,7 +71,7 @@ impl SharedFiles {
         self.merged(sections)
     }
 
-    /// The SSO session of this name; `None` if there is none.
+    /// Returns the SSO session of this name; `None` if there is none.
     ///
     /// # Errors
     /// As for [`SharedFiles::profile`].
@@ -90,10 +90,10 @@ impl SharedFiles {
         if has(&self.credentials, SectionName::Profile(name)) {
             return "write its section in credentials as [NAME], without the word profile";
         }
-        "check the name; `aws configure list-profiles` lists those that there are"
+        "check the name; `aws configure list-profiles` shows the names"
     }
 
-    /// Returns a hash of both files: values derived from them are made again when it changes.
+    /// Returns a hash of both files, so that a change of a file invalidates cached credentials.
     pub(super) fn hash(&self) -> [u8; 32] {
         let mut digest = Sha256::new_with_prefix(b"shared files");
         for file in [&self.credentials, &self.config] {
@@ -121,7 +121,7 @@ impl SharedFiles {
     }
 }
 
-/// What stands between the brackets.
+/// The name of a section, which is between brackets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SectionName<'a> {
     Bare(&'a str),
@@ -165,7 +165,7 @@ impl SharedFile {
                 None => return Ok(None),
             },
         };
-        // A usual way to configure an empty file.
+        // People use this path for an empty file.
         if path == Path::new("/dev/null") {
             return Ok(None);
         }
@@ -187,7 +187,7 @@ impl SharedFile {
         let at = |line: usize| format!("line {} of {}", line + 1, self.place);
         let mut section: Option<ConfigSection> = None;
         let mut is_wanted = false;
-        // How deep the last property is indented, and its name.
+        // The indentation and the name of the last property.
         let mut last: Option<(usize, String)> = None;
         for (number, line) in text.lines().enumerate() {
             let indent = line.len() - line.trim_start().len();
@@ -213,8 +213,8 @@ impl SharedFile {
             if let Some((depth, name)) = &last
                 && indent > *depth
             {
-                // Settings of other services have several lines; a value that is read here never has.
-                section.properties.get_mut(name).into_iter().for_each(Property::continues);
+                // Some settings have several lines. envconf reads none of them.
+                section.properties.get_mut(name).into_iter().for_each(Property::clear);
                 continue;
             }
             let Some((name, value)) = trimmed.split_once('=') else {
@@ -234,7 +234,7 @@ impl SharedFile {
     }
 }
 
-/// A path that begins with `~/`, below the home directory.
+/// Replaces `~/` at the beginning of a path with the home directory.
 fn below_home(path: PathBuf, home: Option<&Path>) -> PathBuf {
     match (path.strip_prefix("~"), home) {
         (Ok(rest), Some(home)) => home.join(rest),
@@ -242,7 +242,7 @@ fn below_home(path: PathBuf, home: Option<&Path>) -> PathBuf {
     }
 }
 
-/// The value without a comment after a blank.
+/// Returns the value without a comment, which begins after a blank.
 fn without_comment(value: &str) -> &str {
     if value.starts_with(['#', ';']) {
         return "";
@@ -258,7 +258,7 @@ impl ConfigSection {
         self.properties.get(name)
     }
 
-    /// The first of these properties that is there.
+    /// The first of these properties that exists.
     pub(super) fn first_of(&self, names: &[&'static str]) -> Option<(&'static str, &Property)> {
         names.iter().find_map(|name| self.get(name).map(|property| (*name, property)))
     }
@@ -270,18 +270,18 @@ impl Property {
         std::str::from_utf8(self.value.expose()).unwrap_or_default()
     }
 
-    /// An error about it: its place, then `what`.
+    /// Returns an error about this property: its line, then `what`.
     pub(super) fn wrong(&self, what: &str) -> KmsError {
         broken(&self.place, what)
     }
 
-    /// Its place, for reports.
+    /// The line, for reports.
     pub(super) fn place(&self) -> &str {
         &self.place
     }
 
-    /// More lines follow: it has no value that could be used.
-    fn continues(&mut self) {
+    /// Clears the value, because a property with several lines has no usable value.
+    fn clear(&mut self) {
         self.value = SecretBytes::copy_of(b"");
     }
 }
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_in_the_wild_is_understood() {
+    fn usual_spellings_are_parsed() {
         let files = files(
             "\u{feff}[default]\r\naws_access_key_id=id\r\nAWS_SECRET_ACCESS_KEY = a/b+c=;#\r\n\r\n[ci] # c\naws_access_key_id = ci ; mine\n",
             "# one\n; two\n[default]\nregion = x\n[profile ci]\nregion = eu-west-1\naws_access_key_id = other\n\
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_named_with_its_line_and_not_quoted() {
+    fn errors_name_the_line_and_do_not_quote_it() {
         for (text, says) in [
             ("[default]\ncanary\n", "line 2 of ~/.aws/credentials is not `key = value`"),
             ("\n[default\n", "line 2 of ~/.aws/credentials has a bracket"),
@@ -360,7 +360,7 @@ mod tests {
             assert!(error.message.contains(says), "{text}: {}", error.message);
             assert!(!format!("{error:?}").contains("canary"));
         }
-        // Of other sections nothing is looked at.
+        // Errors in other sections do not matter.
         assert!(files("[other]\ncanary\n[default]\na=b\n", "").profile("default").unwrap().is_some());
     }
 

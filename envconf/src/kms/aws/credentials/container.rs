@@ -1,4 +1,4 @@
-//! A container's role: the agent of ECS, or of EKS Pod Identity, issues temporary credentials.
+//! The role of a container: the agent of ECS, or of EKS Pod Identity, issues temporary credentials.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -27,19 +27,19 @@ pub(super) const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
 /// The agent of ECS.
 const ECS: &str = "http://169.254.170.2";
-/// To these plain `http` goes, beside loopback addresses: the agents of ECS and EKS are on the link itself.
+/// The link-local addresses of the agents of ECS and EKS. Plain `http` is allowed for them and for loopback addresses.
 const LINK_LOCAL: [Ipv4Addr; 2] = [Ipv4Addr::new(169, 254, 170, 2), Ipv4Addr::new(169, 254, 170, 23)];
 const LINK_LOCAL_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23);
 const LIMIT: Duration = Duration::from_secs(2);
 const PLACE: &str = "the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
-/// Where a container asks for its credentials.
+/// The agent that issues the credentials of a container.
 pub(super) struct ContainerAgent {
     url: Url,
     token: Option<Zeroizing<String>>,
 }
 
-/// The agent that the variables name.
+/// Returns the agent that the variables name.
 pub(super) fn find(variables: &Variables) -> Result<Option<ContainerAgent>, KmsError> {
     let url = match (uri(variables, RELATIVE)?, uri(variables, FULL)?) {
         (Some(path), _) if path.starts_with('/') => parse(&format!("{ECS}{path}"), RELATIVE)?,
@@ -54,14 +54,14 @@ fn uri(variables: &Variables, name: &'static str) -> Result<Option<String>, KmsE
     Ok(environment::text(variables, name)?.map(|text| text.to_string()))
 }
 
-/// The URL of a variable, which is to lead nowhere that others can listen.
+/// Parses the URL of a variable. Rejects plain `http` to hosts on which others could listen.
 fn parse(text: &str, name: &str) -> Result<Url, KmsError> {
     let no_url = || broken(name, "is not a URL");
     let mut url = Url::parse(text).map_err(|_| no_url())?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(broken(name, "has a user name"));
+        return Err(broken(name, "contains a user name"));
     }
-    // By its address: a name could lead anywhere.
+    // Use the address, because the name could resolve to any address.
     if url.host_str() == Some("localhost") {
         url.set_host(Some("127.0.0.1")).map_err(|_| no_url())?;
     }
@@ -94,7 +94,7 @@ fn token(variables: &Variables) -> Result<Option<Zeroizing<String>>, KmsError> {
     token.map(Some).ok_or_else(|| broken(TOKEN, MISFIT))
 }
 
-/// Words with blanks between them, such as `Basic abc=`.
+/// Returns true for words with single blanks between them, such as `Basic abc=`.
 fn is_header(token: &str) -> bool {
     token.split(' ').all(fits)
 }
@@ -120,9 +120,9 @@ impl ContainerAgent {
         })?;
         match reply.status {
             200 => keys(&reply),
-            429 => Err(KmsError::transient("the container's credential service has too many requests").status(429)),
+            429 => Err(KmsError::transient("the container's credential service refused the request: too many requests").status(429)),
             500..=599 => {
-                Err(KmsError::transient("the container's credential service fails").status(reply.status))
+                Err(KmsError::transient("the container's credential service failed").status(reply.status))
             }
             401 | 403 => Err(wrong("the container's credential service refused its token")
                 .status(reply.status)
@@ -134,8 +134,10 @@ impl ContainerAgent {
 
 fn keys(reply: &Reply) -> Result<Fetched<AwsCredential>, KmsError> {
     let garbled = || {
-        KmsError::transient("the reply of the container's credential service is cut, or is not a JSON object")
-            .status(reply.status)
+        KmsError::transient(
+            "the reply of the container's credential service is incomplete, or is not a JSON object",
+        )
+        .status(reply.status)
     };
     let text = std::str::from_utf8(reply.body.expose()).map_err(|_| garbled())?;
     let root = syntax::parse(ContentType::Json, text).map_err(|_| garbled())?;
@@ -150,18 +152,17 @@ fn keys(reply: &Reply) -> Result<Fetched<AwsCredential>, KmsError> {
     };
     keys.into_fetched("the role of this container".into(), |what| {
         wrong(match what {
-            TemporaryProblem::Incomplete => "the container's credential service gave incomplete credentials",
-            TemporaryProblem::Expired => {
-                "the container's credential service gave credentials that have expired"
+            TemporaryProblem::Incomplete => {
+                "the container's credential service returned incomplete credentials"
             }
+            TemporaryProblem::Expired => "the container's credential service returned expired credentials",
         })
     })
 }
 
 fn wrong(message: &'static str) -> KmsError {
-    KmsError::new(Fault::Refused, message).advise(
-        "look at the role of the task or of the service account, and at the AWS_CONTAINER_* variables",
-    )
+    KmsError::new(Fault::Refused, message)
+        .advise("check the role of the task or of the service account, and the AWS_CONTAINER_* variables")
 }
 
 #[cfg(test)]
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_goes_to_the_agents_only() {
+    fn plain_http_is_allowed_for_the_agents_only() {
         for (text, url) in [
             ("http://127.0.0.1:8080/get?a=b", "http://127.0.0.1:8080/get?a=b"),
             ("http://localhost:1234/x", "http://127.0.0.1:1234/x"),
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_relative_one_comes_first_and_stays_on_its_host() {
+    fn the_relative_uri_overrides_the_full_one_and_keeps_its_host() {
         let url = |path: &str| agent(&[(RELATIVE, path), (FULL, "https://h/")]).map(|it| it.unwrap().url);
         assert_eq!(
             url("/v2/credentials/1?id=2").unwrap().as_str(),
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_a_header() {
+    fn a_token_must_fit_into_a_header() {
         let token = |text: &str| {
             let agent = agent(&[(FULL, "http://127.0.0.1/"), (TOKEN, text)]);
             agent.map(|agent| agent.unwrap().token.map(|token| token.to_string()))

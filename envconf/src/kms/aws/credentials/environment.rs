@@ -1,4 +1,4 @@
-//! Id and secret from the environment, and a session token if there is one.
+//! Credentials in environment variables: id, secret, and an optional session token.
 
 use zeroize::Zeroizing;
 
@@ -25,12 +25,12 @@ pub(super) fn find(variables: &Variables) -> Result<Option<AwsCredential>, KmsEr
         })),
         (Some(_), None) => Err(broken(ID, "is set and AWS_SECRET_ACCESS_KEY is not")),
         (None, Some(_)) => Err(broken(SECRET, "is set and AWS_ACCESS_KEY_ID is not")),
-        // A token alone is not a credential, and none of the other sources takes it from here.
+        // A token alone is not a credential, and no other source uses it.
         (None, None) => Ok(None),
     }
 }
 
-/// A variable that is empty counts as not set, as it does for every program of AWS.
+/// Returns the value of a variable. An empty variable counts as not set, as in every AWS program.
 pub(super) fn text(variables: &Variables, name: &'static str) -> Result<Option<Zeroizing<String>>, KmsError> {
     let Some(value) = variables.get(name).filter(|value| !value.is_empty()) else { return Ok(None) };
     let value = value.into_string().map(Zeroizing::new).ok().filter(|value| fits(value));
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_refused_by_its_name() {
+    fn errors_name_the_variable() {
         for (pairs, name) in [
             (&[(ID, "id")][..], SECRET),
             (&[(ID, "id"), (SECRET, "")], SECRET),

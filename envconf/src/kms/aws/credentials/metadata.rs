@@ -1,7 +1,7 @@
-//! The role of a virtual machine (EC2): its metadata service issues temporary credentials over plain HTTP, and only
-//! with a token (IMDSv2). The older protocol without a token is never used.
+//! The role of a virtual machine (EC2). Its metadata service issues temporary credentials over plain HTTP. envconf uses
+//! the protocol with a token (IMDSv2), and never the older one without.
 //!
-//! Off the cloud nobody answers there, so the wait is short; no proxy is ever asked.
+//! Outside of EC2 the metadata service does not answer, so the time limit is short. These requests use no proxy.
 
 use std::time::Duration;
 
@@ -23,15 +23,15 @@ use crate::syntax::Value;
 
 const ROLES: &str = "latest/meta-data/iam/security-credentials/";
 const LIMIT: Duration = Duration::from_secs(1);
-/// For how long a token of the metadata service holds, in seconds.
+/// The lifetime of a token of the metadata service, in seconds.
 const TOKEN_LIFE: &str = "300";
-/// The hint if no metadata service answers on a machine of the cloud.
-pub(super) const HOP_LIMIT: &str = "in a container on EC2 raise the hop limit of the instance's metadata to 2 (`aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2`)";
+/// The hint if the metadata service does not answer.
+pub(super) const HOP_LIMIT: &str = "in a container on EC2, raise the hop limit of the instance's metadata to 2 (`aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2`)";
 
-/// Why there is no role where nobody answers: off the cloud, and in a container with a hop limit of 1.
+/// The reason if the metadata service does not answer: outside of EC2, and in a container with a hop limit of 1.
 pub(super) const SILENT: &str = " (its metadata service does not answer)";
 
-/// The machine's credential; `Ok(Err(why))` off the cloud, and on a machine without a role.
+/// Returns the machine's credential; `Ok(Err(why))` outside of EC2, and on a machine without a role.
 pub(super) async fn find(
     endpoint: &Endpoint,
     route: &Route,
@@ -58,7 +58,7 @@ pub(super) async fn find(
     parse(&reply).map(Ok)
 }
 
-/// A token of the metadata service.
+/// Requests a token of the metadata service.
 async fn token(
     endpoint: &Endpoint,
     route: &Route,
@@ -66,7 +66,7 @@ async fn token(
     let url = format!("{}latest/api/token", endpoint.url());
     let header = ("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_LIFE);
     let reply = match ask(Method::PUT, url, header, route).await {
-        // In a container with a hop limit of 1 the answer never arrives: it looks like a machine off the cloud.
+        // In a container with a hop limit of 1, the reply never arrives, as on a machine outside of EC2.
         Err(error) if error.fault == Fault::Transient => {
             return Ok(Err(SILENT));
         }
@@ -77,7 +77,7 @@ async fn token(
         403 => return Ok(Err(" (its metadata service is turned off)")),
         // Other clouds have a metadata service at the same address.
         300..=499 => return Ok(Err(" (its metadata service does not speak IMDSv2)")),
-        _ => return Err(KmsError::transient("the metadata service fails").status(reply.status)),
+        _ => return Err(KmsError::transient("the metadata service failed").status(reply.status)),
     }
     let token = std::str::from_utf8(reply.body.expose()).ok().map(str::trim).filter(|token| fits(token));
     match token {
@@ -106,14 +106,14 @@ async fn ask(
 fn check(reply: &Reply) -> Result<(), KmsError> {
     match reply.status {
         200 => Ok(()),
-        429 | 500..=599 => Err(KmsError::transient("the metadata service fails").status(reply.status)),
+        429 | 500..=599 => Err(KmsError::transient("the metadata service failed").status(reply.status)),
         status => Err(wrong("the metadata service returned no credentials").status(status)),
     }
 }
 
 fn parse(reply: &Reply) -> Result<Fetched<AwsCredential>, KmsError> {
     let garbled = || {
-        KmsError::transient("the metadata service's reply is cut, or is not a JSON object")
+        KmsError::transient("the metadata service's reply is incomplete, or is not a JSON object")
             .status(reply.status)
     };
     let text = std::str::from_utf8(reply.body.expose()).map_err(|_| garbled())?;
@@ -132,14 +132,14 @@ fn parse(reply: &Reply) -> Result<Fetched<AwsCredential>, KmsError> {
     };
     keys.into_fetched("the role of this machine".into(), |what| {
         wrong(match what {
-            TemporaryProblem::Incomplete => "the metadata service gave incomplete credentials",
-            TemporaryProblem::Expired => "the metadata service gave credentials that have expired",
+            TemporaryProblem::Incomplete => "the metadata service returned incomplete credentials",
+            TemporaryProblem::Expired => "the metadata service returned expired credentials",
         })
     })
 }
 
 fn wrong(message: &'static str) -> KmsError {
     KmsError::refused(message).advise(
-        "look at the machine's role in the EC2 console, and at ENVCONF_AWS_METADATA_ENDPOINT and AWS_EC2_METADATA_SERVICE_ENDPOINT",
+        "check the machine's role in the EC2 console, and ENVCONF_AWS_METADATA_ENDPOINT and AWS_EC2_METADATA_SERVICE_ENDPOINT",
     )
 }

@@ -1,7 +1,7 @@
-//! Where a credential may come from, in order; one file for each source.
+//! The sources of credentials, in the order of the search; one file for each source.
 //!
-//! "Not here" is `Ok(None)`, and the next source is asked. "Here but broken" ends the search. If no source has
-//! credentials, the error lists every place. A configured role is assumed with the credentials that were found. Each
+//! A missing source returns `Ok(None)`, and the search continues. A broken source ends the search. If no source has
+//! credentials, the error lists every place. envconf assumes a configured role with the credentials that it found. Each
 //! request uses one snapshot, so id, secret and token always belong together.
 
 mod config_file;
@@ -35,7 +35,7 @@ use crate::kms::credential_source::{broken, cache_key};
 use crate::kms::endpoint::Endpoint;
 use crate::kms::http::Route;
 
-/// Every variable that says where credentials come from.
+/// Every variable that the credentials depend on.
 const VARIABLES: [&str; 17] = [
     environment::ID,
     environment::SECRET,
@@ -56,31 +56,31 @@ const VARIABLES: [&str; 17] = [
     HOME[1],
 ];
 
-/// The role on top.
+/// The role that envconf assumes with the credentials that it found.
 const ROLE: &str = "ENVCONF_AWS_ROLE_ARN";
 const SESSION_NAME: &str = "AWS_ROLE_SESSION_NAME";
 const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
-/// Unix has the one, Windows the other.
+/// The home directory: the first variable on Unix, the second one on Windows.
 const HOME: [&str; 2] = ["HOME", "USERPROFILE"];
 
-/// One credential, as it is at one moment. `Debug` shows nothing of it.
+/// A snapshot of a credential. `Debug` shows nothing of it.
 #[derive(Clone)]
 pub(super) struct AwsCredential {
     pub(super) access_key_id: Zeroizing<String>,
     pub(super) secret_access_key: Zeroizing<String>,
-    /// Only with temporary credentials.
+    /// The session token of temporary credentials.
     pub(super) session_token: Option<Zeroizing<String>>,
-    /// The fetch, counted in the process; `None` for credentials that cannot be fetched again.
+    /// The number of the fetch in this process; `None` for credentials that cannot be fetched again.
     pub(super) generation: Option<u64>,
-    /// When it ends by this machine's clock, in Unix seconds; `None` where that is not known.
+    /// The expiry in Unix seconds of this machine's clock; `None` if it is unknown.
     #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a diagnosis shows it"))]
     pub(super) expires: Option<u64>,
-    /// Where it is from, in a few words for a report.
+    /// The origin of the credential, in a few words for a report.
     pub(super) source: Cow<'static, str>,
 }
 
 impl AwsCredential {
-    /// Says with a refusal of the credential, or for what it may do, where it is from: there it has to be mended.
+    /// Adds the origin of the credential to an error that it may have caused, because the user has to fix it there.
     pub(super) fn blame(&self, mut error: KmsError) -> KmsError {
         let code = error.code.as_deref().unwrap_or_default();
         if error.fault == Fault::Refused && BLAMED.contains(&code) && !error.clock_corrected {
@@ -90,7 +90,7 @@ impl AwsCredential {
     }
 }
 
-/// Codes that may be due to the credential: it is refused, has no rights, or is of an account without that key.
+/// Codes that the credential may cause: it is refused, has no rights, or belongs to an account without that key.
 const BLAMED: [&str; 11] = [
     "AccessDenied",
     "AccessDeniedException",
@@ -115,7 +115,7 @@ impl fmt::Debug for AwsCredential {
 pub(super) struct Places<'a> {
     variables: &'a Variables,
     endpoints: &'a Endpoints,
-    /// That of the key.
+    /// The region of the key.
     region: &'a str,
     route: &'a Route,
 }
@@ -127,7 +127,7 @@ impl Places<'_> {
     }
 }
 
-/// The settings that lead to a credential.
+/// The settings for the search of credentials.
 #[derive(Debug)]
 pub(super) struct AwsCredentials {
     variables: Variables,
@@ -135,6 +135,8 @@ pub(super) struct AwsCredentials {
 }
 
 impl AwsCredentials {
+    /// Reads envconf's own settings, and keeps the other variables for the search.
+    ///
     /// # Errors
     /// [`Kind::Usage`] for a setting of envconf that is empty or malformed.
     pub(super) fn from_variables(variables: &Variables) -> Result<Self, Error> {
@@ -177,7 +179,7 @@ impl AwsCredentials {
         self.kept("role", &places, &[], refused, fetch).await
     }
 
-    /// The credential of the first source that is there.
+    /// Returns the credential of the first source that has one.
     async fn found(&self, places: &Places<'_>, refused: Option<u64>) -> Result<AwsCredential, KmsError> {
         if let Some(credential) = environment::find(&self.variables)? {
             return Ok(credential);
@@ -187,7 +189,7 @@ impl AwsCredentials {
         let session_name = self.session_name()?;
         let named = profile::named(&self.variables)?;
         let identity = web_identity::find(&self.variables, session_name.as_deref());
-        // A profile that somebody has named comes before what a cluster sets in every pod.
+        // A named profile overrides the web identity, because a cluster sets the web identity's variables in every pod.
         if let (None, Some(identity)) = (&named, identity.as_ref().ok().and_then(Option::as_ref)) {
             return self.kept("web identity", places, &[], refused, identity.exchange(places)).await;
         }
@@ -249,19 +251,19 @@ impl AwsCredentials {
         found.ok_or_else(|| nothing_found("", None))
     }
 
-    /// The name of sessions that the deployment asks for.
+    /// Returns the session name of the deployment's settings.
     fn session_name(&self) -> Result<Option<String>, KmsError> {
         let name = endpoint::text(&self.variables, SESSION_NAME)?;
         match name.as_deref().is_none_or(is_session_name) {
             true => Ok(name),
             false => Err(broken(
                 SESSION_NAME,
-                "is not the name of a session: 2 to 64 letters, digits and characters of _+=,.@-",
+                "is not a session name: expected 2 to 64 letters, digits and characters of _+=,.@-",
             )),
         }
     }
 
-    /// A hash of every setting that decides which credential it is.
+    /// Returns a hash of every setting that the credentials depend on.
     pub(super) fn settings(&self) -> [u8; 32] {
         let mut digest = Sha256::new_with_prefix(self.variables.hash_of(&VARIABLES));
         digest.update(self.variables.hash_of(&endpoint::VARIABLES));
@@ -269,10 +271,10 @@ impl AwsCredentials {
     }
 }
 
-/// `why`: what the last source said.
+/// Returns the error for a search without result; `why` is the reason of the last source.
 fn nothing_found(why: &str, profile: Option<&str>) -> KmsError {
     let profile = match profile {
-        Some(name) => format!("the profile {} (it holds none)", crate::base::escape(name)),
+        Some(name) => format!("the profile {} (it contains none)", crate::base::escape(name)),
         None => "the profile default of ~/.aws/credentials and ~/.aws/config".to_owned(),
     };
     let places = [
@@ -281,7 +283,7 @@ fn nothing_found(why: &str, profile: Option<&str>) -> KmsError {
         &profile,
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI",
     ];
-    const ADVICE: &str = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, with temporary credentials AWS_SESSION_TOKEN too; or give the machine, task or pod a role";
+    const ADVICE: &str = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN for temporary credentials); or give the machine, task or pod a role";
     let hop_limit =
         if why == metadata::SILENT { format!("; {}", metadata::HOP_LIMIT) } else { String::new() };
     let message = format!("no credentials; searched {}, the role of this machine{why}", places.join(", "));

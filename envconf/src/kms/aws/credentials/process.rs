@@ -1,4 +1,5 @@
-//! A command that prints credentials (`credential_process`): no shell, 10 s, bounded and wiped output.
+//! A command that prints credentials (`credential_process`). It runs without a shell for at most 10 s, and its output
+//! is bounded and wiped.
 
 use std::borrow::Cow;
 
@@ -17,22 +18,22 @@ use crate::kms::json::{field, integer, secret, string};
 use crate::syntax;
 use crate::syntax::{Table, Value};
 
-/// Most bytes that it may print.
+/// Limit of the output in bytes.
 const MOST: u64 = 64 * 1024;
-/// For how long a credential without an end is used before the command is run again, in seconds.
-const WITHOUT_END: u64 = 900;
+/// Seconds until the command runs again for a credential without an expiry.
+const WITHOUT_EXPIRY: u64 = 900;
 
 /// The command of a profile.
 #[derive(Clone)]
 pub(super) struct CredentialProcess {
     pub(super) words: Vec<String>,
-    /// Where it is set, for reports.
+    /// The line of the setting, for reports.
     pub(super) place: String,
     pub(super) source: Cow<'static, str>,
 }
 
 impl CredentialProcess {
-    /// Runs the command, on a separate thread: other loads must not be held for as long as it takes.
+    /// Runs the command on a separate thread, so that other loads do not wait for it.
     pub(super) async fn run(&self) -> Result<Fetched<AwsCredential>, KmsError> {
         let (done, result) = oneshot::channel();
         let words = self.words.clone();
@@ -40,7 +41,7 @@ impl CredentialProcess {
             std::thread::Builder::new().name("envconf-credential-process".into()).spawn(move || {
                 let output = output_of(&words, MOST);
                 stack_wipe::wipe_deep();
-                // The caller may have gone; then nobody wants the result.
+                // Sending fails if the caller has dropped its future. Then nobody needs the result.
                 let _ = done.send(output);
             });
         let output = match spawned {
@@ -72,7 +73,7 @@ impl CredentialProcess {
             return keys.into_fetched(self.source.clone(), |what| {
                 self.failed(match what {
                     TemporaryProblem::Incomplete => "printed incomplete credentials",
-                    TemporaryProblem::Expired => "printed credentials that have expired",
+                    TemporaryProblem::Expired => "printed expired credentials",
                 })
             });
         }
@@ -88,7 +89,7 @@ impl CredentialProcess {
         let (generation, expires) = (None, None);
         let credential =
             AwsCredential { access_key_id, secret_access_key, session_token, generation, expires, source };
-        Ok(Fetched { credential, lifetime: WITHOUT_END })
+        Ok(Fetched { credential, lifetime: WITHOUT_EXPIRY })
     }
 
     fn failed(&self, what: &str) -> KmsError {
@@ -99,7 +100,7 @@ impl CredentialProcess {
     }
 }
 
-/// Returns true if a field is there, and neither null nor empty.
+/// Returns true if a field exists, and is neither null nor empty.
 fn is_set(root: &Table<'_>, name: &str) -> bool {
     !matches!(field(root, name), None | Some(Value::Null)) && string(root, name) != Some("")
 }
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_json_of_version_1() {
+    fn the_output_is_json_of_version_1() {
         let keys = r#""Version":1,"AccessKeyId":"i","SecretAccessKey":"k""#;
         let token = |text: &str| parse(text).unwrap().credential.session_token.map(|token| token.to_string());
         assert_eq!(token(&format!("{{{keys}}}\n")), None);
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_named_and_not_quoted() {
+    fn errors_name_the_command_and_do_not_quote_its_output() {
         for (text, says) in [
             ("canary", "JSON object"),
             ("", "JSON object"),

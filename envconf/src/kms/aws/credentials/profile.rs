@@ -1,5 +1,5 @@
-//! The credentials that a profile of the shared files leads to: keys, a command, a login, or a role that is based on
-//! one of these.
+//! The credentials of a profile in the shared files: keys, a command, a login, or a role that is assumed with one of
+//! these.
 
 use std::path::{Path, PathBuf};
 
@@ -23,10 +23,10 @@ use super::super::sts::is_session_name;
 
 pub(super) const PROFILE: &str = "AWS_PROFILE";
 const DEFAULT: &str = "default";
-/// More roles on top of each other than anybody has.
+/// Limit of the roles that are assumed one after the other.
 const MOST_ROLES: usize = 20;
 
-/// How to get at the credential of a profile: its base, and the roles that are assumed from there, one after the other.
+/// The steps to the credential of a profile: its first credentials, and the roles to assume one after the other.
 pub(super) struct ProfilePlan {
     base: ProfileBase,
     roles: Vec<AssumedRole>,
@@ -43,31 +43,31 @@ enum ProfileBase {
     Container(Property),
 }
 
-/// Where a profile is looked for.
+/// The settings for the search of a profile.
 pub(super) struct Profiles<'a> {
     pub(super) files: &'a SharedFiles,
     pub(super) home: Option<&'a Path>,
-    /// That of the deployment, for roles whose profile names none.
+    /// The session name of the deployment, for roles whose profile has none.
     pub(super) session_name: Option<&'a str>,
 }
 
-/// The profile that `AWS_PROFILE` names.
+/// Returns the profile that `AWS_PROFILE` names.
 ///
 /// # Errors
-/// A name that no section can have.
+/// For a name that no section can have.
 pub(super) fn named(variables: &Variables) -> Result<Option<String>, KmsError> {
     let Some(name) = variables.get(PROFILE).filter(|name| !name.is_empty()) else { return Ok(None) };
     let is_name = |name: &String| !name.contains(['[', ']', '\n']) && name.trim() == name;
-    let wrong = || broken(PROFILE, "is not the name of a profile");
+    let wrong = || broken(PROFILE, "is not a profile name");
     name.into_string().ok().filter(is_name).map(Some).ok_or_else(wrong)
 }
 
 impl Profiles<'_> {
-    /// The plan of the profile of this name, or of the default one; `None` where that is not there, or holds no
-    /// credential.
+    /// Returns the plan for the profile of this name, or for the default profile. Returns `None` if the profile does
+    /// not exist or contains no credential.
     ///
     /// # Errors
-    /// A named profile that is not there; one that is there and broken, with file and line.
+    /// For a named profile that does not exist, and for a broken profile, with file and line.
     pub(super) fn plan(&self, name: Option<&str>) -> Result<Option<ProfilePlan>, KmsError> {
         let first = name.unwrap_or(DEFAULT);
         let Some(mut section) = self.files.profile(first)? else {
@@ -81,7 +81,7 @@ impl Profiles<'_> {
         let mut visited = vec![first.to_owned()];
         loop {
             let current = visited.last().map_or(DEFAULT, String::as_str).to_owned();
-            // Keys of a profile that another one is based on count before the role of that profile.
+            // If another profile is based on this one, the keys of this profile override its role.
             if !roles.is_empty()
                 && let Some(keys) = keys(&section, &current)?
             {
@@ -94,12 +94,12 @@ impl Profiles<'_> {
                     None if roles.is_empty() => Ok(None),
                     None => Err(broken(
                         &format!("the profile {}", escape(&current)),
-                        "holds no credential, and another profile is based on it",
+                        "contains no credential, but another profile is based on it",
                     )),
                 };
             };
             if roles.len() == MOST_ROLES {
-                return Err(arn.wrong("is one role too many on top of each other"));
+                return Err(arn.wrong("needs more than 20 roles, one after the other"));
             }
             if let Some(file) = section.get("web_identity_token_file") {
                 let base = ProfileBase::WebIdentity(self.web_identity(&section, arn, file, &current)?);
@@ -136,7 +136,7 @@ impl Profiles<'_> {
                 let own = if name == current { keys(&section, &current)? } else { None };
                 let Some(keys) = own else {
                     return Err(next.wrong(&format!(
-                        "leads back to the profile {}: the roles are based on each other",
+                        "leads back to the profile {}: the roles form a cycle",
                         escape(&name)
                     )));
                 };
@@ -171,7 +171,7 @@ impl Profiles<'_> {
             return Ok(Some(ProfileBase::Process(CredentialProcess { words, place, source })));
         }
         if let Some(line) = section.get("login_session") {
-            return Err(line.wrong("sets login_session, which is not read").advise_with(format!(
+            return Err(line.wrong("sets login_session, which envconf does not support").advise_with(format!(
                 "set credential_process in a separate profile to `aws configure export-credentials --profile {} --format process`",
                 escape(profile)
             )));
@@ -181,7 +181,7 @@ impl Profiles<'_> {
 
     fn role(&self, section: &ConfigSection, arn: &Property, profile: &str) -> Result<AssumedRole, KmsError> {
         if let Some(device) = section.get("mfa_serial") {
-            return Err(device.wrong("sets mfa_serial, and nobody is asked for a second factor here").advise_with(
+            return Err(device.wrong("sets mfa_serial, but envconf cannot ask for a second factor").advise_with(
                 format!(
                     "set credential_process in a separate profile to `aws configure export-credentials --profile {} --format process`",
                     escape(profile)
@@ -242,7 +242,7 @@ impl Profiles<'_> {
         }
     }
 
-    /// The login of a profile: that of a session, or that of a start URL as older profiles have it.
+    /// Returns the login of a profile: with a session, or with a start URL, which older profiles have.
     fn sso(&self, section: &ConfigSection, profile: &str) -> Result<Option<SsoLogin>, KmsError> {
         let Some((_, first)) =
             section.first_of(&["sso_session", "sso_start_url", "sso_account_id", "sso_role_name"])
@@ -251,7 +251,7 @@ impl Profiles<'_> {
         };
         let needed = |section: &ConfigSection, name: &'static str| match section.get(name) {
             Some(value) => text(value, name),
-            None => Err(first.wrong(&format!("belongs to a login, of which {name} is missing"))),
+            None => Err(first.wrong(&format!("belongs to an SSO login without {name}"))),
         };
         let (cache_name, region, command) = match section.get("sso_session") {
             Some(session) => {
@@ -269,10 +269,10 @@ impl Profiles<'_> {
             }
         };
         if !region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-            return Err(first.wrong("belongs to a login whose sso_region is not a region"));
+            return Err(first.wrong("belongs to an SSO login with an invalid sso_region"));
         }
         let home = self.home.ok_or_else(|| {
-            first.wrong("belongs to a login, and HOME is not set: its token is in ~/.aws/sso/cache")
+            first.wrong("belongs to an SSO login, whose token is in ~/.aws/sso/cache, but HOME is not set")
         })?;
         Ok(Some(SsoLogin {
             cache_name,
@@ -286,16 +286,16 @@ impl Profiles<'_> {
     }
 }
 
-/// The roles in the order in which they are assumed.
+/// Returns the roles in the order in which envconf assumes them.
 fn reversed(mut roles: Vec<AssumedRole>) -> Vec<AssumedRole> {
     roles.reverse();
     roles
 }
 
-/// The text of a property that is not secret.
+/// Returns the text of a property that is not secret.
 fn text(property: &Property, name: &str) -> Result<String, KmsError> {
     match property.value() {
-        "" => Err(property.wrong(&format!("sets {name} to nothing"))),
+        "" => Err(property.wrong(&format!("sets {name} to an empty value"))),
         value => Ok(value.to_owned()),
     }
 }
@@ -307,12 +307,12 @@ fn role_arn(arn: &Property) -> Result<String, KmsError> {
     }
 }
 
-/// Returns true if this has the form of the ARN of a role.
+/// Returns true if the text has the form of the ARN of a role.
 pub(super) fn is_role_arn(text: &str) -> bool {
     fits(text) && text.starts_with("arn:") && text.contains(":iam::") && text.contains(":role/")
 }
 
-/// Id and secret that stand in a profile.
+/// Returns the id and secret in a profile.
 fn keys(section: &ConfigSection, profile: &str) -> Result<Option<AwsCredential>, KmsError> {
     let value = |name: &'static str| -> Result<Option<Zeroizing<String>>, KmsError> {
         let Some(property) = section.get(name) else { return Ok(None) };
@@ -331,7 +331,7 @@ fn keys(section: &ConfigSection, profile: &str) -> Result<Option<AwsCredential>,
             return Err(section.get(there).map_or_else(|| broken(there, &what), |line| line.wrong(&what)));
         }
     };
-    // An empty token is none, as it is for every program of AWS.
+    // An empty token counts as missing, as in every AWS program.
     let token = ["aws_session_token", "aws_security_token"]
         .into_iter()
         .find(|name| section.get(name).is_some_and(|token| !token.value().is_empty()));
@@ -346,7 +346,7 @@ fn keys(section: &ConfigSection, profile: &str) -> Result<Option<AwsCredential>,
 }
 
 impl ProfilePlan {
-    /// The credential, where the profile holds it as it is.
+    /// Returns the credential if the profile contains it directly.
     pub(super) fn keys(&self) -> Option<&AwsCredential> {
         match &self.base {
             ProfileBase::Keys(keys) if self.roles.is_empty() => Some(keys),
@@ -354,7 +354,7 @@ impl ProfilePlan {
         }
     }
 
-    /// Gets the base, and assumes the roles.
+    /// Fetches the first credentials, and assumes the roles.
     pub(super) async fn fetch(&self, places: &Places<'_>) -> Result<Fetched<AwsCredential>, KmsError> {
         let mut fetched = match &self.base {
             ProfileBase::Keys(keys) => Fetched { credential: keys.clone(), lifetime: u64::MAX },
@@ -372,7 +372,7 @@ impl ProfilePlan {
                 let found = metadata::find(&places.endpoints.metadata()?, places.route).await?;
                 found.map_err(|why| {
                     let what = format!(
-                        "sets credential_source to the role of this machine, which is not there{why}"
+                        "sets credential_source to the role of this machine, which was not found{why}"
                     );
                     line.wrong(&what).advise(metadata::HOP_LIMIT)
                 })?

@@ -7,19 +7,19 @@ use super::{AwsCredential, Places};
 use crate::kms::KmsError;
 use crate::kms::credential_cache::Fetched;
 
-/// A role, and how it is assumed.
+/// A role, and the parameters for assuming it.
 #[derive(Clone, Debug)]
 pub(super) struct AssumedRole {
     pub(super) arn: String,
     pub(super) session_name: Option<String>,
     pub(super) external_id: Option<String>,
-    /// Seconds.
+    /// The duration of the session in seconds.
     pub(super) duration: Option<String>,
     pub(super) source: Cow<'static, str>,
 }
 
 impl AssumedRole {
-    /// Assumes the role with `base`.
+    /// Assumes the role with the credentials `base`.
     pub(super) async fn assume(
         &self,
         base: &AwsCredential,

@@ -1,5 +1,5 @@
-//! A login with a browser (IAM Identity Center): the token that `aws sso login` keeps in `~/.aws/sso/cache` is exchanged
-//! for the credentials of a role. The token is not renewed here; that takes the same command.
+//! A login with a browser (IAM Identity Center). `aws sso login` stores a token in `~/.aws/sso/cache`, and envconf
+//! exchanges the token for the credentials of a role. envconf does not renew the token; `aws sso login` does.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -24,10 +24,10 @@ use crate::kms::{KmsError, clock};
 use crate::syntax;
 use crate::syntax::Value;
 
-/// A login, and the role that it is used for.
+/// A login, and the role for which envconf uses it.
 #[derive(Clone)]
 pub(super) struct SsoLogin {
-    /// Names the file of the token: the name of the session, or the start URL where there is none.
+    /// The text that names the file of the token: the name of the session, or else the start URL.
     pub(super) cache_name: String,
     pub(super) region: String,
     pub(super) account: String,
@@ -39,7 +39,7 @@ pub(super) struct SsoLogin {
 }
 
 impl SsoLogin {
-    /// Exchanges the token, which is read each time.
+    /// Exchanges the token, which is read again each time.
     pub(super) async fn exchange(&self, places: &Places<'_>) -> Result<Fetched<AwsCredential>, KmsError> {
         let token = self.token()?;
         let (endpoint, _) = places.endpoints.of(AwsService::SsoPortal, &self.region)?;
@@ -66,7 +66,7 @@ impl SsoLogin {
         })
     }
 
-    /// The name of the file that has the token.
+    /// Returns the name of the file with the token.
     fn file(&self) -> String {
         let name = Sha1::digest(self.cache_name.as_bytes());
         name.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + ".json"
@@ -85,10 +85,10 @@ impl SsoLogin {
         let expires = string(root, "expiresAt").and_then(moment);
         let expires = expires.ok_or_else(|| login(broken(&place, "does not say when its token expires")))?;
         if expires <= clock::local()? {
-            return Err(login(broken(&place, "holds a login that has expired")));
+            return Err(login(broken(&place, "contains an expired login")));
         }
         let token = string(root, "accessToken").filter(|token| fits(token));
-        token.map(secret).ok_or_else(|| login(broken(&place, "holds no access token")))
+        token.map(secret).ok_or_else(|| login(broken(&place, "contains no access token")))
     }
 
     fn parse(&self, reply: &Reply) -> Result<Fetched<AwsCredential>, KmsError> {
@@ -97,11 +97,11 @@ impl SsoLogin {
         match reply.status {
             200 => {}
             401 => {
-                return Err(refused("the login is not valid any more")
+                return Err(refused("the login is no longer valid")
                     .advise_with(format!("log in with {}", self.command)));
             }
             403 | 404 => {
-                return Err(refused("the login may not have this role in this account").advise(
+                return Err(refused("the login has no right to this role in this account").advise(
                     "check sso_account_id and sso_role_name, and the assignment in IAM Identity Center",
                 ));
             }
@@ -109,34 +109,33 @@ impl SsoLogin {
                 return Err(KmsError::transient("too many requests").advise("try again").status(429));
             }
             300..=399 => {
-                return Err(KmsError::other("the service redirects, which is not followed")
+                return Err(KmsError::other("the service sent a redirect, which envconf does not follow")
                     .advise("check the endpoint")
                     .status(reply.status));
             }
             400..=499 => return Err(refused("the request was refused").advise("check sso_region")),
-            status => return Err(KmsError::transient("the service fails").status(status)),
+            status => return Err(KmsError::transient("the service failed").status(status)),
         }
         let garbled =
-            || KmsError::transient("the reply is cut, or is not a JSON object").status(reply.status);
+            || KmsError::transient("the reply is incomplete, or is not a JSON object").status(reply.status);
         let text = std::str::from_utf8(reply.body.expose()).map_err(|_| garbled())?;
         let root = syntax::parse(ContentType::Json, text).map_err(|_| garbled())?;
         let Value::Table(root) = &root.value else { return Err(garbled()) };
         let Some(Value::Table(keys)) = field(root, "roleCredentials") else { return Err(garbled()) };
         let value = |name: &str| string(keys, name).filter(|value| fits(value)).map(secret);
         let incomplete =
-            || KmsError::new(Fault::Other, "the reply holds incomplete credentials").status(reply.status);
+            || KmsError::new(Fault::Other, "the reply contains incomplete credentials").status(reply.status);
         let (Some(access_key_id), Some(secret_access_key), Some(token)) =
             (value("accessKeyId"), value("secretAccessKey"), value("sessionToken"))
         else {
             return Err(incomplete());
         };
         let now = reply.date.as_deref().and_then(clock::parse).map_or_else(clock::local, Ok)?;
-        // In milliseconds, unlike every other moment of AWS.
+        // This time is in milliseconds, unlike all other times of AWS.
         let expires = integer(keys, "expiration").and_then(|time| u64::try_from(time / 1000).ok());
         let lifetime = expires.and_then(|expires| expires.checked_sub(now)).filter(|left| *left > 0);
-        let expired = || {
-            KmsError::new(Fault::Other, "the reply holds credentials that have expired").status(reply.status)
-        };
+        let expired =
+            || KmsError::new(Fault::Other, "the reply contains expired credentials").status(reply.status);
         let credential = AwsCredential {
             access_key_id,
             secret_access_key,
@@ -154,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_is_named_as_the_command_line_tool_names_it() {
+    fn the_token_file_has_the_name_that_the_aws_command_uses() {
         let login = |cache_name: &str| SsoLogin {
             cache_name: cache_name.to_owned(),
             region: "r".to_owned(),

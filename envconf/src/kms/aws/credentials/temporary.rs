@@ -1,4 +1,4 @@
-//! Temporary credentials as replies hold them, and the moments at which they end.
+//! Temporary credentials in replies, and their expiry.
 
 use std::borrow::Cow;
 
@@ -27,19 +27,19 @@ pub(in super::super) enum TemporaryProblem {
     Expired,
 }
 
-/// Temporary credentials as they were found, each part of which may be missing.
+/// Temporary credentials of a reply, before they are checked. Each part may be missing.
 pub(in super::super) struct ExpiringKeys<'a> {
     pub(in super::super) access_key_id: Option<Zeroizing<String>>,
     pub(in super::super) secret_access_key: Option<Zeroizing<String>>,
     pub(in super::super) session_token: Option<Zeroizing<String>>,
-    /// As [`moment`] reads it.
+    /// The expiry, in the form that [`moment`] parses.
     pub(in super::super) expiration: Option<&'a str>,
-    /// The reply's `Date`: both moments by one clock, so that this machine's does not matter.
+    /// The reply's `Date`. It and the expiry come from the same clock, so this machine's clock does not matter.
     pub(in super::super) date: Option<&'a str>,
 }
 
 impl ExpiringKeys<'_> {
-    /// The credential from `source`, and for how long it holds.
+    /// Checks the parts, and returns the credential with its lifetime.
     pub(in super::super) fn into_fetched(
         self,
         source: Cow<'static, str>,
@@ -67,8 +67,8 @@ impl ExpiringKeys<'_> {
     }
 }
 
-/// A moment of RFC 3339 in Unix seconds, fractions cut: `2026-11-25T10:00:00Z`, `…00.123+00:00`; also with `UTC` at its
-/// end, as older versions of the command-line tool write it.
+/// Parses a time of RFC 3339, such as `2026-11-25T10:00:00Z` or `…00.123+00:00`, to Unix seconds. Cuts off fractions.
+/// Also accepts `UTC` as the zone, which older versions of the `aws` command write.
 pub(in super::super) fn moment(text: &str) -> Option<u64> {
     let bytes = text.as_bytes();
     let shaped = bytes.len() > 19
@@ -102,7 +102,7 @@ pub(in super::super) fn moment(text: &str) -> Option<u64> {
     local.checked_add_signed(-offset(zone)?)
 }
 
-/// Seconds that a zone is ahead of UTC.
+/// Returns the seconds that a zone is ahead of UTC.
 fn offset(zone: &str) -> Option<i64> {
     if matches!(zone, "Z" | "z" | "UTC") {
         return Some(0);
@@ -124,9 +124,9 @@ fn offset(zone: &str) -> Option<i64> {
     Some(sign * (part(hours, 23)? * 3600 + part(minutes, 59)? * 60))
 }
 
-/// Days from 1970-01-01 to this date, in the proleptic Gregorian calendar.
+/// Returns the days from 1970-01-01 to this date, in the proleptic Gregorian calendar.
 fn days(year: u64, month: u64, day: u64) -> u64 {
-    // Years that begin in March, so that leap days come last.
+    // Count years from March, so that the leap day is the last day of a year.
     let year = if month > 2 { year } else { year - 1 };
     let month = (month + 9) % 12;
     let of_year = (153 * month + 2) / 5 + day - 1;
@@ -139,7 +139,7 @@ mod tests {
     use crate::kms::json::secret;
 
     #[test]
-    fn moments_are_read_in_their_forms() {
+    fn times_of_rfc_3339_are_parsed() {
         for (text, seconds) in [
             ("1970-01-01T00:00:00Z", 0),
             ("1994-11-06T08:49:37Z", 784_111_777),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn temporary_credentials_are_whole_and_last_by_the_services_clock() {
+    fn incomplete_and_expired_credentials_are_rejected() {
         let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
         let read = |missing: usize, expiration| {
             let value = |at| (at != missing).then(|| secret("x"));

@@ -1,5 +1,5 @@
-//! An identity token in a file, exchanged for the credentials of a role (`AssumeRoleWithWebIdentity`, which is not
-//! signed): service accounts of EKS, jobs of CI.
+//! The exchange of an identity token in a file for the credentials of a role (`AssumeRoleWithWebIdentity`, which is not
+//! signed). Service accounts of EKS and CI jobs use it.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -14,21 +14,21 @@ use crate::kms::json::secret;
 
 pub(super) const TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 pub(super) const ROLE_ARN: &str = "AWS_ROLE_ARN";
-/// AWS takes tokens of up to 20,000 characters.
+/// Limit of a token in bytes. AWS accepts up to 20,000 characters.
 const LARGEST_TOKEN: usize = 32 * 1024;
 
-/// A role that is assumed with the token of a file.
+/// A role that envconf assumes with the token in a file.
 #[derive(Clone)]
 pub(super) struct WebIdentityRole {
     pub(super) role: String,
     pub(super) session_name: Option<String>,
     pub(super) file: PathBuf,
-    /// The file, for reports.
+    /// The name of the file, for reports.
     pub(super) place: String,
     pub(super) source: Cow<'static, str>,
 }
 
-/// The role that the variables name.
+/// Returns the role that the variables name.
 pub(super) fn find(
     variables: &Variables,
     session_name: Option<&str>,
@@ -46,7 +46,7 @@ pub(super) fn find(
 }
 
 impl WebIdentityRole {
-    /// Exchanges the token, which is read each time because the cluster rotates it.
+    /// Exchanges the token, which is read again each time, because the cluster rotates it.
     pub(super) async fn exchange(&self, places: &Places<'_>) -> Result<Fetched<AwsCredential>, KmsError> {
         let content = read_up_to(LARGEST_TOKEN, Path::new(&self.file), &self.place)?;
         let content = content.ok_or_else(|| broken(&self.place, "does not exist"))?;

@@ -1,4 +1,4 @@
-//! Id and key from the environment, and a token if there is one.
+//! Credentials in environment variables: id, key, and an optional token.
 
 use zeroize::Zeroizing;
 
@@ -9,7 +9,7 @@ use crate::kms::credential_source::{MISFIT, broken, fits};
 
 pub(super) const ID: &str = "TENCENTCLOUD_SECRET_ID";
 pub(super) const KEY: &str = "TENCENTCLOUD_SECRET_KEY";
-/// Names under which tools look for a session token, all of them in use (docs/tencent.md).
+/// The variables for a session token. Each of them is used by some tool (docs/tencent.md).
 pub(super) const TOKEN: [&str; 3] =
     ["TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"];
 
@@ -28,7 +28,7 @@ pub(super) fn find(variables: &Variables) -> Result<Option<Credential>, KmsError
         })),
         (Some(_), None, _) => Err(broken(ID, "is set and TENCENTCLOUD_SECRET_KEY is not")),
         (None, Some(_), _) => Err(broken(KEY, "is set and TENCENTCLOUD_SECRET_ID is not")),
-        // A token alone is not a credential, and none of the other sources takes it from here.
+        // A token alone is not a credential, and no other source uses it.
         (None, None, _) => Ok(None),
     }
 }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_refused_by_its_name() {
+    fn errors_name_the_variable() {
         for (pairs, name) in [
             (&[(ID, "id")][..], KEY),
             (&[(KEY, "key")], ID),

@@ -1,7 +1,7 @@
-//! The SDKs' credentials file: `secret_id`, `secret_key` and perhaps `token` in a section of an INI file.
+//! The SDKs' credentials file: `secret_id`, `secret_key` and an optional `token` in a section of an INI file.
 //!
-//! The SDKs disagree on its syntax; here quotes around a value are taken off, and a comment may follow a value after a
-//! blank. Only one section is read: `default`, or the one that `TENCENTCLOUD_PROFILE` names.
+//! The SDKs disagree on its syntax. envconf removes quotes around a value, and allows a comment after a value and a
+//! blank. It reads one section: `default`, or the one that `TENCENTCLOUD_PROFILE` names.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ pub(super) fn find(variables: &Variables, home: Option<&Path>) -> Result<Option<
     Ok(None)
 }
 
-/// The profile that a variable names, `default` without it.
+/// Returns the profile that a variable names; `default` if it is not set.
 pub(super) fn profile(variables: &Variables, name: &'static str) -> Result<String, KmsError> {
     let Some(profile) = variables.get(name) else { return Ok("default".to_owned()) };
     let is_name =
@@ -65,9 +65,9 @@ fn parse(text: &[u8], profile: &str, place: &'static str) -> Result<Credential, 
         let names = ["secret_id", "secret_key", "token"];
         let Some(at) = names.iter().position(|name| key.trim().eq_ignore_ascii_case(name)) else { continue };
         let value = unquoted(value.trim()).filter(|value| fits(value));
-        let value = value.ok_or_else(|| broken(place, &format!("holds a {} that {MISFIT}", names[at])))?;
+        let value = value.ok_or_else(|| broken(place, &format!("contains a {} that {MISFIT}", names[at])))?;
         if values[at].replace(secret(value)).is_some() {
-            return Err(broken(place, &format!("holds {} twice", names[at])));
+            return Err(broken(place, &format!("contains {} twice", names[at])));
         }
     }
     if !was_seen {
@@ -87,8 +87,8 @@ fn missing_section(place: &str, profile: &str) -> KmsError {
     broken(place, what)
 }
 
-/// The value without its quotes, and without a comment after a blank; `None` for a quote that is not closed, or
-/// followed by something else.
+/// Returns the value without its quotes, and without a comment after a blank. Returns `None` for a quote that is not
+/// closed or that other text follows.
 fn unquoted(value: &str) -> Option<&str> {
     let comment = |rest: &str| rest.trim_start().is_empty() || rest.trim_start().starts_with(['#', ';']);
     if let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_in_the_wild_is_understood() {
+    fn usual_spellings_are_parsed() {
         for text in [
             "[default]\nsecret_id = id\nsecret_key = k=y;#\n",
             "\u{feff}[default]\r\nsecret_id=id\r\nsecret_key=k=y;#\r\n",
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_named_and_not_quoted() {
+    fn errors_name_the_file_and_do_not_quote_it() {
         for (text, says) in [
             ("", "no section [default]"),
             ("secret_id = canary\nsecret_key = canary\n", "no section [default]"),

@@ -1,6 +1,6 @@
 //! The role of a virtual machine (CVM): its metadata service issues temporary credentials over plain HTTP.
 //!
-//! Off the cloud nobody answers there, so the wait is short; no proxy is ever asked.
+//! Outside of the cloud the metadata service does not answer, so the time limit is short. These requests use no proxy.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::syntax::Value;
 const PATH: &str = "latest/meta-data/cam/security-credentials/";
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// The machine's credential; `Ok(Err(why))` off the cloud, and on a machine without a role.
+/// Returns the machine's credential; `Ok(Err(why))` outside of the cloud, and on a machine without a role.
 pub(super) async fn find(
     endpoint: &Endpoint,
     route: &Route,
@@ -67,14 +67,14 @@ async fn get(url: String, route: &Route) -> Result<Reply, KmsError> {
 fn check(reply: &Reply) -> Result<(), KmsError> {
     match reply.status {
         200 => Ok(()),
-        500..=599 => Err(KmsError::transient("the metadata service fails").status(reply.status)),
+        500..=599 => Err(KmsError::transient("the metadata service failed").status(reply.status)),
         status => Err(wrong("the metadata service returned no credentials").status(status)),
     }
 }
 
 fn parse(reply: &Reply) -> Result<Fetched<Credential>, KmsError> {
     let garbled =
-        || KmsError::transient("the metadata service's reply is cut or not JSON").status(reply.status);
+        || KmsError::transient("the metadata service's reply is incomplete or not JSON").status(reply.status);
     let text = std::str::from_utf8(reply.body.expose()).map_err(|_| garbled())?;
     let root = syntax::parse(ContentType::Json, text).map_err(|_| garbled())?;
     let Value::Table(root) = &root.value else { return Err(garbled()) };
@@ -85,13 +85,13 @@ fn parse(reply: &Reply) -> Result<Fetched<Credential>, KmsError> {
     let (expired_time, date) = (integer(root, "ExpiredTime"), reply.date.as_deref());
     read_temporary(value, expired_time, date, "the role of this machine", |what| {
         wrong(match what {
-            Unusable::Incomplete => "the metadata service gave incomplete credentials",
-            Unusable::Expired => "the metadata service gave credentials that have expired",
+            Unusable::Incomplete => "the metadata service returned incomplete credentials",
+            Unusable::Expired => "the metadata service returned expired credentials",
         })
     })
 }
 
 fn wrong(message: &'static str) -> KmsError {
     KmsError::refused(message)
-        .advise("look at the machine's role in the CVM console, and at ENVCONF_TENCENT_METADATA_ENDPOINT")
+        .advise("check the machine's role in the CVM console, and ENVCONF_TENCENT_METADATA_ENDPOINT")
 }

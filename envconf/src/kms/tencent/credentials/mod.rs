@@ -1,7 +1,7 @@
-//! Where a credential may come from, in order; one file for each source.
+//! The sources of credentials, in the order of the search; one file for each source.
 //!
-//! "Not here" is `Ok(None)`, and the next source is asked. "Here but broken" ends the search. If no source has
-//! credentials, the error lists every place. A configured role is assumed with the credentials that were found. Each
+//! A missing source returns `Ok(None)`, and the search continues. A broken source ends the search. If no source has
+//! credentials, the error lists every place. envconf assumes a configured role with the credentials that it found. Each
 //! request uses one snapshot, so id, key and token always belong together.
 
 mod environment;
@@ -27,9 +27,9 @@ use crate::kms::KmsError;
 use crate::kms::credential_source::cache_key;
 use crate::kms::endpoint::Endpoint;
 use crate::kms::http::Route;
-use crate::kms::retry_table::stands_for;
+use crate::kms::retry_table::is_code_or_prefix;
 
-/// Every variable that says where credentials come from.
+/// Every variable that the credentials depend on.
 pub(super) const VARIABLES: [&str; 18] = [
     environment::ID,
     environment::KEY,
@@ -53,38 +53,38 @@ pub(super) const VARIABLES: [&str; 18] = [
 
 const STS_ENDPOINT: &str = "ENVCONF_TENCENT_STS_ENDPOINT";
 const METADATA_ENDPOINT: &str = "ENVCONF_TENCENT_METADATA_ENDPOINT";
-/// Unix has the one, Windows the other.
+/// The home directory: the first variable on Unix, the second one on Windows.
 const HOME: [&str; 2] = ["HOME", "USERPROFILE"];
 
-/// One credential, as it is at one moment. `Debug` shows nothing of it.
+/// A snapshot of a credential. `Debug` shows nothing of it.
 #[derive(Clone)]
 pub(super) struct Credential {
     pub(super) secret_id: Zeroizing<String>,
     pub(super) secret_key: Zeroizing<String>,
-    /// Only with temporary credentials.
+    /// The session token of temporary credentials.
     pub(super) token: Option<Zeroizing<String>>,
-    /// The fetch, counted in the process; `None` for credentials that cannot be fetched again.
+    /// The number of the fetch in this process; `None` for credentials that cannot be fetched again.
     pub(super) generation: Option<u64>,
-    /// When it ends by this machine's clock, in Unix seconds; `None` where that is not known.
+    /// The expiry in Unix seconds of this machine's clock; `None` if it is unknown.
     #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a diagnosis shows it"))]
     pub(super) expires: Option<u64>,
-    /// Where it is from, in a few words for a report.
+    /// The origin of the credential, in a few words for a report.
     pub(super) source: &'static str,
 }
 
 impl Credential {
-    /// Says with a refusal of the credential, or for what it may do, where it is from: there it has to be mended.
+    /// Adds the origin of the credential to an error that it may have caused, because the user has to fix it there.
     pub(super) fn blame(&self, mut error: KmsError) -> KmsError {
         let code = error.code.as_deref().unwrap_or_default();
-        let is_to_blame = BLAMED.iter().any(|blamed| stands_for(blamed, code));
-        if is_to_blame && !stands_for(SIGNATURE_EXPIRED, code) {
+        let is_to_blame = BLAMED.iter().any(|blamed| is_code_or_prefix(blamed, code));
+        if is_to_blame && !is_code_or_prefix(SIGNATURE_EXPIRED, code) {
             error.message = format!("{}; the credential is from {}", error.message, self.source).into();
         }
         error
     }
 }
 
-/// Codes that may be due to the credential: it is refused, has no rights, or is of an account without that key.
+/// Codes that the credential may cause: it is refused, has no rights, or belongs to an account without that key.
 const BLAMED: [&str; 3] = ["AuthFailure", "UnauthorizedOperation", "ResourceUnavailable.CmkNotFound"];
 
 impl fmt::Debug for Credential {
@@ -93,7 +93,7 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// The settings that lead to a credential.
+/// The settings for the search of credentials.
 #[derive(Debug)]
 pub(super) struct Credentials {
     variables: Variables,
@@ -103,6 +103,8 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
+    /// Reads the settings for the search.
+    ///
     /// # Errors
     /// [`Kind::Usage`](crate::Kind::Usage) for a setting that is empty or malformed.
     pub(super) fn from_variables(variables: &Variables) -> Result<Self, Error> {
@@ -132,7 +134,7 @@ impl Credentials {
         CACHE.get(self.key("role", route), refused, fetch).await?.ok_or_else(|| nothing_found(""))
     }
 
-    /// The credential of the first source that is there.
+    /// Returns the credential of the first source that has one.
     async fn found(&self, route: &Route, refused: Option<u64>) -> Result<Credential, KmsError> {
         let home = HOME.iter().find_map(|name| self.variables.get(name)).filter(|home| !home.is_empty());
         let home = home.map(PathBuf::from);
@@ -159,18 +161,18 @@ impl Credentials {
         found.ok_or_else(|| nothing_found(why))
     }
 
-    /// Under which temporary credentials are kept: a hash of all the settings that they come from.
+    /// Returns the cache key of temporary credentials: a hash of all settings that they depend on.
     fn key(&self, source: &str, route: &Route) -> [u8; 32] {
         cache_key(source, self.settings(), route)
     }
 
-    /// A hash of every setting that decides which credential it is.
+    /// Returns a hash of every setting that the credentials depend on.
     pub(super) fn settings(&self) -> [u8; 32] {
         self.variables.hash_of(&VARIABLES)
     }
 }
 
-/// `why`: what the last source said, where it was asked just now.
+/// Returns the error for a search without result; `why` is the reason of the last source, if it was asked.
 fn nothing_found(why: &'static str) -> KmsError {
     let places = [
         "the variables TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY",
@@ -182,6 +184,6 @@ fn nothing_found(why: &'static str) -> KmsError {
     ];
     let message = format!("no credentials; searched {}, the role of this machine{why}", places.join(", "));
     KmsError::new(Fault::Refused, message)
-        .advise("set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, with temporary credentials TENCENTCLOUD_TOKEN too; or give the machine or pod a role")
+        .advise("set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY (and TENCENTCLOUD_TOKEN for temporary credentials); or give the machine or pod a role")
         .tries(0)
 }

@@ -13,10 +13,10 @@ use crate::kms::json::Argument::Text;
 
 pub(super) const ARN: &str = "TENCENTCLOUD_ROLE_ARN";
 pub(super) const SESSION_NAME: &str = "TENCENTCLOUD_ROLE_SESSION_NAME";
-/// The region that every SDK sends. The reply does not depend on it.
+/// The region of the request, which every SDK sends. The reply does not depend on it.
 const REGION: &str = "ap-guangzhou";
 
-/// The role that the deployment asks for.
+/// The role that the deployment's settings name.
 #[derive(Debug)]
 pub(super) struct Role {
     arn: String,
@@ -24,13 +24,15 @@ pub(super) struct Role {
 }
 
 impl Role {
+    /// Reads the role; `None` if no role is set.
+    ///
     /// # Errors
     /// [`Kind::Usage`] for a setting that is empty or malformed.
     pub(super) fn from_variables(variables: &Variables) -> Result<Option<Self>, Error> {
         let session_name = variables.setting(SESSION_NAME)?;
         if session_name.as_deref().is_some_and(|name| !is_session_name(name)) {
             return Err(Error::new(Kind::Usage, format!("{SESSION_NAME} is not a session name"))
-                .advise("give it 2 to 128 letters, digits and characters of _+=,.@-"));
+                .advise("use 2 to 128 letters, digits and characters of _+=,.@-"));
         }
         let Some(arn) = variables.setting(ARN)? else { return Ok(None) };
         if !fits(&arn) {
@@ -40,7 +42,7 @@ impl Role {
         Ok(Some(Self { arn, session_name }))
     }
 
-    /// Assumes the role with `base`.
+    /// Assumes the role with the credentials `base`.
     pub(super) async fn assume(
         &self,
         base: &Credential,
@@ -64,7 +66,7 @@ impl Role {
     }
 }
 
-/// 2 to 128 of `[\w+=,.@_-]`.
+/// Returns true for 2 to 128 characters of `[\w+=,.@_-]`.
 fn is_session_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
     (2..=128).contains(&name.len()) && name.bytes().all(fits)
@@ -75,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_checked_before_anything_is_sent() {
+    fn malformed_settings_are_rejected() {
         let role = |pairs: &[(&str, &str)]| Role::from_variables(&Variables::given(pairs.iter().copied()));
         assert!(role(&[]).unwrap().is_none());
         assert!(role(&[(ARN, "qcs::cam::uin/1:roleName/r"), (SESSION_NAME, "a.b@c")]).unwrap().is_some());

@@ -35,9 +35,9 @@ fn parse(text: &[u8]) -> Result<Credential, KmsError> {
     if let Some(until) = expires
         && until <= i128::from(clock::local()?)
     {
-        return Err(broken(PLACE, "holds a login that has expired").advise("log in again with tccli"));
+        return Err(broken(PLACE, "contains an expired login").advise("log in again with tccli"));
     }
-    let missing = |name: &str| broken(PLACE, &format!("holds no {name}"));
+    let missing = |name: &str| broken(PLACE, &format!("contains no {name}"));
     let secret_id = text_of(root, "secretId")?.ok_or_else(|| missing("secretId"))?;
     let secret_key = text_of(root, "secretKey")?.ok_or_else(|| missing("secretKey"))?;
     // tccli writes an empty or absent token for a key that never expires.
@@ -55,7 +55,7 @@ fn text_of(root: &Table<'_>, name: &str) -> Result<Option<Zeroizing<String>>, Km
     let value = string(root, name).filter(|value| fits(value));
     value
         .map(|value| Some(secret(value)))
-        .ok_or_else(|| broken(PLACE, &format!("holds a {name} that {MISFIT}")))
+        .ok_or_else(|| broken(PLACE, &format!("contains a {name} that {MISFIT}")))
 }
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_json_with_or_without_a_token() {
+    fn a_token_is_optional() {
         let token = |text: &str| parse(text.as_bytes()).unwrap().token.map(|token| token.to_string());
         assert_eq!(token(r#"{"secretId":"i","secretKey":"k"}"#), None);
         assert_eq!(token(r#"{"secretId":"i","secretKey":"k","token":""}"#), None);
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_named_and_not_quoted() {
+    fn errors_name_the_file_and_do_not_quote_it() {
         for (text, says) in [
             ("canary", "not a JSON object"),
             (r#"{"secretId":"canary"}"#, "no secretKey"),

@@ -1,4 +1,4 @@
-//! Temporary credentials as replies hold them: STS and the metadata service name their fields alike.
+//! Temporary credentials in replies. STS and the metadata service use the same field names.
 
 use zeroize::Zeroizing;
 
@@ -40,7 +40,7 @@ pub(in super::super) fn read_temporary(
     else {
         return Err(unusable(Unusable::Incomplete));
     };
-    // Both by the service's clock, so that this machine's does not matter.
+    // Both times come from the service's clock, so this machine's clock does not matter.
     let now = date.and_then(clock::parse).map_or_else(clock::local, Ok)?;
     let expires = expired_time.and_then(|time| u64::try_from(time).ok());
     let lifetime = expires.and_then(|expires| expires.checked_sub(now)).filter(|left| *left > 0);
@@ -56,7 +56,7 @@ mod tests {
     use crate::kms::json::secret;
 
     #[test]
-    fn temporary_credentials_are_whole_and_last_by_the_services_clock() {
+    fn incomplete_and_expired_credentials_are_rejected() {
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
         let read = |missing: &str, expired_time| {
             let value = |name: &str| (name != missing).then(|| secret("x"));

@@ -1,4 +1,4 @@
-//! A pod's own role in Tencent's Kubernetes service (TKE): an identity token in a file is exchanged for temporary
+//! The role of a pod in Tencent's Kubernetes service (TKE). envconf exchanges an identity token in a file for temporary
 //! credentials (`AssumeRoleWithWebIdentity`, which is not signed).
 
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::kms::http::{Method, Route};
 use crate::kms::json::Argument::Text;
 use crate::kms::json::secret;
 
-/// All four are needed; some are set in pods without a role.
+/// The four variables, all of which are needed. Pods without a role have some of them.
 pub(super) const VARIABLES: [&str; 4] =
     ["TKE_REGION", "TKE_PROVIDER_ID", "TKE_ROLE_ARN", "TKE_WEB_IDENTITY_TOKEN_FILE"];
 const PLACE: &str = "the file of TKE_WEB_IDENTITY_TOKEN_FILE";
@@ -42,7 +42,7 @@ pub(super) fn find(variables: &Variables) -> Result<Option<WebIdentity>, KmsErro
 }
 
 impl WebIdentity {
-    /// Exchanges the token, which is read each time because the cluster rotates it.
+    /// Exchanges the token, which is read again each time, because the cluster rotates it.
     pub(super) async fn exchange(
         &self,
         endpoint: &Endpoint,

@@ -1,4 +1,4 @@
-//! Logins: Kubernetes, JWT, AppRole and TLS certificates; each as a separate request, or in that for the key.
+//! Logins with Kubernetes, JWT, AppRole and TLS certificates: in a separate request, or in the request for the key.
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,25 +26,25 @@ pub(super) const ROLE_ID: &str = "ENVCONF_VAULT_ROLE_ID";
 pub(super) const SECRET_ID: &str = "ENVCONF_VAULT_SECRET_ID";
 pub(super) const SECRET_ID_FILE: &str = "ENVCONF_VAULT_SECRET_ID_FILE";
 
-/// Where Kubernetes puts the token of a pod's service account.
+/// The file in which Kubernetes stores the token of a pod's service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
-/// For a token without an end.
-const NO_END: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// The lifetime of a token without an expiry.
+const NO_EXPIRY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How requests are authenticated.
+/// The authentication of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) enum Auth {
-    /// By the token that is given.
+    /// With the token in a variable or file.
     Token,
-    /// By an agent on the way.
+    /// By an agent, which adds a token to requests.
     Agent,
-    /// By the token of a login.
+    /// With the token of a login.
     Login(Method),
-    /// By a login in each request, which OpenBao takes.
+    /// With a login in each request, which only OpenBao supports.
     Inline(Method),
 }
 
-/// A method of logging in, and what names the role there.
+/// A login method with its role and its mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct Method {
     kind: MethodKind,
@@ -65,16 +65,18 @@ enum MethodKind {
 pub(in super::super) struct InlineLogin {
     pub(in super::super) path: String,
     pub(in super::super) namespace: Option<String>,
-    /// `{"key":…,"value":…}` each, in base64 for URLs.
+    /// The parameters, each as `{"key":…,"value":…}` in URL-safe base64.
     pub(in super::super) parameters: Vec<Zeroizing<String>>,
     pub(in super::super) advice: &'static str,
 }
 
 impl Auth {
+    /// Reads the settings of the login.
+    ///
     /// # Errors
     /// [`Kind::Usage`] for a setting that is empty or malformed.
     pub(in super::super) fn from_variables(variables: &Variables) -> Result<Self, Error> {
-        // Empty ones are mistakes even where no login asks for them.
+        // Reject empty variables even if the login does not need them.
         for name in [JWT_FILE, ROLE_ID, SECRET_ID_FILE] {
             variables.setting(name)?;
         }
@@ -82,7 +84,7 @@ impl Auth {
         let Some(text) = variables.setting(AUTH)? else { return Ok(Self::Token) };
         let wrong = || {
             Error::new(Kind::Usage, format!("{AUTH} is not a known method")).advise(
-                "give it one of token, agent, kubernetes:ROLE, jwt:ROLE, approle, cert and cert:NAME; with inline: before a method OpenBao logs in with each request",
+                "set it to token, agent, kubernetes:ROLE, jwt:ROLE, approle, cert or cert:NAME; with inline: before a method, OpenBao logs in with each request",
             )
         };
         let text = text.trim();
@@ -104,7 +106,7 @@ impl Auth {
             _ => return Err(wrong()),
         };
         if role.is_some_and(|role| !fits(role)) || (kind == MethodKind::Kubernetes && role.is_none()) {
-            return Err(Error::new(Kind::Usage, format!("{AUTH} names no role"))
+            return Err(Error::new(Kind::Usage, format!("{AUTH} does not name a role"))
                 .advise(format!("write it as {name}:ROLE, with the name of the role in the auth method")));
         }
         let mount = mount.as_deref().map_or(name, str::trim).trim_matches('/');
@@ -115,7 +117,7 @@ impl Auth {
         };
         if !mount.split('/').all(is_part) {
             return Err(Error::new(Kind::Usage, format!("{MOUNT} is not a path"))
-                .advise(format!("give it the path of the auth method below auth/, such as {name}")));
+                .advise(format!("set it to the path of the auth method below auth/, such as {name}")));
         }
         let method = Method { kind, role: role.map(str::to_owned), mount: mount.to_owned() };
         Ok(if is_inline { Self::Inline(method) } else { Self::Login(method) })
@@ -123,7 +125,7 @@ impl Auth {
 }
 
 impl Method {
-    /// Where its token is from, for a report.
+    /// Returns the origin of the token, for a report.
     pub(super) fn source(&self) -> &'static str {
         match self.kind {
             MethodKind::Kubernetes => "the login of ENVCONF_VAULT_AUTH (kubernetes)",
@@ -136,16 +138,16 @@ impl Method {
     fn advice(&self) -> &'static str {
         match self.kind {
             MethodKind::Kubernetes => {
-                "check the role's audience, service account and namespace, and that the server may ask Kubernetes for token reviews; check ENVCONF_VAULT_MOUNT, and VAULT_NAMESPACE where the auth method is in one"
+                "check the role's audience, service account and namespace, and that the server may ask Kubernetes for token reviews; check ENVCONF_VAULT_MOUNT, and VAULT_NAMESPACE if the auth method is in a namespace"
             }
             MethodKind::Jwt => {
-                "check the role's bound audiences and claims, and that the token has not expired; check ENVCONF_VAULT_MOUNT, and VAULT_NAMESPACE where the auth method is in one"
+                "check the role's bound audiences and claims, and that the token has not expired; check ENVCONF_VAULT_MOUNT, and VAULT_NAMESPACE if the auth method is in a namespace"
             }
             MethodKind::AppRole => {
-                "check role id and secret id: a secret id may have expired, or may be used up; check ENVCONF_VAULT_MOUNT, and VAULT_NAMESPACE where the auth method is in one"
+                "check role id and secret id: a secret id may have expired, or may be used up; check ENVCONF_VAULT_MOUNT, and VAULT_NAMESPACE if the auth method is in a namespace"
             }
             MethodKind::Cert => {
-                "check VAULT_CLIENT_CERT, and the roles of the auth method; check ENVCONF_VAULT_MOUNT, and VAULT_NAMESPACE where the auth method is in one"
+                "check VAULT_CLIENT_CERT, and the roles of the auth method; check ENVCONF_VAULT_MOUNT, and VAULT_NAMESPACE if the auth method is in a namespace"
             }
         }
     }
@@ -154,7 +156,7 @@ impl Method {
         format!("auth/{}/login", self.mount)
     }
 
-    /// Logs in. The login's inputs are read again each time, because files are replaced while programs run.
+    /// Logs in. Reads variables and files again each time, because files can be replaced while the program runs.
     pub(super) async fn login(
         &self,
         variables: &Variables,
@@ -172,7 +174,7 @@ impl Method {
             refusal: &|status, texts| login_refusal(status, texts, self.advice()),
         };
         client::send(&call, None, connection, |response| {
-            let wrong = || response.wrong("the reply to the login holds no token");
+            let wrong = || response.wrong("the reply to the login contains no token");
             let auth = response.table("auth").ok_or_else(wrong)?;
             let token = string(auth, "client_token").filter(|token| fits(token));
             let token = secret(token.ok_or_else(wrong)?);
@@ -185,7 +187,7 @@ impl Method {
         .await
     }
 
-    /// The login as headers of another request.
+    /// Returns the login as headers of another request.
     pub(super) fn inline(
         &self,
         variables: &Variables,
@@ -226,7 +228,7 @@ impl Method {
                     KmsError::refused("no role id for the login").advise("set ENVCONF_VAULT_ROLE_ID").tries(0)
                 })?;
                 parameters.push(("role_id", id));
-                // A role may ask for none.
+                // A role may need no secret id.
                 let secret_id =
                     of_file(variables, SECRET_ID_FILE, "the file of ENVCONF_VAULT_SECRET_ID_FILE")?;
                 let secret_id = secret_id.map_or_else(|| given(variables, SECRET_ID), |id| Ok(Some(id)))?;
@@ -238,8 +240,8 @@ impl Method {
     }
 }
 
-/// Has the server lengthen the life of the token of a login; `None` where it does not, or not by much: the life of a
-/// token has an end.
+/// Renews the token of a login. Returns `None` if the server does not renew it, or only for a short time, because a
+/// token has a maximum lifetime.
 pub(super) async fn renew(
     old: Option<&VaultCredential>,
     connection: &Connection,
@@ -254,22 +256,22 @@ pub(super) async fn renew(
     };
     let renewed = client::send(&call, Some(old), connection, |response| {
         let lifetime = response.table("auth").and_then(lease);
-        lifetime.ok_or_else(|| response.wrong("the reply says no life of the token"))
+        lifetime.ok_or_else(|| response.wrong("the reply does not contain the lifetime of the token"))
     });
-    // Whatever went wrong, a login says more.
+    // Ignore an error, because the login that follows reports a better one.
     let lifetime = renewed.await.ok().filter(|lifetime| *lifetime > old.renewable / 2)?;
     Some(Fetched { credential: old.clone(), lifetime })
 }
 
-/// The life of a token in seconds.
+/// Returns the lifetime of a token in seconds.
 fn lease(auth: &Table<'_>) -> Option<u64> {
     match u64::try_from(integer(auth, "lease_duration")?).ok()? {
-        0 => Some(NO_END.as_secs()),
+        0 => Some(NO_EXPIRY.as_secs()),
         seconds => Some(seconds),
     }
 }
 
-/// The identity token: from the file that is named, else from the variable, else from the place where it usually is.
+/// Returns the identity token: of the named file, else of the variable, else of the file `usual`.
 fn jwt(variables: &Variables, usual: Option<&'static str>) -> Result<Zeroizing<String>, KmsError> {
     if let Some(token) = of_file(variables, JWT_FILE, "the file of ENVCONF_VAULT_JWT_FILE")? {
         return Ok(token);
@@ -283,18 +285,18 @@ fn jwt(variables: &Variables, usual: Option<&'static str>) -> Result<Zeroizing<S
         return Ok(token);
     }
     Err(KmsError::refused("no identity token for the login")
-        .advise("set ENVCONF_VAULT_JWT_FILE to the file with the token; in Kubernetes mount the service account's token")
+        .advise("set ENVCONF_VAULT_JWT_FILE to the file with the token; in Kubernetes, mount the service account's token")
         .tries(0))
 }
 
-/// The value of a variable, where it is set.
+/// Returns the value of a variable, if it is set.
 fn given(variables: &Variables, name: &'static str) -> Result<Option<Zeroizing<String>>, KmsError> {
     let Some(value) = variables.get(name) else { return Ok(None) };
     let value = value.into_string().map(Zeroizing::new).ok().filter(|value| fits(value));
     value.map(Some).ok_or_else(|| broken(name, MISFIT))
 }
 
-/// The content of the file that a variable names, which must be there.
+/// Returns the content of the file that a variable names. The file must exist.
 fn of_file(
     variables: &Variables,
     name: &'static str,
@@ -319,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_method_is_named_with_its_role_and_mount() {
+    fn a_method_has_a_role_and_a_mount() {
         let method = |kind, role: Option<&str>, mount: &str| Method {
             kind,
             role: role.map(str::to_owned),
@@ -374,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_login_shows_is_whole_or_named() {
+    fn a_login_sends_its_parameters_or_names_the_missing_one() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
         let path = file.to_str().unwrap();

@@ -1,7 +1,7 @@
-//! Where a token comes from: it is given, or it is what a login gives.
+//! The sources of a token: a variable, a file, or a login.
 //!
-//! "Not here" is `Ok(None)` and the next place is looked at; "here but broken" ends the search. When nothing is there,
-//! the error lists every place that was looked at.
+//! A missing source returns `Ok(None)`, and the search continues. A broken source ends the search. If no source has a
+//! token, the error lists every place.
 
 mod login;
 mod token;
@@ -18,7 +18,7 @@ use crate::kms::KmsError;
 use crate::kms::credential_cache::{CredentialCache, Renewable};
 use crate::kms::credential_source::cache_key;
 
-/// Every variable that says where a token comes from, beside those that all settings of Vault have.
+/// Every variable that the token depends on, in addition to the variables with the prefixes of Vault and OpenBao.
 pub(super) const VARIABLES: [&str; 10] = [
     token::PATH,
     login::AUTH,
@@ -32,33 +32,34 @@ pub(super) const VARIABLES: [&str; 10] = [
     HOME[1],
 ];
 
-/// Unix has the one, Windows the other.
+/// The home directory: the first variable on Unix, the second one on Windows.
 const HOME: [&str; 2] = ["HOME", "USERPROFILE"];
 
 static CACHE: CredentialCache<VaultCredential> = CredentialCache::new();
 
-/// What authenticates one request. `Debug` shows nothing of it.
+/// The credential of one request. `Debug` shows nothing of it.
 #[derive(Clone)]
 pub(super) struct VaultCredential {
     pub(super) proof: Proof,
-    /// The fetch, counted in the process; `None` for credentials that cannot be fetched again.
+    /// The number of the fetch in this process; `None` for credentials that cannot be fetched again.
     pub(super) generation: Option<u64>,
-    /// When it ends by this machine's clock, in Unix seconds; `None` where that is not known.
+    /// The expiry in Unix seconds of this machine's clock; `None` if it is unknown.
     #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a diagnosis shows it"))]
     pub(super) expires: Option<u64>,
-    /// Where it is from, in a few words for a report.
+    /// The origin of the credential, in a few words for a report.
     pub(super) source: &'static str,
-    /// The lifetime that the login granted, in seconds, if the server renews the token; else 0.
+    /// The lifetime that the login granted, in seconds; 0 if the server does not renew the token.
     renewable: u64,
 }
 
 /// The proof of identity in a request.
 #[derive(Clone)]
 pub(super) enum Proof {
+    /// A token.
     Token(Zeroizing<String>),
     /// A login in the same request.
     Inline(InlineLogin),
-    /// Nothing: the agent on the way adds it.
+    /// No proof in the request, because an agent adds it.
     Agent,
 }
 
@@ -79,12 +80,12 @@ impl Renewable for VaultCredential {
 }
 
 impl VaultCredential {
-    /// One that is not fetched.
+    /// Returns a credential that envconf cannot fetch again.
     fn given(proof: Proof, source: &'static str) -> Self {
         Self { proof, generation: None, expires: None, source, renewable: 0 }
     }
 
-    /// Says with a refusal for what the credential is or may do where it is from: there it has to be mended.
+    /// Adds the origin of the credential to an error that it may have caused, because the user has to fix it there.
     pub(super) fn blame(&self, mut error: KmsError) -> KmsError {
         if error.status == Some(403) && error.fault == Fault::Refused {
             error.message = format!("{}; the token is from {}", error.message, self.source).into();
@@ -96,7 +97,7 @@ impl VaultCredential {
 /// Returns the credentials for one request. Credentials of the generation `refused` or earlier are fetched again.
 ///
 /// # Errors
-/// A refusal: of a place that is there but broken, or of none being there; what the server says to a login.
+/// [`Fault::Refused`] for a broken source, and if no source has a token; the error of the login.
 pub(super) async fn snapshot(
     settings: &VaultSettings,
     connection: &Connection,
@@ -114,7 +115,7 @@ pub(super) async fn snapshot(
             digest.update(settings.hash());
             let key = cache_key("vault", digest.finalize().into(), &connection.route);
             let fetch = async |old: Option<VaultCredential>| {
-                // Renew first: the inputs of a login may be gone or used up, because a secret id works once.
+                // Renew first, because another login may be impossible: a secret id may work only once.
                 if let Some(renewed) = login::renew(old.as_ref(), connection).await {
                     return Ok(Some(renewed));
                 }

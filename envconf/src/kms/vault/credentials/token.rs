@@ -1,4 +1,4 @@
-//! A token as it is given: in a variable, or in the file that `vault login` and `bao login` write.
+//! A token in a variable, or in the file that `vault login` and `bao login` write.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::kms::KmsError;
 use crate::kms::credential_source::{MISFIT, broken, fits, read};
 use crate::kms::json::secret;
 
-/// Names another file than `~/.vault-token`; OpenBao's own programs read it.
+/// The variable of OpenBao that names another file than `~/.vault-token`.
 pub(super) const PATH: &str = "BAO_TOKEN_PATH";
 
 const OWN_FILE: &str = "~/.vault-token";
@@ -34,7 +34,7 @@ pub(super) fn find(variables: &Variables) -> Result<VaultCredential, KmsError> {
     Err(KmsError::refused(
         "no token; searched the variables BAO_TOKEN and VAULT_TOKEN, the file of BAO_TOKEN_PATH, ~/.vault-token",
     )
-    .advise("set VAULT_TOKEN, log in with `vault login` or `bao login`, or have envconf log in: ENVCONF_VAULT_AUTH=kubernetes:ROLE, jwt:ROLE or approle")
+    .advise("set VAULT_TOKEN, log in with `vault login` or `bao login`, or let envconf log in: ENVCONF_VAULT_AUTH=kubernetes:ROLE, jwt:ROLE or approle")
     .tries(0))
 }
 
@@ -42,7 +42,7 @@ fn of(token: Zeroizing<String>, source: &'static str) -> VaultCredential {
     VaultCredential::given(Proof::Token(token), source)
 }
 
-/// A file is read for every request, so that a new token counts at once.
+/// Reads the token in a file. envconf reads the file for every request, so that it uses a new token at once.
 fn of_file(path: &Path, place: &'static str) -> Result<Option<VaultCredential>, KmsError> {
     let Some(content) = read(path, place)? else { return Ok(None) };
     let token = std::str::from_utf8(content.expose()).ok().map(str::trim).filter(|token| fits(token));
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_place_that_is_there_counts() {
+    fn the_first_source_with_a_token_counts() {
         let directory = tempfile::tempdir().unwrap();
         let home = directory.path().to_str().unwrap();
         let named = directory.path().join("named");
@@ -83,12 +83,12 @@ mod tests {
         assert_eq!(found(&vault).unwrap(), ("v".into(), "the variable VAULT_TOKEN"));
         let both = [("VAULT_TOKEN", "v"), ("BAO_TOKEN", "b")];
         assert_eq!(found(&both).unwrap(), ("b".into(), "the variable BAO_TOKEN"));
-        // Empty is not set, as Vault's own programs have it.
+        // An empty variable counts as not set, as in Vault's own programs.
         assert_eq!(found(&[("HOME", home), ("VAULT_TOKEN", "")]).unwrap().0, "own");
     }
 
     #[test]
-    fn what_is_broken_is_named_and_not_quoted() {
+    fn errors_name_the_source_and_do_not_quote_it() {
         let directory = tempfile::tempdir().unwrap();
         let home = directory.path().to_str().unwrap();
         for (content, says) in
