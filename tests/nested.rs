@@ -843,7 +843,7 @@ fn a_type_is_checked_through_lists_maps_and_enums() {
     assert_eq!(
         told_problems(Wrong::check()),
         [
-            "choice.number: the key is that of the tag already: rename it in One",
+            "choice.number: the key is already the key of the tag: rename the field in One",
             "list[*].*.number: expected u8, at the attribute's default",
             "choice.One.number: expected u8, at the attribute's default",
             "choice.Two.small: expected u8, at the attribute's default",

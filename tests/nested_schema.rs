@@ -379,11 +379,11 @@ fn a_template_shows_items_entries_and_variants() {
 
 # The machines.
 # Vec<Machine>; required; variable SHOWN__NODES
-# empty here; write the tables below in its place
+# empty; replace this line by the tables below
 nodes = []
 
 # BTreeMap<String, Machine>; required; variable SHOWN__PEERS
-# empty here; write the tables below in its place
+# empty; replace this line by the tables below
 peers = {}
 
 # Kept or not; default.

@@ -338,13 +338,13 @@ fn keywords_that_are_not_understood_are_refused_where_they_stand() {
         (r#"{"x-envconf-new": 1}"#, "line 2, column 7: the keyword `x-envconf-new` is not read here"),
         (
             r##"{"$ref": "#/$defs/a"}"##,
-            "line 2, column 1: a `$ref` names a property beside it, and makes an alias of it",
+            "line 2, column 1: a `$ref` must name another property of the same table, as an alias of it",
         ),
-        ("false", "line 2, column 6: a property is an object or true"),
+        ("false", "line 2, column 6: a property must be an object or true"),
         (r#"{"properties": {}}"#, "line 2, column 6: what has `properties` is of type object"),
         (
             r#"{"type": "array", "prefixItems": [true]}"#,
-            "line 2, column 39: `prefixItems` is a list, beside `minItems` and `maxItems` of its length",
+            "line 2, column 39: `prefixItems` must be a list, and `minItems` and `maxItems` must be its length",
         ),
         (
             r#"{"x-envconf-env": "A=B"}"#,
@@ -357,7 +357,7 @@ fn keywords_that_are_not_understood_are_refused_where_they_stand() {
     assert_eq!(refused("{}"), "line 1, column 1: a table has `properties`");
     assert_eq!(
         refused(r#"{"$schema": "http://json-schema.org/draft-07/schema#"}"#),
-        "line 1, column 13: it is of another draft than 2020-12"
+        "line 1, column 13: unknown draft: expected draft 2020-12"
     );
     assert!(
         refused(r#"{"properties": {}, "required": ["a"]}"#)
@@ -433,7 +433,7 @@ fn a_schema_by_hand_counts_as_it_stands() {
     assert_eq!(problems("port = 1024\nname = 'äöü'\ntags = ['a', 'b']\ndb = { url = '', more = 1 }"), "");
     assert_eq!(
         problems("port = 80\nname = 'long'\ntags = ['a', 'b', 'c']\ndb = {}\nmore = 1"),
-        "port: expected an integer of the schema's range, at line 1, column 8; \
+        "port: expected an integer in the schema's range, at line 1, column 8; \
          name: expected a text of the schema's form, at line 2, column 8; \
          tags: expected a list of the schema's form, at line 3, column 8; \
          db.url: missing, expected a text of the schema's form; more: no such key, at line 5, column 1; "
