@@ -161,7 +161,7 @@ fn the_text_has_a_line_for_each_step() {
     assert_eq!(lines[5], patient.project.key.to_string(), "{text}");
     assert!(lines[6].starts_with("  credentials + ok       from the variables"), "{text}");
     assert!(text.contains("  tls         - skipped  plain http"), "{text}");
-    assert!(text.ends_with("content       + ok       it opens, and is toml\n"), "{text}");
+    assert!(text.ends_with("content       + ok       decrypted; content type toml\n"), "{text}");
 }
 
 #[test]

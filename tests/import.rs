@@ -460,7 +460,7 @@ fn what_was_found_is_shown_and_has_to_be_agreed_to() {
         "key: the decoded data key",
         "encoding: UTF-8",
         "type: toml, guessed",
-        "not known: who made it",
+        "not known: the author",
         "give every secret in it a new value",
         "Will be sealed as test_encode_text for default",
         "  test_encode_text.conf.enc",
@@ -484,7 +484,7 @@ fn what_was_found_is_shown_and_has_to_be_agreed_to() {
         let terminal = text(&output.stdout);
         assert_eq!(output.status.code(), Some(status), "{terminal}{}", text(&output.stderr));
         assert!(
-            terminal.contains("not known: who made it") && terminal.contains("Seal it? [y/N]"),
+            terminal.contains("not known: the author") && terminal.contains("Seal it? [y/N]"),
             "{terminal}"
         );
         assert!(!terminal.contains("kanarie"), "{terminal}");

@@ -270,7 +270,7 @@ fn a_diagnosis_tells_each_step() {
         "of VAULT_ADDR",
         "plain http",
         "decrypt is granted",
-        "it opens, and is toml",
+        "decrypted; content type toml",
     ] {
         assert!(report.contains(part), "{part} is not in:\n{report}");
     }
