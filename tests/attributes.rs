@@ -311,10 +311,10 @@ fn check_finds_what_the_derive_cannot_see() {
         error.to_string(),
         "\
 Colliding: 10 problems
-  addr: the key is that of addr already: give one of them another with `rename`
-  addr: the variable A__DB__URL is that of db.url already: give one of them another name with `env`, or `no_env`
-  key_file: the variable A__TOKEN__KEY_FILE would also name a file with the value of token.key: give one of them another name with `env`, or `no_env`
-  a.odd: in dotenv content the line A__ODD would be that of odd too: rename one of them
+  addr: addr has the same key: rename one of the two fields with `rename`
+  addr: db.url already has the variable A__DB__URL: set another name with `env`, or use `no_env`
+  key_file: the variable A__TOKEN__KEY_FILE is also the _FILE form of the variable of token.key: set another name with `env`, or use `no_env`
+  a.odd: odd has the same name A__ODD in dotenv content: rename one of the two fields
   db.addr[0]: expected u8, at the attribute's default
   addr[0]: expected u8, at the attribute's default
   number: the example is not a valid u8
