@@ -34,7 +34,7 @@ fn it_goes_as_told() {
         "  changed      token",
         "the server of Ben has a pool of 10",
         "status ended with 50",
-        "Ben was refused with 34",
+        "Ben was rejected with exit code 34",
     ] {
         assert!(told.lines().any(|other| other == line), "no line `{line}`:\n{told}{said}");
     }

@@ -77,7 +77,7 @@ fn a_team_moves_as_told() {
         .unwrap();
     let ran = Ran::of(output);
     assert_eq!(ran.code, 0, "{}{}", ran.told, ran.said);
-    for line in ["the service has a pool of 10", "the local key was refused with 34"] {
+    for line in ["the service has a pool of 10", "the local key was rejected with exit code 34"] {
         assert!(ran.told.lines().any(|other| other == line), "no line `{line}`:\n{}{}", ran.told, ran.said);
     }
     assert!(ran.told.contains("decrypt is granted"), "{}", ran.told);
