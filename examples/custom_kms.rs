@@ -1,4 +1,4 @@
-//! A key service of your own program: implement `Kms`, pass it to the loader, and pin its key.
+//! Adds a key service: implement `Kms`, pass it to the loader, and pin its key.
 //!
 //! To stay short, this example replaces a hardware module by XOR. A real key service binds the context to the wrapped
 //! key, as associated data or by its hash. It receives only the data key, never the configuration.

@@ -1,5 +1,5 @@
-//! Attributes that shape a struct or say what its values must be: `flatten`, `deserialize_with`, `validate`,
-//! `deprecated`; and what `check` finds in a type.
+//! Tests of the attributes `flatten`, `deserialize_with`, `validate` and `deprecated`, and of the errors that `check`
+//! finds.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -62,7 +62,7 @@ struct Inside {
 }
 
 #[test]
-fn a_flattened_structs_fields_are_as_the_outer_ones() {
+fn fields_of_a_flattened_struct_are_like_those_of_the_outer_one() {
     let flat: Flat = load("name = 'n'\nold = 'r'\nlimits.a = 2", &[]).unwrap();
     assert_eq!((flat.common.log_level, flat.common.region.as_str()), (1, "r"));
     assert_eq!((flat.common.deeper.limits, flat.inner), (Some(Limits { a: 2 }), None));
@@ -74,7 +74,7 @@ fn a_flattened_structs_fields_are_as_the_outer_ones() {
     let paths: Vec<_> = Flat::META.leaves().iter().map(envconf::meta::Leaf::path).collect();
     assert_eq!(paths, ["name", "log-level", "region", "limits.a", "token", "inner.limits.a", "inner.token"]);
     assert_eq!(Flat::META.fields[1].shape, Shape::Flattened(&Common::META));
-    // The table is the outer struct's, and so is the rule about unknown keys.
+    // The table belongs to the outer struct, which also decides about unknown keys.
     assert_eq!(
         problems::<Flat>("log-levl = 1\nregion = 2\nold = 'r'\n[limits]\nb = 1", &[("F__REGIN", "r")]),
         [
@@ -132,7 +132,7 @@ fn generic<'de, T: Default, D: serde::Deserializer<'de>>(deserializer: D) -> Res
 }
 
 #[test]
-fn a_function_may_stand_in_for_deserialize() {
+fn a_function_can_replace_deserialize() {
     let with: With<u8> = load("plain = '#ff0000'\ngeneric = [1]", &[]).unwrap();
     assert_eq!(
         (with.plain, with.literal, with.ty, with.optional),
@@ -205,7 +205,7 @@ struct Range {
 }
 
 #[test]
-fn what_validation_refuses_is_in_the_one_report_with_path_and_origin() {
+fn the_report_has_path_and_origin_of_invalid_values() {
     let expected = [
         "name: must not be empty, at config/app.conf.enc line 1, column 8 of the sealed text",
         "optional: must be even, at the attribute's default",
@@ -247,7 +247,7 @@ struct Old {
 }
 
 #[test]
-fn a_deprecated_value_that_is_still_given_is_told_by_its_origin() {
+fn the_origin_of_a_used_deprecated_value_says_so() {
     let told = |toml: &str, variables: &[(&str, &str)]| -> Vec<(String, Option<&str>)> {
         let (_, origins) = load_traced::<Old>("toml", toml, variables).unwrap();
         origins.iter().map(|value| (value.path().to_owned(), value.deprecated())).collect()
@@ -305,7 +305,7 @@ struct Last {
 }
 
 #[test]
-fn check_finds_what_the_derive_cannot_see() {
+fn check_finds_errors_that_the_derive_cannot_see() {
     let error = Colliding::check().unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -325,5 +325,5 @@ Colliding: 10 problems
     for good in [Flat::check(), With::<u8>::check(), Old::check(), Limits::check()] {
         good.unwrap();
     }
-    assert_eq!(Checked::check().unwrap_err().problems().len(), 3, "defaults that its own validation refuses");
+    assert_eq!(Checked::check().unwrap_err().problems().len(), 3, "the validation rejects its own defaults");
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use envconf::__vectors::{self as door, Tc3Request};
+use envconf::__vectors::{self as vectors, Tc3Request};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -48,8 +48,8 @@ fn run_case(case: &Value) {
         service: text("service"),
         timestamp: case["timestamp"].as_u64().unwrap(),
     };
-    let signed = door::tc3(&request, text("secret_id"), text("secret_key"));
-    let sha256 = |text: &str| door::hex(&Sha256::digest(text));
+    let signed = vectors::tc3(&request, text("secret_id"), text("secret_key"));
+    let sha256 = |text: &str| vectors::hex(&Sha256::digest(text));
     assert_eq!(signed.canonical_request, text("canonical_request"), "{name}");
     assert_eq!(sha256(&signed.canonical_request), text("canonical_request_sha256"), "{name}");
     assert_eq!(signed.string_to_sign, text("string_to_sign"), "{name}");

@@ -335,7 +335,7 @@ fn rules_that_others_could_have_written_are_refused() {
         chmod(&directory, directory_mode);
         let (code, said) = seal();
         assert_eq!(code, Some(status), "{file_mode:o} in {directory_mode:o}: {said}");
-        assert!(status == 0 || said.contains("verybody can write to"), "{said}");
+        assert!(status == 0 || said.contains("very user can write to"), "{said}");
     }
     chmod(&directory, 0o755);
     std::fs::remove_file(&path).unwrap();

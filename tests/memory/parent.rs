@@ -9,7 +9,7 @@ use envconf::format::{Outline, Suite};
 use envconf::kms::AgeIdentity;
 use envconf::kms::{BoxFuture, Context, DataKey, KmsError, WrappedKey};
 use envconf::pair::SigningKey;
-use envconf::{__vectors as door, ContentType, KeyRef, KeyServices, Kms, LocalKey, Pair, Policy, Seal};
+use envconf::{__vectors as vectors, ContentType, KeyRef, KeyServices, Kms, LocalKey, Pair, Policy, Seal};
 use envconf_test_support::{Sandbox, StandIn};
 
 use crate::child;
@@ -329,8 +329,9 @@ fn put_in(pair: &Pair, content: &str, dek: &[u8], services: &KeyServices) {
     let policy = Policy::new("app".parse().unwrap(), "default".parse().unwrap());
     let header = envconf::open(pair, &policy, services).unwrap().header().clone();
     let content = content.as_bytes();
-    let given = door::SealInput { header, content, dek, random: [2; 32], seeds: Vec::new(), outline: None };
-    std::fs::write(pair.enc(), door::seal(given).unwrap()).unwrap();
+    let given =
+        vectors::SealInput { header, content, dek, random: [2; 32], seeds: Vec::new(), outline: None };
+    std::fs::write(pair.enc(), vectors::seal(given).unwrap()).unwrap();
 }
 
 /// 40 random letters.
@@ -346,17 +347,17 @@ fn keys(dek: &[u8], enc: &str) -> Vec<Needle> {
     let salt = enc[before_salt.len() + 6..].lines().next().unwrap();
     let salt: [u8; 32] = STANDARD.decode(salt).unwrap().try_into().unwrap();
     let h0 = &enc[..before_salt.len() + enc[before_salt.len()..].find('\n').unwrap() + 1];
-    let (content, nonce, commit) = door::content_keys(dek, Suite::Aes256Gcm, &salt, h0.as_bytes());
+    let (content, nonce, commit) = vectors::content_keys(dek, Suite::Aes256Gcm, &salt, h0.as_bytes());
     let written = enc.lines().find_map(|line| line.strip_prefix("commit: ")).unwrap();
     assert_eq!(STANDARD.encode(commit), written, "the needles are the wrong ones");
     vec![
         Needle::key("dek", dek),
-        Needle::hmac_key("dek-prk", &door::hmac(&[0; 32], dek)),
-        Needle::hmac_key("content-prk", &door::hmac(&salt, dek)),
+        Needle::hmac_key("dek-prk", &vectors::hmac(&[0; 32], dek)),
+        Needle::hmac_key("content-prk", &vectors::hmac(&salt, dek)),
         Needle::key("content-key", &content),
         Needle::key("content-nonce", &nonce[..8]),
-        Needle::hmac_key("section-mac-key", &door::section_mac(dek, &[]).0),
-        Needle::hmac_key("outline-key", &door::outline_key(dek, "app", "default")),
+        Needle::hmac_key("section-mac-key", &vectors::section_mac(dek, &[]).0),
+        Needle::hmac_key("outline-key", &vectors::outline_key(dek, "app", "default")),
     ]
 }
 
@@ -385,13 +386,13 @@ fn local_keys(local: &LocalKey, key: &str) -> Vec<Needle> {
     let mut lines = key.lines().skip_while(|line| !line.ends_with(local.key_ref().key_id()));
     let blob = lines.nth(1).and_then(|line| line.strip_prefix("blob: ")).unwrap();
     let salt: [u8; 32] = STANDARD.decode(blob).unwrap()[..32].try_into().unwrap();
-    let context = door::context("app", "default", envconf::format::Id::new([0; 8])).unwrap();
-    let (okm, _) = door::local_wrap(local, &[0; 32], &context, &salt);
+    let context = vectors::context("app", "default", envconf::format::Id::new([0; 8])).unwrap();
+    let (okm, _) = vectors::local_wrap(local, &[0; 32], &context, &salt);
     vec![
         Needle::key("local-key", &kek),
         Needle::key("local-key-text", &base64.as_bytes()[..40]),
-        Needle::hmac_key("local-key-prk", &door::hmac(&salt, &kek)),
-        Needle::hmac_key("local-key-id-prk", &door::hmac(&[0; 32], &kek)),
+        Needle::hmac_key("local-key-prk", &vectors::hmac(&salt, &kek)),
+        Needle::hmac_key("local-key-id-prk", &vectors::hmac(&[0; 32], &kek)),
         Needle::key("local-wrap-key", &okm[..40]),
     ]
 }

@@ -180,7 +180,7 @@ impl SchemaReader<'_> {
             return Ok(());
         }
         let what = format!(
-            "the paths of all properties together are more than {PATHS_PER_BYTE} times longer than the schema"
+            "the paths of all properties together are more than {PATHS_PER_BYTE} times as long as the schema"
         );
         Err(self.refuse(place, &what))
     }

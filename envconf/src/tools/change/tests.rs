@@ -365,7 +365,7 @@ proptest! {
                     text = new;
                 }
                 Ok(None) => {}
-                Err(error) => prop_assert!(error.contains("not a table") || error.contains("a list;") || error.contains("it is a table"), "{}: {}", text, error),
+                Err(error) => prop_assert!(error.contains("not a table") || error.contains("a list;") || error.contains("this is a table"), "{}: {}", text, error),
             }
         }
         for at in leaf_paths(ty, &text) {
