@@ -1,4 +1,5 @@
-//! Random nested types of a fixed family: their schemas accept what they load, and their templates load as the defaults.
+//! Tests of nested types with random values: the schema accepts exactly the values that load, and templates load as the
+//! defaults.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -16,10 +17,10 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-/// Every shape in every other, all of it optional or defaulted.
+/// Every shape in every other shape. All fields are optional or have a default.
 #[derive(EncryptedConfig, Debug, PartialEq)]
 #[envconf(name = "family", env_prefix = "FAMILY")]
-#[expect(clippy::type_complexity, reason = "every shape in every other")]
+#[expect(clippy::type_complexity, reason = "the type has every shape in every other shape")]
 struct Family {
     #[envconf(nested, default)]
     list: Vec<Item>,
@@ -120,7 +121,7 @@ fn load<T: EncryptedConfig>(content_type: &str, text: &str) -> Result<T, Error> 
     load_traced(content_type, text, &[]).map(|(value, _)| value)
 }
 
-/// What sealing by the schema says.
+/// Seals the text with a check by the schema, and returns the result.
 fn seal<T: EncryptedConfig>(content_type: ContentType, text: &str) -> Result<(), Error> {
     let key = LocalKey::generate().unwrap();
     let schema = Schema::parse(&T::json_schema()).unwrap();
@@ -134,7 +135,7 @@ fn report(error: &Error) -> Vec<String> {
     error.problems().iter().map(|problem| format!("{}: {:?}", problem.path(), problem.complaint())).collect()
 }
 
-/// Now and then something else.
+/// Replaces the value by noise in some cases.
 fn or_noise(value: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Value> {
     let noise = prop::sample::select(vec![
         json!(null),
@@ -154,7 +155,7 @@ fn or_noise(value: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Valu
     prop_oneof![80 => value, 1 => noise].boxed()
 }
 
-/// An object that has some of these members.
+/// Generates an object with some of these members.
 fn object(members: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
     let members: Vec<_> = members
         .into_iter()
@@ -328,7 +329,7 @@ fn templates_load_as_the_defaults() {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(name = "shown", env_prefix = "SHOWN")]
-#[expect(dead_code, reason = "only its template matters")]
+#[expect(dead_code, reason = "the test uses only the template of the type")]
 struct Shown {
     /// The machines.
     #[envconf(nested)]
@@ -345,7 +346,7 @@ struct Shown {
 }
 
 #[derive(EncryptedConfig, Debug)]
-#[expect(dead_code, reason = "only its template matters")]
+#[expect(dead_code, reason = "the test uses only the template of the type")]
 struct Machine {
     #[envconf(example = 1)]
     id: u8,
@@ -354,7 +355,7 @@ struct Machine {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(rename_all = "snake_case", tag = "type")]
-#[expect(dead_code, reason = "only its template matters")]
+#[expect(dead_code, reason = "the test uses only the template of the type")]
 enum ShownStore {
     /// Nothing is kept.
     Memory,
@@ -365,7 +366,7 @@ enum ShownStore {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(rename_all = "snake_case")]
-#[expect(dead_code, reason = "only its template matters")]
+#[expect(dead_code, reason = "the test uses only the template of the type")]
 enum Kept {
     No,
     Yes { place: String },
