@@ -277,7 +277,11 @@ fn a_second_load_continues_when_the_first_is_dropped() {
             first.abort();
             assert_loaded(&second.await.unwrap().unwrap());
         });
-        assert_eq!(project.kms.requests().len() - before, 1, "the second load must wait for the first one's request");
+        assert_eq!(
+            project.kms.requests().len() - before,
+            1,
+            "the second load must wait for the first one's request"
+        );
     });
 }
 

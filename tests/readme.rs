@@ -181,7 +181,9 @@ fn section<'a>(text: &'a str, heading: &str) -> &'a str {
 fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let opening = format!("\n```{language}\n");
     let bodies = text.split(&opening).skip(1);
-    bodies.map(|body| &body[..body.find("```\n").unwrap_or_else(|| panic!("a code block has no end"))]).collect()
+    bodies
+        .map(|body| &body[..body.find("```\n").unwrap_or_else(|| panic!("a code block has no end"))])
+        .collect()
 }
 
 fn root() -> PathBuf {

@@ -148,7 +148,11 @@ fn concurrent_seals_lose_nothing() {
     });
     assert_eq!(project.enc().header.generation, 9);
     assert!(project.open().content().starts_with(b"n = "));
-    assert_eq!(fs::read_dir(project.sandbox.path("")).unwrap().count(), 2, "the directory must contain only the pair");
+    assert_eq!(
+        fs::read_dir(project.sandbox.path("")).unwrap().count(),
+        2,
+        "the directory must contain only the pair"
+    );
 }
 
 #[test]

@@ -220,7 +220,10 @@ fn the_program_checks_rules_that_no_schema_has() {
         assert!(load_traced::<Own>("toml", &content, &[]).is_err(), "{line}");
     }
     assert!(seal::<Own>("toml", "read = 1").is_ok());
-    assert!(!agree::<Own>("toml", "judged = 256\nread = '1'"), "the schema has the type of the validated field");
+    assert!(
+        !agree::<Own>("toml", "judged = 256\nread = '1'"),
+        "the schema has the type of the validated field"
+    );
 }
 
 #[test]

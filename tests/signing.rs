@@ -1,6 +1,6 @@
-//! TC3 signatures against vectors made with Tencent's own signer, every intermediate string of them.
+//! Tests of TC3 signatures, and of their intermediate strings, against vectors of Tencent's own signer.
 //!
-//! `ENVCONF_TC3_VECTORS` may name a further file of the same shape.
+//! `ENVCONF_TC3_VECTORS` can name another file with the same structure.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 #[test]
-fn every_signature_is_met_string_by_string() {
+fn every_string_of_every_signature_is_the_same() {
     let mut files = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/tc3.json")];
     files.extend(std::env::var_os("ENVCONF_TC3_VECTORS").map(PathBuf::from));
     for file in files {
@@ -28,7 +28,7 @@ fn run_file(path: &Path) {
     let cases = vectors["cases"].as_array().unwrap();
     assert!(!cases.is_empty());
     cases.iter().for_each(run_case);
-    // Not by `println!`: the summary is wanted of a passing test too, whose output the harness keeps.
+    // The harness hides output of `println!` of a passing test, so the summary is written directly.
     let name = path.file_name().unwrap().to_string_lossy();
     let mut out = std::io::stdout();
     writeln!(out, "{name}: {} cases", cases.len()).unwrap();

@@ -1,6 +1,7 @@
-//! Format vectors: known answers, pairs that open and seal byte for byte, pairs that are refused with their class.
+//! Tests of the format vectors: known answers, pairs that open and seal to the same bytes, and rejected pairs with
+//! their error class.
 //!
-//! `ENVCONF_FORMAT_VECTORS` may name a further file of the same shape.
+//! `ENVCONF_FORMAT_VECTORS` can name another file with the same structure.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -18,7 +19,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 #[test]
-fn every_vector_is_met() {
+fn every_vector_passes() {
     let mut files = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/format-v1.json")];
     files.extend(std::env::var_os("ENVCONF_FORMAT_VECTORS").map(PathBuf::from));
     for file in files {
@@ -38,7 +39,7 @@ fn run_file(path: &Path) {
     let reject = list(&vectors["reject"]);
     reject.iter().for_each(rejected);
     assert!(!accept.is_empty() || !reject.is_empty(), "{} has no case", path.display());
-    // Not by `println!`: the summary is wanted of a passing test too, whose output the harness keeps.
+    // The harness hides output of `println!` of a passing test, so the summary is written directly.
     let name = path.file_name().unwrap().to_string_lossy();
     let mut out = std::io::stdout();
     writeln!(out, "{name}: {} accept, {} reject", accept.len(), reject.len()).unwrap();
@@ -52,13 +53,13 @@ fn accepted(case: &Value) {
     let enc = sealed_enc(&case["seal"], &content);
     match case["enc"]["sha256"].as_str() {
         Some(digest) => {
-            assert_eq!(case["enc"]["len"], enc.len(), "{id}: the sealed .enc has another length");
+            assert_eq!(case["enc"]["len"], enc.len(), "{id}: the length of the sealed .enc differs");
             assert_eq!(vectors::hex(&Sha256::digest(&enc)), digest, "{id}: the sealed .enc differs");
         }
         None => assert!(enc == bytes(&case["enc"]), "{id}: the sealed .enc differs"),
     }
     let opened = open(&enc, &key, &case["policy"]).unwrap_or_else(|error| panic!("{id}: {error}"));
-    assert!(opened.content() == content, "{id}: it opens to something else");
+    assert!(opened.content() == content, "{id}: the opened content differs");
 }
 
 fn rejected(case: &Value) {
@@ -212,7 +213,7 @@ fn known_answers(kats: &Value) {
     );
 }
 
-/// Bytes as the vectors give them: `text`, `b64`, `utf8`, `parts` or `gen`.
+/// Returns bytes of a vector in any of its forms: `text`, `b64`, `utf8`, `parts` or `gen`.
 fn bytes(given: &Value) -> Vec<u8> {
     for form in ["text", "utf8"] {
         if let Some(text) = given[form].as_str() {

@@ -314,7 +314,9 @@ impl Case {
             let places = words[4.min(words.len())..].iter().filter(|place| !place.is_empty());
             seen.places.extend(places.map(|place| format!("{} {place}", words[0])));
             match words[0] {
-                "before" => assert_eq!(number(3), 0, "memory must not have the needle before the load: {line}"),
+                "before" => {
+                    assert_eq!(number(3), 0, "memory must not have the needle before the load: {line}")
+                }
                 "loaded" => (seen.loaded_min, seen.loaded_max) = (number(2), number(3)),
                 "dropped" => seen.dropped = number(3),
                 _ => seen.freed = number(2),
