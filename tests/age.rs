@@ -293,7 +293,7 @@ fn blobs_are_compatible_with_debians_age() {
     assert_eq!(theirs.len(), blob.len());
     parsed.sections[0].recipients[0].blob = STANDARD.encode(theirs);
     let error = open_bytes(&enc, &parsed.emit(), &policy(Some(&signer)), &services).unwrap_err();
-    assert_eq!(error.kind(), Kind::KeyMacMismatch, "it unwraps: {error}");
+    assert_eq!(error.kind(), Kind::KeyMacMismatch, "the key unwraps, but its MAC is different: {error}");
     let several = AgeIdentity::generate().unwrap();
     let armoured = age(&["-a", "-r", recipient], &payload);
     let for_two = age(&["-r", recipient, "-r", several.key_ref().key_id()], &payload);

@@ -17,7 +17,7 @@ fn load<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Result<T,
 
 #[track_caller]
 fn problems<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Vec<String> {
-    let error = load::<T>(toml, variables).err().expect("it should not fit");
+    let error = load::<T>(toml, variables).err().expect("the load should fail");
     assert_eq!(error.kind(), Kind::DoesNotFit);
     error.problems().iter().map(told).collect()
 }
@@ -247,7 +247,7 @@ struct Old {
 }
 
 #[test]
-fn the_origin_of_a_used_deprecated_value_says_so() {
+fn the_origin_of_a_used_deprecated_value_is_marked() {
     let told = |toml: &str, variables: &[(&str, &str)]| -> Vec<(String, Option<&str>)> {
         let (_, origins) = load_traced::<Old>("toml", toml, variables).unwrap();
         origins.iter().map(|value| (value.path().to_owned(), value.deprecated())).collect()
@@ -262,7 +262,7 @@ fn the_origin_of_a_used_deprecated_value_says_so() {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(env_prefix = "A")]
-#[expect(dead_code, reason = "it is never loaded")]
+#[expect(dead_code, reason = "the type is never loaded")]
 struct Colliding {
     #[envconf(nested)]
     db: Part,
@@ -285,7 +285,7 @@ struct Colliding {
 }
 
 #[derive(EncryptedConfig, Debug)]
-#[expect(dead_code, reason = "it is never loaded")]
+#[expect(dead_code, reason = "the type is never loaded")]
 struct Part {
     url: String,
     #[envconf(default = [300])]
@@ -293,13 +293,13 @@ struct Part {
 }
 
 #[derive(EncryptedConfig, Debug)]
-#[expect(dead_code, reason = "it is never loaded")]
+#[expect(dead_code, reason = "the type is never loaded")]
 struct Token {
     key: String,
 }
 
 #[derive(EncryptedConfig, Debug)]
-#[expect(dead_code, reason = "it is never loaded")]
+#[expect(dead_code, reason = "the type is never loaded")]
 struct Last {
     odd: u8,
 }

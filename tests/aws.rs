@@ -567,7 +567,7 @@ fn as_user(url: &str, id: &str, secret: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn replicas_of_a_key_are_separate_keys_and_the_error_says_so() {
+fn the_error_explains_that_replicas_are_separate_keys() {
     let server = AwsServer::moto(&PYTHON);
     let (mut sdk, services) = (sdk(&server), services(&server.url()));
     let primary = key(&mut sdk, json!({"MultiRegion": true}));

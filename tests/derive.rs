@@ -17,7 +17,7 @@ fn load<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Result<T,
 
 #[track_caller]
 fn problems<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Vec<String> {
-    let error = load::<T>(toml, variables).err().expect("it should not fit");
+    let error = load::<T>(toml, variables).err().expect("the load should fail");
     assert_eq!(error.kind(), Kind::DoesNotFit);
     error.problems().iter().map(told).collect()
 }

@@ -470,7 +470,7 @@ fn the_next_run_removes_files_of_a_killed_command_and_guard() {
     let exec = ["exec", "app", "--file", "--file-name", "app.toml", "--", "sh", "-c", &wait, "{}"];
     for arguments in [&["edit", "app"][..], &exec] {
         let mut child = run(arguments, waiting);
-        case.until("it is at work", || case.sandbox.exists("waiting"));
+        case.until("the editor runs", || case.sandbox.exists("waiting"));
         let editor = case.read("waiting");
         fs::remove_file(case.sandbox.path("waiting")).unwrap();
         let [left] = &case.left()[..] else { panic!("{:?}", case.left()) };
@@ -482,7 +482,7 @@ fn the_next_run_removes_files_of_a_killed_command_and_guard() {
         }
         case.until("the guard has ended", || guards(&case).iter().all(|guard| !is_running(guard)));
         assert!(case.edit("true").status.success());
-        assert!(left.exists(), "its process is running");
+        assert!(left.exists(), "the directory of a running process must stay");
         child.kill().unwrap();
         child.wait().unwrap();
         if is_running(&editor) {

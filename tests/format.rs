@@ -286,7 +286,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_written_enc_parses_to_what_was_written(header in header(), content in "[ -~]{0,3000}", seeds in vec(any::<[u8; 32]>(), 0..4)) {
+    fn a_written_enc_parses_to_the_same_value(header in header(), content in "[ -~]{0,3000}", seeds in vec(any::<[u8; 32]>(), 0..4)) {
         let signers: std::collections::BTreeSet<Id> = seeds.iter().map(|seed| SigningKey::from_seed(seed).public().id()).collect();
         let dek = vec![9; header.suite.key_len()];
         let given = vectors::SealInput { header: header.clone(), content: content.as_bytes(), dek: &dek, random: [3; 32], seeds, outline: None };
@@ -298,7 +298,7 @@ proptest! {
     }
 
     #[test]
-    fn a_written_key_parses_to_what_was_written(name in name(), environment in name(), sections in vec((any::<[u8; 8]>(), vec(recipient(), 1..5)), 1..5)) {
+    fn a_written_key_parses_to_the_same_value(name in name(), environment in name(), sections in vec((any::<[u8; 8]>(), vec(recipient(), 1..5)), 1..5)) {
         let mut sections: Vec<_> = sections.into_iter().map(|(id, mut recipients)| {
             recipients.sort_by(|a, b| a.key.cmp(&b.key));
             recipients.dedup_by(|a, b| a.key == b.key);

@@ -45,7 +45,7 @@ fn child() {
     assert_eq!(
         getrlimit(Resource::Core),
         Rlimit { current: Some(0), ..before },
-        "a child may raise it again"
+        "a child may raise the limit again"
     );
     assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
     assert!(std::ptr::eq(hardened, harden()), "the second call returns the same result");

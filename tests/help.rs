@@ -20,10 +20,10 @@ const SIGNER: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
 /// Examples that need not succeed here, and the reason. They run too, and must not fail with a usage error.
 const MAY_FAIL: [(&str, &str); 4] = [
-    ("import --key test_encode_256.key", "the files of Tencent's guide are made and read in tests/import.rs"),
-    ("import --data test_encry.dat", "so is the one of its guide for small files"),
-    ("import --key old.key --data old.conf", "and so are these"),
-    ("import --dotenv", "it asks, and there is no terminal here: 61"),
+    ("import --key test_encode_256.key", "tests/import.rs makes and reads the files of Tencent's guide"),
+    ("import --data test_encry.dat", "tests/import.rs makes and reads the file of the guide for small files"),
+    ("import --key old.key --data old.conf", "tests/import.rs makes and reads these files"),
+    ("import --dotenv", "the command asks a question without a terminal: 61"),
 ];
 
 /// Commands that run before the examples with this begin, to create or remove files.
@@ -324,11 +324,11 @@ impl Place {
             fs::remove_dir_all(self.sandbox.path(&format!("{directory}{part}"))).unwrap();
         }
         if output.stdout.contains(&0x1b) || output.stderr.contains(&0x1b) {
-            return Err("it is coloured".into());
+            return Err("the help is coloured".into());
         }
         let succeeds = output.status.success() && failed.is_empty();
         match MAY_FAIL.iter().any(|(part, _)| example.contains(part)) {
-            true if succeeds => Err("it succeeds: it is not an exception".into()),
+            true if succeeds => Err("the example succeeds: remove the exception".into()),
             true if failed.trim() != "2" => Ok(()),
             false if succeeds => Ok(()),
             _ => Err(format!("{failed}{}", said(&output))),

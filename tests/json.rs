@@ -134,7 +134,7 @@ const REPORTS: &[(&str, &str, i32, &str)] = &[
 
 /// Verbs without a JSON report, and the reason.
 const NO_REPORT: [(&str, &str); 4] = [
-    ("exec", "it becomes another program"),
+    ("exec", "the command becomes another program"),
     ("template", "the template is the result"),
     ("completion", "the script is the result"),
     ("import --data", "its report is compared as a whole in tests/import.rs"),

@@ -21,7 +21,7 @@ fn load<T: EncryptedConfig>(content_type: &str, text: &str, variables: &[(&str, 
 
 #[track_caller]
 fn error<T: EncryptedConfig>(content_type: &str, text: &str, variables: &[(&str, &str)]) -> Error {
-    let error = load::<T>(content_type, text, variables).err().expect("it should not fit");
+    let error = load::<T>(content_type, text, variables).err().expect("the load should fail");
     assert_eq!(error.kind(), Kind::DoesNotFit);
     error
 }
@@ -455,7 +455,7 @@ fn content_keeps_its_types() {
     assert_eq!(
         (types.float, types.int),
         (Some(2.0), Some(i64::MAX.into())),
-        "an integer is a float where one is wanted"
+        "a float field must accept an integer"
     );
     assert_eq!(types.mode, Some(Mode::Other { x: 1 }));
     for wrong in [
@@ -577,7 +577,7 @@ impl<'de> Deserialize<'de> for Talkative {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(env_prefix = "C")]
-#[expect(dead_code, reason = "it never loads")]
+#[expect(dead_code, reason = "the type is never loaded")]
 struct Leaky {
     talkative: Option<Talkative>,
     number: Option<u8>,

@@ -22,13 +22,13 @@ fn load<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Result<T,
 /// Returns the problems, without their positions in the content.
 #[track_caller]
 fn problems<T: EncryptedConfig>(toml: &str) -> Vec<String> {
-    let error = load::<T>(toml, &[]).err().expect("it should not fit");
+    let error = load::<T>(toml, &[]).err().expect("the load should fail");
     error.problems().iter().map(|problem| without_place(&told(problem))).collect()
 }
 
 #[track_caller]
 fn problems_of_variable<T: EncryptedConfig>(name: &str, text: &str) -> Vec<String> {
-    let error = load::<T>("", &[(name, text)]).err().expect("it should not fit");
+    let error = load::<T>("", &[(name, text)]).err().expect("the load should fail");
     error.problems().iter().map(told).collect()
 }
 

@@ -336,10 +336,10 @@ struct Shown {
     nodes: Vec<Machine>,
     #[envconf(nested)]
     peers: BTreeMap<String, Machine>,
-    /// Where things are kept.
+    /// The place where data is stored.
     #[envconf(nested)]
     store: ShownStore,
-    /// Kept or not; default.
+    /// An optional place.
     #[envconf(nested)]
     kept: Option<Kept>,
     tokens: Vec<SecretString>,
@@ -387,7 +387,7 @@ nodes = []
 # empty; replace this line by the tables below
 peers = {}
 
-# Kept or not; default.
+# An optional place.
 # Option<Kept>; optional; one of no, yes; variable SHOWN__KEPT
 
 # variant no
@@ -409,7 +409,7 @@ peers = {}
 # Option<SecretString>; secret; optional; variable SHOWN__PEERS__KEY__TOKEN
 #token = \"\"
 
-# Where things are kept.
+# The place where data is stored.
 # ShownStore; required; one of memory, disk; variable SHOWN__STORE
 
 # Nothing is kept.

@@ -115,7 +115,7 @@ fn a_forger_with_wrap_rights_can_configure_a_program_without_pins() {
     let scene = Scene::new();
     let (enc, key) = scene.files();
     let refused = envconf::pair::open_bytes(&enc, &key, &scene.policy(), &scene.forger).unwrap_err();
-    assert_eq!(refused.exit_code(), 42, "the forger can open: {refused}");
+    assert_eq!(refused.exit_code(), 42, "the forger must not be able to open: {refused}");
     let (enc, key) = scene.forge(|seal| seal);
     scene.put(enc, key);
     // Attacker T3 of format.md §9: without a pin, everybody who may wrap can configure the program.

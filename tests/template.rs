@@ -27,7 +27,7 @@ struct App {
     peers: Option<Vec<String>>,
     #[envconf(default_with = one_minute, example = 30, deprecated = "see retry")]
     timeout: u64,
-    /// Where the data is.
+    /// The place of the data.
     #[envconf(nested)]
     database: Database,
     #[envconf(nested)]
@@ -64,7 +64,7 @@ upstream = "https://example.com/\"a\""
 # u64; default of one_minute; example 30; variable APP__TIMEOUT; deprecated: see retry
 #timeout = 30
 
-# Where the data is.
+# The place of the data.
 [database]
 
 # SecretString; secret; required; variable DATABASE_URL

@@ -345,7 +345,7 @@ fn a_machines_role_may_assume_another() {
 }
 
 #[test]
-fn sts_refusals_name_the_action_the_code_and_what_to_do() {
+fn sts_errors_name_the_action_the_code_and_a_hint() {
     for (code, exit, requests, advice) in [
         ("AuthFailure.UnauthorizedOperation", 42, 1..=1, "sts:AssumeRole"),
         ("ResourceNotFound.RoleNotFound", 42, 1..=1, "ARN"),

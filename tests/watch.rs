@@ -87,10 +87,10 @@ fn no_request_is_sent_if_neither_file_changed() {
 
     // A broken file is rejected once without a request. The old file needs no request, either.
     fs::write(pair.enc(), "broken").unwrap();
-    eventually("it is refused", || watch.status().refusals() == 1);
+    eventually("the version is rejected", || watch.status().refusals() == 1);
     assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::NotEnvconf);
     fs::write(pair.enc(), &enc).unwrap();
-    eventually("it is as it was", || watch.status().is_current());
+    eventually("the old version is current", || watch.status().is_current());
     std::thread::sleep(A_WHILE);
     assert_eq!((watch.status().refusals(), watch.status().reloads()), (1, 0));
     assert_eq!(project.kms.requests().len(), asked);
@@ -255,13 +255,13 @@ fn an_equal_generation_is_used_and_a_rejection_is_reported_once_without_secrets(
     bring("n = 2\n");
     assert_eq!((watch.wait(LONG).unwrap().n, watch.status().generation()), (2, 1));
     bring(&format!("n = '{canary}'\ntoken = '{canary}'\n"));
-    eventually("it is refused", || watch.status().refusals() == 1);
+    eventually("the version is rejected", || watch.status().refusals() == 1);
     std::thread::sleep(A_WHILE);
     assert_eq!(told.lock().unwrap().len(), 1, "repeated checks must report it once");
     let all = format!("{:?} {watch:?} {:?}", told.lock().unwrap(), watch.status());
     assert!(all.contains("expected u32") && !all.contains(canary), "{all}");
     bring("n = 1313\n");
-    eventually("a panic is a refusal", || watch.status().refusals() == 2);
+    eventually("a panic is a rejection", || watch.status().refusals() == 2);
     assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::Unexpected);
     bring("n = 3\n");
     assert_eq!(watch.wait(LONG).unwrap().n, 3, "the watch must continue");
@@ -274,12 +274,12 @@ fn a_missing_file_is_rejected_and_a_late_one_is_not() {
     let key = project.pair("default").key().to_owned();
     let away = project.sandbox.path("away");
     fs::rename(&key, &away).unwrap();
-    eventually("it is noticed", || !watch.status().is_current());
+    eventually("the change is noticed", || !watch.status().is_current());
     assert_eq!(watch.status().refusals(), 0);
     fs::rename(&away, &key).unwrap();
-    eventually("it is back", || watch.status().is_current());
+    eventually("the file is back", || watch.status().is_current());
     fs::rename(&key, &away).unwrap();
-    eventually("it is reported in the end", || watch.status().refusals() == 1);
+    eventually("the missing file is reported", || watch.status().refusals() == 1);
     assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::Io);
     assert_eq!(watch.current().n, 1);
 }
@@ -336,7 +336,7 @@ fn a_later_local_key_is_found() {
     let new = LocalKey::generate().unwrap();
     let both = KeyServices::none().local_key(project.key.clone()).local_key(new.clone());
     project.seal("default", ContentType::Toml, b"n = 2\n", &[new.key_ref()], &both);
-    eventually("it is refused", || watch.status().refusals() == 1);
+    eventually("the version is rejected", || watch.status().refusals() == 1);
     assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::NoTrustedRecipient);
     project.sandbox.write_mode("key", new.expose_text().as_bytes(), 0o600);
     assert_eq!(watch.wait(LONG).unwrap().n, 2);

@@ -64,7 +64,7 @@ impl OpenBao {
     fn try_start(program: &Path, tls: bool) -> Option<Self> {
         let port = free_ports();
         let directory = TempDir::with_prefix("envconf-openbao-").expect("a temporary directory");
-        let log = File::create(directory.path().join("log")).expect("a file in it");
+        let log = File::create(directory.path().join("log")).expect("a file in the directory");
         let mut arguments = vec![
             "server".to_owned(),
             "-dev".to_owned(),
@@ -149,9 +149,9 @@ impl OpenBao {
             body.len()
         );
         let mut stream = TcpStream::connect(self.address()).expect("the server is there");
-        stream.write_all(request.as_bytes()).expect("it reads");
+        stream.write_all(request.as_bytes()).expect("the server reads");
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
+        stream.read_to_string(&mut answer).expect("the server answers");
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer of HTTP");
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         (status, serde_json::from_str(body).unwrap_or(Value::Null))

@@ -84,12 +84,12 @@ pub fn kill_at(held: &mut Command, stop: usize) -> End {
 
 /// Waits for an event of a child or traced thread of this thread. Other tests have other children.
 fn next() -> WaitStatus {
-    waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).expect("it has not ended")
+    waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).expect("the command has not ended")
 }
 
 /// Kills the command, and waits until it has ended with all of its threads.
 fn end(leader: Pid) {
-    kill(leader, Signal::SIGKILL).expect("it has not ended");
+    kill(leader, Signal::SIGKILL).expect("the command has not ended");
     // A thread of the command may end it at the same time.
     let is_gone = |status| match status {
         WaitStatus::Signaled(pid, ..) | WaitStatus::Exited(pid, _) => pid == leader,
@@ -110,10 +110,10 @@ fn call_of(thread: Pid) -> i64 {
 
 #[expect(clippy::panic, reason = "a test cannot go on without it")]
 fn refused(error: Errno) -> ! {
-    panic!("a process may not trace its children here ({error}): allow ptrace, in a container by SYS_PTRACE")
+    panic!("a process cannot trace its children here ({error}): allow ptrace, in a container with SYS_PTRACE")
 }
 
 #[expect(clippy::panic, reason = "a test cannot go on with it")]
 fn unexpected(status: WaitStatus) -> ! {
-    panic!("a traced command came to {status:?}")
+    panic!("unexpected status of a traced command: {status:?}")
 }

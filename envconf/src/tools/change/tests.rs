@@ -246,7 +246,7 @@ fn only_a_literal_changes_the_type() {
 }
 
 #[test]
-fn an_error_names_what_the_path_cannot_reach() {
+fn an_error_names_the_unreachable_part_of_a_path() {
     for (at, part) in [
         ("name.x", "name: it is not a table"),
         ("list.x", "list: it is a list"),
