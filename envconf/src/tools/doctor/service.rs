@@ -155,7 +155,7 @@ fn clock(ahead: Option<i64>) -> Step {
     } else {
         step(State::Failed, &(message + "; until then, envconf signs requests with the time of the service"))
             .failed_as(Kind::UnwrapFailed, Some(Fault::Refused))
-            .advise("synchronize the clock (NTP): until then, the service rejects one request at every start")
+            .advise("synchronize the clock (NTP): each start causes one rejected request")
     }
 }
 
