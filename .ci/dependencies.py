@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Checks every dependency against what the workspace promises: rust-version, licences and sources.
+"""Checks that every dependency has an allowed rust-version, licence and source.
 
-The licences are those of deny.toml, which `cargo deny check` reads too; here nothing has to be installed.
+The allowed licences are in deny.toml, which `cargo deny check` also reads. This script needs no installation.
 """
 import json
 import subprocess
@@ -21,7 +21,7 @@ edges = {node["id"]: node["deps"] for node in metadata["resolve"]["nodes"]}
 
 
 def reachable(roots):
-    """Everything that users build: no dev-dependencies."""
+    """Returns all packages that users build, which excludes dev-dependencies."""
     seen, todo = set(), list(roots)
     while todo:
         current = todo.pop()
@@ -39,7 +39,7 @@ def version(text):
 
 
 def fits(expression):
-    """An SPDX expression as crates use it: `A OR B`, `A/B`, `A AND B`, `(A OR B) AND C`."""
+    """Returns true if deny.toml allows an SPDX expression: `A OR B`, `A/B`, `A AND B`, `(A OR B) AND C`."""
     text = expression.replace("/", " OR ").replace("(", " ( ").replace(")", " ) ").split()
     words = []
     for word in text:
@@ -50,7 +50,7 @@ def fits(expression):
         else:
             words.append(str(word in allowed))
     words = [word for word in " ".join(words).replace("with with", "").split() if word != "with"]
-    return eval(" ".join(words))  # only `True`, `False`, `or`, `and` and parentheses are left
+    return eval(" ".join(words))  # the text contains only `True`, `False`, `or`, `and` and parentheses
 
 
 problems = []

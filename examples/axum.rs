@@ -1,6 +1,7 @@
-//! A web service whose configuration changes while it runs: the watch is the state, and each request uses the newest
-//! version. `cargo run -p envconf-examples --features axum --example axum`; it sends itself a request, seals again,
-//! sends another request, and ends.
+//! A web service that reloads its configuration: the watch is the state, and each request uses the newest version.
+//!
+//! Run `cargo run -p envconf-examples --features axum --example axum`. The program sends a request to itself, seals a
+//! new version, sends another request, and exits.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,7 +14,7 @@ use envconf::{ContentType, EncryptedConfig, KeyServices, LocalKey, Pair, Seal, W
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Everything the service needs.
+/// The settings of the service.
 #[derive(EncryptedConfig)]
 #[envconf(name = "web", env_prefix = "WEB", trust = "local")]
 struct WebConfig {
@@ -24,14 +25,14 @@ struct WebConfig {
     whom: String,
 }
 
-/// A handler calls `get` once, so that all values are of one version.
+/// The handler calls `current` once, so that all values are from the same version.
 async fn greet(State(config): State<Watch<WebConfig>>) -> String {
     let config = config.current();
     format!("{}, {}!", config.greeting, config.whom)
 }
 
-/// For the load balancer and for an alarm: the service runs on the last good configuration, also if a newer one was
-/// refused.
+/// Reports the status to a load balancer or an alarm. If a newer configuration is rejected, the service continues with
+/// the last good one.
 async fn health(State(config): State<Watch<WebConfig>>) -> String {
     let status = config.status();
     match status.last_refusal() {
@@ -50,11 +51,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn serve(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    // What `envconf seal` does.
+    // In a real deployment, `envconf seal` creates the pair.
     let key = LocalKey::generate()?;
     seal(directory, &key, "greeting = 'Hello'\n")?;
 
-    // In a service's own directory this is `WebConfig::watch_async().await?`.
+    // In the directory of a service, this is `WebConfig::watch_async().await?`.
     let options = WatchOptions::new()
         .on_sighup()
         .on_refusal(|error| eprintln!("a newer configuration is not used: {error}"));
@@ -62,7 +63,7 @@ async fn serve(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
         WebConfig::loader().dir(directory).local_key(key.clone()).variables([("WEB__LISTEN", "127.0.0.1:0")]);
     let config = loader.watch_options(options).watch_async().await?;
 
-    // Objects that depend on the configuration are made again when it changes: pools, clients, levels.
+    // Recreate objects that depend on the configuration when it changes: pools, clients, levels.
     let follower = config.clone();
     tokio::spawn(async move {
         loop {
@@ -81,7 +82,7 @@ async fn serve(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
     config.changed().await;
     println!("{}", ask(address, "/").await?);
 
-    // A mistake changes nothing but what `/health` says.
+    // An invalid configuration changes only the output of `/health`.
     seal(directory, &key, "greeting = 1\n")?;
     while config.status().is_current() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -98,7 +99,7 @@ fn seal(directory: &Path, key: &LocalKey, content: &str) -> Result<(), envconf::
     seal.recipient(key.key_ref().clone()).seal(&pair, content.as_bytes(), &services).map(drop)
 }
 
-/// The body of the answer to a GET.
+/// Sends a GET request and returns the body of the answer.
 async fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await?;

@@ -1,14 +1,14 @@
-//! A plain command-line program: no runtime, nothing async. `cargo run --example cli -- Ada`
+//! A command-line program without an async runtime. Run `cargo run --example cli -- Ada`.
 //!
-//! The program loads, works and exits. Errors go to stderr, all at once, and the exit code names their class: try
-//! `GREET__TIMES=many cargo run --example cli`.
+//! The program loads its configuration, works and exits. It prints all errors at once to standard error, and the exit
+//! code shows their class: try `GREET__TIMES=many cargo run --example cli`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use envconf::{ContentType, EncryptedConfig, Error, KeyServices, LocalKey, Pair, Seal, SecretString};
 
-/// The settings of the program besides its arguments.
+/// The settings of the program, in addition to its arguments.
 #[derive(EncryptedConfig)]
 #[envconf(name = "greet", env_prefix = "GREET", trust = "local")]
 struct GreetConfig {
@@ -35,9 +35,9 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Error> {
     let name = std::env::args().nth(1).unwrap_or_else(|| "world".to_owned());
     let (directory, key) = sealed()?;
-    // In a directory with `config/greet.conf.enc` this is `GreetConfig::load()?`.
+    // In a directory with `config/greet.conf.enc`, this is `GreetConfig::load()?`.
     let config = GreetConfig::loader().dir(&directory).local_key(key).load();
-    // The directory was read, so it can be removed in any case.
+    // The program does not need the directory any more, also after an error.
     let _ = std::fs::remove_dir_all(&directory);
     let config = config?;
     for _ in 0..config.times {
@@ -47,7 +47,7 @@ fn run() -> Result<(), Error> {
     Ok(())
 }
 
-/// What `envconf init` and `envconf seal config/greet.toml` leave behind, in a separate directory.
+/// Creates a local key and a pair in a separate directory, like `envconf init` and `envconf seal config/greet.toml`.
 fn sealed() -> Result<(PathBuf, LocalKey), Error> {
     let directory = std::env::temp_dir().join(format!("envconf-cli-{}", std::process::id()));
     std::fs::create_dir_all(&directory).map_err(|error| Error::write(&directory, error))?;

@@ -1,7 +1,7 @@
-//! Adds a key service: implement `Kms`, pass it to the loader, pin its key.
+//! Adds a key service: implement `Kms`, pass it to the loader, and pin its key.
 //!
-//! This one asks a (pretended) hardware module by XOR, to stay short. A real one binds the context to what it wraps,
-//! as associated data or by the hash of it, and never sees more of the configuration than the data key.
+//! To stay short, this example replaces a hardware module by XOR. A real key service binds the context to the wrapped
+//! key, as associated data or by its hash. It receives only the data key, never the configuration.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ impl Kms for Module {
     }
 
     fn authenticates(&self) -> bool {
-        true // who cannot ask the module cannot make a wrapped key that it unwraps
+        true // only the module can create a wrapped key that it unwraps
     }
 
     fn wrap<'a>(

@@ -1,7 +1,7 @@
-//! Flags of a command line above everything else. `cargo run --example flags --features clap -- --port 9000`
+//! Command-line flags that override all other layers. Run `cargo run --example flags --features clap -- --port 9000`.
 //!
-//! Flags that are also in the configuration are passed to [`envconf::Loader::set`]: they are parsed and validated as
-//! any other value, and reports say that the program set them. `-s PATH=VALUE` reaches any value.
+//! The program passes flags to [`envconf::Loader::set`]. They are parsed and validated like any other value, and
+//! reports show that the program set them. `-s PATH=VALUE` sets any value.
 
 use std::process::ExitCode;
 
@@ -30,7 +30,7 @@ struct Flags {
     /// Port to listen on
     #[arg(long, value_name = "PORT")]
     port: Option<String>,
-    /// Give any value of the configuration
+    /// Set any value of the configuration
     #[arg(short, long = "set", value_name = "PATH=VALUE", value_parser = path_and_value)]
     set: Vec<(String, String)>,
 }
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 fn run(flags: Flags) -> Result<(), Error> {
     let directory = std::env::temp_dir().join(format!("envconf-flags-{}", std::process::id()));
     let key = sealed(&directory)?;
-    // With a local key in the key store and `config/server.conf.enc` it begins with `ServerConfig::loader()` alone.
+    // With a local key in the key store and `config/server.conf.enc`, `ServerConfig::loader()` alone is enough.
     let loader = ServerConfig::loader().dir(&directory).local_key(key);
     let config = loader.sets(flags.port.map(|port| ("port", port))).sets(flags.set).load();
     let _ = std::fs::remove_dir_all(&directory);
@@ -65,7 +65,7 @@ fn run(flags: Flags) -> Result<(), Error> {
     Ok(())
 }
 
-/// What `envconf init` and `envconf seal config/server.toml` leave behind, in a separate directory.
+/// Creates a local key and a pair in a separate directory, like `envconf init` and `envconf seal config/server.toml`.
 fn sealed(directory: &std::path::Path) -> Result<LocalKey, Error> {
     std::fs::create_dir_all(directory).map_err(|error| Error::write(directory, error))?;
     let key = LocalKey::generate()?;

@@ -1,5 +1,5 @@
-//! The main job, with the embedded local key: seal a configuration, load it through the derive, see where each
-//! value came from. `cargo run --example quickstart`, from the root of the repository.
+//! The first steps with a local key: seal a configuration, load it with the derive, and print the origin of each value.
+//! Run `cargo run --example quickstart` in the root of the repository.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Instant;
 use envconf::key_store::KeyStore;
 use envconf::{ContentType, EncryptedConfig, KeyServices, Loaded, LocalKey, Pair, Seal, SecretString};
 
-/// Everything the service needs to start.
+/// The settings of the service.
 #[derive(EncryptedConfig)]
 #[envconf(name = "app", env_prefix = "APP", trust = "local")]
 struct AppConfig {
@@ -36,13 +36,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let project = project_directory()?;
     let plain = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/app.toml");
 
-    // What `envconf init` does once: a local key in the user's key store, outside the project, enabled for the project.
+    // Like `envconf init`: create a local key in the user's key store, outside the project, and enable it for the
+    // project.
     let store = KeyStore::at(project.with_file_name("home"));
     let key = LocalKey::generate()?;
     store.add(&key)?;
     store.enable(key.key_ref(), &project)?;
 
-    // What `envconf seal config/app.toml` does: a fresh data key, wrapped by the local key, seals the content.
+    // Like `envconf seal config/app.toml`: encrypt the content with a new data key, and wrap it with the local key.
     let pair = Pair::new(project.join("config"), &"app".parse()?, &"default".parse()?);
     let services = KeyServices::none().local_key(key.clone());
     let started = Instant::now();
@@ -59,8 +60,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("  {}  the content, encrypted: commit it", short(pair.enc()));
     println!("  {}  its data key, wrapped: commit it", short(pair.key()));
 
-    // The service's part. In its directory `AppConfig::load()` is enough. Here the settings are given, so that your
-    // own environment does not interfere.
+    // Load the configuration, as the service does. In its directory, `AppConfig::load()` is enough. This example passes
+    // all settings explicitly, so that your environment variables do not change the result.
     let home = store.directory().to_str().ok_or("the path of the key store is not UTF-8")?;
     let load = |variables: &[(&str, &str)]| {
         let loader = AppConfig::loader().dir(project.join("config"));
@@ -84,7 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Values that are secret have no way to be printed by accident: `SecretString` hides itself.
+/// Prints each value and its origin. A secret cannot be printed by accident: `SecretString` hides its value.
 fn show(config: &Loaded<AppConfig>) {
     let values = [
         ("listen", config.listen.to_string()),
@@ -102,7 +103,7 @@ fn show(config: &Loaded<AppConfig>) {
     }
 }
 
-/// Creates a project beside the built example, with a separate repository: the work tree stays as it is.
+/// Creates a project next to the built example, with a separate repository. The work tree does not change.
 fn project_directory() -> Result<PathBuf, Box<dyn std::error::Error>> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(3).ok_or("the example does not run in a target directory")?;
@@ -116,7 +117,7 @@ fn project_directory() -> Result<PathBuf, Box<dyn std::error::Error>> {
     Ok(project)
 }
 
-/// The last three parts of a path.
+/// Returns the last three parts of a path.
 fn short(path: &Path) -> String {
     let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
     parts[parts.len().saturating_sub(3)..].join("/")

@@ -1,12 +1,13 @@
-//! The schema of a configuration, for editors and for `envconf seal --schema`:
-//! `cargo run --example schema > app.schema.json`. With `template`, a plain file to fill in.
+//! Prints the schema of a configuration, for editors and for `envconf seal --schema`.
+//!
+//! Run `cargo run --example schema > app.schema.json`. With the argument `template`, it prints a plain file to fill in.
 
 use std::net::SocketAddr;
 
 use envconf::schema::Format;
 use envconf::{EncryptedConfig, SecretString};
 
-/// Everything the service needs to start.
+/// The settings of the service.
 #[derive(EncryptedConfig)]
 #[envconf(name = "app", env_prefix = "APP", trust = "local")]
 #[allow(dead_code, reason = "this program does not load it")]
@@ -14,7 +15,7 @@ struct AppConfig {
     /// Address to listen on.
     #[envconf(default = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Who may call from a browser.
+    /// Origins that may send requests from a browser.
     #[envconf(default, example = ["https://example.com"])]
     allowed_origins: Vec<String>,
     #[envconf(nested)]

@@ -1,6 +1,6 @@
-//! The configuration of a realistic service, with everything that the derive can do. `cargo run --example showcase`
+//! The configuration of a realistic service, with all features of the derive. Run `cargo run --example showcase`.
 //!
-//! A test (`tests/showcase.rs`) changes each value by file, by environment variable and by `Loader::set`.
+//! A test (`tests/showcase.rs`) changes each value in the file, with an environment variable and with `Loader::set`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -9,31 +9,31 @@ use std::time::Duration;
 use envconf::schema::Format;
 use envconf::{ContentType, EncryptedConfig, Error, KeyServices, LocalKey, Pair, Seal, SecretString};
 
-/// The gateway: who may call, where requests go, and what is kept.
+/// The gateway: clients, upstream servers and sessions.
 #[derive(EncryptedConfig)]
-#[envconf(name = "gateway", env_prefix = "GATEWAY", trust = "local", validate = Gateway::judge)]
+#[envconf(name = "gateway", env_prefix = "GATEWAY", trust = "local", validate = Gateway::check_upstreams)]
 pub struct Gateway {
     /// Address to listen on.
     #[envconf(default = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Replaced address of earlier versions.
+    /// The address of earlier versions, replaced by `listen`.
     #[envconf(deprecated = "use listen")]
     pub bind: Option<SocketAddr>,
-    /// How long a request may take, such as `30s` or `1m 30s`.
+    /// Time limit of a request, such as `30s` or `1m 30s`.
     #[envconf(default = Duration::from_secs(30), deserialize_with = envconf::de::duration)]
     pub timeout: Duration,
-    /// The largest body of a request, such as `64 MiB`.
+    /// Maximum size of a request's body, such as `64 MiB`.
     #[envconf(default = 16 << 20, deserialize_with = envconf::de::byte_size)]
     pub max_body: u64,
     #[envconf(nested)]
     pub logging: Logging,
-    /// Upstream servers, in the order of preference.
+    /// Upstream servers, the preferred one first.
     #[envconf(nested)]
     pub upstreams: Vec<Upstream>,
     /// Tenants by name.
     #[envconf(nested, default)]
     pub tenants: BTreeMap<String, Tenant>,
-    /// Where sessions are kept.
+    /// The store of the sessions.
     #[envconf(nested)]
     pub sessions: SessionStore,
     /// The exporters for each request, by name.
@@ -44,10 +44,10 @@ pub struct Gateway {
     /// Labels of every metric.
     #[envconf(default)]
     pub labels: BTreeMap<String, String>,
-    /// Networks that may connect; a layer gives all of them.
+    /// Networks that may connect. A layer replaces the whole list.
     #[envconf(default = ["10.0.0.0/8"])]
     pub networks: Vec<String>,
-    /// Keys that sign cookies, the first of them new ones.
+    /// Keys of cookies. The first key signs new cookies; all keys verify.
     pub cookie_keys: Vec<SecretString>,
     #[envconf(env = "SENTRY_DSN")]
     pub sentry: Option<SecretString>,
@@ -61,7 +61,7 @@ pub struct Logging {
     pub colors: bool,
 }
 
-/// How much is logged.
+/// The least important level that is logged.
 #[derive(EncryptedConfig, Debug, Clone, Copy, PartialEq)]
 #[envconf(rename_all = "lowercase")]
 pub enum Level {
@@ -90,7 +90,7 @@ pub struct Login {
 #[envconf(rename_all = "kebab-case")]
 pub struct Tenant {
     pub api_key: SecretString,
-    /// Requests in a second, by route.
+    /// Maximum number of requests per second, by route.
     #[envconf(default)]
     pub rate_limits: BTreeMap<String, u32>,
     #[envconf(flatten)]
@@ -102,7 +102,7 @@ pub struct Contact {
     pub mail: Option<String>,
 }
 
-/// Named by the key of its table: `sessions = "memory"`, or `[sessions.redis]`.
+/// The store of sessions. The key of the table names the variant: `sessions = "memory"`, or `[sessions.redis]`.
 #[derive(EncryptedConfig)]
 #[envconf(rename_all = "snake_case")]
 pub enum SessionStore {
@@ -114,7 +114,7 @@ pub enum SessionStore {
     },
 }
 
-/// Named by the tag beside its fields: `{ type = "otlp", endpoint = "…" }`.
+/// An exporter. The tag next to the fields names the variant: `{ type = "otlp", endpoint = "…" }`.
 #[derive(EncryptedConfig)]
 #[envconf(tag = "type", rename_all = "lowercase")]
 pub enum Exporter {
@@ -137,7 +137,7 @@ pub struct Tls {
 }
 
 impl Gateway {
-    fn judge(&self) -> Result<(), &'static str> {
+    fn check_upstreams(&self) -> Result<(), &'static str> {
         if self.upstreams.is_empty() { Err("there is no upstream") } else { Ok(()) }
     }
 }
@@ -179,7 +179,7 @@ private_key = "key of tls"
 /// Seals `content` in a separate directory, as `envconf seal config/gateway.toml` does.
 ///
 /// # Errors
-/// As for sealing.
+/// The errors of sealing.
 pub fn sealed(directory: &std::path::Path, content: &str) -> Result<LocalKey, Error> {
     std::fs::create_dir_all(directory).map_err(|error| Error::write(directory, error))?;
     let key = LocalKey::generate()?;
@@ -193,7 +193,7 @@ pub fn sealed(directory: &std::path::Path, content: &str) -> Result<LocalKey, Er
 fn main() -> Result<(), Error> {
     let directory = std::env::temp_dir().join(format!("envconf-showcase-{}", std::process::id()));
     let key = sealed(&directory, CONTENT)?;
-    // With a local key in the key store this is `Gateway::load()?`.
+    // With a local key in the key store, this is `Gateway::load()?`.
     let gateway = Gateway::loader().dir(&directory).local_key(key).set("logging.level", "debug").load();
     let _ = std::fs::remove_dir_all(&directory);
     let gateway = gateway?;

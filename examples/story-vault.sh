@@ -1,5 +1,5 @@
 #!/bin/sh
-# A team moves from a local key to Vault or OpenBao.
+# The script shows how a team moves from a local key to Vault or OpenBao.
 # Run it in an empty directory, with VAULT_ADDR and VAULT_TOKEN set.
 set -eu
 rules() { printf '[[rule]]\nfiles = "**"\nrecipients = [%s]\n' "$1" > .envconf.toml; }
@@ -23,11 +23,11 @@ echo '== The service needs no local key: it trusts the key of transit'
 as_service doctor app
 as_service exec app -- sh -c 'echo "the service has a pool of $POOL"'
 
-echo '== The local key is removed: first from the rules, then from the pair'
+echo '== The local key is removed: first from the policy file, then from the pair'
 local=$(envconf recipients list app | grep '^local')
 rules "'$key'"
 ENVCONF_TRUST="$key,local" envconf recipients remove app "$local"
-envconf get app token || echo "the local key was refused with $?"
+envconf get app token || echo "the local key was rejected with exit code $?"
 printf 'token-two' | as_service set app token   # change the token at its source, too
 git add . && git commit --quiet --message 'Remove the local key'
 test "$(as_service get app token)" = token-two

@@ -1,4 +1,4 @@
-//! Seals and loads through Tencent Cloud KMS. Runs against the stand-in, or against the service itself:
+//! Seals and loads with Tencent Cloud KMS. The example runs against the stand-in, or against the real service:
 //!
 //! ```text
 //! cargo run -p envconf-test-support --bin tencent-kms-standin     # prints three `export` lines and a key
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         sealed.generation()
     );
 
-    // The key is pinned: no other key, region or account opens this service's configuration.
+    // The loader trusts only this key: no other key, region or account can open the configuration of the service.
     let started = Instant::now();
     let config = AppConfig::loader().dir(&directory).environment("prod").trust(key.to_string()).load();
     std::fs::remove_dir_all(&directory)?;

@@ -1,4 +1,4 @@
-//! Keys of age: sealed for recipients, opened with identities, and refused without a signer.
+//! Tests of age keys: envconf seals for recipients, opens with identities, and rejects pairs without a signer.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -48,28 +48,28 @@ fn with(identity: &AgeIdentity) -> KeyServices {
 }
 
 #[test]
-fn age_keeps_the_contract() {
+fn age_passes_the_contract() {
     let (one, two) = (AgeIdentity::generate().unwrap(), AgeIdentity::generate().unwrap());
     let services = with(&one).age_identity(two.clone());
     assert_eq!(contract(&services, one.key_ref(), two.key_ref()), Ok(()));
     let text = format!("{}\n{}", *one.expose_text(), *two.expose_text());
     let given = KeyServices::from_given([("ENVCONF_AGE_KEY", text.as_str())]).unwrap();
     assert_eq!(contract(&given, one.key_ref(), two.key_ref()), Ok(()));
-    // A recipient without its identity here is not a key of the user.
+    // A recipient without its identity cannot unwrap.
     let stranger = AgeIdentity::generate().unwrap();
     assert!(contract(&services, stranger.key_ref(), one.key_ref()).is_err());
 }
 
 #[test]
-fn public_keys_alone_are_sealed_and_opened_with_a_signer_only() {
+fn pairs_for_public_keys_alone_need_a_signer() {
     let (identity, local) = (AgeIdentity::generate().unwrap(), LocalKey::generate().unwrap());
     let signer = SigningKey::generate().unwrap();
     let services = with(&identity).local_key(local.clone());
     let error = seal(&[identity.key_ref()]).seal_bytes(CONTENT, &services).unwrap_err();
     assert_eq!((error.kind(), error.exit_code()), (Kind::SignatureRequired, 33));
-    // Somebody signs later.
+    // An unsigned pair can be sealed for a later signature.
     seal(&[identity.key_ref()]).unsigned().seal_bytes(CONTENT, &services).unwrap();
-    // Beside a key that authenticates nobody has to sign.
+    // With a recipient that authenticates, a signature is not necessary.
     let (enc, key) = seal(&[identity.key_ref(), local.key_ref()]).seal_bytes(CONTENT, &services).unwrap();
     open_bytes(&enc, &key, &policy(None), &services).unwrap();
     assert_eq!(open_bytes(&enc, &key, &policy(None), &with(&identity)).unwrap_err().exit_code(), 33);
@@ -86,9 +86,9 @@ fn public_keys_alone_are_sealed_and_opened_with_a_signer_only() {
     assert_eq!(open_bytes(&enc, &key, &policy(Some(&other)), &services).unwrap_err().exit_code(), 33);
 }
 
-/// Everybody with a public key can make a complete pair.
+/// Everybody who knows a public key can create a complete pair.
 #[test]
-fn a_forger_is_refused_by_the_signer() {
+fn a_pair_of_another_signer_is_rejected() {
     let (identity, signer) = (AgeIdentity::generate().unwrap(), SigningKey::generate().unwrap());
     let forger = SigningKey::generate().unwrap();
     let (enc, key) =
@@ -97,7 +97,7 @@ fn a_forger_is_refused_by_the_signer() {
 }
 
 #[test]
-fn identities_are_trusted_as_local_keys_are() {
+fn identities_are_trusted_like_local_keys() {
     let (mine, other) = (AgeIdentity::generate().unwrap(), AgeIdentity::generate().unwrap());
     let signer = SigningKey::generate().unwrap();
     let pinned = policy(Some(&signer));
@@ -108,7 +108,7 @@ fn identities_are_trusted_as_local_keys_are() {
     let opens = |policy: &Policy, services: &KeyServices| {
         open_bytes(&enc, &key, policy, services).map(|opened| opened.unwrapped_by().clone())
     };
-    // Given ones need no trust; nobody else's recipient is tried.
+    // Passed identities need no trust. Other recipients are not tried.
     assert_eq!(opens(&pinned, &with(&mine)).unwrap(), *mine.key_ref());
     assert_eq!(opens(&pinned, &with(&mine).age_identity(other.clone())).unwrap(), *mine.key_ref());
     let stranger = AgeIdentity::generate().unwrap();
@@ -116,7 +116,7 @@ fn identities_are_trusted_as_local_keys_are() {
     let error = opens(&pinned, &KeyServices::none()).unwrap_err();
     assert_eq!(error.exit_code(), 34);
     assert!(error.to_string().contains("ENVCONF_AGE_KEY_FILE"), "{error}");
-    // A list places them.
+    // A list of trusted keys sets the order.
     let trusts = |key: &KeyRef| pinned.clone().trust([Trusted::Key(key.clone())]);
     assert_eq!(
         opens(&trusts(other.key_ref()), &with(&mine).age_identity(other.clone())).unwrap(),
@@ -128,7 +128,7 @@ fn identities_are_trusted_as_local_keys_are() {
 }
 
 #[test]
-fn the_key_store_serves_where_it_is_enabled() {
+fn keys_of_the_store_are_used_where_they_are_enabled() {
     let directory = tempfile::tempdir().unwrap();
     let (home, here, there) =
         (directory.path().join("home"), directory.path().join("here"), directory.path().join("there"));
@@ -168,12 +168,12 @@ fn the_key_store_serves_where_it_is_enabled() {
     {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(load(&here, &[pinned]).contains("exit 43"), "others can read it");
+        assert!(load(&here, &[pinned]).contains("exit 43"), "other users can read the key");
     }
 }
 
 #[test]
-#[ignore = "the child of the_key_store_serves_where_it_is_enabled"]
+#[ignore = "the child of keys_of_the_store_are_used_where_they_are_enabled"]
 fn a_child_loads() {
     #[allow(clippy::print_stdout, reason = "the parent reads it")]
     match App::load() {
@@ -193,13 +193,13 @@ fn sealing_again_keeps_the_data_key_for_its_signer() {
     let data_key = |seal: &Seal| seal.seal(&pair, CONTENT, &services).unwrap().data_key();
     assert_eq!(data_key(&signed), envconf::pair::DataKeyUse::First);
     assert_eq!(data_key(&signed), envconf::pair::DataKeyUse::Kept);
-    // What another has signed does not vouch for recipients here.
+    // The signature of another signer does not authenticate the recipients.
     let other = seal(&[identity.key_ref()]).sign(SigningKey::generate().unwrap());
     assert_eq!(data_key(&other), envconf::pair::DataKeyUse::OldPairNotOpened);
 }
 
 #[test]
-fn rewrapping_leaves_no_pair_that_nobody_can_open() {
+fn rewrapping_never_creates_a_pair_that_nobody_can_open() {
     let directory = tempfile::tempdir().unwrap();
     let (name, environment) = names();
     let pair = Pair::new(directory.path(), &name, &environment);
@@ -218,7 +218,7 @@ fn rewrapping_leaves_no_pair_that_nobody_can_open() {
 }
 
 #[test]
-fn other_recipients_are_refused_by_name_and_secrets_are_not_repeated() {
+fn errors_name_other_recipients_and_do_not_repeat_secrets() {
     let secret = AgeIdentity::generate().unwrap().expose_text();
     let long = format!("age:-:age1pq1{}", "q".repeat(1900));
     for (text, says) in [
@@ -242,7 +242,7 @@ fn other_recipients_are_refused_by_name_and_secrets_are_not_repeated() {
     }
 }
 
-/// Debian's `age`, of the package that `apt-get download` gives, unpacked below `target`; `None` where there is none.
+/// Downloads Debian's `age` with `apt-get download` and unpacks it below `target`; `None` if this is not possible.
 fn debian_age() -> Option<PathBuf> {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian-age");
     let program = directory.join("usr/bin/age");
@@ -258,7 +258,7 @@ fn debian_age() -> Option<PathBuf> {
             let path = entry.ok()?.path();
             (path.extension()? == "deb").then_some(path)
         })?;
-        // Two tests may unpack at once: each into a separate directory, and the first one stays.
+        // Two tests may unpack at the same time: each uses a separate directory, and the first result stays.
         let unpacked = tempfile::tempdir_in(&directory).ok()?;
         run(Command::new("dpkg").arg("-x").arg(&package).arg(unpacked.path()))?;
         let _ = std::fs::rename(unpacked.path().join("usr"), directory.join("usr"));
@@ -267,7 +267,7 @@ fn debian_age() -> Option<PathBuf> {
 }
 
 #[test]
-fn debians_age_opens_ours_and_we_open_its() {
+fn blobs_are_compatible_with_debians_age() {
     let Some(age) = debian_age() else { return };
     let directory = tempfile::tempdir().unwrap();
     let (file, keys) = (directory.path().join("blob"), directory.path().join("keys.txt"));
@@ -288,12 +288,12 @@ fn debians_age_opens_ours_and_we_open_its() {
     let payload = age(&["-d", "-i", keys.to_str().unwrap()], &blob);
     assert_eq!(payload.len(), 64);
     let recipient = identity.key_ref().key_id();
-    // A blob of Debian's age in the place of ours: the section's MAC covers it, so it is read as far as that.
+    // Replace the blob by one of Debian's age. It unwraps, and then the MAC of the section fails.
     let theirs = age(&["-r", recipient], &payload);
     assert_eq!(theirs.len(), blob.len());
     parsed.sections[0].recipients[0].blob = STANDARD.encode(theirs);
     let error = open_bytes(&enc, &parsed.emit(), &policy(Some(&signer)), &services).unwrap_err();
-    assert_eq!(error.kind(), Kind::KeyMacMismatch, "it unwraps: {error}");
+    assert_eq!(error.kind(), Kind::KeyMacMismatch, "the key unwraps, but its MAC is different: {error}");
     let several = AgeIdentity::generate().unwrap();
     let armoured = age(&["-a", "-r", recipient], &payload);
     let for_two = age(&["-r", recipient, "-r", several.key_ref().key_id()], &payload);

@@ -1,4 +1,4 @@
-//! The command with keys of age: one person's first steps, and a team of two whose second member leaves.
+//! Tests of the command with age keys: the first steps of one person, and a team of two with a member who leaves.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 
-/// A person: a home with a key store, and a clone of the project.
+/// A person with a home directory, a key store, and a clone of the project.
 struct Person {
     directory: TempDir,
 }
@@ -24,7 +24,7 @@ impl Person {
         Self { directory }
     }
 
-    /// A person with a copy of what `other` has in the project.
+    /// Creates a person with a copy of the project of `other`.
     fn with_clone_of(other: &Self) -> Self {
         let this = Self::new();
         this.pull(other);
@@ -63,7 +63,7 @@ impl Person {
         command
     }
 
-    /// Runs the command with these signers pinned; no output may show a secret key.
+    /// Runs the command with these pinned signers. Fails if the output shows a secret key.
     fn envconf(&self, signers: &str, arguments: &[&str], exit: i32) -> String {
         let output = self.command(signers, arguments).output().unwrap();
         let text = both(&output);
@@ -91,20 +91,20 @@ fn one_person_starts_with_two_commands() {
     assert!(told.contains(&format!("ENVCONF_SIGNERS={signer}")), "{told}");
     let rules = anna.read(".envconf.toml");
     assert!(rules.contains("recipients = [\"age:-:age1") && rules.contains(&signer), "{rules}");
-    // The signing key of the store signs, because the rules name it.
+    // The signing key in the store signs, because the policy file names it.
     let sealed = anna.envconf("", &["seal", "config/app.toml"], 0);
     assert!(sealed.contains("generation 1"), "{sealed}");
     let refused = anna.envconf("", &["open", "app"], 33);
     assert!(refused.contains("ENVCONF_SIGNERS"), "{refused}");
     assert!(anna.envconf(&signer, &["open", "app"], 0).contains("change-me"));
-    // Rules trust nobody.
+    // The policy file does not make a signer trusted.
     anna.envconf("x0QgAfC6SBMufG59OdXWqI9ZNE2ULV/yrPXiLayb7J4=", &["open", "app"], 33);
-    // Again with the same data key, whether a signer is pinned or not.
+    // Sealing again keeps the data key, with and without a pinned signer.
     assert!(anna.envconf("", &["seal", "config/app.toml"], 0).contains("generation 2"));
     let report: Value =
         serde_json::from_str(&anna.envconf(&signer, &["seal", "config/app.toml", "--json"], 0)).unwrap();
     assert_eq!((&report["generation"], &report["data_key"]), (&3.into(), &"kept".into()), "{report}");
-    // init changes nothing the second time.
+    // A second `init` changes nothing.
     let again = anna.envconf("", &["init", "--age"], 0);
     assert!(!again.contains("Created") && again.contains("Kept the age identity"), "{again}");
     assert_eq!(anna.envconf("", &["signer", "show"], 0).lines().next(), Some(signer.as_str()));
@@ -143,7 +143,7 @@ fn a_key_alone_is_not_enough_to_seal() {
         ("ENVCONF_AGE_KEY_CMD", &format!("cat '{path}'")),
     ] {
         assert_eq!(run(variable, value, &["get", "app", "port"]), (0, "1".to_owned()), "{variable}");
-        // What exec starts inherits none of them.
+        // The program that exec starts inherits none of these variables.
         let (exit, told) = run(variable, value, &["exec", "app", "--", "env"]);
         assert!(exit == 0 && told.contains("port=1") || told.contains("PORT=1"), "{told}");
         assert!(!told.contains("ENVCONF_AGE_KEY") && !told.contains("AGE-SECRET-KEY-1"), "{told}");
@@ -152,7 +152,7 @@ fn a_key_alone_is_not_enough_to_seal() {
     assert!(exit == 34 && told.contains("set ENVCONF_AGE_KEY_FILE"), "{told}");
     let (exit, told) = run("ENVCONF_AGE_KEYFILE", path, &["open", "app"]);
     assert!(exit == 2 && told.contains("ENVCONF_AGE_KEY_FILE"), "{told}");
-    // Unsigned, for somebody who signs later.
+    // An unsigned pair can be signed later.
     anna.envconf("", &["seal", "app.toml", "-r", &reference, "--unsigned"], 0);
     assert_eq!(run("ENVCONF_AGE_KEY_FILE", path, &["open", "app"]).0, 33);
     assert_eq!(
@@ -160,7 +160,7 @@ fn a_key_alone_is_not_enough_to_seal() {
         0
     );
     assert_eq!(run("ENVCONF_AGE_KEY_FILE", path, &["open", "app"]).0, 0);
-    // An identity in the project is found by the scan, and never shown by an error.
+    // `scan` finds an identity in the project, and errors never show it.
     anna.write("keys.txt", &text);
     let found = anna.command("", &["scan", "keys.txt"]).output().unwrap();
     assert_eq!(found.status.code(), Some(50), "{}", both(&found));
@@ -171,15 +171,15 @@ fn a_key_alone_is_not_enough_to_seal() {
     }
 }
 
-/// Anna takes Ben in, and out again.
+/// Anna adds Ben to the team, and removes him later.
 #[test]
-fn who_leaves_opens_nothing_new_and_brings_nothing_back() {
+fn a_removed_member_cannot_open_new_pairs_or_restore_old_ones() {
     let anna = Person::new();
     let (anna_key, anna_signer) = anna.init();
     anna.write("config/app.toml", "token = \"first\"\n");
     anna.envconf("", &["seal", "config/app.toml"], 0);
 
-    // Ben clones, makes his keys, and tells Anna the public halves.
+    // Ben clones the project, creates his keys, and sends the public keys to Anna.
     let ben = Person::with_clone_of(&anna);
     let told = ben.envconf("", &["init", "--age"], 0);
     assert!(told.contains("does not name your recipient") && told.contains("recipients add"), "{told}");
@@ -187,7 +187,7 @@ fn who_leaves_opens_nothing_new_and_brings_nothing_back() {
     assert_eq!(ben.read(".envconf.toml"), anna.read(".envconf.toml"));
     ben.envconf(&anna_signer, &["open", "app"], 34);
 
-    // Anna adds him; the data key stays, and so does her signature.
+    // Anna adds him. The data key and her signature stay.
     let team = format!("{anna_signer},{ben_signer}");
     let alone = anna.read(".envconf.toml");
     let rules = alone
@@ -198,7 +198,7 @@ fn who_leaves_opens_nothing_new_and_brings_nothing_back() {
     ben.pull(&anna);
     assert!(ben.envconf(&team, &["open", "app"], 0).contains("first"));
 
-    // Ben changes a value; his own signing key signs it.
+    // Ben changes a value and signs it with his signing key.
     let file = ben.project().join("value");
     std::fs::write(&file, "second").unwrap();
     ben.envconf(&team, &["set", "app", "token", "--value-file", file.to_str().unwrap()], 0);
@@ -206,7 +206,7 @@ fn who_leaves_opens_nothing_new_and_brings_nothing_back() {
     assert!(anna.envconf(&team, &["open", "app"], 0).contains("second"));
     anna.envconf(&anna_signer, &["open", "app"], 33);
 
-    // Ben leaves: other rules, a new data key, and programs pin Anna alone.
+    // Ben leaves: the policy file changes, the data key is new, and programs pin only Anna.
     let theirs = Person::with_clone_of(&anna);
     anna.write(".envconf.toml", &alone);
     anna.envconf(&team, &["recipients", "remove", "app", &ben_key], 0);
@@ -214,7 +214,7 @@ fn who_leaves_opens_nothing_new_and_brings_nothing_back() {
     ben.pull(&anna);
     ben.envconf(&team, &["open", "app"], 34);
 
-    // He keeps what he had, and cannot bring it back: the key store remembers the generation.
+    // Ben keeps his old files and cannot bring them back: the key store remembers the generation.
     ben.pull(&theirs);
     assert!(ben.envconf(&team, &["open", "app"], 0).contains("second"));
     let now: Vec<_> = ["enc", "key"].map(|end| anna.read(&format!("config/app.conf.{end}"))).into();
@@ -224,7 +224,7 @@ fn who_leaves_opens_nothing_new_and_brings_nothing_back() {
     anna.envconf(&team, &["set", "app", "token", "--value-file", "value"], 32);
     anna.envconf(&anna_signer, &["open", "app"], 33);
 
-    // Nor does a separate pair run where Anna alone is pinned.
+    // A new pair of Ben does not load either if only Anna is pinned.
     ben.write(".envconf.toml", &rules);
     ben.write("config/app.toml", "token = \"forged\"\n");
     ben.envconf(&team, &["seal", "config/app.toml", "-r", &anna_key, "-r", &ben_key], 0);
@@ -237,10 +237,10 @@ fn who_leaves_opens_nothing_new_and_brings_nothing_back() {
 }
 
 #[test]
-fn a_signing_key_serves_only_where_it_is_enabled() {
+fn a_signing_key_is_used_only_where_it_is_enabled() {
     let anna = Person::new();
     anna.init();
-    // A foreign project names Anna's keys in its rules.
+    // Another project names Anna's keys in its policy file.
     let other = anna.directory.path().join("other");
     std::fs::create_dir(&other).unwrap();
     std::fs::copy(anna.project().join(".envconf.toml"), other.join(".envconf.toml")).unwrap();

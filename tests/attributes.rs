@@ -1,5 +1,5 @@
-//! Attributes that shape a struct or say what its values must be: `flatten`, `deserialize_with`, `validate`,
-//! `deprecated`; and what `check` finds in a type.
+//! Tests of the attributes `flatten`, `deserialize_with`, `validate` and `deprecated`, and of the errors that `check`
+//! finds.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ fn load<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Result<T,
 
 #[track_caller]
 fn problems<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Vec<String> {
-    let error = load::<T>(toml, variables).err().expect("it should not fit");
+    let error = load::<T>(toml, variables).err().expect("the load should fail");
     assert_eq!(error.kind(), Kind::DoesNotFit);
     error.problems().iter().map(told).collect()
 }
@@ -62,7 +62,7 @@ struct Inside {
 }
 
 #[test]
-fn a_flattened_structs_fields_are_as_the_outer_ones() {
+fn fields_of_a_flattened_struct_are_like_those_of_the_outer_one() {
     let flat: Flat = load("name = 'n'\nold = 'r'\nlimits.a = 2", &[]).unwrap();
     assert_eq!((flat.common.log_level, flat.common.region.as_str()), (1, "r"));
     assert_eq!((flat.common.deeper.limits, flat.inner), (Some(Limits { a: 2 }), None));
@@ -74,7 +74,7 @@ fn a_flattened_structs_fields_are_as_the_outer_ones() {
     let paths: Vec<_> = Flat::META.leaves().iter().map(envconf::meta::Leaf::path).collect();
     assert_eq!(paths, ["name", "log-level", "region", "limits.a", "token", "inner.limits.a", "inner.token"]);
     assert_eq!(Flat::META.fields[1].shape, Shape::Flattened(&Common::META));
-    // The table is the outer struct's, and so is the rule about unknown keys.
+    // The table belongs to the outer struct, which also decides about unknown keys.
     assert_eq!(
         problems::<Flat>("log-levl = 1\nregion = 2\nold = 'r'\n[limits]\nb = 1", &[("F__REGIN", "r")]),
         [
@@ -132,7 +132,7 @@ fn generic<'de, T: Default, D: serde::Deserializer<'de>>(deserializer: D) -> Res
 }
 
 #[test]
-fn a_function_may_stand_in_for_deserialize() {
+fn a_function_can_replace_deserialize() {
     let with: With<u8> = load("plain = '#ff0000'\ngeneric = [1]", &[]).unwrap();
     assert_eq!(
         (with.plain, with.literal, with.ty, with.optional),
@@ -205,7 +205,7 @@ struct Range {
 }
 
 #[test]
-fn what_validation_refuses_is_in_the_one_report_with_path_and_origin() {
+fn the_report_has_path_and_origin_of_invalid_values() {
     let expected = [
         "name: must not be empty, at config/app.conf.enc line 1, column 8 of the sealed text",
         "optional: must be even, at the attribute's default",
@@ -247,7 +247,7 @@ struct Old {
 }
 
 #[test]
-fn a_deprecated_value_that_is_still_given_is_told_by_its_origin() {
+fn the_origin_of_a_used_deprecated_value_is_marked() {
     let told = |toml: &str, variables: &[(&str, &str)]| -> Vec<(String, Option<&str>)> {
         let (_, origins) = load_traced::<Old>("toml", toml, variables).unwrap();
         origins.iter().map(|value| (value.path().to_owned(), value.deprecated())).collect()
@@ -262,7 +262,7 @@ fn a_deprecated_value_that_is_still_given_is_told_by_its_origin() {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(env_prefix = "A")]
-#[expect(dead_code, reason = "it is never loaded")]
+#[expect(dead_code, reason = "the type is never loaded")]
 struct Colliding {
     #[envconf(nested)]
     db: Part,
@@ -285,7 +285,7 @@ struct Colliding {
 }
 
 #[derive(EncryptedConfig, Debug)]
-#[expect(dead_code, reason = "it is never loaded")]
+#[expect(dead_code, reason = "the type is never loaded")]
 struct Part {
     url: String,
     #[envconf(default = [300])]
@@ -293,28 +293,28 @@ struct Part {
 }
 
 #[derive(EncryptedConfig, Debug)]
-#[expect(dead_code, reason = "it is never loaded")]
+#[expect(dead_code, reason = "the type is never loaded")]
 struct Token {
     key: String,
 }
 
 #[derive(EncryptedConfig, Debug)]
-#[expect(dead_code, reason = "it is never loaded")]
+#[expect(dead_code, reason = "the type is never loaded")]
 struct Last {
     odd: u8,
 }
 
 #[test]
-fn check_finds_what_the_derive_cannot_see() {
+fn check_finds_errors_that_the_derive_cannot_see() {
     let error = Colliding::check().unwrap_err();
     assert_eq!(
         error.to_string(),
         "\
 Colliding: 10 problems
-  addr: the key is that of addr already: give one of them another with `rename`
-  addr: the variable A__DB__URL is that of db.url already: give one of them another name with `env`, or `no_env`
-  key_file: the variable A__TOKEN__KEY_FILE would also name a file with the value of token.key: give one of them another name with `env`, or `no_env`
-  a.odd: in dotenv content the line A__ODD would be that of odd too: rename one of them
+  addr: addr has the same key: rename one of the two fields with `rename`
+  addr: db.url already has the variable A__DB__URL: set another name with `env`, or use `no_env`
+  key_file: the variable A__TOKEN__KEY_FILE is also the _FILE form of the variable of token.key: set another name with `env`, or use `no_env`
+  a.odd: odd has the same name A__ODD in dotenv content: rename one of the two fields
   db.addr[0]: expected u8, at the attribute's default
   addr[0]: expected u8, at the attribute's default
   number: the example is not a valid u8
@@ -325,5 +325,5 @@ Colliding: 10 problems
     for good in [Flat::check(), With::<u8>::check(), Old::check(), Limits::check()] {
         good.unwrap();
     }
-    assert_eq!(Checked::check().unwrap_err().problems().len(), 3, "defaults that its own validation refuses");
+    assert_eq!(Checked::check().unwrap_err().problems().len(), 3, "the validation rejects its own defaults");
 }

@@ -1,7 +1,7 @@
-//! AWS KMS: the contract against moto, key states, clock and rights against MiniStack, and what neither can be made to
-//! do against a script.
+//! Tests of AWS KMS: the contract with moto; key states, clock and permissions with MiniStack; other replies with a
+//! script.
 //!
-//! The faults of the two servers are named in the tests that meet them.
+//! Tests that meet a bug of one of the two servers name it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -29,7 +29,7 @@ use wire::{CANARY, Script, Wire};
 
 static PYTHON: LazyLock<Python> = LazyLock::new(|| aws::packages(env!("CARGO_TARGET_TMPDIR")));
 
-/// What reaches a server as the user `test`, who may do everything.
+/// Returns the variables for a server, with the credentials of the user `test`, who has all permissions.
 fn variables(url: &str) -> Vec<(String, String)> {
     [
         ("ENVCONF_AWS_ENDPOINT", url),
@@ -50,7 +50,7 @@ fn sdk(server: &AwsServer) -> AwsSdk {
     AwsSdk::start(&PYTHON, Some(server.url()))
 }
 
-/// A key that the SDK makes there.
+/// Creates a key with the SDK.
 fn key(sdk: &mut AwsSdk, more: Value) -> KeyRef {
     let made = sdk.call("kms", "create_key", more).unwrap();
     reference("us-east-1", made["KeyMetadata"]["Arn"].as_str().unwrap())
@@ -74,7 +74,7 @@ fn open(pair: &(Vec<u8>, Vec<u8>), key: &KeyRef, services: &KeyServices) -> Resu
 }
 
 #[test]
-fn aws_keeps_the_contract() {
+fn aws_passes_the_contract() {
     let server = AwsServer::moto(&PYTHON);
     let services = services(&server.url());
     let place: KeyPlace = "aws:us-east-1".parse().unwrap();
@@ -87,7 +87,7 @@ fn aws_keeps_the_contract() {
 }
 
 #[test]
-fn aws_keeps_the_contract_on_bad_days() {
+fn aws_handles_failures_as_the_contract_requires() {
     let server = AwsServer::moto(&PYTHON);
     let error = |status, code: &str| {
         Script::Status(
@@ -214,7 +214,7 @@ fn a_load_is_one_decrypt_with_the_key_and_the_context() {
 }
 
 #[test]
-fn what_the_sdk_wraps_is_unwrapped_and_the_other_way_round() {
+fn wrapped_keys_are_compatible_with_the_sdk() {
     let server = AwsServer::moto(&PYTHON);
     let (mut sdk, services) = (sdk(&server), services(&server.url()));
     let key = key(&mut sdk, json!({}));
@@ -242,7 +242,7 @@ fn what_the_sdk_wraps_is_unwrapped_and_the_other_way_round() {
 }
 
 #[test]
-fn moto_moves_a_wrapped_key_within_a_region() {
+fn a_wrapped_key_is_moved_within_a_region() {
     let server = AwsServer::moto(&PYTHON);
     let proxy = wire::Scripted::before(server.host());
     let (mut sdk, services) = (sdk(&server), services(&proxy.url()));
@@ -267,7 +267,7 @@ fn moto_moves_a_wrapped_key_within_a_region() {
 }
 
 #[test]
-fn keys_are_made_listed_described_and_rotated() {
+fn keys_are_created_listed_described_and_rotated() {
     let server = AwsServer::moto(&PYTHON);
     let (mut sdk, services) = (sdk(&server), services(&server.url()));
     let place: KeyPlace = "aws:us-east-1".parse().unwrap();
@@ -275,8 +275,8 @@ fn keys_are_made_listed_described_and_rotated() {
     let made = services.create_key(&place, &wanted).unwrap();
     assert!(made.key.key_id().starts_with("arn:aws:kms:us-east-1:123456789012:key/"), "{}", made.key);
     assert_eq!((made.alias.as_deref(), made.state, made.wraps), (Some("app-prod"), KeyState::Enabled, true));
-    // The reply of moto to `CreateAlias` is the text `null`; that of AWS has no body.
-    // A taken alias is found before a second key is made.
+    // moto replies to `CreateAlias` with the text `null`; the reply of AWS has no body.
+    // An existing alias is found before a second key is created.
     let taken = services.create_key(&place, &wanted).unwrap_err();
     assert!(taken.to_string().contains("has this alias"), "{taken}");
     assert_eq!(services.list_keys(&place, true).unwrap().len(), 1);
@@ -300,7 +300,7 @@ fn keys_are_made_listed_described_and_rotated() {
     assert!(described.created.unwrap().abs_diff(now) < 300);
     services.set_key_rotation(&alias, Rotation::Every(Some(180))).unwrap();
     assert!(services.key_rotates(&made.key).unwrap());
-    // moto forgets the number of days; MiniStack has it.
+    // moto does not store the number of days; MiniStack does.
     assert_eq!(services.describe_key(&alias).unwrap().rotation, Some(Rotation::Every(None)));
     services.set_key_rotation(&made.key, Rotation::Off).unwrap();
     assert!(!services.key_rotates(&alias).unwrap());
@@ -312,7 +312,7 @@ fn keys_are_made_listed_described_and_rotated() {
 }
 
 #[test]
-fn the_arn_of_an_alias_is_resolved_in_its_own_account_only() {
+fn the_arn_of_an_alias_is_resolved_only_in_its_account() {
     let answer = |account: &str| {
         let arn = format!("arn:aws:kms:us-east-1:{account}:key/a");
         json!({"KeyMetadata": {"Arn": arn, "KeyUsage": "ENCRYPT_DECRYPT", "KeySpec": "SYMMETRIC_DEFAULT"}})
@@ -325,14 +325,14 @@ fn the_arn_of_an_alias_is_resolved_in_its_own_account_only() {
     assert_eq!(found.key_id(), "arn:aws:kms:us-east-1:222222222222:key/a");
     assert_eq!(http.requests()[0].json()["KeyId"], "arn:aws:kms:us-east-1:222222222222:alias/app");
     assert!(services.resolve(&alias("111111111111")).is_err());
-    // Nor is a key of another region believed.
+    // A key of another region is also rejected.
     let elsewhere: KeyRef = "aws:eu-west-1:alias/app".parse().unwrap();
     assert!(services.resolve(&elsewhere).is_err());
     assert_eq!(http.requests()[2].json()["KeyId"], "alias/app");
 }
 
 #[test]
-fn a_key_without_its_alias_is_told() {
+fn the_error_names_a_created_key_without_its_alias() {
     let created = json!({"KeyMetadata": {
         "Arn": "arn:aws:kms:us-east-1:1:key/a", "KeyUsage": "ENCRYPT_DECRYPT", "KeySpec": "SYMMETRIC_DEFAULT", "KeyState": "Enabled",
     }});
@@ -355,7 +355,7 @@ fn a_key_without_its_alias_is_told() {
 }
 
 #[test]
-fn a_key_is_made_once_whatever_becomes_of_the_answer() {
+fn a_key_is_created_only_once_also_after_a_lost_reply() {
     let http = Http::start(|request| {
         Some(match request.header("x-amz-target").unwrap() {
             "TrentService.DescribeKey" => Answer::text(400, json!({"__type": "NotFoundException"})),
@@ -402,16 +402,16 @@ fn lists_are_read_page_by_page() {
         ]
     );
     assert_eq!((listed[0].created, listed[0].state), (Some(1_500_000_000), KeyState::PendingDeletion));
-    // A list without an end is left.
+    // Reading an endless list ends at the deadline.
     let endless =
         Http::start(|_| Some(Answer::json(json!({"Aliases": [], "Truncated": true, "NextMarker": "m"}))));
     let hasty = services(&endless.url()).deadline(Duration::from_secs(1));
     assert!(hasty.list_keys(&place, true).is_err());
 }
 
-/// MiniStack's key states are those of AWS.
+/// MiniStack has the same key states as AWS.
 #[test]
-fn key_states_are_refused_by_their_name() {
+fn the_error_names_the_state_of_an_unusable_key() {
     let server = AwsServer::ministack(&PYTHON);
     let (mut sdk, services) = (sdk(&server), services(&server.url()));
     let key = key(&mut sdk, json!({}));
@@ -442,10 +442,10 @@ fn key_states_are_refused_by_their_name() {
     assert!(services.describe_key(&gone).unwrap_err().to_string().contains("NotFoundException"));
 }
 
-/// MiniStack decrypts with the key that the blob names, ignores `KeyId`, and gives wrong bytes or another `KeyId`; AWS
-/// answers `IncorrectKeyException`. Either way the pair does not open.
+/// MiniStack decrypts with the key that the blob names, ignores `KeyId`, and returns wrong bytes or another `KeyId`.
+/// AWS answers `IncorrectKeyException`. The pair must not open in both cases.
 #[test]
-fn the_blob_of_another_key_does_not_open_even_where_the_server_is_wrong() {
+fn the_blob_of_another_key_does_not_open_even_if_the_server_accepts_it() {
     let server = AwsServer::ministack(&PYTHON);
     let (mut sdk, services) = (sdk(&server), services(&server.url()));
     let (key, other) = (key(&mut sdk, json!({})), key(&mut sdk, json!({})));
@@ -462,18 +462,18 @@ fn the_blob_of_another_key_does_not_open_even_where_the_server_is_wrong() {
     }
 }
 
-/// MiniStack allows 5 minutes, as AWS does; AWS's code is `InvalidSignatureException`, MiniStack's
-/// `RequestTimeTooSkewed`.
+/// MiniStack allows a difference of 5 minutes, like AWS. The code of AWS is `InvalidSignatureException`, that of
+/// MiniStack `RequestTimeTooSkewed`.
 #[test]
-fn a_clock_that_is_off_is_corrected_once_by_the_date_of_the_refusal() {
+fn a_wrong_clock_is_corrected_once_by_the_date_of_the_reply() {
     for ahead in [-3600, 3600] {
         let server = AwsServer::ministack_ahead(&PYTHON, ahead);
         let proxy = wire::Scripted::before(server.host());
-        // Whom MiniStack knows as root it asks for no signature: this one has a separate key.
+        // MiniStack does not check signatures of root, so this user has a separate access key.
         let (id, secret) = user(&mut sdk(&server), "kms:*");
         let services = KeyServices::from_given(as_user(&proxy.url(), &id, &secret)).unwrap();
         let key = services.create_key(&"aws:us-east-1".parse().unwrap(), &NewKey::default()).unwrap().key;
-        // The first request was refused and sent again; every later one is right at once.
+        // The first request was rejected and sent again. All later requests have the right time.
         assert_eq!(proxy.requests().len(), 2, "{ahead}");
         let pair = seal(&[&key]).seal_bytes(b"content", &services).unwrap();
         assert_eq!(open(&pair, &key, &services).unwrap(), b"content");
@@ -481,9 +481,9 @@ fn a_clock_that_is_off_is_corrected_once_by_the_date_of_the_refusal() {
     }
 }
 
-/// The words of AWS, in a script: the same code means a wrong secret.
+/// AWS uses the same code for a wrong secret, so only the message shows a wrong clock. A script sends it.
 #[test]
-fn only_the_services_words_tell_a_late_signature() {
+fn the_message_of_the_service_identifies_a_late_signature() {
     let seen = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let count = seen.clone();
     let http = Http::start(move |_| {
@@ -512,9 +512,9 @@ fn only_the_services_words_tell_a_late_signature() {
     );
 }
 
-/// MiniStack checks actions and resources; conditions on the context neither server can check.
+/// MiniStack checks actions and resources. Neither server can check conditions on the context.
 #[test]
-fn rights_decide_who_seals_and_who_opens() {
+fn permissions_decide_who_can_seal_and_open() {
     let server = AwsServer::ministack(&PYTHON);
     let mut sdk = sdk(&server);
     let key = key(&mut sdk, json!({}));
@@ -536,7 +536,7 @@ fn rights_decide_who_seals_and_who_opens() {
     assert_eq!(open(&sealed, &key, &sealer).unwrap_err().fault(), Some(Fault::Refused));
     assert_eq!(open(&sealed, &key, &reader).unwrap(), b"by the sealer");
 
-    // A wrong secret is refused and tried once.
+    // A wrong secret is an error, and the request is not repeated.
     let (id, _) = user(&mut sdk, "kms:*");
     let proxy = wire::Scripted::before(server.host());
     let wrong = KeyServices::from_given(as_user(&proxy.url(), &id, "not-the-secret-of-this-id")).unwrap();
@@ -545,7 +545,7 @@ fn rights_decide_who_seals_and_who_opens() {
     assert!(!format!("{error} {error:?}").contains("not-the-secret"));
 }
 
-/// Makes a user with this right, and an access key.
+/// Creates a user with this permission, and an access key.
 fn user(sdk: &mut AwsSdk, action: &str) -> (String, String) {
     static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let name = format!("user{}", COUNT.fetch_add(1, std::sync::atomic::Ordering::SeqCst));
@@ -567,7 +567,7 @@ fn as_user(url: &str, id: &str, secret: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn replicas_of_a_key_are_keys_of_their_own_and_the_report_says_so() {
+fn the_error_explains_that_replicas_are_separate_keys() {
     let server = AwsServer::moto(&PYTHON);
     let (mut sdk, services) = (sdk(&server), services(&server.url()));
     let primary = key(&mut sdk, json!({"MultiRegion": true}));
@@ -591,7 +591,7 @@ fn replicas_of_a_key_are_keys_of_their_own_and_the_report_says_so() {
 }
 
 #[test]
-fn settings_of_envconf_are_checked_at_once_and_those_of_others_when_they_are_needed() {
+fn envconf_settings_are_checked_first_and_others_when_they_are_needed() {
     let given = |pairs: &[(&str, &str)]| KeyServices::from_given(pairs.iter().copied());
     for (name, bad) in [
         ("ENVCONF_AWS_ENDPOINT", "http://kms.example.com"),

@@ -1,4 +1,4 @@
-//! AWS KMS through the real command, against moto. No output may hold a secret, which every run here checks.
+//! Tests of AWS KMS with the real command and moto. Every run checks that the output contains no secret.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const CONTENT: &str = "password = \"xQ7-kanarienvogel-Zw9\"\n";
 const SECRETS: [&str; 3] = ["canary-of-the-secret", "canary-of-the-token", "kanarienvogel"];
 
-/// A directory with a plain file, and what leads to a server.
+/// A directory with a plain file, and the variables for a server.
 struct Place {
     sandbox: Sandbox,
     variables: Vec<(String, String)>,
@@ -64,7 +64,7 @@ impl Place {
         output
     }
 
-    /// Standard output of a run that succeeds.
+    /// Runs the command, which must succeed, and returns its standard output.
     #[track_caller]
     fn told(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
@@ -72,7 +72,7 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Standard error of a run that fails so.
+    /// Runs the command, which must fail with this exit code, and returns its standard error.
     #[track_caller]
     fn fails(&self, exit: i32, arguments: &[&str]) -> String {
         let output = self.run(arguments);
@@ -100,7 +100,7 @@ fn from_a_key_to_a_running_service() {
     assert!(place.told(&["keys", "list", "aws:us-east-1"]).contains("app-prod"));
     assert_eq!(place.json(&["keys", "rotation", alias, "--off"])["rotates"], false);
 
-    // The alias is resolved, and the ARN written.
+    // envconf resolves the alias and writes the ARN.
     place.told(&["seal", "config/app.toml", "-r", alias]);
     let wrapped = fs::read_to_string(place.sandbox.path("config/app.conf.key")).unwrap();
     assert!(wrapped.contains(key.splitn(3, ':').nth(2).unwrap()) && !wrapped.contains("alias/"), "{wrapped}");
@@ -131,7 +131,7 @@ fn from_a_key_to_a_running_service() {
         for name in
             ["AWS_PROFILE", "AWS_ROLE_ARN", "ENVCONF_AWS_ENDPOINT", "AWS_CONTAINER_AUTHORIZATION_TOKEN"]
         {
-            // Empty, or an endpoint, so that the load is as before.
+            // Use an empty value or an endpoint, which do not change the load.
             place.set(
                 name,
                 if name.starts_with("ENVCONF") { place.variables[0].1.clone() } else { String::new() }
@@ -142,12 +142,12 @@ fn from_a_key_to_a_running_service() {
         assert!(!child.contains("AWS_"), "{child}");
         let names = "env | cut -d= -f1 # {}";
         let child = place.told(&["exec", "app", "--file", "--", "sh", "-c", names]);
-        assert!(child.contains("AWS_PROFILE"), "without the option they are inherited");
+        assert!(child.contains("AWS_PROFILE"), "without the option, the child inherits the variables");
     }
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_exit_code() {
+fn errors_have_their_exit_codes() {
     let http = Http::start(|request| {
         let body = request.json();
         Some(match body["KeyId"].as_str().unwrap_or_default() {
@@ -169,7 +169,7 @@ fn what_is_wrong_is_told_with_its_exit_code() {
     assert!(!place.sandbox.path("config/app.conf.enc").exists());
     assert!(!place.sandbox.path("config/app.conf.key").exists());
 
-    // A reference that cannot be is refused before anything is sent.
+    // An invalid reference is rejected before any request.
     let before = http.requests().len();
     for bad in [
         "aws:us-east-1:arn:aws:kms:eu-west-1:1:key/a",
@@ -182,7 +182,7 @@ fn what_is_wrong_is_told_with_its_exit_code() {
     }
     assert_eq!(http.requests().len(), before);
 
-    // Nor is anything without a credential.
+    // Without a credential, no request is sent either.
     place.unset("AWS_ACCESS_KEY_ID");
     assert!(seal(&place, "a", 42).contains("AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not"));
     place.unset("AWS_SECRET_ACCESS_KEY");
@@ -201,7 +201,7 @@ fn what_is_wrong_is_told_with_its_exit_code() {
 }
 
 #[test]
-fn rules_name_keys_and_neither_roles_nor_profiles() {
+fn the_policy_file_cannot_name_roles_or_profiles() {
     let http = Http::start(|_| Some(Answer::text(400, json!({"__type": "DisabledException"}))));
     let place = Place::at(&http.url());
     for line in [

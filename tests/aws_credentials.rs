@@ -1,7 +1,7 @@
-//! Where credentials for AWS come from: each source against a server that checks what it was sent.
+//! Tests of each source of AWS credentials, with a server that checks the requests.
 //!
-//! moto checks signatures, session tokens and actions if it is configured so. A server of the test replaces what moto
-//! does not have (SSO, the agent of EKS, errors of STS).
+//! moto can check signatures, session tokens and actions. A server of the test provides the services that moto does not
+//! have: SSO, the agent of EKS, and errors of STS.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Instant;
 
-use envconf::__vectors as door;
+use envconf::__vectors as vectors;
 use envconf::pair::open_bytes;
 use envconf::{ContentType, Error, KeyRef, KeyServices, Policy, Seal, Trusted};
 use envconf_test_support::{AwsSdk, AwsServer, Python, Sandbox, aws};
@@ -23,7 +23,7 @@ static PYTHON: LazyLock<Python> = LazyLock::new(|| aws::packages(env!("CARGO_TAR
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/reader";
 
-/// Id, secret and perhaps a token.
+/// An access key: id, secret and perhaps a token.
 #[derive(Clone, Debug, PartialEq)]
 struct Keys {
     id: String,
@@ -75,13 +75,13 @@ fn in_seconds(seconds: u64) -> String {
     envconf::format::Timestamp::from_unix(loopback::in_seconds(seconds)).unwrap().to_string()
 }
 
-/// A key service that knows who signed: it verifies signature and token, and answers about one wrapped key.
+/// A key service that records the requests, and answers for one wrapped key. Tests verify signature and token.
 struct Kms {
     http: Http,
     refuses: Arc<Mutex<Vec<String>>>,
 }
 
-/// A pair for the key of [`Kms`], and the variables of a program that is to read it.
+/// A pair for the key of [`Kms`], and the variables of a program that reads it.
 struct Reader {
     kms: Kms,
     sandbox: Sandbox,
@@ -126,7 +126,7 @@ fn access_key_id(request: &Request) -> String {
     id.map(|(id, _)| id.to_owned()).unwrap_or_default()
 }
 
-/// Returns true if `keys` signed this, their token included.
+/// Returns true if `keys` signed the request, including the token.
 fn is_signed_by(request: &Request, keys: &Keys, region: &str, service: &str) -> bool {
     let authorization = request.header("authorization").unwrap();
     let names = authorization.split_once("SignedHeaders=").unwrap().1.split_once(',').unwrap().0;
@@ -136,7 +136,7 @@ fn is_signed_by(request: &Request, keys: &Keys, region: &str, service: &str) -> 
         let text = envconf::format::Timestamp::from_unix(*seconds).unwrap().to_string();
         text.replace(['-', ':'], "") == stamp
     });
-    let signed = door::sigv4(
+    let signed = vectors::sigv4(
         (&request.method, "", &headers, &request.body),
         (region, service, timestamp.unwrap()),
         (&keys.id, &keys.secret),
@@ -165,7 +165,7 @@ impl Reader {
             this.set(name, "http://127.0.0.1:1");
         }
         this.set("HOME", &this.path("home"));
-        // One reader never uses what another one has fetched.
+        // Each reader has its own services, so it never uses credentials that another one has fetched.
         this
     }
 
@@ -204,7 +204,7 @@ impl Reader {
         assert!(is_signed_by(&request, keys, "eu-west-1", "kms"), "{keys:?}: {:?}", request.headers);
     }
 
-    /// The report of a load that has sent nothing to the key service.
+    /// Loads, which must fail without a request to the key service, and returns the error.
     #[track_caller]
     fn is_refused(&self, says: &str) -> String {
         let before = self.kms.requests().len();
@@ -218,19 +218,19 @@ impl Reader {
     }
 }
 
-/// STS that gives `keys`, for so many seconds.
+/// Starts an STS that returns `keys`, valid for this number of seconds.
 fn sts(keys: &Keys, seconds: u64) -> Http {
     let keys = keys.clone();
     Http::start(move |request| Some(keys.xml(&form(request)["Action"], seconds)))
 }
 
-/// The fields of a form.
+/// Returns the fields of a form.
 fn form(request: &Request) -> std::collections::BTreeMap<String, String> {
     url::form_urlencoded::parse(&request.body).into_owned().collect()
 }
 
 #[test]
-fn variables_come_first_and_an_empty_one_is_none() {
+fn variables_override_other_sources_and_empty_ones_are_ignored() {
     let mut reader = Reader::new();
     let (own, file) = (Keys::new("OWN"), Keys::new("FILE"));
     reader.credentials(&file.ini("default"));
@@ -243,7 +243,7 @@ fn variables_come_first_and_an_empty_one_is_none() {
     let own = Keys { token: Some("canary-token".into()), ..own };
     reader.set("AWS_SESSION_TOKEN", "canary-token");
     reader.loads_with(&own);
-    // Even before a profile that is named, as for every program of AWS.
+    // They override even a named profile, as in every program of AWS.
     reader.set("AWS_PROFILE", "absent");
     reader.loads_with(&own);
     reader.set("AWS_ACCESS_KEY_ID", "");
@@ -255,12 +255,12 @@ fn variables_come_first_and_an_empty_one_is_none() {
 }
 
 #[test]
-fn both_files_make_one_profile() {
+fn a_profile_is_read_from_both_files() {
     let mut reader = Reader::new();
     let (ci, dev) = (Keys::temporary("CI"), Keys::new("DEV"));
     reader.credentials(&format!("[default]\nregion = x\n{}", ci.ini("ci")));
     reader.config(&format!("[default]\nregion = y\n{}", dev.ini("profile dev")));
-    // A default profile without keys is none.
+    // A default profile without keys is ignored.
     reader.is_refused("the profile default");
     for (name, keys) in [("ci", &ci), ("dev", &dev)] {
         reader.set("AWS_PROFILE", name);
@@ -271,10 +271,10 @@ fn both_files_make_one_profile() {
     reader.config(&dev.ini("dev"));
     reader.set("AWS_PROFILE", "dev");
     reader.is_refused("[profile NAME]");
-    // A change counts at once.
+    // A change is used immediately.
     reader.config(&ci.ini("profile dev"));
     reader.loads_with(&ci);
-    // Elsewhere.
+    // The variables set other paths.
     reader.sandbox.write("elsewhere/keys", dev.ini("dev"));
     reader.set("AWS_SHARED_CREDENTIALS_FILE", &reader.path("elsewhere/keys"));
     reader.set("AWS_CONFIG_FILE", "/dev/null");
@@ -286,7 +286,7 @@ fn both_files_make_one_profile() {
 }
 
 #[test]
-fn what_is_broken_in_a_file_is_named_with_its_line() {
+fn errors_in_a_file_have_their_line() {
     let reader = Reader::new();
     let files = [
         (
@@ -409,7 +409,7 @@ fn what_is_broken_in_a_file_is_named_with_its_line() {
         reader.config(config);
         reader.is_refused(says);
     }
-    // Neither an unreadable file nor a directory is an absent one.
+    // An unreadable file and a directory are errors, unlike a missing file.
     reader.config("");
     std::fs::remove_file(reader.sandbox.path("home/.aws/credentials")).unwrap();
     std::fs::create_dir(reader.sandbox.path("home/.aws/credentials")).unwrap();
@@ -422,7 +422,7 @@ fn what_is_broken_in_a_file_is_named_with_its_line() {
 }
 
 #[test]
-fn roles_lie_on_top_of_each_other() {
+fn a_role_can_be_based_on_another_role() {
     let mut reader = Reader::new();
     let (base, first, second) = (Keys::new("BASE"), Keys::temporary("FIRST"), Keys::temporary("SECOND"));
     let (one, two) = (first.clone(), second.clone());
@@ -449,7 +449,7 @@ fn roles_lie_on_top_of_each_other() {
     assert_eq!((form["ExternalId"].as_str(), form["DurationSeconds"].as_str()), ("a b+c", "900"));
     assert_eq!(form["RoleSessionName"], "mine");
     assert!(self::form(&requests[0])["RoleSessionName"].starts_with("envconf-"));
-    // They are kept, until a file changes.
+    // The credentials are cached until a file changes.
     reader.loads_with(&second);
     assert_eq!(sts.requests().len(), 2);
     reader.credentials(&format!("# changed\n{}", base.ini("base")));
@@ -464,7 +464,7 @@ fn roles_lie_on_top_of_each_other() {
 }
 
 #[test]
-fn roles_that_are_based_on_each_other_are_found_out() {
+fn a_cycle_of_roles_is_an_error() {
     let mut reader = Reader::new();
     let role = |profile: &str, source: &str| {
         format!("[profile {profile}]\nrole_arn = arn:aws:iam::1:role/{profile}\nsource_profile = {source}\n")
@@ -494,7 +494,7 @@ fn roles_that_are_based_on_each_other_are_found_out() {
 }
 
 #[test]
-fn a_role_lies_on_top_of_every_source() {
+fn a_role_can_be_based_on_every_source() {
     let mut reader = Reader::new();
     let (base, assumed) = (Keys::temporary("BASE"), Keys::temporary("ASSUMED"));
     let sts = sts(&assumed, 3600);
@@ -523,17 +523,17 @@ fn a_pod_exchanges_the_token_of_its_file() {
     reader.loads_with(&granted);
     let requests = sts.requests();
     let request = &requests[0];
-    assert_eq!(request.header("authorization"), None, "it is not signed");
+    assert_eq!(request.header("authorization"), None, "the request is not signed");
     let form = form(request);
     assert_eq!((form["Action"].as_str(), form["RoleArn"].as_str()), ("AssumeRoleWithWebIdentity", ROLE));
     assert_eq!(form["WebIdentityToken"], token);
-    // It comes before the default profile, and after one that is named.
+    // The token overrides the default profile, and a named profile overrides the token.
     let named = Keys::new("NAMED");
     reader.credentials(&(named.ini("default") + &named.ini("ci")));
     reader.loads_with(&granted);
     reader.set("AWS_PROFILE", "ci");
     reader.loads_with(&named);
-    // The role of a profile.
+    // A profile can have the role too.
     reader.unset("AWS_WEB_IDENTITY_TOKEN_FILE");
     reader.config(&format!("[profile web]\nrole_arn = {ROLE}\nweb_identity_token_file = ~/../token\n"));
     reader.set("AWS_PROFILE", "web");
@@ -541,7 +541,7 @@ fn a_pod_exchanges_the_token_of_its_file() {
 }
 
 #[test]
-fn what_sts_refuses_is_told_as_its_own() {
+fn errors_of_sts_name_sts() {
     let refusal = |code: &str, message: &str| {
         format!(
             "<ErrorResponse><Error><Code>{code}</Code><Message>canary {message}</Message></Error><RequestId>7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab</RequestId></ErrorResponse>"
@@ -567,7 +567,7 @@ fn what_sts_refuses_is_told_as_its_own() {
         assert!(text.contains("AssumeRoleWithWebIdentity (STS)") && text.contains(code), "{text}");
         assert!(text.contains("7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab"), "{text}");
     }
-    // A fault passes.
+    // Transient errors are retried.
     let mut reader = Reader::new();
     let (granted, count) = (Keys::temporary("POD"), AtomicUsize::new(0));
     let give = granted.clone();
@@ -610,7 +610,7 @@ fn a_command_prints_credentials_without_a_shell() {
     reader.config(&format!("[default]\ncredential_process = \"{}\" $HOME 'a b'\n", reader.path("helper")));
     reader.loads_with(&keys);
     reader.loads_with(&keys);
-    assert_eq!(runs(&reader), 1, "it is run once");
+    assert_eq!(runs(&reader), 1, "the command runs once");
     print(
         &reader,
         &json!({
@@ -620,7 +620,7 @@ fn a_command_prints_credentials_without_a_shell() {
     );
     reader.config(&format!("[default]\ncredential_process = {} # again\n", reader.path("helper")));
     reader.loads_with(&temporary);
-    // Refused credentials are fetched again, once.
+    // Rejected credentials are fetched again, once.
     reader.kms.refuses.lock().unwrap().push(temporary.id.clone());
     reader.loads_with(&temporary);
     assert_eq!(runs(&reader), 3);
@@ -634,7 +634,7 @@ fn a_command_prints_credentials_without_a_shell() {
         reader.config(&format!("[default]\ncredential_process = {}\n# {script}\n", reader.path("bad")));
         reader.is_refused(says);
     }
-    // As the base of a role.
+    // They can be the base of a role.
     let assumed = Keys::temporary("ASSUMED");
     let sts = sts(&assumed, 3600);
     reader.set("ENVCONF_AWS_STS_ENDPOINT", &sts.url());
@@ -647,7 +647,7 @@ fn a_command_prints_credentials_without_a_shell() {
     assert!(is_signed_by(&sts.requests()[0], &temporary, "eu-west-1", "sts"));
 }
 
-/// The portal of SSO, which answers with `keys` or this status.
+/// Starts the portal of SSO, which answers with `keys` or this status.
 fn portal(keys: &Keys, status: u16) -> Http {
     let keys = keys.clone();
     Http::start(move |_| {
@@ -662,7 +662,7 @@ fn portal(keys: &Keys, status: u16) -> Http {
 }
 
 #[test]
-fn a_login_is_taken_from_the_cache_that_the_command_line_tool_keeps() {
+fn a_login_is_read_from_the_cache_of_the_aws_cli() {
     let mut reader = Reader::new();
     let keys = Keys::temporary("SSO");
     let portal = portal(&keys, 200);
@@ -702,9 +702,9 @@ fn a_login_is_taken_from_the_cache_that_the_command_line_tool_keeps() {
     assert_eq!(requests[0].target, "/federation/credentials?role_name=Read%20Only&account_id=123456789012");
     assert_eq!(requests[0].header("x-amz-sso_bearer_token"), Some("canary-token"));
     reader.loads_with(&keys);
-    assert_eq!(portal.requests().len(), 1, "they are kept");
+    assert_eq!(portal.requests().len(), 1, "the credentials are cached");
 
-    // As older profiles have it: by the start URL.
+    // Older profiles have only the start URL.
     reader.config(
         "[profile dev]\nsso_start_url = my-sso\nsso_region = us-east-1\nsso_account_id = 1\nsso_role_name = r\n",
     );
@@ -715,7 +715,7 @@ fn a_login_is_taken_from_the_cache_that_the_command_line_tool_keeps() {
     );
     reader.is_refused("aws sso login --profile dev");
     reader.sandbox.write(file, token(&in_seconds(3600)));
-    // As the base of a role.
+    // They can be the base of a role.
     let assumed = Keys::temporary("ASSUMED");
     let sts = sts(&assumed, 3600);
     reader.set("ENVCONF_AWS_STS_ENDPOINT", &sts.url());
@@ -743,7 +743,7 @@ fn a_login_is_taken_from_the_cache_that_the_command_line_tool_keeps() {
 }
 
 #[test]
-fn a_container_asks_its_agent() {
+fn a_container_gets_credentials_from_its_agent() {
     let mut reader = Reader::new();
     let keys = Keys::temporary("TASK");
     let give = keys.clone();
@@ -766,7 +766,7 @@ fn a_container_asks_its_agent() {
     reader.set("AWS_CONTAINER_AUTHORIZATION_TOKEN", "wrong");
     reader.sandbox.write("agent-token", "canary-agent-token\n");
     reader.loads_with(&keys);
-    // A profile comes first.
+    // A profile overrides the agent.
     let file = Keys::new("FILE");
     reader.credentials(&file.ini("default"));
     reader.loads_with(&file);
@@ -782,14 +782,14 @@ fn a_container_asks_its_agent() {
         reader.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", &agent.url());
         reader.is_refused("the container's credential service");
     }
-    // An agent that is named and away is not an absent one: it is waited for.
+    // If the agent is configured but does not answer, the request is retried until the deadline.
     let mut reader = Reader::new();
     reader.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/x");
     reader.set("ENVCONF_KMS_DEADLINE", "300ms");
     assert_eq!(reader.load().unwrap_err().exit_code(), 41);
 }
 
-/// The metadata service of a machine with the role `reader`: IMDSv2, and nothing without a token.
+/// Starts the metadata service of a machine with the role `reader`. It speaks only IMDSv2, which needs a token.
 fn imds(keys: &Keys, seconds: u64) -> Http {
     let keys = keys.clone();
     Http::start(move |request| {
@@ -809,14 +809,14 @@ fn imds(keys: &Keys, seconds: u64) -> Http {
 }
 
 #[test]
-fn a_machine_asks_its_metadata_service_with_a_token() {
+fn a_machine_gets_credentials_from_its_metadata_service() {
     let mut reader = Reader::new();
     let keys = Keys::temporary("MACHINE");
     let http = imds(&keys, 3600);
     reader.set("ENVCONF_AWS_METADATA_ENDPOINT", &http.url());
     reader.loads_with(&keys);
     reader.loads_with(&keys);
-    assert_eq!(http.requests().len(), 3, "they are kept");
+    assert_eq!(http.requests().len(), 3, "the credentials are cached");
     reader.unset("ENVCONF_AWS_METADATA_ENDPOINT");
     reader.set("AWS_EC2_METADATA_SERVICE_ENDPOINT", &http.url());
     reader.loads_with(&keys);
@@ -826,7 +826,7 @@ fn a_machine_asks_its_metadata_service_with_a_token() {
     reader.is_refused("AWS_EC2_METADATA_DISABLED is true");
     reader.set("AWS_EC2_METADATA_DISABLED", "yes");
     reader.is_refused("AWS_EC2_METADATA_DISABLED is neither true nor false");
-    // The role of a profile.
+    // A profile can have the role too.
     reader.unset("AWS_EC2_METADATA_DISABLED");
     let assumed = Keys::temporary("ASSUMED");
     let sts = sts(&assumed, 3600);
@@ -837,7 +837,7 @@ fn a_machine_asks_its_metadata_service_with_a_token() {
 }
 
 #[test]
-fn the_older_metadata_service_is_never_asked() {
+fn imds_version_1_is_never_used() {
     let keys = Keys::temporary("V1");
     for (status, says) in [
         (403, "turned off"),
@@ -857,7 +857,7 @@ fn the_older_metadata_service_is_never_asked() {
         reader.is_refused(says);
         assert!(http.requests().iter().all(|request| request.method == "PUT"));
     }
-    // A machine without a role, and one whose service misbehaves.
+    // The machine has no role, or its service returns an invalid role.
     for (role, says) in [("", "it has none"), ("../../x", "no role name"), ("a\nb", "no role name")] {
         let mut reader = Reader::new();
         let http = Http::start(move |request| {
@@ -869,13 +869,13 @@ fn the_older_metadata_service_is_never_asked() {
 }
 
 #[test]
-fn without_any_source_every_place_is_listed_and_the_hop_limit_named() {
+fn without_credentials_the_error_lists_all_sources_and_the_hop_limit() {
     let mut reader = Reader::new();
     let silent = Http::start(|_| None);
     reader.set("ENVCONF_AWS_METADATA_ENDPOINT", &silent.url());
     let started = Instant::now();
     let text = reader.is_refused("no credentials");
-    assert!(started.elapsed().as_secs() < 4, "the metadata service is not waited for");
+    assert!(started.elapsed().as_secs() < 4, "the load does not wait for the metadata service");
     for place in [
         "AWS_ACCESS_KEY_ID",
         "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -895,7 +895,7 @@ fn without_any_source_every_place_is_listed_and_the_hop_limit_named() {
 }
 
 #[test]
-fn credentials_that_expire_are_fetched_before_the_next_request() {
+fn expired_credentials_are_fetched_before_the_next_request() {
     let mut reader = Reader::new();
     let count = Arc::new(AtomicUsize::new(0));
     let seen = count.clone();
@@ -910,7 +910,7 @@ fn credentials_that_expire_are_fetched_before_the_next_request() {
     reader.loads_with(&Keys::temporary("0"));
     std::thread::sleep(std::time::Duration::from_millis(2100));
     reader.loads_with(&Keys::temporary("1"));
-    // Refused credentials are fetched again once. If they are refused again, the report names their source.
+    // Rejected credentials are fetched again once. If they are rejected again, the error names their source.
     let next = |n: usize| Keys::temporary(&n.to_string()).id;
     reader.kms.refuses.lock().unwrap().extend([next(1), next(2), next(3), next(4)]);
     let before = reader.kms.requests().len();
@@ -922,7 +922,7 @@ fn credentials_that_expire_are_fetched_before_the_next_request() {
 }
 
 #[test]
-fn moto_checks_signature_token_and_rights_of_every_source() {
+fn moto_accepts_signature_token_and_permissions_of_each_source() {
     let server = AwsServer::moto(&PYTHON);
     let mut sdk = AwsSdk::start(&PYTHON, Some(server.url()));
     let allow = |actions: &[&str]| {
@@ -990,9 +990,9 @@ fn moto_checks_signature_token_and_rights_of_every_source() {
     assert!(error.to_string().contains("AssumeRole (STS)"), "{error}");
 }
 
-/// moto takes every identity token, and has a metadata service with a role; neither is checked any further.
+/// moto accepts every identity token, and has a metadata service with a role.
 #[test]
-fn moto_gives_credentials_to_pods_and_machines() {
+fn pods_and_machines_get_credentials_from_moto() {
     let server = AwsServer::moto(&PYTHON);
     let mut sdk = AwsSdk::start(&PYTHON, Some(server.url()));
     let made = sdk.call("kms", "create_key", json!({})).unwrap();
@@ -1016,7 +1016,7 @@ fn moto_gives_credentials_to_pods_and_machines() {
     }
 }
 
-/// moto believes everybody until this.
+/// Makes moto check all requests from now on.
 fn check_from_now_on(server: &AwsServer) {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(server.host()).unwrap();
@@ -1031,11 +1031,11 @@ fn check_from_now_on(server: &AwsServer) {
 }
 
 #[test]
-fn a_role_or_a_profile_in_a_pair_is_not_read() {
+fn a_role_or_a_profile_in_a_pair_is_ignored() {
     let mut reader = Reader::new();
     let keys = Keys::new("OWN");
     reader.credentials(&keys.ini("default"));
-    // Lines that a reader does not know are none of a pair's.
+    // Unknown lines in the `.key` file are an error or have no effect.
     let text = String::from_utf8(reader.pair.1.clone()).unwrap();
     for line in ["profile: other\n", "role: arn:aws:iam::1:role/r\n", "aws_profile: other\n"] {
         reader.pair.1 = text.replacen("name: app\n", &format!("name: app\n{line}"), 1).into_bytes();

@@ -1,19 +1,19 @@
-//! Signatures of AWS against its own published suite, every intermediate string of it, and against botocore.
+//! Compares AWS signatures with the published test suite, including every intermediate string, and with botocore.
 //!
-//! The suite is that of aws-c-auth (Apache-2.0), signatures in headers.
+//! The suite is from aws-c-auth (Apache-2.0), with signatures in headers.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::Write as _;
 
-use envconf::__vectors as door;
+use envconf::__vectors as vectors;
 use envconf_test_support::{AwsSdk, aws};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 const VECTORS: &str = include_str!("vectors/sigv4.json");
 
-/// A request of the suite: method, query, headers, body.
+/// A request of the suite.
 struct Parsed {
     method: String,
     query: String,
@@ -31,7 +31,7 @@ fn parsed(text: &str) -> Parsed {
     for line in lines {
         match line.split_once(':').filter(|_| !line.starts_with(' ')) {
             Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
-            // The value goes on.
+            // The value continues on this line.
             None => headers.last_mut().unwrap().1 += &format!("\n{line}"),
         }
     }
@@ -39,13 +39,13 @@ fn parsed(text: &str) -> Parsed {
 }
 
 fn seconds(timestamp: &str) -> u64 {
-    // All of the suite are of one moment.
+    // All cases of the suite have the same time.
     assert_eq!(timestamp, "2015-08-30T12:36:00Z");
     1_440_938_160
 }
 
 #[test]
-fn every_signature_is_met_string_by_string() {
+fn every_string_of_the_suite_is_the_same() {
     let vectors: Value = serde_json::from_str(VECTORS).unwrap();
     let cases = vectors["cases"].as_array().unwrap();
     assert!(cases.len() >= 22);
@@ -55,12 +55,12 @@ fn every_signature_is_met_string_by_string() {
         let mut request = parsed(&text(&case["request"]));
         request.headers.push(("X-Amz-Date".into(), "20150830T123600Z".into()));
         let token = context["credentials"]["token"].as_str();
-        // Where the suite leaves it out of the signature, it is sent beside it.
+        // If the suite leaves the token out of the signature, it is not a signed header.
         if let Some(token) = token.filter(|_| context["omit_session_token"] != true) {
             request.headers.push(("X-Amz-Security-Token".into(), token.into()));
         }
         if context["sign_body"] == true {
-            let hash = door::hex(&Sha256::digest(&request.body));
+            let hash = vectors::hex(&Sha256::digest(&request.body));
             request.headers.push(("X-Amz-Content-SHA256".into(), hash));
         }
         let headers: Vec<(&str, &str)> =
@@ -70,7 +70,7 @@ fn every_signature_is_met_string_by_string() {
             text(&context["credentials"]["secret_access_key"]),
         );
         let (region, service) = (text(&context["region"]), text(&context["service"]));
-        let signed = door::sigv4(
+        let signed = vectors::sigv4(
             (&request.method, &request.query, &headers, request.body.as_bytes()),
             (&region, &service, seconds(context["timestamp"].as_str().unwrap())),
             (&id, &secret),
@@ -85,12 +85,12 @@ fn every_signature_is_met_string_by_string() {
         );
         assert_eq!(signed.authorization, expected, "{name}");
     }
-    // Not by `println!`: the summary is wanted of a passing test too, whose output the harness keeps.
+    // `println!` would not show the summary of a passing test.
     writeln!(std::io::stdout(), "sigv4.json: {} cases", cases.len()).unwrap();
 }
 
 #[test]
-fn botocore_signs_the_same() {
+fn botocore_creates_the_same_signatures() {
     let mut sdk = AwsSdk::start(&aws::packages(env!("CARGO_TARGET_TMPDIR")), None);
     let bodies = ["", "{}", "Action=AssumeRole&Version=2011-06-15", "{\"a\":\"ü/+ =\"}"];
     let tokens = [None, Some("FQoGZXIvYXdzEBYaD+/=")];
@@ -98,7 +98,7 @@ fn botocore_signs_the_same() {
     for (at, body) in bodies.iter().enumerate() {
         for token in tokens {
             for (service, region) in [("kms", regions[at % 3]), ("sts", regions[(at + 1) % 3])] {
-                // The last second of a leap day, a moment of this century, and one after 32 bits.
+                // The last second of a leap day, a time in this century, and a time that needs more than 32 bits.
                 for timestamp in [951_868_799, 1_795_000_000 + at as u64, 4_294_967_296] {
                     let host = format!("{service}.{region}.example.com:8443");
                     let time = amz_time(timestamp);
@@ -110,7 +110,7 @@ fn botocore_signs_the_same() {
                     ];
                     headers.extend(token.map(|token| ("x-amz-security-token", token)));
                     let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-                    let ours = door::sigv4(
+                    let ours = vectors::sigv4(
                         ("POST", "", &headers, body.as_bytes()),
                         (region, service, timestamp),
                         ("AKIDEXAMPLE", secret),
@@ -133,7 +133,7 @@ fn botocore_signs_the_same() {
     }
 }
 
-/// By other means than the library's.
+/// Formats a time, independently of the signing code.
 fn amz_time(timestamp: u64) -> String {
     let stamp = envconf::format::Timestamp::from_unix(timestamp).unwrap();
     stamp.as_str().replace(['-', ':'], "")

@@ -1,7 +1,7 @@
-//! The book in envconf/docs: its shell blocks run, its YAML, TOML and JSON parse, its commands have the options that it
-//! names, its help texts are those of the command, and its list of exit codes is that of the library.
+//! Tests of the book in envconf/docs: shell blocks run, and YAML, TOML and JSON blocks parse. Commands have the options
+//! that the book names, and help texts and exit codes are the same as in the program.
 //!
-//! `BLESS=1` writes the help texts, and the output in console blocks. `.ci/book` builds the book and checks its links.
+//! `BLESS=1` writes the help texts and the output in console blocks. `.ci/book` builds the book and checks its links.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -15,10 +15,10 @@ use envconf_test_support::Sandbox;
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 
-/// Most lines of a page.
-const MOST_LINES: usize = 300;
-/// Most columns of a line.
-const MOST_COLUMNS: usize = 100;
+/// Maximum number of lines in a page.
+const MAX_LINES: usize = 300;
+/// Maximum number of columns in a line.
+const MAX_COLUMNS: usize = 100;
 
 /// Pages whose shell blocks run, and the commands that run before them.
 const SHELL: [(&str, &str); 6] = [
@@ -80,10 +80,10 @@ const CONSOLE: [(&str, &str); 7] = [
     ),
 ];
 
-/// Blocks in which a line can be a command.
+/// Languages of blocks in which a line can be a command.
 const WITH_COMMANDS: [&str; 5] = ["console", "sh", "text", "yaml", "dockerfile"];
 
-/// An argument in place of a variable or of a shortened text.
+/// The argument that replaces a variable or a shortened text.
 const PLACEHOLDER: &str = "local:-:0123456789abcdef";
 
 /// The terms of the glossary.
@@ -106,7 +106,7 @@ const TERMS: [&str; 16] = [
     "origin",
 ];
 
-/// Commands that only print their help, or have no other.
+/// Commands without a help text.
 const NO_HELP: [&str; 1] = ["help"];
 
 /// Commands with so many subcommands that they have a separate page.
@@ -117,12 +117,12 @@ fn every_page_is_short() {
     for (page, text) in pages() {
         let lines: usize =
             text.lines().map(|line| included(line).map_or(1, |part| part.lines().count())).sum();
-        assert!(lines < MOST_LINES, "{page} has {lines} lines: split it");
+        assert!(lines < MAX_LINES, "{page} has {lines} lines: split it");
     }
 }
 
-/// Longer lines are rows of tables, single words such as links, the two files of the format beside each other, and lines
-/// that cannot be divided: JSON, and ARNs.
+/// Exceptions are rows of tables, single words such as links, the two files of the format next to each other, and lines
+/// that cannot be wrapped: JSON and ARNs.
 #[test]
 fn lines_are_wrapped() {
     for (page, text) in pages().into_iter().filter(|(page, _)| !page.starts_with("help-")) {
@@ -138,8 +138,8 @@ fn lines_are_wrapped() {
                 }
             };
             assert!(
-                is_exempt || line.chars().count() <= MOST_COLUMNS,
-                "{page}:{}: more than {MOST_COLUMNS} columns: {line}",
+                is_exempt || line.chars().count() <= MAX_COLUMNS,
+                "{page}:{}: more than {MAX_COLUMNS} columns: {line}",
                 number + 1
             );
         }
@@ -173,7 +173,7 @@ fn console_blocks_show_the_output() {
             let printed = block.lines().filter(|line| line.starts_with("$ ")).map(|line| {
                 let output = run(&sandbox, &format!("exec 2>&1\n{}", &line[2..]));
                 let shown = said(&output);
-                // As a terminal shows it.
+                // A terminal shows the next prompt on a new line.
                 let end = if shown.is_empty() || shown.ends_with('\n') { "" } else { "\n" };
                 format!("{line}\n{shown}{end}")
             });
@@ -187,7 +187,7 @@ fn console_blocks_show_the_output() {
     }
 }
 
-/// Sealing parses the content as YAML or TOML.
+/// Seals each block, which parses it as YAML or TOML.
 #[test]
 fn yaml_and_toml_blocks_parse() {
     let sandbox = Sandbox::new();
@@ -211,7 +211,7 @@ fn yaml_and_toml_blocks_parse() {
 fn policy_files_are_valid() {
     let mut count = 0;
     for (page, text) in pages() {
-        // A shortened key reference is not a valid one.
+        // Skip blocks with shortened key references, which are not valid.
         for block in
             blocks(&text, "toml").iter().filter(|block| block.contains("[[rule]]") && !block.contains('…'))
         {
@@ -251,7 +251,7 @@ fn rust_blocks_are_doctests() {
     }
 }
 
-/// Asks for the help of each command with its arguments: an unknown verb or option fails before that.
+/// Runs each command with its arguments and `--help`. An unknown verb or option fails before the help is printed.
 #[test]
 fn commands_have_the_verbs_and_options_that_pages_name() {
     let sandbox = Sandbox::new();
@@ -274,7 +274,7 @@ fn commands_have_the_verbs_and_options_that_pages_name() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// Each option in the table of a command is in its help.
+/// Checks that the help has each option in the table of a command.
 #[test]
 fn option_tables_name_options_of_the_command() {
     let help = pages().into_iter().filter(|(page, _)| page.starts_with("help-"));
@@ -318,7 +318,7 @@ fn the_page_of_exit_codes_has_every_code_of_the_library() {
     let pages = pages();
     let first_cell = |line: &str| line.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok();
     let mut documented: BTreeSet<_> = pages["exit-codes.md"].lines().filter_map(first_cell).collect();
-    assert!(documented.remove(&0), "success");
+    assert!(documented.remove(&0), "the page has no code 0");
     assert_eq!(documented, returned);
 }
 
@@ -371,13 +371,13 @@ fn is_documented(group: &str, page: &str) {
     assert!(fs::read_to_string(&path).unwrap() == page, "{name} is out of date: run this test with BLESS=1");
 }
 
-/// A command's section, without the options that every command has.
+/// Returns the section of a command, without the options that every command has.
 fn section(name: &str, help: &str) -> String {
     let own = help.split("\nOptions of every verb:").next().unwrap().trim_end();
     format!("\n## `envconf {name}`\n\n```text\n{own}\n```\n")
 }
 
-/// The subcommands in the help of a command.
+/// Returns the subcommands in the help of a command.
 fn subcommands(help: &str) -> Vec<String> {
     let Some((_, list)) = help.split_once("\nCommands:\n") else { return Vec::new() };
     let rows = list.split("\n\n").next().unwrap().lines().filter(|row| !row.starts_with("   "));
@@ -389,7 +389,7 @@ fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
 }
 
-/// The pages, by file name.
+/// Returns the pages, by file name.
 fn pages() -> BTreeMap<String, String> {
     let entries = fs::read_dir(docs()).unwrap().map(|entry| entry.unwrap().path());
     let pages: BTreeMap<_, _> = entries
@@ -402,7 +402,7 @@ fn pages() -> BTreeMap<String, String> {
     pages
 }
 
-/// The code blocks of a language, without the indentation of a block in a list.
+/// Returns the code blocks of a language, without the indentation of a block in a list.
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let (opening, mut blocks) = (format!("```{language}"), Vec::new());
     let mut lines = text.lines();
@@ -417,7 +417,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
     blocks
 }
 
-/// The arguments of each call of the command in a line of shell, up to `--`.
+/// Returns the arguments of each call of the command in a line of shell, up to `--`.
 fn arguments_of_commands(line: &str) -> Vec<Vec<String>> {
     let (mut words, mut quote) = (vec![String::new()], None);
     for letter in line.chars() {
@@ -439,12 +439,13 @@ fn arguments_of_commands(line: &str) -> Vec<Vec<String>> {
     let words: Vec<_> = words[..comment].iter().filter(|word| !word.is_empty()).cloned().collect();
     let calls = words.iter().enumerate().filter(|(at, word)| {
         let before = at.checked_sub(1).map_or("", |before| words[before].as_str());
-        // A command is first in its line, or follows an assignment, `$`, `run:`, a list's dash, or another command.
+        // A command is at the begin of its line, or after an assignment, `$`, `run:`, the dash of a list, or another
+        // command.
         let starts =
             before.is_empty() || before.contains('=') || before.ends_with(['$', '|', '&', ';', '-', ':']);
         word.as_str() == "envconf" && starts
     });
-    // `envconf "$@"` is in a function of the script.
+    // A function of a script contains `envconf "$@"`.
     let calls = calls.filter(|(at, _)| words.get(at + 1).is_none_or(|word| word != "$@"));
     let argument = |word: &String| match word.starts_with('$') || word.contains('…') {
         true => PLACEHOLDER.to_owned(),
@@ -455,7 +456,7 @@ fn arguments_of_commands(line: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Returns the text that a line includes, between the comments of an anchor. An included list of addresses has none.
+/// Returns the text between the comments of an anchor that a line includes. `None` if the line includes no anchor.
 fn included(line: &str) -> Option<String> {
     let target = line.strip_prefix("{{#include ")?.strip_suffix("}}")?;
     let (file, anchor) = target.split_once(':')?;

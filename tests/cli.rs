@@ -1,26 +1,27 @@
-//! The command as its users see it: cases as files in `cmd/`, run with the real binary.
+//! Runs the cases in `cmd/` with the real command.
 //!
-//! A case is a text of steps, top down. A line that begins with
+//! A case is a file with steps, which run from top to bottom. A line that begins with
 //!
 //! * `#`, or an empty one, is a comment;
-//! * `file PATH [MODE]` writes the `| ` lines below it; `key PATH a` (or `b`) writes a local key, the same in every run;
-//! * `own-key a [DIRECTORY]` puts that key into the key store, enabled for the directory; `key-mode a MODE` sets its mode;
-//!   `lose-keys` empties the store;
-//! * `copy A B`, `remove A`, `directory A`, `link A TARGET`, `mode A MODE` do what they say;
-//! * `edit PATH` replaces the text after `- ` by that after `+ `; `flip PATH LABEL` changes one character of the base64
-//!   after `LABEL`;
-//! * `$` runs the command, with variables before it. Lines with `< ` are its standard input, `? ` is its exit code if
-//!   it is not 0, and `> ` and `! ` are the lines of stdout and stderr: `[..]` matches any text in a line, and a line
-//!   `...` matches any lines. The command must print nothing else;
-//! * `in DIRECTORY` has the commands below run there;
+//! * `file PATH [MODE]` writes the `| ` lines below it; `key PATH a` (or `b`) writes a fixed local key;
+//! * `own-key a [DIRECTORY]` puts that key into the key store, enabled for the directory; `key-mode a MODE` sets its
+//!   mode; `lose-keys` empties the store;
+//! * `copy A B`, `remove A`, `directory A`, `link A TARGET`, `mode A MODE` change files;
+//! * `edit PATH` replaces the text after `- ` by the text after `+ `; `flip PATH LABEL` changes one character of the
+//!   base64 after `LABEL`;
+//! * `$` runs the command, with environment variables before it. Lines with `< ` are its standard input, `? ` is its
+//!   exit code if it is not 0, and `> ` and `! ` are the lines of stdout and stderr: `[..]` matches any text in a line,
+//!   and a line `...` matches any lines. The command must not print anything else;
+//! * `in DIRECTORY` runs the commands below it in that directory;
 //! * `same A B`, `gone A`, `has-mode A MODE`, `holds PATH` (with `| ` lines) check files.
 //!
-//! `BLESS=1` writes what the commands print into the cases, and keeps lines with `[..]` that fit.
+//! `BLESS=1` writes the output of the commands into the cases, and keeps lines with `[..]` that match.
 //!
-//! A command that fails must leave every file as it was; one that fails for some of several pairs is marked `? 31 partly`. A case of a key service begins with `needs <feature>`.
+//! A command that fails must not change any file. A command that fails for some of several pairs is marked
+//! `? 31 partly`. A case of a key service begins with `needs <feature>`.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "helpers of tests: trouble with their own files is a failure")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,7 +37,7 @@ const KEY_A: &str = "envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnL
 const KEY_B: &str = "envconf-local-v1:50b9837295fdf643:tSHz5dv66aUGvoaEP1vPB2yUjlo4vfIknhy0VHZlm9Y=";
 
 #[test]
-fn every_case_goes_as_written() {
+fn every_case_has_the_expected_output() {
     let mut files = Vec::new();
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cmd"), &mut files);
     files.sort();
@@ -46,7 +47,7 @@ fn every_case_goes_as_written() {
 }
 
 #[test]
-fn every_documented_exit_code_has_a_case_and_no_case_another() {
+fn the_cases_have_exactly_the_documented_exit_codes() {
     let docs = include_str!("../envconf/docs/exit-codes.md");
     let table = docs.split_once("\n## Exit codes\n").unwrap().1;
     let first_cell = |row: &str| row.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok();
@@ -61,7 +62,7 @@ fn every_documented_exit_code_has_a_case_and_no_case_another() {
 }
 
 #[test]
-fn every_verb_explains_itself_with_examples() {
+fn the_help_of_every_verb_has_examples() {
     let sandbox = Sandbox::new();
     let verbs = [
         "init",
@@ -112,7 +113,7 @@ fn every_verb_explains_itself_with_examples() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_reader_that_closes_the_pipe_is_not_an_error() {
     let sandbox = with_large_pair();
     let mut child = sandbox
         .command(ENVCONF)
@@ -129,7 +130,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_behind_stdout_is_one() {
+fn a_full_disk_is_an_error_of_stdout() {
     let sandbox = with_large_pair();
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = sandbox.command(ENVCONF).args(["open", "large"]).stdout(full).output().unwrap();
@@ -138,7 +139,7 @@ fn a_full_disk_behind_stdout_is_one() {
 }
 
 #[test]
-fn content_comes_out_byte_for_byte() {
+fn open_prints_the_content_byte_for_byte() {
     let sandbox = Sandbox::new();
     sandbox.own_key(KEY_A);
     let bytes: Vec<u8> = (0..=255).collect();
@@ -168,7 +169,7 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Runs one case; the failure names file and line.
+/// Runs one case. The error names file and line.
 fn run(file: &Path) -> Result<(), String> {
     let text = fs::read_to_string(file).unwrap();
     let sandbox = Sandbox::new();
@@ -195,7 +196,7 @@ fn run(file: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The lines of stdout and stderr that a command printed, other than its case expects.
+/// The lines of stdout and stderr of a command with unexpected output.
 struct Blessed {
     line: usize,
     stdout: Vec<String>,
@@ -203,8 +204,8 @@ struct Blessed {
 }
 
 impl Blessed {
-    /// Lines as they are written below a command. An expected line with `[..]` that fits is kept, and the directories
-    /// of the run become `[..]`.
+    /// Returns the lines to write below a command. Keeps an expected line with `[..]` that matches, and replaces the
+    /// directories of the run by `[..]`.
     fn lines(mark: char, expected: &[&str], printed: &str, sandbox: &Sandbox) -> Vec<String> {
         let directories = [sandbox.root(), sandbox.store()];
         let printed = directories.iter().fold(printed.to_owned(), |printed, directory| {
@@ -219,7 +220,7 @@ impl Blessed {
     }
 }
 
-/// The text of a case with new lines below the commands that printed others.
+/// Returns the text of a case with the new lines of the commands with unexpected output.
 fn with_blessed(text: &str, blessed: &[Blessed]) -> String {
     let mut lines = Vec::new();
     let mut below: Option<&Blessed> = None;
@@ -292,22 +293,22 @@ impl<'a> Step<'a> {
             ["edit", path] => self.edit(sandbox, path),
             ["flip", path, label] => flip(sandbox, path, label),
             ["same", a, b] if sandbox.read(a) != sandbox.read(b) => return Err("the files differ".into()),
-            ["gone", path] if sandbox.exists(path) => return Err("it is there".into()),
+            ["gone", path] if sandbox.exists(path) => return Err("the file exists".into()),
             ["has-mode", path, mode] => {
                 use std::os::unix::fs::PermissionsExt as _;
                 let found = fs::metadata(sandbox.path(path)).unwrap().permissions().mode() & 0o777;
                 if found != octal(mode) {
-                    return Err(format!("it has mode {found:04o}"));
+                    return Err(format!("the file has mode {found:04o}"));
                 }
             }
             ["holds", path] => return compare(path, &self.lines('|'), &text(&sandbox.read(path))),
             ["same", ..] | ["gone", _] => {}
-            _ => return Err(format!("no such step: {}", self.head)),
+            _ => return Err(format!("unknown step: {}", self.head)),
         }
         Ok(())
     }
 
-    /// The words of the line; quotes keep blanks in one.
+    /// Returns the words of the line. A word in quotes may contain blanks.
     fn words(&self) -> Vec<String> {
         let mut words = vec![String::new()];
         let mut quoted = false;
@@ -352,7 +353,10 @@ impl<'a> Step<'a> {
         }
         let after = (sandbox.snapshot(), sandbox.store_snapshot());
         if status != 0 && (after != before) != is_partly {
-            return Err(format!("it failed and {} files", if is_partly { "changed no" } else { "changed" }));
+            return Err(format!(
+                "the command failed and {} files",
+                if is_partly { "changed no" } else { "changed" }
+            ));
         }
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
         let compared = compare("stdout", &self.lines('>'), &stdout)
@@ -368,7 +372,7 @@ impl<'a> Step<'a> {
         compared
     }
 
-    /// The lines of one stream as they are, if they fit, else as they were printed.
+    /// Returns the expected lines of one stream if they match, and otherwise the printed lines.
     fn blessed(&self, mark: char, what: &str, printed: &str, sandbox: &Sandbox) -> Vec<String> {
         let expected = self.lines(mark);
         match compare(what, &expected, printed) {
@@ -377,7 +381,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// The status that a command is to end with, and whether it may have changed files although it fails.
+    /// Returns the expected exit code of a command, and true if the command may change files and fail.
     fn status(&self) -> (u8, bool) {
         let text = self.text('?');
         let mut words = text.split_whitespace();
@@ -387,7 +391,7 @@ impl<'a> Step<'a> {
     fn edit(&self, sandbox: &Sandbox, path: &str) {
         let old = text(&sandbox.read(path));
         let (from, to) = (self.lines('-')[0], self.lines('+')[0]);
-        assert!(old.contains(from), "{path} does not hold {from}");
+        assert!(old.contains(from), "{path} does not contain {from}");
         sandbox.write(path, old.replace(from, to));
     }
 }
@@ -396,7 +400,7 @@ fn key(which: &str) -> &'static str {
     if which == "a" { KEY_A } else { KEY_B }
 }
 
-/// Changes the first character of the base64 after `label`, whose bits all count.
+/// Changes the first character of the base64 after `label`. All bits of this character are significant.
 fn flip(sandbox: &Sandbox, path: &str, label: &str) {
     let mut bytes = sandbox.read(path);
     let at = text(&bytes).find(label).unwrap() + label.len();
@@ -408,7 +412,7 @@ fn flip(sandbox: &Sandbox, path: &str, label: &str) {
 fn feed(command: &mut Command, input: &str) -> Output {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A command that wants no input may have ended, which is not our concern.
+    // A command that reads no input may have ended before.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -417,7 +421,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Compares a text with lines that may hold `[..]` and `...`.
+/// Compares a text with lines that may contain `[..]` and `...`.
 fn compare(what: &str, expected: &[&str], found: &str) -> Result<(), String> {
     let lines: Vec<_> = found.lines().collect();
     if lines_match(expected, &lines) {
@@ -447,7 +451,7 @@ fn line_matches(expected: &str, line: &str) -> bool {
 }
 
 #[test]
-fn wildcards_match_what_they_should() {
+fn wildcards_match_texts_and_lines() {
     assert!(line_matches("a[..]c[..]", "abbcd") && !line_matches("a[..]c", "abd"));
     assert!(lines_match(&["...", "b"], &["a", "a", "b"]) && lines_match(&["..."], &[]));
     assert!(!lines_match(&["a"], &[]) && !lines_match(&[], &["a"]));

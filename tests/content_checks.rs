@@ -1,11 +1,12 @@
-//! Every verb that checks content refuses what a load refuses: before it is sealed, and in a pair whose sealer did not check.
+//! Tests that every verb rejects content that a load rejects: before it is sealed, and in a pair from a sealer that did
+//! not check it.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::process::{Output, Stdio};
 
-use envconf::__vectors as door;
+use envconf::__vectors as vectors;
 use envconf::format::{Header, Id, KeyFile, Recipient, Suite};
 use envconf::pair::{Depth, check_content, check_plain_layer};
 use envconf::{ContentType, Kind, LocalKey};
@@ -15,7 +16,7 @@ const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const KEY: &str = "envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=";
 const SIGNER: &str = "signer.key";
 
-/// Content that no load accepts; each has the canary in it.
+/// Content that every load rejects. Each text contains the canary.
 const BROKEN: [(ContentType, &str, &[&str]); 4] = [
     (
         ContentType::Toml,
@@ -70,7 +71,7 @@ const BROKEN: [(ContentType, &str, &[&str]); 4] = [
     (ContentType::Dotenv, "app.env", &["kanari", "A=kanari\nA=kanari\n", "=kanari\n", "A B=kanari\n"]),
 ];
 
-/// A directory with a local key, and a signer's key beside it.
+/// Creates a directory with a local key and a signing key.
 fn project() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.own_key(KEY);
@@ -79,7 +80,7 @@ fn project() -> Sandbox {
     sandbox
 }
 
-/// Writes a pair of any content, as a sealer that does not check it would.
+/// Writes a pair with any content, without checking it.
 fn forge(sandbox: &Sandbox, content_type: ContentType, content: &str) {
     let header = Header {
         name: "app".parse().unwrap(),
@@ -92,7 +93,7 @@ fn forge(sandbox: &Sandbox, content_type: ContentType, content: &str) {
         outline: Vec::new(),
     };
     let dek = vec![9; 32];
-    let given = door::SealInput {
+    let given = vectors::SealInput {
         header,
         content: content.as_bytes(),
         dek: &dek,
@@ -100,12 +101,12 @@ fn forge(sandbox: &Sandbox, content_type: ContentType, content: &str) {
         seeds: Vec::new(),
         outline: None,
     };
-    sandbox.write("app.conf.enc", door::seal(given).unwrap());
+    sandbox.write("app.conf.enc", vectors::seal(given).unwrap());
     let key: LocalKey = KEY.parse().unwrap();
-    let context = door::context("app", "default", Id::new([7; 8])).unwrap();
-    let (_, blob) = door::local_wrap(&key, &dek, &context, &[5; 32]);
+    let context = vectors::context("app", "default", Id::new([7; 8])).unwrap();
+    let (_, blob) = vectors::local_wrap(&key, &dek, &context, &[5; 32]);
     let recipient = Recipient { key: key.key_ref().clone(), blob };
-    let file = door::key_file("app", "default", &[(Id::new([7; 8]), dek, vec![recipient])]).unwrap();
+    let file = vectors::key_file("app", "default", &[(Id::new([7; 8]), dek, vec![recipient])]).unwrap();
     KeyFile::parse(&file).unwrap();
     sandbox.write("app.conf.key", file);
 }
@@ -137,7 +138,7 @@ fn refused(sandbox: &Sandbox, words: &[&str], editor: &str, what: &str) {
 }
 
 #[test]
-fn what_no_load_accepts_is_not_sealed() {
+fn content_that_no_load_accepts_is_not_sealed() {
     let sandbox = project();
     for (content_type, file, texts) in BROKEN {
         for text in texts {
@@ -149,7 +150,7 @@ fn what_no_load_accepts_is_not_sealed() {
             std::fs::remove_file(sandbox.path(file)).unwrap();
         }
     }
-    // An editor that leaves such content behind: the pair stays.
+    // If an editor writes such content, the pair does not change.
     for (content_type, file, texts) in BROKEN {
         let good = if content_type == ContentType::Json { "{}" } else { "" };
         sandbox.write(file, good);
@@ -165,7 +166,7 @@ fn what_no_load_accepts_is_not_sealed() {
 }
 
 #[test]
-fn what_no_load_accepts_is_found_in_a_pair_by_every_verb() {
+fn every_verb_finds_content_that_no_load_accepts() {
     let sandbox = project();
     for (content_type, _, texts) in BROKEN {
         for text in texts {
@@ -187,14 +188,14 @@ fn what_no_load_accepts_is_found_in_a_pair_by_every_verb() {
                 &["sign", "app", "--sign-key", SIGNER, "--blind"],
             ] {
                 let output = run(&sandbox, words, "true");
-                assert!(output.status.success(), "{words:?} reads no content");
+                assert!(output.status.success(), "{words:?} does not read the content");
             }
         }
     }
 }
 
 #[test]
-fn doctor_says_where_the_content_is_broken() {
+fn doctor_reports_the_position_of_invalid_content() {
     let sandbox = project();
     forge(&sandbox, ContentType::Yaml, "a: 1\n---\nb: kanari\n");
     let output = run(&sandbox, &["doctor", "app"], "true");
@@ -204,7 +205,7 @@ fn doctor_says_where_the_content_is_broken() {
 }
 
 #[test]
-fn plain_layers_count_as_they_do_for_a_load() {
+fn plain_layers_are_checked_as_in_a_load() {
     let sandbox = project();
     sandbox.write("app.toml", "a = 1\n");
     assert!(run(&sandbox, &["seal", "app.toml", "--rm"], "true").status.success());
@@ -227,7 +228,7 @@ fn plain_layers_count_as_they_do_for_a_load() {
         assert_eq!(error.kind(), Kind::DoesNotFit);
         assert!(!error.to_string().contains("kanari"), "{error}");
     }
-    // What belongs to another environment is not read.
+    // Layers of another environment are not read.
     sandbox.write(layer, "");
     sandbox.write("app.prod.defaults.toml", "b = kanari");
     assert!(run(&sandbox, &["verify", "app"], "true").status.success());

@@ -1,8 +1,9 @@
-//! What inputs up to their limits cost: at most so many bytes of memory for each byte of input, and steps that grow with
-//! the input and no faster. Steps are counted in allocated bytes, and in processor time of a small input and one eight
-//! times as large: no second is mentioned here, so a slow machine changes nothing.
+//! Tests of the cost of large inputs: the memory per byte of input is limited, and the time grows linearly.
 //!
-//! To see what each operation costs: `ENVCONF_COST_SHOW=1 cargo test … -- --nocapture`.
+//! The tests compare allocated bytes and processor time of a small input with those of an input that is eight times as
+//! large. They contain no absolute time, so they also pass on a slow machine.
+//!
+//! To see the cost of each operation: `ENVCONF_COST_SHOW=1 cargo test … -- --nocapture`.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -33,13 +34,12 @@ use tempfile::TempDir;
 #[global_allocator]
 static ALLOCATOR: meter::Counting = meter::Counting;
 
-/// The large input is so many times as large as the small one.
+/// Ratio of the sizes of the large and the small input.
 const FACTOR: usize = 8;
 const LARGE: usize = 1 << 17;
-/// What grows with the input costs [`FACTOR`] times as much; what grows with its square, 64 times.
+/// Maximum ratio of the costs. A linear cost grows by [`FACTOR`], a quadratic one by 64.
 const MOST: usize = 3 * FACTOR;
-/// Bytes of memory for each byte of a text of lines such as `name = "value"`, beside what an operation needs for an empty
-/// one.
+/// Bytes of memory for each byte of lines such as `name = "value"`, in addition to the cost of an empty text.
 const MEMORY: usize = 20;
 /// Limit if values are small, or many tables are above them: the TOML reader's tables have room for eleven values
 /// each, and variables have names that are as long as their paths.
@@ -47,14 +47,14 @@ const MEMORY_SMALL: usize = 80;
 /// Limit if nearly every byte is a value or a separate table: a node of the tree has 48 bytes, and lists grow by
 /// doubling.
 const MEMORY_DENSE: usize = 150;
-/// Limit for rules, which the TOML reader holds as tables.
+/// Limit for policy files, which the TOML reader stores as tables.
 const MEMORY_RULES: usize = 50;
 const EMPTY: usize = 1 << 17;
 
-/// An operation on an input, by its name.
+/// An operation on an input, with its name.
 type Named<'f, T> = (&'f str, &'f dyn Fn(&T));
 
-/// Measures operations with two inputs, and holds each to its budget.
+/// Measures operations with two inputs, and checks the limits of each.
 fn hold<T>(
     what: &str,
     memory: impl Fn(&str) -> usize,
@@ -73,7 +73,7 @@ fn hold<T>(
 }
 
 fn hold_one(what: &str, memory: usize, small: impl Fn() -> Cost, large: impl Fn() -> Cost) {
-    // Below a few milliseconds the clock tells nothing.
+    // Times below a few milliseconds are not exact.
     let least = Duration::from_millis(4);
     let (mut less, mut more) = (small(), large());
     let is_linear = |less: Cost, more: Cost| more.time <= less.time.max(least) * MOST as u32;
@@ -81,7 +81,7 @@ fn hold_one(what: &str, memory: usize, small: impl Fn() -> Cost, large: impl Fn(
         if is_linear(less, more) {
             break;
         }
-        // Another process may have had its share of the caches.
+        // Measure again: another process may have used the caches.
         less.time = less.time.max(small().time);
         more.time = more.time.min(large().time);
     }
@@ -97,7 +97,7 @@ fn hold_one(what: &str, memory: usize, small: impl Fn() -> Cost, large: impl Fn(
 #[envconf(name = "app", env_prefix = "APP")]
 struct Nothing {
     #[envconf(default = 1)]
-    #[allow(dead_code, reason = "only its key is of interest")]
+    #[allow(dead_code, reason = "only its key matters")]
     key_of_mine: u16,
 }
 
@@ -114,7 +114,7 @@ struct Sealer {
     services: KeyServices,
 }
 
-/// Content, sealed where that is possible, and a place for more.
+/// Content, sealed if that is possible, and a directory for other files.
 struct Sealed {
     sealer: Sealer,
     directory: TempDir,
@@ -148,7 +148,7 @@ fn policy() -> Policy {
     Policy::new("app".parse().unwrap(), "default".parse().unwrap()).trust([Trusted::Local])
 }
 
-/// An operation by its name; whether it succeeds does not matter.
+/// An operation with its name. It may fail.
 type Operation = (&'static str, fn(&Sealed));
 
 const OPERATIONS: &[Operation] = &[
@@ -221,7 +221,7 @@ fn hold_contents(content_type: ContentType) {
     {
         let memory = |operation: &str| match (*is_dense, *name, operation) {
             (true, ..) => MEMORY_DENSE,
-            // A comparison holds two contents, and a change is read, made and read again.
+            // A comparison needs two contents, and a change parses the content twice.
             (false, "lines", operation) if !["compare", "get and set"].contains(&operation) => MEMORY,
             _ => MEMORY_SMALL,
         };
@@ -239,28 +239,28 @@ fn hold_contents(content_type: ContentType) {
 }
 
 #[test]
-fn toml_costs_what_its_size_is() {
+fn the_cost_of_toml_is_linear() {
     hold_contents(ContentType::Toml);
 }
 
 #[test]
-fn json_costs_what_its_size_is() {
+fn the_cost_of_json_is_linear() {
     hold_contents(ContentType::Json);
 }
 
 #[cfg(feature = "yaml")]
 #[test]
-fn yaml_costs_what_its_size_is() {
+fn the_cost_of_yaml_is_linear() {
     hold_contents(ContentType::Yaml);
 }
 
 #[test]
-fn dotenv_costs_what_its_size_is() {
+fn the_cost_of_dotenv_is_linear() {
     hold_contents(ContentType::Dotenv);
 }
 
 #[test]
-fn a_schema_costs_what_its_size_is() {
+fn the_cost_of_a_schema_is_linear() {
     let _alone = alone();
     let schema =
         |members: String| format!("{{\"type\":\"object\",{members},\"additionalProperties\":false}}");
@@ -318,7 +318,7 @@ fn a_schema_costs_what_its_size_is() {
         };
         hold(name, |_| MEMORY + 5, make, &[("schema", &run)], String::len);
     }
-    // Some of these are read, and not refused early.
+    // Some of these schemas are valid, so they are read completely.
     for (name, make) in [shapes[0], shapes[1], shapes[2], shapes[7]] {
         assert_eq!(
             Schema::parse(&make(100_000)).map(drop).map_err(|error| error.to_string()),
@@ -328,9 +328,9 @@ fn a_schema_costs_what_its_size_is() {
     }
 }
 
-/// A schema by which content is checked, both of them large.
+/// Checks large content with a large schema.
 #[test]
-fn content_against_a_schema_costs_what_their_size_is() {
+fn the_cost_of_checking_content_with_a_schema_is_linear() {
     let _alone = alone();
     let text = r#"{"type":"string","x-envconf-type":"String"}"#;
     let make = |n: usize| {
@@ -362,7 +362,7 @@ fn content_against_a_schema_costs_what_their_size_is() {
 }
 
 #[test]
-fn rules_cost_what_their_size_is() {
+fn the_cost_of_a_policy_file_is_linear() {
     let _alone = alone();
     let rule = |glob: &str| format!("[[rule]]\nfiles = \"{glob}\"\nrecipients = [\"local\"]\n");
     let shapes: [(&str, &dyn Fn(usize) -> String); 6] = [
@@ -389,10 +389,9 @@ fn rules_cost_what_their_size_is() {
     }
 }
 
-/// What took minutes or gigabytes, in its full size and through the command: were it to do so again, this test would not
-/// end.
+/// Runs the command with the largest inputs, which must not need minutes or gigabytes.
 #[test]
-fn the_largest_inputs_come_to_an_end() {
+fn the_largest_inputs_end_soon() {
     let _alone = alone();
     let sandbox = Sandbox::new();
     sandbox.own_key("envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=");
@@ -413,7 +412,7 @@ fn the_largest_inputs_come_to_an_end() {
         assert_eq!(run(&["export", pair]).0, 0, "{pair}");
         assert_eq!(run(&["explain", pair]).0, 0, "{pair}");
     }
-    // One key of half a megabyte above all others: paths of gigabytes.
+    // One key of half a megabyte above all others would make paths of gigabytes.
     for verb in ["export", "explain"] {
         let (code, told) = run(&[verb, "open"]);
         assert_eq!(code, 20, "{told}");
@@ -425,7 +424,7 @@ fn the_largest_inputs_come_to_an_end() {
         let told = if told.contains("aliases expand") { told } else { run(&["export", "y"]).1 };
         assert!(told.contains("aliases expand to this much text"), "{told}");
     }
-    // A schema of 4 MiB with an alias for each of its properties.
+    // The schema has 4 MiB, with an alias for each property.
     let count = 22_000;
     let each = |piece: &dyn Fn(usize) -> String| (0..count).map(piece).collect::<Vec<_>>().join(",");
     let properties = each(&|at| {
@@ -442,7 +441,7 @@ fn the_largest_inputs_come_to_an_end() {
     let (code, told) = run(&["seal", "by.toml", "--schema", "by.schema.json"]);
     assert_eq!(code, 20, "{told}");
     assert_eq!(run(&["template", "--schema", "by.schema.json"]).0, 0);
-    // Rules of 1 MiB over many pairs.
+    // The policy file has 1 MiB, and there are many pairs.
     for at in 0..30 {
         sandbox.write(&format!("config/app{at}.toml"), "a = 1\n");
         assert_eq!(run(&["seal", &format!("config/app{at}.toml"), "--rm"]).0, 0);

@@ -1,5 +1,5 @@
-//! Nothing is lost: the command is killed at each of its system calls, meets a full disk, a directory that takes no files
-//! and links in the way, and runs several times at once.
+//! Tests that the command never loses data: it is killed at each system call, meets a full disk, a read-only directory
+//! and links, and runs several times at once.
 
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -56,7 +56,7 @@ impl Project {
         project
     }
 
-    /// With a data key in the `.key` that the pair does not need any more, as after a rotation that was cut off.
+    /// Creates a project with an unused data key in the `.key` file, as after an interrupted rotation.
     fn cut_off() -> Self {
         let project = Self::sealed();
         let old = std::fs::read_to_string(project.pair.key()).unwrap();
@@ -113,12 +113,12 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A command that writes a pair, where it starts, and what the pair opens to when it is done.
+/// A command that writes a pair, the project in which it starts, and the expected state of the pair.
 struct Case {
     command: &'static str,
     start: fn() -> Project,
     new: fn(&Project) -> State,
-    /// Its exit code where all of that is done already.
+    /// The exit code if the command was already completed.
     repeated: i32,
 }
 
@@ -164,13 +164,13 @@ const REMOVE: Case = Case {
     repeated: 2,
 };
 
-/// Kills the command before and after each of its system calls in turn, each time in a new project, which a reader
-/// opens all the time. Then repeats the command, which must succeed and leave nothing behind.
+/// Kills the command before and after each system call, each time in a new project, while a reader opens the pair.
+/// Then repeats the command, which must succeed and leave no temporary files.
 fn killed_anywhere(case: &Case) {
     for stop in 0.. {
         let project = (case.start)();
         let (old, new) = (project.open().ok(), (case.new)(&project));
-        // Before the first seal there is nothing to read; afterwards a pair opens to what it was or what it will be.
+        // Before the first seal there is no pair. After it, the pair has its old or its new state.
         let read = || match project.open() {
             Err(error) if old.is_none() => assert_eq!(error.kind(), Kind::Io, "{error}"),
             result => {
@@ -184,11 +184,11 @@ fn killed_anywhere(case: &Case) {
         let left = project.files();
         let at = format!("`{}`, {end:?} at stop {stop}, left {left:?}", case.command);
         read();
-        // The lock comes before anything is written.
+        // The command takes the lock before it writes.
         assert!(stop > 0 || project.sandbox.snapshot() == before, "{at}");
         if let End::Exited(code) = end {
             assert_eq!((code, project.open().ok()), (0, Some(new)), "{at}");
-            // Two stops for each call: a lock, a file made, written, synchronised and renamed, its directory synchronised.
+            // There are two stops for each call: lock, create, write, sync, rename, and sync of the directory.
             assert!(stop > 2 * 6, "{at}");
             return;
         }
@@ -204,10 +204,10 @@ fn killed_anywhere(case: &Case) {
     }
 }
 
-/// Does `work` while another thread does `check` again and again.
+/// Runs `work` while another thread repeats `check`.
 fn beside<T>(check: impl Fn() + Sync, work: impl FnOnce() -> T) -> T {
     std::thread::scope(|scope| {
-        // The other end is gone too when `work` fails.
+        // If `work` panics, the sender is dropped and the thread ends too.
         let (working, done) = mpsc::channel::<()>();
         let check = &check;
         let checks = scope.spawn(move || {
@@ -259,7 +259,7 @@ fn recipients_remove_can_be_killed_anywhere() {
 
 const ALL: [&Case; 7] = [&FIRST_SEAL, &SEAL, &SET, &SET_AFTER_CRASH, &ROTATE, &REWRAP, &REMOVE];
 
-/// Runs what cannot be done, and must end with 11 and leave every file as it was.
+/// Runs a command that must fail with exit code 11 and must not change any file.
 fn refused(project: &Project, command: &mut Command, why: &str) {
     let before = project.sandbox.snapshot();
     let output = command.output().unwrap();
@@ -268,11 +268,11 @@ fn refused(project: &Project, command: &mut Command, why: &str) {
     assert!(project.sandbox.snapshot() == before, "{command:?} left {:?}", project.files());
 }
 
-/// A limit of the size of files means a full disk: either way a write takes less than it is given, or nothing.
+/// A limit of the file size simulates a full disk: a write is incomplete or fails.
 #[test]
-fn a_full_disk_leaves_all_as_it_was() {
+fn a_full_disk_changes_no_file() {
     for case in ALL {
-        // In blocks of 512 bytes: nothing at all, or a `.key` and not an `.enc` of this length.
+        // The limit is in blocks of 512 bytes: no file can be written, or the `.key` file but not the `.enc` file.
         for blocks in [0, 4] {
             let project = (case.start)();
             if blocks > 0 {
@@ -296,11 +296,11 @@ fn a_full_disk_leaves_all_as_it_was() {
 }
 
 #[test]
-fn a_directory_that_takes_no_files_leaves_all_as_it_was() {
+fn a_read_only_directory_changes_no_file() {
     let mode = |project: &Project, mode| {
         std::fs::set_permissions(project.sandbox.root(), Permissions::from_mode(mode)).unwrap();
     };
-    // Use a separate thread: limits on root stay in force for this thread and for the programs that it starts.
+    // Use a separate thread: the limits for root apply to this thread and to the programs that it starts.
     let checks = std::thread::spawn(move || {
         if rustix::process::geteuid().is_root() {
             remove_capability_from_bounding_set(CapabilitySet::DAC_OVERRIDE).unwrap();
@@ -316,7 +316,7 @@ fn a_directory_that_takes_no_files_leaves_all_as_it_was() {
 }
 
 #[test]
-fn a_link_in_the_way_is_not_replaced() {
+fn a_link_is_not_replaced() {
     for case in ALL {
         for file in ["app.conf.enc", "app.conf.key"] {
             let project = (case.start)();
@@ -325,7 +325,7 @@ fn a_link_in_the_way_is_not_replaced() {
             if path.exists() {
                 std::fs::rename(&path, &elsewhere).unwrap();
             }
-            // To a file, and in front of a first seal to nothing and to a directory.
+            // The link is to a file. Before a first seal, it is to a missing file or to a directory.
             symlink(&elsewhere, &path).unwrap();
             refused(
                 &project,
@@ -340,9 +340,9 @@ fn a_link_in_the_way_is_not_replaced() {
     }
 }
 
-/// Every one of several commands at once is done, or says that somebody else was faster and does nothing.
+/// If several commands run at once, each one succeeds, or reports that another one was faster and changes nothing.
 #[test]
-fn of_several_commands_at_once_each_is_done_or_says_that_it_is_not() {
+fn each_of_several_commands_at_once_succeeds_or_changes_nothing() {
     for seals in [false, true] {
         let project = Project::sealed();
         let arguments = |n: usize| match (seals, n % 4) {
@@ -371,7 +371,7 @@ fn of_several_commands_at_once_each_is_done_or_says_that_it_is_not() {
         assert!(!done.is_empty() && (!seals || done.len() == 8), "{done:?}");
         let state = project.open().unwrap();
         assert_eq!(state.generation, 1 + done.len() as u64);
-        // The pair has the values of both commands and nothing else.
+        // The pair has exactly the values of both commands.
         if !seals {
             let set = |n: &usize| state.content.contains(&format!("name-{n} = \"new\""));
             let expected: Vec<usize> = done.into_iter().filter(|n| n % 4 != 3).collect();

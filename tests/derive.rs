@@ -1,4 +1,4 @@
-//! Every attribute of the derive, through the public API.
+//! Tests of every attribute of the derive through the public API.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ fn load<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Result<T,
 
 #[track_caller]
 fn problems<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Vec<String> {
-    let error = load::<T>(toml, variables).err().expect("it should not fit");
+    let error = load::<T>(toml, variables).err().expect("the load should fail");
     assert_eq!(error.kind(), Kind::DoesNotFit);
     error.problems().iter().map(told).collect()
 }
@@ -56,7 +56,7 @@ fn the_example_of_the_manual_loads() {
 }
 
 #[test]
-fn meta_is_what_is_written() {
+fn meta_has_the_attributes_as_written() {
     const META: envconf::meta::Meta = AppConfig::META;
     assert_eq!(
         (META.type_name, META.name, META.docs),
@@ -92,7 +92,7 @@ fn meta_is_what_is_written() {
 }
 
 #[test]
-fn an_unsigned_pair_is_refused_where_the_attribute_names_signers() {
+fn an_unsigned_pair_is_rejected_if_the_attribute_names_signers() {
     const SIGNER: &str = "q8RvZswrQiVi8qitrhLj53BKM3heNnUWJDPElW/gkKE=";
     #[derive(EncryptedConfig, Debug)]
     #[envconf(signers = "q8RvZswrQiVi8qitrhLj53BKM3heNnUWJDPElW/gkKE=", required_signatures = 1)]
@@ -102,7 +102,7 @@ fn an_unsigned_pair_is_refused_where_the_attribute_names_signers() {
 }
 
 #[test]
-fn a_struct_without_a_name_gives_its_own() {
+fn a_struct_without_the_attribute_name_uses_its_rust_name() {
     #[derive(EncryptedConfig)]
     struct BillingServiceSettings {}
     assert_eq!(BillingServiceSettings::META.name, "billing-service");
@@ -170,7 +170,7 @@ fn defaults_of_every_kind() {
 }
 
 #[test]
-fn a_default_that_does_not_fit_is_a_problem_where_it_is_used() {
+fn an_invalid_default_is_an_error_only_if_it_is_used() {
     #[derive(EncryptedConfig, Debug)]
     struct Wrong {
         #[envconf(default = 300)]
@@ -214,7 +214,7 @@ struct Lenient {
 }
 
 #[test]
-fn unknown_keys_pass_only_where_that_is_allowed() {
+fn unknown_keys_are_accepted_only_with_the_attribute() {
     #[derive(EncryptedConfig)]
     #[envconf(allow_unknown_fields)]
     struct Outer {
@@ -229,7 +229,7 @@ fn unknown_keys_pass_only_where_that_is_allowed() {
 }
 
 #[test]
-fn an_optional_struct_is_there_when_any_of_its_values_is() {
+fn an_optional_struct_exists_if_any_of_its_values_exists() {
     #[derive(EncryptedConfig)]
     #[envconf(env_prefix = "APP")]
     struct Outer {
@@ -249,7 +249,7 @@ fn an_optional_struct_is_there_when_any_of_its_values_is() {
 }
 
 #[test]
-fn secrets_are_told_by_attribute_or_type() {
+fn secrets_are_marked_by_attribute_or_type() {
     #[derive(EncryptedConfig)]
     #[expect(dead_code, reason = "only META is looked at")]
     struct Secrets {
@@ -292,7 +292,7 @@ fn type_parameters_are_bounded_by_their_fields() {
     assert_eq!(Concrete::META.fields[2].shape, Shape::Nested(&Lenient::META));
 }
 
-/// Nothing in scope, and nothing that a prelude would bring.
+/// A module that replaces all names of the prelude.
 mod hygiene {
     #![no_implicit_prelude]
 
@@ -337,7 +337,7 @@ fn generated_code_depends_on_nothing_in_scope() {
 }
 
 #[test]
-fn types_from_macros_are_seen_through() {
+fn types_from_macros_are_recognized() {
     macro_rules! config {
         ($name:ident { $($field:ident: $ty:ty = $default:literal),* }) => {
             #[derive(EncryptedConfig)]

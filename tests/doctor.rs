@@ -1,5 +1,5 @@
-//! `envconf doctor` with the real binary: against a key service that works, and on every kind of bad day. No report
-//! may hold a secret, which every run here checks.
+//! Tests of `envconf doctor` with the real command: with a working key service, and with every kind of failure. Every
+//! run checks that the report contains no secret.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -31,7 +31,7 @@ struct Patient {
 struct Report {
     steps: Vec<Value>,
     exit: i32,
-    /// The actions that the key service was asked for.
+    /// The actions that the key service received.
     asked: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl Patient {
         self
     }
 
-    /// Runs the command, and checks that nothing secret comes out of it.
+    /// Runs the command, and checks that the output contains no secret.
     fn run(&self, arguments: &[&str]) -> (String, i32) {
         let mut command = self.project.project.sandbox.command(ENVCONF);
         let output = command.arg("doctor").args(arguments).envs(&self.variables).output().unwrap();
@@ -76,7 +76,7 @@ impl Patient {
             );
         }
         assert!(!stdout.contains(CANARY) && !stdout.contains("pass:word"), "{stdout}");
-        // The last lines say what to do next; `--json` is for programs.
+        // The last lines of the text name the next step; `--json` has no text.
         let ends = ["", "No step failed\n"].contains(&&*stderr)
             || stderr.contains("failed") && stderr.contains("\nhint: ");
         assert!(ends, "{stderr}");
@@ -95,7 +95,7 @@ impl Patient {
 }
 
 impl Report {
-    /// The steps and their states, in order.
+    /// Returns the steps and their states, in order.
     fn states(&self) -> String {
         let states = self
             .steps
@@ -108,7 +108,7 @@ impl Report {
         self.steps.iter().find(|step| step["step"] == name).unwrap_or_else(|| panic!("{}", self.states()))
     }
 
-    /// The step's state is this; message and advice together say all of that.
+    /// Checks the state of a step, and that its message and advice contain all parts.
     #[track_caller]
     fn says(&self, name: &str, state: &str, parts: &[&str]) {
         let step = self.step(name);
@@ -119,7 +119,7 @@ impl Report {
         }
     }
 
-    /// A failed step has advice, and its class is the command's.
+    /// Checks a failed step: it has advice, and its exit code is that of the command.
     #[track_caller]
     fn fails(&self, name: &str, exit: i32, parts: &[&str]) {
         self.says(name, "failed", parts);
@@ -131,10 +131,10 @@ impl Report {
 const ALL: &str = "policy:ok pair:ok local-key:skipped settings:ok trust:ok credentials:ok endpoint:ok resolution:ok tls:ok clock:ok rights:ok latency:ok content:ok";
 
 #[test]
-fn a_pair_that_opens_is_followed_to_its_content_with_one_request() {
+fn the_diagnosis_of_a_good_pair_reaches_the_content_with_one_request() {
     let patient = Patient::tls();
     let report = patient.report(&["app"]);
-    // A slow machine may make a note of how slow it is.
+    // On a slow machine, the latency is a note.
     assert_eq!(report.states().replace("latency:note", "latency:ok"), ALL);
     assert_eq!((report.exit, report.asked), (0, vec!["Decrypt".to_owned()]));
     let report = patient.report(&["app"]);
@@ -161,17 +161,17 @@ fn the_text_has_a_line_for_each_step() {
     assert_eq!(lines[5], patient.project.key.to_string(), "{text}");
     assert!(lines[6].starts_with("  credentials + ok       from the variables"), "{text}");
     assert!(text.contains("  tls         - skipped  plain http"), "{text}");
-    assert!(text.ends_with("content       + ok       it opens, and is toml\n"), "{text}");
+    assert!(text.ends_with("content       + ok       decrypted; content type toml\n"), "{text}");
 }
 
 #[test]
-fn of_a_directory_the_ways_to_trusted_keys_are_told_and_nothing_is_asked() {
+fn the_diagnosis_of_a_directory_checks_connections_without_requests() {
     let patient = Patient::tls();
     let report = patient.report(&[]);
     let expected = "policy:ok pair:skipped local-key:skipped settings:ok credentials:ok endpoint:ok resolution:ok tls:ok";
     assert_eq!((report.states().as_str(), report.exit), (expected, 0));
     assert!(report.asked.is_empty());
-    // Without trust, to those that the rules name.
+    // Without trust, the keys of the policy file are checked.
     let patient = patient.without("ENVCONF_TRUST");
     let rule = format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"{}\", \"gcp:-:y\"]\n", patient.project.key);
     patient.project.project.sandbox.write(".envconf.toml", rule);
@@ -182,12 +182,12 @@ fn of_a_directory_the_ways_to_trusted_keys_are_told_and_nothing_is_asked() {
 }
 
 #[test]
-fn a_clock_that_is_off_is_told_though_the_pair_opens() {
+fn a_wrong_clock_is_reported_even_if_the_pair_opens() {
     for (offset, way) in [(400, "behind"), (-4000, "ahead of")] {
         let patient = Patient::plain();
         patient.project.kms.set_clock_offset(offset);
         let report = patient.report(&["app"]);
-        report.fails("clock", 42, &[way, "synchronise"]);
+        report.fails("clock", 42, &[way, "synchronize"]);
         report.says("rights", "ok", &["granted"]);
         report.says("content", "ok", &[]);
         assert_eq!(report.asked, ["Decrypt", "Decrypt"]);
@@ -195,12 +195,12 @@ fn a_clock_that_is_off_is_told_though_the_pair_opens() {
     let patient = Patient::plain();
     patient.project.kms.set_clock_offset(100);
     let report = patient.report(&["app"]);
-    report.says("clock", "note", &["s behind", "synchronise"]);
+    report.says("clock", "note", &["s behind", "synchronize"]);
     assert_eq!(report.exit, 0);
 }
 
 #[test]
-fn what_the_service_refuses_is_told_with_its_code_and_advice() {
+fn refusals_of_the_service_have_code_and_advice() {
     let patient = Patient::plain();
     patient.project.kms.set_state("ap-guangzhou", patient.project.key.key_id(), KeyState::Disabled);
     let report = patient.report(&["app"]);
@@ -215,7 +215,7 @@ fn what_the_service_refuses_is_told_with_its_code_and_advice() {
 }
 
 #[test]
-fn without_credentials_the_rest_of_the_way_is_told_and_nothing_asked() {
+fn without_credentials_the_connection_is_checked_without_requests() {
     let patient = Patient::tls().without("TENCENTCLOUD_SECRET_ID").without("TENCENTCLOUD_SECRET_KEY");
     let report = patient.report(&["app"]);
     report.fails("credentials", 42, &["~/.tencentcloud/credentials", "TKE_ROLE_ARN"]);
@@ -225,7 +225,7 @@ fn without_credentials_the_rest_of_the_way_is_told_and_nothing_asked() {
 }
 
 #[test]
-fn credentials_of_a_file_are_told_by_their_source() {
+fn the_source_of_credentials_in_a_file_is_reported() {
     let patient = Patient::plain();
     let (id, key) =
         (&patient.variables["TENCENTCLOUD_SECRET_ID"], &patient.variables["TENCENTCLOUD_SECRET_KEY"]);
@@ -240,7 +240,7 @@ fn credentials_of_a_file_are_told_by_their_source() {
 }
 
 #[test]
-fn the_credentials_of_a_role_are_told_with_their_end() {
+fn the_expiry_of_the_credentials_of_a_role_is_reported() {
     let role = Credential::fake_temporary();
     let (id, key, token) = (role.secret_id.clone(), role.secret_key.clone(), role.token.clone().unwrap());
     let secrets = [id.clone(), key.clone(), token.clone()];
@@ -264,7 +264,7 @@ fn the_credentials_of_a_role_are_told_with_their_end() {
 }
 
 #[test]
-fn tls_that_cannot_be_had_is_told_with_what_was_met() {
+fn a_tls_failure_is_reported_with_its_reason() {
     let patient = Patient::tls();
     let other = StandIn::builder().tls().start();
     patient.project.project.sandbox.write("ca.pem", other.ca_pem().unwrap());
@@ -276,7 +276,7 @@ fn tls_that_cannot_be_had_is_told_with_what_was_met() {
     );
     report.says("rights", "skipped", &["tls failed"]);
     assert!(report.asked.is_empty());
-    // The class is that of a load.
+    // The exit code is the same as for a load.
     let mut verify = patient.project.project.sandbox.command(ENVCONF);
     let verified = verify.args(["verify", "app"]).envs(&patient.variables).output().unwrap();
     assert_eq!(verified.status.code(), Some(40));
@@ -291,7 +291,7 @@ fn tls_that_cannot_be_had_is_told_with_what_was_met() {
 }
 
 #[test]
-fn a_host_that_is_not_there_is_told() {
+fn a_missing_host_is_reported() {
     let patient = Patient::plain().with("ENVCONF_TENCENT_ENDPOINT", "https://kms.invalid");
     let report = patient.report(&["app"]);
     report.fails("resolution", 41, &["name"]);
@@ -303,11 +303,11 @@ fn a_host_that_is_not_there_is_told() {
         patient.with("ENVCONF_TENCENT_ENDPOINT", "http://127.0.0.1:1").with("ENVCONF_KMS_DEADLINE", "500ms");
     let report = patient.report(&["app"]);
     report.fails("rights", 41, &["no connection"]);
-    report.says("clock", "skipped", &["no answer"]);
+    report.says("clock", "skipped", &["no reply"]);
 }
 
 #[test]
-fn who_is_throttled_is_told_so() {
+fn throttling_is_reported() {
     let patient = Patient::plain().with("ENVCONF_KMS_DEADLINE", "700ms");
     for _ in 0..1000 {
         patient.project.kms.next(Reply::error("RequestLimitExceeded", CANARY));
@@ -316,7 +316,7 @@ fn who_is_throttled_is_told_so() {
 }
 
 #[test]
-fn the_rights_to_seal_are_asked_for_on_request() {
+fn the_permission_to_seal_is_checked_on_request() {
     let patient = Patient::plain();
     let report = patient.report(&["app", "--wrap"]);
     assert_eq!((report.exit, report.asked), (0, vec!["Decrypt".to_owned(), "GenerateDataKey".to_owned()]));
@@ -324,7 +324,7 @@ fn the_rights_to_seal_are_asked_for_on_request() {
     assert_eq!(report.asked, ["GenerateDataKey"]);
     report.says("rights", "ok", &["GenerateDataKey is granted"]);
 
-    // The second recipient of the rules is one to wrap for, and not trusted.
+    // The second recipient of the policy file is not trusted, but sealing must wrap for it.
     let second = patient.project.kms.create_key("ap-guangzhou");
     let first = &patient.project.key;
     let rule =
@@ -348,7 +348,7 @@ fn the_rights_to_seal_are_asked_for_on_request() {
 }
 
 #[test]
-fn a_proxy_is_told_by_its_variable_and_walked_through() {
+fn a_proxy_is_reported_with_its_variable_and_used() {
     let patient = Patient::tls().without("ENVCONF_TENCENT_ENDPOINT");
     let proxy = Proxy::to(patient.project.kms.address());
     let patient = patient.with("HTTPS_PROXY", &format!("http://us%65r:pass:word@{}", proxy.host()));
@@ -391,7 +391,7 @@ fn the_next_trusted_key_opens_the_content_when_the_first_fails() {
 }
 
 #[test]
-fn a_wrapped_key_that_was_changed_is_told() {
+fn a_changed_wrapped_key_is_reported() {
     let patient = Patient::plain();
     patient.project.kms.next(Reply::WrongKeyId);
     patient.report(&["app"]).fails("rights", 40, &["another key than the trusted one"]);
@@ -402,7 +402,7 @@ fn a_wrapped_key_that_was_changed_is_told() {
     assert_eq!(report.exit, 30);
 }
 
-/// A program's own key service: its one step is what the test says, and it wraps nothing.
+/// A key service of a program, with the steps of the test. It cannot wrap.
 struct Vendor(fn() -> Vec<Step>);
 
 impl Kms for Vendor {
@@ -439,7 +439,7 @@ impl Kms for Vendor {
 }
 
 #[test]
-fn a_programs_own_key_service_is_asked_and_tells_of_its_way() {
+fn a_key_service_of_the_program_can_have_its_own_steps() {
     let sandbox = Sandbox::new();
     let key: KeyRef = "vendor:-:one".parse().unwrap();
     let (name, environment): (Name, Name) = ("app".parse().unwrap(), "default".parse().unwrap());
@@ -460,7 +460,7 @@ fn a_programs_own_key_service_is_asked_and_tells_of_its_way() {
     assert_eq!(states, [("clock", State::Skipped), ("rights", State::Failed)]);
     assert_eq!((of_key[1].message(), of_key[1].advice()), ("the vendor says no", Some("ask the vendor")));
     assert_eq!(diagnosis.exit_code(), 42);
-    // A failure on the way ends it there.
+    // After a failed step, no request is sent.
     let diagnosis = diagnose(|| vec![Step::fault("module", &KmsError::transient("it is not plugged in"))]);
     let rights = diagnosis.steps().iter().find(|step| step.name() == "rights").unwrap();
     assert_eq!((rights.state(), diagnosis.exit_code()), (State::Skipped, 41));

@@ -1,5 +1,4 @@
-//! The dotenv files of other tools, compared with one of them: python-dotenv reads every accepted file in the same
-//! way.
+//! Tests that python-dotenv reads every accepted dotenv file in the same way.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -20,7 +19,7 @@ texts = json.load(sys.stdin)
 print(json.dumps([dotenv_values(stream=io.StringIO(text, newline=None), interpolate=False) for text in texts]))
 ";
 
-/// A line or several, most of them odd.
+/// Generates one or several lines, most of them unusual.
 fn any_lines() -> impl Strategy<Value = String> {
     let inner = prop_oneof![
         "[a-z0-9 ]{0,6}",
@@ -40,7 +39,7 @@ fn any_lines() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn what_is_taken_is_what_python_dotenv_reads() {
+fn python_dotenv_reads_the_same_values() {
     let mut runner = TestRunner::deterministic();
     let file = proptest::collection::vec(any_lines(), 0..3);
     let mut texts = Vec::new();
@@ -49,20 +48,20 @@ fn what_is_taken_is_what_python_dotenv_reads() {
         let lines = file.new_tree(&mut runner).unwrap().current();
         let text = lines.join(if texts.len() % 2 == 0 { "\n" } else { "\r\n" });
         let Ok(read) = Dotenv::parse(text.as_bytes()) else { continue };
-        // Names that make a path of several keys, or one path twice, are another matter.
+        // Skip names with paths of several keys, and names with the same path.
         let is_flat = read.names().all(|name| !name.contains("__"));
         let Some(content) = read.content(ContentType::Json, None).ok().filter(|_| is_flat) else { continue };
         taken.push(serde_json::from_str::<Value>(&content).unwrap());
         texts.push(text);
     }
-    assert!(taken.len() > 1000, "only {} texts of 6000 were taken", taken.len());
+    assert!(taken.len() > 1000, "only {} texts of 6000 were accepted", taken.len());
     let sandbox = Sandbox::new();
     sandbox.write("requirements.txt", "python-dotenv==1.1.1\n");
     sandbox.write("read.py", SCRIPT);
     let python = Python::with_requirements(env!("CARGO_TARGET_TMPDIR"), sandbox.path("requirements.txt"));
     let mut command = python.command(sandbox.path("read.py"));
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    // Dropped once written, so that the script meets the end of its input.
+    // Closes standard input after writing, so that the script reads the end of its input.
     serde_json::to_writer(child.stdin.take().unwrap(), &texts).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());

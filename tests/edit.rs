@@ -1,5 +1,5 @@
-//! `edit` with editors that are scripts, and the prompt of `set`, on a terminal where that matters: what they see, what
-//! is sealed, and what is left behind, which is nothing.
+//! Tests of `edit` with scripts as editors, and of the prompt of `set`, partly on a terminal. They check the sealed
+//! content, and that no plain file remains.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -17,7 +17,7 @@ const TERMINAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sdk/termin
 const KEY: &str = "envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=\n";
 const TOML: &str = "# head\npassword = \"kanarienvogel\" # why\nport = 1\n";
 
-/// A sealed pair, and a place in memory for plain files.
+/// A sealed pair, and a directory in memory for plain files.
 struct Case {
     sandbox: Sandbox,
     memory: TempDir,
@@ -33,10 +33,11 @@ impl Case {
         Self { sandbox, memory: TempDir::new_in("/dev/shm").unwrap() }
     }
 
-    /// The command with an editor, which is a script whose first argument is the file; its `$here` is the sandbox.
+    /// Returns the command with a script as the editor. The script's first argument is the file; `$here` is the
+    /// sandbox.
     fn command(&self, program: &str, arguments: &[&str], editor: &str) -> Command {
         let script = format!("#!/bin/sh\nhere='{}'\n{editor}\n", self.sandbox.root().display());
-        // Run by its shell, not by itself: a file that some other thread's child still holds open cannot be executed.
+        // Run the script with a shell: a file that a child of another thread has open cannot be executed.
         let script = self.sandbox.write("editor", script);
         let mut command = self.sandbox.command(program);
         let editor = format!("sh {}", script.display());
@@ -48,7 +49,7 @@ impl Case {
         self.command(ENVCONF, &["edit", "app"], editor).stdin(Stdio::null()).output().unwrap()
     }
 
-    /// The same on a terminal, where `answer` is typed at `question`; stdout has what the terminal showed.
+    /// Like `edit`, on a terminal that types `answer` at `question`. Standard output has the text of the terminal.
     fn on_terminal(&self, arguments: &[&str], editor: &str, question: &str, answer: &str) -> Output {
         let arguments = [&[TERMINAL, answer, ENVCONF], arguments].concat();
         self.command("python3", &arguments, editor).env("QUESTION", question).output().unwrap()
@@ -62,7 +63,7 @@ impl Case {
         (self.sandbox.read("app.conf.enc"), self.sandbox.read("app.conf.key"))
     }
 
-    /// Returns the files that are left in memory.
+    /// Returns the remaining files in memory.
     fn left(&self) -> Vec<PathBuf> {
         fs::read_dir(self.memory.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
@@ -71,7 +72,7 @@ impl Case {
         text(&self.sandbox.read(file))
     }
 
-    /// Waits, with much room, until something holds.
+    /// Waits until a condition is true, for a long time at most.
     #[track_caller]
     fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let started = Instant::now();
@@ -87,13 +88,13 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn is_running(pid: &str) -> bool {
-    // A process that has ended and was not waited for counts as ended.
+    // A zombie process has ended.
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     stat.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.trim().starts_with('Z'))
 }
 
 #[test]
-fn what_was_edited_is_sealed_and_the_plain_file_was_in_memory_only() {
+fn the_edited_text_is_sealed_and_the_plain_file_is_only_in_memory() {
     let case = Case::new("app.toml", TOML);
     let output = case
         .command(
@@ -116,16 +117,20 @@ fn what_was_edited_is_sealed_and_the_plain_file_was_in_memory_only() {
     assert!(
         words[1].ends_with("/app.default.toml") && words[1].starts_with(case.memory.path().to_str().unwrap())
     );
-    assert_eq!(case.read("variables").trim(), format!("{} .", words[3]), "temporary files there, and no key");
+    assert_eq!(
+        case.read("variables").trim(),
+        format!("{} .", words[3]),
+        "temporary files are in that directory, and the editor has no key"
+    );
     assert!(case.left().is_empty());
 }
 
 #[test]
-fn what_was_written_is_what_open_prints() {
+fn open_prints_the_edited_text() {
     for content in ["", "\n", "a = 1\r\n# \u{e9}\r\nb = 2", "\n\na = 1  \n\n", "# envconf: mine\n"] {
         let case = Case::new("app.toml", TOML);
         case.sandbox.write("new", content);
-        // An empty one needs a yes.
+        // An empty text needs a confirmation.
         let mut edit = case.command(ENVCONF, &["edit", "app", "-y"], "cat $here/new >$1");
         let output = edit.stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
@@ -134,13 +139,13 @@ fn what_was_written_is_what_open_prints() {
 }
 
 #[test]
-fn an_emptied_file_needs_a_yes() {
+fn an_emptied_file_needs_a_confirmation() {
     for emptied in ["", "\n", " \t\r\n\n"] {
         for (file, content) in
             [("app.toml", TOML), ("app.yaml", "password: kanarienvogel\n"), ("app.env", "A=kanarienvogel\n")]
         {
             if file == "app.env" && emptied.contains(' ') {
-                continue; // a line of blanks is refused anyway
+                continue; // dotenv rejects a line of blanks
             }
             let case = Case::new(file, content);
             let before = case.pair();
@@ -166,12 +171,12 @@ fn an_emptied_file_needs_a_yes() {
             assert!(yes.status.success(), "{}", text(&yes.stdout));
             assert_eq!(case.opened(), emptied);
 
-            // The editor emptied a file that was empty before: no question.
+            // The file was empty before, so there is no question.
             let again = case.edit("printf '\n\n\n' >$1");
             assert!(again.status.success(), "{}", text(&again.stderr));
         }
     }
-    // A file with comments only has content. An empty text is not valid JSON, which is reported without a question.
+    // A file with only comments is not empty. Empty text is invalid JSON, which is an error without a question.
     let case = Case::new("app.toml", TOML);
     assert!(case.edit("echo '# nothing' >$1").status.success());
     let case = Case::new("app.json", "{\"a\": 1}\n");
@@ -180,11 +185,11 @@ fn an_emptied_file_needs_a_yes() {
 }
 
 #[test]
-fn an_editor_that_returns_at_once_is_told_to_wait() {
+fn a_hint_is_printed_if_the_editor_returns_at_once() {
     let case = Case::new("app.toml", TOML);
     let before = case.pair();
     let unchanged = "Unchanged: nothing was written\n  app.conf.enc\n";
-    // On a busy machine even `true` may take its time.
+    // On a busy machine, even `true` may be slow.
     let told = |run: &mut dyn FnMut() -> Output| {
         let mut outputs = (0..5).map(|_| run());
         let first = outputs.next().unwrap();
@@ -195,13 +200,13 @@ fn an_editor_that_returns_at_once_is_told_to_wait() {
     assert!(output.status.success() && case.pair() == before && case.left().is_empty(), "{said}");
     assert!(said.starts_with(unchanged) && said.contains("hint: the editor returned at once"), "{said}");
     assert!(said.contains("--wait"), "{said}");
-    // It saved the file, or took its time, or did something.
+    // There is no hint if the editor saved the file, took some time, or read the file.
     for editor in ["touch $1", "cp $1 $1.new; mv $1.new $1", "cat $1 >$here/x; cat $here/x >$1", "sleep 2.1"]
     {
         assert_eq!(text(&case.edit(editor).stderr), unchanged, "{editor}");
     }
     assert!(!text(&case.edit("echo 'a = 1' >$1").stderr).contains("hint"));
-    // By name: a known option, and none for what is known to wait.
+    // The hint has the option of a known editor, and none for an editor that always waits.
     for (name, part) in
         [("subl", Some("'subl --wait'")), ("kate", Some("'kate --block'")), ("code", None), ("vim", None)]
     {
@@ -221,7 +226,7 @@ fn an_editor_that_returns_at_once_is_told_to_wait() {
 }
 
 #[test]
-fn left_unchanged_nothing_is_written() {
+fn unchanged_text_is_not_written() {
     let case = Case::new("app.toml", TOML);
     let before = case.pair();
     let output = case.edit("touch $1");
@@ -230,7 +235,7 @@ fn left_unchanged_nothing_is_written() {
 }
 
 #[test]
-fn what_is_wrong_is_said_and_nothing_is_written() {
+fn invalid_text_is_an_error_and_not_written() {
     let case = Case::new("app.toml", TOML);
     let before = case.pair();
     for (editor, status, part) in [
@@ -253,7 +258,7 @@ fn what_is_wrong_is_said_and_nothing_is_written() {
 }
 
 #[test]
-fn who_seals_meanwhile_is_not_overwritten() {
+fn a_pair_that_changed_during_the_edit_is_not_overwritten() {
     let case = Case::new("app.toml", TOML);
     let output = case.edit(&format!("cd $here; echo 3 | {ENVCONF} set app port; echo 'a = 1' >$1"));
     let said = text(&output.stderr);
@@ -263,7 +268,7 @@ fn who_seals_meanwhile_is_not_overwritten() {
 }
 
 #[test]
-fn on_a_terminal_what_is_wrong_is_opened_again_with_the_errors_on_top() {
+fn on_a_terminal_invalid_text_is_opened_again_with_its_errors() {
     let case = Case::new("app.toml", TOML);
     let mend = "if [ -e $here/seen ]; then cp $1 $here/again; sed -i 's/^]$//' $1; else touch $here/seen; echo ] >>$1; fi";
     let output = case.on_terminal(&["edit", "app"], mend, "none", "");
@@ -277,12 +282,12 @@ fn on_a_terminal_what_is_wrong_is_opened_again_with_the_errors_on_top() {
     fs::remove_file(case.sandbox.path("seen")).unwrap();
     let before = case.pair();
     let output = case.on_terminal(&["edit", "app"], "grep -q envconf: $1 || echo ] >>$1", "none", "");
-    assert_eq!(output.status.code(), Some(20), "left as it was: {}", text(&output.stdout));
+    assert_eq!(output.status.code(), Some(20), "the text was not corrected: {}", text(&output.stdout));
     assert!(case.pair() == before && case.left().is_empty());
 }
 
 #[test]
-fn where_there_are_no_comments_it_is_asked() {
+fn without_comments_in_the_syntax_a_question_is_asked() {
     let case = Case::new("app.json", "{}\n");
     let mend = "if [ -e $here/seen ]; then echo '{\"a\":1}' >$1; else touch $here/seen; echo ] >>$1; fi";
     let output = case.on_terminal(&["edit", "app"], mend, "Edit it again? [y/N] ", "y");
@@ -302,13 +307,13 @@ fn nothing_is_left_after_ctrl_c() {
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stdout));
     assert!(case.pair() == before && case.left().is_empty());
 
-    // An editor that takes the key for itself goes on.
+    // An editor that handles Ctrl-C continues.
     let editor = "trap 'echo \"port = 4\" >$1; exit 0' INT; echo editing; while :; do sleep 0.1; done";
     let output = case.on_terminal(&["edit", "app"], editor, "editing", "^C");
     assert!(output.status.success(), "{}", text(&output.stdout));
     assert_eq!(case.opened(), "port = 4\n");
 
-    // At a question nobody else takes it.
+    // At a question, Ctrl-C ends the command.
     let case = Case::new("app.json", "{}\n");
     let output = case.on_terminal(&["edit", "app"], "echo ] >>$1", "Edit it again? [y/N] ", "^C");
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stdout));
@@ -340,10 +345,10 @@ fn nothing_is_left_after_any_signal() {
 }
 
 #[test]
-fn a_disk_will_do_only_where_that_is_allowed() {
+fn plain_files_are_on_disk_only_with_the_option() {
     let case = Case::new("app.toml", TOML);
     let editor = "echo 'a = 1' >$1";
-    // It is in memory, and no file system for files.
+    // The file system is in memory, but it cannot contain files.
     let refused =
         case.command(ENVCONF, &["edit", "app"], editor).env("ENVCONF_EDIT_DIR", "/proc").output().unwrap();
     assert_eq!(refused.status.code(), Some(11));
@@ -359,7 +364,7 @@ fn a_disk_will_do_only_where_that_is_allowed() {
 }
 
 #[test]
-fn known_editors_are_told_to_write_no_copies() {
+fn known_editors_get_options_against_copies() {
     let case = Case::new("app.toml", TOML);
     let script = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >{}\n", case.sandbox.path("arguments").display());
     for (name, argument) in [
@@ -397,7 +402,7 @@ fn known_editors_are_told_to_write_no_copies() {
 }
 
 #[test]
-fn a_value_is_asked_for_and_not_shown() {
+fn a_typed_value_is_not_shown() {
     let case = Case::new("app.toml", TOML);
     let set = ["set", "app", "password"];
     let output = case.on_terminal(&set, "", "value of password: ", "kanarie it's");
@@ -419,7 +424,7 @@ fn a_value_is_asked_for_and_not_shown() {
 }
 
 #[test]
-fn the_guard_removes_only_what_it_has_made() {
+fn the_guard_removes_only_its_own_files() {
     let case = Case::new("app.toml", TOML);
     let directory = case.memory.path().join("other");
     fs::create_dir(&directory).unwrap();
@@ -436,7 +441,7 @@ fn the_guard_removes_only_what_it_has_made() {
     assert!(text(&output.stderr).contains("cannot write it: file not found"), "{}", text(&output.stderr));
 }
 
-/// The process ids of guards whose directory is in the place of `case`.
+/// Returns the process ids of guards with a directory of `case`.
 fn guards(case: &Case) -> Vec<String> {
     let place = case.memory.path().to_str().unwrap();
     let processes =
@@ -454,7 +459,7 @@ fn kill(pid: &str) {
 }
 
 #[test]
-fn what_a_killed_command_and_its_killed_guard_left_goes_with_the_next_run() {
+fn the_next_run_removes_files_of_a_killed_command_and_guard() {
     let case = Case::new("app.toml", TOML);
     let waiting = "echo $$ >$here/waiting.new; mv $here/waiting.new $here/waiting; exec sleep 600";
     let run = |arguments: &[&str], editor: &str| {
@@ -465,11 +470,11 @@ fn what_a_killed_command_and_its_killed_guard_left_goes_with_the_next_run() {
     let exec = ["exec", "app", "--file", "--file-name", "app.toml", "--", "sh", "-c", &wait, "{}"];
     for arguments in [&["edit", "app"][..], &exec] {
         let mut child = run(arguments, waiting);
-        case.until("it is at work", || case.sandbox.exists("waiting"));
+        case.until("the editor runs", || case.sandbox.exists("waiting"));
         let editor = case.read("waiting");
         fs::remove_file(case.sandbox.path("waiting")).unwrap();
         let [left] = &case.left()[..] else { panic!("{:?}", case.left()) };
-        // Another command leaves it alone: its process is at work, and so is its guard.
+        // Another command does not remove the directory, because its process and its guard are running.
         assert!(case.edit("true").status.success());
         assert!(left.exists());
         for guard in guards(&case) {
@@ -477,7 +482,7 @@ fn what_a_killed_command_and_its_killed_guard_left_goes_with_the_next_run() {
         }
         case.until("the guard has ended", || guards(&case).iter().all(|guard| !is_running(guard)));
         assert!(case.edit("true").status.success());
-        assert!(left.exists(), "its process is at work");
+        assert!(left.exists(), "the directory of a running process must stay");
         child.kill().unwrap();
         child.wait().unwrap();
         if is_running(&editor) {

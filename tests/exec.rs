@@ -1,5 +1,5 @@
-//! What `exec` hands to a command and what it keeps back, and what `export` prints, each read by the program that it is
-//! meant for.
+//! Tests of the environment that `exec` passes to a command, and of the output of `export`, which the real programs
+//! read.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -48,7 +48,7 @@ impl Project {
         command
     }
 
-    /// Standard output of a run that succeeds and says nothing else.
+    /// Runs the command, which must succeed without messages, and returns its standard output.
     fn told(&self, arguments: &[&str]) -> Vec<u8> {
         let output = self.command(arguments).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{}", said(&output));
@@ -60,7 +60,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What `env -0` prints.
+/// Parses the output of `env -0`.
 fn variables(bytes: &[u8]) -> BTreeMap<String, String> {
     let text = std::str::from_utf8(bytes).unwrap();
     let entries = text.split_terminator('\0').map(|entry| entry.split_once('=').unwrap());
@@ -68,7 +68,7 @@ fn variables(bytes: &[u8]) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_environment_is_the_old_one_and_the_configuration() {
+fn the_child_has_the_old_environment_and_the_configuration() {
     let project = Project::sealed(ContentType::Toml, b"port = 1\n[database]\nurl = \"a\\nb\"\n");
     let (directory, key) = (project.sandbox.root(), project.key.expose_text());
     project.sandbox.write_mode("key", key.as_str(), 0o600);
@@ -95,7 +95,7 @@ fn the_environment_is_the_old_one_and_the_configuration() {
 }
 
 #[test]
-fn a_variable_that_is_set_stays_unless_it_is_overridden() {
+fn existing_variables_stay_without_override() {
     let project = Project::sealed(ContentType::Dotenv, b"A=canary-1\nB=canary-2\nC=3\n");
     let run = |more: &[&str]| {
         let arguments = [&["exec", "app"], more, &["--", "env", "-0"]].concat();
@@ -111,7 +111,7 @@ fn a_variable_that_is_set_stays_unless_it_is_overridden() {
 }
 
 #[test]
-fn the_exit_code_and_signals_are_the_commands() {
+fn the_command_determines_exit_code_and_signals() {
     let project = Project::sealed(ContentType::Toml, b"a = 1\n");
     for code in [0, 3, 42, 255] {
         let script = format!("exit {code}");
@@ -119,7 +119,7 @@ fn the_exit_code_and_signals_are_the_commands() {
         assert_eq!(output.status.code(), Some(code));
         assert!(output.stderr.is_empty());
     }
-    // The process that is signalled is the command itself: same id, and no envconf in between.
+    // The command replaces envconf: it has the same process id, and receives signals itself.
     let script = "echo $$; exec sleep 600";
     let mut child =
         project.command(&["exec", "app", "--", "sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
@@ -129,7 +129,7 @@ fn the_exit_code_and_signals_are_the_commands() {
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     assert_eq!(child.wait().unwrap().signal(), Some(15));
-    // A broken pipe ends the command as it does without envconf.
+    // A broken pipe ends the command, as without envconf.
     let script = "trap '' 13 2>/dev/null; trap - 13; kill -13 $$";
     let output = project.command(&["exec", "app", "--", "sh", "-c", script]).output().unwrap();
     assert_eq!(output.status.signal(), Some(13));
@@ -137,7 +137,7 @@ fn the_exit_code_and_signals_are_the_commands() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_file_in_memory_holds_what_was_sealed_and_nothing_changes_it() {
+fn a_file_in_memory_has_the_sealed_content_and_cannot_be_changed() {
     let bytes: Vec<u8> = (0..=255).collect();
     let project = Project::sealed(ContentType::Raw, &bytes);
     assert_eq!(project.told(&["exec", "app", "--file", "--", "cat", "{}"]), bytes);
@@ -152,11 +152,11 @@ fn a_file_in_memory_holds_what_was_sealed_and_nothing_changes_it() {
     let names = project.told(&["exec", "app", "--file", "--", "env", "-0", "A={}"]);
     let names: Vec<_> = variables(&names).into_keys().filter(|name| name != "A").collect();
     assert_eq!(names, ["ENVCONF_HOME", "HOME", "PATH"]);
-    assert_eq!(project.sandbox.snapshot().len(), 2, "something was left on disk");
+    assert_eq!(project.sandbox.snapshot().len(), 2, "files remain on disk");
 }
 
 #[test]
-fn nothing_runs_when_the_pair_does_not_open_or_a_name_is_refused() {
+fn nothing_runs_if_the_pair_does_not_open_or_a_name_is_refused() {
     let project = Project::sealed(ContentType::Dotenv, b"LD_PRELOAD=/x.so\nA=canary\n");
     let marker = project.sandbox.path("ran").to_string_lossy().into_owned();
     let touch = ["--", "touch", &marker];
@@ -172,12 +172,12 @@ fn nothing_runs_when_the_pair_does_not_open_or_a_name_is_refused() {
     refused(&["--allow", "PRELOAD"], 2);
     refused(&["--json"], 20);
     refused(&["--trust", "tencent:ap-x:1"], 34);
-    // The value is not a library, of which the loader complains, and goes on.
+    // The value is not a library: the loader prints a warning and continues.
     let output = project.command(&[&["exec", "app", "--allow", "LD_PRELOAD"], &touch[..]].concat()).output();
     assert!(output.unwrap().status.success() && Path::new(&marker).exists());
 }
 
-/// A name that matches the entry.
+/// Returns a name that matches the entry.
 fn name_of(entry: &str) -> String {
     entry.replace('*', "X")
 }
@@ -196,7 +196,7 @@ fn each_category_is_refused_and_can_be_allowed() {
             assert!(names.iter().all(listed) && !said.contains("canary"), "{category}: {said}");
         }
         let arguments = ["exec", "app", "--pristine", "--allow", category.name(), "--", "/usr/bin/env", "-0"];
-        // Values such as LD_DEBUG=canary make loaders complain; only the environment counts.
+        // Values such as LD_DEBUG=canary make loaders print warnings. Only the environment matters here.
         let output = project.command(&arguments).output().unwrap();
         let found = variables(&output.stdout);
         for name in &names {
@@ -207,7 +207,7 @@ fn each_category_is_refused_and_can_be_allowed() {
 }
 
 #[test]
-fn a_refused_name_is_refused_in_any_case_and_allowed_as_it_is_spelled() {
+fn a_name_is_refused_in_any_case_and_allowed_in_one_spelling() {
     for name in ["http_proxy", "Path", "gnumakeflags", "Aws_Secret_Access_Key", "npm_config_node_options"] {
         let project = Project::sealed(ContentType::Dotenv, format!("{name}=canary\nA=1\n").as_bytes());
         let output = project.command(&["exec", "app", "--", "env", "-0"]).output().unwrap();
@@ -216,14 +216,14 @@ fn a_refused_name_is_refused_in_any_case_and_allowed_as_it_is_spelled() {
         let told = project.told(&["exec", "app", "--pristine", "--allow", name, "--", "/usr/bin/env", "-0"]);
         assert_eq!(variables(&told)[name], "canary");
     }
-    // From TOML the name is in upper case.
+    // For TOML content, the name is in upper case.
     let project = Project::sealed(ContentType::Toml, b"gnumakeflags = 'canary'\n");
     let output = project.command(&["exec", "app", "--", "true"]).output().unwrap();
     assert!(said(&output).contains("GNUMAKEFLAGS (build-tool)"), "{}", said(&output));
 }
 
 #[test]
-fn keys_of_envconf_are_removed_and_credentials_of_clouds_on_request() {
+fn envconf_keys_are_always_removed_and_cloud_credentials_on_request() {
     let project = Project::sealed(ContentType::Dotenv, b"AWS_REGION=sealed\nENVCONF_KEY_FILE=sealed\nA=1\n");
     let inherited = [
         ("AWS_REGION", "inherited"),
@@ -255,7 +255,7 @@ fn keys_of_envconf_are_removed_and_credentials_of_clouds_on_request() {
         said,
         "warning: kept variables that are set already: AWS_REGION\nhint: replace them with --override\n"
     );
-    // Without an inherited one the sealed one counts.
+    // Without an inherited variable, the sealed value is used.
     let expected = [
         "A=1",
         "AWS_REGION=sealed",
@@ -280,7 +280,7 @@ fn keys_of_envconf_are_removed_and_credentials_of_clouds_on_request() {
     }
 }
 
-/// A writer of the repository, who has no key, commits plain layers; a developer pulls and runs a command.
+/// An attacker without a key commits plain layers, and a developer pulls them and runs a command.
 #[test]
 fn a_committed_plain_layer_adds_no_environment_variable() {
     const HOSTILE: &str = "gnumakeflags = \"--eval=$(shell touch ran)canary\"\nps4 = \"$(touch ran)canary\"\n\
@@ -350,7 +350,7 @@ fn a_committed_plain_layer_adds_no_environment_variable() {
         }
         assert_eq!(envconf(&["export", "app"]).stdout, b"TOKEN=secret\n");
 
-        // A program that calls the library gets the same.
+        // The library has the same result.
         let (name, environment) = ("app".parse().unwrap(), "default".parse().unwrap());
         let pair = Pair::new(sandbox.path(&dev), &name, &environment);
         let mut policy = Policy::new(name, environment);
@@ -394,7 +394,7 @@ fn the_library_refuses_the_same_names() {
     assert_eq!(export(&["AWS_*", "LD_PRELOAD"]).unwrap().variables().len(), 3);
 }
 
-/// A configuration of names and texts.
+/// Generates a configuration of names and texts.
 fn any_variables() -> impl Strategy<Value = BTreeMap<String, String>> {
     let value = prop_oneof!["[ -~]{0,12}", "[^\\x00]{0,8}", "['\"\\\\$`\n\r\t #!-]{0,8}"];
     proptest::collection::btree_map("T_[A-Z0-9_]{0,4}|[NY]O?", value, 0..6)
@@ -404,7 +404,7 @@ fn json_project(variables: &BTreeMap<String, String>) -> Project {
     Project::sealed(ContentType::Json, json!(variables).to_string().as_bytes())
 }
 
-/// The variables among `found` that the configuration has.
+/// Returns the variables in `found` that the configuration has.
 fn of(found: BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     found.into_iter().filter(|(name, _)| wanted.contains_key(name)).collect()
 }
@@ -432,7 +432,7 @@ proptest! {
 }
 
 #[test]
-fn a_secret_of_kubernetes_is_yaml_with_the_same_bytes() {
+fn a_kubernetes_secret_is_yaml_with_the_same_bytes() {
     let variables = BTreeMap::from([
         ("NO".to_owned(), "1e3".to_owned()),
         ("Y".to_owned(), "true".to_owned()),

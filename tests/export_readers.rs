@@ -1,5 +1,5 @@
-//! What `export` prints, read by the programs that it is meant for: python-dotenv, Node's dotenv, Docker Compose, `sh`,
-//! PyYAML, JSON and `envconf import`. Each reads the same values, or the value was refused by name.
+//! Tests that real programs read the output of `export`: python-dotenv, Node's dotenv, Docker Compose, `sh`, PyYAML,
+//! JSON and `envconf import`. Each program reads the same values, or `export` rejects the value by name.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -22,7 +22,7 @@ const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 
 type Variables = BTreeMap<String, String>;
 
-/// Sealed JSON with these variables.
+/// A project with sealed JSON.
 struct Project(Sandbox);
 
 impl Project {
@@ -42,7 +42,7 @@ impl Project {
         self.0.command(ENVCONF).args(["export", "app", "--format", format]).output().unwrap()
     }
 
-    /// The exported text, also in the file `app.<format>`.
+    /// Exports the text, also to the file `app.<format>`.
     fn exported(&self, format: &str) -> Vec<u8> {
         let output = self.export(format);
         assert!(output.status.success(), "{}", text(&output.stderr));
@@ -55,7 +55,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Values that readers of dotenv have trouble with, and random ones.
+/// Returns values that dotenv readers may read differently, and random values.
 fn many_values() -> Variables {
     let fixed = [
         "abc #def",
@@ -165,7 +165,7 @@ fn many_values() -> Variables {
     values.enumerate().map(|(index, value)| (format!("T_{index}"), value)).collect()
 }
 
-/// The variables that dotenv can hold; the others are refused, each by its name.
+/// Returns the variables that dotenv can contain. Checks that `export` rejects each of the others by name.
 fn writable(all: Variables) -> Variables {
     let output = Project::sealed(&all).export("dotenv");
     assert_eq!((output.status.code(), output.stdout.len()), (Some(20), 0));
@@ -183,7 +183,7 @@ fn writable(all: Variables) -> Variables {
     kept
 }
 
-/// Compares one by one, so that a failure shows the value.
+/// Compares the values one by one, so that a failure shows the value.
 #[track_caller]
 fn assert_same(reader: &str, found: &Variables, expected: &Variables) {
     for (name, value) in expected {
@@ -199,7 +199,7 @@ fn read_by(command: &mut Command) -> Variables {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The environment of a shell after `script`, without what it has anyway.
+/// Returns the environment of a shell after `script`, without the variables of an empty shell.
 fn environment(shell: &str, script: &str, project: &Project) -> Variables {
     let mut command = Command::new(shell);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).current_dir(project.0.root());
@@ -260,9 +260,9 @@ fn every_reader_of_dotenv_reads_the_same_values() {
     assert_same("envconf import", &found, &variables);
 }
 
-/// Files with one value each: no other line helps to find its end.
+/// Each file has only one value, so no other line helps a reader to find its end.
 #[test]
-fn a_value_alone_is_read_alike() {
+fn all_readers_read_a_single_value_alike() {
     let all = writable(many_values());
     let short: Variables = all.into_iter().take(120).collect();
     for (name, value) in short {
@@ -281,7 +281,7 @@ fn a_value_alone_is_read_alike() {
 }
 
 #[test]
-fn the_other_formats_hold_every_value() {
+fn the_other_formats_can_contain_every_value() {
     let variables = many_values();
     let project = Project::sealed(&variables);
     project.exported("shell");
@@ -306,9 +306,9 @@ fn the_other_formats_hold_every_value() {
     assert_same("PyYAML", &read_by(command.arg(project.0.path("app.kubernetes"))), &variables);
 }
 
-/// What `export` writes without quotes seals as dotenv content again; with quotes `import` is needed.
+/// Output of `export` without quotes can be sealed as dotenv content. Output with quotes needs `import`.
 #[test]
-fn the_way_back_is_seal_or_import() {
+fn exported_files_can_be_sealed_or_imported() {
     let plain = BTreeMap::from([
         ("A".to_owned(), "1.10".to_owned()),
         ("B".to_owned(), "postgres://u:p@h/d".to_owned()),

@@ -1,8 +1,9 @@
-//! Properties of the format: each parser is the inverse of its writer, and every change is detected (format.md §11).
+//! Tests of properties of the format: each parser reads the output of its writer, and every change is detected
+//! (format.md §11).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use envconf::__vectors as door;
+use envconf::__vectors as vectors;
 use envconf::format::{EncFile, Header, KeyFile, Recipient, Timestamp};
 use envconf::format::{Id, Outline, Suite};
 use envconf::pair::{SigningKey, open_bytes};
@@ -12,7 +13,7 @@ use proptest::prelude::*;
 
 const TOML: &[u8] = b"port = 8080\ndebug = false\n\n[database]\nurl = \"postgres://db/app\"\n";
 
-/// A pair, and what opens it.
+/// A pair, with the policy and services that open it.
 struct Sample {
     enc: Vec<u8>,
     key: Vec<u8>,
@@ -64,7 +65,7 @@ fn policy(name: &str, environment: &str) -> Policy {
 }
 
 #[test]
-fn every_flipped_bit_is_refused() {
+fn every_flipped_bit_is_rejected() {
     for sample in samples() {
         for at in 0..sample.enc.len() * 8 {
             let error =
@@ -85,7 +86,7 @@ fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
     flipped
 }
 
-/// The classes that format.md §8 has for changed files; none of them means that something is wrong outside.
+/// Returns true for the error classes of changed files in format.md §8. Other classes have causes outside of the files.
 fn refuses_changes(kind: Kind) -> bool {
     use Kind::*;
     matches!(
@@ -115,7 +116,7 @@ fn refuses_changes(kind: Kind) -> bool {
 }
 
 #[test]
-fn every_proper_prefix_is_refused() {
+fn every_proper_prefix_is_rejected() {
     let expected = |len: usize| if len < 8 { Kind::NotEnvconf } else { Kind::Truncated };
     for sample in samples() {
         for len in 0..sample.enc.len() {
@@ -136,7 +137,7 @@ fn every_proper_prefix_is_refused() {
 }
 
 #[test]
-fn deleted_doubled_and_swapped_lines_are_refused() {
+fn deleted_doubled_and_swapped_lines_are_rejected() {
     for sample in samples() {
         for changed in changed_lines(&sample.enc) {
             assert!(sample.open(&changed, &sample.key).is_err());
@@ -166,7 +167,7 @@ fn changed_lines(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn content_of_every_length_comes_back() {
+fn content_of_every_length_can_be_opened() {
     for len in [0, 1, 1019, 1020, 1021, 2043, 2044, 2045, 1 << 20, 64 << 20] {
         let content: Vec<u8> = (0..len).map(|at| ((at * 31) >> 3) as u8).collect();
         let seal = Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Raw);
@@ -176,7 +177,7 @@ fn content_of_every_length_comes_back() {
 }
 
 #[test]
-fn content_above_the_limit_is_refused() {
+fn content_above_the_limit_is_rejected() {
     let local = LocalKey::generate().unwrap();
     let services = KeyServices::none().local_key(local.clone());
     let seal = Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Raw);
@@ -185,7 +186,7 @@ fn content_above_the_limit_is_refused() {
     assert_eq!((error.kind(), error.exit_code()), (Kind::TooLarge, 20), "no sealed file is damaged");
 }
 
-/// Pairs of two names, two environments and two data keys each, every `.enc` with every `.key`.
+/// Opens every `.enc` with every `.key` of pairs with two names, two environments and two data keys.
 #[test]
 fn crossed_pairs_fail_with_their_class() {
     let local = LocalKey::generate().unwrap();
@@ -221,7 +222,7 @@ fn crossed_pairs_fail_with_their_class() {
 }
 
 #[test]
-fn foreign_sections_come_and_go_without_effect() {
+fn sections_of_other_data_keys_have_no_effect() {
     let sample = Sample::plain();
     let foreign = Sample::plain();
     let section = |key: &[u8]| {
@@ -236,12 +237,12 @@ fn foreign_sections_come_and_go_without_effect() {
     }
 }
 
-/// With R fixed, as on a cloned machine, every content still has a separate salt.
+/// With a fixed R, as on a cloned machine, different contents still have different salts.
 #[test]
 fn a_repeated_random_number_does_not_repeat_a_salt() {
     let mut salts = std::collections::HashSet::new();
     for n in 0u32..1_000_000 {
-        salts.insert(door::hedged_salt(&[7; 32], &[0; 32], b"header\n", &n.to_be_bytes()));
+        salts.insert(vectors::hedged_salt(&[7; 32], &[0; 32], b"header\n", &n.to_be_bytes()));
     }
     assert_eq!(salts.len(), 1_000_000);
 }
@@ -285,11 +286,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_written_enc_parses_to_what_was_written(header in header(), content in "[ -~]{0,3000}", seeds in vec(any::<[u8; 32]>(), 0..4)) {
+    fn a_written_enc_parses_to_the_same_value(header in header(), content in "[ -~]{0,3000}", seeds in vec(any::<[u8; 32]>(), 0..4)) {
         let signers: std::collections::BTreeSet<Id> = seeds.iter().map(|seed| SigningKey::from_seed(seed).public().id()).collect();
         let dek = vec![9; header.suite.key_len()];
-        let given = door::SealInput { header: header.clone(), content: content.as_bytes(), dek: &dek, random: [3; 32], seeds, outline: None };
-        let bytes = door::seal(given).unwrap();
+        let given = vectors::SealInput { header: header.clone(), content: content.as_bytes(), dek: &dek, random: [3; 32], seeds, outline: None };
+        let bytes = vectors::seal(given).unwrap();
         let parsed = EncFile::parse(&bytes).unwrap();
         prop_assert_eq!(&parsed.header, &header);
         prop_assert_eq!(parsed.signatures.iter().map(|signature| signature.signer).collect::<Vec<_>>(), signers.into_iter().collect::<Vec<_>>());
@@ -297,7 +298,7 @@ proptest! {
     }
 
     #[test]
-    fn a_written_key_parses_to_what_was_written(name in name(), environment in name(), sections in vec((any::<[u8; 8]>(), vec(recipient(), 1..5)), 1..5)) {
+    fn a_written_key_parses_to_the_same_value(name in name(), environment in name(), sections in vec((any::<[u8; 8]>(), vec(recipient(), 1..5)), 1..5)) {
         let mut sections: Vec<_> = sections.into_iter().map(|(id, mut recipients)| {
             recipients.sort_by(|a, b| a.key.cmp(&b.key));
             recipients.dedup_by(|a, b| a.key == b.key);
@@ -305,7 +306,7 @@ proptest! {
         }).collect();
         sections.sort_by_key(|section| section.0);
         sections.dedup_by_key(|section| section.0);
-        let bytes = door::key_file(&name, &environment, &sections).unwrap();
+        let bytes = vectors::key_file(&name, &environment, &sections).unwrap();
         let parsed = KeyFile::parse(&bytes).unwrap();
         prop_assert_eq!(parsed.emit(), bytes);
         for (parsed, (id, _, recipients)) in parsed.sections.iter().zip(&sections) {
@@ -313,9 +314,9 @@ proptest! {
         }
     }
 
-    /// Whatever a hand or a disk does to a file: it is refused, or it is still the one spelling of what it says.
+    /// A changed file is rejected, or it is the canonical form of its data.
     #[test]
-    fn an_accepted_file_is_its_own_spelling(edits in vec((any::<proptest::sample::Index>(), any::<u8>(), 0..3u8), 1..4)) {
+    fn an_accepted_file_is_in_canonical_form(edits in vec((any::<proptest::sample::Index>(), any::<u8>(), 0..3u8), 1..4)) {
         let sample = SAMPLE.with(|sample| (sample.enc.clone(), sample.key.clone()));
         let (enc, key) = (edited(sample.0, &edits), edited(sample.1, &edits));
         if let Ok(parsed) = EncFile::parse(&enc) {
@@ -327,7 +328,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_text_is_refused_without_panic(text in "(envconf/v1 (enc|key)\n)?[ -~\n]{0,300}") {
+    fn arbitrary_text_is_rejected_without_panic(text in "(envconf/v1 (enc|key)\n)?[ -~\n]{0,300}") {
         prop_assert!(EncFile::parse(text.as_bytes()).is_err());
         prop_assert!(KeyFile::parse(text.as_bytes()).is_err());
     }
@@ -337,7 +338,7 @@ thread_local! {
     static SAMPLE: Sample = Sample::signed();
 }
 
-/// Replaces, inserts or removes bytes; the bytes are ones that sealed files are made of.
+/// Replaces, inserts or removes bytes. The new bytes are from the alphabet of sealed files.
 fn edited(mut bytes: Vec<u8>, edits: &[(proptest::sample::Index, u8, u8)]) -> Vec<u8> {
     const BYTES: &[u8] = b"\n 0aA+/=-.:\"\\u{~end";
     for (at, byte, what) in edits {
@@ -355,10 +356,10 @@ fn edited(mut bytes: Vec<u8>, edits: &[(proptest::sample::Index, u8, u8)]) -> Ve
 }
 
 #[test]
-fn trust_is_asked_of_the_policy_and_not_of_the_file() {
+fn the_policy_and_not_the_file_decides_about_trust() {
     let sample = Sample::plain();
     let stranger = sample.policy.clone().trust(["tencent:ap-guangzhou:1".parse::<Trusted>().unwrap()]);
-    // The given local key is trusted as such, so it must not be given here.
+    // A passed local key is always trusted, so this test does not pass it.
     let error = open_bytes(&sample.enc, &sample.key, &stranger, &KeyServices::none()).unwrap_err();
     assert_eq!((error.kind(), error.exit_code()), (Kind::NoTrustedRecipient, 34));
     let recipient = KeyFile::parse(&sample.key).unwrap().sections[0].recipients[0].key.to_string();

@@ -1,5 +1,5 @@
-//! A disk that is full, or a file size limit, leaves no half of a file, and a command that needs several files writes all
-//! of them or none. The limit is `ulimit -f`, which every machine has.
+//! Tests that a full disk or a file size limit never leaves an incomplete file. A command with several files writes all
+//! of them or none. The tests set the limit with `ulimit -f`, which every machine has.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -12,7 +12,7 @@ const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const KEY: &str = "envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=";
 const CANARY: &str = "kanarienvogel";
 
-/// A pair whose content is larger than a file may become.
+/// Creates a pair with content that is larger than the limit of a file.
 fn project() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.own_key(KEY);
@@ -22,7 +22,7 @@ fn project() -> Sandbox {
     sandbox
 }
 
-/// Runs a script of the shell in which no file can grow beyond `limit` blocks of 512 bytes.
+/// Runs a shell script in which no file can have more than `limit` blocks of 512 bytes.
 fn limited(sandbox: &Sandbox, limit: usize, script: &str) -> Output {
     let script = format!("ulimit -f {limit}; {}", script.replace("envconf", ENVCONF));
     sandbox.command("sh").args(["-c", &script]).output().unwrap()
@@ -37,7 +37,7 @@ fn fails(output: &Output, code: i32) -> String {
 }
 
 #[test]
-fn an_output_file_is_whole_or_not_there() {
+fn an_output_file_is_complete_or_missing() {
     let sandbox = project();
     sandbox.write("old.toml", "old");
     let before = sandbox.snapshot();
@@ -50,7 +50,7 @@ fn an_output_file_is_whole_or_not_there() {
             "envconf rotate app",
             "printf 'a = 1' | envconf seal - --name other --type toml -r local:-:f7e831f2fdbdab2e",
         ] {
-            // These files are small.
+            // These files are smaller than the limit.
             if (script.contains("export") || script.contains("seal")) && limit > 0 {
                 continue;
             }
@@ -64,14 +64,14 @@ fn an_output_file_is_whole_or_not_there() {
     let written = limited(&sandbox, 1000, "envconf open app -o out.toml");
     assert!(written.status.success(), "{written:?}");
     assert_eq!(sandbox.read("out.toml").len(), 200_000 + 27);
-    // A file that is there is not replaced, limit or not.
+    // An existing file is not replaced, with or without a limit.
     let there = sandbox.snapshot();
     assert!(fails(&limited(&sandbox, 1000, "envconf open app -o out.toml"), 11).contains("--force"));
     assert_eq!(sandbox.snapshot(), there);
 }
 
 #[test]
-fn a_program_that_exec_starts_meets_the_limit_as_ever() {
+fn a_program_of_exec_gets_the_signal_of_the_limit() {
     let sandbox = Sandbox::new();
     sandbox.own_key(KEY);
     sandbox.write("app.toml", "a = 1\n");
@@ -79,12 +79,12 @@ fn a_program_that_exec_starts_meets_the_limit_as_ever() {
     let script = "envconf exec app -- sh -c 'printf %4096s x >large; echo survived'; echo $?";
     let output = limited(&sandbox, 1, script);
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    // 128 and the number of SIGXFSZ: the default, not what envconf does with it.
+    // The exit code is 128 plus the number of SIGXFSZ: the program has the default action, unlike envconf.
     assert_eq!(shown.lines().last(), Some("153"), "{output:?}");
 }
 
 #[test]
-fn keys_are_whole_or_not_there_and_init_goes_on() {
+fn keys_are_complete_or_missing_and_init_can_be_repeated() {
     let sandbox = Sandbox::new();
     assert!(sandbox.command("git").args(["init", "-q"]).status().unwrap().success());
     let (before, store) = (sandbox.snapshot(), sandbox.store_snapshot());
@@ -98,7 +98,7 @@ fn keys_are_whole_or_not_there_and_init_goes_on() {
 }
 
 #[test]
-fn a_hook_is_installed_with_all_that_belongs_to_it_or_not_at_all() {
+fn a_hook_is_installed_completely_or_not_at_all() {
     let sandbox = Sandbox::new();
     assert!(sandbox.command("git").args(["init", "-q"]).status().unwrap().success());
     let hook = ".git/hooks/pre-commit";
@@ -129,7 +129,7 @@ fn a_hook_is_installed_with_all_that_belongs_to_it_or_not_at_all() {
         // The hook itself cannot be written.
         fails(&install(0), 11);
         unchanged(&before);
-        // `.gitattributes` cannot grow.
+        // `.gitattributes` cannot be written.
         sandbox.write(".gitattributes", format!("# {}\n", "x".repeat(5_000)));
         let before = state();
         fails(&install(4), 11);

@@ -1,4 +1,4 @@
-//! What `harden` changes, in a separate process: this program once more.
+//! Tests of `harden` in a child process of this program.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -27,32 +27,36 @@ fn child() {
     #[derive(EncryptedConfig)]
     #[envconf(name = "app")]
     struct App {
-        #[expect(dead_code, reason = "it is enough that it loads")]
+        #[expect(dead_code, reason = "the test only loads it")]
         token: SecretString,
     }
 
     if std::env::var_os(STARTED).is_none() {
         return;
     }
-    assert_ne!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable, "nobody asked for it yet");
+    assert_ne!(
+        dumpable_behavior().unwrap(),
+        DumpableBehavior::NotDumpable,
+        "the process is not hardened yet"
+    );
     let before = getrlimit(Resource::Core);
     let hardened = harden();
     assert_eq!((hardened.core_dumps(), hardened.dumpable()), (Measure::Taken, Measure::Taken));
     assert_eq!(
         getrlimit(Resource::Core),
         Rlimit { current: Some(0), ..before },
-        "a child may raise it again"
+        "a child may raise the limit again"
     );
     assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
-    assert!(std::ptr::eq(hardened, harden()), "the process is changed once");
+    assert!(std::ptr::eq(hardened, harden()), "the second call returns the same result");
 
     let project = Project::toml("token = 'x'");
     project.loader::<App>(&[]).load().unwrap();
-    // In a container without any right to lock memory the keys are used as they are.
+    // In a container without the permission to lock memory, the keys stay in normal memory.
     assert_eq!(locked() > 0, hardened.keys() == Measure::Taken, "{hardened}");
 }
 
-/// KiB of this process that are locked in memory.
+/// Returns the size of this process's locked memory in KiB.
 fn locked() -> u64 {
     let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();

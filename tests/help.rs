@@ -1,6 +1,6 @@
-//! What `--help` and the manual pages say: every verb has both, every example runs as it stands, nothing is coloured.
+//! Tests of `--help` and the manual pages: every verb has both, every example runs, and the output has no colours.
 
-#![cfg(target_os = "linux")] // `edit` and `exec --file`, which are among the examples, want memory
+#![cfg(target_os = "linux")] // the examples `edit` and `exec --file` need files in memory
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -11,22 +11,22 @@ use envconf_test_support::{Sandbox, StandIn};
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 
-/// The names in the examples, which are different here: a key, a key of another region, a colleague's key, a signer.
+/// The names that replace those of the examples: a key, a key of another region, a colleague's key, a signer.
 const KEY: &str = "23e80852-1e38-11e9-b129-5cb9019b4b01";
 const FAR_KEY: &str = "71b03ac8-1e38-11e9-b129-5cb9019b4b01";
 const COLLEAGUE: &str = "local:-:02f673fde6952cdf";
 const OWN: &str = "02f673fde6952cdf";
 const SIGNER: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
-/// Examples that are not seen to succeed, and why. They are run all the same, and must not be refused as wrong usage.
-const NOT_SEEN_TO_SUCCEED: [(&str, &str); 4] = [
-    ("import --key test_encode_256.key", "the files of Tencent's guide are made and read in tests/import.rs"),
-    ("import --data test_encry.dat", "so is the one of its guide for small files"),
-    ("import --key old.key --data old.conf", "and so are these"),
-    ("import --dotenv", "it asks, and there is no terminal here: 61"),
+/// Examples that need not succeed here, and the reason. They run too, and must not fail with a usage error.
+const MAY_FAIL: [(&str, &str); 4] = [
+    ("import --key test_encode_256.key", "tests/import.rs makes and reads the files of Tencent's guide"),
+    ("import --data test_encry.dat", "tests/import.rs makes and reads the file of the guide for small files"),
+    ("import --key old.key --data old.conf", "tests/import.rs makes and reads these files"),
+    ("import --dotenv", "the command asks a question without a terminal: 61"),
 ];
 
-/// What has to be done before an example that begins so: it wants something there, or not yet there.
+/// Commands that run before the examples with this begin, to create or remove files.
 const BEFORE: [(&str, &str); 20] = [
     (
         "ENVCONF_KEY_FILE=~/keys/app-prod.key envconf open",
@@ -65,14 +65,14 @@ const BEFORE: [(&str, &str); 20] = [
     ("envconf completion fish", "mkdir -p ~/.config/fish/completions"),
 ];
 
-/// A verb, or envconf itself: its words, and what it says of itself.
+/// The help of a verb, or of envconf itself: its words and its text.
 struct Help {
     words: Vec<String>,
     text: String,
 }
 
 impl Help {
-    /// All of them, as the command names them.
+    /// Returns the help of all verbs that the command lists.
     fn all() -> Vec<Self> {
         fn collect(words: Vec<String>, all: &mut Vec<Help>) {
             let sandbox = Sandbox::new();
@@ -95,14 +95,14 @@ impl Help {
         all
     }
 
-    /// The verbs of all groups, which come before the options.
+    /// Returns the verbs of all groups. They stand before the options.
     fn grouped_verbs(&self) -> Vec<String> {
         let groups = self.text.split("\nOptions:").next().unwrap_or_default().lines();
         let verbs = groups.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
         verbs.map(|line| first_word(line.trim_start())).collect()
     }
 
-    /// The indented lines below a heading, without those that go on with one.
+    /// Returns the indented lines below a heading, without continuation lines.
     fn section<'a>(&'a self, heading: &'a str) -> impl Iterator<Item = &'a str> {
         let lines = self.text.lines().skip_while(move |line| *line != heading).skip(1);
         lines.take_while(|line| line.starts_with("  ")).map(|line| &line[2..])
@@ -112,7 +112,7 @@ impl Help {
         "Examples:"
     }
 
-    /// Commands for a shell; one that goes on in the next line is one.
+    /// Returns the examples as shell commands. Joins a command with its continuation lines.
     fn examples(&self) -> Vec<String> {
         let mut examples: Vec<String> = Vec::new();
         for line in self.section(self.heading()) {
@@ -138,7 +138,7 @@ fn every_verb_has_examples_and_a_page_with_them() {
     for help in Help::all() {
         let name = format!("pages/man1/{}.1", [&["envconf".to_owned()], &help.words[..]].concat().join("-"));
         let page = String::from_utf8(sandbox.read(&name)).unwrap();
-        // Hyphens and apostrophes are spelled so that they can be copied.
+        // Hyphens and apostrophes are escaped so that users can copy them.
         let plain = page.replace("\\-", "-").replace("\\*(Aq", "'").replace("\\\\", "\\").replace("\\&", "");
         assert!(!help.examples().is_empty(), "{name}: no example");
         for example in help.section(help.heading()) {
@@ -152,7 +152,7 @@ fn every_verb_has_examples_and_a_page_with_them() {
     }
     named.sort();
     let written: Vec<_> = sandbox.snapshot().into_keys().collect();
-    assert_eq!(written, named, "pages of verbs that users are not to know");
+    assert_eq!(written, named, "hidden verbs have pages");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["written"].as_array().unwrap().len(), named.len());
 
@@ -161,7 +161,7 @@ fn every_verb_has_examples_and_a_page_with_them() {
 }
 
 #[test]
-fn every_example_runs_as_it_stands() {
+fn every_example_runs() {
     let mut examples: Vec<_> = Help::all().iter().flat_map(Help::examples).collect();
     examples.sort();
     examples.dedup();
@@ -180,7 +180,7 @@ fn every_example_runs_as_it_stands() {
 }
 
 #[test]
-fn completions_offer_every_verb_that_users_are_to_know() {
+fn completions_offer_every_public_verb() {
     let sandbox = Sandbox::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let output = sandbox.command(ENVCONF).args(["completion", shell]).output().unwrap();
@@ -199,13 +199,13 @@ fn completions_offer_every_verb_that_users_are_to_know() {
         .args(["-c", "source <(\"$0\" completion bash) && complete -p envconf"])
         .arg(ENVCONF)
         .output();
-    assert!(shell.unwrap().status.success(), "bash does not take it");
+    assert!(shell.unwrap().status.success(), "bash cannot read the completions");
 }
 
 #[test]
 fn no_option_skips_a_check() {
     for help in Help::all() {
-        // It skips keys, and names them.
+        // This option skips keys of the content, not a check.
         let text = help.text.replace("--skip-unnamed", "");
         for word in ["ignore", "insecure", "no-verify", "skip", "lenient", "force-"] {
             assert!(!text.contains(&format!("--{word}")), "{:?} has --{word}", help.words);
@@ -214,7 +214,7 @@ fn no_option_skips_a_check() {
 }
 
 #[test]
-fn what_needs_no_key_asks_nobody() {
+fn verbs_that_need_no_key_ask_no_key_service() {
     let place = Place::new();
     let before = place.kms.requests().len();
     for arguments in [
@@ -233,7 +233,7 @@ fn what_needs_no_key_asks_nobody() {
         assert!(!output.stdout.is_empty() || !output.stderr.is_empty(), "{arguments}");
         assert_eq!(place.kms.requests().len(), before, "{arguments}");
     }
-    // Who needs one does ask: the variables are heard.
+    // A verb that needs a key asks for it, so the variables have an effect.
     place.shell(
         "plan",
         "ENVCONF_TRUST=tencent:ap-guangzhou:<KEY> envconf verify app.prod"
@@ -244,11 +244,11 @@ fn what_needs_no_key_asks_nobody() {
     assert!(place.kms.requests().len() > before);
 }
 
-/// A repository as the examples take it for granted, and programs that they name.
+/// A repository with the files and programs that the examples use.
 struct Place {
     sandbox: Sandbox,
     kms: StandIn,
-    /// What stands in the examples, and what it is here.
+    /// The names in the examples, and their replacements.
     names: Vec<(&'static str, String)>,
 }
 
@@ -292,7 +292,7 @@ impl Place {
             (COLLEAGUE, format!("local:-:{colleague}")),
             ("<COLLEAGUE>", format!("local:-:{colleague}")),
             ("<OWN>", own.clone()),
-            // Without `local:-:` before it.
+            // This is the id without `local:-:`.
             (OWN, own),
         ]);
         place
@@ -315,7 +315,7 @@ impl Place {
             let output = self.shell(&directory, &here(before), "");
             assert!(output.status.success(), "before {example}: {}", said(&output));
         }
-        // An alias is given once.
+        // An alias must be unique.
         let command = here(example).replace("--alias app-prod", &format!("--alias app-{at}"));
         let output = self.shell(&directory, &format!("set -e\n{command}"), "typed\n");
         let failed = fs::read_to_string(self.sandbox.path("failed")).unwrap_or_default();
@@ -324,11 +324,11 @@ impl Place {
             fs::remove_dir_all(self.sandbox.path(&format!("{directory}{part}"))).unwrap();
         }
         if output.stdout.contains(&0x1b) || output.stderr.contains(&0x1b) {
-            return Err("it is coloured".into());
+            return Err("the help is coloured".into());
         }
         let succeeds = output.status.success() && failed.is_empty();
-        match NOT_SEEN_TO_SUCCEED.iter().any(|(part, _)| example.contains(part)) {
-            true if succeeds => Err("it succeeds: it is not an exception".into()),
+        match MAY_FAIL.iter().any(|(part, _)| example.contains(part)) {
+            true if succeeds => Err("the example succeeds: remove the exception".into()),
             true if failed.trim() != "2" => Ok(()),
             false if succeeds => Ok(()),
             _ => Err(format!("{failed}{}", said(&output))),
@@ -356,7 +356,7 @@ impl Place {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // Most do not read it.
+        // Most examples do not read standard input.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         child.wait_with_output().unwrap()
     }

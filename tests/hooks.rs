@@ -1,8 +1,8 @@
-//! The pre-commit check beside programs that manage hooks: husky, lefthook and the pre-commit framework overwrite
-//! them, and `status --check` reports if the check is gone.
+//! Tests of the pre-commit check together with programs that manage hooks. husky, lefthook and the pre-commit framework
+//! overwrite hooks, and `status --check` reports if the check is missing.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "helpers of tests: trouble with their own files is a failure")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::process::{Command, Output};
@@ -15,7 +15,7 @@ const HUSKY_9: &str = "husky@9.1.7";
 const HUSKY_8: &str = "husky@8.0.3";
 const MARK: &str = "# >>> envconf: checks what is staged >>>";
 
-/// A repository with a sealed pair in it, committed.
+/// A repository with a committed pair.
 struct Repository(Sandbox);
 
 impl Repository {
@@ -31,7 +31,7 @@ impl Repository {
         new
     }
 
-    /// With husky in its `package.json`, and a hook of the user's.
+    /// Creates a repository with husky in its `package.json`, and a hook of the user.
     fn of_husky(hook: &str) -> Self {
         let new = Self::new();
         new.0.write(
@@ -72,7 +72,7 @@ impl Repository {
         all(&output)
     }
 
-    /// A commit with a plain file is stopped, and one without is not.
+    /// Checks that a commit with a plain file fails, and that one without succeeds.
     #[track_caller]
     fn is_checked(&self) {
         self.0.write("web/.env", "TOKEN=x\n");
@@ -100,7 +100,7 @@ impl Repository {
         String::from_utf8(self.0.read(file)).unwrap()
     }
 
-    /// What husky 9.1 does whenever packages are installed.
+    /// Writes the files that husky 9.1 writes when packages are installed.
     fn install_husky_9(&self) {
         self.git(&["config", "core.hooksPath", ".husky/_"]);
         self.0.write(".husky/_/.gitignore", "*");
@@ -117,7 +117,7 @@ impl Repository {
         self.0.write(".husky/_/husky.sh", "echo \"husky - DEPRECATED\"\n");
     }
 
-    /// The same by husky itself.
+    /// Runs husky itself.
     fn run_husky(&self, node: &Node, script: &str) {
         let output = node
             .command(script)
@@ -134,7 +134,7 @@ fn all(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
 
-/// The check is in the file of the user, and stays when husky is installed again.
+/// Checks that the check is in the file of the user, and stays when husky is installed again.
 fn survives(repository: &Repository, install_husky: &dyn Fn()) {
     install_husky();
     let generated = repository.text(".husky/_/pre-commit");
@@ -160,7 +160,7 @@ fn with_husky_the_check_is_in_the_users_file_and_stays() {
         assert_eq!(repository.text(".husky/pre-commit"), hook);
         repository.envconf(&["status", "--check"]);
     }
-    // No hook of the user's: the file is created, and goes again.
+    // If the user has no hook, the file is created, and deleted again.
     let repository = Repository::of_husky("");
     fs::remove_file(repository.0.path(".husky/pre-commit")).unwrap();
     survives(&repository, &|| repository.install_husky_9());
@@ -188,9 +188,9 @@ fn with_real_husky_the_check_stays() {
     }
 }
 
-/// A fresh clone: husky takes the hooks over when packages are installed, which may be before or after.
+/// In a new clone, husky replaces the hooks when packages are installed, before or after the check is installed.
 #[test]
-fn husky_that_is_installed_afterwards_does_not_end_the_check() {
+fn installing_husky_later_does_not_remove_the_check() {
     let repository = Repository::of_husky("true\n");
     let text = repository.envconf(&["hook", "install"]);
     assert!(text.contains(".git/hooks/pre-commit") && text.contains(".husky/pre-commit"), "{text}");
@@ -198,20 +198,20 @@ fn husky_that_is_installed_afterwards_does_not_end_the_check() {
     repository.install_husky_9();
     repository.is_checked();
 
-    // A directory of that name alone is not husky.
+    // A directory with this name alone does not mean that husky is used.
     let repository = Repository::new();
     repository.0.write(".husky/notes", "");
     repository.envconf(&["hook", "install"]);
     assert!(!repository.0.exists(".husky/pre-commit"));
     repository.is_checked();
-    // Then husky comes into the project.
+    // Then the project adds husky.
     repository.install_husky_9();
     repository.is_gone();
     repository.envconf(&["hook", "install"]);
     repository.is_checked();
 }
 
-/// A new work tree: git's configuration names husky's hooks, and there are none yet.
+/// In a new work tree, git's configuration names the hooks of husky, which do not exist yet.
 #[test]
 fn without_the_generated_hooks_nothing_is_checked() {
     let repository = Repository::of_husky("true\n");
@@ -227,7 +227,7 @@ fn without_the_generated_hooks_nothing_is_checked() {
 }
 
 #[test]
-fn what_an_earlier_version_put_into_a_generated_hook_goes() {
+fn text_of_an_earlier_version_in_a_generated_hook_is_removed() {
     let repository = Repository::of_husky("true\n");
     repository.install_husky_9();
     let generated = repository.text(".husky/_/pre-commit");
@@ -255,10 +255,10 @@ fn husky_in_a_directory_below_and_under_another_name() {
 }
 
 #[test]
-fn status_tells_when_the_hook_is_gone() {
+fn status_reports_a_missing_hook() {
     let hook = ".git/hooks/pre-commit";
     let repository = Repository::new();
-    // Where nothing was set up nothing is missing.
+    // Without an installed check, none is missing.
     repository.envconf(&["status", "--check"]);
     assert!(!repository.envconf(&["status", "--json"]).contains("hook"));
     repository.envconf(&["hook", "install"]);
@@ -299,7 +299,7 @@ fn status_tells_when_the_hook_is_gone() {
         "{text}"
     );
     fs::remove_file(repository.0.path("config/app.toml")).unwrap();
-    // Taken away on purpose, it is not missed.
+    // After `hook uninstall`, the hook is not reported as missing.
     repository.envconf(&["hook", "uninstall"]);
     repository.envconf(&["status", "--check"]);
 }
@@ -322,8 +322,8 @@ fn linked_work_trees_know_of_the_hook() {
     status(50);
 }
 
-/// Their own scripts stay and run. The output names the program that will overwrite them, and the place where the
-/// check survives.
+/// The scripts of other managers stay and run. The output names the program that will overwrite the hook, and the file
+/// in which the check stays.
 #[test]
 fn other_managers_are_not_broken() {
     for (name, script, file, check) in [
@@ -354,7 +354,7 @@ fn other_managers_are_not_broken() {
         assert!(text.contains("envconf scan --staged"), "{text}");
         repository.is_checked();
         assert!(repository.0.exists("ran"), "{name} still runs");
-        // The hook was overwritten.
+        // Overwrite the hook.
         repository.0.write_mode(hook, script, 0o755);
         repository.is_gone();
         repository.0.write(file, check);
@@ -363,7 +363,7 @@ fn other_managers_are_not_broken() {
         repository.envconf(&["hook", "uninstall"]);
         assert_eq!(repository.text(hook), script);
     }
-    // The framework keeps a hook that was there before under another name, and runs it.
+    // The framework renames an existing hook, and runs it.
     let repository = Repository::new();
     repository.envconf(&["hook", "install"]);
     let hooks = repository.0.path(".git/hooks");

@@ -1,5 +1,5 @@
-//! What Tencent's guides produce, made by their own steps, taken over by the real command through a stand-in for the
-//! key service.
+//! Tests of `import` with files of Tencent's guides. A script creates them with the steps of the guides, and the real
+//! command imports them with a stand-in for the key service.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const LOCAL_KEY: &str = "envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=\n";
 const FROM: &str = "tencent:ap-guangzhou";
-/// Is in every text, and must never be shown.
+/// A text in every content, which the command must never show.
 const CANARY: &str = "xQ7-kanarienvogel";
 const KEY_FILE: &str = "test_encode_256.key";
 const DATA_FILE: &str = "test_encode_text.conf";
@@ -29,7 +29,7 @@ static PYTHON: LazyLock<Python> = LazyLock::new(|| {
 static KMS: LazyLock<StandIn> = LazyLock::new(StandIn::start);
 static SCRIPT: LazyLock<Mutex<Script>> = LazyLock::new(|| Mutex::new(Script::start()));
 
-/// The guides' program; it ends with the tests' process, which is its input.
+/// The program of the guides. It ends with the process of the tests, which writes its input.
 struct Script {
     _process: Child,
     orders: ChildStdin,
@@ -62,10 +62,10 @@ impl Script {
     }
 }
 
-/// Files that a guide has made, beside a local key.
+/// The files of a guide, next to a local key.
 struct Made(Sandbox);
 
-/// 2019, with the decoded key, on a machine with UTF-8: what `order` does not say.
+/// Creates the files. The defaults of `order` are the guide of 2019, the decoded key, and a machine with UTF-8.
 fn make(order: &Value, source: &[u8]) -> Result<Made, String> {
     let sandbox = Sandbox::new();
     sandbox.own_key(LOCAL_KEY);
@@ -82,7 +82,7 @@ fn make(order: &Value, source: &[u8]) -> Result<Made, String> {
     }
 }
 
-/// TOML of so many bytes and characters, with the canary in it; of what is encrypted with AES no block repeats.
+/// Returns TOML with this number of bytes, with the canary and without repeated AES blocks.
 fn toml(len: usize) -> String {
     let text = format!("a = \"{CANARY}\"\n#");
     let rest = "abcdefghijklmnopqrstuvwxyz0123456789-".chars().cycle();
@@ -115,13 +115,13 @@ impl Made {
         output
     }
 
-    /// Both files, and `more`.
+    /// Imports both files, with `more` arguments.
     fn import(&self, more: &[&str]) -> Output {
         let both = ["import", "--key", KEY_FILE, "--data", DATA_FILE, "--from", FROM];
         self.run(&[&both[..], more].concat(), &[])
     }
 
-    /// Imports, and checks what was found and that the pair opens to `content`.
+    /// Imports the files, and checks the report and the content of the pair.
     #[track_caller]
     fn gives(&self, content: impl AsRef<[u8]>, found: [&str; 3], remarks: &[&str], more: &[&str]) {
         let output = self.import(&[&["--yes", "--json"], more].concat());
@@ -150,7 +150,7 @@ impl Made {
         assert!(opened.stdout == content);
     }
 
-    /// Fails with this status, and changes no file.
+    /// Runs the command, which must fail with this exit code and change no file.
     #[track_caller]
     fn fails(&self, arguments: &[&str], variables: &[(&str, &str)], status: i32) -> String {
         let before = self.0.snapshot();
@@ -173,14 +173,14 @@ const ENVELOPE_2019: [&str; 3] = ["envelope-2019", "decoded", "utf-8"];
 const ENVELOPE: [&str; 3] = ["envelope", "decoded", "utf-8"];
 
 #[test]
-fn the_guide_of_2019_whose_halves_were_mended_with_the_decoded_key() {
+fn the_corrected_guide_of_2019_with_the_decoded_key() {
     for spec in ["AES_128", "AES_256"] {
         Made::of(json!({ "spec": spec }), toml(100)).gives(toml(100), ENVELOPE_2019, &[], &[]);
     }
 }
 
 #[test]
-fn the_guide_of_2019_as_printed_never_ran_with_a_key_of_256_bits() {
+fn the_printed_guide_of_2019_cannot_use_a_key_of_256_bits() {
     let error = make(&json!({ "spec": "AES_256", "key": "text" }), toml(100).as_bytes()).err();
     assert_eq!(error.as_deref(), Some("ValueError"));
 }
@@ -192,7 +192,7 @@ fn the_base64_text_of_a_key_of_128_bits_makes_it_aes_192() {
 }
 
 #[test]
-fn the_first_characters_of_the_base64_text_were_taken_as_the_key() {
+fn the_first_characters_of_the_base64_text_can_be_the_key() {
     for (spec, key) in [("AES_256", "first-32"), ("AES_256", "first-16"), ("AES_128", "first-16")] {
         let made = Made::of(json!({ "spec": spec, "key": key }), toml(30));
         made.gives(toml(30), ["envelope-2019", key, "utf-8"], &[], &[]);
@@ -238,7 +238,7 @@ fn base64_comes_in_any_lines() {
 }
 
 #[test]
-fn a_line_feed_or_a_mark_around_the_blob_is_left_out() {
+fn a_line_feed_or_a_mark_around_the_blob_is_ignored() {
     let changes: [Change; 3] =
         [|blob| blob + "\n", |blob| format!("  {blob}\r\n\r\n"), |blob| format!("\u{feff}{blob}")];
     for change in changes {
@@ -246,15 +246,15 @@ fn a_line_feed_or_a_mark_around_the_blob_is_left_out() {
     }
 }
 
-/// It pads to a multiple of 16 characters and encrypts bytes.
+/// The guide pads to a multiple of 16 characters, and encrypts bytes.
 #[test]
-fn beyond_ascii_only_texts_that_happen_to_fit_were_encrypted() {
+fn non_ascii_text_is_encrypted_only_if_its_bytes_fill_blocks() {
     let fits = format!("{}# {}\n", toml(32), "支".repeat(16));
     assert_eq!((fits.chars().count() % 16, fits.len() % 16), (3, 3));
     Made::of(json!({}), &fits).gives(&fits, ENVELOPE_2019, &["beyond-ascii"], &[]);
     let does_not = format!("{}# 支付\n", toml(32));
     assert_eq!(make(&json!({}), does_not.as_bytes()).err().as_deref(), Some("ValueError"));
-    // Since 2020 bytes are counted.
+    // The guide since 2020 counts bytes.
     let made = Made::of(json!({ "guide": "2020" }), &does_not);
     made.gives(&does_not, ENVELOPE, &["beyond-ascii"], &[]);
 }
@@ -265,7 +265,7 @@ fn zero_bytes_inside_are_kept_and_those_at_the_end_are_not() {
     let content = format!("{CANARY}\0inside");
     let made = Made::of(json!({}), &source);
     let error = made.import(&["--yes"]);
-    assert_eq!(error.status.code(), Some(20)); // no TOML
+    assert_eq!(error.status.code(), Some(20)); // invalid TOML
     assert!(text(&error.stderr).contains("--type"), "{}", text(&error.stderr));
     made.gives(&content, ENVELOPE, &["zero-bytes-inside"], &["--type", "raw"]);
 
@@ -273,7 +273,7 @@ fn zero_bytes_inside_are_kept_and_those_at_the_end_are_not() {
     made.gives(toml(32), ENVELOPE, &["many-zero-bytes"], &[]);
 }
 
-/// Python 3 decodes as the machine does and encrypts UTF-8; Python 2 encrypts what it reads.
+/// Python 3 decodes with the encoding of the machine and encrypts UTF-8. Python 2 encrypts the bytes of the file.
 #[test]
 fn a_source_in_gbk_became_utf8_or_stayed_gbk() {
     let utf8 = format!("# {}\nname = '{CANARY}'\n", "配置文件".repeat(4));
@@ -306,7 +306,7 @@ fn a_padding_in_two_characters_is_removed() {
 }
 
 #[test]
-fn blocks_that_repeat_are_told() {
+fn repeated_blocks_are_a_remark() {
     let source = toml(48) + &"# the same line\n".repeat(2);
     Made::of(json!({}), &source).gives(&source, ENVELOPE_2019, &["repeated-blocks"], &[]);
 }
@@ -325,7 +325,7 @@ fn a_small_file_is_its_own_blob() {
 }
 
 #[test]
-fn a_small_file_may_hold_bytes() {
+fn a_small_file_can_be_binary() {
     let source = [CANARY.as_bytes(), b"\xFF\0\xFE\0"].concat();
     let made = Made::of(json!({ "guide": "small" }), &source);
     let import = ["import", "--data", DATA_FILE, "--from", FROM, "--yes", "--json"];
@@ -344,7 +344,7 @@ fn a_small_file_may_hold_bytes() {
 }
 
 #[test]
-fn files_in_each_others_place_are_told_by_their_form() {
+fn swapped_files_are_recognized() {
     let made = Made::of(json!({}), toml(40));
     for (key, data, advice) in [
         (Some(DATA_FILE), KEY_FILE, "the encrypted text as --data"),
@@ -359,7 +359,7 @@ fn files_in_each_others_place_are_told_by_their_form() {
 }
 
 #[test]
-fn the_type_is_that_of_the_text_unless_it_is_said() {
+fn the_type_is_detected_unless_an_option_sets_it() {
     let made = Made::of(json!({}), format!("{{\"a\": \"{CANARY}\"}}"));
     assert!(made.import(&["--yes"]).status.success());
     assert!(text(&made.0.read("test_encode_text.conf.enc")).contains("\ntype: json\n"));
@@ -370,7 +370,7 @@ fn the_type_is_that_of_the_text_unless_it_is_said() {
 }
 
 #[test]
-fn it_is_decrypted_without_a_context_and_sealed_under_a_new_data_key() {
+fn content_is_decrypted_without_a_context_and_sealed_with_a_new_data_key() {
     let made = Made::of(json!({}), toml(60));
     let blob = made.text(KEY_FILE);
     let key = format!("{FROM}:{}", KMS.key_id());
@@ -388,13 +388,13 @@ fn it_is_decrypted_without_a_context_and_sealed_under_a_new_data_key() {
 }
 
 #[test]
-fn the_key_is_reported_or_held_to_the_one_given() {
+fn the_key_is_reported_or_compared_with_the_given_one() {
     let made = Made::of(json!({}), toml(60));
     let both = ["import", "--key", KEY_FILE, "--data", DATA_FILE, "--yes"];
     let other = KMS.create_key(REGION);
     let wrong = format!("{FROM}:{other}");
     let error = made.fails(&[&both[..], &["--from", &wrong]].concat(), &[], 40);
-    assert!(error.contains(&format!("made under another key, {FROM}:{}", KMS.key_id())), "{error}");
+    assert!(error.contains(&format!("encrypted with another key, {FROM}:{}", KMS.key_id())), "{error}");
     let right = format!("{FROM}:{}", KMS.key_id());
     assert!(made.run(&[&both[..], &["--from", &right]].concat(), &[]).status.success());
 
@@ -409,7 +409,7 @@ fn the_key_is_reported_or_held_to_the_one_given() {
 
 /// The guide of 2019 writes `.conf` and reads `.dat`.
 #[test]
-fn files_are_paired_by_option_and_not_by_name() {
+fn options_and_not_names_select_the_files() {
     let made = Made::of(json!({}), toml(60));
     made.0.write("old/test_encode_text.dat", made.text(DATA_FILE));
     made.0.write("old/data-key", made.text(KEY_FILE));
@@ -421,7 +421,7 @@ fn files_are_paired_by_option_and_not_by_name() {
 }
 
 #[test]
-fn what_the_key_service_refuses_is_said() {
+fn errors_of_the_key_service_are_reported() {
     let made = Made::of(json!({}), toml(60));
     let both = ["import", "--key", KEY_FILE, "--data", DATA_FILE, "--yes", "--from"];
     let error = made.fails(&[&both[..], &["tencent:ap-shanghai"]].concat(), &[], 42);
@@ -440,7 +440,7 @@ fn what_the_key_service_refuses_is_said() {
 }
 
 #[test]
-fn files_that_do_not_belong_together_give_no_text() {
+fn files_that_do_not_belong_together_are_an_error() {
     let made = Made::of(json!({}), toml(100));
     let other = Made::of(json!({}), toml(100));
     made.0.write(KEY_FILE, other.text(KEY_FILE));
@@ -450,7 +450,7 @@ fn files_that_do_not_belong_together_give_no_text() {
 }
 
 #[test]
-fn what_was_found_is_shown_and_has_to_be_agreed_to() {
+fn the_import_shows_its_result_and_needs_a_confirmation() {
     let made = Made::of(json!({}), toml(100));
     let both = ["import", "--key", KEY_FILE, "--data", DATA_FILE, "--from", FROM];
     let shown = made.fails(&both, &[], 61);
@@ -460,8 +460,8 @@ fn what_was_found_is_shown_and_has_to_be_agreed_to() {
         "key: the decoded data key",
         "encoding: UTF-8",
         "type: toml, guessed",
-        "not known: who made it",
-        "give every secret in it a new value",
+        "not known: the author",
+        "replace every secret in it",
         "Will be sealed as test_encode_text for default",
         "  test_encode_text.conf.enc",
         "recipient local:-:f7e831f2fdbdab2e",
@@ -484,7 +484,7 @@ fn what_was_found_is_shown_and_has_to_be_agreed_to() {
         let terminal = text(&output.stdout);
         assert_eq!(output.status.code(), Some(status), "{terminal}{}", text(&output.stderr));
         assert!(
-            terminal.contains("not known: who made it") && terminal.contains("Seal it? [y/N]"),
+            terminal.contains("not known: the author") && terminal.contains("Seal it? [y/N]"),
             "{terminal}"
         );
         assert!(!terminal.contains("kanarie"), "{terminal}");

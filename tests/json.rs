@@ -1,6 +1,6 @@
-//! `--json` of every verb that reports: one document, of the shape that docs/json-output.md describes.
+//! Tests that the `--json` output of every verb is one document with the shape in docs/json-output.md.
 
-#![cfg(target_os = "linux")] // `edit` wants memory
+#![cfg(target_os = "linux")] // `edit` needs files in memory
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use envconf_test_support::{Sandbox, StandIn};
@@ -18,8 +18,8 @@ const COMMANDS: &str = concat!(
     include_str!("../envconf/docs/command-services.md"),
 );
 
-/// How a verb's part of the docs begins, arguments, status, and the names in what is reported; one after the other in one directory.
-/// `KEY` is a key of the stand-in.
+/// The begin of the verb's section in the docs, the arguments, the exit code, and the names in the report. The commands
+/// run one after the other in one directory. `KEY` is a key of the stand-in.
 const REPORTS: &[(&str, &str, i32, &str)] = &[
     ("init", "init", 0, "{enabled_for,extended:[],kept:[],key,made:[],next:[]}"),
     ("key list", "key list", 0, "{keys:[{enabled_for:[],key,path}],signers:[],store}"),
@@ -134,7 +134,7 @@ const REPORTS: &[(&str, &str, i32, &str)] = &[
 
 /// Verbs without a JSON report, and the reason.
 const NO_REPORT: [(&str, &str); 4] = [
-    ("exec", "it becomes another program"),
+    ("exec", "the command becomes another program"),
     ("template", "the template is the result"),
     ("completion", "the script is the result"),
     ("import --data", "its report is compared as a whole in tests/import.rs"),
@@ -158,7 +158,7 @@ fn every_report_has_the_shape_that_the_docs_describe() {
     let mut failures = Vec::new();
     for (verb, arguments, status, expected) in REPORTS {
         if *verb == "scan" {
-            // In a repository only what git knows is looked at.
+            // In a repository, only tracked files are checked.
             git(&["add", "other"]);
         }
         let stored = std::fs::read_dir(sandbox.store().join("keys")).ok().and_then(|mut keys| keys.next());
@@ -182,7 +182,7 @@ fn every_report_has_the_shape_that_the_docs_describe() {
         }
         assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "{arguments}: one line");
         let is_talk = |line: &&str| serde_json::from_str::<Value>(line).is_err();
-        assert_eq!(said.lines().find(is_talk), None, "{arguments}: talk beside the report");
+        assert_eq!(said.lines().find(is_talk), None, "{arguments}: messages in addition to the report");
         let (part, errors) = (part(verb), errors());
         let is_told = |name: &str| {
             part.contains(&format!("`{name}`"))
@@ -197,7 +197,7 @@ fn every_report_has_the_shape_that_the_docs_describe() {
 }
 
 #[test]
-fn no_verb_is_left_out() {
+fn every_verb_is_tested() {
     let headings: Vec<_> = COMMANDS.lines().filter_map(|line| line.strip_prefix("## `")).collect();
     assert!(headings.len() > 20, "{headings:?}");
     for heading in headings {
@@ -225,7 +225,7 @@ fn errors() -> &'static str {
     &DOCS[DOCS.find("\n## Errors").unwrap()..]
 }
 
-/// The names of a document, in order: those of a list by its first item.
+/// Returns the names of a document, in order. A list has the names of its first item.
 fn shape(value: &Value) -> String {
     match value {
         Value::Object(fields) => {

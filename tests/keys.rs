@@ -1,5 +1,5 @@
-//! The keys of a key service themselves, aliases, and rewrapping: through the library and through the real command,
-//! against the stand-in.
+//! Tests of key management, aliases and rewrapping, with the library and with the real command. The key service is the
+//! stand-in.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const REGION: &str = "ap-guangzhou";
-/// For requests that are to fail in the end.
+/// The deadline for requests that fail in the end.
 const SHORT: Duration = Duration::from_millis(500);
 
-/// Runs a command on a terminal of a given width, and prints what that shows.
+/// A script that runs a command on a terminal with a given width, and prints the screen.
 const TERMINAL: &str = "
 import fcntl, os, pty, struct, sys, termios
 pid, terminal = pty.fork()
@@ -38,7 +38,7 @@ while True:
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 ";
 
-/// A directory, a stand-in, and a pair sealed for its first key.
+/// A directory, a stand-in, and a pair for its first key.
 struct Project {
     sandbox: Sandbox,
     kms: StandIn,
@@ -66,7 +66,7 @@ impl Project {
         KeyServices::from_given(self.kms.variables()).unwrap()
     }
 
-    /// Services with a credential that may do these actions only.
+    /// Returns services with a credential that has only the permissions for these actions.
     fn services_granted(&self, actions: &[&str]) -> KeyServices {
         let credential = Credential::fake();
         self.kms.add_credential(credential.clone(), actions);
@@ -95,12 +95,12 @@ impl Project {
             .is_ok_and(|opened| opened.content() == b"port = 1\n")
     }
 
-    /// One more key in the stand-in.
+    /// Creates another key in the stand-in.
     fn another(&self, region: &str) -> KeyRef {
         reference(region, &self.kms.create_key(region))
     }
 
-    /// Has the service answer nobody any more.
+    /// Makes the service fail all requests.
     fn fail(&self) {
         (0..1000).for_each(|_| self.kms.next(Reply::Status(503)));
     }
@@ -120,25 +120,25 @@ impl Project {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let shown = String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n");
-        assert!(!shown.contains('\u{1b}'), "it is coloured: {shown:?}");
+        assert!(!shown.contains('\u{1b}'), "the output is coloured: {shown:?}");
         shown
     }
 
-    /// Standard output of a run that succeeds.
+    /// Runs the command, which must succeed, and returns its standard output.
     fn told(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Status and standard error of a run that fails.
+    /// Runs the command, which must fail, and returns its exit code and standard error.
     fn refused(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.run(arguments);
         assert!(!output.status.success(), "{arguments:?}");
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     }
 
-    /// The actions that were asked for, of those requests that came after the first `from`.
+    /// Returns the actions of all requests after the first `from`.
     fn actions(&self, from: usize) -> Vec<String> {
         self.kms.requests()[from..].iter().map(|request| request.action.clone()).collect()
     }
@@ -153,7 +153,7 @@ fn place() -> KeyPlace {
 }
 
 #[test]
-fn a_key_is_made_listed_described_and_rotated_by_the_command() {
+fn the_command_creates_lists_describes_and_rotates_a_key() {
     let project = Project::new();
     let created = project.told(&[
         "keys",
@@ -174,7 +174,7 @@ fn a_key_is_made_listed_described_and_rotated_by_the_command() {
     assert!(lines[0].starts_with("KEY  ") && lines[0].ends_with("CREATED"), "{listed}");
     assert!(lines[1].starts_with(&format!("{key}  app-prod      enabled  every 90 days  20")), "{listed}");
     assert_eq!(lines.len(), 3, "{listed}");
-    // On a terminal where that is too wide nothing is cut off.
+    // On a narrow terminal, no text is cut off.
     let shown = project.on_terminal(80, &["keys", "list", "tencent:ap-guangzhou"]);
     assert!(shown.contains(&format!("{key}\n  alias     app-prod\n  state     enabled\n")), "{shown}");
     assert!(shown.lines().all(|line| line.len() <= 80), "{shown}");
@@ -200,14 +200,14 @@ fn a_key_is_made_listed_described_and_rotated_by_the_command() {
     assert_eq!(rotation(&["--every", "7"]), format!("{key}: rotation on\n"));
     assert_eq!(rotation(&["--json"]), format!("{{\"key\":\"{key}\",\"rotates\":true}}\n"));
 
-    // The new key seals at once.
+    // The new key can seal immediately.
     project.sandbox.write("app.toml", "port = 1\n");
     project.told(&["seal", "app.toml", "-r", &key.to_string()]);
     assert!(project.opens(&key, &project.services()));
 }
 
 #[test]
-fn a_long_list_comes_page_by_page_and_whole() {
+fn all_pages_of_a_long_list_are_read() {
     let project = Project::new();
     let made: Vec<String> = (0..450).map(|_| project.kms.create_key(REGION)).collect();
     project.kms.create_key("ap-shanghai");
@@ -223,7 +223,7 @@ fn a_long_list_comes_page_by_page_and_whole() {
 }
 
 #[test]
-fn a_key_whose_making_is_in_doubt_is_not_made_twice() {
+fn a_key_is_not_created_twice_after_a_lost_reply() {
     let project = Project::new();
     let wanted = NewKey { alias: "once".into(), description: String::new() };
     project.kms.next(Reply::HalfBody);
@@ -242,7 +242,7 @@ fn a_key_whose_making_is_in_doubt_is_not_made_twice() {
 }
 
 #[test]
-fn a_missing_right_is_named_for_the_action() {
+fn the_error_names_the_missing_permission() {
     let project = Project::new();
     let services = project.services_granted(&["Decrypt"]);
     let wanted = NewKey { alias: "a".into(), description: String::new() };
@@ -265,7 +265,7 @@ fn a_missing_right_is_named_for_the_action() {
 }
 
 #[test]
-fn an_alias_is_resolved_to_the_letter_and_only_its_id_is_written() {
+fn an_alias_is_case_sensitive_and_only_its_key_id_is_written() {
     let project = Project::new();
     for alias in ["prod-old", "Prod", "a-prod", "prod_"] {
         project.kms.set_alias(REGION, &project.kms.create_key(REGION), alias);
@@ -285,7 +285,7 @@ fn an_alias_is_resolved_to_the_letter_and_only_its_id_is_written() {
     assert!(project.opens(&project.key, &project.services()));
     assert!(!String::from_utf8(project.files().1).unwrap().contains("alias"));
 
-    // In the rules the same; a re-seal keeps the data key, because the recipient is the same key.
+    // The policy file may name the alias too. Sealing again keeps the data key, because the recipient is the same key.
     let rules = format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"{alias}\"]\n");
     project.sandbox.write(".envconf.toml", rules);
     let key = project.key.to_string();
@@ -294,7 +294,7 @@ fn an_alias_is_resolved_to_the_letter_and_only_its_id_is_written() {
 }
 
 #[test]
-fn nobody_trusts_an_alias_and_nothing_is_asked_about_it() {
+fn an_alias_cannot_be_trusted_and_no_request_is_sent() {
     let project = Project::sealed();
     let before = project.kms.requests().len();
     let alias = "tencent:ap-guangzhou:alias/prod";
@@ -311,7 +311,7 @@ fn nobody_trusts_an_alias_and_nothing_is_asked_about_it() {
 }
 
 #[test]
-fn a_wrapped_key_moves_within_its_region_without_a_right_to_wrap() {
+fn moving_a_wrapped_key_needs_no_permission_to_wrap() {
     let project = Project::sealed();
     let new = project.another(REGION);
     let (enc, _) = project.files();
@@ -330,7 +330,7 @@ fn a_wrapped_key_moves_within_its_region_without_a_right_to_wrap() {
 }
 
 #[test]
-fn without_the_right_to_move_it_and_beyond_the_region_it_is_wrapped() {
+fn without_permission_to_move_or_in_another_region_the_data_key_is_wrapped() {
     for (actions, region) in
         [(&["Decrypt", "Encrypt"][..], REGION), (&["Decrypt", "Encrypt", "ReEncrypt"], "ap-shanghai")]
     {
@@ -349,7 +349,7 @@ fn without_the_right_to_move_it_and_beyond_the_region_it_is_wrapped() {
 }
 
 #[test]
-fn the_command_rewraps_by_the_rules_and_says_what_it_did() {
+fn the_command_rewraps_for_the_policy_file_and_reports_it() {
     let project = Project::sealed();
     let new = project.another(REGION);
     let old = project.key.to_string();
@@ -357,7 +357,7 @@ fn the_command_rewraps_by_the_rules_and_says_what_it_did() {
     project.sandbox.write(".envconf.toml", rules);
     let before = project.files();
 
-    // Where trust is set, --yes accepts no other key.
+    // If trust is set, --yes does not accept another key.
     for arguments in [&["rewrap", "app", "--trust", &old][..], &["rewrap", "app", "--trust", &old, "--yes"]] {
         let (status, report) = project.refused(arguments);
         assert_eq!(status, 61, "{report}");
@@ -374,7 +374,7 @@ fn the_command_rewraps_by_the_rules_and_says_what_it_did() {
 
     let again = project.run(&["updatekeys", "app", "--trust", &new.to_string()]);
     assert!(String::from_utf8(again.stderr).unwrap().starts_with("Unchanged: "));
-    // A re-seal for the same recipients keeps the data key, and so the moved wrapped key.
+    // Sealing again for the same recipients keeps the data key and the moved wrapped key.
     project.sandbox.write("app.toml", "port = 2\n");
     let sealed = project.told(&["seal", "app.toml", "--trust", &new.to_string(), "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&sealed).unwrap()["data_key"], "kept");
@@ -422,7 +422,7 @@ fn sections_of_other_data_keys_stay_as_they_are() {
     assert!(envconf::pair::open_bytes(&other_enc, &rewrapped, &policy, &only_old).is_ok());
 }
 
-/// Whatever goes wrong, the pair is as it was.
+/// A failed rewrap does not change the pair.
 #[test]
 fn a_rewrap_that_fails_writes_nothing() {
     type Prepare = fn(&Project, &KeyRef);
@@ -453,7 +453,7 @@ fn a_rewrap_that_fails_writes_nothing() {
             |project, _| {
                 project.kms.next(Reply::Delay(Duration::ZERO));
                 project.kms.next(Reply::edit(|answer| answer["Response"]["SourceKeyId"] = "x".into()));
-                // Then it is wrapped; that answer is about another key too.
+                // Then the data key is wrapped. That answer also names another key.
                 project.kms.next(Reply::WrongKeyId);
             },
             40,
@@ -503,18 +503,18 @@ fn a_rewrap_that_fails_writes_nothing() {
         fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         match result {
             Err(error) => assert_eq!(i32::from(error.exit_code()), code, "{what}: {error}"),
-            // Root may write where the mode forbids it.
+            // Root can write to a read-only directory.
             Ok(_) => assert_eq!(code, 11, "{what}"),
         }
         if code != 11 {
             assert_eq!(project.files(), before, "{what}");
         }
-        assert_eq!(fs::read_dir(directory).unwrap().count(), 2, "{what}: nothing is left beside the pair");
+        assert_eq!(fs::read_dir(directory).unwrap().count(), 2, "{what}: no temporary files remain");
     }
 }
 
 #[test]
-fn a_new_recipient_that_nobody_here_may_ask_is_told() {
+fn a_new_recipient_without_a_service_is_an_error() {
     let project = Project::sealed();
     let (new, services) = (project.another(REGION), project.services());
     project.kms.next(Reply::Delay(Duration::ZERO));
@@ -527,7 +527,7 @@ fn a_new_recipient_that_nobody_here_may_ask_is_told() {
 }
 
 #[test]
-fn a_service_that_fails_is_reported_with_its_fault() {
+fn the_error_has_the_fault_of_the_service() {
     let project = Project::new();
     project.fail();
     let services = project.services().deadline(SHORT);
@@ -537,7 +537,7 @@ fn a_service_that_fails_is_reported_with_its_fault() {
     assert!(error.to_string().starts_with("the keys were not listed\n  tencent:ap-guangzhou:*: "), "{error}");
 }
 
-/// The service's own error text is never printed.
+/// The error text of the service is never printed.
 #[test]
 fn a_reply_that_is_an_error_leaks_nothing() {
     const CANARY: &str = "canary-3f9a";
@@ -568,7 +568,7 @@ fn a_reply_that_is_an_error_leaks_nothing() {
 }
 
 #[test]
-fn what_takes_long_shows_on_a_terminal_how_far_it_is() {
+fn a_slow_command_shows_its_progress_on_a_terminal() {
     let project = Project::sealed();
     let key = project.key.to_string();
     project.sandbox.write("other.toml", "port = 2\n");
@@ -590,7 +590,7 @@ fn what_takes_long_shows_on_a_terminal_how_far_it_is() {
     assert!(output.status.success(), "{terminal}");
     assert!(terminal.contains("\r[") && terminal.contains("] 0 of 2"), "{terminal}");
     assert_eq!(terminal.matches(" (generation 2)").count(), 2, "{terminal}");
-    // Not where nobody watches.
+    // Without a terminal, there is no progress.
     (0..2).for_each(|_| project.kms.next(Reply::Delay(Duration::from_millis(1800))));
     let output = project.run(&["rotate", "app", "other", "--trust", &key]);
     assert!(!String::from_utf8(output.stderr).unwrap().contains(" of 2"));

@@ -1,4 +1,4 @@
-//! One contract for every key service, and Tencent Cloud KMS on good and bad days, against its stand-in.
+//! Tests of the contract with every key service, and of Tencent Cloud KMS with its stand-in.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -26,7 +26,7 @@ use envconf_test_support::tencent::KeyState;
 use envconf_test_support::{Credential, Reply, StandIn};
 use wire::{CANARY, Script, Wire};
 
-/// A key service in memory: XOR, its sum, and a copy of the context. For tests only.
+/// A key service in memory, for tests only: XOR with a checksum and a copy of the context.
 #[derive(Clone, Default)]
 struct InMemory {
     calls: Arc<AtomicUsize>,
@@ -86,20 +86,20 @@ impl Kms for InMemory {
     }
 }
 
-/// Tells damage in the text of [`InMemory`].
+/// Returns a checksum that detects damage in the text of [`InMemory`].
 fn sum(hex: &str) -> u64 {
     hex.bytes().fold(1, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
 }
 
 #[test]
-fn local_keys_keep_the_contract() {
+fn local_keys_pass_the_contract() {
     let (key, other) = (LocalKey::generate().unwrap(), LocalKey::generate().unwrap());
     let services = KeyServices::none().local_key(key.clone()).local_key(other.clone());
     contract(&services, key.key_ref(), other.key_ref()).unwrap();
 }
 
 #[test]
-fn a_programs_own_service_keeps_the_contract() {
+fn a_key_service_of_the_program_passes_the_contract() {
     for public in [false, true] {
         let services = KeyServices::none().kms(Arc::new(InMemory { public, ..InMemory::default() }));
         contract(&services, &"memory:-:1".parse().unwrap(), &"memory:-:2".parse().unwrap()).unwrap();
@@ -107,7 +107,7 @@ fn a_programs_own_service_keeps_the_contract() {
 }
 
 #[test]
-fn tencent_keeps_the_contract() {
+fn tencent_passes_the_contract() {
     let kms = StandIn::start();
     let services = KeyServices::from_given(kms.variables()).unwrap();
     let key = format!("tencent:ap-guangzhou:{}", kms.key_id()).parse().unwrap();
@@ -118,7 +118,7 @@ fn tencent_keeps_the_contract() {
 }
 
 #[test]
-fn tencent_over_tls_keeps_the_contract() {
+fn tencent_over_tls_passes_the_contract() {
     let kms = StandIn::builder().tls().start();
     let sandbox = envconf_test_support::Sandbox::new();
     let services = KeyServices::from_given(variables_of(&kms, &sandbox)).unwrap();
@@ -127,10 +127,10 @@ fn tencent_over_tls_keeps_the_contract() {
     contract(&services, &key, &other).unwrap();
 }
 
-/// More of it is in `vault.rs`: all types of keys, scripted answers, namespaces.
+/// More tests are in `vault.rs`: all types of keys, scripted answers, namespaces.
 #[cfg(feature = "vault")]
 #[test]
-fn vault_keeps_the_contract() {
+fn vault_passes_the_contract() {
     let server = envconf_test_support::OpenBao::start(env!("CARGO_TARGET_TMPDIR"));
     server.ok("POST", "transit/keys/other", &serde_json::json!({}));
     let token = envconf_test_support::openbao::ROOT;
@@ -140,7 +140,7 @@ fn vault_keeps_the_contract() {
 }
 
 #[test]
-fn tencent_keeps_the_contract_on_bad_days() {
+fn tencent_handles_failures_as_the_contract_requires() {
     let kms = StandIn::start();
     let services = |url: &str| {
         let mut variables = kms.variables();
@@ -194,7 +194,7 @@ fn tencent_keeps_the_contract_on_bad_days() {
     wire.check();
 }
 
-/// The faults of a key service.
+/// The possible bugs of a key service.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Wrong {
     Nothing,
@@ -211,7 +211,7 @@ enum Wrong {
     NeverEnds,
 }
 
-/// A key service with one fault, over local keys.
+/// A key service with one bug, based on local keys.
 struct Faulty(Wrong, [LocalKey; 2], AtomicUsize);
 
 impl Faulty {
@@ -222,7 +222,7 @@ impl Faulty {
 
 impl Kms for Faulty {
     fn provider(&self) -> &str {
-        // Where it is looked for, and not where it is asked.
+        // The lookup of the service returns the right name, and the check another one.
         if self.0 == Wrong::HasAnotherName && self.2.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
             return "another";
         }
@@ -342,7 +342,7 @@ fn the_contract_finds_every_fault() {
         (Wrong::ForgetsTheContext, "own context"),
         (Wrong::ForgetsTheKey, "own key"),
         (Wrong::TakesDamage, "damaged"),
-        (Wrong::BlamesTheNetwork, "opens in its own context only"),
+        (Wrong::BlamesTheNetwork, "opens only in its own context"),
         (Wrong::ShowsTheDataKey, "secret"),
         (Wrong::TellsTheDataKey, "secret"),
         (Wrong::MakesTooLong, ""),
@@ -355,12 +355,12 @@ fn the_contract_finds_every_fault() {
         assert!(broken.to_string().contains(broken.rule()));
     }
     assert_eq!(keep(Wrong::NeverEnds), Ok(()));
-    // Two keys of one provider are asked for.
+    // The contract needs two keys of one provider.
     let services = KeyServices::none().kms(Arc::new(InMemory::default()));
     let key: KeyRef = "memory:-:1".parse().unwrap();
     assert!(contract(&services, &key, &key).is_err());
     assert!(contract(&services, &key, &"faulty:-:1".parse().unwrap()).is_err());
-    // So is a service that is there.
+    // The contract needs the service.
     assert!(contract(&KeyServices::none(), &key, &"memory:-:2".parse().unwrap()).is_err());
 }
 
@@ -379,7 +379,7 @@ fn fails(project: &TencentProject, variables: &[(&str, &str)]) -> Error {
 }
 
 #[test]
-fn a_load_is_one_decrypt_that_holds_pinned_values_only() {
+fn a_load_is_one_decrypt_request_with_pinned_values_only() {
     let project = tencent();
     let before = project.kms.requests().len();
     assert_eq!(project.loader::<App>(&[]).load().unwrap().port, 8080);
@@ -399,14 +399,14 @@ fn a_load_is_one_decrypt_that_holds_pinned_values_only() {
 }
 
 #[test]
-fn sealing_has_the_service_make_the_data_key_and_proves_the_pair() {
+fn sealing_asks_the_service_for_the_data_key_and_checks_the_pair() {
     let project = tencent();
     let actions: Vec<_> = project.kms.requests().into_iter().map(|request| request.action).collect();
     assert_eq!(actions, ["GenerateDataKey", "Decrypt"]);
 }
 
 #[test]
-fn a_sealer_without_decrypt_proves_the_pair_from_its_data_key_on() {
+fn a_sealer_without_decrypt_checks_the_pair_with_its_data_key() {
     let kms = StandIn::start();
     let sealer = Credential::fake();
     kms.add_credential(sealer.clone(), &["GenerateDataKey", "Encrypt"]);
@@ -422,13 +422,13 @@ fn a_sealer_without_decrypt_proves_the_pair_from_its_data_key_on() {
     let seal = Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Toml).recipient(key);
     let sealed = seal.seal(&pair, b"a = 1\n", &services).unwrap();
     assert_eq!(sealed.check(), envconf::pair::Check::AfterUnwrap);
-    // A re-seal may not open the old pair either: a new data key, and the generation still rises.
+    // Sealing again cannot open the old pair: the data key is new, and the generation still increases.
     let sealed = seal.seal(&pair, b"a = 2\n", &services).unwrap();
     assert_eq!((sealed.generation(), sealed.data_key()), (2, envconf::pair::DataKeyUse::OldPairNotOpened));
 }
 
 #[test]
-fn refusals_name_code_and_request_and_say_what_to_do() {
+fn refusals_have_code_request_and_advice() {
     let project = tencent();
     let key_id = project.key.key_id().to_owned();
     for (state, code) in [
@@ -452,12 +452,12 @@ fn refusals_name_code_and_request_and_say_what_to_do() {
         ] {
             assert!(report.contains(part), "{part} is not in: {report}");
         }
-        assert_eq!(project.kms.requests().len(), before + 1, "a refusal is tried once");
+        assert_eq!(project.kms.requests().len(), before + 1, "a refusal is not retried");
     }
 }
 
 #[test]
-fn wrong_credentials_are_refused_with_their_code() {
+fn wrong_credentials_are_an_error_with_the_code() {
     let project = tencent();
     for (name, value, code) in [
         ("TENCENTCLOUD_SECRET_KEY", "wrong", "AuthFailure.SignatureFailure"),
@@ -486,7 +486,7 @@ fn temporary_credentials_work_under_each_name_of_the_token() {
 }
 
 #[test]
-fn without_credentials_nothing_is_sent_and_the_error_says_where_it_looked() {
+fn without_credentials_no_request_is_sent_and_the_error_lists_the_sources() {
     let project = tencent();
     let before = project.kms.requests().len();
     let endpoint = project.kms.endpoint();
@@ -500,7 +500,7 @@ fn without_credentials_nothing_is_sent_and_the_error_says_where_it_looked() {
 }
 
 #[test]
-fn transient_faults_are_tried_again_and_signed_afresh() {
+fn transient_faults_are_retried_with_new_signatures() {
     let faults: [fn() -> Reply; 6] = [
         || Reply::Status(502),
         || Reply::error("InternalError", "x"),
@@ -523,7 +523,7 @@ fn transient_faults_are_tried_again_and_signed_afresh() {
 }
 
 #[test]
-fn a_fault_that_stays_is_transient_and_says_how_often_it_was_tried() {
+fn a_lasting_fault_is_transient_and_has_the_number_of_tries() {
     let project = tencent();
     for _ in 0..100 {
         project.kms.next(Reply::error("InternalError.Something", "x"));
@@ -531,7 +531,7 @@ fn a_fault_that_stays_is_transient_and_says_how_often_it_was_tried() {
     let before = project.kms.requests().len();
     let error = fails(&project, &[("ENVCONF_KMS_DEADLINE", "1500ms")]);
     assert_eq!(error.exit_code(), 41);
-    // The last may have been cut by the deadline.
+    // The deadline may have ended the last request.
     let requests = project.kms.requests().len() - before;
     let says = |tries: usize| error.to_string().contains(&format!("{tries} tries"));
     assert!(requests >= 3 && (says(requests) || says(requests - 1)), "{requests} requests: {error}");
@@ -539,7 +539,7 @@ fn a_fault_that_stays_is_transient_and_says_how_often_it_was_tried() {
 }
 
 #[test]
-fn replies_that_must_not_be_believed_are_not() {
+fn wrong_replies_are_rejected() {
     type Case = (fn() -> Reply, Kind, &'static str);
     let cases: [Case; 6] = [
         (|| Reply::WrongKeyId, Kind::UnwrapFailed, "another key"),
@@ -578,7 +578,7 @@ fn an_error_is_found_under_any_status_and_content_type() {
 }
 
 #[test]
-fn a_certificate_of_nobody_we_know_is_refused() {
+fn an_unknown_certificate_is_rejected() {
     let project = TencentProject::sealed(StandIn::builder().tls().start(), "port = 8080\n");
     assert_eq!(project.loader::<App>(&[]).load().unwrap().port, 8080);
     let loader = App::loader().dir(project.project.sandbox.path("config")).trust(project.key.to_string());
@@ -587,7 +587,7 @@ fn a_certificate_of_nobody_we_know_is_refused() {
 }
 
 #[test]
-fn nobody_is_asked_before_every_check_that_needs_no_key() {
+fn all_checks_without_a_key_run_before_the_first_request() {
     let memory = InMemory::default();
     let services = KeyServices::none().kms(Arc::new(memory.clone()));
     let key: KeyRef = "memory:-:1".parse().unwrap();
@@ -611,7 +611,7 @@ fn nobody_is_asked_before_every_check_that_needs_no_key() {
 }
 
 #[test]
-fn a_public_key_recipient_opens_only_beside_a_signer() {
+fn a_public_key_recipient_opens_only_with_a_signer() {
     let memory = InMemory { public: true, ..InMemory::default() };
     let services = KeyServices::none().kms(Arc::new(memory));
     let key: KeyRef = "memory:-:1".parse().unwrap();

@@ -1,4 +1,4 @@
-//! The sources of values and their order; the messages if values do not fit, and the texts that they never contain.
+//! Tests of the layers and their order, and of the messages for invalid values, which never contain a value.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -21,7 +21,7 @@ fn load<T: EncryptedConfig>(content_type: &str, text: &str, variables: &[(&str, 
 
 #[track_caller]
 fn error<T: EncryptedConfig>(content_type: &str, text: &str, variables: &[(&str, &str)]) -> Error {
-    let error = load::<T>(content_type, text, variables).err().expect("it should not fit");
+    let error = load::<T>(content_type, text, variables).err().expect("the load should fail");
     assert_eq!(error.kind(), Kind::DoesNotFit);
     error
 }
@@ -79,7 +79,7 @@ DATABASE__SERVERS=[{ host = 'a', port = 1 }]
 ";
 
 #[test]
-fn every_syntax_gives_the_same() {
+fn every_syntax_has_the_same_result() {
     let yaml = cfg!(feature = "yaml").then_some(("yaml", YAML));
     for (content_type, text) in [("toml", TOML), ("json", JSON), ("dotenv", DOTENV)].into_iter().chain(yaml) {
         let app: App = load(content_type, text, &[]).unwrap();
@@ -91,7 +91,7 @@ fn every_syntax_gives_the_same() {
 }
 
 #[test]
-fn a_variable_outweighs_the_sealed_value_which_outweighs_the_default() {
+fn a_variable_overrides_the_sealed_value_which_overrides_the_default() {
     let level = |text: &str, variables: &[(&str, &str)]| {
         let variables = [variables, &[("DATABASE_URL", "u"), ("APP__DATABASE__SERVERS", "[]")]].concat();
         let (app, origins) = load_traced::<App>("toml", text, &variables).unwrap();
@@ -103,7 +103,7 @@ fn a_variable_outweighs_the_sealed_value_which_outweighs_the_default() {
     assert_eq!(level("level = 2", &[("APP__LEVEL", "3")]), (3, "variable APP__LEVEL".into()));
 }
 
-/// The layers of api.md §3, the weakest first, each with the value 1, 2, …, and how its origin reads.
+/// The layers of api.md §3, the weakest first, with the values 1, 2, … and the texts of their origins.
 const LAYERS: [(&str, &str); 5] = [
     ("default", "the attribute's default"),
     ("config/app.defaults.toml", "config/app.defaults.toml line 2, column 9"),
@@ -127,12 +127,12 @@ struct WithoutDefault {
     rest: Option<u8>,
 }
 
-/// A project with the layers of these indices.
+/// Loads a project with the layers of these indices.
 fn layered(project: &Project, layers: &[usize]) -> Result<(u8, String), Error> {
     for (file, value) in [(LAYERS[1].0, 2), (LAYERS[2].0, 3)] {
         match layers.contains(&(value - 1)) {
             true => drop(project.sandbox.write(file, format!("\nlevel = {value}\n"))),
-            // Another key, so that the layer is there and silent.
+            // The layer has only another key.
             false => drop(project.sandbox.write(file, "rest = 0")),
         }
     }
@@ -151,7 +151,7 @@ fn layered(project: &Project, layers: &[usize]) -> Result<(u8, String), Error> {
 }
 
 #[test]
-fn of_any_two_layers_the_stronger_counts() {
+fn the_stronger_of_two_layers_is_used() {
     let project = Project::toml("");
     for (weaker, (name, its_origin)) in LAYERS.iter().enumerate() {
         let (value, origin) = layered(&project, &[weaker]).unwrap();
@@ -170,7 +170,7 @@ fn of_any_two_layers_the_stronger_counts() {
 }
 
 #[test]
-fn plain_layers_are_those_beside_the_pair_and_of_its_environment() {
+fn plain_layers_are_next_to_the_pair_and_for_its_environment() {
     let project = Project::toml("rest = 0");
     let level = |loader: envconf::Loader<WithDefault>| loader.load().unwrap().level;
     project.sandbox.write("config/app.prod.defaults.toml", "level = 9");
@@ -183,11 +183,15 @@ fn plain_layers_are_those_beside_the_pair_and_of_its_environment() {
     let moved = project.sandbox.write("moved/x.conf.enc", project.sandbox.read("config/app.conf.enc"));
     project.sandbox.write("moved/x.conf.key", project.sandbox.read("config/app.conf.key"));
     project.sandbox.write("moved/app.defaults.toml", "level = 3");
-    assert_eq!(level(project.loader(&[]).path(moved)), 3, "by the configuration's name, not the file's");
+    assert_eq!(
+        level(project.loader(&[]).path(moved)),
+        3,
+        "the name of the configuration and not of the file is used"
+    );
 }
 
 #[test]
-fn plain_layers_are_judged_with_the_rest_and_replace_no_pair() {
+fn plain_layers_are_checked_too_and_do_not_replace_a_pair() {
     let project = Project::toml("rest = 'x'\nlevl = 1");
     project.sandbox.write("config/app.defaults.toml", "leve = 1\nrest = 1\nlevel = 'x'");
     let error = project.loader::<WithDefault>(&[]).load().map(drop).unwrap_err();
@@ -209,7 +213,7 @@ fn a_variable_replaces_the_whole_leaf() {
     let variables = [("APP__DATABASE__SERVERS", r#"[{"host":"b","port":2}]"#), ("DATABASE_URL", "")];
     let app: App = load("toml", TOML, &variables).unwrap();
     assert_eq!(app.database.servers, [Server { host: "b".into(), port: 2 }]);
-    assert_eq!(app.database.url.expose_secret(), "", "set but empty is a value");
+    assert_eq!(app.database.url.expose_secret(), "", "an empty variable is a value");
 }
 
 #[test]
@@ -228,7 +232,7 @@ fn origins_name_every_leaf_and_which_are_secret() {
 }
 
 #[test]
-fn all_problems_are_told_at_once() {
+fn all_problems_are_reported_at_once() {
     let toml = "levl = 2\n[database]\npool_size = '5'\nservers = [{ host = 'a', port = 1 }, { host = 'b', port = 70000 }]\nhost.x = 1\n";
     let error = error::<App>(
         "toml",
@@ -253,7 +257,7 @@ app for default: 8 problems
 }
 
 #[test]
-fn a_nested_struct_that_is_no_table_is_one_problem() {
+fn a_nested_struct_that_is_not_a_table_is_one_problem() {
     assert_eq!(
         problems::<App>("toml", "database = 3", &[]),
         ["database: expected Database, at config/app.conf.enc line 1, column 12 of the sealed text"]
@@ -261,7 +265,7 @@ fn a_nested_struct_that_is_no_table_is_one_problem() {
 }
 
 #[test]
-fn unknown_variables_are_refused_only_under_the_prefix() {
+fn unknown_variables_are_rejected_only_under_the_prefix() {
     let given =
         [("DATABASE_URL", "u"), ("APP__DATABASE__SERVERS", "[]"), ("APP_LEVEL", "1"), ("APPX__A", "1")];
     assert!(load::<App>("toml", "", &given).is_ok());
@@ -281,7 +285,7 @@ fn unknown_variables_are_refused_only_under_the_prefix() {
 }
 
 #[test]
-fn a_value_may_lie_in_a_file() {
+fn a_file_can_contain_the_value_of_a_variable() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("url");
     std::fs::write(&file, "from file\n").unwrap();
@@ -311,7 +315,7 @@ fn without_a_prefix_only_named_variables_are_read() {
 }
 
 #[test]
-fn dotenv_content_has_rules_of_its_own() {
+fn dotenv_content_has_special_rules() {
     let text = format!("{DOTENV}DATABASE__POOL_SIZE=3\n");
     let app: App = load("dotenv", &text, &[]).unwrap();
     assert_eq!(app.database.pool_size, 3, "no_env forbids the variable, not the content");
@@ -376,7 +380,7 @@ struct Types {
 }
 
 #[test]
-fn a_variable_is_parsed_to_what_its_field_wants() {
+fn a_variable_is_parsed_as_the_type_of_its_field() {
     let one = |name: &str, text: &str| load::<Types>("toml", "", &[(name, text)]);
     let none = || load::<Types>("toml", "", &[]).unwrap();
     macro_rules! reads {
@@ -451,7 +455,7 @@ fn content_keeps_its_types() {
     assert_eq!(
         (types.float, types.int),
         (Some(2.0), Some(i64::MAX.into())),
-        "an integer is a float where one is wanted"
+        "a float field must accept an integer"
     );
     assert_eq!(types.mode, Some(Mode::Other { x: 1 }));
     for wrong in [
@@ -472,7 +476,7 @@ fn content_keeps_its_types() {
 
 #[cfg(feature = "yaml")]
 #[test]
-fn yaml_content_is_told_by_its_places() {
+fn errors_in_yaml_have_positions() {
     assert_eq!(
         problems::<App>("yaml", "level: high\ndatabase:\n  url: 5\n  servers: []\n  host: x\n", &[]),
         [
@@ -509,7 +513,7 @@ fn dates_are_leaves() {
 }
 
 #[test]
-fn a_null_is_no_value_for_a_field_that_needs_one() {
+fn null_is_not_a_value_for_a_required_field() {
     assert_eq!(
         problems::<App>("json", r#"{"level":null,"database":{"url":null,"servers":[]}}"#, &[]),
         [
@@ -520,7 +524,7 @@ fn a_null_is_no_value_for_a_field_that_needs_one() {
 }
 
 #[test]
-fn what_does_not_parse_is_told_by_line_and_column() {
+fn syntax_errors_have_line_and_column() {
     for (content_type, text, problem) in [
         (
             "toml",
@@ -547,10 +551,10 @@ fn what_does_not_parse_is_told_by_line_and_column() {
     }
 }
 
-/// The text that must never be printed.
+/// A text that must never be printed.
 const CANARY: &str = "hunter2canary";
 
-/// Quotes what it is given, in its message and in what it claims to have expected.
+/// A type with an error that quotes the value, in its message and in its expectation.
 #[derive(Debug)]
 struct Talkative;
 
@@ -573,7 +577,7 @@ impl<'de> Deserialize<'de> for Talkative {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(env_prefix = "C")]
-#[expect(dead_code, reason = "it never loads")]
+#[expect(dead_code, reason = "the type is never loaded")]
 struct Leaky {
     talkative: Option<Talkative>,
     number: Option<u8>,
@@ -595,7 +599,7 @@ impl<'de> Deserialize<'de> for NeverFits {
 }
 
 #[test]
-fn no_value_is_ever_told() {
+fn no_error_contains_a_value() {
     let texts = [
         ("toml", "talkative = 'hunter2canary'"),
         ("toml", "talkative = 'hunter2canary.'"),
@@ -647,7 +651,7 @@ fn silent(error: &Error, case: &str) {
         said += &format!("{error} {error:?}");
         source = error.source();
     }
-    // A fragment is as bad as the whole.
+    // Fragments must not be printed either.
     for fragment in [CANARY, "hunter2", "canary", "unter2can"] {
         assert!(!said.contains(fragment), "{case}: {said}");
     }

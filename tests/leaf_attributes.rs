@@ -1,7 +1,8 @@
-//! Defaults that are expressions, variables of another program, and serde's attributes beside the derive's.
+//! Tests of expressions as defaults, of variables of another program, and of serde attributes next to those of the
+//! derive.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "what is loaded is not always looked at")]
+#![allow(dead_code, reason = "some fields are only loaded")]
 
 mod common;
 
@@ -108,7 +109,7 @@ fn an_expression_is_a_default_of_the_fields_type() {
 }
 
 #[test]
-fn templates_and_schemas_say_computed() {
+fn templates_and_schemas_contain_computed() {
     let computed = |field: &&envconf::meta::Field| field.shape == Shape::Defaulted(Fallback::Computed);
     assert_eq!(Defaults::META.fields.iter().filter(computed).count(), 12);
     let toml = Defaults::template(Format::Toml);
@@ -146,7 +147,7 @@ struct Outer {
 }
 
 #[test]
-fn two_programs_share_a_prefix() {
+fn two_programs_can_share_a_prefix() {
     let variables = [("SHARED__PORT", "2"), ("SHARED__OTHER", "x"), ("SHARED__INNER__DEPTH", "3")];
     let shared = load::<Shared>("", &variables).unwrap();
     assert_eq!((shared.port, shared.inner.depth), (2, 1));
@@ -190,7 +191,7 @@ struct One {
 }
 
 #[test]
-fn a_struct_may_have_both_derives() {
+fn a_struct_can_have_both_derives() {
     let both = load::<Both>("port = 1\ntitle = 'x'", &[]).unwrap();
     assert_eq!(both, Both { port: 1, name: "x".to_owned() });
     assert_eq!(toml::from_str::<Both>("p = 1\nn = 'x'").unwrap(), both);

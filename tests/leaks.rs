@@ -1,5 +1,5 @@
-//! Canary secrets, driven through every failure: they must never come out, in whole or in part, in `Display`,
-//! `Debug`, `{:#}`, the source chain, a panic or the command's streams.
+//! Tests that no failure shows a canary secret, or a part of it, in `Display`, `Debug`, `{:#}`, the source chain, a
+//! panic or the output of the command.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -25,7 +25,7 @@ use envconf::{
 use envconf_test_support::{Reply, StandIn};
 use serde::de::{Deserialize, Deserializer, Error as _, Unexpected};
 
-/// No part of it of six characters occurs in anything that this project says.
+/// The canary. No six characters of it occur in any message of envconf.
 const CANARY: &str = "xQ7-kanarienvogel-Zw9-sidste-Yv4";
 const PART: usize = 6;
 
@@ -37,7 +37,7 @@ fn assert_silent(what: &str, text: &str, secret: &str) {
     }
 }
 
-/// Every text that an error has.
+/// Checks every text of an error.
 #[track_caller]
 fn assert_error_silent(what: &str, error: &Error, secrets: &[&str]) {
     let mut texts =
@@ -55,7 +55,7 @@ fn assert_error_silent(what: &str, error: &Error, secrets: &[&str]) {
     }
 }
 
-/// A type of the user's whose `Deserialize` quotes what it was given, in every way that serde offers.
+/// Declares a type of the user with a `Deserialize` that quotes the value, in every way of serde.
 macro_rules! quoting {
     ($name:ident, |$text:ident, $error:ident| $body:expr) => {
         #[derive(Debug)]
@@ -107,7 +107,7 @@ struct Server {
     port: u16,
 }
 
-/// A field of every kind, none of which a canary fits; `SecretString` takes it and must hide it.
+/// A struct with a field of every kind. The canary fits only `SecretString`, which must hide it.
 #[derive(EncryptedConfig)]
 #[envconf(name = "app", env_prefix = "APP")]
 #[allow(dead_code, reason = "only its failures matter")]
@@ -245,7 +245,7 @@ fn variables_that_do_not_fit() {
 }
 
 #[test]
-fn plain_layers_that_do_not_fit_or_hold_a_secret() {
+fn plain_layers_that_do_not_fit_or_contain_a_secret() {
     let project = Project::toml("");
     for value in values() {
         let toml = KEYS.map(|key| format!("{key} = {value}\n")).concat();
@@ -261,7 +261,7 @@ fn plain_layers_that_do_not_fit_or_hold_a_secret() {
 }
 
 #[test]
-fn content_that_a_schema_refuses() {
+fn content_that_a_schema_rejects() {
     let schema = || Schema::parse(&App::json_schema()).unwrap();
     let key = LocalKey::generate().unwrap();
     let services = KeyServices::none().local_key(key.clone());
@@ -295,7 +295,7 @@ fn content_that_a_schema_refuses() {
 
 #[cfg(unix)]
 #[test]
-fn text_that_is_no_unicode() {
+fn text_that_is_not_unicode() {
     use std::os::unix::ffi::OsStringExt as _;
     let project = Project::toml("");
     let bytes = [CANARY.as_bytes(), &[0xff, 0xfe]].concat();
@@ -342,7 +342,7 @@ fn texts_that_do_not_parse() {
         let project = Project::sealed(ContentType::Raw, text.as_bytes());
         assert_error_silent("a broken text, when loaded", &fails(project.loader::<App>(&[])), &[CANARY]);
     }
-    // YAML is parsed when it is sealed, and what parses fits no field here.
+    // YAML is parsed when it is sealed, and valid YAML does not fit any field here.
     for text in [
         format!("token: \"{c}\n"),
         format!("{c}\n"),
@@ -365,7 +365,7 @@ fn texts_that_do_not_parse() {
     assert_error_silent("dotenv", &error, &[CANARY]);
 }
 
-/// The service's code, message, request id, headers and body repeat the data key that it was asked for.
+/// The code, message, request id, headers and body of the service's reply contain the data key.
 #[test]
 fn a_service_that_repeats_the_data_key() {
     let project = TencentProject::toml("token = \"x\"\n");
@@ -413,7 +413,7 @@ fn a_service_that_repeats_the_data_key() {
     }
 }
 
-/// The service's reply repeats what was to be imported, and what it decrypts is not text.
+/// The service's reply contains the imported file, and the decrypted content is not text.
 #[test]
 fn imports_that_fail() {
     let kms = StandIn::start();
@@ -475,7 +475,7 @@ fn credentials_and_local_keys() {
     }
 }
 
-/// Every file that credentials are read from, whole and broken in every way, and a proxy's password.
+/// Every file with credentials, valid and invalid in every way, and the password of a proxy.
 #[test]
 fn files_of_credentials() {
     let project = TencentProject::toml("token = \"x\"\n");
@@ -541,7 +541,7 @@ fn files_of_credentials() {
     assert_error_silent("empty", &fails(&own), &[CANARY]);
 }
 
-/// The service that issues temporary credentials repeats them in every part of the reply.
+/// The service for temporary credentials repeats them in every part of the reply.
 #[test]
 fn services_that_repeat_temporary_credentials() {
     let project = TencentProject::toml("token = \"x\"\n");
@@ -584,7 +584,7 @@ fn services_that_repeat_temporary_credentials() {
 }
 
 #[test]
-fn debug_of_everything_that_holds_a_secret() {
+fn debug_of_all_types_with_a_secret() {
     let local = LocalKey::generate().unwrap();
     let text = local.expose_text();
     let b64 = text.rsplit(':').next().unwrap();
@@ -622,7 +622,7 @@ fn debug_of_everything_that_holds_a_secret() {
     }
 }
 
-/// Keys and variables from outside cannot move the cursor of everyone who reads the report.
+/// Keys and variables from outside cannot control the terminal of the reader.
 #[test]
 fn names_from_outside_are_escaped() {
     struct Wild;
@@ -636,10 +636,10 @@ fn names_from_outside_are_escaped() {
     assert!(!report.contains('\u{1b}') && !report.contains('\u{202e}'), "{report:?}");
 }
 
-/// The command's streams, for every way in which it reads a plain text, a key or a pair.
+/// Checks the output of the command for every way of reading plain text, a key or a pair.
 #[cfg(feature = "cli")]
 #[test]
-fn the_commands_streams() {
+fn the_output_of_the_command() {
     let c = CANARY;
     let project = Project::toml(&format!("token = \"{c}\"\nnumber = \"{c}\"\n"));
     let sandbox = &project.sandbox;

@@ -1,4 +1,4 @@
-//! Messages about leaves: static facts of their types, and nothing of their values.
+//! Tests of the messages about leaves, which contain constants of their types and never a value.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -19,16 +19,16 @@ fn load<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Result<T,
     load_traced("toml", toml, variables).map(|(value, _)| value)
 }
 
-/// The problems, without the place in the content.
+/// Returns the problems, without their positions in the content.
 #[track_caller]
 fn problems<T: EncryptedConfig>(toml: &str) -> Vec<String> {
-    let error = load::<T>(toml, &[]).err().expect("it should not fit");
+    let error = load::<T>(toml, &[]).err().expect("the load should fail");
     error.problems().iter().map(|problem| without_place(&told(problem))).collect()
 }
 
 #[track_caller]
 fn problems_of_variable<T: EncryptedConfig>(name: &str, text: &str) -> Vec<String> {
-    let error = load::<T>("", &[(name, text)]).err().expect("it should not fit");
+    let error = load::<T>("", &[(name, text)]).err().expect("the load should fail");
     error.problems().iter().map(told).collect()
 }
 
@@ -107,7 +107,7 @@ struct Strict {
     port: u16,
 }
 
-/// A type that reads a text or a table, as many people write it.
+/// A type that reads a text or a table, as many programs have.
 #[derive(Debug, PartialEq)]
 struct Either(String);
 
@@ -230,7 +230,7 @@ fn variants_fields_and_lengths_are_named() {
 }
 
 #[test]
-fn a_variable_has_the_same_facts_and_no_places() {
+fn messages_about_variables_have_no_positions() {
     for (name, text, problem) in [
         ("L__FORMAT", "text", "format: unknown variant, expected one of plaintext, json, logfmt"),
         ("L__ENV", "[{ name = 'a' }, {}]", "env[1].name: missing"),
@@ -247,7 +247,7 @@ fn a_variable_has_the_same_facts_and_no_places() {
 }
 
 #[test]
-fn a_key_that_a_type_ignores_is_no_such_key() {
+fn a_key_that_a_type_ignores_is_an_unknown_key() {
     let known = "expected one of name, value, bind, new, old";
     for (toml, expected) in [
         (
@@ -284,13 +284,13 @@ fn a_key_that_a_type_ignores_is_no_such_key() {
         assert_eq!(problems::<Leaves>(toml), expected, "{toml}");
     }
     let error = load::<Leaves>("\nenv = [{ name = 'a', valeu = 1 }]", &[]).unwrap_err();
-    assert!(error.to_string().contains("line 2, column 22"), "the place is the key's: {error}");
+    assert!(error.to_string().contains("line 2, column 22"), "the position is that of the key: {error}");
     for good in [
         "env = [{ name = 'a', old = true }]",
         "open = { name = 'a', other = { b = 1 } }",
         "opaque = { name = 'a', anything = { b = 1 } }",
         "either = 'text'",
-        // Serde's buffers: nothing tells what is ignored there.
+        // Ignored keys in serde's buffers cannot be detected.
         "flat = { id = 1, name = 'a', unseen = 1 }",
         "tagged = { type = 's3', bucket = 'b', unseen = 1 }",
     ] {
@@ -300,7 +300,7 @@ fn a_key_that_a_type_ignores_is_no_such_key() {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(allow_unknown_fields)]
-#[expect(dead_code, reason = "only whether it loads matters")]
+#[expect(dead_code, reason = "the test only loads it")]
 struct Lenient {
     env: Vec<Variable>,
     #[envconf(nested)]
@@ -308,7 +308,7 @@ struct Lenient {
 }
 
 #[derive(EncryptedConfig, Debug)]
-#[expect(dead_code, reason = "only whether it loads matters")]
+#[expect(dead_code, reason = "the test only loads it")]
 struct Inner {
     variable: Option<Variable>,
 }
@@ -321,7 +321,7 @@ fn a_struct_that_allows_unknown_keys_allows_them_in_its_leaves() {
 }
 
 #[test]
-fn below_a_secret_no_key_of_the_content_is_named() {
+fn messages_name_no_key_below_a_secret() {
     let canary = "tokenxQ7kanarienvogel";
     for (toml, problem) in [
         (format!("tokens = {{ {canary} = 'x' }}"), "tokens: expected u8"),
@@ -369,7 +369,7 @@ struct Untagged {
 }
 
 #[test]
-fn a_variable_of_a_type_without_tag_is_toml_first_and_a_text_otherwise() {
+fn a_variable_of_an_untagged_type_is_toml_or_else_text() {
     let loose = |text: &str| load::<Untagged>("", &[("U__LOOSE", text)]).unwrap().loose.unwrap();
     let text = |text: &str| Loose::Text(text.to_owned());
     for (given, expected) in [
@@ -399,7 +399,7 @@ fn a_variable_of_a_type_without_tag_is_toml_first_and_a_text_otherwise() {
     let named = |text: &str| load::<Untagged>("", &[("U__NAMED", text)]).unwrap().named.unwrap();
     assert_eq!(named("true"), Named::Flag(true));
     for number in ["8080", "1.50", "0x10"] {
-        assert_eq!(named(number), Named::Name(number.to_owned()), "no variant takes a number");
+        assert_eq!(named(number), Named::Name(number.to_owned()), "no variant accepts a number");
     }
     let json = load::<Untagged>("", &[("U__JSON", "8080")]).unwrap().json.unwrap();
     assert_eq!(json, serde_json::json!(8080));
@@ -415,7 +415,7 @@ struct Bare {
 }
 
 #[test]
-fn the_error_for_a_bare_duration_names_what_reads_one() {
+fn the_error_for_a_bare_duration_names_the_function() {
     for toml in ["timeout = '5s'", "waits = ['5s']"] {
         let error = load::<Bare>(toml, &[]).unwrap_err();
         assert!(error.advice().unwrap().contains("envconf::de::duration"), "{error}");

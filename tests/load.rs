@@ -1,5 +1,5 @@
-//! Loading from anywhere: before, inside and without a runtime, nested, one after another and all at once, with a
-//! service behind; and what concurrent loads share (api.md §3, "Threads").
+//! Tests of loads in all places: before, inside and without a runtime, nested, one after another and concurrent. A key
+//! service is always needed. Also tests what concurrent loads share (api.md §3, "Threads").
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -48,7 +48,7 @@ async fn awaiting(project: &TencentProject) {
     assert_loaded(&project.loader::<App>(&[]).load_async().await.unwrap());
 }
 
-/// Fails the test instead of hanging it.
+/// Fails the test instead of letting it hang.
 fn within_a_minute(test: impl FnOnce() + Send + 'static) {
     let (done, result) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
@@ -103,11 +103,11 @@ async fn from_a_tokio_test() {
 }
 
 #[test]
-fn from_a_task_that_has_used_up_its_budget() {
+fn from_a_task_without_budget() {
     within_a_minute(|| {
         let project = TencentProject::toml(TOML);
         current_thread().block_on(async {
-            // Tokio makes its own resources pend once a task has polled so many of them; ours must not wait for that.
+            // After many polls of one task, Tokio's own resources pend. A load must not wait for that.
             let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
             (0..1000).for_each(|n| sender.send(n).unwrap());
             while let Ok(Some(_)) = tokio::time::timeout(Duration::ZERO, receiver.recv()).await {}
@@ -138,15 +138,15 @@ fn many_at_once_from_threads_and_tasks() {
 }
 
 #[test]
-fn the_traits_own_methods_read_the_process() {
-    // Nothing is sealed where this test runs: both ways say so, and neither panics nor hangs.
+fn the_methods_of_the_trait_read_the_process() {
+    // The directory of this test has no pair. Both methods report that, and neither panics nor hangs.
     within_a_minute(|| {
         assert_eq!(App::load().unwrap_err().kind(), Kind::Io);
         assert_eq!(park_on(App::load_async()).unwrap_err().kind(), Kind::Io);
     });
 }
 
-/// A key service whose own code loads another configuration, and blocks for it, on the library's thread.
+/// A key service that loads another configuration on the library's thread, and blocks until it is loaded.
 struct Nesting(Arc<TencentProject>);
 
 impl Kms for Nesting {
@@ -237,7 +237,7 @@ impl Kms for Panicking {
 }
 
 #[test]
-fn a_panic_in_a_key_service_is_an_error_and_the_thread_goes_on() {
+fn a_panic_in_a_key_service_is_an_error_and_the_thread_continues() {
     within_a_minute(|| {
         let project = TencentProject::toml(TOML);
         let seal = Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Toml);
@@ -257,14 +257,14 @@ fn concurrent_loads_of_one_pair_share_one_request() {
         project.kms.next(Reply::Delay(Duration::from_millis(400)));
         std::thread::scope(|scope| (0..10).for_each(|_| drop(scope.spawn(|| blocking(&project)))));
         assert_eq!(project.kms.requests().len() - before, 1);
-        // Nothing is kept: the next load asks again.
+        // The reply is not kept: the next load sends another request.
         blocking(&project);
         assert_eq!(project.kms.requests().len() - before, 2);
     });
 }
 
 #[test]
-fn another_goes_on_when_the_first_is_dropped() {
+fn a_second_load_continues_when_the_first_is_dropped() {
     within_a_minute(|| {
         let project = TencentProject::toml(TOML);
         let before = project.kms.requests().len();
@@ -277,7 +277,11 @@ fn another_goes_on_when_the_first_is_dropped() {
             first.abort();
             assert_loaded(&second.await.unwrap().unwrap());
         });
-        assert_eq!(project.kms.requests().len() - before, 1, "the second waited for the first one's request");
+        assert_eq!(
+            project.kms.requests().len() - before,
+            1,
+            "the second load must wait for the first one's request"
+        );
     });
 }
 
@@ -299,13 +303,13 @@ fn loads_with_another_credential_share_nothing() {
     });
 }
 
-/// In a separate process, whose working directory and instance are nobody else's.
+/// Runs in a separate process with its own working directory and instance.
 #[test]
-fn the_global_instance_is_loaded_once_and_a_failed_load_is_tried_again() {
+fn the_global_instance_is_loaded_once_and_a_failed_load_is_repeated() {
     if std::env::var_os("ENVCONF_TEST_GLOBAL").is_none() {
         let project = Project::toml(TOML);
         let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "the_global_instance_is_loaded_once_and_a_failed_load_is_tried_again"]);
+        child.args(["--exact", "the_global_instance_is_loaded_once_and_a_failed_load_is_repeated"]);
         child.env("ENVCONF_TEST_GLOBAL", "1").env("ENVCONF_KEY", &*project.key.expose_text());
         assert!(child.current_dir(project.sandbox.root()).status().unwrap().success());
         return;
@@ -321,7 +325,7 @@ fn the_global_instance_is_loaded_once_and_a_failed_load_is_tried_again() {
     assert!(std::ptr::eq(first, again));
 }
 
-/// How many threads this process has that are named as the library's.
+/// Returns the number of this process's threads with the name of the library's thread.
 #[cfg(target_os = "linux")]
 fn own_threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
@@ -331,13 +335,13 @@ fn own_threads() -> usize {
     tasks.filter_map(name).filter(|name| name.trim() == "envconf").count()
 }
 
-/// In a separate process: other tests start the thread.
+/// Runs in a separate process, because other tests start the thread.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_local_key_starts_no_thread_and_a_service_one_that_ends() {
+fn a_service_starts_a_thread_that_ends_and_a_local_key_starts_none() {
     if std::env::var_os("ENVCONF_TEST_ALONE").is_none() {
         let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "a_local_key_starts_no_thread_and_a_service_one_that_ends"]);
+        child.args(["--exact", "a_service_starts_a_thread_that_ends_and_a_local_key_starts_none"]);
         assert!(child.env("ENVCONF_TEST_ALONE", "1").status().unwrap().success());
         return;
     }
@@ -350,15 +354,15 @@ fn a_local_key_starts_no_thread_and_a_service_one_that_ends() {
     assert_eq!(own_threads(), 1);
     let waited = std::time::Instant::now();
     while own_threads() > 0 {
-        assert!(waited.elapsed() < Duration::from_secs(60), "it does not end");
+        assert!(waited.elapsed() < Duration::from_secs(60), "the thread does not end");
         std::thread::sleep(Duration::from_millis(100));
     }
     blocking(&project);
-    assert_eq!(own_threads(), 1, "it starts again");
+    assert_eq!(own_threads(), 1, "the thread must start again");
 }
 
 #[test]
-fn a_reader_never_fails_while_a_sealer_works() {
+fn a_reader_never_fails_during_a_seal() {
     within_a_minute(|| {
         let project = Project::toml("n = 0\n");
         let services = KeyServices::none().local_key(project.key.clone());
@@ -373,7 +377,7 @@ fn a_reader_never_fails_while_a_sealer_works() {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for n in 1..=60 {
-                    // Every third seal changes the recipients, which brings a new data key and rewrites both files.
+                    // Every third seal changes the recipients. Then the data key is new, and both files are rewritten.
                     let recipients: &[&KeyRef] = match n % 3 {
                         0 => &[project.key.key_ref(), second.key_ref()],
                         _ => &[project.key.key_ref()],
@@ -400,7 +404,7 @@ fn a_reader_never_fails_while_a_sealer_works() {
 }
 
 #[test]
-fn each_value_knows_where_it_came_from() {
+fn each_value_has_an_origin() {
     let project = Project::toml(TOML);
     let app = project.loader::<App>(&[("APP__PORT", "9000")]).load().unwrap();
     assert_eq!(app.port, 9000);

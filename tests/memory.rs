@@ -1,19 +1,19 @@
-//! Searches memory for secrets after a load (format.md §12): a separate process loads a pair full of canaries, and
-//! searches all of its writable memory, and every block of the heap when it is freed.
+//! Searches memory for secrets after a load (format.md §12). A separate process loads a pair full of canaries. It
+//! searches all of its writable memory, and every block of the heap when that is freed.
 //!
-//! The canaries are made up here, sealed here, and served by a key service here. The process that loads receives them
+//! This process invents the canaries, seals them, and runs the key service. The process that loads receives each canary
 //! only as two halves. It is this program, started with `ENVCONF_MEMORY_…` set.
 //!
-//! To see where a block with a canary was freed: `ENVCONF_MEMORY_SHOW=1 cargo test … -- --nocapture`.
+//! `ENVCONF_MEMORY_SHOW=1 cargo test … -- --nocapture` shows where a block with a canary was freed.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "how one process tells the other, and a person"
+    reason = "the output is for the other process and for people"
 )]
-#![allow(unreachable_pub, reason = "modules of a test, which exports nothing")]
+#![allow(unreachable_pub, reason = "these are modules of a test, which exports nothing")]
 
 #[path = "memory/child.rs"]
 mod child;
@@ -35,14 +35,14 @@ mod types;
 use content::Syntax;
 use parent::{Case, Key, Seen, Transport};
 
-/// Each secret once, in its field, and not at all when that is dropped; of all else nothing, neither in memory nor in a
-/// freed block.
+/// Checks that memory has each secret once, in its field, and never after the field is dropped. Everything else must be
+/// neither in memory nor in a freed block.
 #[track_caller]
 fn leaves_nothing(case: Case) {
     assert_eq!(beyond_fields(case.run(), true), []);
 }
 
-/// A load that fails, so that there are no fields.
+/// Checks a load that fails. It has no fields, so memory must have no secret.
 #[track_caller]
 fn leaves_nothing_of_a_failure(case: Case) {
     assert_eq!(beyond_fields(case.run(), false), []);
@@ -56,7 +56,7 @@ fn beyond_fields(seen: Vec<Seen>, is_loaded: bool) -> Vec<Seen> {
     seen.into_iter().filter(|seen| !is_right(seen)).collect()
 }
 
-/// How many freed blocks had each of these.
+/// Returns the number of freed blocks with each needle.
 #[track_caller]
 fn freed(case: Case) -> Vec<(String, u32)> {
     let freed = case.run().into_iter().filter(|seen| seen.freed > 0);
@@ -187,7 +187,7 @@ mod what_remains {
         leaves_nothing(case().wiping());
     }
 
-    /// Nobody wipes a `String`; what serde looks at twice it has only borrowed.
+    /// A `String` is not wiped. Values that serde reads twice are only borrowed.
     #[test]
     fn fields_that_are_no_secrets() {
         for syntax in [Syntax::Json, Syntax::JsonEscapes] {
@@ -208,7 +208,7 @@ mod what_remains {
     }
 }
 
-/// The process that the tests above look into: does nothing unless they start it.
+/// The process that the tests above check. Does nothing unless they start it.
 #[test]
 fn child() {
     child::run();

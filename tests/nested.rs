@@ -1,4 +1,4 @@
-//! Derived types in each other: lists, maps, options, boxes and enums of them, from every source.
+//! Tests of nested derived types: lists, maps, options, boxes and enums of them, from every source.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -23,7 +23,7 @@ fn dotenv<T: EncryptedConfig>(text: &str) -> Result<T, Error> {
 
 #[track_caller]
 fn told_problems<T>(loaded: Result<T, Error>) -> Vec<String> {
-    let error = loaded.err().expect("it should not fit");
+    let error = loaded.err().expect("the load should fail");
     assert_eq!(error.kind(), Kind::DoesNotFit, "{error}");
     error.problems().iter().map(told).map(|text| without_place(&text)).collect()
 }
@@ -33,7 +33,7 @@ fn problems<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Vec<S
     told_problems(load::<T>(toml, variables))
 }
 
-/// Without line and column of the sealed text, which other tests tell.
+/// Removes the line and column of the sealed text. Other tests check them.
 fn without_place(text: &str) -> String {
     match text.split_once(", at config/app.conf.enc") {
         Some((problem, _)) => problem.to_owned(),
@@ -137,7 +137,7 @@ fn every_leaf_has_its_default_path_origin_and_secret_flag() {
 }
 
 #[test]
-fn what_is_wrong_names_the_item_and_its_type() {
+fn a_problem_names_the_item_and_its_type() {
     let toml = "\
 nodes = [{ id = 'x' }, 3, { idd = 1 }]
 peers.a = { hst = 'x', weight = 0 }
@@ -168,7 +168,7 @@ h = 1
 }
 
 #[test]
-fn a_list_or_map_without_a_default_is_needed() {
+fn a_list_or_map_without_a_default_is_required() {
     #[derive(EncryptedConfig, Debug)]
     #[envconf(env_prefix = "APP")]
     struct Needs {
@@ -221,7 +221,7 @@ fn variables_reach_inside() {
 }
 
 #[test]
-fn a_key_that_is_there_is_found_after_upper_casing_and_two_are_an_error() {
+fn an_existing_key_is_found_by_its_upper_case_name_and_two_are_an_error() {
     let app: App = load("peers.MixedCase.host = 'x'", &[("APP__PEERS__MIXEDCASE__WEIGHT", "2")]).unwrap();
     assert_eq!(app.peers["MixedCase"], peer("x", 2));
     let app: App = load("peers.a__b.host = 'x'", &[("APP__PEERS__A__B__WEIGHT", "2")]).unwrap();
@@ -240,7 +240,7 @@ fn a_key_that_is_there_is_found_after_upper_casing_and_two_are_an_error() {
 }
 
 #[test]
-fn a_gap_between_indices_is_said() {
+fn a_gap_between_indices_is_an_error() {
     assert_eq!(
         problems::<App>("nodes = [{ id = 1 }]", &[("APP__NODES__2__ID", "5"), ("APP__NODES__4__ID", "5")]),
         [
@@ -285,7 +285,7 @@ fn a_file_form_is_one_at_every_depth() {
 }
 
 #[test]
-fn the_whole_value_is_inline_and_entries_are_laid_over_it() {
+fn variables_of_entries_change_the_inline_value() {
     let variables = [
         ("APP__NODES", "[{id = 1}, {id = 2}]"),
         ("APP__NODES__1__PORT", "3"),
@@ -311,7 +311,7 @@ fn the_whole_value_is_inline_and_entries_are_laid_over_it() {
 }
 
 #[test]
-fn lines_of_dotenv_reach_inside_as_variables_do() {
+fn lines_of_dotenv_reach_inside_like_variables() {
     let app: App = dotenv("NODES__0__ID=1\nAPP__NODES__1__ID=2\nPEERS__A__HOST=h\nBOXED__ID=3\n").unwrap();
     assert_eq!(app.nodes, [node(1, 7), node(2, 7)]);
     assert_eq!((app.peers["a"].host.as_str(), app.boxed.unwrap().id), ("h", 3));
@@ -327,7 +327,7 @@ fn lines_of_dotenv_reach_inside_as_variables_do() {
 }
 
 #[test]
-fn what_the_program_sets_is_the_strongest() {
+fn a_value_of_the_program_is_the_strongest() {
     let project = Project::toml(TOML);
     let loaded = project
         .loader::<App>(&[("APP__NODES__0__PORT", "3")])
@@ -358,7 +358,7 @@ fn what_the_program_sets_is_the_strongest() {
     assert_eq!(problems("nodes[0", "1").0, Kind::Usage);
 }
 
-/// Layers: plain for all, plain for the environment, sealed.
+/// Loads three layers: the plain one of all environments, the plain one of the environment, and the sealed one.
 fn layered<T: EncryptedConfig>(plain: &str, prod: &str, sealed: &str) -> Result<T, Error> {
     let project =
         Project { sandbox: envconf_test_support::Sandbox::new(), key: LocalKey::generate().unwrap() };
@@ -383,10 +383,10 @@ fn maps_merge_key_by_key_and_lists_replace() {
 }
 
 #[test]
-fn what_is_replaced_is_judged_nevertheless() {
+fn replaced_values_are_checked_too() {
     #[derive(EncryptedConfig, Debug)]
     #[envconf(name = "app")]
-    #[expect(dead_code, reason = "it is never loaded")]
+    #[expect(dead_code, reason = "the type is never loaded")]
     struct Lists {
         #[envconf(nested)]
         peers: Vec<Peer>,
@@ -446,7 +446,7 @@ fn merge_can_be_chosen() {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(name = "app", env_prefix = "APP")]
-#[allow(dead_code, reason = "of some only the origins and the reports matter")]
+#[allow(dead_code, reason = "the test reads only the origins and reports of some fields")]
 struct Leaves {
     #[envconf(default)]
     labels: BTreeMap<String, u8>,
@@ -481,7 +481,7 @@ fn variables_reach_the_keys_of_leaf_maps() {
 }
 
 #[test]
-fn a_value_that_no_name_reaches_says_how_it_is_written() {
+fn the_error_of_an_unreachable_value_shows_its_notation() {
     let reach = |name: &str, whole: &str| {
         format!(
             "{}: a variable cannot reach into this value: write the whole value as inline TOML or JSON in {whole}, \
@@ -497,7 +497,7 @@ fn a_value_that_no_name_reaches_says_how_it_is_written() {
 }
 
 #[test]
-fn programs_that_share_a_prefix_let_the_names_of_others_pass_at_every_depth() {
+fn programs_that_share_a_prefix_accept_foreign_names_at_every_depth() {
     #[derive(EncryptedConfig, Debug)]
     #[envconf(name = "app", env_prefix = "APP", allow_unknown_variables)]
     struct Sharing {
@@ -542,7 +542,7 @@ enum Loose {
 }
 
 #[derive(serde::Deserialize, Debug, PartialEq)]
-#[allow(dead_code, reason = "only the reports matter")]
+#[allow(dead_code, reason = "the test reads only the reports")]
 struct Limit {
     cpu: u8,
     ram: Option<u8>,
@@ -550,7 +550,7 @@ struct Limit {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(name = "app", env_prefix = "APP")]
-#[allow(dead_code, reason = "of some only the reports matter")]
+#[allow(dead_code, reason = "the test reads only the reports of some fields")]
 struct MergedLeaves {
     #[envconf(default)]
     loose: BTreeMap<String, Loose>,
@@ -565,7 +565,7 @@ struct MergedLeaves {
 }
 
 #[test]
-fn what_is_said_of_a_value_is_said_of_a_merged_one() {
+fn a_merged_value_has_the_same_errors() {
     let variables = [("APP__LOOSE__A", "8080"), ("APP__LOOSE__B", "99999"), ("APP__LOOSE__C", "x")];
     let merged = load::<MergedLeaves>("loose.d = 'y'", &variables).unwrap();
     let text = |text: &str| Loose::Text(text.to_owned());
@@ -612,7 +612,7 @@ fn what_is_said_of_a_value_is_said_of_a_merged_one() {
 }
 
 #[test]
-fn below_a_secret_field_no_key_is_named() {
+fn errors_below_a_secret_field_name_no_key() {
     let (_, origins) =
         load_traced::<Leaves>("toml", "tokens.hunter2 = 1", &[("APP__TOKENS__B", "1")]).unwrap();
     assert!(origins.iter().all(|origin| !origin.path().contains("hunter2")));
@@ -630,7 +630,7 @@ enum Level {
     Loud,
 }
 
-/// Where things are kept.
+/// The place where data is stored.
 #[derive(EncryptedConfig, Debug, PartialEq)]
 #[envconf(rename_all = "snake_case")]
 enum Store {
@@ -722,7 +722,7 @@ fn an_externally_tagged_enum_is_a_name_or_a_table_with_it() {
 }
 
 #[test]
-fn an_internally_tagged_enum_has_its_tag_beside_its_fields() {
+fn an_internally_tagged_enum_has_its_tag_next_to_its_fields() {
     let tagged = |toml: &str| load::<Enums>(&format!("store = 'memory'\n{toml}"), &[]).unwrap().tagged;
     assert_eq!(tagged(""), Tagged::None);
     assert_eq!(tagged("tagged.type = 'none'"), Tagged::None);
@@ -744,7 +744,7 @@ fn an_internally_tagged_enum_has_its_tag_beside_its_fields() {
 }
 
 #[test]
-fn variables_name_variants_and_give_their_fields() {
+fn variables_set_variants_and_their_fields() {
     let store =
         |toml: &str, variables: &[(&str, &str)]| load::<Enums>(toml, variables).map(|enums| enums.store);
     let disk = |path: &str, quota| Store::Disk { path: path.into(), quota };
@@ -787,7 +787,7 @@ fn variables_name_variants_and_give_their_fields() {
 }
 
 #[test]
-fn another_variant_drops_the_fields_of_the_weaker_and_the_same_merges() {
+fn another_variant_replaces_the_weaker_one_and_the_same_variant_merges() {
     let store = |plain: &str, prod: &str, sealed: &str| layered::<Enums>(plain, prod, sealed).unwrap();
     let disk = |path: &str, quota| Store::Disk { path: path.into(), quota };
     let enums = store(
@@ -816,7 +816,7 @@ fn another_variant_drops_the_fields_of_the_weaker_and_the_same_merges() {
 #[test]
 fn a_type_is_checked_through_lists_maps_and_enums() {
     #[derive(EncryptedConfig)]
-    #[expect(dead_code, reason = "it is never loaded")]
+    #[expect(dead_code, reason = "the type is never loaded")]
     #[envconf(name = "app", env_prefix = "APP")]
     struct Wrong {
         #[envconf(nested)]
@@ -825,13 +825,13 @@ fn a_type_is_checked_through_lists_maps_and_enums() {
         choice: Choice,
     }
     #[derive(EncryptedConfig)]
-    #[expect(dead_code, reason = "it is never loaded")]
+    #[expect(dead_code, reason = "the type is never loaded")]
     struct Item {
         #[envconf(default = "x")]
         number: u8,
     }
     #[derive(EncryptedConfig)]
-    #[expect(dead_code, reason = "it is never loaded")]
+    #[expect(dead_code, reason = "the type is never loaded")]
     #[envconf(tag = "number")]
     enum Choice {
         One(Item),
@@ -843,7 +843,7 @@ fn a_type_is_checked_through_lists_maps_and_enums() {
     assert_eq!(
         told_problems(Wrong::check()),
         [
-            "choice.number: the key is that of the tag already: rename it in One",
+            "choice.number: the key is already the key of the tag: rename the field in One",
             "list[*].*.number: expected u8, at the attribute's default",
             "choice.One.number: expected u8, at the attribute's default",
             "choice.Two.small: expected u8, at the attribute's default",
@@ -854,10 +854,10 @@ fn a_type_is_checked_through_lists_maps_and_enums() {
 }
 
 #[test]
-fn secrets_behind_an_alias_are_found_by_check() {
+fn check_finds_secrets_in_a_type_alias() {
     type Token = SecretString;
     #[derive(EncryptedConfig)]
-    #[expect(dead_code, reason = "it is never loaded")]
+    #[expect(dead_code, reason = "the type is never loaded")]
     struct Hidden {
         seen: Vec<SecretString>,
         token: Token,
@@ -870,7 +870,7 @@ fn secrets_behind_an_alias_are_found_by_check() {
 }
 
 #[test]
-fn an_enum_is_judged_as_a_whole() {
+fn an_enum_is_validated_as_a_whole() {
     #[derive(EncryptedConfig, Debug)]
     #[envconf(tag = "kind", rename_all = "lowercase", validate = Range::judge)]
     enum Range {
@@ -883,7 +883,7 @@ fn an_enum_is_judged_as_a_whole() {
         }
     }
     #[derive(EncryptedConfig, Debug)]
-    #[expect(dead_code, reason = "it is never loaded")]
+    #[expect(dead_code, reason = "the type is never loaded")]
     struct Ranges {
         #[envconf(nested)]
         ranges: Vec<Range>,
@@ -893,7 +893,7 @@ fn an_enum_is_judged_as_a_whole() {
 }
 
 #[test]
-fn generic_types_compose_too() {
+fn generic_types_can_be_nested() {
     #[derive(EncryptedConfig, Debug)]
     #[envconf(env_prefix = "APP")]
     struct Generic<T, U>
@@ -924,7 +924,7 @@ fn generic_types_compose_too() {
 }
 
 #[test]
-fn no_report_has_a_value() {
+fn no_report_contains_a_value() {
     const CANARY: &str = "canary-5d41402a";
     let toml = [
         format!("store = '{CANARY}'"),
@@ -964,7 +964,7 @@ fn no_report_has_a_value() {
 fn maps_in_maps_and_lists_in_lists_are_reached() {
     #[derive(EncryptedConfig, Debug)]
     #[envconf(env_prefix = "APP")]
-    #[expect(clippy::box_collection, reason = "every combination loads")]
+    #[expect(clippy::box_collection, reason = "the test loads every combination")]
     struct Deep {
         #[envconf(nested, default)]
         maps: HashMap<String, BTreeMap<String, Node>>,

@@ -1,4 +1,5 @@
-//! Random nested types of a fixed family: their schemas accept what they load, and their templates load as the defaults.
+//! Tests of nested types with random values: the schema accepts exactly the values that load, and templates load as the
+//! defaults.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -16,10 +17,10 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-/// Every shape in every other, all of it optional or defaulted.
+/// Every shape in every other shape. All fields are optional or have a default.
 #[derive(EncryptedConfig, Debug, PartialEq)]
 #[envconf(name = "family", env_prefix = "FAMILY")]
-#[expect(clippy::type_complexity, reason = "every shape in every other")]
+#[expect(clippy::type_complexity, reason = "the type has every shape in every other shape")]
 struct Family {
     #[envconf(nested, default)]
     list: Vec<Item>,
@@ -120,7 +121,7 @@ fn load<T: EncryptedConfig>(content_type: &str, text: &str) -> Result<T, Error> 
     load_traced(content_type, text, &[]).map(|(value, _)| value)
 }
 
-/// What sealing by the schema says.
+/// Seals the text with a check by the schema, and returns the result.
 fn seal<T: EncryptedConfig>(content_type: ContentType, text: &str) -> Result<(), Error> {
     let key = LocalKey::generate().unwrap();
     let schema = Schema::parse(&T::json_schema()).unwrap();
@@ -134,7 +135,7 @@ fn report(error: &Error) -> Vec<String> {
     error.problems().iter().map(|problem| format!("{}: {:?}", problem.path(), problem.complaint())).collect()
 }
 
-/// Now and then something else.
+/// Replaces the value by noise in some cases.
 fn or_noise(value: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Value> {
     let noise = prop::sample::select(vec![
         json!(null),
@@ -154,7 +155,7 @@ fn or_noise(value: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Valu
     prop_oneof![80 => value, 1 => noise].boxed()
 }
 
-/// An object that has some of these members.
+/// Generates an object with some of these members.
 fn object(members: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
     let members: Vec<_> = members
         .into_iter()
@@ -328,24 +329,24 @@ fn templates_load_as_the_defaults() {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(name = "shown", env_prefix = "SHOWN")]
-#[expect(dead_code, reason = "only its template matters")]
+#[expect(dead_code, reason = "the test uses only the template of the type")]
 struct Shown {
     /// The machines.
     #[envconf(nested)]
     nodes: Vec<Machine>,
     #[envconf(nested)]
     peers: BTreeMap<String, Machine>,
-    /// Where things are kept.
+    /// The place where data is stored.
     #[envconf(nested)]
     store: ShownStore,
-    /// Kept or not; default.
+    /// An optional place.
     #[envconf(nested)]
     kept: Option<Kept>,
     tokens: Vec<SecretString>,
 }
 
 #[derive(EncryptedConfig, Debug)]
-#[expect(dead_code, reason = "only its template matters")]
+#[expect(dead_code, reason = "the test uses only the template of the type")]
 struct Machine {
     #[envconf(example = 1)]
     id: u8,
@@ -354,7 +355,7 @@ struct Machine {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(rename_all = "snake_case", tag = "type")]
-#[expect(dead_code, reason = "only its template matters")]
+#[expect(dead_code, reason = "the test uses only the template of the type")]
 enum ShownStore {
     /// Nothing is kept.
     Memory,
@@ -365,7 +366,7 @@ enum ShownStore {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(rename_all = "snake_case")]
-#[expect(dead_code, reason = "only its template matters")]
+#[expect(dead_code, reason = "the test uses only the template of the type")]
 enum Kept {
     No,
     Yes { place: String },
@@ -379,14 +380,14 @@ fn a_template_shows_items_entries_and_variants() {
 
 # The machines.
 # Vec<Machine>; required; variable SHOWN__NODES
-# empty here; write the tables below in its place
+# empty; replace this line by the tables below
 nodes = []
 
 # BTreeMap<String, Machine>; required; variable SHOWN__PEERS
-# empty here; write the tables below in its place
+# empty; replace this line by the tables below
 peers = {}
 
-# Kept or not; default.
+# An optional place.
 # Option<Kept>; optional; one of no, yes; variable SHOWN__KEPT
 
 # variant no
@@ -408,7 +409,7 @@ peers = {}
 # Option<SecretString>; secret; optional; variable SHOWN__PEERS__KEY__TOKEN
 #token = \"\"
 
-# Where things are kept.
+# The place where data is stored.
 # ShownStore; required; one of memory, disk; variable SHOWN__STORE
 
 # Nothing is kept.

@@ -1,6 +1,6 @@
-//! README.md: its program, its commands, the output that it quotes, its features and its links.
+//! Tests of README.md: its program, its commands, the quoted output, its features and its links.
 //!
-//! `BLESS=1` writes the quoted output again.
+//! `BLESS=1` updates the quoted output.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -15,13 +15,13 @@ use envconf_test_support::Sandbox;
 const README: &str = include_str!("../README.md");
 const PROGRAM: &str = include_str!("../examples/readme.rs");
 const MANIFEST: &str = include_str!("../envconf/Cargo.toml");
-/// Set where `the_program` runs as the program of the README.
+/// The variable that makes `the_program` run as the program of the README.
 const AS_PROGRAM: &str = "README__AS_PROGRAM";
 /// The line after which the output of the program begins.
 const BEGIN: &str = "<<< the program";
 
-/// The program of the README, as pasted.
-#[expect(clippy::print_stdout, reason = "it is a program")]
+/// The program of the README, unchanged.
+#[expect(clippy::print_stdout, reason = "the module is a program")]
 mod program {
     include!("../examples/readme.rs");
 
@@ -31,18 +31,18 @@ mod program {
 }
 
 #[test]
-fn its_rust_block_is_the_example() {
+fn the_rust_block_is_the_example() {
     assert_eq!(blocks(README, "rust"), [PROGRAM], "README.md differs from examples/readme.rs");
 }
 
-/// Does nothing unless the test below starts it.
+/// Runs the program of the README. Does nothing unless the test below starts it.
 #[test]
 fn the_program() {
     if env::var_os(AS_PROGRAM).is_none() {
         return;
     }
     println!("{BEGIN}");
-    // As the runtime reports what `main` returns.
+    // The exit code is the same as that of the runtime for the result of `main`.
     std::process::exit(match program::run() {
         Ok(()) => 0,
         Err(error) => {
@@ -53,7 +53,7 @@ fn the_program() {
 }
 
 #[test]
-fn it_can_be_followed_by_pasting() {
+fn the_commands_run_as_pasted() {
     let sandbox = Sandbox::new();
     assert!(shell(&sandbox, "git init --quiet").1); // `cargo new` does
     let first_steps = section(README, "## First steps in your project");
@@ -72,7 +72,7 @@ fn it_can_be_followed_by_pasting() {
         let blessed = README.replace(quoted, &printed);
         fs::write(root().join("README.md"), blessed).unwrap();
     } else {
-        assert_eq!(printed, quoted, "README.md quotes other output: BLESS=1 writes it again");
+        assert_eq!(printed, quoted, "README.md quotes other output: update it with BLESS=1");
     }
     for line in blocks(first_steps, "sh")[1].lines().filter(|line| !line.starts_with("envconf edit ")) {
         let (output, success) = shell(&sandbox, line);
@@ -80,7 +80,7 @@ fn it_can_be_followed_by_pasting() {
     }
 }
 
-/// Runs a line in the sandbox, where `cargo` runs the program; returns both streams, and whether it succeeded.
+/// Runs a line in the sandbox, where `cargo` runs the program. Returns both streams, and true on success.
 fn shell(sandbox: &Sandbox, line: &str) -> (String, bool) {
     let directory = Path::new(env!("CARGO_BIN_EXE_envconf")).parent().unwrap();
     let path = format!("{}:{}", directory.display(), env::var("PATH").unwrap());
@@ -99,7 +99,7 @@ fn shell(sandbox: &Sandbox, line: &str) -> (String, bool) {
 }
 
 #[test]
-fn the_two_commands_are_those_of_ci() {
+fn ci_runs_the_two_commands() {
     let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
     let try_it = section(README, "## Try it");
     let commands: Vec<_> =
@@ -131,7 +131,7 @@ fn every_feature_is_in_the_readme_and_on_the_front_page() {
 }
 
 #[test]
-fn its_links_lead_to_files() {
+fn the_links_lead_to_files() {
     let mut links = 0;
     for link in README.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
         if !link.starts_with("https://") {
@@ -142,7 +142,7 @@ fn its_links_lead_to_files() {
     assert!(links > 20, "{links}");
 }
 
-/// The project has no public home yet.
+/// The project has no public address yet.
 #[test]
 fn no_address_is_invented() {
     let invented = ["github.com/", "envconf/envconf"].concat();
@@ -157,7 +157,7 @@ fn no_address_is_invented() {
     }
 }
 
-/// The features that users may name, each with those that it brings.
+/// Returns the public features, each with the features that it enables.
 fn features() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let table = MANIFEST.split_once("\n[features]\n").unwrap().1;
     let table = table.split("\n[").next().unwrap();
@@ -171,17 +171,19 @@ fn features() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     features
 }
 
-/// The section under this heading.
+/// Returns the section under this heading.
 fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     let rest = text.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}")).1;
     rest.split("\n## ").next().unwrap()
 }
 
-/// The code blocks of a language.
+/// Returns the code blocks of a language.
 fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let opening = format!("\n```{language}\n");
     let bodies = text.split(&opening).skip(1);
-    bodies.map(|body| &body[..body.find("```\n").unwrap_or_else(|| panic!("an open block"))]).collect()
+    bodies
+        .map(|body| &body[..body.find("```\n").unwrap_or_else(|| panic!("a code block has no end"))])
+        .collect()
 }
 
 fn root() -> PathBuf {

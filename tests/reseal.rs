@@ -1,4 +1,5 @@
-//! Sealing again: over what was opened, with a new data key, by several at once, after one that was cut off.
+//! Tests of repeated seals: over an opened pair, with a new data key, several concurrently, and after an interrupted
+//! one.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -46,7 +47,7 @@ impl Project {
 }
 
 #[test]
-fn over_an_opened_pair_no_key_is_asked_again_and_all_stays_but_the_content() {
+fn a_seal_over_an_opened_pair_changes_only_the_content_and_needs_no_key_service() {
     let hide = vec!["hidden".to_owned()];
     let project = Project::sealed(b"a = 1\nhidden = 'x'\non = true\n", |seal| {
         seal.suite(Suite::Aes128Gcm).sealed_at(true).outline(Outline::Tags { hide: hide.clone() })
@@ -80,7 +81,7 @@ fn over_an_opened_pair_no_key_is_asked_again_and_all_stays_but_the_content() {
 }
 
 #[test]
-fn what_somebody_else_sealed_meanwhile_is_not_overwritten() {
+fn a_concurrent_seal_is_not_overwritten() {
     let project = Project::sealed(b"a = 1\n", |seal| seal);
     let opened = project.open();
     Seal::again(&opened).seal(&project.pair, b"a = 2\n", &project.kms.services()).unwrap();
@@ -93,7 +94,7 @@ fn what_somebody_else_sealed_meanwhile_is_not_overwritten() {
 }
 
 #[test]
-fn recipients_that_somebody_else_changed_meanwhile_do_not_come_back() {
+fn concurrently_removed_recipients_stay_removed() {
     let project = Project::sealed(b"a = 1\n", |seal| seal);
     let new = LocalKey::generate().unwrap();
     let services = project.kms.services().local_key(new.clone());
@@ -113,12 +114,12 @@ fn recipients_that_somebody_else_changed_meanwhile_do_not_come_back() {
     assert!(done.is_written() && done.unproved().is_empty() && done.recipients().len() == 2);
     assert_eq!(project.kms.requests(), asked, "the data key was available");
     let error = both.rewrap_over(&project.pair, &opened, &services).unwrap_err();
-    assert_eq!(error.kind(), Kind::Differences, "the recipients are not those that were opened");
+    assert_eq!(error.kind(), Kind::Differences, "the recipients are different from those of the opened pair");
     assert_eq!(project.open().recipients().count(), 2);
 }
 
 #[test]
-fn a_new_data_key_comes_when_it_is_asked_for() {
+fn a_requested_data_key_is_new() {
     let project = Project::sealed(b"a = 1\n", |seal| seal);
     let (old_dek, opened) = (project.enc().header.dek, project.open());
     let sealed = Seal::again(&opened)
@@ -128,12 +129,12 @@ fn a_new_data_key_comes_when_it_is_asked_for() {
     assert_eq!((sealed.generation(), sealed.data_key()), (2, DataKeyUse::Asked));
     let key = KeyFile::parse(&project.files().1).unwrap();
     assert_ne!(project.enc().header.dek, old_dek);
-    assert_eq!(key.sections.len(), 1, "the old data key is gone");
+    assert_eq!(key.sections.len(), 1, "the pair must not have the old data key");
     assert_eq!(project.open().content(), b"a = 1\n");
 }
 
 #[test]
-fn several_sealers_at_once_lose_nothing() {
+fn concurrent_seals_lose_nothing() {
     let project = Project::sealed(b"n = 0\n", |seal| seal);
     std::thread::scope(|scope| {
         for n in 1..=8 {
@@ -147,11 +148,15 @@ fn several_sealers_at_once_lose_nothing() {
     });
     assert_eq!(project.enc().header.generation, 9);
     assert!(project.open().content().starts_with(b"n = "));
-    assert_eq!(fs::read_dir(project.sandbox.path("")).unwrap().count(), 2, "nothing is left beside the pair");
+    assert_eq!(
+        fs::read_dir(project.sandbox.path("")).unwrap().count(),
+        2,
+        "the directory must contain only the pair"
+    );
 }
 
 #[test]
-fn what_a_cut_off_sealer_left_is_cleared_by_the_next() {
+fn the_next_seal_removes_files_of_an_interrupted_one() {
     let project = Project::sealed(b"a = 1\n", |seal| seal);
     let (enc, key) = project.files();
     let (_, other) = Project::sealed(b"a = 2\n", |seal| seal).files();
@@ -167,9 +172,9 @@ fn what_a_cut_off_sealer_left_is_cleared_by_the_next() {
     assert!(!stale.exists());
 }
 
-/// Readers in a loop beside sealers in a loop.
+/// Runs readers and sealers in loops at the same time.
 #[test]
-fn a_reader_never_fails_beside_a_sealer() {
+fn readers_never_fail_during_seals() {
     let project = Project::sealed(b"n = 0\n", |seal| seal);
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -1,7 +1,7 @@
-//! Sealed files under review, with real git: hook, scan of what is staged, diff driver, conflicts.
+//! Tests of reviews of sealed files, with real git: the hook, the scan of staged files, the diff driver, conflicts.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "helpers of tests: trouble with their own files is a failure")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a problem with their files is a failed test")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,7 +14,7 @@ const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const KEY: &str = "envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=";
 const CANARY: &str = "canary";
 
-/// A repository with a sealed pair in it, committed.
+/// A repository with a committed pair.
 struct Repository(Sandbox);
 
 impl Repository {
@@ -57,7 +57,7 @@ impl Repository {
         all(&output)
     }
 
-    /// What git says that refuses.
+    /// Returns the messages of a git command that fails.
     fn git_fails(&self, arguments: &[&str]) -> String {
         let output = self.command("git", arguments).output().unwrap();
         assert!(!output.status.success(), "git {arguments:?}: {}", all(&output));
@@ -74,7 +74,7 @@ impl Repository {
         all(&output)
     }
 
-    /// Two branches that sealed different content, merged.
+    /// Merges two branches that sealed different content.
     fn in_conflict(&self) {
         self.git(&["checkout", "--quiet", "-b", "other"]);
         self.envconf(&["verify", "app", "--accept-older"]);
@@ -88,7 +88,7 @@ impl Repository {
     }
 }
 
-/// Both streams; and never the secrets.
+/// Returns both streams. Checks that they contain no secret.
 fn all(output: &Output) -> String {
     let text = [&output.stdout[..], &output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -97,7 +97,7 @@ fn all(output: &Output) -> String {
 }
 
 #[test]
-fn a_commit_with_a_plain_file_is_stopped() {
+fn a_commit_with_a_plain_file_is_rejected() {
     let repository = Repository::new();
     repository.envconf(&["hook", "install"]);
     repository.seal("port = 2\ntoken = \"canary\"\n");
@@ -120,9 +120,9 @@ fn a_commit_with_a_plain_file_is_stopped() {
     }
 }
 
-/// What counts is the blob that is staged, not what is in the work tree (field notes, pitfall 5).
+/// The hook checks the staged blob, not the file in the work tree (field notes, pitfall 5).
 #[test]
-fn the_staged_blob_is_looked_at_and_not_the_work_tree() {
+fn the_hook_checks_the_staged_blob_and_not_the_work_tree() {
     let repository = Repository::new();
     repository.envconf(&["hook", "install"]);
     repository.commit_all("attributes");
@@ -136,14 +136,14 @@ fn the_staged_blob_is_looked_at_and_not_the_work_tree() {
     repository.0.write("notes.txt", &staged);
     repository.git(&["commit", "--quiet", "--message", "clean"]);
 
-    // Half a pair, by deletion; its other half is not among what is staged.
+    // One file of a pair is deleted, and the other one is not staged.
     repository.git(&["checkout", "--quiet", "notes.txt"]);
     repository.git(&["rm", "--quiet", "--cached", "config/app.conf.key"]);
     let text = repository.git_fails(&["commit", "--message", "x"]);
     assert!(text.contains("config/app.conf.enc: half-pair:"), "{text}");
     repository.git(&["reset", "--quiet"]);
 
-    // A new .enc whose .key was forgotten: on disk the two belong together.
+    // A new .enc is staged without its .key. On disk the two belong together.
     repository.envconf(&["seal", "config/app.toml", "--suite", "AES-128-GCM", "--quiet"]);
     repository.git(&["add", "config/app.conf.enc"]);
     let text = repository.git_fails(&["commit", "--message", "x"]);
@@ -154,7 +154,7 @@ fn the_staged_blob_is_looked_at_and_not_the_work_tree() {
 
 /// Staged files are checked with the staged rules.
 #[test]
-fn the_staged_rules_decide() {
+fn the_hook_uses_the_staged_rules() {
     let repository = Repository::new();
     let strict = "[[rule]]\nfiles = \"**\"\nrecipients = [\"local:-:0000000000000000\"]\n";
     let old = fs::read_to_string(repository.0.path(".envconf.toml")).unwrap();
@@ -186,7 +186,7 @@ fn every_verb_names_a_conflict() {
     }
     let text = repository.envconf_ends(50, &["scan"]);
     assert!(text.contains("config/app.conf.enc: conflict:"), "{text}");
-    // Added as it is, it is not a conflict to git any more.
+    // After `git add`, git does not report the file as a conflict any more.
     repository.git(&["add", "--all"]);
     let text = repository.envconf_ends(50, &["scan", "--staged"]);
     assert!(
@@ -200,7 +200,7 @@ fn every_verb_names_a_conflict() {
 }
 
 #[test]
-fn a_plain_text_in_conflict_is_named() {
+fn a_conflict_in_a_plain_file_is_named() {
     let repository = Repository::new();
     let text = "port = 1\n<<<<<<< HEAD\na = \"canary\"\n=======\na = 2\n>>>>>>> other\n";
     for (file, content_type) in
@@ -212,7 +212,7 @@ fn a_plain_text_in_conflict_is_named() {
     }
 }
 
-/// What happens to files in editors and transports has its name too (field notes, pitfall 25).
+/// Damage by editors and transports is named, too (field notes, pitfall 25).
 #[test]
 fn damage_by_editors_is_named() {
     let repository = Repository::new();
@@ -230,9 +230,9 @@ fn damage_by_editors_is_named() {
     assert!(error.to_string().contains("line 4: a conflict marker of git"), "{error}");
 }
 
-/// A clone that changes line ends: restoring the file from git alone brings the damage back, so the advice is another.
+/// A clone changes the line ends. A restore from git damages the file again, so the advice is different.
 #[test]
-fn line_ends_that_git_changed_are_named_with_what_helps() {
+fn line_ends_changed_by_git_are_named_with_a_hint() {
     let repository = Repository::new();
     assert!(!repository.envconf(&["scan"]).contains("line ends"));
     repository.git(&["rm", "--quiet", ".gitattributes"]);
@@ -268,11 +268,11 @@ fn line_ends_that_git_changed_are_named_with_what_helps() {
     assert!(!repository.envconf(&["scan"]).contains("line ends"));
     repository.envconf(&["verify", "app"]);
 
-    // Attributes of a directory below count more.
+    // The attributes of a subdirectory take precedence.
     repository.0.write("config/.gitattributes", "* text eol=crlf\n");
     assert!(repository.envconf(&["scan"]).contains("warning: git may change the line ends"));
 
-    // Damaged by an editor, and staged so.
+    // An editor damaged the file, and it is staged.
     fs::remove_file(repository.0.path("config/.gitattributes")).unwrap();
     let damaged = String::from_utf8(repository.0.read(files[1])).unwrap().replace('\n', "\r\n");
     repository.0.write(files[1], damaged);
@@ -283,7 +283,7 @@ fn line_ends_that_git_changed_are_named_with_what_helps() {
 
 /// Staged files are checked: also quoted, nested and renamed names. Submodules and links are skipped.
 #[test]
-fn secret_files_are_found_among_what_is_staged() {
+fn the_hook_finds_staged_secret_files() {
     let repository = Repository::new();
     let signer = KEY.replace("local", "signer");
     repository.0.write("web/caf\u{e9} \"x\"/.env.local", "TOKEN=canary\r\n");
@@ -307,14 +307,14 @@ fn secret_files_are_found_among_what_is_staged() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
-    // A rename counts as the name that it gives.
+    // The new name of a renamed file is checked.
     repository.git(&["reset", "--quiet", "--hard"]);
     repository.0.write("template.txt", "TOKEN=canary\n");
     repository.commit_all("a template");
     repository.git(&["mv", "template.txt", ".env.production"]);
     let text = repository.envconf_ends(50, &["scan", "--staged"]);
     assert!(text.contains(".env.production: plain-file: ") && text.contains("Found 1 problem"), "{text}");
-    // A plain file that was committed before is noticed when its pair is staged.
+    // An already committed plain file is found when its pair is staged.
     repository.git(&["reset", "--quiet", "--hard"]);
     repository.0.write("web/shop.toml", "port = 1\n");
     repository.git(&["add", "--force", "web/shop.toml"]);
@@ -330,13 +330,13 @@ fn secret_files_are_found_among_what_is_staged() {
     assert_eq!(repository.envconf(&["scan", "--staged"]), "");
     repository.git(&["mv", "template.txt", ".env.production"]);
 
-    // A deletion leaves nothing behind.
+    // A deleted file is not a finding.
     repository.git(&["commit", "--quiet", "--no-verify", "--message", "oops"]);
     repository.git(&["rm", "--quiet", ".env.production"]);
     assert_eq!(repository.envconf(&["scan", "--staged"]), "");
 }
 
-/// The driver tells what a reviewer can know, and no line of it is one of a file (field notes, pitfall 5).
+/// The driver shows a description of the changes, and no line of the files (field notes, pitfall 5).
 #[test]
 fn git_diff_shows_keys_and_recipients() {
     let repository = Repository::new();
@@ -386,7 +386,7 @@ fn git_diff_shows_keys_and_recipients() {
     assert!(text.contains("sealed file config/app.conf.enc: in conflict"), "{text}");
 }
 
-/// Everyone who can write the repository says by attributes which files the driver gets, and how they are called.
+/// Every writer of the repository can give files of any name to the driver, by attributes.
 #[test]
 fn no_file_name_is_an_option_of_the_diff_driver() {
     let repository = Repository::new();
@@ -411,7 +411,7 @@ fn no_file_name_is_an_option_of_the_diff_driver() {
 }
 
 #[test]
-fn other_hooks_stay_and_run() {
+fn other_hooks_are_kept_and_run() {
     let repository = Repository::new();
     repository.git(&["config", "core.hooksPath", "hooks"]);
     let before = "#!/usr/bin/env bash\nset -e\necho ran >> \"$PWD/ran.log\"\nexec true\n";
@@ -438,9 +438,9 @@ fn other_hooks_stay_and_run() {
     );
 }
 
-/// With `core.hooksPath` in the work tree the hook is a file of the repository.
+/// If `core.hooksPath` is in the work tree, the hook is a file of the repository.
 #[test]
-fn marks_without_the_check_are_not_taken_for_it() {
+fn marks_without_the_check_are_not_accepted() {
     let repository = Repository::new();
     repository.git(&["config", "core.hooksPath", "hooks"]);
     let marks = |check: &str| {
@@ -461,7 +461,7 @@ fn marks_without_the_check_are_not_taken_for_it() {
 }
 
 #[test]
-fn a_hook_that_cannot_be_extended_is_left_alone() {
+fn a_hook_that_cannot_be_extended_is_not_changed() {
     let repository = Repository::new();
     let hook = ".git/hooks/pre-commit";
     for (text, mode) in
@@ -477,7 +477,7 @@ fn a_hook_that_cannot_be_extended_is_left_alone() {
     std::os::unix::fs::symlink("elsewhere", repository.0.path(hook)).unwrap();
     repository.envconf_ends(2, &["hook", "install"]);
     assert!(!repository.0.exists(".git/hooks/elsewhere"));
-    // Our own is taken away as a whole.
+    // A hook of envconf alone is deleted.
     fs::remove_file(repository.0.path(hook)).unwrap();
     repository.envconf(&["hook", "install"]);
     repository.envconf(&["hook", "uninstall"]);
@@ -503,7 +503,7 @@ fn linked_work_trees_share_the_hook() {
 
 /// A repository's own configuration and names must not make a scan run or print anything.
 #[test]
-fn a_hostile_repository_gains_nothing() {
+fn a_hostile_repository_runs_and_prints_nothing() {
     let repository = Repository::new();
     for setting in ["core.fsmonitor", "diff.external", "core.pager", "diff.x.textconv"] {
         repository.git(&["config", setting, "touch hacked; cat"]);
@@ -532,7 +532,7 @@ fn a_hostile_repository_gains_nothing() {
 }
 
 #[test]
-fn without_git_it_is_said() {
+fn a_missing_git_is_reported() {
     let repository = Repository::new();
     for arguments in [&["hook", "install"][..], &["scan", "--staged"], &["scan"]] {
         let output = repository.command(ENVCONF, arguments).env("PATH", "/nowhere").output().unwrap();
@@ -542,7 +542,7 @@ fn without_git_it_is_said() {
 }
 
 #[test]
-fn status_tells_a_pair_that_was_put_back_to_an_older_generation() {
+fn status_reports_a_pair_with_an_older_generation_than_in_git() {
     let repository = Repository::new();
     let older = fs::read(repository.0.path("config/app.conf.enc")).unwrap();
     repository.seal("port = 2\ntoken = \"canary\"\n");

@@ -1,4 +1,4 @@
-//! Schemas: that they say what `load` does, that others can read them, and that what they cannot say is refused.
+//! Tests of schemas: they match `load`, other programs can read them, and unsupported keywords are rejected.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -6,7 +6,7 @@ mod common;
 #[path = "schema/mutations.rs"]
 mod mutations;
 #[path = "schema/types.rs"]
-#[allow(dead_code, unreachable_pub, reason = "only whether they load matters")]
+#[allow(dead_code, unreachable_pub, reason = "the tests only check whether the types load")]
 mod types;
 #[path = "schema/validator.rs"]
 mod validator;
@@ -19,7 +19,7 @@ use mutations::{Value, text_of};
 use proptest::prelude::*;
 use types::{Open, Rich};
 
-/// What sealing by the type's schema says of this content.
+/// Seals this content with a check by the type's schema, and returns the result.
 fn seal<T: EncryptedConfig>(content_type: &str, content: &str) -> Result<(), Error> {
     seal_by(Schema::parse(&T::json_schema()).unwrap(), content_type, content)
 }
@@ -33,12 +33,12 @@ fn seal_by(schema: Schema, content_type: &str, content: &str) -> Result<(), Erro
     seal.seal_bytes(content.as_bytes(), &KeyServices::none().local_key(key)).map(drop)
 }
 
-/// A report without its places, whose file is another one before sealing.
+/// Returns a report without its places. Before sealing, the file has another name.
 fn report(error: &Error) -> Vec<String> {
     error.problems().iter().map(|problem| format!("{}: {:?}", problem.path(), problem.complaint())).collect()
 }
 
-/// Sealing accepts what loads, and refuses anything else in the same words.
+/// Checks that sealing accepts content that loads, and rejects other content with the same messages.
 #[track_caller]
 fn agree<T: EncryptedConfig>(content_type: &str, content: &str) -> bool {
     let loaded = load_traced::<T>(content_type, content, &[]);
@@ -87,9 +87,9 @@ proptest! {
         }
     }
 
-    /// JSON, whose null takes back what the plain layer gives.
+    /// JSON content, where null removes a value of the plain layer.
     #[test]
-    fn sealing_lays_plain_layers_under_the_content_as_loading_does(
+    fn sealing_reads_plain_layers_as_loading_does(
         plain in mutations::changes(),
         changes in mutations::changes(),
     ) {
@@ -124,18 +124,18 @@ proptest! {
 }
 
 #[test]
-fn what_is_valid_is_accepted_so_that_the_mutations_begin_with_something() {
+fn the_content_without_mutations_is_accepted() {
     assert!(agree::<Rich>("toml", &valid().toml()) && agree::<Rich>("json", &valid().json()));
     assert!(agree::<Rich>("dotenv", "SMALL=+1\nRICH__TEXT=\nRICH_SECRET=s\nINNER__URL=u\nLIST=[1]"));
     assert!(agree::<Open>("json", r#"{"c": null, "more": 1}"#));
-    // Read where the feature is on, and refused by both where it is not.
+    // Both read it if the feature is enabled, and both reject it otherwise.
     agree::<Rich>("yaml", "small: 1\ntext: t\nsecret: s\ninner: {url: u}\n");
     agree::<Rich>("yaml", "small: 0x1ff\ntext: 1\nsecret: null\ninner: []\n");
     agree::<Rich>("raw", "small = 1");
 }
 
 #[test]
-fn where_types_are_lenient_or_strict_the_schema_is_too() {
+fn the_schema_is_as_strict_as_the_type() {
     let with = |line: &str| format!("small = 1\ntext = ''\nsecret = ''\ninner.url = ''\n{line}\n");
     for (line, fits) in [
         ("float = 1", true),
@@ -181,15 +181,15 @@ fn where_types_are_lenient_or_strict_the_schema_is_too() {
         (r#""queue": [null]"#, true),
         (r#""$schema": "./app.schema.json""#, false),
     ] {
-        // A key that is there twice is refused by the syntax.
+        // The syntax rejects a key that occurs twice.
         let text = with(member).replace(r#""inner": {"url": ""}, "inner""#, r#""inner""#);
         assert_eq!(agree::<Rich>("json", &text), fits, "{member}");
     }
 }
 
-/// Only the program knows these rules.
+/// Only the program has these rules.
 #[test]
-fn what_a_schema_cannot_say_is_left_to_the_program() {
+fn the_program_checks_rules_that_no_schema_has() {
     fn odd(n: &u8) -> Result<(), &'static str> {
         if n % 2 == 1 { Ok(()) } else { Err("even") }
     }
@@ -203,7 +203,7 @@ fn what_a_schema_cannot_say_is_left_to_the_program() {
     }
     #[derive(EncryptedConfig)]
     #[envconf(name = "rich")]
-    #[allow(dead_code, reason = "only whether it loads matters")]
+    #[allow(dead_code, reason = "the test only checks whether the type loads")]
     struct Own {
         #[envconf(validate = odd, default = 1)]
         judged: u8,
@@ -220,11 +220,14 @@ fn what_a_schema_cannot_say_is_left_to_the_program() {
         assert!(load_traced::<Own>("toml", &content, &[]).is_err(), "{line}");
     }
     assert!(seal::<Own>("toml", "read = 1").is_ok());
-    assert!(!agree::<Own>("toml", "judged = 256\nread = '1'"), "the type of what is judged is known");
+    assert!(
+        !agree::<Own>("toml", "judged = 256\nread = '1'"),
+        "the schema has the type of the validated field"
+    );
 }
 
 #[test]
-fn everything_is_told_at_once_before_anything_is_written() {
+fn all_problems_are_reported_before_anything_is_written() {
     let sandbox = Sandbox::new();
     sandbox.write("config/rich.defaults.toml", "small = 3\nsecret = 'no'\nunknown = 1\n");
     let (name, environment) = ("rich".parse().unwrap(), "default".parse().unwrap());
@@ -232,7 +235,7 @@ fn everything_is_told_at_once_before_anything_is_written() {
     let seal = Seal::new(name, environment, ContentType::Toml)
         .recipient("tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01".parse().unwrap())
         .schema(Schema::parse(&Rich::json_schema()).unwrap());
-    // The one key is not reachable: had it been asked, that would be the error.
+    // The only key is not reachable. A request to it would be the error.
     let error =
         seal.seal(&pair, b"signed-one = 'x'\ninner = { url = 1 }\n", &KeyServices::none()).unwrap_err();
     assert_eq!((error.kind(), error.exit_code()), (Kind::DoesNotFit, 20));
@@ -249,7 +252,7 @@ fn everything_is_told_at_once_before_anything_is_written() {
 }
 
 #[test]
-fn a_variable_that_the_environment_provides_need_not_be_sealed() {
+fn the_content_needs_no_value_of_a_provided_variable() {
     let schema = || Schema::parse(&Rich::json_schema()).unwrap();
     let content = "small = 1\ntext = ''\n";
     let error = seal_by(schema(), "toml", content).unwrap_err();
@@ -261,7 +264,7 @@ fn a_variable_that_the_environment_provides_need_not_be_sealed() {
         schema().provided("RICH_SECRET_FILE").and_then(|schema| schema.provided("RICH__INNER__URL_FILE"));
     seal_by(by_file.unwrap(), "toml", content).unwrap();
     seal_by(provided().unwrap(), "dotenv", "SMALL=1\nTEXT=\n").unwrap();
-    // It brings an optional struct about, whose other values are then needed.
+    // It makes an optional struct present, so the other values of the struct are required.
     let error =
         seal_by(provided().unwrap().provided("RICH__MAYBE__POOL").unwrap(), "toml", content).unwrap_err();
     assert_eq!(report(&error).len(), 1, "{error}");
@@ -273,11 +276,11 @@ fn a_variable_that_the_environment_provides_need_not_be_sealed() {
         error.to_string().contains("RICH__INNER__URL") && !error.to_string().contains("canary"),
         "{error}"
     );
-    assert_eq!(schema().provided("RICH__LISTEN").unwrap_err().kind(), Kind::Usage, "it has no_env");
+    assert_eq!(schema().provided("RICH__LISTEN").unwrap_err().kind(), Kind::Usage, "the field has no_env");
 }
 
 #[test]
-fn a_schema_is_read_back_into_what_it_was_written_from() {
+fn a_read_schema_is_the_same_as_the_written_one() {
     for text in [Rich::json_schema(), Open::json_schema()] {
         let read = Schema::parse(&text).unwrap();
         let written = |meta: &'static envconf::meta::Meta| {
@@ -299,14 +302,14 @@ fn a_schema_is_read_back_into_what_it_was_written_from() {
         for format in [Format::Toml, Format::Json, Format::Dotenv] {
             let own =
                 if read.meta().name == "rich" { Rich::template(format) } else { Open::template(format) };
-            // The outermost doc comment is the schema's description.
+            // The outermost doc comment is the description of the schema.
             assert_eq!(template(read.meta(), format), own);
         }
     }
 }
 
 #[test]
-fn keywords_that_are_not_understood_are_refused_where_they_stand() {
+fn unknown_keywords_are_rejected_with_their_places() {
     let refused = |schema: &str| {
         let error = Schema::parse(schema).unwrap_err();
         assert_eq!((error.kind(), error.exit_code()), (Kind::Usage, 2), "{error}");
@@ -316,48 +319,57 @@ fn keywords_that_are_not_understood_are_refused_where_they_stand() {
     for (property, expected) in [
         (
             r#"{"type": "string", "pattern": "x"}"#,
-            "line 2, column 25: the keyword `pattern` is not read here",
+            "line 2, column 25: unknown keyword `pattern`: envconf cannot check it",
         ),
-        (r#"{"enum": [1]}"#, "line 2, column 7: the keyword `enum` is not read here"),
-        (r#"{"minimum": 1}"#, "line 2, column 7: the keyword `minimum` is not read here"),
-        (r#"{"type": "string", "minimum": 1}"#, "line 2, column 25: the keyword `minimum` is not read here"),
+        (r#"{"enum": [1]}"#, "line 2, column 7: unknown keyword `enum`: envconf cannot check it"),
+        (r#"{"minimum": 1}"#, "line 2, column 7: unknown keyword `minimum`: envconf cannot check it"),
+        (
+            r#"{"type": "string", "minimum": 1}"#,
+            "line 2, column 25: unknown keyword `minimum`: envconf cannot check it",
+        ),
         (
             r#"{"type": "array", "items": {"const": 1}}"#,
-            "line 2, column 34: the keyword `const` is not read here",
+            "line 2, column 34: unknown keyword `const`: envconf cannot check it",
         ),
         (
             r#"{"type": "integer", "maximum": 1.5}"#,
-            "line 2, column 37: `maximum` is read only where it is an integer",
+            "line 2, column 37: invalid `maximum`: expected an integer",
         ),
         (
             r#"{"type": ["string", "integer"]}"#,
-            "line 2, column 15: `type` is read only where it is one type, or a list of one and null",
+            "line 2, column 15: invalid `type`: expected one type, or a list of one type and null",
         ),
-        (r#"{"type": "text"}"#, "line 2, column 6: there is no such type"),
-        (r#"{"type": "string", "maximun": 1}"#, "line 2, column 25: the keyword `maximun` is not read here"),
-        (r#"{"x-envconf-new": 1}"#, "line 2, column 7: the keyword `x-envconf-new` is not read here"),
+        (r#"{"type": "text"}"#, "line 2, column 6: unknown type"),
+        (
+            r#"{"type": "string", "maximun": 1}"#,
+            "line 2, column 25: unknown keyword `maximun`: envconf cannot check it",
+        ),
+        (
+            r#"{"x-envconf-new": 1}"#,
+            "line 2, column 7: unknown keyword `x-envconf-new`: envconf cannot check it",
+        ),
         (
             r##"{"$ref": "#/$defs/a"}"##,
-            "line 2, column 1: a `$ref` names a property beside it, and makes an alias of it",
+            "line 2, column 1: a `$ref` must name another property of the same table, as an alias of it",
         ),
-        ("false", "line 2, column 6: a property is an object or true"),
-        (r#"{"properties": {}}"#, "line 2, column 6: what has `properties` is of type object"),
+        ("false", "line 2, column 6: a property must be an object or true"),
+        (r#"{"properties": {}}"#, "line 2, column 6: a part with `properties` must have the type object"),
         (
             r#"{"type": "array", "prefixItems": [true]}"#,
-            "line 2, column 39: `prefixItems` is a list, beside `minItems` and `maxItems` of its length",
+            "line 2, column 39: `prefixItems` must be a list, and `minItems` and `maxItems` must be its length",
         ),
         (
             r#"{"x-envconf-env": "A=B"}"#,
-            "line 2, column 24: `x-envconf-env` is read only where it is the name of a variable",
+            "line 2, column 24: invalid `x-envconf-env`: expected the name of a variable",
         ),
     ] {
         assert_eq!(refused(&of(property)), expected);
     }
     assert_eq!(refused("{"), "line 1, column 1: not valid JSON");
-    assert_eq!(refused("{}"), "line 1, column 1: a table has `properties`");
+    assert_eq!(refused("{}"), "line 1, column 1: a table must have `properties`");
     assert_eq!(
         refused(r#"{"$schema": "http://json-schema.org/draft-07/schema#"}"#),
-        "line 1, column 13: it is of another draft than 2020-12"
+        "line 1, column 13: unknown draft: expected draft 2020-12"
     );
     assert!(
         refused(r#"{"properties": {}, "required": ["a"]}"#)
@@ -365,20 +377,22 @@ fn keywords_that_are_not_understood_are_refused_where_they_stand() {
     );
     assert!(
         refused(r#"{"properties": {"a": {}}, "allOf": [{"required": ["a"]}]}"#)
-            .contains("`allOf` is read only")
+            .contains("invalid rule in `allOf`")
     );
-    assert!(refused(&of(r#"{}, "b": {"$ref": "\u0023/properties/a"}"#)).contains("no `allOf` rules out"));
-    // The rules that so many aliases would need fit into no memory.
+    assert!(
+        refused(&of(r#"{}, "b": {"$ref": "\u0023/properties/a"}"#)).contains("no rule in `allOf` forbids")
+    );
+    // The rules of so many aliases would not fit into memory.
     let alias = |n: u32| format!(r#", "b{n}": {{"$ref": "\u0023/properties/a"}}"#);
     let many: String = (0..25_000).map(alias).collect();
-    assert!(refused(&of(&format!("{{}}{many}"))).contains("no `allOf` rules out"));
+    assert!(refused(&of(&format!("{{}}{many}"))).contains("no rule in `allOf` forbids"));
     let aliased =
         Rich::json_schema().replace(r#""required": ["small","#, r#""required": ["region", "small","#);
     assert!(
         refused(&aliased)
             .contains("`required` has `region`, which is not a property, or is a property with an alias")
     );
-    // What refuses no value is passed over.
+    // Keywords that reject no value are ignored.
     let annotated =
         of(r#"{"type": "string", "format": "date", "readOnly": true, "x-order": 1, "$comment": "c"}"#);
     seal_by(
@@ -393,7 +407,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_damaged_schema_is_refused_or_still_one(
+    fn a_damaged_schema_is_rejected_or_valid(
         cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..40_usize, "[\\[\\]{}\"a0,:]{0,2}"), 1..3)
     ) {
         let mut schema = Rich::json_schema();
@@ -405,7 +419,7 @@ proptest! {
             }
         }
         match Schema::parse(&schema) {
-            // A damaged title names nothing that could be sealed.
+            // A damaged title is not a valid name of a pair.
             Ok(schema) if schema.meta().name.parse::<envconf::Name>().is_err() => {}
             Ok(schema) => drop(seal_by(schema, "toml", &valid().toml())),
             Err(error) => prop_assert_eq!(error.kind(), Kind::Usage),
@@ -414,7 +428,7 @@ proptest! {
 }
 
 #[test]
-fn a_schema_by_hand_counts_as_it_stands() {
+fn a_hand_written_schema_is_used_unchanged() {
     let schema = r#"{
         "title": "app",
         "properties": {
@@ -433,7 +447,7 @@ fn a_schema_by_hand_counts_as_it_stands() {
     assert_eq!(problems("port = 1024\nname = 'äöü'\ntags = ['a', 'b']\ndb = { url = '', more = 1 }"), "");
     assert_eq!(
         problems("port = 80\nname = 'long'\ntags = ['a', 'b', 'c']\ndb = {}\nmore = 1"),
-        "port: expected an integer of the schema's range, at line 1, column 8; \
+        "port: expected an integer in the schema's range, at line 1, column 8; \
          name: expected a text of the schema's form, at line 2, column 8; \
          tags: expected a list of the schema's form, at line 3, column 8; \
          db.url: missing, expected a text of the schema's form; more: no such key, at line 5, column 1; "

@@ -1,5 +1,5 @@
-//! The purpose of a pinned signer (format.md §9): everyone who may wrap can make a pair that opens, but a program that
-//! pins a signer does not accept it.
+//! Tests of pinned signers (format.md §9). Everybody who may wrap can make a pair that opens. A program that pins a
+//! signer does not accept such a pair.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ struct App {
     admin: String,
 }
 
-/// A service whose pair was signed by `signer`, and somebody else who may wrap for its key and do nothing else with it.
+/// A program whose pair `signer` signed, and a forger who may only wrap with the key.
 struct Scene {
     service: TencentProject,
     signer: SigningKey,
@@ -55,31 +55,31 @@ impl Scene {
         sandbox.write("config/app.conf.key", key);
     }
 
-    /// A pair of the forger's, for the service's name, environment and key.
+    /// Returns a pair of the forger, with the name, environment and key of the program.
     fn forge(&self, seal: impl FnOnce(Seal) -> Seal) -> (Vec<u8>, Vec<u8>) {
         let new = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Toml);
         seal(new.recipient(self.service.key.clone())).seal_bytes(FORGED.as_bytes(), &self.forger).unwrap()
     }
 
-    /// The service as it starts, pinning the signer or not.
+    /// Loads the pair, with or without a pin of the signer.
     fn load(&self, pins: bool) -> Result<String, Error> {
         let public = self.signer.public().to_string();
         let variables: &[_] = if pins { &[("ENVCONF_SIGNERS", public.as_str())] } else { &[] };
         self.service.loader::<App>(variables).load().map(|app| app.admin.clone())
     }
 
-    /// The kind of the refusal, which came before anything was asked of the key service.
+    /// Returns the kind of the error. Checks that no request was sent to the key service.
     #[track_caller]
     fn refused(&self) -> Kind {
         let before = self.service.kms.requests().len();
         let error = self.load(true).unwrap_err();
         assert_eq!(error.exit_code(), 33, "{error}");
-        assert_eq!(self.service.kms.requests().len(), before, "the key service was asked");
+        assert_eq!(self.service.kms.requests().len(), before, "a request was sent to the key service");
         error.kind()
     }
 }
 
-/// Services with a credential that may do these actions only.
+/// Returns services with a credential that permits only these actions.
 fn may(service: &TencentProject, actions: &[&str]) -> KeyServices {
     let credential = Credential::fake();
     service.kms.add_credential(credential.clone(), actions);
@@ -90,7 +90,7 @@ fn may(service: &TencentProject, actions: &[&str]) -> KeyServices {
     KeyServices::from_given(variables).unwrap()
 }
 
-/// The lines of a file that begin so, and its other lines.
+/// Returns the lines of a file that begin with `start`, and its other lines.
 fn part(enc: &[u8], start: &str) -> (String, String) {
     let text = std::str::from_utf8(enc).unwrap();
     let (with, without): (Vec<&str>, Vec<&str>) =
@@ -98,7 +98,7 @@ fn part(enc: &[u8], start: &str) -> (String, String) {
     (with.concat(), without.concat())
 }
 
-/// A file with these lines before its end.
+/// Returns a file with these lines before its end.
 fn with_signatures(enc: &str, signatures: &str) -> String {
     format!("{}{signatures}end\n", enc.strip_suffix("end\n").unwrap())
 }
@@ -111,31 +111,31 @@ fn the_genuine_pair_is_accepted_with_and_without_a_pin() {
 }
 
 #[test]
-fn a_sealer_with_wrap_rights_only_configures_a_service_that_pins_nobody() {
+fn a_forger_with_wrap_rights_can_configure_a_program_without_pins() {
     let scene = Scene::new();
     let (enc, key) = scene.files();
     let refused = envconf::pair::open_bytes(&enc, &key, &scene.policy(), &scene.forger).unwrap_err();
-    assert_eq!(refused.exit_code(), 42, "the forger can open: {refused}");
+    assert_eq!(refused.exit_code(), 42, "the forger must not be able to open: {refused}");
     let (enc, key) = scene.forge(|seal| seal);
     scene.put(enc, key);
-    // Attacker T3 of format.md §9: without a pin the right to wrap is the right to configure.
+    // Attacker T3 of format.md §9: without a pin, everybody who may wrap can configure the program.
     assert_eq!(scene.load(false).unwrap(), "mallory");
     assert_eq!(scene.refused(), Kind::SignatureRequired);
 }
 
 #[test]
-fn no_signature_that_a_sealer_can_come_by_makes_its_pair_accepted() {
+fn no_available_signature_makes_a_forged_pair_accepted() {
     let scene = Scene::new();
     let (genuine, genuine_key) = scene.files();
     let (genuine_signature, _) = part(&genuine, "sig: ");
     let (enc, key) = scene.forge(|seal| seal);
     let (_, enc) = part(&enc, "sig: ");
 
-    // The genuine pair's signature on the forged one.
+    // The signature of the genuine pair is put on the forged one.
     scene.put(with_signatures(&enc, &genuine_signature), &key);
     assert_eq!(scene.refused(), Kind::BadSignature);
 
-    // The forger's own signature, under his id and under the pinned one.
+    // The forger signs, and uses his id and the pinned one.
     let forger = SigningKey::generate().unwrap();
     let (own, own_key) = scene.forge(|seal| seal.sign(forger.clone()));
     scene.put(&own, &own_key);
@@ -145,22 +145,22 @@ fn no_signature_that_a_sealer_can_come_by_makes_its_pair_accepted() {
     scene.put(own, own_key);
     assert_eq!(scene.refused(), Kind::BadSignature);
 
-    // A signature of zeros, which the weakest keys would verify.
+    // The signature has only zeros. The weakest keys would verify it.
     let zeros = format!("sig: {} {}\n", id(&scene.signer), STANDARD.encode([0; 64]));
     scene.put(with_signatures(&enc, &zeros), &key);
     assert_eq!(scene.refused(), Kind::BadSignature);
 
-    // The genuine body under a header that was changed, and without its signature.
+    // The genuine body has a changed header, or no signature.
     let text = String::from_utf8(genuine.clone()).unwrap();
     scene.put(text.replace("generation: 1\n", "generation: 2\n"), &genuine_key);
     assert_eq!(scene.refused(), Kind::BadSignature);
     scene.put(part(&genuine, "sig: ").1, &genuine_key);
     assert_eq!(scene.refused(), Kind::SignatureRequired);
 
-    // The signed .enc beside the forger's .key: his data key is another one.
+    // The signed .enc is next to the forger's .key, which has another data key.
     scene.put(&genuine, &key);
     assert_eq!(scene.load(true).unwrap_err().kind(), Kind::DekNotFound);
-    // And under the genuine data key's id, his section does not give the key that the header commits to.
+    // With the id of the genuine data key, his section unwraps to another key than the header commits to.
     let dek = |enc: &[u8]| part(enc, "dek: ").0;
     let renamed = String::from_utf8(key).unwrap().replace(&dek(enc.as_bytes()), &dek(&genuine));
     scene.put(&genuine, renamed);
@@ -172,7 +172,7 @@ fn no_signature_that_a_sealer_can_come_by_makes_its_pair_accepted() {
 }
 
 #[test]
-fn a_signature_for_another_environment_is_none_for_this_one() {
+fn a_signature_for_another_environment_is_not_accepted() {
     let scene = Scene::new();
     let own =
         KeyServices::from_given(variables_of(&scene.service.kms, &scene.service.project.sandbox)).unwrap();
@@ -188,7 +188,7 @@ fn a_signature_for_another_environment_is_none_for_this_one() {
 }
 
 #[test]
-fn several_signers_are_counted_and_a_ninth_has_no_room() {
+fn several_signers_are_counted_and_a_ninth_is_rejected() {
     let scene = Scene::new();
     let pair = scene.service.project.pair("default");
     let own =
@@ -198,7 +198,7 @@ fn several_signers_are_counted_and_a_ninth_has_no_room() {
     let policy = scene.policy().signers(pins.to_vec(), 2).unwrap();
     let error = envconf::open(&pair, &policy, &own).unwrap_err();
     assert_eq!(error.kind(), Kind::SignatureRequired);
-    // The second signer's own policy demands two signatures, one of which is being made.
+    // The policy of the second signer requires two signatures, including the new one.
     let signed = Sign::new(policy.clone()).key(second).sign(&pair, &own).unwrap();
     assert_eq!((signed.signers().len(), signed.is_opened()), (2, true));
     envconf::open(&pair, &policy, &own).unwrap();
@@ -211,15 +211,16 @@ fn several_signers_are_counted_and_a_ninth_has_no_room() {
     assert_eq!(scene.files(), before);
 }
 
-/// A signer needs the right to unwrap, to see what it vouches for; who may wrap only can sign what he makes.
+/// A signer of an existing pair needs the right to unwrap. A sealer that may only wrap can sign the pairs that it
+/// makes.
 #[test]
-fn a_sealer_that_signs_what_it_makes_needs_no_right_to_unwrap() {
+fn a_sealer_needs_no_right_to_unwrap_to_sign_its_pair() {
     let scene = Scene::new();
     let pair = scene.service.project.pair("default");
     let seal = Seal::new("app".parse().unwrap(), "default".parse().unwrap(), ContentType::Toml)
         .recipient(scene.service.key.clone());
     let error = seal.seal(&pair, b"admin = 'bob'\n", &scene.forger).unwrap_err();
-    assert_eq!(error.kind(), Kind::SignatureRequired, "a signed pair became an unsigned one");
+    assert_eq!(error.kind(), Kind::SignatureRequired, "a signed pair must stay signed");
     let sealed =
         seal.clone().sign(scene.signer.clone()).seal(&pair, b"admin = 'bob'\n", &scene.forger).unwrap();
     assert_eq!((sealed.check(), sealed.lost_signers()), (Check::AfterUnwrap, &[][..]));

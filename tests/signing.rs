@@ -1,6 +1,6 @@
-//! TC3 signatures against vectors made with Tencent's own signer, every intermediate string of them.
+//! Tests of TC3 signatures, and of their intermediate strings, against vectors of Tencent's own signer.
 //!
-//! `ENVCONF_TC3_VECTORS` may name a further file of the same shape.
+//! `ENVCONF_TC3_VECTORS` can name another file with the same structure.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use envconf::__vectors::{self as door, Tc3Request};
+use envconf::__vectors::{self as vectors, Tc3Request};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 #[test]
-fn every_signature_is_met_string_by_string() {
+fn every_string_of_every_signature_is_the_same() {
     let mut files = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/tc3.json")];
     files.extend(std::env::var_os("ENVCONF_TC3_VECTORS").map(PathBuf::from));
     for file in files {
@@ -28,7 +28,7 @@ fn run_file(path: &Path) {
     let cases = vectors["cases"].as_array().unwrap();
     assert!(!cases.is_empty());
     cases.iter().for_each(run_case);
-    // Not by `println!`: the summary is wanted of a passing test too, whose output the harness keeps.
+    // The harness hides output of `println!` of a passing test, so the summary is written directly.
     let name = path.file_name().unwrap().to_string_lossy();
     let mut out = std::io::stdout();
     writeln!(out, "{name}: {} cases", cases.len()).unwrap();
@@ -48,8 +48,8 @@ fn run_case(case: &Value) {
         service: text("service"),
         timestamp: case["timestamp"].as_u64().unwrap(),
     };
-    let signed = door::tc3(&request, text("secret_id"), text("secret_key"));
-    let sha256 = |text: &str| door::hex(&Sha256::digest(text));
+    let signed = vectors::tc3(&request, text("secret_id"), text("secret_key"));
+    let sha256 = |text: &str| vectors::hex(&Sha256::digest(text));
     assert_eq!(signed.canonical_request, text("canonical_request"), "{name}");
     assert_eq!(sha256(&signed.canonical_request), text("canonical_request_sha256"), "{name}");
     assert_eq!(signed.string_to_sign, text("string_to_sign"), "{name}");

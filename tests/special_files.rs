@@ -1,4 +1,4 @@
-//! A FIFO or device instead of a file is an error at once: a reader must not wait for a writer that never comes.
+//! Tests of a FIFO or device instead of a file. It is an immediate error: a reader must not wait for a writer forever.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -12,7 +12,7 @@ const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const KEY: &str = "envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=";
 const OTHER: &str = "tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01";
 
-/// The file that is special, the command that reads it, with the variables before it, and its exit code.
+/// The special file, the variables and the command that reads the file, and the exit code.
 const CASES: [(&str, &str, i32); 24] = [
     (".envconf.toml", "envconf seal app.toml", 2),
     (".envconf.toml", "envconf status", 2),
@@ -64,7 +64,7 @@ fn project() -> Sandbox {
 }
 
 #[test]
-fn a_special_file_is_refused_at_once_wherever_a_file_is_read() {
+fn every_command_rejects_a_special_file_at_once() {
     let (reader, _writer) = std::io::pipe().unwrap();
     let mut failures = Vec::new();
     for (file, line, status) in CASES {
@@ -78,7 +78,7 @@ fn a_special_file_is_refused_at_once_wherever_a_file_is_read() {
             }
             let line =
                 line.replace("OTHER", OTHER).replace("envconf ", &format!("'{ENVCONF}' ")).replace("&", "");
-            // Standard input is a pipe that nobody writes to and nobody closes.
+            // Standard input is a pipe that is open and never written to.
             let output = sandbox
                 .command("sh")
                 .args(["-c", &format!("timeout 15 env {line}")])
@@ -86,7 +86,7 @@ fn a_special_file_is_refused_at_once_wherever_a_file_is_read() {
                 .output();
             let output = output.unwrap();
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            // init refuses every link in place of this one: git would not follow it.
+            // `init` rejects every link in place of this file, because git does not follow it.
             let status = if file == ".gitignore" && special != "fifo" { 2 } else { status };
             if output.status.code() != Some(status) {
                 failures.push(format!("{special} as {file}: {line}: {:?}: {said}", output.status.code()));

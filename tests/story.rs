@@ -1,5 +1,5 @@
-//! Tests of the docs: the story, with the real command, git and a shell; and the pitfalls, by the names of their
-//! tests.
+//! Tests of two pages of the docs: the story, with the real command, git and a shell, and the pitfalls, whose tests
+//! must exist.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -12,7 +12,7 @@ const SCRIPT: &str = include_str!("../examples/story.sh");
 const CHAPTER: &str = include_str!("../envconf/docs/story.md");
 
 #[test]
-fn it_goes_as_told() {
+fn the_story_runs() {
     let sandbox = Sandbox::new();
     let directory = Path::new(env!("CARGO_BIN_EXE_envconf")).parent().unwrap();
     let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
@@ -34,7 +34,7 @@ fn it_goes_as_told() {
         "  changed      token",
         "the server of Ben has a pool of 10",
         "status ended with 50",
-        "Ben was refused with 34",
+        "Ben was rejected with exit code 34",
     ] {
         assert!(told.lines().any(|other| other == line), "no line `{line}`:\n{told}{said}");
     }
@@ -49,12 +49,12 @@ fn the_docs_print_the_script_that_runs() {
         CHAPTER.contains(&format!("```sh\n{SCRIPT}```\n")),
         "docs/story.md differs from examples/story.sh"
     );
-    assert!(SCRIPT.lines().count() < 40, "a story is short");
+    assert!(SCRIPT.lines().count() < 40, "the story must be short");
 }
 
-/// Each of the thirty names tests that exist, or says why there is none.
+/// Checks that each of the thirty pitfalls names existing tests, or the reason why it has no test.
 #[test]
-fn the_pitfalls_name_tests_that_are_there() {
+fn the_pitfalls_name_existing_tests() {
     let chapter = include_str!("../envconf/docs/pitfalls.md");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut said = 0;
@@ -72,7 +72,7 @@ fn the_pitfalls_name_tests_that_are_there() {
             let (file, function) = test.split_once(": ").unwrap_or((test, ""));
             let text =
                 std::fs::read_to_string(root.join(file)).unwrap_or_else(|_| panic!("{number}: no {file}"));
-            // Its attributes stand right above it.
+            // The attributes of the function are directly above it.
             let above = text.split_once(&format!("fn {function}(")).map_or("", |(above, _)| above);
             let is_test = above.rsplit("\n\n").next().is_some_and(|above| above.contains("test]"));
             assert!(is_test || function.is_empty() && file.starts_with("tests/cmd/"), "{number}: no {test}");

@@ -1,10 +1,10 @@
-//! Templates: what they say, that they parse, and that they load once they are filled in.
+//! Tests of templates: their text, that they parse, and that they load after they are filled in.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 #[path = "schema/types.rs"]
-#[allow(dead_code, unreachable_pub, reason = "only what their templates say matters")]
+#[allow(dead_code, unreachable_pub, reason = "the tests use only the templates of the types")]
 mod types;
 
 use common::load_traced;
@@ -27,7 +27,7 @@ struct App {
     peers: Option<Vec<String>>,
     #[envconf(default_with = one_minute, example = 30, deprecated = "see retry")]
     timeout: u64,
-    /// Where the data is.
+    /// The place of the data.
     #[envconf(nested)]
     database: Database,
     #[envconf(nested)]
@@ -64,7 +64,7 @@ upstream = "https://example.com/\"a\""
 # u64; default of one_minute; example 30; variable APP__TIMEOUT; deprecated: see retry
 #timeout = 30
 
-# Where the data is.
+# The place of the data.
 [database]
 
 # SecretString; secret; required; variable DATABASE_URL
@@ -96,7 +96,7 @@ const JSON: &str = r#"{
 "#;
 
 #[test]
-fn a_template_says_all_that_the_type_says_and_no_default_of_a_secret() {
+fn a_template_shows_the_whole_type_and_no_default_of_a_secret() {
     assert_eq!(App::template(Format::Toml), TOML);
     assert_eq!(App::template(Format::Json), JSON);
     let dotenv = App::template(Format::Dotenv);
@@ -116,7 +116,7 @@ fn a_template_says_all_that_the_type_says_and_no_default_of_a_secret() {
 fn a_template_whose_required_values_have_examples_loads() {
     for (format, content_type) in [(Format::Toml, "toml"), (Format::Json, "json"), (Format::Dotenv, "dotenv")]
     {
-        // In dotenv content both databases have the one variable.
+        // In dotenv content both databases have the same variable.
         let (app, origins) = load_traced::<App>(content_type, &App::template(format), &[]).unwrap();
         assert_eq!(app.database.url.expose_secret(), "postgres://db/app", "{content_type}");
         assert_eq!((app.database.pool_size, app.timeout, app.upstream.len()), (5, 60, 23));
@@ -126,7 +126,7 @@ fn a_template_whose_required_values_have_examples_loads() {
     }
 }
 
-/// Every setting that is commented out.
+/// Returns the template with active settings instead of commented ones.
 fn uncommented(template: &str) -> String {
     let line = |line: &str| match line.strip_prefix('#') {
         Some(setting) if !setting.starts_with(' ') && !setting.is_empty() => setting.to_owned(),
@@ -136,7 +136,7 @@ fn uncommented(template: &str) -> String {
 }
 
 #[test]
-fn every_template_parses_with_and_without_what_is_commented_out() {
+fn every_template_parses_with_and_without_its_commented_settings() {
     fn parses<T: EncryptedConfig>() -> Result<(), Error> {
         for (format, content_type) in [
             (Format::Toml, ContentType::Toml),
@@ -155,7 +155,7 @@ fn every_template_parses_with_and_without_what_is_commented_out() {
 }
 
 #[test]
-fn what_is_to_be_filled_in_is_missing_until_it_is() {
+fn required_values_are_missing_until_they_are_filled_in() {
     let missing = |content_type: &str, text: &str| {
         let error = load_traced::<types::Rich>(content_type, text, &[]).err().unwrap();
         error.problems().iter().map(|problem| problem.path().to_owned()).collect::<Vec<_>>()

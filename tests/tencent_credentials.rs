@@ -1,4 +1,4 @@
-//! Where credentials for Tencent Cloud come from: each source against a server that checks what it was sent.
+//! Tests of each source of credentials for Tencent Cloud, against a server that checks the requests.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -25,7 +25,7 @@ struct App {
 
 const ROLE: &str = "qcs::cam::uin/100000000001:roleName/reader";
 
-/// A sealed pair, and the variables of a program that is to read it: none but the endpoints and a home.
+/// A sealed pair, and the variables of a program that reads it: first only the endpoints and a home directory.
 struct Reader {
     project: TencentProject,
     variables: Vec<(String, String)>,
@@ -58,7 +58,7 @@ impl Reader {
         self.project.project.sandbox.write(relative, text);
     }
 
-    /// A credential that may read.
+    /// Adds a credential that may read.
     fn known(&self, credential: Credential) -> Credential {
         self.project.kms.add_credential(credential.clone(), &["Decrypt"]);
         credential
@@ -80,7 +80,7 @@ impl Reader {
         assert_eq!(request.header("x-tc-token"), credential.token.as_deref());
     }
 
-    /// The report of a load that has sent nothing to the key service.
+    /// Returns the error of a load. Checks that it has sent nothing to the key service.
     #[track_caller]
     fn is_refused(&self, says: &str) -> String {
         let before = self.project.kms.requests().len();
@@ -100,7 +100,7 @@ fn ini(section: &str, credential: &Credential) -> String {
     )
 }
 
-/// A reply of STS that gives `credential` for so many seconds.
+/// Returns a reply of STS with `credential` for this number of seconds.
 fn granted(credential: &Credential, seconds: u64) -> Answer {
     let credentials = json!({
         "TmpSecretId": credential.secret_id, "TmpSecretKey": credential.secret_key, "Token": credential.token,
@@ -115,7 +115,7 @@ fn sts(credential: &Credential, seconds: u64) -> Http {
     Http::start(move |_| Some(granted(&credential, seconds)))
 }
 
-/// A metadata server of a machine with the role `reader`.
+/// Starts a metadata server of a machine with the role `reader`.
 fn metadata(credential: &Credential, seconds: u64) -> Http {
     let credential = credential.clone();
     Http::start(move |request| {
@@ -152,7 +152,7 @@ fn assert_signed(request: &Request, credential: &Credential, host: &str) {
 }
 
 #[test]
-fn the_first_source_that_is_there_is_taken() {
+fn the_first_existing_source_is_used() {
     let mut reader = Reader::new();
     let known = |credential| reader.known(credential);
     let [environment, named, own, tccli] = [(); 4].map(|()| known(Credential::fake()));
@@ -194,7 +194,7 @@ fn the_first_source_that_is_there_is_taken() {
 }
 
 #[test]
-fn profiles_choose_section_and_file() {
+fn a_profile_selects_section_and_file() {
     let mut reader = Reader::new();
     let [first, second, third] =
         [Credential::fake(), Credential::fake_temporary(), Credential::fake_temporary()]
@@ -211,7 +211,7 @@ fn profiles_choose_section_and_file() {
 }
 
 #[test]
-fn a_source_that_is_there_and_broken_ends_the_search_by_its_name() {
+fn a_broken_source_ends_the_search_and_is_named() {
     let good = Credential::fake();
     let cases: [(&str, &str, &str, &str); 7] = [
         ("TENCENTCLOUD_SECRET_ID", "id id", "", "TENCENTCLOUD_SECRET_ID is empty, or has blanks"),
@@ -264,16 +264,16 @@ fn without_any_source_the_error_lists_every_place() {
         ] {
             assert!(report.contains(place), "{place} is not in: {report}");
         }
-        assert!(started.elapsed() < Duration::from_secs(3), "one second of patience");
+        assert!(started.elapsed() < Duration::from_secs(3), "the search must wait one second only");
         assert_eq!(metadata.requests().len(), 1);
     }
 }
 
 #[test]
-fn a_pod_exchanges_its_token_unsigned_and_reads_it_anew_each_time() {
+fn a_pod_exchanges_its_token_unsigned_and_reads_the_file_each_time() {
     let mut reader = Reader::new();
     let pod = reader.known(Credential::fake_temporary());
-    // A life of three seconds, so that new ones are due after half of it.
+    // The credentials are valid for three seconds, and new ones are due after half of the time.
     let sts = sts(&pod, 3);
     reader.set("ENVCONF_TENCENT_STS_ENDPOINT", &sts.url());
     reader.write("token", "  eyJ.first.sig\n\n");
@@ -310,7 +310,7 @@ fn a_pod_exchanges_its_token_unsigned_and_reads_it_anew_each_time() {
 }
 
 #[test]
-fn a_role_is_assumed_with_whatever_was_found() {
+fn a_role_is_assumed_with_the_found_credential() {
     for base in [Credential::fake(), Credential::fake_temporary()] {
         let mut reader = Reader::new();
         let role = reader.known(Credential::fake_temporary());
@@ -322,7 +322,9 @@ fn a_role_is_assumed_with_whatever_was_found() {
         reader.loads_with(&role);
         reader.loads_with(&role);
         let requests = sts.requests();
-        let [request] = &requests[..] else { panic!("{} requests: kept for the process", requests.len()) };
+        let [request] = &requests[..] else {
+            panic!("{} requests: the process must keep the credential", requests.len())
+        };
         assert_signed(request, &base, &sts.host());
         assert_eq!(request.header("x-tc-action"), Some("AssumeRole"));
         assert_eq!(request.header("x-tc-version"), Some("2018-08-13"));
@@ -343,7 +345,7 @@ fn a_machines_role_may_assume_another() {
 }
 
 #[test]
-fn sts_refusals_name_the_action_the_code_and_what_to_do() {
+fn sts_errors_name_the_action_the_code_and_a_hint() {
     for (code, exit, requests, advice) in [
         ("AuthFailure.UnauthorizedOperation", 42, 1..=1, "sts:AssumeRole"),
         ("ResourceNotFound.RoleNotFound", 42, 1..=1, "ARN"),
@@ -368,12 +370,12 @@ fn sts_refusals_name_the_action_the_code_and_what_to_do() {
 }
 
 #[test]
-fn a_machine_answers_by_its_roles_name() {
+fn a_machine_gives_credentials_of_its_role() {
     let mut reader = Reader::new();
     let machine = reader.known(Credential::fake_temporary());
     let metadata = metadata(&machine, 7200);
     reader.set("ENVCONF_TENCENT_METADATA_ENDPOINT", &metadata.url());
-    // A proxy that nobody answers at: it is not asked.
+    // No proxy answers at this address. It must not be used.
     reader.set("HTTP_PROXY", "http://127.0.0.1:1");
     reader.set("ALL_PROXY", "http://127.0.0.1:1");
     reader.loads_with(&machine);
@@ -387,7 +389,7 @@ fn a_machine_answers_by_its_roles_name() {
 }
 
 #[test]
-fn a_metadata_service_that_gives_nonsense_is_broken() {
+fn nonsense_of_a_metadata_service_is_an_error() {
     for (role, reply, says) in [
         ("../x", json!({}), "no role name"),
         ("<html>", json!({}), "no role name"),
@@ -409,7 +411,7 @@ fn a_metadata_service_that_gives_nonsense_is_broken() {
     }
 }
 
-/// Each request to STS returns the next of these.
+/// Starts an STS that returns the next of these credentials for each request.
 fn rotating(credentials: Vec<Credential>, seconds: u64) -> (Http, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = count.clone();
@@ -430,12 +432,12 @@ fn with_role(sts: &Http) -> Reader {
 }
 
 #[test]
-fn temporary_credentials_that_are_refused_are_fetched_anew_once() {
+fn rejected_temporary_credentials_are_replaced_once() {
     let (stale, fresh) = (Credential::fake_temporary(), Credential::fake_temporary());
     let (sts, fetched) = rotating(vec![stale, fresh.clone()], 7200);
     let reader = with_role(&sts);
     reader.known(fresh.clone());
-    // The stand-in does not know the first one.
+    // The stand-in rejects the first one.
     reader.loads_with(&fresh);
     assert_eq!(fetched.load(Ordering::SeqCst), 2);
 
@@ -450,8 +452,8 @@ fn temporary_credentials_that_are_refused_are_fetched_anew_once() {
 }
 
 #[test]
-fn what_a_credential_may_not_do_is_told_with_where_it_is_from() {
-    // In an account with many keys the first question is whose this was.
+fn a_denied_action_is_reported_with_the_source_of_the_credential() {
+    // In an account with many credentials, the error must show the source of this one.
     for (code, is_told) in [
         ("AuthFailure", true),
         ("AuthFailure.UnauthorizedOperation", true),
@@ -475,7 +477,7 @@ fn what_a_credential_may_not_do_is_told_with_where_it_is_from() {
 }
 
 #[test]
-fn a_clock_is_corrected_for_each_service_that_is_asked() {
+fn the_clock_is_corrected_for_each_service() {
     let role = Credential::fake_temporary();
     let (granted, count) = (granted(&role, 7200).bytes, AtomicUsize::new(0));
     let sts = Http::start(move |_| {
@@ -502,7 +504,7 @@ fn a_clock_is_corrected_for_each_service_that_is_asked() {
 }
 
 #[test]
-fn a_given_token_that_is_refused_is_tried_once() {
+fn a_rejected_token_of_a_variable_is_sent_once() {
     let mut reader = Reader::new();
     let credential = reader.known(Credential::fake_temporary());
     reader.set("TENCENTCLOUD_SECRET_ID", &credential.secret_id);
@@ -514,7 +516,7 @@ fn a_given_token_that_is_refused_is_tried_once() {
 }
 
 #[test]
-fn many_loads_at_once_fetch_once() {
+fn concurrent_loads_fetch_one_credential() {
     let role = Credential::fake_temporary();
     let (sts, fetched) = rotating(vec![role.clone()], 7200);
     let reader = with_role(&sts);
@@ -530,7 +532,7 @@ fn many_loads_at_once_fetch_once() {
 }
 
 #[test]
-fn settings_that_are_malformed_are_found_before_anything_is_sent() {
+fn invalid_settings_are_found_before_any_request() {
     for (name, value) in [
         ("ENVCONF_TENCENT_STS_ENDPOINT", "http://sts.example.com"),
         ("ENVCONF_TENCENT_METADATA_ENDPOINT", "http://169.254.169.254"),

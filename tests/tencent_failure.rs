@@ -1,5 +1,5 @@
-//! Tencent Cloud KMS on bad days: for each fault what a load does, how many requests it makes, how long it takes and
-//! what its report says. And the ways there: GET, proxies, clocks.
+//! Tests of faults of Tencent Cloud KMS: the result of a load, its number of requests, its time and its error. Also
+//! tests GET, proxies and clocks.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -28,7 +28,7 @@ fn tencent() -> TencentProject {
     TencentProject::toml("port = 8080\n")
 }
 
-/// What came of one load: the port or the error, the requests it took, and the time.
+/// The outcome of one load: the port or the error, the number of requests, and the time.
 struct Outcome {
     result: Result<u16, Error>,
     requests: usize,
@@ -42,14 +42,14 @@ fn load(project: &TencentProject, variables: &[(&str, &str)]) -> Outcome {
 }
 
 impl Outcome {
-    /// It succeeded, after so many requests.
+    /// Checks that the load succeeded with this number of requests.
     #[track_caller]
     fn loads(self, requests: usize) {
         assert_eq!(self.result.unwrap_or_else(|error| panic!("{error}")), 8080);
         assert_eq!(self.requests, requests);
     }
 
-    /// It failed, after so many requests, soon, and its report says all of this.
+    /// Checks that the load failed soon, with a number of requests in this range and all of these texts.
     #[track_caller]
     fn fails(self, requests: RangeInclusive<usize>, exit: u8, says: &[&str]) -> Error {
         let error = self.result.unwrap_err();
@@ -64,7 +64,7 @@ impl Outcome {
 }
 
 #[test]
-fn a_slow_answer_is_given_up_after_its_limit_and_asked_for_again() {
+fn a_request_is_repeated_when_its_answer_exceeds_the_limit() {
     let project = tencent();
     project.kms.next(Reply::Delay(Duration::from_secs(20)));
     let outcome = load(&project, &[]);
@@ -73,14 +73,14 @@ fn a_slow_answer_is_given_up_after_its_limit_and_asked_for_again() {
 }
 
 #[test]
-fn latency_within_the_limit_is_waited_for() {
+fn a_load_waits_for_an_answer_within_the_limit() {
     let project = tencent();
     project.kms.next(Reply::Delay(Duration::from_millis(700)));
     load(&project, &[]).loads(1);
 }
 
 #[test]
-fn a_throttled_load_goes_on_until_it_gets_through() {
+fn a_throttled_load_continues_until_it_succeeds() {
     let project = tencent();
     for _ in 0..5 {
         project.kms.next(Reply::error("RequestLimitExceeded.UinLimitExceeded", "x"));
@@ -89,7 +89,7 @@ fn a_throttled_load_goes_on_until_it_gets_through() {
 }
 
 #[test]
-fn a_fleet_beyond_the_quota_gets_through_within_the_deadline() {
+fn a_fleet_above_the_quota_succeeds_within_the_deadline() {
     const PROCESSES: usize = 30;
     let project = tencent();
     let services = KeyServices::from_given(variables_of(&project.kms, &project.project.sandbox)).unwrap();
@@ -106,14 +106,14 @@ fn a_fleet_beyond_the_quota_gets_through_within_the_deadline() {
             scope.spawn(|| assert_eq!(loader.load().unwrap_or_else(|error| panic!("{error}")).port, 8080));
         }
     });
-    // The first ten at once, the last not before two more seconds have begun.
+    // The first ten succeed at once. The last ones must wait for two more seconds to begin.
     assert!(started.elapsed() >= Duration::from_secs(2), "{:?}", started.elapsed());
     let requests = project.kms.requests().len() - before;
     assert!((PROCESSES + 1..PROCESSES * 5).contains(&requests), "{requests} requests");
 }
 
 #[test]
-fn a_load_that_stays_throttled_ends_at_the_deadline_with_the_services_own_words() {
+fn a_load_that_stays_throttled_ends_at_the_deadline_with_the_message_of_the_service() {
     let project = tencent();
     for _ in 0..1000 {
         project.kms.next(Reply::error("RequestLimitExceeded", "x"));
@@ -125,7 +125,7 @@ fn a_load_that_stays_throttled_ends_at_the_deadline_with_the_services_own_words(
 }
 
 #[test]
-fn the_last_answer_says_more_than_the_deadline_that_cut_the_next() {
+fn the_error_shows_the_last_answer_and_not_the_interrupted_request() {
     let project = tencent();
     project.kms.next(Reply::error("InternalError", "x"));
     project.kms.next(Reply::Delay(Duration::from_secs(20)));
@@ -134,7 +134,7 @@ fn the_last_answer_says_more_than_the_deadline_that_cut_the_next() {
 }
 
 #[test]
-fn faults_that_stay_are_tried_until_the_deadline_and_told() {
+fn permanent_faults_are_retried_until_the_deadline_and_reported() {
     type Case = (fn() -> Reply, &'static str);
     let faults: [Case; 6] = [
         (|| Reply::Status(502), "HTTP 502"),
@@ -151,13 +151,13 @@ fn faults_that_stay_are_tried_until_the_deadline_and_told() {
         }
         let outcome = load(&project, &[("ENVCONF_KMS_DEADLINE", "1200ms")]);
         assert!(outcome.took < Duration::from_secs(4), "{:?}", outcome.took);
-        // Waits that double: the first few fit in, and not very many.
+        // The delays double, so only a few requests fit into the time.
         outcome.fails(3..=30, 41, &[says, "tries", "app.conf.key", &project.key.to_string()]);
     }
 }
 
 #[test]
-fn a_service_that_comes_back_within_the_deadline_is_met() {
+fn a_service_that_recovers_within_the_deadline_is_used() {
     let project = tencent();
     for _ in 0..6 {
         project.kms.next(Reply::Status(503));
@@ -166,7 +166,7 @@ fn a_service_that_comes_back_within_the_deadline_is_met() {
 }
 
 #[test]
-fn where_another_key_can_be_tried_a_fault_is_not_waited_out() {
+fn a_load_does_not_wait_long_if_it_can_try_another_key() {
     let project = tencent();
     let other: KeyRef =
         format!("tencent:ap-shanghai:{}", project.kms.create_key("ap-shanghai")).parse().unwrap();
@@ -181,9 +181,9 @@ fn where_another_key_can_be_tried_a_fault_is_not_waited_out() {
     for _ in 0..5 {
         project.kms.next(Reply::Status(503));
     }
-    // Its share of the time were five minutes.
+    // The share of this key is five minutes.
     load("600s").loads(6);
-    // Behind the last there is nothing: it has what is left.
+    // The last key has all of the remaining time.
     for _ in 0..10 {
         project.kms.next(Reply::Status(503));
     }
@@ -191,7 +191,7 @@ fn where_another_key_can_be_tried_a_fault_is_not_waited_out() {
 }
 
 #[test]
-fn answers_that_another_try_would_not_change_are_asked_for_once() {
+fn permanent_errors_are_not_retried() {
     type Case = (fn() -> Reply, Kind, u8, &'static str);
     let cases: [Case; 6] = [
         (|| Reply::WrongKeyId, Kind::UnwrapFailed, 40, "another key than the trusted one"),
@@ -214,7 +214,7 @@ fn answers_that_another_try_would_not_change_are_asked_for_once() {
 }
 
 #[test]
-fn a_gateway_that_asks_for_patience_gets_it() {
+fn a_load_waits_as_long_as_the_gateway_asks() {
     let project = tencent();
     for _ in 0..4 {
         project.kms.next(Reply::Status(429));
@@ -223,7 +223,7 @@ fn a_gateway_that_asks_for_patience_gets_it() {
 }
 
 #[test]
-fn an_answer_that_drips_ends_at_the_limit() {
+fn a_very_slow_answer_ends_at_the_limit() {
     let project = tencent();
     let drip = Http::start(|_| {
         let answer = Answer::json(format!("{{\"Response\":{{\"KeyId\":\"{}\"}}}}", "x".repeat(4000)));
@@ -241,14 +241,14 @@ fn an_answer_that_drips_ends_at_the_limit() {
 }
 
 #[test]
-fn a_connection_that_is_reset_is_opened_again() {
+fn a_reset_connection_is_replaced() {
     let project = tencent();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             std::thread::sleep(Duration::from_millis(20));
-            // Closed with unread bytes: the other side sees a reset.
+            // The connection is closed with unread bytes, so the other side receives a reset.
             drop(stream);
         }
     });
@@ -257,14 +257,14 @@ fn a_connection_that_is_reset_is_opened_again() {
 }
 
 #[test]
-fn tls_that_is_disturbed_is_tried_again() {
+fn a_broken_tls_connection_is_replaced() {
     let project = TencentProject::sealed(StandIn::builder().tls().start(), "port = 8080\n");
     project.kms.next(Reply::Garbage);
     load(&project, &[]).loads(2);
 }
 
 #[test]
-fn who_waits_longer_is_not_cut_short_by_who_asked_first() {
+fn a_shared_request_continues_until_the_longest_deadline() {
     let project = tencent();
     project.kms.next(Reply::Delay(Duration::from_secs(2)));
     let before = project.kms.requests().len();
@@ -277,23 +277,23 @@ fn who_waits_longer_is_not_cut_short_by_who_asked_first() {
         assert_eq!(first.result.unwrap_err().exit_code(), 41);
         assert_eq!(second.join().unwrap().result.unwrap(), 8080);
     });
-    assert_eq!(project.kms.requests().len() - before, 1, "one request for both");
+    assert_eq!(project.kms.requests().len() - before, 1, "both loads must share one request");
 }
 
 #[test]
-fn nobody_at_the_address_is_told_as_such() {
+fn a_failed_connection_is_reported() {
     let project = tencent();
     let variables = [("ENVCONF_TENCENT_ENDPOINT", "http://127.0.0.1:1"), ("ENVCONF_KMS_DEADLINE", "1s")];
     load(&project, &variables).fails(
         0..=0,
         41,
-        // Endpoints come from a region, a setting, a proxy: the report says which it was.
+        // An endpoint comes from a region, a setting or a proxy. The error shows the address.
         &["no connection to 127.0.0.1:1", "tries"],
     );
 }
 
 #[test]
-fn a_key_without_a_region_is_asked_for_nowhere() {
+fn a_key_without_a_region_is_never_requested() {
     let kms = StandIn::start();
     let services = KeyServices::from_given(kms.variables()).unwrap();
     let key: KeyRef = format!("tencent:-:{}", kms.key_id()).parse().unwrap();
@@ -304,7 +304,7 @@ fn a_key_without_a_region_is_asked_for_nowhere() {
 }
 
 #[test]
-fn a_clock_that_is_off_is_corrected_once_and_remembered() {
+fn a_wrong_clock_is_corrected_once_for_all_requests() {
     for offset in [400, -4000] {
         let project = tencent();
         project.kms.set_clock_offset(offset);
@@ -321,12 +321,12 @@ fn a_clock_that_is_off_is_corrected_once_and_remembered() {
 }
 
 #[test]
-fn a_clock_that_cannot_be_corrected_is_told() {
+fn a_clock_that_cannot_be_corrected_is_reported() {
     let project = tencent();
-    // The stand-in's own Date agrees with the request: the clock is not to blame.
+    // The stand-in's own Date agrees with the request, so the clock is not the cause.
     project.kms.next(Reply::error("AuthFailure.SignatureExpire", "x"));
     load(&project, &[]).fails(1..=1, 42, &["SignatureExpire", "agrees"]);
-    // After a correction it is refused again.
+    // The service rejects the request again after a correction.
     project.kms.set_clock_offset(400);
     project.kms.next(Reply::error("AuthFailure.SignatureExpire", "x"));
     project.kms.next(Reply::error("AuthFailure.SignatureExpire", "x"));
@@ -334,7 +334,7 @@ fn a_clock_that_cannot_be_corrected_is_told() {
 }
 
 #[test]
-fn trusted_keys_are_tried_in_order_and_all_failures_told() {
+fn trusted_keys_are_tried_in_order_and_all_failures_are_reported() {
     let project = tencent();
     let other: KeyRef =
         format!("tencent:ap-shanghai:{}", project.kms.create_key("ap-shanghai")).parse().unwrap();
@@ -346,7 +346,7 @@ fn trusted_keys_are_tried_in_order_and_all_failures_told() {
         let result = loader.trust(format!("{other},{}", project.key)).load().map(|app| app.port);
         Outcome { result, requests: project.kms.requests().len() - before, took: started.elapsed() }
     };
-    // The first is silent for its share of the time; the second answers.
+    // The first service does not answer in its share of the time. The second one answers.
     project.kms.next(Reply::Delay(Duration::from_secs(20)));
     let outcome = load("4s");
     assert!((1.9..3.9).contains(&outcome.took.as_secs_f64()), "{:?}", outcome.took);
@@ -368,7 +368,7 @@ fn trusted_keys_are_tried_in_order_and_all_failures_told() {
 }
 
 #[test]
-fn get_is_signed_and_understood_as_well() {
+fn get_requests_are_signed_and_accepted() {
     let kms = StandIn::start();
     let sandbox = Sandbox::new();
     let mut variables = variables_of(&kms, &sandbox);
@@ -383,7 +383,7 @@ fn get_is_signed_and_understood_as_well() {
         envconf::pair::open_bytes(&enc, &wrapped, &policy.trust([envconf::Trusted::Key(key)]), &services);
     assert_eq!(opened.unwrap().content(), b"x");
     for request in kms.requests() {
-        // A data key never stands in a URL.
+        // A URL never contains a data key.
         let method = if request.action == "Encrypt" { "POST" } else { "GET" };
         assert_eq!(request.method, method, "{}", request.action);
         if method == "GET" {
@@ -393,7 +393,7 @@ fn get_is_signed_and_understood_as_well() {
     }
 }
 
-/// A TLS stand-in, and the variables of a program that reaches it through a proxy under the name of the region.
+/// Starts a TLS stand-in and a proxy. Returns the variables of a program that uses both, with the host of the region.
 fn behind_a_proxy() -> (TencentProject, Proxy, Vec<(String, String)>) {
     let project = TencentProject::sealed(StandIn::builder().tls().start(), "port = 8080\n");
     let proxy = Proxy::to(project.kms.address());
@@ -409,7 +409,7 @@ fn load_with(project: &TencentProject, variables: Vec<(String, String)>) -> Resu
 }
 
 #[test]
-fn a_proxy_is_asked_to_connect_and_sees_nothing_else() {
+fn a_proxy_receives_only_connect_requests() {
     let (project, proxy, variables) = behind_a_proxy();
     assert_eq!(load_with(&project, variables).unwrap_or_else(|error| panic!("{error}")), 8080);
     let requests = proxy.requests();
@@ -422,7 +422,7 @@ fn a_proxy_is_asked_to_connect_and_sees_nothing_else() {
 }
 
 #[test]
-fn proxies_are_not_asked_for_loopback_or_excepted_hosts() {
+fn proxies_are_not_used_for_loopback_or_excluded_hosts() {
     let (project, proxy, mut variables) = behind_a_proxy();
     let mut direct = variables.clone();
     direct.push(("ENVCONF_TENCENT_ENDPOINT".into(), project.kms.endpoint()));
@@ -434,7 +434,7 @@ fn proxies_are_not_asked_for_loopback_or_excepted_hosts() {
 }
 
 #[test]
-fn a_proxy_that_fails_is_told_as_such() {
+fn a_failed_proxy_is_reported() {
     let (project, _, mut variables) = behind_a_proxy();
     variables.push(("https_proxy".into(), "http://127.0.0.1:1".into()));
     variables.push(("ENVCONF_KMS_DEADLINE".into(), "1s".into()));

@@ -1,5 +1,5 @@
-//! The output of the command on a terminal and in pipes: colours, widths, single writes, and names that try to control
-//! the terminal.
+//! Tests of the output of the command on a terminal and in pipes: colours, widths, single writes, and names that try to
+//! control the terminal.
 
 #![cfg(target_os = "linux")] // file names of any bytes, and pseudo-terminals by Python
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -40,7 +40,7 @@ fn printed(command: &mut Command) -> String {
 const RED: &str = "\u{1b}[1m\u{1b}[31merror:\u{1b}[0m";
 
 #[test]
-fn colour_is_for_terminals_and_for_who_forces_it() {
+fn colour_is_used_on_terminals_and_if_forced() {
     let sandbox = sandbox();
     let failing = |arguments: &[&str], variables: &[(&str, &str)]| {
         let mut command = sandbox.command(ENVCONF);
@@ -48,7 +48,7 @@ fn colour_is_for_terminals_and_for_who_forces_it() {
         printed(&mut command)
     };
     let missing = ["open", "missing"];
-    assert!(failing(&missing, &[]).starts_with("error: "), "none in a pipe");
+    assert!(failing(&missing, &[]).starts_with("error: "), "a pipe must have no colour");
     assert!(failing(&missing, &[("CLICOLOR_FORCE", "1")]).starts_with(RED));
     assert!(failing(&["open", "missing", "--color", "always"], &[]).starts_with(RED));
     assert!(failing(&["--color=always", "open", "missing"], &[("NO_COLOR", "1")]).starts_with(RED));
@@ -61,14 +61,17 @@ fn colour_is_for_terminals_and_for_who_forces_it() {
     {
         assert!(!failing(arguments, &[("CLICOLOR_FORCE", "1")]).contains('\u{1b}'), "{arguments:?}");
     }
-    assert!(failing(&["seel"], &[("CLICOLOR_FORCE", "1")]).starts_with(RED), "mistakes in verbs too");
+    assert!(
+        failing(&["seel"], &[("CLICOLOR_FORCE", "1")]).starts_with(RED),
+        "errors about verbs must have colour, too"
+    );
     assert!(failing(&["--help"], &[("CLICOLOR_FORCE", "1")]).contains("\u{1b}["));
     assert!(!failing(&["--help"], &[]).contains('\u{1b}'));
-    // Content is never touched.
+    // Content is never changed.
     assert_eq!(failing(&["get", "app", "b.c"], &[("CLICOLOR_FORCE", "1")]), "x");
 }
 
-/// Runs the command on a terminal of so many columns; what it shows, with carriage returns removed.
+/// Runs the command on a terminal of this width. Returns its output without carriage returns.
 fn on_terminal(sandbox: &Sandbox, columns: u16, arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sdk/terminal.py");
     let mut command = sandbox.command("python3");
@@ -82,7 +85,7 @@ fn on_terminal(sandbox: &Sandbox, columns: u16, arguments: &[&str], variables: &
     String::from_utf8_lossy(&command.output().unwrap().stdout).replace('\r', "")
 }
 
-/// Without the codes of colours.
+/// Removes the codes of colours.
 fn plain(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -94,7 +97,7 @@ fn plain(text: &str) -> String {
 }
 
 #[test]
-fn on_a_terminal_labels_are_coloured_and_no_color_counts() {
+fn labels_are_coloured_on_a_terminal_without_no_color() {
     let sandbox = sandbox();
     let missing = ["open", "missing"];
     assert!(on_terminal(&sandbox, 80, &missing, &[]).starts_with(RED));
@@ -132,7 +135,7 @@ fn lines_fit_the_terminal_and_break_between_words() {
             }
         }
     }
-    // Wrapping takes nothing away.
+    // Wrapping keeps all words.
     let narrow = plain(&on_terminal(&sandbox, 60, &["seal", "--help"], &[]));
     let wide = plain(&on_terminal(&sandbox, 100, &["seal", "--help"], &[]));
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
@@ -180,7 +183,7 @@ fn harmless(text: &str, what: &dyn std::fmt::Debug) {
 }
 
 #[test]
-fn hostile_names_of_files_control_no_terminal() {
+fn hostile_file_names_control_no_terminal() {
     let sandbox = sandbox();
     let directory = format!("{HOSTILE}\n");
     let pair = |name: &str| format!("{directory}/{name}");
@@ -254,7 +257,7 @@ fn hostile_names_of_files_control_no_terminal() {
             harmless(&printed(&mut command), &(arguments, json));
         }
     }
-    // A name that is not UTF-8.
+    // The name is not UTF-8.
     let bytes = OsStr::from_bytes(b"\xff\xfe\x1b[2J\x9b.toml");
     std::fs::write(sandbox.root().join(bytes), "a = 1\n").unwrap();
     for verb in ["seal", "open", "inspect", "status", "explain"] {
@@ -267,7 +270,7 @@ fn leak(text: &str) -> &'static str {
 }
 
 #[test]
-fn hostile_keys_of_a_configuration_control_no_terminal() {
+fn hostile_configuration_keys_control_no_terminal() {
     let sandbox = Sandbox::new();
     sandbox.own_key(KEY);
     let key = "x\\u001b[2J\\u202e\\u009b1A\\u200b";

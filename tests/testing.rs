@@ -1,4 +1,4 @@
-//! `envconf::testing`, as the tests of a program use it.
+//! Tests of `envconf::testing`, used as in the tests of a program.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,7 +16,7 @@ struct Config {
     token: SecretString,
 }
 
-/// Its signers are real ones, whose private keys no test has.
+/// A type that pins real signers. No test has their private keys.
 #[derive(EncryptedConfig, Debug)]
 #[envconf(
     name = "signed",
@@ -29,7 +29,7 @@ struct Signed {
 }
 
 #[test]
-fn a_loader_knows_what_it_is_given_and_nothing_of_the_process() {
+fn a_loader_reads_nothing_of_the_process() {
     let dir = tempfile::tempdir().unwrap();
     let loader = testing::loader::<Config>(dir.path(), "token = 'x'").unwrap();
     let config = loader.load().unwrap();
@@ -44,7 +44,7 @@ fn a_loader_knows_what_it_is_given_and_nothing_of_the_process() {
 }
 
 #[test]
-fn a_type_that_pins_signers_is_loaded_from_a_signed_pair() {
+fn a_type_with_pinned_signers_loads_from_a_signed_pair() {
     let dir = tempfile::tempdir().unwrap();
     let loaded = testing::loader::<Signed>(dir.path(), "port = 3").unwrap().load().unwrap();
     assert_eq!(loaded.port, 3);
@@ -56,7 +56,7 @@ fn a_type_that_pins_signers_is_loaded_from_a_signed_pair() {
 }
 
 #[test]
-fn the_service_fails_as_it_is_told_and_counts() {
+fn the_service_fails_as_set_and_counts_requests() {
     let dir = tempfile::tempdir().unwrap();
     let kms = MemoryKms::new();
     testing::seal::<Config>(dir.path(), "prod", ContentType::Json, br#"{"token":"x"}"#, &kms).unwrap();
@@ -152,7 +152,7 @@ fn a_deployment_has_an_environment_plain_layers_and_signatures() {
             "variable LAYERED__D"
         ]
     );
-    // Again, over the files that are there.
+    // A second deployment replaces the existing files.
     assert_eq!(deployment().defaults("a = 7").loader().unwrap().load().unwrap().a, 7);
 
     kms.fail(KmsError::refused("no"));
@@ -178,7 +178,7 @@ struct OfTheProcess {
 }
 
 #[test]
-fn the_instance_of_the_process_is_loaded_by_a_given_loader() {
+fn a_given_loader_loads_the_instance_of_the_process() {
     let dir = tempfile::tempdir().unwrap();
     let loader = |toml: &str| testing::loader::<OfTheProcess>(dir.path(), toml).unwrap();
     let failed = OfTheProcess::init_global(loader("port = 'x'"));

@@ -1,5 +1,5 @@
-//! Which local keys are looked for, found and trusted (api.md §2 and §3), and what a writer of the repository
-//! cannot do.
+//! Tests of the search for local keys and of trust in them (api.md §2 and §3). Also tests the limits of a writer of the
+//! repository.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -35,7 +35,7 @@ fn text(key: &LocalKey) -> String {
 }
 
 #[test]
-fn given_keys_are_trusted_as_such() {
+fn supplied_keys_are_trusted() {
     let project = project();
     let key = text(&project.key);
     let other = text(&LocalKey::generate().unwrap());
@@ -46,7 +46,7 @@ fn given_keys_are_trusted_as_such() {
 }
 
 #[test]
-fn keys_come_from_files_of_the_right_mode() {
+fn key_files_must_have_the_right_mode() {
     let project = project();
     let (good, other) = ("keys/good", "keys/other");
     project.sandbox.write_mode(good, format!("{}\n", text(&project.key)), 0o600);
@@ -78,14 +78,14 @@ fn a_command_runs_only_where_local_is_listed_and_trusted() {
     let command = format!("sh '{}'", project.sandbox.path("key.sh").display());
     let error = load(&project, &[("ENVCONF_KEY_CMD", &command), ("ENVCONF_TRUST", TENCENT)]).unwrap_err();
     assert_eq!(error.kind(), Kind::NoTrustedRecipient);
-    assert!(!marker.exists(), "it ran although local is not trusted");
+    assert!(!marker.exists(), "the command must not run if local is not trusted");
     assert_eq!(load(&project, &[("ENVCONF_KEY_CMD", &command)]).unwrap(), 8080);
     assert!(marker.exists());
     assert_eq!(load(&project, &[("ENVCONF_KEY_CMD", &command), ("ENVCONF_TRUST", "local")]).unwrap(), 8080);
 }
 
 #[test]
-fn settings_that_are_empty_or_malformed_are_named() {
+fn empty_or_invalid_settings_are_named() {
     let project = project();
     let key = text(&project.key);
     for (name, value) in [
@@ -115,7 +115,7 @@ fn settings_that_are_empty_or_malformed_are_named() {
 }
 
 #[test]
-fn untrusted_recipients_are_named_with_what_to_set() {
+fn untrusted_recipients_are_named_with_a_hint() {
     let project = project();
     let error = load(&project, &[("ENVCONF_TRUST", TENCENT)]).unwrap_err();
     assert_eq!((error.kind(), error.exit_code()), (Kind::NoTrustedRecipient, 34));
@@ -128,9 +128,9 @@ fn untrusted_recipients_are_named_with_what_to_set() {
 }
 
 #[test]
-fn a_missing_local_key_that_is_asked_for_is_said_to_be_missing() {
+fn a_missing_local_key_is_reported_if_it_is_trusted() {
     let project = project();
-    // Nothing asks for one here: there are untrusted recipients only.
+    // No setting trusts a local key here, so all recipients are untrusted.
     let error = load(&project, &[]).unwrap_err();
     assert_eq!((error.kind(), error.exit_code()), (Kind::NoTrustedRecipient, 34));
     assert!(error.to_string().contains("ENVCONF_KEY,") && error.to_string().contains("ENVCONF_TRUST"));
@@ -142,12 +142,12 @@ fn a_missing_local_key_that_is_asked_for_is_said_to_be_missing() {
 }
 
 #[test]
-fn the_method_replaces_the_variable_and_the_variable_the_attribute() {
+fn the_method_replaces_the_variable_and_the_variable_replaces_the_attribute() {
     let project = project();
     let loader = |variables: &[(&str, &str)]| project.loader_without_key::<Pinned>(variables);
     let key = text(&project.key);
     let pinned = project.key.key_ref().to_string();
-    // The attribute trusts `local` here, and the key is given.
+    // The attribute trusts `local` here, and the variable supplies the key.
     assert_eq!(loader(&[("ENVCONF_KEY", &key)]).load().unwrap().port, 8080);
     let error = loader(&[("ENVCONF_TRUST", TENCENT)]).load().map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), Kind::NoTrustedRecipient);
@@ -155,7 +155,7 @@ fn the_method_replaces_the_variable_and_the_variable_the_attribute() {
     assert_eq!(error.kind(), Kind::NoTrustedRecipient);
 }
 
-/// A program that works in `directory`, with the sandbox's key store.
+/// Runs a program in `directory`, with the key store of the sandbox.
 fn run_in(project: &Project, directory: &str, variables: &[(&str, &str)]) -> String {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "loads_in_its_working_directory", "--nocapture", "--test-threads", "1"]);
@@ -169,7 +169,7 @@ fn run_in(project: &Project, directory: &str, variables: &[(&str, &str)]) -> Str
     line.unwrap_or_else(|| panic!("{text}"))
 }
 
-/// The child of [`run_in`]; on its own it has nothing to say.
+/// The child of [`run_in`]. Does nothing in a normal run of the tests.
 #[test]
 fn loads_in_its_working_directory() {
     if std::env::var_os("RUN_IN_DIRECTORY").is_none() {
@@ -185,7 +185,7 @@ fn loads_in_its_working_directory() {
 }
 
 #[test]
-fn a_found_key_is_trusted_only_when_nothing_else_sets_trust_or_trust_names_it() {
+fn a_found_key_is_trusted_without_a_setting_or_if_a_setting_names_it() {
     let project = project();
     let stored = project.sandbox.own_key(&text(&project.key));
     let pinned = project.key.key_ref().to_string();
@@ -197,7 +197,7 @@ fn a_found_key_is_trusted_only_when_nothing_else_sets_trust_or_trust_names_it() 
         (&[("ENVCONF_TRUST", &pinned)], "8080"),
         (&[("ENVCONF_TRUST", TENCENT)], "NoTrustedRecipient"),
         (&[("ENVCONF_TRUST", &other_ref)], "NoTrustedRecipient"),
-        // Given keys are the local keys; the key store is not used beside them.
+        // If keys are supplied, the key store is not used.
         (&[("ENVCONF_KEY", &other_text)], "NoTrustedRecipient"),
         (&[("ENVCONF_KEY", &other_text), ("ENVCONF_TRUST", "local")], "NoTrustedRecipient"),
         (&[("ENVCONF_KEY", &other_text), ("ENVCONF_TRUST", &pinned)], "8080"),
@@ -216,7 +216,7 @@ fn a_found_key_is_trusted_only_when_nothing_else_sets_trust_or_trust_names_it() 
 
 /// The directory of the pair decides which keys are used, in any working directory.
 #[test]
-fn a_found_key_serves_below_the_directories_that_it_is_enabled_for() {
+fn a_found_key_is_used_below_its_enabled_directories() {
     let project = project();
     project.sandbox.write("elsewhere/readme", "");
     let dir = project.sandbox.path("config").to_string_lossy().into_owned();
@@ -232,7 +232,7 @@ fn a_found_key_serves_below_the_directories_that_it_is_enabled_for() {
 
 /// Without a home directory there is no key store, and the error says so.
 #[test]
-fn no_home_is_said() {
+fn a_missing_home_is_reported() {
     let project = project();
     project.sandbox.own_key(&text(&project.key));
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
@@ -243,7 +243,7 @@ fn no_home_is_said() {
 }
 
 #[test]
-fn an_attribute_that_lists_environments_trusts_nobody_in_the_others() {
+fn an_attribute_with_environments_trusts_no_key_in_others() {
     let project = project();
     let services = KeyServices::none().local_key(project.key.clone());
     project.seal("staging", ContentType::Toml, b"port = 1\n", &[project.key.key_ref()], &services);
@@ -253,7 +253,7 @@ fn an_attribute_that_lists_environments_trusts_nobody_in_the_others() {
 }
 
 #[test]
-fn generations_below_the_larger_demand_are_refused() {
+fn generations_below_the_higher_limit_are_rejected() {
     let project = project();
     let load = |variable: &str, method: u64| {
         let loader = project.loader::<App>(&[("ENVCONF_MIN_GENERATION", variable)]);

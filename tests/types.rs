@@ -1,5 +1,4 @@
-//! The types that people use in configurations, from content and from variables; what `Option`, an empty text and
-//! `_FILE` mean for them.
+//! Tests of common types of configurations, from content and from variables, with `Option`, an empty text and `_FILE`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -24,7 +23,7 @@ fn load<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> Result<T,
 
 #[track_caller]
 fn problem<T: EncryptedConfig>(toml: &str, variables: &[(&str, &str)]) -> String {
-    let error = load::<T>(toml, variables).err().expect("it should not fit");
+    let error = load::<T>(toml, variables).err().expect("the load should fail");
     assert_eq!(error.problems().len(), 1, "{error}");
     told(&error.problems()[0])
 }
@@ -46,7 +45,7 @@ struct Upstream {
     weight: Option<u8>,
 }
 
-/// Every field optional, so that one at a time can be given.
+/// A type with optional fields only, so a test can set one at a time.
 #[derive(EncryptedConfig, Debug, PartialEq, Default)]
 #[envconf(env_prefix = "P")]
 struct Popular {
@@ -85,7 +84,7 @@ fn upstream(name: &str, weight: Option<u8>) -> Upstream {
 }
 
 #[test]
-fn what_people_use_is_read_from_content_and_from_variables() {
+fn common_types_are_read_from_content_and_from_variables() {
     macro_rules! reads {
         ($($field:ident $value:expr => $toml:literal $variable:literal;)*) => {$(
             let expected = Popular { $field: Some($value), ..Popular::default() };
@@ -119,7 +118,7 @@ fn what_people_use_is_read_from_content_and_from_variables() {
 }
 
 #[test]
-fn what_does_not_fit_is_told_by_the_type_as_written() {
+fn an_error_shows_the_type_as_written() {
     let wrong = |name: &str, text: &str, ty: &str| {
         let field = name.to_lowercase();
         let expected = format!("{field}: expected {ty}, at variable P__{name}");
@@ -137,11 +136,15 @@ fn what_does_not_fit_is_told_by_the_type_as_written() {
     wrong("NUMBER", " 1", "Option<i64>");
 }
 
-/// For fields that must be given and for optional ones, a set but empty variable is a value like any other.
+/// A set but empty variable is a value, for required and optional fields.
 #[test]
 fn an_empty_variable_is_a_value_and_never_absent() {
     let one = |name: &str| load::<Popular>("number = 1\ntext = 't'\nlist = [1]", &[(name, "")]);
-    assert_eq!(one("P__TEXT").unwrap().text.as_deref(), Some(""), "it replaces what is sealed");
+    assert_eq!(
+        one("P__TEXT").unwrap().text.as_deref(),
+        Some(""),
+        "the variable must replace the sealed value"
+    );
     assert_eq!(one("P__BOXED").unwrap().boxed.as_deref(), Some(""));
     assert_eq!(one("P__PATH").unwrap().path, Some(PathBuf::new()));
     assert_eq!(one("P__UNIT").unwrap().unit, Some(()));
@@ -153,14 +156,14 @@ fn an_empty_variable_is_a_value_and_never_absent() {
 }
 
 #[test]
-fn an_option_is_what_its_variable_says_or_else_what_is_sealed() {
+fn an_option_has_the_value_of_its_variable_or_else_the_sealed_one() {
     let double = |variables: &[(&str, &str)]| load::<Popular>("double = 1", variables).unwrap().double;
     assert_eq!(double(&[]), Some(Some(1)));
     assert_eq!(double(&[("P__DOUBLE", "2")]), Some(Some(2)));
     let null = load_traced::<Popular>("json", r#"{"text": null, "number": null, "upstream": null}"#, &[]);
     assert_eq!(null.unwrap().0, Popular::default());
     let text = load::<Popular>("", &[("P__TEXT", "null")]).unwrap().text;
-    assert_eq!(text.as_deref(), Some("null"), "no word means nothing");
+    assert_eq!(text.as_deref(), Some("null"), "no word must mean an absent value");
 }
 
 #[derive(EncryptedConfig, Debug)]
@@ -172,7 +175,7 @@ struct Secrets {
 }
 
 #[test]
-fn a_file_gives_any_value_that_a_variable_could() {
+fn a_file_can_have_any_value_of_a_variable() {
     let directory = tempfile::tempdir().unwrap();
     let file = |content: &str| {
         let path = directory.path().join("value");
@@ -236,7 +239,7 @@ proptest! {
     }
 }
 
-/// A basic string of TOML.
+/// Returns the text as a basic string of TOML.
 fn toml(text: &str) -> String {
     let escaped: String = text.chars().map(|c| format!("\\U{:08x}", u32::from(c))).collect();
     format!("\"{escaped}\"")

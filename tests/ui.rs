@@ -1,6 +1,6 @@
-//! The derive's errors: one case for each message, each at the token to change.
+//! Tests of the errors of the derive: each message has a case, and its span is the token to change.
 //!
-//! The expected output is that of the compiler in `rust-toolchain.toml`, or else the newest stable one. Bless with
+//! The expected output is from the compiler of `rust-toolchain.toml`, or else the newest stable one. Bless with
 //! `TRYBUILD=overwrite`.
 
 #[test]

@@ -1,4 +1,4 @@
-//! `envconf::de`: durations and byte sizes, from content and from variables.
+//! Tests of `envconf::de`: durations and byte sizes, from content and from variables.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -43,7 +43,7 @@ fn default() -> Units {
 }
 
 #[test]
-fn what_people_write_is_read() {
+fn common_notations_are_read() {
     Units::check().unwrap();
     assert_eq!(load("", &[]).unwrap(), default());
     macro_rules! reads {
@@ -75,7 +75,7 @@ fn what_people_write_is_read() {
 }
 
 #[test]
-fn what_does_not_fit_is_told_by_an_example() {
+fn an_error_shows_an_example() {
     let duration = "expected a duration such as 1m 30s";
     let size = "expected a byte size such as 64 MiB";
     for (name, toml, variable, problem) in [
@@ -107,9 +107,9 @@ fn what_does_not_fit_is_told_by_an_example() {
     assert!(shown[1].starts_with(&format!("sizes.a[1]: {size}")), "{shown:?}");
 }
 
-/// The functions serve other formats too.
+/// The functions work with other formats, too.
 #[test]
-fn other_deserializers_say_what_is_expected() {
+fn other_deserializers_show_the_expected_form() {
     let mut json = serde_json::Deserializer::from_str("\"soon\"");
     let error = de::duration::<_, Duration>(&mut json).unwrap_err();
     assert!(error.to_string().starts_with("expected a duration such as 1m 30s"), "{error}");

@@ -1,7 +1,7 @@
-//! The trust part of the error for a refused pair: the trusted keys, and the setting that named them.
+//! Tests of the notes about trust in the error of a rejected pair: the trusted keys, and the setting that named them.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "what is loaded is not always looked at")]
+#![allow(dead_code, reason = "the tests do not read all loaded values")]
 
 mod common;
 
@@ -31,9 +31,9 @@ fn notes<T>(loaded: Result<T, Error>) -> Vec<String> {
     assert_eq!((error.kind(), error.exit_code()), (Kind::NoTrustedRecipient, 34), "{error}");
     let shown = error.to_string();
     for note in error.notes() {
-        assert!(shown.contains(&format!("\n  {note}\n")), "notes stand before the advice: {shown}");
+        assert!(shown.contains(&format!("\n  {note}\n")), "the notes must be before the advice: {shown}");
     }
-    // The recipients come first, then what is trusted.
+    // The recipients come first, then the trusted keys.
     let recipients = error.notes().iter().take_while(|note| note.starts_with("recipient ")).count();
     assert!(recipients > 0, "{shown}");
     error.notes()[recipients..].to_vec()
@@ -47,7 +47,7 @@ fn text(key: &LocalKey) -> String {
 fn each_source_of_trust_is_named_with_its_keys() {
     let project = Project::toml("port = 1");
     let load = |variables: &[(&str, &str)]| project.loader_without_key::<App>(variables).load();
-    assert!(notes(load(&[])).is_empty(), "nothing is trusted, and the advice says what to do");
+    assert!(notes(load(&[])).is_empty(), "without trusted keys there must be only the advice");
     let list = "tencent:ap-guangzhou:1,local:-:0123456789abcdef";
     let trusted = "tencent:ap-guangzhou:1, local:-:0123456789abcdef";
     assert_eq!(notes(load(&[("ENVCONF_TRUST", list)])), [format!("trusted by ENVCONF_TRUST: {trusted}")]);
@@ -68,7 +68,7 @@ fn each_source_of_trust_is_named_with_its_keys() {
 }
 
 #[test]
-fn an_attribute_without_the_environment_says_so() {
+fn an_attribute_without_the_environment_is_reported() {
     let project = Project::toml("port = 1");
     let services = KeyServices::none().local_key(project.key.clone());
     project.seal("staging", ContentType::Toml, b"port = 1", &[project.key.key_ref()], &services);
@@ -87,7 +87,7 @@ fn an_attribute_without_the_environment_says_so() {
 }
 
 #[test]
-fn local_keys_are_named_with_what_gave_them() {
+fn local_keys_are_named_with_their_source() {
     let project = Project::toml("port = 1");
     let [one, two] = [(); 2].map(|()| LocalKey::generate().unwrap());
     let given = |by: &str, key: &LocalKey| format!("trusted local key, given by {by}: {}", key.key_ref());
@@ -95,7 +95,7 @@ fn local_keys_are_named_with_what_gave_them() {
     let both = [given("ENVCONF_KEY", &one), given("the program", &two)];
     let loader = load(&[("ENVCONF_KEY", &text(&one))]).local_key(two.clone());
     let error = loader.load().map(drop).unwrap_err();
-    assert!(!error.to_string().contains(&text(&one)), "no key is shown");
+    assert!(!error.to_string().contains(&text(&one)), "the error must show no key");
     let loader = load(&[("ENVCONF_KEY", &text(&one))]).local_key(two.clone());
     assert_eq!(notes(loader.load()), both);
     project.sandbox.write_mode("key", text(&one), 0o600);
@@ -112,7 +112,7 @@ fn local_keys_are_named_with_what_gave_them() {
 }
 
 #[test]
-fn a_key_of_the_store_is_named_where_it_is_enabled() {
+fn an_enabled_key_of_the_store_is_named() {
     let project = Project::toml("port = 1");
     let home = project.sandbox.path("home");
     std::fs::create_dir_all(&home).unwrap();

@@ -1,5 +1,6 @@
-//! Values come out as they went in: what is not text is refused, numbers keep their digits, a value too large for a
-//! variable is named, and a file for one program stays in memory and goes with it.
+//! Tests that values stay unchanged. Non-text values are rejected, numbers keep their digits, and an error names a
+//! value that is too large for a variable. A file for one program is only in memory, and is deleted when the program
+//! ends.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -92,7 +93,7 @@ fn utf16(text: &str, mark: bool, little: bool) -> Vec<u8> {
 }
 
 #[test]
-fn a_value_that_is_not_text_is_refused() {
+fn a_value_that_is_not_text_is_rejected() {
     let project = Project::sealed(ContentType::Toml, "a = 1\n");
     let set = |bytes: &[u8], more: &[&str]| {
         project.sandbox.write("value", bytes);
@@ -124,7 +125,7 @@ fn a_value_that_is_not_text_is_refused() {
 }
 
 #[test]
-fn content_in_utf16_is_refused_as_what_it_is() {
+fn content_in_utf16_is_rejected_as_utf16() {
     let project = Project::new();
     let contents = [
         ("app.toml", "a = \"CANARY\"\n"),
@@ -143,10 +144,10 @@ fn content_in_utf16_is_refused_as_what_it_is() {
     project.sandbox.write("other.env", utf16("A=1\n", true, true));
     let said = project.refused(&["import", "--dotenv", "other.env", "-r", "local", "--yes"], 20);
     assert!(said.contains("other.env: the file is UTF-16"), "{said}");
-    // As raw content anything is sealed.
+    // Raw content can be anything.
     assert_eq!(project.run(&["seal", "app.env", "--type", "raw", "-r", "local"]).status.code(), Some(0));
     assert_eq!(project.run(&["open", "app"]).stdout, project.sandbox.read("app.env"));
-    // Texts that only resemble it.
+    // These texts only look like UTF-16.
     for text in ["", "a", "ab", "\u{80}x", "日本"] {
         assert_eq!(check_text(text.as_bytes(), "x").unwrap(), text);
         check_content(format!("# {text}").as_bytes(), ContentType::Toml).unwrap();
@@ -154,7 +155,7 @@ fn content_in_utf16_is_refused_as_what_it_is() {
 }
 
 #[test]
-fn a_plain_file_that_changed_is_not_deleted_and_a_mark_is_no_change() {
+fn a_changed_plain_file_is_kept_and_a_byte_order_mark_is_ignored() {
     let project = Project::new();
     project.sandbox.write("app.toml", "\u{feff}a = 1\n");
     let said = text(&project.run(&["seal", "app.toml", "-r", "local", "--rm"]).stderr);
@@ -163,7 +164,7 @@ fn a_plain_file_that_changed_is_not_deleted_and_a_mark_is_no_change() {
 }
 
 #[test]
-fn a_program_that_seals_dotenv_has_the_same_protection() {
+fn the_library_checks_dotenv_content_like_the_command() {
     let project = Project::new();
     let (pair, services) = (project.pair(), project.services());
     let lines = format!("A=1\nB=\"{CANARY}\"\nC={CANARY} # {CANARY}\n");
@@ -171,11 +172,11 @@ fn a_program_that_seals_dotenv_has_the_same_protection() {
     assert_eq!((error.kind(), error.problems().len()), (Kind::DoesNotFit, 2));
     assert!(!format!("{error:?} {error}").contains(CANARY), "{error}");
     assert!(project.seal(ContentType::Dotenv).seal_bytes(lines.as_bytes(), &services).is_err());
-    // In another syntax these lines mean something else.
+    // In another syntax these lines have another meaning.
     project.seal(ContentType::Raw).seal(&pair, lines.as_bytes(), &services).unwrap();
     project.seal(ContentType::Dotenv).as_is().seal(&pair, lines.as_bytes(), &services).unwrap();
 
-    // An old line may stay; a new one is checked.
+    // An old line may stay, and a new one is checked.
     let opened = open(&pair, &project.policy(), &services).unwrap();
     let again = |content: &str| {
         let opened = open(&pair, &project.policy(), &services).unwrap();
@@ -190,7 +191,7 @@ fn a_program_that_seals_dotenv_has_the_same_protection() {
 }
 
 #[test]
-fn a_program_chooses_names_as_the_command_does() {
+fn the_library_selects_names_like_the_command() {
     let content = r#"{"Db": {"poolSize": 1.10, "a.b": 2}, "x": 3}"#;
     let project = Project::sealed(ContentType::Json, content);
     let export = |options: ExportOptions| {
@@ -226,7 +227,7 @@ struct Numbers {
 
 /// A program that loads the exported variables gets the values that are sealed.
 #[test]
-fn numbers_that_are_exported_load_again() {
+fn exported_numbers_load_again() {
     let content = "version = '1.10'\npin = +1_0.50e0_1\ncount = 0x1F\nratios = [1.10, +1.0, -0.0, 1_000.0]\n";
     let project = Project::sealed(ContentType::Toml, content);
     let dir = project.sandbox.root();
@@ -258,7 +259,7 @@ fn numbers_that_are_exported_load_again() {
 
 #[test]
 #[cfg(feature = "yaml")]
-fn numbers_of_yaml_are_exported_as_they_are_written() {
+fn numbers_of_yaml_are_exported_as_written() {
     let content = "pin: 0042\ntag: 1.10\nbig: 12345678901234567890123\nhalf: .5\nplus: +7\ninf: .inf\nhex: 0x1F\ndate: 2026-01-02\n\
         anchor: &a 007\nalias: *a\ntagged: !!int 0042\nlist: [0042, 1.10, .5, 5., +1]\n";
     let project = Project::sealed(ContentType::Yaml, content);
@@ -308,7 +309,7 @@ fn wait_until_gone(directory: &Path) {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_file_with_a_name_lies_in_memory_and_goes_with_the_program() {
+fn a_named_file_is_in_memory_and_ends_with_the_program() {
     let content = format!("token = \"{CANARY}\"\n");
     let project = Project::sealed(ContentType::Toml, &content);
     let named = ["exec", "app", "--file", "--file-name", "app.toml", "--"];
@@ -322,11 +323,11 @@ fn a_file_with_a_name_lies_in_memory_and_goes_with_the_program() {
     assert!(lines[1].ends_with("/app.toml"), "{printed}");
     wait_until_gone(&directory_of(lines[1]));
 
-    // A program that waits for all of its children has none that it does not know.
+    // The program waits for all of its children. It must not have an unknown child.
     let printed = run(&["sh", "-c", "wait; ps -o pid= --ppid $$ | wc -l; echo \"$1\"", "x", "{}"]);
     wait_until_gone(&directory_of(printed.lines().last().unwrap()));
 
-    // The program closes what it has inherited, and is killed.
+    // The program closes its inherited files, and is killed.
     let script = "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; echo \"$1\"; exec sleep 600";
     let mut command = project.command(&[&named[..], &["sh", "-c", script, "x", "{}"]].concat());
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -338,7 +339,7 @@ fn a_file_with_a_name_lies_in_memory_and_goes_with_the_program() {
     child.wait().unwrap();
     wait_until_gone(&directory_of(&file));
 
-    // One that cannot be started leaves nothing either.
+    // A program that cannot start leaves no file.
     let place = project.sandbox.path("place");
     let link = format!("/dev/shm/envconf-test-{}", std::process::id());
     std::fs::create_dir(&link).unwrap();

@@ -1,5 +1,5 @@
-//! Vault and OpenBao transit, against a real OpenBao server: rights, tokens, logins, namespaces, states of keys and of
-//! the server; and against scripted replies that no server sends.
+//! Tests of Vault and OpenBao transit against a real OpenBao server: rights, tokens, logins, namespaces, states of keys
+//! and of the server. Other tests use scripted replies that no server sends.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -24,7 +24,7 @@ use loopback::{Answer, Http};
 use serde_json::{Value, json};
 use wire::{CANARY, Script, Scripted, Wire};
 
-/// One server for all tests that do not change what others see.
+/// The server of all tests that do not affect each other.
 static SHARED: LazyLock<OpenBao> = LazyLock::new(|| OpenBao::start(env!("CARGO_TARGET_TMPDIR")));
 
 /// A pair for one or more keys.
@@ -58,12 +58,12 @@ fn services(variables: &[(&str, &str)]) -> KeyServices {
     KeyServices::from_given(variables.iter().copied()).unwrap()
 }
 
-/// What reaches the server with this token.
+/// Returns services that use the server with this token.
 fn with_token(server: &OpenBao, token: &str) -> KeyServices {
     services(&[("VAULT_ADDR", &server.url()), ("VAULT_TOKEN", token)])
 }
 
-/// A key of this name and type.
+/// Makes a key with this name and these parameters.
 fn make_key(server: &OpenBao, name: &str, parameters: &Value) -> String {
     server.ok("POST", &format!("transit/keys/{name}"), parameters);
     format!("vault:-:transit/{name}")
@@ -82,7 +82,7 @@ fn every_aead_key_keeps_the_contract() {
         let keys = ["a", "b"].map(|name| make_key(server, &format!("{kind}-{name}"), &json!({"type": kind})));
         contract(&services, &keys[0].parse().unwrap(), &keys[1].parse().unwrap()).unwrap();
     }
-    // Convergent and exportable keys work too, and weaken.
+    // Convergent and exportable keys work, too, though they are weaker.
     server.ok("POST", "sys/mounts/deep/path/transit", &json!({"type": "transit"}));
     server.ok("POST", "deep/path/transit/keys/a", &json!({"exportable": true}));
     let (deep, app) = ("vault:-:deep/path/transit/a", "vault:-:transit/app");
@@ -90,14 +90,14 @@ fn every_aead_key_keeps_the_contract() {
 }
 
 #[test]
-fn it_keeps_the_contract_over_tls() {
+fn the_contract_holds_over_tls() {
     let server = OpenBao::start_tls(env!("CARGO_TARGET_TMPDIR"));
     let ca = server.ca_file().unwrap();
     let url = server.url();
     let with =
         |name: &str, value: &str| services(&[("BAO_ADDR", url.as_str()), ("BAO_TOKEN", ROOT), (name, value)]);
     let keys = ["vault:-:transit/a", "vault:-:transit/b"];
-    // Without its root nobody is asked.
+    // Without the root certificate of the server, no request is sent.
     let error = seal(&keys[..1], &with("X", "")).err().unwrap();
     assert!(error.to_string().contains("not trusted"), "{error}");
     for name in ["VAULT_SKIP_VERIFY", "BAO_SKIP_VERIFY"] {
@@ -170,7 +170,7 @@ fn a_client_certificate_logs_in() {
 }
 
 #[test]
-fn a_secret_id_that_serves_once_is_enough_for_a_long_life() {
+fn a_secret_id_for_one_use_is_enough_for_a_long_process() {
     let server = &*SHARED;
     server.ok("POST", "sys/auth/once", &json!({"type": "approle"}));
     let policy = server.policy("", &[("transit/decrypt/app", "update"), ("auth/token/renew-self", "update")]);
@@ -195,7 +195,7 @@ fn a_secret_id_that_serves_once_is_enough_for_a_long_life() {
     assert!(count("/v1/auth/token/renew-self") >= 2);
 }
 
-/// A key service in memory whose server is away.
+/// A key service in memory whose server is unavailable.
 #[derive(Clone)]
 struct Away(Arc<Mutex<Vec<Instant>>>);
 
@@ -234,7 +234,7 @@ impl envconf::Kms for Away {
 }
 
 #[test]
-fn of_three_services_two_may_fail() {
+fn two_of_three_services_may_fail() {
     let server = &*SHARED;
     let vault = Scripted::before(server.address());
     let tencent = StandIn::start();
@@ -248,12 +248,12 @@ fn of_three_services_two_may_fail() {
     let of_tencent = format!("tencent:ap-guangzhou:{}", tencent.key_id());
     let keys = ["away:-:1", &of_tencent, "vault:-:transit/app"];
     let sealed = seal(&keys, &with(10)).unwrap();
-    // The first is silent, the second disabled: the third has what is left of the deadline.
+    // The first service does not answer, and the second key is disabled. The third has the rest of the deadline.
     tencent.set_state("ap-guangzhou", tencent.key_id(), envconf_test_support::KeyState::Disabled);
     let started = Instant::now();
     assert_eq!(sealed.open(&with(3)).unwrap(), b"content");
     assert!(started.elapsed() < Duration::from_secs(3));
-    // In another order of trust nobody waits for the silent one.
+    // In another order of trust, the load does not wait for the first key.
     let before = away.0.lock().unwrap().len();
     let other = Sealed {
         enc: sealed.enc.clone(),
@@ -262,7 +262,7 @@ fn of_three_services_two_may_fail() {
     };
     assert_eq!(other.open(&with(3)).unwrap(), b"content");
     assert_eq!(away.0.lock().unwrap().len(), before);
-    // When all fail, each is named with its own failure, in the order of trust.
+    // When all fail, the error names each with its failure, in the order of trust.
     (0..200)
         .for_each(|_| vault.next(Script::Status(503, json!({"errors": ["Vault is sealed"]}).to_string())));
     let started = Instant::now();
@@ -278,7 +278,7 @@ fn of_three_services_two_may_fail() {
 
 #[cfg(feature = "watch")]
 #[test]
-fn a_watch_outlives_its_tokens() {
+fn a_watch_continues_after_its_tokens_expire() {
     use envconf::EncryptedConfig;
     use envconf::load::WatchOptions;
 
@@ -317,18 +317,18 @@ fn a_watch_outlives_its_tokens() {
     let watch = loader.watch_options(options).watch().unwrap();
     assert_eq!(watch.current().n, 1);
     for n in 2..4 {
-        // The token of the last load is gone by now.
+        // The token of the last load has expired.
         std::thread::sleep(Duration::from_millis(2_500));
         put(n);
         assert_eq!(watch.wait(Duration::from_secs(30)).unwrap().n, n);
     }
     assert_eq!(watch.status().refusals(), 0);
     let decrypts = proxy.requests().iter().filter(|request| request.target.ends_with("/decrypt/app")).count();
-    assert_eq!(decrypts, 3, "no request was refused");
+    assert_eq!(decrypts, 3, "the server must reject no request");
 }
 
 #[test]
-fn it_keeps_the_contract_on_bad_days() {
+fn the_contract_holds_with_faults() {
     let server = &*SHARED;
     let services = |url: &str| services(&[("VAULT_ADDR", url), ("VAULT_TOKEN", ROOT)]);
     let error = |status: u16, text: &str| {
@@ -399,7 +399,7 @@ fn it_keeps_the_contract_on_bad_days() {
 }
 
 #[test]
-fn a_request_holds_the_pinned_path_and_nothing_else() {
+fn a_request_contains_only_the_pinned_path() {
     let server = &*SHARED;
     let proxy = Scripted::before(server.address());
     let services =
@@ -409,7 +409,7 @@ fn a_request_holds_the_pinned_path_and_nothing_else() {
     let requests = proxy.requests();
     let paths: Vec<_> =
         requests.iter().map(|request| (request.method.as_str(), request.target.as_str())).collect();
-    // Sealing proves the pair.
+    // Sealing checks the pair.
     let decrypt = ("POST", "/v1/transit/decrypt/app");
     assert_eq!(paths, [("POST", "/v1/transit/encrypt/app"), decrypt, decrypt]);
     for request in &requests {
@@ -419,7 +419,7 @@ fn a_request_holds_the_pinned_path_and_nothing_else() {
         assert_eq!(request.header("x-vault-namespace"), None);
         assert_eq!(request.json().as_object().unwrap().len(), 1);
     }
-    // Payload form: the data key, and the hash of the context.
+    // Payload form has the data key and the hash of the context.
     let plaintext = STANDARD.decode(requests[0].json()["plaintext"].as_str().unwrap()).unwrap();
     assert_eq!(plaintext.len(), 64);
     let hash = <sha2::Sha256 as sha2::Digest>::digest(br#"{"env":"prod","envconf":"v1","name":"app"}"#);
@@ -431,7 +431,7 @@ fn a_request_holds_the_pinned_path_and_nothing_else() {
 #[test]
 fn a_base_url_may_have_a_path() {
     let upstream = SHARED.address();
-    // A gateway that serves the API below a path.
+    // The gateway has the API below a path.
     let gateway = Http::start(move |request| {
         let target = request.target.strip_prefix("/vault/eu").map(str::to_owned);
         let Some(target) = target else { return Some(Answer::text(404, "no such page")) };
@@ -449,7 +449,7 @@ fn a_base_url_may_have_a_path() {
 }
 
 #[test]
-fn a_token_needs_update_on_one_path_and_nothing_else() {
+fn a_token_needs_only_update_on_one_path() {
     let server = &*SHARED;
     let key = make_key(server, "rights", &json!({}));
     let sealer = with_token(server, &server.token(&[("transit/encrypt/rights", "update")], "1h"));
@@ -467,7 +467,7 @@ fn a_token_needs_update_on_one_path_and_nothing_else() {
     }
     assert_eq!(error.exit_code(), 42);
     refused(&seal(&[&key], &reader).err().unwrap(), "permission denied");
-    // With `update` only, a typo makes no key.
+    // With `update` only, a wrong name makes no key.
     let typo = with_token(server, &server.token(&[("transit/encrypt/*", "update")], "1h"));
     let error = seal(&["vault:-:transit/rihgts"], &typo).err().unwrap();
     assert_eq!(error.fault(), Some(Fault::Refused), "{error}");
@@ -476,7 +476,7 @@ fn a_token_needs_update_on_one_path_and_nothing_else() {
 }
 
 #[test]
-fn a_token_that_is_wrong_or_has_expired_is_refused_by_its_place() {
+fn the_error_of_a_wrong_or_expired_token_names_its_source() {
     let server = &*SHARED;
     let sealed = seal(&["vault:-:transit/app"], &with_token(server, ROOT)).unwrap();
     refused(&sealed.open(&with_token(server, "wrong")).unwrap_err(), "the variable VAULT_TOKEN");
@@ -502,8 +502,8 @@ fn a_token_that_is_wrong_or_has_expired_is_refused_by_its_place() {
 }
 
 #[test]
-fn what_is_wrong_with_a_setting_is_told_when_it_is_needed() {
-    // These variables are on many machines; without a key of Vault nobody looks.
+fn an_invalid_setting_is_reported_when_it_is_needed() {
+    // These variables are on many machines. Without a key of Vault they are not read.
     let local = envconf::LocalKey::generate().unwrap();
     let broken = [("VAULT_ADDR", "http://vault.example.com"), ("VAULT_SKIP_VERIFY", "1")];
     let with_local = services(&broken).local_key(local.clone());
@@ -536,7 +536,7 @@ fn a_namespace_is_part_of_the_reference() {
     server.ok("POST", "team-a/sys/mounts/transit", &json!({"type": "transit"}));
     server.ok("POST", "team-a/transit/keys/spaced", &json!({}));
     server.ok("POST", "transit/keys/spaced", &json!({}));
-    // A path is a mount's or a namespace's, never both: a reference means one key.
+    // A path belongs to a mount or to a namespace, so a reference means one key.
     let taken = server.ask(ROOT, "POST", "sys/mounts/team-a/transit", &json!({"type": "transit"}));
     assert_eq!(taken.0, 400, "{}", taken.1);
     server.ok("POST", "sys/mounts/team-b/transit", &json!({"type": "transit"}));
@@ -544,7 +544,7 @@ fn a_namespace_is_part_of_the_reference() {
     let (inner, outer) = ("vault:-:team-a/transit/spaced", "vault:-:transit/spaced");
     let root = with_token(server, ROOT);
     contract(&root, &inner.parse().unwrap(), &outer.parse().unwrap()).unwrap();
-    // The variable does not lead to the other key.
+    // The variable does not select the other key.
     let sealed = seal(&[outer], &root).unwrap();
     let url = server.url();
     let with_variable =
@@ -552,7 +552,7 @@ fn a_namespace_is_part_of_the_reference() {
     assert_eq!(sealed.open(&with_variable).unwrap(), b"content");
     let inner_sealed = seal(&[inner], &with_variable).unwrap();
     assert_eq!(inner_sealed.open(&root).unwrap(), b"content");
-    // Login in the namespace: its token serves keys there.
+    // The token of a login in the namespace is valid for keys there.
     server.ok("POST", "team-a/sys/auth/approle", &json!({"type": "approle"}));
     let policy = server.policy("team-a/", &[("transit/decrypt/spaced", "update")]);
     let (role_id, secret_id) =
@@ -571,10 +571,10 @@ fn a_namespace_is_part_of_the_reference() {
     refused(&error, "vault:-:team-a/transit/spaced");
     assert_eq!(error.attempts()[0].advice().unwrap().matches("vault:-:").count(), 1);
     assert!(error.to_string().contains("VAULT_NAMESPACE is used for the login only"), "{error}");
-    // Without the variable the login is nowhere.
+    // Without the variable the login fails.
     let error = sealed.open(&services(&[login[0], login[2], login[3], login[4]])).unwrap_err();
     refused(&error, "login was refused");
-    // Inline, the login is in the namespace too.
+    // An inline login is in the namespace, too.
     let mut inline = login;
     inline[2].1 = "inline:approle";
     assert_eq!(inner_sealed.open(&services(&inline)).unwrap(), b"content");
@@ -582,7 +582,7 @@ fn a_namespace_is_part_of_the_reference() {
     refused(&error, "NAMESPACE/MOUNT/KEY");
 }
 
-/// A role of AppRole at `auth/MOUNT`; its role id and a secret id.
+/// Makes a role of AppRole at `auth/MOUNT`. Returns its role id and a secret id.
 fn app_role(server: &OpenBao, namespace: &str, mount: &str, name: &str, role: &Value) -> (String, String) {
     let path = format!("{namespace}auth/{mount}/role/{name}");
     server.ok("POST", &path, role);
@@ -593,7 +593,7 @@ fn app_role(server: &OpenBao, namespace: &str, mount: &str, name: &str, role: &V
 }
 
 #[test]
-fn app_role_logs_in_once_for_many() {
+fn app_role_logs_in_once_for_many_requests() {
     let server = &*SHARED;
     server.ok("POST", "sys/auth/apps", &json!({"type": "approle"}));
     let policy = server.policy("", &[("transit/decrypt/app", "update")]);
@@ -606,7 +606,7 @@ fn app_role_logs_in_once_for_many() {
     let url = proxy.url();
     let variables = [
         ("VAULT_ADDR", url.as_str()),
-        // Another method is asked for, so that this one does not count.
+        // The settings select another method, so this token is not used.
         ("VAULT_TOKEN", "wrong"),
         ("ENVCONF_VAULT_AUTH", "approle"),
         ("ENVCONF_VAULT_MOUNT", "apps"),
@@ -627,19 +627,19 @@ fn app_role_logs_in_once_for_many() {
     assert_eq!(logins()[0].json(), json!({"role_id": role_id, "secret_id": secret_id}));
     assert_eq!(logins()[0].header("x-vault-token"), None);
     assert!(proxy.requests().iter().all(|request| request.header("x-vault-token") != Some("wrong")));
-    // A refused token is fetched again, once.
+    // A rejected token is replaced once.
     let denied = || Script::Status(403, json!({"errors": ["permission denied"]}).to_string());
     proxy.next(denied());
     assert_eq!(sealed.open(&reader).unwrap(), b"content");
     assert_eq!(logins().len(), 2);
-    // A request that a new token may not make either is refused for good.
+    // If the server rejects the new token, too, the error is final.
     let before = proxy.requests().len();
     let other = seal(&[&make_key(server, "not-of-the-role", &json!({}))], &with_token(server, ROOT)).unwrap();
     refused(&other.open(&reader).unwrap_err(), "the login of ENVCONF_VAULT_AUTH (approle)");
     let targets: Vec<_> = proxy.requests()[before..].iter().map(|request| request.target.clone()).collect();
     let decrypt = "/v1/transit/decrypt/not-of-the-role";
     assert_eq!(targets, [decrypt, "/v1/auth/apps/login", decrypt]);
-    // A login that is refused is made once.
+    // A rejected login is not repeated.
     sandbox.write("secret-id", "wrong");
     let wrong = services(&[&variables[..], &[("HOME", "/other")]].concat());
     let before = proxy.requests().len();
@@ -647,7 +647,7 @@ fn app_role_logs_in_once_for_many() {
     refused(&error, "the login was refused");
     assert!(error.to_string().contains("secret id"), "{error}");
     assert_eq!(proxy.requests().len() - before, 1);
-    // Roles may ask for no secret id.
+    // A role may require no secret id.
     let role =
         json!({"token_policies": [policy], "bind_secret_id": false, "token_bound_cidrs": "127.0.0.0/8"});
     server.ok("POST", "auth/apps/role/open", &role);
@@ -657,7 +657,7 @@ fn app_role_logs_in_once_for_many() {
     assert_eq!(sealed.open(&open).unwrap(), b"content");
 }
 
-/// What signs identity tokens, and the public key that checks them.
+/// The signer of identity tokens, with its public key.
 struct Issuer {
     key: ed25519_dalek::SigningKey,
     pem: String,
@@ -666,7 +666,7 @@ struct Issuer {
 impl Issuer {
     fn new() -> Self {
         let key = ed25519_dalek::SigningKey::from_bytes(&[5; 32]);
-        // SubjectPublicKeyInfo of Ed25519.
+        // The SubjectPublicKeyInfo of Ed25519.
         let mut der = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00".to_vec();
         der.extend_from_slice(key.verifying_key().as_bytes());
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der));
@@ -715,9 +715,9 @@ fn a_token_of_ci_logs_in_by_jwt() {
     refused(&error, "the login was refused");
     assert!(error.to_string().contains("audiences") && !error.to_string().contains(&other), "{error}");
     let error = sealed.open(&services(&[base[0], base[1], ("ENVCONF_VAULT_JWT", &given)])).unwrap_err();
-    // The server does not say that there is no such method.
+    // The server does not report that the method is missing.
     refused(&error, "ENVCONF_VAULT_MOUNT");
-    // OpenBao takes the login with the request.
+    // OpenBao accepts the login in the request.
     let mut inline = of_variable.clone();
     inline[1].1 = "inline:jwt:deploy";
     let proxy = Scripted::before(server.address());
@@ -736,7 +736,7 @@ fn a_token_of_ci_logs_in_by_jwt() {
 #[test]
 fn a_pod_logs_in_by_its_service_account() {
     let server = &*SHARED;
-    // What Kubernetes says of a token.
+    // The server returns the token review of Kubernetes.
     let reviewer = Http::start(|request| {
         let given = request.json()["spec"]["token"].as_str().unwrap_or_default().to_owned();
         let known = given.contains('.') && !given.ends_with("revoked");
@@ -768,7 +768,7 @@ fn a_pod_logs_in_by_its_service_account() {
         "iss": "kubernetes", "sub": "system:serviceaccount:apps:web", "aud": ["vault"], "exp": loopback::in_seconds(600), "nbf": loopback::in_seconds(0), "iat": loopback::in_seconds(0),
         "kubernetes.io": {"namespace": "apps", "serviceaccount": {"name": "web", "uid": "1"}},
     });
-    // Its signature is for Kubernetes to check.
+    // Only Kubernetes checks the signature.
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let token =
         format!("{}.{}.{}", part(&json!({"alg": "ES256"})), part(&claims), URL_SAFE_NO_PAD.encode([7; 64]));
@@ -789,7 +789,7 @@ fn a_pod_logs_in_by_its_service_account() {
     refused(&error, "the login was refused");
     assert!(error.to_string().contains("audience"), "{error}");
     assert!(!error.to_string().contains(&token));
-    // Outside a pod the place is named.
+    // Outside of a pod, the error names the file.
     let nowhere = services(&[("VAULT_ADDR", url.as_str()), ("ENVCONF_VAULT_AUTH", "kubernetes:web")]);
     refused(&sealed.open(&nowhere).unwrap_err(), "no identity token for the login");
 }
@@ -818,13 +818,13 @@ fn a_token_of_two_seconds_is_renewed_before_the_next_request() {
         std::thread::sleep(Duration::from_millis(400));
     }
     let count = |path: &str| proxy.requests().iter().filter(|request| request.target == path).count();
-    // No request is made with a token that has expired: none is refused.
+    // No request has an expired token, so the server rejects none.
     assert_eq!(count("/v1/transit/decrypt/app"), opened);
     assert!((2..opened).contains(&count("/v1/auth/brief/login")), "{}", count("/v1/auth/brief/login"));
 }
 
 #[test]
-fn states_of_a_key_are_told_apart() {
+fn states_of_a_key_have_different_errors() {
     let server = &*SHARED;
     let root = with_token(server, ROOT);
     let key = make_key(server, "states", &json!({}));
@@ -848,7 +848,7 @@ fn states_of_a_key_are_told_apart() {
 }
 
 #[test]
-fn keys_of_other_types_are_refused_by_their_kind() {
+fn keys_of_other_types_are_rejected() {
     let server = &*SHARED;
     let root = with_token(server, ROOT);
     for kind in ["rsa-2048", "rsa-4096"] {
@@ -893,7 +893,7 @@ fn a_wrapped_key_of_an_rsa_key_is_never_sent() {
 }
 
 #[test]
-fn rewrap_brings_a_wrapped_key_to_the_newest_version() {
+fn rewrap_wraps_a_key_with_the_newest_version() {
     let server = &*SHARED;
     let key = make_key(server, "rewrapped", &json!({}));
     let other = make_key(server, "rewrapped-to", &json!({}));
@@ -901,12 +901,12 @@ fn rewrap_brings_a_wrapped_key_to_the_newest_version() {
     let sealed = seal(&[&key], &root).unwrap();
     let policy =
         || Policy::new("app".parse().unwrap(), "prod".parse().unwrap()).trust([key.parse().unwrap()]);
-    // For another key the data key is wrapped again: the server has no request for that.
+    // For another key the data key is wrapped again, because the server has no request for that.
     let rewrap = Rewrap::new(policy()).recipient(other.parse().unwrap());
     let (new, _) = rewrap.rewrap_bytes(&sealed.enc, &sealed.key, &root).unwrap();
     let moved = Sealed { enc: sealed.enc.clone(), key: new, recipients: vec![other.parse().unwrap()] };
     assert_eq!(moved.open(&root).unwrap(), b"content");
-    // Within the key it stays as it is, until it is renewed.
+    // With the same key it stays unchanged until it is renewed.
     server.ok("POST", "transit/keys/rewrapped/rotate", &json!({}));
     let kept = Rewrap::new(policy()).recipient(key.parse().unwrap());
     let (_, done) = kept.rewrap_bytes(&sealed.enc, &sealed.key, &root).unwrap();
@@ -920,14 +920,14 @@ fn rewrap_brings_a_wrapped_key_to_the_newest_version() {
     let targets: Vec<_> = proxy.requests().into_iter().map(|request| request.target).collect();
     let path = |operation: &str| format!("/v1/transit/{operation}/rewrapped");
     assert_eq!(targets, [path("decrypt"), path("rewrap"), path("decrypt")]);
-    // The old version may go now.
+    // The old version is not needed now.
     server.ok("POST", "transit/keys/rewrapped/config", &json!({"min_decryption_version": 2}));
     assert_eq!(renewed.open(&root).unwrap(), b"content");
     refused(&sealed.open(&root).unwrap_err(), "min_decryption_version");
-    // With the newest version there is nothing to do.
+    // With the newest version nothing changes.
     let (_, done) = kept.clone().renew().rewrap_bytes(&renewed.enc, &renewed.key, &root).unwrap();
     assert!(!done.is_written());
-    // Without the right to it nothing changes, and the error says so.
+    // Without the right, nothing changes, and the error names the right.
     let policies = [("transit/decrypt/rewrapped", "update")];
     let reader = with_token(server, &server.token(&policies, "1h"));
     let error = kept.renew().rewrap_bytes(&renewed.enc, &renewed.key, &reader).unwrap_err();
@@ -935,7 +935,7 @@ fn rewrap_brings_a_wrapped_key_to_the_newest_version() {
 }
 
 #[test]
-fn a_sealed_server_and_a_used_up_quota_are_waited_for() {
+fn a_load_waits_for_a_sealed_server_and_a_quota() {
     let server = OpenBao::start(env!("CARGO_TARGET_TMPDIR"));
     let root = with_token(&server, ROOT);
     let sealed = seal(&["vault:-:transit/app"], &root).unwrap();
@@ -950,7 +950,7 @@ fn a_sealed_server_and_a_used_up_quota_are_waited_for() {
         });
         assert_eq!(sealed.open(&root).unwrap(), b"content");
     });
-    // One request a second.
+    // The quota is one request a second.
     server.ok(
         "POST",
         "sys/quotas/rate-limit/brake",
@@ -959,7 +959,7 @@ fn a_sealed_server_and_a_used_up_quota_are_waited_for() {
     let ask = || server.ask(ROOT, "POST", "transit/encrypt/app", &json!({"plaintext": ""})).0;
     while ask() != 429 {}
     assert_eq!(sealed.open(&root).unwrap(), b"content");
-    // One request in two minutes: longer than anybody waits.
+    // The quota is one request in two minutes, which is longer than the deadline.
     server.ok(
         "POST",
         "sys/quotas/rate-limit/brake",
@@ -972,7 +972,7 @@ fn a_sealed_server_and_a_used_up_quota_are_waited_for() {
 }
 
 #[test]
-fn an_agent_on_the_way_adds_the_token() {
+fn an_agent_adds_the_token() {
     let upstream = SHARED.address();
     let agent = Http::start(move |request| {
         assert_eq!(request.header("x-vault-token"), None);
@@ -994,7 +994,7 @@ fn an_agent_on_the_way_adds_the_token() {
 fn tokens_and_secrets_of_logins_are_never_shown() {
     let bodies: Arc<Mutex<Vec<String>>> = Arc::default();
     let echoed = bodies.clone();
-    // A server that repeats all that it was sent.
+    // The server repeats each request in its reply.
     let echo = Http::start(move |request| {
         let body = String::from_utf8_lossy(&request.body).into_owned();
         let token = request.header("x-vault-token").unwrap_or_default().to_owned();

@@ -1,5 +1,5 @@
-//! The command with Vault and OpenBao, against a real OpenBao server: keys, the first steps of a project, a team that
-//! moves, a diagnosis, and the errors.
+//! Tests of the command with Vault and OpenBao, against a real OpenBao server: keys, the first steps of a project, the
+//! move of a team, a diagnosis, and errors.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -58,7 +58,7 @@ fn envconf(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_team_moves_as_told() {
+fn the_story_of_the_moving_team_runs() {
     let sandbox = Sandbox::new();
     let directory = Path::new(env!("CARGO_BIN_EXE_envconf")).parent().unwrap();
     let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
@@ -77,7 +77,7 @@ fn a_team_moves_as_told() {
         .unwrap();
     let ran = Ran::of(output);
     assert_eq!(ran.code, 0, "{}{}", ran.told, ran.said);
-    for line in ["the service has a pool of 10", "the local key was refused with 34"] {
+    for line in ["the service has a pool of 10", "the local key was rejected with exit code 34"] {
         assert!(ran.told.lines().any(|other| other == line), "no line `{line}`:\n{}{}", ran.told, ran.said);
     }
     assert!(ran.told.contains("decrypt is granted"), "{}", ran.told);
@@ -97,7 +97,7 @@ fn keys_of_transit_are_made_listed_described_and_rotated() {
     let run = |arguments: &[&str]| envconf(&sandbox, arguments);
     SERVER.ok("POST", "sys/mounts/vaulted/transit", &json!({"type": "transit"}));
     let place = "vault:-:vaulted/transit";
-    // A mount without keys.
+    // The mount has no keys.
     assert_eq!(run(&["keys", "list", place, "--json"]).json()["keys"], json!([]));
     let made = run(&["keys", "create", place, "--alias", "app", "--rotate", "90"]).ok();
     assert_eq!(made, "vault:-:vaulted/transit/app\n");
@@ -114,7 +114,7 @@ fn keys_of_transit_are_made_listed_described_and_rotated() {
     assert_eq!(run(&["keys", "rotation", key, "--every", "1", "--json"]).json()["rotates"], true);
     let period = SERVER.ok("GET", "vaulted/transit/keys/app", &Value::Null);
     assert_eq!(period["data"]["auto_rotate_period"], 86_400);
-    // A second key of that name would be the first.
+    // A second key of that name would be the existing one.
     run(&["keys", "create", place, "--alias", "app"]).fails(42, "a key with this name exists already");
     for bad in ["a/b", "..", "a b", "a?b", "\u{e9}"] {
         let ran = run(&["keys", "create", place, "--alias", bad]);
@@ -122,7 +122,7 @@ fn keys_of_transit_are_made_listed_described_and_rotated() {
         ran.fails(ran.code, "invalid name of a key");
     }
     run(&["keys", "create", place, "--alias", "x", "--description", "d"]).fails(40, "no description");
-    // Other kinds are listed where they are asked for.
+    // Other kinds are listed on request.
     for (name, parameters) in [
         ("rsa", json!({"type": "rsa-2048"})),
         ("derived", json!({"derived": true})),
@@ -153,7 +153,7 @@ fn keys_of_transit_are_made_listed_described_and_rotated() {
 }
 
 #[test]
-fn a_token_that_may_do_less_is_told_what_is_missing() {
+fn an_error_names_the_missing_rights_of_a_token() {
     let sandbox = Sandbox::new();
     let lister = SERVER.token(&[("transit/keys", "list"), ("transit/keys/", "list")], "1h");
     let listed = envconf_as(&lister, &sandbox, &["keys", "list", "vault:-:transit", "--json"]).json();
@@ -174,7 +174,7 @@ fn a_token_that_may_do_less_is_told_what_is_missing() {
         ran.fails(42, right);
         assert!(ran.said.contains("permission denied") && !ran.said.contains(&nothing), "{}", ran.said);
     }
-    // Who may make keys and not read them is not told of a key that was there.
+    // A token that may make keys but not read them gets no error for an existing key.
     let maker = SERVER.token(&[("transit/keys/+", "create,update")], "1h");
     assert_eq!(
         envconf_as(&maker, &sandbox, &["keys", "create", "vault:-:transit", "--alias", "by-maker"]).ok(),
@@ -183,7 +183,7 @@ fn a_token_that_may_do_less_is_told_what_is_missing() {
 }
 
 #[test]
-fn a_project_begins_with_a_key_of_transit() {
+fn init_accepts_a_key_of_transit() {
     let sandbox = Sandbox::new();
     let key = envconf(&sandbox, &["keys", "create", "vault:-:transit", "--alias", "first"]).ok();
     let key = key.trim();
@@ -193,7 +193,7 @@ fn a_project_begins_with_a_key_of_transit() {
     assert_eq!(made, [".envconf.toml", ".gitattributes", ".gitignore", "config/app.toml"]);
     let rules = std::fs::read_to_string(sandbox.path(".envconf.toml")).unwrap();
     assert!(rules.ends_with(&format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"{key}\"]\n")), "{rules}");
-    // The steps that it names are those that work.
+    // The printed next steps work.
     let next: Vec<_> = begun["next"].as_array().unwrap().iter().map(|step| step.as_str().unwrap()).collect();
     assert_eq!(
         next,
@@ -211,19 +211,19 @@ fn a_project_begins_with_a_key_of_transit() {
     shell.env("VAULT_ADDR", SERVER.url()).env("VAULT_TOKEN", ROOT);
     let told = Ran::of(shell.output().unwrap()).ok();
     assert!(told.contains("encrypt is granted") && told.contains("pool_size = 10"), "{told}");
-    // Once more changes nothing; another key is none of what the rules say.
+    // A second run changes nothing. Another key is not in the rules.
     let again = envconf(&sandbox, &["init", "-r", key, "--json"]).json();
     assert_eq!(again["made"], json!([]));
     envconf(&sandbox, &["init", "-r", "vault:-:transit/other"]).fails(2, "init changes no rules");
     assert_eq!(std::fs::read_to_string(sandbox.path(".envconf.toml")).unwrap(), rules);
-    // Beside it a local key, where that is asked for.
+    // A local key is added on request.
     let both = Sandbox::new();
     let begun = envconf(&both, &["init", "-r", key, "-r", "local", "--json"]).json();
     assert!(begun["key"].as_str().unwrap().starts_with("local:-:"), "{begun}");
     assert_eq!(begun["next"][0], format!("export ENVCONF_TRUST={key},local"));
     let rules = std::fs::read_to_string(both.path(".envconf.toml")).unwrap();
     assert!(rules.ends_with(&format!("recipients = [\"{key}\", \"local\"]\n")), "{rules}");
-    // What names no key is refused before anything is written.
+    // An invalid key reference is rejected before anything is written.
     let empty = Sandbox::new();
     for bad in ["vault:-:app", "vault:eu:transit/app", "vault:-:transit/../app", "nonsense", ""] {
         envconf(&empty, &["init", "-r", bad]).fails(2, "");
@@ -232,7 +232,7 @@ fn a_project_begins_with_a_key_of_transit() {
 }
 
 #[test]
-fn a_reference_is_checked_wherever_somebody_names_it() {
+fn every_command_checks_a_reference() {
     let sandbox = Sandbox::new();
     sandbox.write("config/app.toml", "a = 1\n");
     sandbox.write("config/other.toml", "a = 1\n");
@@ -259,7 +259,7 @@ fn a_reference_is_checked_wherever_somebody_names_it() {
 }
 
 #[test]
-fn a_diagnosis_tells_each_step() {
+fn a_diagnosis_shows_each_step() {
     let sandbox = Sandbox::new();
     sandbox.write("config/app.toml", "a = 1\n");
     let key = "vault:-:transit/app";
@@ -270,7 +270,7 @@ fn a_diagnosis_tells_each_step() {
         "of VAULT_ADDR",
         "plain http",
         "decrypt is granted",
-        "it opens, and is toml",
+        "decrypted; content type toml",
     ] {
         assert!(report.contains(part), "{part} is not in:\n{report}");
     }
@@ -306,7 +306,7 @@ fn a_diagnosis_tells_each_step() {
 }
 
 #[test]
-fn exec_drops_what_leads_to_the_server() {
+fn exec_removes_the_variables_of_the_server() {
     let sandbox = Sandbox::new();
     sandbox.write("config/app.toml", "port = 1\n");
     let key = "vault:-:transit/app";

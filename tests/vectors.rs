@@ -1,6 +1,7 @@
-//! Format vectors: known answers, pairs that open and seal byte for byte, pairs that are refused with their class.
+//! Tests of the format vectors: known answers, pairs that open and seal to the same bytes, and rejected pairs with
+//! their error class.
 //!
-//! `ENVCONF_FORMAT_VECTORS` may name a further file of the same shape.
+//! `ENVCONF_FORMAT_VECTORS` can name another file with the same structure.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use envconf::__vectors as door;
+use envconf::__vectors as vectors;
 use envconf::format::{Header, Recipient};
 use envconf::format::{Id, Suite};
 use envconf::pair::{SigningKey, open_bytes};
@@ -18,7 +19,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 #[test]
-fn every_vector_is_met() {
+fn every_vector_passes() {
     let mut files = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/format-v1.json")];
     files.extend(std::env::var_os("ENVCONF_FORMAT_VECTORS").map(PathBuf::from));
     for file in files {
@@ -38,7 +39,7 @@ fn run_file(path: &Path) {
     let reject = list(&vectors["reject"]);
     reject.iter().for_each(rejected);
     assert!(!accept.is_empty() || !reject.is_empty(), "{} has no case", path.display());
-    // Not by `println!`: the summary is wanted of a passing test too, whose output the harness keeps.
+    // The harness hides output of `println!` of a passing test, so the summary is written directly.
     let name = path.file_name().unwrap().to_string_lossy();
     let mut out = std::io::stdout();
     writeln!(out, "{name}: {} accept, {} reject", accept.len(), reject.len()).unwrap();
@@ -52,13 +53,13 @@ fn accepted(case: &Value) {
     let enc = sealed_enc(&case["seal"], &content);
     match case["enc"]["sha256"].as_str() {
         Some(digest) => {
-            assert_eq!(case["enc"]["len"], enc.len(), "{id}: the sealed .enc has another length");
-            assert_eq!(door::hex(&Sha256::digest(&enc)), digest, "{id}: the sealed .enc differs");
+            assert_eq!(case["enc"]["len"], enc.len(), "{id}: the length of the sealed .enc differs");
+            assert_eq!(vectors::hex(&Sha256::digest(&enc)), digest, "{id}: the sealed .enc differs");
         }
         None => assert!(enc == bytes(&case["enc"]), "{id}: the sealed .enc differs"),
     }
     let opened = open(&enc, &key, &case["policy"]).unwrap_or_else(|error| panic!("{id}: {error}"));
-    assert!(opened.content() == content, "{id}: it opens to something else");
+    assert!(opened.content() == content, "{id}: the opened content differs");
 }
 
 fn rejected(case: &Value) {
@@ -89,7 +90,7 @@ fn open(enc: &[u8], key: &[u8], policy: &Value) -> Result<envconf::Opened, envco
         list(&policy["signers"]).iter().map(|signer| text(signer).parse().unwrap()).collect();
     if !signers.is_empty() {
         let required = policy["required_signatures"].as_u64().unwrap_or(1) as usize;
-        reader = door::with_signers(reader, signers, required);
+        reader = vectors::with_signers(reader, signers, required);
     }
     open_bytes(enc, key, &reader, &services)
 }
@@ -116,8 +117,15 @@ fn sealed_enc(seal: &Value, content: &[u8]) -> Vec<u8> {
     };
     let dek = b64(&seal["dek"]);
     let seeds = list(&seal["sign_seeds"]).iter().map(array).collect();
-    door::seal(door::SealInput { header, content, dek: &dek, random: array(&seal["rnd"]), seeds, outline })
-        .unwrap()
+    vectors::seal(vectors::SealInput {
+        header,
+        content,
+        dek: &dek,
+        random: array(&seal["rnd"]),
+        seeds,
+        outline,
+    })
+    .unwrap()
 }
 
 fn sealed_key(seal: &Value) -> Vec<u8> {
@@ -126,13 +134,13 @@ fn sealed_key(seal: &Value) -> Vec<u8> {
         .iter()
         .map(|section| {
             let (id, dek) = (id(&section["dek_id"]), b64(&section["dek"]));
-            let context = door::context(name, environment, id).unwrap();
+            let context = vectors::context(name, environment, id).unwrap();
             let recipients =
                 list(&section["recipients"]).iter().map(|recipient| match recipient["local_key"].as_str() {
                     Some(key) => {
                         let key: LocalKey = key.parse().unwrap();
                         let (_, blob) =
-                            door::local_wrap(&key, &dek, &context, &array(&recipient["wrap_salt"]));
+                            vectors::local_wrap(&key, &dek, &context, &array(&recipient["wrap_salt"]));
                         Recipient { key: key.key_ref().clone(), blob }
                     }
                     None => Recipient { key: key_ref(recipient), blob: text(&recipient["blob"]).to_owned() },
@@ -140,7 +148,7 @@ fn sealed_key(seal: &Value) -> Vec<u8> {
             (id, dek.clone(), recipients.collect())
         })
         .collect();
-    door::key_file(name, environment, &sections).unwrap()
+    vectors::key_file(name, environment, &sections).unwrap()
 }
 
 fn key_ref(recipient: &Value) -> KeyRef {
@@ -153,45 +161,49 @@ fn known_answers(kats: &Value) {
     assert_eq!(key.key_ref().key_id(), kats["local_key"]["kid"]);
 
     let kat = &kats["context"];
-    let context = door::context(text(&kat["name"]), text(&kat["env"]), Id::new([0; 8])).unwrap();
+    let context = vectors::context(text(&kat["name"]), text(&kat["env"]), Id::new([0; 8])).unwrap();
     assert_eq!(context.as_json(), kat["text"]);
-    assert_eq!(door::hex(&Sha256::digest(context.as_json())), kat["sha256"]);
+    assert_eq!(vectors::hex(&Sha256::digest(context.as_json())), kat["sha256"]);
 
     let kat = &kats["local_wrap"];
-    let context = door::context("app.conf", "prod", id(&kat["dek_id"])).unwrap();
+    let context = vectors::context("app.conf", "prod", id(&kat["dek_id"])).unwrap();
     assert_eq!(context.as_json(), kat["context"]);
-    let (okm, blob) = door::local_wrap(&key, &b64(&kat["dek"]), &context, &array(&kat["salt"]));
+    let (okm, blob) = vectors::local_wrap(&key, &b64(&kat["dek"]), &context, &array(&kat["salt"]));
     assert_eq!((STANDARD.encode(okm), blob.as_str()), (text(&kat["okm"]).to_owned(), text(&kat["blob"])));
 
     let kat = &kats["key_mac"];
     let parts = [text(&kat["prefix"]).as_bytes(), text(&kat["section"]).as_bytes()];
-    let (mac_key, mac) = door::section_mac(&b64(&kat["dek"]), &parts);
+    let (mac_key, mac) = vectors::section_mac(&b64(&kat["dek"]), &parts);
     assert_eq!((mac_key, mac), (b64(&kat["mac_key"]), array(&kat["mac"])));
 
     for suite in [Suite::Aes256Gcm, Suite::Aes128Gcm] {
         let kat = &kats[format!("content_keys {}", suite.name())];
-        let (key, nonce, commit) =
-            door::content_keys(&b64(&kat["dek"]), suite, &array(&kat["salt"]), text(&kat["h0"]).as_bytes());
+        let (key, nonce, commit) = vectors::content_keys(
+            &b64(&kat["dek"]),
+            suite,
+            &array(&kat["salt"]),
+            text(&kat["h0"]).as_bytes(),
+        );
         assert_eq!((key, nonce, commit), (b64(&kat["key"]), b64(&kat["nonce"]), array(&kat["commit"])));
     }
 
     let kat = &kats["hedged_salt"];
     let (header, content) = (text(&kat["header_before_salt"]).as_bytes(), text(&kat["content"]).as_bytes());
     assert_eq!(
-        door::hedged_salt(&b64(&kat["dek"]), &array(&kat["rnd"]), header, content),
+        vectors::hedged_salt(&b64(&kat["dek"]), &array(&kat["rnd"]), header, content),
         array(&kat["salt"])
     );
 
     let kat = &kats["outline"];
-    let key = door::outline_key(&b64(&kat["dek"]), text(&kat["name"]), text(&kat["env"]));
+    let key = vectors::outline_key(&b64(&kat["dek"]), text(&kat["name"]), text(&kat["env"]));
     assert_eq!(key, b64(&kat["outline_key"]));
     for value in list(&kat["values"]) {
-        let (encoded, tag) = door::outline_value(&key, text(&kat["path"]), text(&value["value"])).unwrap();
-        assert_eq!(door::hex(&encoded), value["enc_hex"], "{}", value["value"]);
-        assert_eq!(door::hex(&tag), value["tag"], "{}", value["value"]);
+        let (encoded, tag) = vectors::outline_value(&key, text(&kat["path"]), text(&value["value"])).unwrap();
+        assert_eq!(vectors::hex(&encoded), value["enc_hex"], "{}", value["value"]);
+        assert_eq!(vectors::hex(&tag), value["tag"], "{}", value["value"]);
     }
     for element in list(&kats["path_elements"]) {
-        assert_eq!(door::path_element(text(&element["key"])), element["element"]);
+        assert_eq!(vectors::path_element(text(&element["key"])), element["element"]);
     }
 
     let signer = SigningKey::from_seed(&array(&kats["signer"]["seed"])).public();
@@ -201,7 +213,7 @@ fn known_answers(kats: &Value) {
     );
 }
 
-/// Bytes as the vectors give them: `text`, `b64`, `utf8`, `parts` or `gen`.
+/// Returns bytes of a vector in any of its forms: `text`, `b64`, `utf8`, `parts` or `gen`.
 fn bytes(given: &Value) -> Vec<u8> {
     for form in ["text", "utf8"] {
         if let Some(text) = given[form].as_str() {

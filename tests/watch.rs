@@ -1,5 +1,5 @@
-//! Reload: what a watch asks of key services, what it follows besides the pair, and what its handles promise. The ways
-//! in which files are replaced are in `watch_styles.rs`, signals and threads in `watch_process.rs`.
+//! Tests of reload: the requests of a watch to key services, the files that it follows, and the behaviour of its
+//! handles. `watch_styles.rs` tests the ways to replace files, and `watch_process.rs` tests signals and threads.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ use envconf::{ContentType, EncryptedConfig, ExposeSecret, KeyServices, Kind, Loc
 
 const LONG: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-/// Long enough for a watch of `hasty` options to do what it must not do.
+/// A time in which a wrong watch with `hasty` options would do something wrong.
 const A_WHILE: Duration = Duration::from_millis(700);
 
 #[derive(EncryptedConfig)]
@@ -41,7 +41,7 @@ fn hasty() -> WatchOptions {
     WatchOptions::new().debounce(Duration::from_millis(50)).poll_interval(Duration::from_millis(50))
 }
 
-/// Notices alone: nobody looks for an hour otherwise.
+/// Returns options for notices alone: the watch checks the files only every hour.
 fn notified() -> WatchOptions {
     WatchOptions::new().debounce(Duration::from_millis(50)).poll_interval(HOUR)
 }
@@ -65,7 +65,7 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn no_service_is_asked_when_neither_file_changed() {
+fn no_request_is_sent_if_neither_file_changed() {
     let project = TencentProject::toml("n = 1\n");
     let pair = project.project.pair("default");
     let watch = project.loader::<App>(&[]).watch_options(hasty()).watch().unwrap();
@@ -85,17 +85,17 @@ fn no_service_is_asked_when_neither_file_changed() {
     assert!(watch.wait(A_WHILE).is_none());
     assert_eq!(project.kms.requests().len(), asked);
 
-    // A broken file is refused once and without any request; putting the file back sends no request either.
+    // A broken file is rejected once without a request. The old file needs no request, either.
     fs::write(pair.enc(), "broken").unwrap();
-    eventually("it is refused", || watch.status().refusals() == 1);
+    eventually("the version is rejected", || watch.status().refusals() == 1);
     assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::NotEnvconf);
     fs::write(pair.enc(), &enc).unwrap();
-    eventually("it is as it was", || watch.status().is_current());
+    eventually("the old version is current", || watch.status().is_current());
     std::thread::sleep(A_WHILE);
     assert_eq!((watch.status().refusals(), watch.status().reloads()), (1, 0));
     assert_eq!(project.kms.requests().len(), asked);
 
-    // A plain layer is laid under sealed content of which nothing was kept: one request.
+    // A changed plain layer needs one request, because the sealed content was not kept.
     fs::write(pair.directory().join("app.defaults.toml"), "workers = 2\n").unwrap();
     assert_eq!(watch.wait(LONG).unwrap().workers, 2);
     assert_eq!(project.kms.requests().len(), asked + 1);
@@ -122,11 +122,11 @@ fn plain_layers_and_files_of_values_are_followed() {
 
 #[cfg(unix)]
 #[test]
-fn directories_that_are_replaced_are_followed_by_notice() {
+fn replaced_directories_are_followed_by_notices() {
     use std::os::unix::fs::symlink;
     let project = Project::toml("n = 1\n");
     let path = |relative: &str| project.sandbox.path(relative);
-    // `config` becomes a link into a release, as deployments lay it out.
+    // `config` becomes a link into a release, as in many deployments.
     fs::create_dir(path("releases")).unwrap();
     fs::rename(path("config"), path("releases/1")).unwrap();
     symlink("releases/1", path("config")).unwrap();
@@ -147,7 +147,7 @@ fn directories_that_are_replaced_are_followed_by_notice() {
     fs::remove_dir_all(path("releases/2")).unwrap();
     seal(&project, "n = 3\n");
     assert_eq!(watch.wait(LONG).unwrap().n, 3);
-    // A directory that is replaced whole, by another of its name.
+    // Another directory with the same name replaces the whole directory.
     fs::remove_file(path("config")).unwrap();
     fs::rename(path("releases/3"), path("config")).unwrap();
     std::thread::sleep(A_WHILE);
@@ -156,7 +156,7 @@ fn directories_that_are_replaced_are_followed_by_notice() {
 }
 
 #[test]
-fn a_directory_that_is_gone_is_looked_for() {
+fn a_watch_waits_for_a_deleted_directory() {
     let project = Project::toml("n = 1\n");
     let (config, away) = (project.sandbox.path("config"), project.sandbox.path("away"));
     let watch = watch(&project, &[], WatchOptions::new().debounce(Duration::from_millis(50)));
@@ -171,7 +171,7 @@ fn a_directory_that_is_gone_is_looked_for() {
 }
 
 #[test]
-fn a_reader_and_a_watch_follow_a_sealer_without_a_failure() {
+fn a_reader_and_a_watch_never_fail_during_seals() {
     let project = Project::toml("n = 0\n");
     let second = LocalKey::generate().unwrap();
     let both = KeyServices::none().local_key(project.key.clone()).local_key(second.clone());
@@ -183,7 +183,7 @@ fn a_reader_and_a_watch_follow_a_sealer_without_a_failure() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for n in 1..=30 {
-                // Every third seal changes the recipients, which brings a new data key and rewrites both files.
+                // Every third seal changes the recipients. Then the data key is new, and both files are rewritten.
                 let recipients = [project.key.key_ref(), second.key_ref()];
                 let recipients = &recipients[..if n % 3 == 0 { 2 } else { 1 }];
                 project.seal(
@@ -211,7 +211,7 @@ fn a_reader_and_a_watch_follow_a_sealer_without_a_failure() {
 
 #[cfg(feature = "cli")]
 #[test]
-fn the_command_seals_under_a_running_program() {
+fn the_command_seals_while_a_program_runs() {
     let sandbox = envconf_test_support::Sandbox::new();
     let run = |arguments: &[&str]| {
         let output = sandbox.command(env!("CARGO_BIN_EXE_envconf")).args(arguments).output().unwrap();
@@ -233,7 +233,7 @@ fn the_command_seals_under_a_running_program() {
 }
 
 #[test]
-fn an_equal_generation_is_used_and_a_refusal_is_told_once_and_keeps_secrets() {
+fn an_equal_generation_is_used_and_a_rejection_is_reported_once_without_secrets() {
     let canary = "kanarienvogel";
     let project = Project::toml("n = 1\n");
     let other = Project { sandbox: envconf_test_support::Sandbox::new(), key: project.key.clone() };
@@ -255,54 +255,54 @@ fn an_equal_generation_is_used_and_a_refusal_is_told_once_and_keeps_secrets() {
     bring("n = 2\n");
     assert_eq!((watch.wait(LONG).unwrap().n, watch.status().generation()), (2, 1));
     bring(&format!("n = '{canary}'\ntoken = '{canary}'\n"));
-    eventually("it is refused", || watch.status().refusals() == 1);
+    eventually("the version is rejected", || watch.status().refusals() == 1);
     std::thread::sleep(A_WHILE);
-    assert_eq!(told.lock().unwrap().len(), 1, "once, however often it is looked at");
+    assert_eq!(told.lock().unwrap().len(), 1, "repeated checks must report it once");
     let all = format!("{:?} {watch:?} {:?}", told.lock().unwrap(), watch.status());
     assert!(all.contains("expected u32") && !all.contains(canary), "{all}");
     bring("n = 1313\n");
-    eventually("a panic is a refusal", || watch.status().refusals() == 2);
+    eventually("a panic is a rejection", || watch.status().refusals() == 2);
     assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::Unexpected);
     bring("n = 3\n");
-    assert_eq!(watch.wait(LONG).unwrap().n, 3, "and the watch goes on");
+    assert_eq!(watch.wait(LONG).unwrap().n, 3, "the watch must continue");
 }
 
 #[test]
-fn a_late_file_is_no_refusal_and_a_missing_one_is() {
+fn a_missing_file_is_rejected_and_a_late_one_is_not() {
     let project = Project::toml("n = 1\n");
     let watch = watch(&project, &[], hasty());
     let key = project.pair("default").key().to_owned();
     let away = project.sandbox.path("away");
     fs::rename(&key, &away).unwrap();
-    eventually("it is noticed", || !watch.status().is_current());
+    eventually("the change is noticed", || !watch.status().is_current());
     assert_eq!(watch.status().refusals(), 0);
     fs::rename(&away, &key).unwrap();
-    eventually("it is back", || watch.status().is_current());
+    eventually("the file is back", || watch.status().is_current());
     fs::rename(&key, &away).unwrap();
-    eventually("it is reported in the end", || watch.status().refusals() == 1);
+    eventually("the missing file is reported", || watch.status().refusals() == 1);
     assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::Io);
     assert_eq!(watch.current().n, 1);
 }
 
 #[test]
-fn a_first_load_that_fails_gives_no_watch() {
+fn a_failed_first_load_returns_no_watch() {
     let project = Project::toml("n = 'one'\n");
     assert_eq!(project.loader::<App>(&[]).watch().unwrap_err().kind(), Kind::DoesNotFit);
-    assert_eq!(App::watch().unwrap_err().kind(), Kind::Io, "nothing is sealed where this test runs");
+    assert_eq!(App::watch().unwrap_err().kind(), Kind::Io, "the directory of this test must have no pair");
 }
 
-/// Once, without a runtime.
+/// Polls the future once, without a runtime.
 fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 #[tokio::test]
-async fn each_handle_is_given_each_change_once() {
+async fn each_handle_returns_each_change_once() {
     let project = Project::toml("n = 1\n");
     let first = project.loader::<App>(&[]).watch_options(hasty()).watch_async().await.unwrap();
     let (second, third, fourth) = (first.clone(), first.clone(), first.clone());
     let elsewhere = tokio::task::spawn_blocking(move || park_on(fourth.changed()).n);
-    // Dropped while it waits: nothing is lost.
+    // A future that is dropped while it waits loses no change.
     let mut dropped = Box::pin(first.changed());
     assert!(poll(dropped.as_mut()).is_pending());
     drop(dropped);
@@ -325,10 +325,10 @@ async fn each_handle_is_given_each_change_once() {
     assert_eq!((first.status().reloads(), first.status().generation()), (2, 3));
 }
 
-/// The sealer already uses the new key; the reader gets it later, in the file that it reads keys from.
+/// The sealer uses a new key before the reader has it. The reader gets the key later, in its key file.
 #[cfg(unix)]
 #[test]
-fn a_local_key_that_comes_later_is_found() {
+fn a_later_local_key_is_found() {
     let project = Project::toml("n = 1\n");
     let file = project.sandbox.write_mode("key", project.key.expose_text().as_bytes(), 0o600);
     let variables = [("ENVCONF_KEY_FILE", file.to_str().unwrap())];
@@ -336,17 +336,17 @@ fn a_local_key_that_comes_later_is_found() {
     let new = LocalKey::generate().unwrap();
     let both = KeyServices::none().local_key(project.key.clone()).local_key(new.clone());
     project.seal("default", ContentType::Toml, b"n = 2\n", &[new.key_ref()], &both);
-    eventually("it is refused", || watch.status().refusals() == 1);
+    eventually("the version is rejected", || watch.status().refusals() == 1);
     assert_eq!(watch.status().last_refusal().unwrap().kind(), Kind::NoTrustedRecipient);
     project.sandbox.write_mode("key", new.expose_text().as_bytes(), 0o600);
     assert_eq!(watch.wait(LONG).unwrap().n, 2);
     assert_eq!(watch.status().refusals(), 1);
 }
 
-/// A local key that is printed by a command is asked for once, however often is loaded.
+/// The command that prints a local key runs once for any number of loads.
 #[cfg(unix)]
 #[test]
-fn a_command_for_the_key_is_run_once() {
+fn a_command_for_the_key_runs_once() {
     let project = Project::toml("n = 1\n");
     let key = project.sandbox.write("key", project.key.expose_text().as_bytes());
     let runs = project.sandbox.path("runs");

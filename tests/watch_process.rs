@@ -1,4 +1,4 @@
-//! Effects of a watch on its process, each test in a separate process: signals and threads.
+//! Tests of the effects of a watch on its process: signals and threads. Each test runs in a separate process.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![cfg(target_os = "linux")]
@@ -15,7 +15,7 @@ use envconf_test_support::Reply;
 
 const LONG: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-/// Long enough for a watch to do what it must not do.
+/// A time in which a wrong watch would do something wrong.
 const A_WHILE: Duration = Duration::from_millis(700);
 
 #[derive(EncryptedConfig)]
@@ -39,7 +39,7 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// This test in a separate process.
+/// Runs this test in a separate process.
 fn alone(name: &str) {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", name]).env("ENVCONF_TEST_ALONE", "1");
@@ -47,8 +47,8 @@ fn alone(name: &str) {
 }
 
 #[test]
-fn sighup_makes_it_look_where_that_is_asked_for() {
-    let name = "sighup_makes_it_look_where_that_is_asked_for";
+fn sighup_makes_the_watch_check_if_enabled() {
+    let name = "sighup_makes_the_watch_check_if_enabled";
     if std::env::var_os("ENVCONF_TEST_ALONE").is_none() {
         return alone(name);
     }
@@ -66,7 +66,7 @@ fn sighup_makes_it_look_where_that_is_asked_for() {
         let seal = seal.recipient(project.key.clone());
         seal.seal(&project.project.pair("default"), content.as_bytes(), &services).unwrap();
     };
-    std::thread::sleep(A_WHILE); // it looks once, as it starts
+    std::thread::sleep(A_WHILE); // the watch checks once at its start
     again("n = 2\n");
     assert!(watch.wait(A_WHILE).is_none(), "nobody looks");
     let asked = project.kms.requests().len();
@@ -74,10 +74,10 @@ fn sighup_makes_it_look_where_that_is_asked_for() {
     assert_eq!(watch.wait(LONG).unwrap().n, 2);
     hang_up();
     std::thread::sleep(A_WHILE);
-    assert_eq!(project.kms.requests().len(), asked + 1, "nothing changed since");
+    assert_eq!(project.kms.requests().len(), asked + 1, "unchanged files must need no request");
     drop(watch);
     hang_up();
-    std::thread::sleep(A_WHILE); // and the process lives
+    std::thread::sleep(A_WHILE); // and the process continues
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn the_thread_ends_with_the_last_handle() {
     drop(clone);
     eventually("the threads end", || threads("envconf-") == 0);
 
-    // Also while it waits for a service that takes its time.
+    // The thread also ends while it waits for a slow service.
     let project = TencentProject::toml("n = 1\n");
     let handle = project.loader::<App>(&[]).deadline(HOUR).watch_options(hasty()).watch().unwrap();
     let asked = project.kms.requests().len();

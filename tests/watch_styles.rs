@@ -1,5 +1,5 @@
-//! Reload: every way in which people and tools replace files, with what is valid and what is not, while readers look
-//! all the time. They never see anything but whole, valid configurations.
+//! Tests of reload with every way in which people and tools replace files, by valid and invalid versions. Readers check
+//! the configuration all the time. It must always be complete and valid.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![cfg(unix)]
@@ -22,7 +22,7 @@ const LONG: Duration = Duration::from_secs(60);
 /// Large enough for a write that takes some time.
 const PADDING: usize = 100_000;
 
-/// Both halves must agree; so a mixture of two versions shows.
+/// A configuration with two equal halves. A mixture of two versions has different halves.
 #[derive(EncryptedConfig)]
 #[envconf(name = "app", validate = App::judge)]
 struct App {
@@ -41,18 +41,18 @@ fn content(left: u32, right: u32) -> String {
     format!("left = {left}\npadding = '{}'\nright = {right}\n", "x".repeat(PADDING))
 }
 
-/// How files are replaced.
+/// The way in which files are replaced.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Style {
-    /// By this library.
+    /// This library seals the pair.
     Seal,
-    /// Written over where they lie.
+    /// The files are overwritten in place.
     InPlace,
-    /// A new file is put in the place of the old one, first the one, then the other.
+    /// New files are renamed to the old names, one after the other.
     Rename,
-    /// Both at once: the link `..data` leads to another directory.
+    /// Both files are replaced at once: the link `..data` leads to another directory.
     Kubernetes,
-    /// The `.enc` comes long before its `.key`.
+    /// The `.enc` is replaced long before its `.key`.
     LateSecond,
 }
 
@@ -84,8 +84,8 @@ struct Scene {
 }
 
 impl Scene {
-    /// The watched directory holds `base`, of generation 2; `invalid` and `next` are of generation 3. Each version has
-    /// its own data key.
+    /// Makes a scene. The watched directory has `base` of generation 2. `invalid` and `next` have generation 3. Each
+    /// version has a separate data key.
     fn new(style: Style) -> Self {
         let kms = StandIn::start();
         let project = Project { sandbox: Sandbox::new(), key: LocalKey::generate().unwrap() };
@@ -129,7 +129,7 @@ impl Scene {
         seal.recipient(self.tencent.clone()).recipient(self.project.key.key_ref().clone())
     }
 
-    /// A version with its own data key, sealed in the place of another one.
+    /// Returns a version with a new data key, sealed over another version.
     fn made(&self, before: Option<&Version>, left: u32, right: u32) -> Version {
         let directory = tempfile::tempdir().unwrap();
         let pair = Pair::new(directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
@@ -174,11 +174,12 @@ impl Scene {
                 fs::rename(self.path("..data_tmp"), self.path("..data")).unwrap();
                 old.into_iter().for_each(|old| fs::remove_dir_all(self.path("").join(old)).unwrap());
             }
-            Style::Seal => unreachable!("it makes its own versions"),
+            Style::Seal => unreachable!("the style `Seal` makes separate versions"),
         }
     }
 
-    /// Seals where the files lie, and needs no service for it: the recipients stay, and the local key opens the old.
+    /// Seals the pair in its directory. This needs no service: the recipients stay, and the local key opens the old
+    /// pair.
     fn seal_here(&self, left: u32, right: u32) {
         let pair = self.project.pair("default");
         let mut policy = Policy::new("app".parse().unwrap(), "default".parse().unwrap());
@@ -204,7 +205,7 @@ impl Scene {
     fn put_old(&self) {
         match self.style {
             Style::Seal => {
-                // After a pair was deleted, the next seal begins at generation 1.
+                // After a pair is deleted, the next seal begins at generation 1.
                 let pair = self.project.pair("default");
                 fs::remove_file(pair.enc()).unwrap();
                 fs::remove_file(pair.key()).unwrap();
@@ -221,12 +222,12 @@ impl Scene {
     }
 }
 
-/// Waits for the refusal, and gives its kind and exit code.
+/// Waits for the rejection, and returns its kind and exit code.
 #[track_caller]
 fn refusal(watch: &Watch<App>) -> (Kind, u8) {
     let started = Instant::now();
     while watch.status().refusals() == 0 {
-        assert!(started.elapsed() < LONG, "nothing is refused: {:?}", watch.status());
+        assert!(started.elapsed() < LONG, "no version was rejected: {:?}", watch.status());
         std::thread::sleep(Duration::from_millis(20));
     }
     let status = watch.status();
@@ -239,7 +240,7 @@ fn refusal(watch: &Watch<App>) -> (Kind, u8) {
 fn play(style: Style, outcome: Outcome, options: WatchOptions) {
     let scene = Scene::new(style);
     if style == Style::Seal {
-        // Once in place, for recipients that stay from here on; then it is of generation 2 again.
+        // One seal in place sets the recipients, which stay from now on. Then the pair has generation 2 again.
         fs::write(scene.path("app.conf.enc"), &scene.first.enc).unwrap();
         fs::write(scene.path("app.conf.key"), &scene.first.key).unwrap();
         scene
@@ -256,7 +257,7 @@ fn play(style: Style, outcome: Outcome, options: WatchOptions) {
                 let mut last = 1;
                 while !done.load(Ordering::SeqCst) {
                     let config = watch.current();
-                    assert_eq!(config.left, config.right, "torn or invalid");
+                    assert_eq!(config.left, config.right, "the configuration is mixed or invalid");
                     assert_eq!(config.padding.len(), PADDING);
                     assert!([last, 2].contains(&config.left), "{} after {last}", config.left);
                     last = config.left;
@@ -264,7 +265,7 @@ fn play(style: Style, outcome: Outcome, options: WatchOptions) {
                 }
             });
         }
-        // Also when an assertion fails: the readers' scope must end.
+        // The readers' scope must end even if an assertion fails.
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let refusals = match outcome {
                 Outcome::Valid => 0,
@@ -303,7 +304,7 @@ fn play(style: Style, outcome: Outcome, options: WatchOptions) {
     });
 }
 
-/// By notice alone: nobody looks for an hour otherwise. Then by looking alone.
+/// Plays all outcomes with notices alone, with checks every hour only. Then plays them without notices.
 fn play_all(style: Style) {
     let outcomes = [Outcome::Valid, Outcome::Invalid, Outcome::WrongGeneration, Outcome::ServiceDown];
     for outcome in outcomes {

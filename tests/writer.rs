@@ -1,5 +1,5 @@
-//! A writer of the repository, who has no key, against a developer who pulls: attacks through a bare repository and two
-//! clones, with real git, in several umasks, with and without trust set, by the command and by a program.
+//! Tests of attacks by a writer of the repository, who has no key, on a developer who pulls. They use real git, a bare
+//! repository and two clones, several umasks, with and without trust, the command and a program.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -33,7 +33,7 @@ struct Team {
 }
 
 impl Team {
-    /// A project with a sealed pair. The developer has a key, the writer another one.
+    /// Makes a project with a sealed pair. The developer and the writer have different keys.
     fn new(umask: &'static str, is_trust_set: bool) -> Self {
         let sandbox = Sandbox::new();
         for directory in ["dev-home", "evil-home"] {
@@ -73,7 +73,7 @@ impl Team {
         KeyStore::at(self.sandbox.path("dev-home/store"))
     }
 
-    /// Runs a script in `directory`, in this team's umask, with the home directory of whom the directory belongs to.
+    /// Runs a script in `directory`, with this team's umask and the home directory of the directory's owner.
     fn shell(&self, directory: &str, script: &str) -> Output {
         let who = if directory == "evil" { "evil" } else { "dev" };
         let home = self.sandbox.path(&format!("{who}-home"));
@@ -107,7 +107,7 @@ impl Team {
         output
     }
 
-    /// The developer's command ends with `status`, changes no file of the clone, and shows no secret.
+    /// Runs a command of the developer. It must end with `status`, change no file of the clone, and show no secret.
     fn refused(&self, arguments: &str, status: i32) -> String {
         let before = self.files();
         let output = self.run("dev", arguments);
@@ -123,7 +123,7 @@ impl Team {
         files.filter(|(path, _)| path.starts_with("dev/") && !path.starts_with("dev/.git/")).collect()
     }
 
-    /// The writer's changes in his clone reach the developer's clone.
+    /// Moves the writer's changes from his clone to the developer's clone.
     fn push_and_pull(&self) {
         self.git("evil", "add -f -A");
         self.git("evil", "commit --quiet -m 'Tidy up'");
@@ -145,7 +145,7 @@ impl Team {
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
     }
 
-    /// The writer plants his key at `path` of his clone, and a pair sealed for it.
+    /// Writes the writer's key to `path` of his clone, and a pair sealed for it.
     fn plant(&self, path: &str) {
         let planted = self.sandbox.path("evil").join(path);
         std::fs::create_dir_all(planted.parent().unwrap()).unwrap();
@@ -179,7 +179,7 @@ fn a_committed_local_key_is_not_adopted() {
             assert_eq!(team.load().unwrap(), SECRET);
             team.plant(path);
             team.push_and_pull();
-            // Opening: neither the command nor a program takes the writer's pair.
+            // Neither the command nor a program opens the writer's pair.
             for verb in
                 ["verify app", "open app", "get app token", "exec app -- true", "export app", "explain app"]
             {
@@ -189,7 +189,7 @@ fn a_committed_local_key_is_not_adopted() {
                 }
             }
             assert_eq!(team.load().unwrap_err().kind(), Kind::NoTrustedRecipient);
-            // Seal: the developer seals for himself, with any files deleted by the writer.
+            // The developer seals for himself, even if the writer deleted files.
             for deleted in ["", "rm config/app.conf.key config/app.conf.enc", "rm .envconf.toml"] {
                 if !deleted.is_empty() {
                     let output = team.shell("dev", deleted);
@@ -204,9 +204,9 @@ fn a_committed_local_key_is_not_adopted() {
     }
 }
 
-/// A key of the developer's own store does not vouch for a pair in another project.
+/// A key in the developer's store does not make a pair of another project trusted.
 #[test]
-fn a_key_that_is_shared_with_one_project_does_not_vouch_in_another() {
+fn a_key_of_one_project_is_not_trusted_in_another() {
     Team::each(|team| {
         let shared = LocalKey::generate().unwrap();
         team.key_store().add(&shared).unwrap();
@@ -230,7 +230,7 @@ fn a_key_that_is_shared_with_one_project_does_not_vouch_in_another() {
     });
 }
 
-/// Attack 2: no key is in the work tree, so no commit publishes or replaces one.
+/// Attack 2: the work tree contains no key, so no commit publishes or replaces one.
 #[test]
 fn a_commit_can_neither_publish_nor_replace_the_developers_key() {
     Team::each(|team| {
@@ -251,9 +251,9 @@ fn a_commit_can_neither_publish_nor_replace_the_developers_key() {
     });
 }
 
-/// Attack 3: a first seal does not take the recipients of the rules unasked.
+/// Attack 3: a first seal asks before it uses the recipients of the rules.
 #[test]
-fn recipients_of_the_rules_are_asked_for_at_the_first_seal_too() {
+fn the_first_seal_asks_about_recipients_of_the_rules() {
     Team::each(|team| {
         let evil = team.evil_key.key_ref().to_string();
         let rules = format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"local\", \"{evil}\"]\n");
@@ -264,7 +264,7 @@ fn recipients_of_the_rules_are_asked_for_at_the_first_seal_too() {
         team.push_and_pull();
         let said = team.refused("seal config/app.toml", 61);
         assert!(said.contains(&evil), "{said}");
-        // No key and no key service is looked at before the question: a broken one is not found.
+        // No key and no key service is used before the question, so a broken one is not reported.
         let before = team.files();
         let output = team.shell(
             "dev",
@@ -284,9 +284,9 @@ fn recipients_of_the_rules_are_asked_for_at_the_first_seal_too() {
     });
 }
 
-/// The rules of a writer cannot add anybody to a pair either, nor show more of it.
+/// The rules of a writer cannot add recipients to a pair, and cannot show more of the pair.
 #[test]
-fn rules_add_nobody_and_show_nothing_without_a_yes() {
+fn rules_add_no_recipient_and_show_nothing_without_a_yes() {
     Team::each(|team| {
         let evil = team.evil_key.key_ref().to_string();
         let rule = |more: &str| format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"local\"{more}]\n");
@@ -307,9 +307,9 @@ fn rules_add_nobody_and_show_nothing_without_a_yes() {
     });
 }
 
-/// Attack 3: rules that somebody else could have written are refused.
+/// Attack 3: rules that another user can write are rejected.
 #[test]
-fn rules_that_others_could_have_written_are_refused() {
+fn rules_that_others_can_write_are_rejected() {
     let sandbox = Sandbox::new();
     let key = LocalKey::generate().unwrap();
     sandbox.own_key(&key.expose_text());
@@ -335,7 +335,7 @@ fn rules_that_others_could_have_written_are_refused() {
         chmod(&directory, directory_mode);
         let (code, said) = seal();
         assert_eq!(code, Some(status), "{file_mode:o} in {directory_mode:o}: {said}");
-        assert!(status == 0 || said.contains("verybody can write to"), "{said}");
+        assert!(status == 0 || said.contains("very user can write to"), "{said}");
     }
     chmod(&directory, 0o755);
     std::fs::remove_file(&path).unwrap();
@@ -345,7 +345,7 @@ fn rules_that_others_could_have_written_are_refused() {
         std::os::unix::fs::symlink(target, &path).unwrap();
         assert_eq!(seal().0, Some(2), "a link to {target}");
     }
-    // As root, rules of another user; elsewhere nobody can give a file away.
+    // As root, the rules can belong to another user. Other users cannot change the owner of a file.
     if std::fs::metadata("/").is_ok_and(|root| {
         std::fs::metadata(sandbox.root()).is_ok_and(|own| {
             use std::os::unix::fs::MetadataExt as _;
@@ -360,7 +360,7 @@ fn rules_that_others_could_have_written_are_refused() {
     }
 }
 
-/// Plain layers may be links, as Kubernetes mounts are; a device behind one is refused at once.
+/// Plain layers may be links, like those of Kubernetes. A link to a device is rejected at once.
 #[test]
 fn plain_layers_may_be_links_to_regular_files() {
     let team = Team::new("022", false);
@@ -377,12 +377,12 @@ fn plain_layers_may_be_links_to_regular_files() {
     }
 }
 
-/// Who left does not come back by a revert: an older pair vouches for nobody, until it is accepted.
+/// A revert does not bring back a removed recipient. An older pair makes no recipient trusted until it is accepted.
 #[test]
-fn an_older_pair_that_was_put_back_vouches_for_nobody() {
+fn a_restored_older_pair_makes_no_recipient_trusted() {
     Team::each(|team| {
         let evil = team.evil_key.key_ref().to_string();
-        // Without rules the recipients are those of the pair.
+        // Without rules, the recipients of the pair are used.
         std::fs::remove_file(team.sandbox.path("dev/.envconf.toml")).unwrap();
         let own = team.key_store().path_of(team.dev_key.key_ref()).unwrap();
         let both = format!(
@@ -418,11 +418,11 @@ fn an_older_pair_that_was_put_back_vouches_for_nobody() {
         let said = text(&team.ok("dev", "verify app --accept-older"));
         assert!(said.contains(&evil), "{said}");
         team.ok("dev", "seal config/app.toml");
-        assert!(team.recipients().contains(&evil), "it was accepted");
+        assert!(team.recipients().contains(&evil), "the accepted pair must have the recipient");
     });
 }
 
-/// A deleted pair does not make the memory forget: the next seal goes on above it.
+/// The last generation of a deleted pair is remembered: the next seal has a higher one.
 #[test]
 fn a_deleted_pair_does_not_lower_the_generation() {
     let team = Team::new("022", false);
@@ -434,18 +434,18 @@ fn a_deleted_pair_does_not_lower_the_generation() {
 
 /// Attack 5: a plain file that git tracks is not sealed.
 #[test]
-fn a_plain_file_that_git_tracks_is_refused() {
+fn a_plain_file_that_git_tracks_is_rejected() {
     Team::each(|team| {
         team.sandbox.write("evil/config/app.toml", "token = \"change-me\"\n");
         team.push_and_pull();
         let said = team.refused("seal config/app.toml", 2);
         assert!(said.contains("git tracks this plain file") && said.contains("git rm --cached"), "{said}");
         team.ok("dev", "seal config/app.toml --tracked");
-        // One that git does not ignore is sealed, with a warning.
+        // A file that git does not ignore is sealed with a warning.
         team.sandbox.write("dev/other.toml", "a = 1\n");
         let said = text(&team.ok("dev", "seal other.toml"));
         assert!(said.contains("warning: git does not ignore other.toml"), "{said}");
-        // Keys likewise.
+        // The same is true for keys.
         team.sandbox.write("evil/release.signer", "x");
         team.push_and_pull();
         std::fs::remove_file(team.sandbox.path("dev/release.signer")).unwrap();
@@ -456,10 +456,9 @@ fn a_plain_file_that_git_tracks_is_refused() {
     });
 }
 
-/// Tracked files named as those of a bare repository do not make git answer from them: neither about a planted key, nor
-/// about a plain file.
+/// Tracked files can look like a bare repository. Git must not use them in answers about a planted key or a plain file.
 #[test]
-fn a_bare_repository_among_the_tracked_files_answers_nothing() {
+fn a_tracked_bare_repository_is_not_used() {
     Team::each(|team| {
         team.plant(".envconf/local-key");
         for directory in ["evil/.envconf", "evil/config"] {
@@ -483,16 +482,16 @@ fn a_bare_repository_among_the_tracked_files_answers_nothing() {
             assert_eq!(output.status.code(), Some(2), "{said}");
             assert!(said.contains("git tracks this plain file"), "{said}");
         }
-        // Nor do variables that git sets in hooks of another repository.
+        // Variables that git sets in hooks of another repository are not used, either.
         let output =
             team.shell("dev", &format!("GIT_DIR=\"$PWD/../evil/.git\" '{ENVCONF}' seal config/app.toml"));
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     });
 }
 
-/// A planted key is not moved into the store where git cannot be asked whether it tracks it.
+/// A planted key is not moved into the store if git cannot report whether the key is tracked.
 #[test]
-fn a_key_that_git_cannot_be_asked_about_is_not_moved() {
+fn a_key_is_not_moved_if_git_does_not_run() {
     let team = Team::new("077", false);
     team.key_store().disable(team.dev_key.key_ref(), &team.sandbox.path("dev")).unwrap();
     team.plant(".envconf/local-key");
@@ -501,7 +500,7 @@ fn a_key_that_git_cannot_be_asked_about_is_not_moved() {
     let said = text(&output);
     assert!(output.status.success() && !said.contains("Moved") && said.contains("is not used"), "{said}");
     assert!(team.sandbox.exists("dev/.envconf/local-key"));
-    // Nor one that a link leads to.
+    // The target of a link is not moved, either.
     team.git("dev", "rm -r --quiet -f .envconf");
     team.sandbox.write("elsewhere/local-key", "");
     std::fs::remove_file(team.sandbox.path("elsewhere/local-key")).unwrap();
@@ -511,9 +510,9 @@ fn a_key_that_git_cannot_be_asked_about_is_not_moved() {
     assert!(!said.contains("Moved") && team.sandbox.exists("elsewhere/local-key"), "{said}");
 }
 
-/// An older pair does not become new by being moved within the repository.
+/// An older pair stays an older pair if it is moved within the repository.
 #[test]
-fn an_older_pair_that_was_moved_vouches_for_nobody() {
+fn a_moved_older_pair_makes_no_recipient_trusted() {
     for script in [
         "git checkout HEAD~1 -- config && git mv config/app.conf.enc config/app.conf.key .",
         "git checkout HEAD~1 -- config && mv config conf2 && ln -s conf2 config && git add -A",
@@ -534,9 +533,9 @@ fn an_older_pair_that_was_moved_vouches_for_nobody() {
     }
 }
 
-/// A `.key` that was put back without its `.enc` vouches for nobody either: `rewrap` does not raise the generation.
+/// A restored `.key` without its `.enc` makes no recipient trusted, either. `rewrap` does not increase the generation.
 #[test]
-fn an_older_key_file_that_was_put_back_vouches_for_nobody() {
+fn a_restored_older_key_file_makes_no_recipient_trusted() {
     let team = Team::new("022", false);
     let evil = team.evil_key.key_ref().to_string();
     std::fs::remove_file(team.sandbox.path("dev/.envconf.toml")).unwrap();
@@ -553,7 +552,7 @@ fn an_older_key_file_that_was_put_back_vouches_for_nobody() {
         let said = team.refused(verb, 32);
         assert!(said.contains(&evil) && said.contains("--accept-older"), "{verb}: {said}");
     }
-    // Opening it does not make it the known one.
+    // Opening the pair does not make its `.key` the known one.
     team.ok("dev", "get app token");
     team.refused("rotate app", 32);
     team.ok("dev", "verify app --accept-older");
@@ -582,9 +581,9 @@ fn every_verb_that_reads_warns_of_an_older_pair() {
     }
 }
 
-/// A home directory that is a repository: the store inside it could be committed.
+/// The home directory is a repository, so its key store could be committed.
 #[test]
-fn a_store_in_the_repository_is_refused_before_a_key_is_made() {
+fn a_store_in_the_repository_is_rejected_before_a_key_is_made() {
     let sandbox = Sandbox::new();
     let run = |arguments: &[&str], directory: &str| {
         let mut command = sandbox.command(ENVCONF);
@@ -601,7 +600,7 @@ fn a_store_in_the_repository_is_refused_before_a_key_is_made() {
     let output = run(&["init"], "notes");
     assert_eq!(output.status.code(), Some(43), "{}", text(&output));
     assert_eq!(sandbox.snapshot(), before);
-    // With a separate repository the project is fine; the home directory's repository gets a warning.
+    // A project with a separate repository is accepted. The repository of the home directory causes a warning.
     assert!(sandbox.command("git").args(["init", "--quiet", "notes"]).status().unwrap().success());
     let output = run(&["init"], "notes");
     assert!(
@@ -622,7 +621,7 @@ fn init_does_not_follow_a_config_directory_that_is_a_link() {
     assert_eq!(std::fs::read_dir(team.sandbox.path("outside")).unwrap().count(), 0);
 }
 
-/// Names that are not UTF-8 and directories that cannot be read stop nobody.
+/// Names that are not UTF-8 and unreadable directories do not stop `status` and `init`.
 #[test]
 fn odd_names_in_the_tree_do_not_stop_status_and_init() {
     use std::os::unix::ffi::OsStrExt as _;

@@ -1,4 +1,4 @@
-//! The attribute table: name, where valid, how written, how often; and reading by it.
+//! The tables of attributes (name, place, form, repetition), and the parser that uses them.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
@@ -11,23 +11,23 @@ use crate::expression;
 use crate::model::{Literal, Spanned};
 use crate::text;
 
-/// The attributes of one place.
+/// The attributes that one place allows.
 pub(crate) struct Table {
     place: &'static str,
     attributes: &'static [Known],
 }
 
-/// An attribute that exists.
+/// A known attribute.
 struct Known {
     name: &'static str,
     /// The forms that may follow the name.
     takes: &'static [Form],
-    /// How it is written, for people.
+    /// The form of the attribute, for messages.
     usage: &'static str,
     repeats: bool,
 }
 
-/// What follows an attribute's name.
+/// The form of the text after an attribute's name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Nothing,
@@ -37,7 +37,7 @@ enum Form {
     Path,
     /// Any expression of the field's type.
     Expression,
-    /// `(label = "…", …)`
+    /// A list in parentheses: `(label = "…", …)`.
     PerLabel,
 }
 
@@ -45,7 +45,7 @@ const fn known(name: &'static str, takes: &'static [Form], usage: &'static str) 
     Known { name, takes, usage, repeats: false }
 }
 
-/// Those of a struct.
+/// The attributes of a struct.
 pub(crate) const STRUCT: Table = Table {
     place: "struct",
     attributes: &[
@@ -69,7 +69,7 @@ pub(crate) const STRUCT: Table = Table {
     ],
 };
 
-/// Those of a field.
+/// The attributes of a field.
 pub(crate) const FIELD: Table = Table {
     place: "field",
     attributes: &[
@@ -97,7 +97,7 @@ pub(crate) const FIELD: Table = Table {
     ],
 };
 
-/// Those of an enum.
+/// The attributes of an enum.
 pub(crate) const ENUM: Table = Table {
     place: "enum",
     attributes: &[
@@ -110,7 +110,7 @@ pub(crate) const ENUM: Table = Table {
     ],
 };
 
-/// Those of a variant.
+/// The attributes of a variant.
 pub(crate) const VARIANT: Table = Table {
     place: "variant",
     attributes: &[
@@ -121,14 +121,14 @@ pub(crate) const VARIANT: Table = Table {
     ],
 };
 
-/// An attribute as written, of a form that its table allows.
+/// A parsed attribute, with a form that its table allows.
 pub(crate) struct Item {
     pub(crate) name: &'static str,
     pub(crate) span: Span,
     pub(crate) value: Value,
 }
 
-/// What stands behind an attribute's name.
+/// The value after an attribute's name.
 pub(crate) enum Value {
     Nothing,
     Literal(Spanned<Literal>),
@@ -137,7 +137,7 @@ pub(crate) enum Value {
     PerLabel(Vec<(Spanned<String>, Spanned<String>)>),
 }
 
-/// The items of one struct or field.
+/// The attributes of one struct, field, enum or variant.
 pub(crate) struct Items(Vec<Item>);
 
 impl Items {
@@ -153,7 +153,7 @@ impl Items {
         self.get(name).is_some()
     }
 
-    /// The text of every `name = "…"`.
+    /// Returns the text of every `name = "…"`.
     pub(crate) fn strings(&self, name: &str) -> impl Iterator<Item = Spanned<&str>> {
         self.0.iter().filter(move |item| item.name == name).filter_map(|item| match &item.value {
             Value::Literal(Spanned { value: Literal::String(text), span }) => {
@@ -163,7 +163,7 @@ impl Items {
         })
     }
 
-    /// The path of `name = path`.
+    /// Returns the path of `name = path`.
     pub(crate) fn path(&self, name: &str) -> Option<&Path> {
         match &self.get(name)?.value {
             Value::Path(path) => Some(path),
@@ -171,7 +171,7 @@ impl Items {
         }
     }
 
-    /// The literal of `name = …`.
+    /// Returns the literal of `name = …`.
     pub(crate) fn literal(&self, name: &str) -> Option<&Literal> {
         match &self.get(name)?.value {
             Value::Literal(literal) => Some(&literal.value),
@@ -179,14 +179,14 @@ impl Items {
         }
     }
 
-    /// The text of `name = "…"`.
+    /// Returns the text of the first `name = "…"`.
     pub(crate) fn string(&self, name: &str) -> Option<Spanned<&str>> {
         self.strings(name).next()
     }
 }
 
-/// Everything in `#[envconf(…)]` that `table` allows; the rest is an error on its own token. `elsewhere` is the
-/// table of the other place, for who mixes the two up.
+/// Reads the attributes in `#[envconf(…)]` that `table` allows. Any other attribute is an error at its token. The error
+/// names `elsewhere` if that table has the attribute.
 pub(crate) fn read(attributes: &[Attribute], table: &Table, elsewhere: &Table, errors: &Errors) -> Items {
     let mut items: Vec<Item> = Vec::new();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("envconf")) {
@@ -224,7 +224,7 @@ pub(crate) fn read(attributes: &[Attribute], table: &Table, elsewhere: &Table, e
 
 fn add(items: &mut Vec<Item>, item: Item, table: &Table, errors: &Errors) {
     if !table.repeats(item.name) && items.iter().any(|earlier| earlier.name == item.name) {
-        errors.at(item.span, format!("`{}` is given twice", item.name));
+        errors.at(item.span, format!("`{}` is set twice", item.name));
     } else {
         items.push(item);
     }
@@ -243,7 +243,7 @@ fn item(input: ParseStream<'_>, table: &Table, elsewhere: &Table) -> syn::Result
     let (value, span) = value(input, &name, known)
         .map_err(|error| syn::Error::new(error.span(), format!("{error}\n{}", known.usage())))?;
     if !known.takes.iter().any(|form| fits(*form, &value)) {
-        return Err(syn::Error::new(span, known.usage()));
+        return Err(syn::Error::new(span, format!("invalid `{}`: {}", known.name, known.usage())));
     }
     Ok(Item { name: known.name, span: name.span(), value })
 }
@@ -258,16 +258,16 @@ fn find(name: &Ident, table: &Table, elsewhere: &Table) -> syn::Result<&'static 
     let message = match (in_table(elsewhere), text::nearest(&text, names)) {
         (Some(_), _) => format!("`{text}` belongs on {}", elsewhere.place()),
         (None, Some(nearest)) => {
-            format!("no attribute of {} is called `{text}`; did you mean `{nearest}`?", table.place())
+            format!("unknown attribute `{text}` of {}; did you mean `{nearest}`?", table.place())
         }
-        (None, None) => format!("no attribute of {} is called `{text}`", table.place()),
+        (None, None) => format!("unknown attribute `{text}` of {}", table.place()),
     };
     Err(syn::Error::new(name.span(), format!("{message}\nallowed here: {}", table.names())))
 }
 
 impl Known {
     fn usage(&self) -> String {
-        format!("`{}` is written `{}`", self.name, self.usage)
+        format!("write `{}`", self.usage)
     }
 }
 
@@ -302,7 +302,7 @@ fn fits(form: Form, value: &Value) -> bool {
     }
 }
 
-/// What follows the attribute's `name`, and the token to blame for it.
+/// Reads the value after the attribute's `name`, with the span for errors.
 fn value(input: ParseStream<'_>, name: &Ident, known: &Known) -> syn::Result<(Value, Span)> {
     if input.is_empty() || input.peek(Token![,]) {
         return Ok((Value::Nothing, name.span()));
@@ -310,9 +310,9 @@ fn value(input: ParseStream<'_>, name: &Ident, known: &Known) -> syn::Result<(Va
     if input.peek(token::Paren) {
         let group: Group = input.parse()?;
         if !known.takes.contains(&Form::PerLabel) {
-            return Err(syn::Error::new(group.span(), "nothing here is in parentheses"));
+            return Err(syn::Error::new(group.span(), "unexpected parentheses"));
         }
-        // A separate parser: tokens that this one leaves unread after an error would be a second error.
+        // Use a separate parser: unread tokens after an error would be a second error in this one.
         let entries = per_label.parse2(group.stream());
         let entries = entries.map_err(|error| syn::Error::new(group.span(), error))?;
         return Ok((Value::PerLabel(entries), group.span()));
@@ -328,7 +328,7 @@ fn value(input: ParseStream<'_>, name: &Ident, known: &Known) -> syn::Result<(Va
     Ok((Value::Path(input.parse()?), span))
 }
 
-/// `label = "…", …`; a label that is not an identifier is written as a string.
+/// Reads `label = "…", …`. A label that is not an identifier is written as a string.
 fn per_label(input: ParseStream<'_>) -> syn::Result<Vec<(Spanned<String>, Spanned<String>)>> {
     let entry = |input: ParseStream<'_>| {
         let label = match input.peek(LitStr) {

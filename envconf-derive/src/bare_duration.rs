@@ -1,4 +1,4 @@
-//! `Duration` without a word on how it is read: serde's form of it is not what people write.
+//! The check of `Duration` fields without `deserialize_with`, which serde reads in an unusual form.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned as _;
@@ -7,8 +7,8 @@ use syn::{GenericArgument, Path, PathArguments, Type};
 use crate::errors::Errors;
 use crate::model::Literal;
 
-/// Reports a text as default or example of a leaf whose type has a `Duration` of the standard library in it, and
-/// that nothing else reads: it can never be one.
+/// Rejects text as the default or example of a leaf with a `Duration` of the standard library in its type. Without
+/// `deserialize_with`, serde never reads text as a duration.
 pub(crate) fn refuse(ty: &Type, literals: &[&Literal], errors: &Errors) {
     let Some(span) = find(ty).filter(|_| literals.iter().any(|literal| has_text(literal))) else { return };
     errors.at(
@@ -16,7 +16,7 @@ pub(crate) fn refuse(ty: &Type, literals: &[&Literal], errors: &Errors) {
         "serde reads a bare `Duration` as a table of secs and nanos\n\
          read `5s` and `1m 30s` with #[envconf(deserialize_with = envconf::de::duration)] (feature `units`), \
          sizes such as `64 MiB` with envconf::de::byte_size\n\
-         a `Duration` of another crate is written with its path, such as `time::Duration`",
+         if this `Duration` is from another crate, write its path, such as `time::Duration`",
     );
 }
 

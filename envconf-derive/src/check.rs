@@ -1,4 +1,4 @@
-//! Rules that need more than one attribute, or more than one field.
+//! Checks that need more than one attribute, or more than one field.
 
 use proc_macro2::Span;
 
@@ -7,30 +7,30 @@ use crate::errors::Errors;
 use crate::model::{Config, Field, Kind, Variable};
 use crate::shape;
 
-/// Attributes of a field that do not go together, and why. The first of the two is the one blamed.
+/// Pairs of attributes that a field cannot combine, and the reason. The error is at the first of the two.
 const CONFLICTS: &[(&str, &str, &str)] = &[
-    ("default_with", "default", "a field has one default"),
-    ("no_env", "env", "one names a variable, the other forbids it"),
+    ("default_with", "default", "a field can have only one default"),
+    ("no_env", "env", "`env` names a variable, and `no_env` forbids it"),
     ("flatten", "nested", "`flatten` already means a nested struct; remove `nested`"),
-    ("rename", "flatten", "the field has no key, those of the struct have"),
-    ("alias", "flatten", "the field has no key, those of the struct have"),
+    ("rename", "flatten", "only the fields of the struct have keys"),
+    ("alias", "flatten", "only the fields of the struct have keys"),
     ("default", "flatten", "set the defaults at the fields of the nested struct"),
     ("default_with", "flatten", "set the defaults at the fields of the nested struct"),
     ("merge", "flatten", "a flattened field has no separate table"),
 ];
 
-/// Attributes that go with neither `nested` nor `flatten`, and why.
+/// Attributes that cannot be combined with `nested` or `flatten`, and the reason.
 const OF_LEAVES: &[(&str, &str)] = &[
-    ("env", "a nested struct has no variable, its fields have"),
-    ("no_env", "a nested struct has no variable, its fields have"),
+    ("env", "only the fields of the nested struct have variables"),
+    ("no_env", "only the fields of the nested struct have variables"),
     ("secret", "mark the fields of the nested struct"),
     ("deserialize_with", "a nested struct is read field by field"),
     ("example", "set the examples at the fields of the nested struct"),
     ("deprecated", "mark the fields of the nested struct"),
-    ("allow_unknown_fields", "the nested struct has this attribute itself"),
+    ("allow_unknown_fields", "set this attribute on the nested struct"),
 ];
 
-/// Everything that is wrong with the attributes of one field taken together.
+/// Reports the attributes of one field that cannot be combined.
 pub(crate) fn combinations(items: &Items, errors: &Errors) {
     let of_leaves = ["nested", "flatten"]
         .into_iter()
@@ -50,7 +50,7 @@ pub(crate) fn combinations(items: &Items, errors: &Errors) {
     }
 }
 
-/// Everything that is wrong with the struct as a whole.
+/// Reports the errors of the struct as a whole.
 pub(crate) fn config(config: &Config, errors: &Errors) {
     fields(&config.fields, config.env_prefix.as_deref(), errors);
     for field in &config.fields {
@@ -61,7 +61,7 @@ pub(crate) fn config(config: &Config, errors: &Errors) {
         if signers > 0 && usize::from(required.value) > signers {
             errors.at(
                 required.span,
-                format!("more signatures are required than the {signers} that `signers` can give"),
+                format!("more signatures are required than `signers` has keys, which is {signers}"),
             );
         }
     }
@@ -70,7 +70,7 @@ pub(crate) fn config(config: &Config, errors: &Errors) {
 pub(crate) const RECURSIVE: &str = "a recursive type cannot be loaded: it has infinitely many keys and variables\n\
      make this a leaf that serde reads: remove `nested`, and derive serde's Deserialize for the type";
 
-/// Refuses a nested field whose type has `ident` in it.
+/// Rejects a nested field with `ident` in its type.
 pub(crate) fn not_recursive(field: &Field, ident: &syn::Ident, errors: &Errors) {
     let ty = match &field.kind {
         Kind::Nested(_) => &field.ty,
@@ -82,7 +82,7 @@ pub(crate) fn not_recursive(field: &Field, ident: &syn::Ident, errors: &Errors) 
     }
 }
 
-/// Everything that is wrong with the fields of one table.
+/// Reports the fields of one table that share a key or a variable.
 pub(crate) fn fields(fields: &[Field], prefix: Option<&str>, errors: &Errors) {
     unique_keys(fields, errors);
     unique_variables(fields, prefix, errors);
@@ -95,7 +95,7 @@ fn unique_keys(fields: &[Field], errors: &Errors) {
         for key in std::iter::once(&field.key).chain(&field.aliases) {
             match seen.iter().find(|(earlier, _)| *earlier == key.value) {
                 Some((_, owner)) => {
-                    errors.at(key.span, format!("the key `{}` is that of `{owner}` already", key.value))
+                    errors.at(key.span, format!("the key `{}` already belongs to `{owner}`", key.value))
                 }
                 None => seen.push((&key.value, field.name())),
             }
@@ -103,25 +103,25 @@ fn unique_keys(fields: &[Field], errors: &Errors) {
     }
 }
 
-/// A leaf's variable as far as the struct alone tells it.
+/// The variable of a leaf, as far as this struct defines it.
 struct Named<'a> {
     field: &'a Field,
     name: String,
     span: Span,
 }
 
-/// The later of two fields with one variable is blamed, and of a value and its file the file.
+/// Reports variables of two fields at the later field, and a variable that is another one's `_FILE` form.
 fn unique_variables(fields: &[Field], prefix: Option<&str>, errors: &Errors) {
     let named: Vec<Named<'_>> = fields.iter().filter_map(|field| named(prefix, field)).collect();
     for (index, one) in named.iter().enumerate() {
         for other in &named[..index] {
             if one.name == other.name {
-                let what = format!("is that of `{}` already", other.field.name());
+                let what = format!("already belongs to `{}`", other.field.name());
                 errors.at(one.span, collision(&one.name, &what));
             }
             for (file, value) in [(one, other), (other, one)] {
                 if file.name == format!("{}_FILE", value.name) {
-                    let what = format!("would also name a file with the value of `{}`", value.field.name());
+                    let what = format!("is also the _FILE form of the variable of `{}`", value.field.name());
                     errors.at(file.span, collision(&file.name, &what));
                 }
             }
@@ -130,13 +130,13 @@ fn unique_variables(fields: &[Field], prefix: Option<&str>, errors: &Errors) {
 }
 
 fn collision(variable: &str, what: &str) -> String {
-    format!("the variable `{variable}` {what}: give one of them another with `env`, or `no_env`")
+    format!("the variable `{variable}` {what}: set another name with `env`, or use `no_env`")
 }
 
 fn named<'a>(prefix: Option<&str>, field: &'a Field) -> Option<Named<'a>> {
     match &field.variable {
         Variable::Named(name) => Some(Named { field, name: name.value.clone(), span: name.span }),
-        // Without a separate prefix the struct may still be nested in one that has one.
+        // Without a prefix, the struct may be nested in a struct that has one.
         Variable::Generated => {
             let prefix = prefix.map(|prefix| format!("{prefix}__")).unwrap_or_default();
             Some(Named { field, name: prefix + &field.segment(), span: field.ident.span() })

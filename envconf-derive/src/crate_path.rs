@@ -1,4 +1,4 @@
-//! The attribute `crate`: where generated code finds the library, if it is not at `::envconf`.
+//! The attribute `crate`: the path of the library in generated code, if it is not `::envconf`.
 
 use proc_macro2::{Group, Spacing, TokenStream, TokenTree};
 use quote::ToTokens as _;
@@ -7,20 +7,17 @@ use syn::{LitStr, Path};
 use crate::attr::Items;
 use crate::errors::Errors;
 
-/// The path that `crate = "…"` names, if it is one.
+/// Returns the path of `crate = "…"`, if it is valid.
 pub(crate) fn of(items: &Items, errors: &Errors) -> Option<Path> {
     let given = items.string("crate")?;
     let path = LitStr::new(given.value, given.span).parse_with(Path::parse_mod_style);
     if path.is_err() {
-        errors.at(
-            given.span,
-            "this is not a path: write the name under which envconf is a dependency, such as \"conf\"",
-        );
+        errors.at(given.span, "invalid path: write the name of the envconf dependency, such as \"conf\"");
     }
     path.ok()
 }
 
-/// The generated code with `path` in place of `::envconf`.
+/// Returns the generated code with `path` instead of `::envconf`.
 pub(crate) fn renamed(tokens: TokenStream, path: &Path) -> TokenStream {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut out = TokenStream::new();
@@ -58,7 +55,7 @@ fn is_ours(tokens: &[TokenTree]) -> bool {
     }
 }
 
-/// Returns true if a `::` behind this token is within a path.
+/// Returns true if a `::` after this token continues a path.
 fn continues_path(before: Option<&TokenTree>) -> bool {
     const KEYWORDS: [&str; 6] = ["as", "dyn", "for", "impl", "in", "mut"];
     match before {

@@ -1,7 +1,7 @@
-//! Enums: syn to model to tokens.
+//! The derive for enums: from syntax to the model to tokens.
 //!
-//! Of unit variants only, an enum is a leaf: serde's `Deserialize` is emitted for it. Any enum is built where `nested` is
-//! said, the variant being named by the key of a table, or by the tag beside its fields:
+//! An enum with only unit variants is a leaf: the derive also implements serde's `Deserialize` for it. A field with
+//! `nested` can contain any enum. The key of a table names the variant, or the tag next to its fields:
 //!
 //! ```text
 //! impl ::envconf::EncryptedConfig for Store {
@@ -41,9 +41,9 @@ pub(crate) struct ConfigEnum {
     tag: Option<Spanned<String>>,
     allow_unknown_fields: bool,
     validate: Option<Path>,
-    /// `crate = …`
+    /// The path of `crate = …`.
     pub(crate) crate_path: Option<Path>,
-    /// True if serde's attributes count for nothing here, and the user implements `Deserialize` if the enum is a leaf.
+    /// True if the derive ignores serde's attributes. Then the user implements `Deserialize` for a leaf.
     ignore_serde: bool,
     variants: Vec<VariantModel>,
 }
@@ -63,7 +63,7 @@ enum Content {
     Around(Type),
 }
 
-/// The enum; `None` where it has no variant.
+/// Parses the enum; `None` if it has no variants.
 pub(crate) fn parse(input: &DeriveInput, data: &DataEnum, errors: &Errors) -> Option<ConfigEnum> {
     let items = attr::read(&input.attrs, &attr::ENUM, &attr::VARIANT, errors);
     parse::refuse_lifetimes(input, errors);
@@ -115,7 +115,7 @@ fn variant(syntax: &syn::Variant, of_enum: &Items, spell: text::Spell, errors: &
     }
 }
 
-/// The variant's name in serde's case.
+/// Returns the variant's name in the case of serde.
 fn spell_variant(name: &str, items: &Items, spell: text::Spell) -> String {
     match items.string("rename_all").map(|case| case.value) {
         None => name.to_owned(),
@@ -139,7 +139,7 @@ fn content(syntax: &syn::Variant, items: &Items, ignores_serde: bool, errors: &E
             _ => {
                 errors.at(
                     syntax.ident.span(),
-                    "a variant has named fields, or one field whose type derives `EncryptedConfig`, or none",
+                    "expected a variant with named fields, with one field of a type that derives `EncryptedConfig`, or without fields",
                 );
                 Content::Unit
             }
@@ -148,7 +148,7 @@ fn content(syntax: &syn::Variant, items: &Items, ignores_serde: bool, errors: &E
 }
 
 impl ConfigEnum {
-    /// Returns true if it is a leaf: of unit variants only.
+    /// Returns true if the enum is a leaf: it has only unit variants.
     fn is_leaf(&self) -> bool {
         self.tag.is_none() && self.variants.iter().all(|variant| matches!(variant.content, Content::Unit))
     }
@@ -159,7 +159,7 @@ impl ConfigEnum {
             for key in std::iter::once(&variant.key).chain(&variant.aliases) {
                 match seen.iter().find(|(earlier, _)| *earlier == key.value) {
                     Some((_, owner)) => {
-                        errors.at(key.span, format!("the name `{}` is that of `{owner}` already", key.value));
+                        errors.at(key.span, format!("the name `{}` already belongs to `{owner}`", key.value));
                     }
                     None => seen.push((&key.value, plain_name(&variant.ident))),
                 }
@@ -178,20 +178,20 @@ impl ConfigEnum {
         }
         let mut defaults = self.variants.iter().filter(|variant| variant.is_default);
         if let (Some(_), Some(second)) = (defaults.next(), defaults.next()) {
-            errors.at(second.ident.span(), "an enum has one default variant");
+            errors.at(second.ident.span(), "an enum can have only one default variant");
         }
     }
 
     fn check_field(&self, field: &Field, errors: &Errors) {
         let names = std::iter::once(&field.key).chain(&field.aliases);
         for key in names.filter(|key| self.tag.as_ref().is_some_and(|tag| tag.value == key.value)) {
-            errors.at(key.span, format!("the key `{}` is that of the tag already", key.value));
+            errors.at(key.span, format!("the key `{}` already belongs to the tag", key.value));
         }
         check::not_recursive(field, &self.ident, errors);
     }
 }
 
-/// The impls.
+/// Generates the implementations.
 pub(crate) fn expand(config: &ConfigEnum) -> TokenStream {
     let mut generics = config.generics.clone();
     let params: Vec<Ident> = generics.type_params().map(|param| param.ident.clone()).collect();
@@ -271,7 +271,7 @@ fn meta(config: &ConfigEnum) -> TokenStream {
     }
 }
 
-/// The fields of a variant, as those of a struct.
+/// Generates the description of a variant's fields, like that of a struct.
 fn fields_meta(config: &ConfigEnum, variant: &VariantModel, fields: &[Field]) -> TokenStream {
     let type_name = format!("{}::{}", config.ident, plain_name(&variant.ident));
     let allow_unknown_fields = config.allow_unknown_fields;
@@ -330,7 +330,7 @@ fn build(config: &ConfigEnum) -> TokenStream {
     }
 }
 
-/// serde's impl for an enum that is a leaf.
+/// Generates the implementation of serde's `Deserialize` for an enum that is a leaf.
 fn deserialize(config: &ConfigEnum) -> Option<TokenStream> {
     if !config.is_leaf() || config.ignore_serde {
         return None;

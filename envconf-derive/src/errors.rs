@@ -1,16 +1,17 @@
-//! Collects errors, so that all mistakes are reported in one go; see `expand::stub` for why nothing cascades.
+//! A collection of errors, so that one compilation reports all mistakes. `expand::stub` avoids errors that follow from
+//! these.
 
 use std::cell::RefCell;
 use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
 
-/// The errors found until now.
+/// The collected errors.
 #[derive(Default)]
 pub(crate) struct Errors(RefCell<Option<syn::Error>>);
 
 impl Errors {
-    /// An error on the token at `span`.
+    /// Adds an error at the token with this `span`.
     pub(crate) fn at(&self, span: Span, message: impl Display) {
         self.add(syn::Error::new(span, message));
     }
@@ -22,7 +23,7 @@ impl Errors {
         }
     }
 
-    /// All of them as `compile_error!`s; `None` if there were none.
+    /// Returns all errors as `compile_error!` invocations; `None` if there are none.
     pub(crate) fn finish(self) -> Option<TokenStream> {
         self.0.into_inner().map(syn::Error::into_compile_error)
     }

@@ -1,6 +1,6 @@
-//! Model to tokens, one small function per item generated.
+//! Generation of code from the model, with one small function for each generated item.
 //!
-//! The generated code uses absolute paths, and calls functions of `envconf::private` only:
+//! The generated code uses absolute paths, and calls only functions of `envconf::private`:
 //!
 //! ```text
 //! #[automatically_derived]
@@ -25,7 +25,7 @@ use syn::{DeriveInput, Generics, Ident, Path, Type, parse_quote};
 use crate::model::{Config, Fallback, Field, Kind, Literal, NestedDefault, Trust, Variable};
 use crate::parse::written;
 
-/// The impl.
+/// Generates the implementation for a struct.
 pub(crate) fn config(config: &Config) -> TokenStream {
     let generics = bounded(config);
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
@@ -42,7 +42,7 @@ pub(crate) fn config(config: &Config) -> TokenStream {
     }
 }
 
-/// The errors, and an impl that keeps them from causing more: `AppConfig::load()` elsewhere still has its type.
+/// Generates the errors, and an implementation that avoids more errors: `AppConfig::load()` elsewhere still compiles.
 pub(crate) fn stub(input: &DeriveInput, errors: Option<TokenStream>) -> TokenStream {
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
     let ident = &input.ident;
@@ -58,14 +58,14 @@ pub(crate) fn stub(input: &DeriveInput, errors: Option<TokenStream>) -> TokenStr
     }
 }
 
-/// The struct's generics with what each field's type needs, where that depends on a parameter.
+/// Returns the struct's generics with bounds for the fields' types that depend on a parameter.
 fn bounded(config: &Config) -> Generics {
     let mut generics = config.generics.clone();
     bound(&mut generics, &config.fields);
     generics
 }
 
-/// Adds what each field's type needs, where that depends on a parameter.
+/// Adds bounds for the fields' types that depend on a parameter.
 pub(crate) fn bound(generics: &mut Generics, fields: &[Field]) {
     let params: Vec<Ident> = generics.type_params().map(|param| param.ident.clone()).collect();
     for field in fields.iter().filter(|field| mentions(field.ty.to_token_stream(), &params)) {
@@ -120,7 +120,7 @@ fn build(config: &Config) -> TokenStream {
 pub(crate) fn built(fields: &Ident, of: &[Field], constructor: &TokenStream) -> (TokenStream, TokenStream) {
     let locals: Vec<Ident> = (0..of.len()).map(|i| local(&format!("field{i}"))).collect();
     let names = of.iter().map(|field| &field.ident);
-    // Fields that are skipped have no place in META, by whose order the others are numbered.
+    // META numbers the fields and leaves out skipped fields.
     let mut loaded = 0usize..;
     let values = of.iter().map(|field| match &field.kind {
         Kind::Skipped => skipped(&field.ty),
@@ -130,8 +130,8 @@ pub(crate) fn built(fields: &Ident, of: &[Field], constructor: &TokenStream) -> 
     (values, quote!(::core::option::Option::Some(#constructor { #( #names: #locals?, )* })))
 }
 
-/// A local variable. Hygiene keeps it from the user's variables but not from his constants and statics, so it has a
-/// name that nobody has.
+/// Returns a local variable. Hygiene separates it from variables of the user, but not from constants and statics. So
+/// its name begins with `__`.
 pub(crate) fn local(name: &str) -> Ident {
     format_ident!("__{name}", span = Span::mixed_site())
 }
@@ -182,7 +182,7 @@ fn leaf(fields: &Ident, index: usize, ty: &Type, fallback: &Fallback, reader: Op
     }
 }
 
-/// A closure that calls the function at `path`, which the compiler then blames for a signature that does not fit.
+/// Generates a closure that calls the function at `path`. The compiler reports a wrong signature at this path.
 pub(crate) fn calling(path: &Path) -> TokenStream {
     let span = path.span().resolved_at(Span::mixed_site());
     quote_spanned!(span=> |__value| #path(__value))
@@ -232,7 +232,8 @@ fn trust(trust: &Trust) -> TokenStream {
     quote!(::envconf::meta::Trust { environment: #environment, keys: #keys })
 }
 
-/// Only what is not as in `FIELD` is written: the expansion is most of what a derive costs the compiler.
+/// Generates a field's description. Writes only values that differ from `FIELD`, because the size of the generated code
+/// determines the compile time.
 pub(crate) fn field(field: &Field) -> Option<TokenStream> {
     let (key, segment, ty) = (&field.key.value, field.segment(), written(&field.ty));
     let shape = shape(field)?;
@@ -279,7 +280,7 @@ pub(crate) fn field(field: &Field) -> Option<TokenStream> {
     Some(quote!(::envconf::meta::Field { #members ..::envconf::private::FIELD }))
 }
 
-/// `None` for a field that is skipped: `META` leaves it out.
+/// Generates the shape of a field; `None` for a skipped field, which `META` leaves out.
 fn shape(field: &Field) -> Option<TokenStream> {
     let variant = match &field.kind {
         Kind::Skipped => return None,

@@ -1,10 +1,10 @@
-//! Expressions as attributes have them: everything up to the comma that ends them.
+//! The parser of expressions in attributes, which end at a comma.
 
 use proc_macro2::{Spacing, TokenStream, TokenTree};
 use syn::parse::ParseStream;
 use syn::{Lit, Token, bracketed, token};
 
-/// Returns true if what comes is a literal, or an array of literals, and nothing else up to the comma.
+/// Returns true if the text up to the comma is a literal or an array of literals.
 pub(crate) fn is_literal(input: ParseStream<'_>) -> bool {
     let fork = input.fork();
     skip_literal(&fork).is_some() && (fork.is_empty() || fork.peek(Token![,]))
@@ -32,7 +32,7 @@ fn skip_literal(input: ParseStream<'_>) -> Option<()> {
     }
 }
 
-/// The tokens of an expression. A comma within the angle brackets of a path is part of it.
+/// Reads the tokens of an expression. A comma in the angle brackets of a path does not end the expression.
 pub(crate) fn tokens(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let mut tokens: Vec<TokenTree> = Vec::new();
     let mut depth = 0_usize;
@@ -48,12 +48,12 @@ pub(crate) fn tokens(input: ParseStream<'_>) -> syn::Result<TokenStream> {
         tokens.push(token);
     }
     match tokens.is_empty() {
-        true => Err(input.error("a literal or an expression belongs here")),
+        true => Err(input.error("expected a literal or an expression")),
         false => Ok(tokens.into_iter().collect()),
     }
 }
 
-/// Returns true if a `<` behind these tokens opens arguments or a type: after `::`, or where no value stands before it.
+/// Returns true if a `<` after these tokens opens arguments or a type: it follows `::`, or there is no value before it.
 fn begins_path(before: &[TokenTree]) -> bool {
     match before {
         [.., TokenTree::Punct(first), TokenTree::Punct(second)]
@@ -61,14 +61,14 @@ fn begins_path(before: &[TokenTree]) -> bool {
         {
             true
         }
-        // The second half of a shift.
+        // This is the second half of a shift.
         [.., TokenTree::Punct(first)] if first.as_char() == '<' && first.spacing() == Spacing::Joint => false,
         [] | [.., TokenTree::Punct(_)] => true,
         _ => false,
     }
 }
 
-/// Returns true if a `>` behind these tokens is that of `->` or `=>`.
+/// Returns true if a `>` after these tokens belongs to `->` or `=>`.
 fn is_arrow(before: &[TokenTree]) -> bool {
     let Some(TokenTree::Punct(punct)) = before.last() else { return false };
     punct.spacing() == Spacing::Joint && matches!(punct.as_char(), '-' | '=')

@@ -13,7 +13,7 @@ mod parse;
 mod serde_attributes;
 mod shape;
 mod text;
-// The library's parser, for the test that compares it with ours: a proc macro cannot share code with its library.
+// The parser of the library, which a test compares with the parser of this crate: the crates cannot share code.
 #[cfg(test)]
 #[path = "../../envconf/src/base/duration.rs"]
 mod library_duration;

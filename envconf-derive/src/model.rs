@@ -1,4 +1,4 @@
-//! The model of a config struct: closed enums with spans, without syntax.
+//! The model of a configuration struct: closed enums with spans, without syntax.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) struct Config {
     pub(crate) deadline: Option<Duration>,
     pub(crate) allow_unknown_fields: bool,
     pub(crate) allow_unknown_variables: bool,
-    /// `crate = …`
+    /// The path of `crate = …`.
     pub(crate) crate_path: Option<Path>,
     pub(crate) validate: Option<Path>,
     pub(crate) fields: Vec<Field>,
@@ -31,7 +31,7 @@ pub(crate) struct Trust {
     pub(crate) keys: String,
 }
 
-/// A field.
+/// A field of a struct or a variant.
 pub(crate) struct Field {
     pub(crate) ident: Ident,
     pub(crate) ty: Type,
@@ -44,28 +44,28 @@ pub(crate) struct Field {
     /// True if layers are merged key by key.
     pub(crate) merges: bool,
     pub(crate) allow_unknown_fields: bool,
-    /// `validate = …`, and whether the type is an `Option`, of which only what is in it is looked at.
+    /// The function of `validate = …`. The flag is true for an `Option`: then the function checks only the inner value.
     pub(crate) validate: Option<(Path, bool)>,
     pub(crate) example: Option<Literal>,
-    /// `deprecated`, with the text that may follow it.
+    /// The text of `deprecated`, which may be empty.
     pub(crate) deprecated: Option<String>,
 }
 
-/// Where a field's value comes from.
+/// The source of a field's value.
 pub(crate) enum Kind {
-    /// A value of its type, by serde or the function of `deserialize_with`.
+    /// A leaf, read by serde or by the function of `deserialize_with`.
     Leaf { fallback: Fallback, reader: Option<Path> },
     /// Another derived type, or a list or map of one.
     Nested(NestedDefault),
-    /// Another derived struct, whose fields' keys are in the same table.
+    /// Another derived struct with its keys in the same table.
     Flattened(Type),
-    /// Nowhere: its type's default.
+    /// A skipped field: the default of its type.
     Skipped,
 }
 
-/// The value of a `nested` field if no source has a part of it.
+/// The value of a `nested` field if no layer has a part of it.
 pub(crate) enum NestedDefault {
-    /// What its own fields have.
+    /// The defaults of the nested type's fields.
     None,
     /// `default`
     Type,
@@ -73,11 +73,11 @@ pub(crate) enum NestedDefault {
     Function(Path),
 }
 
-/// The value of a leaf if no source has one.
+/// The value of a leaf if no layer has one.
 pub(crate) enum Fallback {
-    /// An error.
+    /// No value: an error.
     Required,
-    /// `None`.
+    /// The value `None`.
     Absent,
     /// `default`
     Type,
@@ -85,7 +85,7 @@ pub(crate) enum Fallback {
     Literal(Literal),
     /// `default_with = …`
     Function(Path),
-    /// `default = …` with anything but literals.
+    /// `default = …` with an expression that is not a literal.
     Expression(TokenStream),
 }
 
@@ -101,7 +101,7 @@ pub(crate) enum Literal {
 
 /// The environment variable of a field.
 pub(crate) enum Variable {
-    /// By prefix and path.
+    /// Generated from prefix and path.
     Generated,
     /// `env = …`
     Named(Spanned<String>),
@@ -109,25 +109,25 @@ pub(crate) enum Variable {
     Forbidden,
 }
 
-/// Something, and the token to blame for it.
+/// A value with the span for errors.
 pub(crate) struct Spanned<T> {
     pub(crate) value: T,
     pub(crate) span: Span,
 }
 
 impl Field {
-    /// The Rust name, without `r#`.
+    /// Returns the Rust name, without `r#`.
     pub(crate) fn name(&self) -> String {
         plain_name(&self.ident)
     }
 
-    /// The field's part of generated variable names.
+    /// Returns the field's part of generated variable names.
     pub(crate) fn segment(&self) -> String {
         self.name().to_uppercase()
     }
 }
 
-/// An identifier without `r#`.
+/// Returns an identifier without `r#`.
 pub(crate) fn plain_name(ident: &Ident) -> String {
     let name = ident.to_string();
     name.strip_prefix("r#").map_or(name.clone(), str::to_owned)

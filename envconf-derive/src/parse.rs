@@ -1,4 +1,4 @@
-//! syn to model.
+//! The parser from syntax (syn) to the model.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::shape;
 use crate::text::{self, Spell};
 use crate::{bare_duration, check, crate_path};
 
-/// The struct; `None` where it is none of the kind that can be derived for.
+/// Parses the struct; `None` if the derive does not support its kind.
 pub(crate) fn config(input: &DeriveInput, errors: &Errors) -> Option<Config> {
     let items = attr::read(&input.attrs, &attr::STRUCT, &attr::FIELD, errors);
     refuse_lifetimes(input, errors);
@@ -70,7 +70,7 @@ fn named_fields<'a>(input: &'a DeriveInput, errors: &Errors) -> Option<Vec<(&'a 
     errors.at(
         span,
         format!(
-            "EncryptedConfig is derived for structs with named fields, not for {what}\n\
+            "cannot derive EncryptedConfig for {what}: expected a struct with named fields or an enum\n\
              a field of any type that implements serde's Deserialize needs no derive"
         ),
     );
@@ -80,7 +80,7 @@ fn named_fields<'a>(input: &'a DeriveInput, errors: &Errors) -> Option<Vec<(&'a 
 pub(crate) fn refuse_lifetimes(input: &DeriveInput, errors: &Errors) {
     for param in &input.generics.params {
         if let GenericParam::Lifetime(param) = param {
-            errors.at(param.span(), "a configuration owns its values: use `String` where this borrows");
+            errors.at(param.span(), "a configuration owns its values: use `String` instead of borrowed text");
         }
     }
 }
@@ -101,7 +101,7 @@ pub(crate) fn field(
     if let Type::Reference(reference) = ty {
         errors.at(
             reference.span(),
-            "a configuration owns its values: use `String`, `Vec` or `Box` in place of a reference",
+            "a configuration owns its values: use `String`, `Vec` or `Box` instead of a reference",
         );
     }
     let key = match items.string("rename") {
@@ -142,7 +142,7 @@ fn kind(ty: &Type, items: &Items, errors: &Errors) -> Kind {
         if inner.is_some() {
             errors.at(
                 ty.span(),
-                "a flattened struct cannot be optional: nothing tells whether it is there\n\
+                "a flattened struct cannot be optional: it has no key that could be missing\n\
                  make its fields optional, or give it a separate table with `nested`",
             );
         }
@@ -166,7 +166,7 @@ fn kind(ty: &Type, items: &Items, errors: &Errors) -> Kind {
     Kind::Leaf { fallback, reader }
 }
 
-/// The default of a list or map of derived types. A derived type's own is that of its fields.
+/// Reads the default of a list or map of derived types. A derived type has the defaults of its fields.
 fn nested_default(ty: &Type, items: &Items, errors: &Errors) -> NestedDefault {
     let Some(item) = items.get("default").or(items.get("default_with")) else { return NestedDefault::None };
     if !shape::is_list_or_map(ty) {
@@ -178,7 +178,8 @@ fn nested_default(ty: &Type, items: &Items, errors: &Errors) -> NestedDefault {
         Value::Path(path) if item.name == "default_with" => NestedDefault::Function(path.clone()),
         _ => {
             if shape::is_list_or_map(ty) {
-                let why = "a list or map of derived types has no literal: write `default` or `default_with`";
+                let why =
+                    "a list or map of derived types cannot be a literal: write `default` or `default_with`";
                 errors.at(
                     item.span,
                     format!("`{}` with a value cannot be combined with `nested`: {why}", item.name),
@@ -189,14 +190,14 @@ fn nested_default(ty: &Type, items: &Items, errors: &Errors) -> NestedDefault {
     }
 }
 
-/// Returns true if a stronger layer replaces the entries that it has, and not the whole value.
+/// Returns true if a stronger layer replaces only the entries that it has, not the whole value.
 fn merges(ty: &Type, items: &Items, errors: &Errors) -> bool {
     match items.string("merge") {
         None => items.has("nested") || shape::is_map(ty),
         Some(Spanned { value: "keys", .. }) => true,
         Some(Spanned { value: "replace", .. }) => false,
         Some(other) => {
-            errors.at(other.span, "`merge` is \"keys\" or \"replace\"");
+            errors.at(other.span, "invalid `merge`: expected \"keys\" or \"replace\"");
             false
         }
     }
@@ -207,7 +208,7 @@ fn variable(items: &Items, errors: &Errors) -> Variable {
         if !text::is_variable(name.value) {
             errors.at(
                 name.span,
-                "a variable's name is letters, digits and `_`, and does not begin with a digit",
+                "invalid name of a variable: expected letters, digits and `_`, with no digit first",
             );
         }
         if name.value.starts_with("ENVCONF_") {
@@ -225,7 +226,7 @@ pub(crate) fn case(items: &Items, errors: &Errors) -> Spell {
         Some((_, spell)) => *spell,
         None => {
             let names: Vec<&str> = text::CASES.iter().map(|(name, _)| *name).collect();
-            errors.at(wanted.span, format!("no such case\nallowed here: {}", names.join(", ")));
+            errors.at(wanted.span, format!("unknown case\nallowed here: {}", names.join(", ")));
             str::to_owned
         }
     }
@@ -238,9 +239,9 @@ fn name(ident: &Ident, items: &Items, errors: &Errors) -> String {
         errors.at(
             span,
             format!(
-                "{name:?} cannot name a configuration: up to 64 ASCII letters, digits, `.`, `_` and `-`, \
-                 a letter or digit first\n\
-                 give it one with #[envconf(name = \"…\")]"
+                "{name:?} is not a valid name: expected up to 64 ASCII letters, digits, `.`, `_` and `-`, \
+                 with a letter or digit first\n\
+                 set a name with #[envconf(name = \"…\")]"
             ),
         );
     }
@@ -252,8 +253,8 @@ fn env_prefix(items: &Items, errors: &Errors) -> Option<String> {
     if !text::is_variable(prefix.value) || prefix.value.ends_with('_') {
         errors.at(
             prefix.span,
-            "a prefix is letters, digits and `_`, does not begin with a digit and does not end in `_`: \
-             `__` is added to it",
+            "invalid prefix: expected letters, digits and `_`, with no digit first and no `_` last; \
+             envconf adds `__`",
         );
     }
     Some(prefix.value.to_owned())
@@ -262,7 +263,7 @@ fn env_prefix(items: &Items, errors: &Errors) -> Option<String> {
 fn directory(text: Option<Spanned<&str>>, errors: &Errors) -> Option<String> {
     let text = text?;
     if text.value.trim().is_empty() {
-        errors.at(text.span, "this names no directory");
+        errors.at(text.span, "the directory is empty");
     }
     Some(text.value.to_owned())
 }
@@ -276,17 +277,17 @@ fn trust(items: &Items, errors: &Errors) -> Vec<Trust> {
         if !text::is_name(&label.value) {
             errors.at(
                 label.span,
-                "an environment is up to 64 ASCII letters, digits, `.`, `_` and `-`, a letter or digit first",
+                "invalid environment: expected up to 64 ASCII letters, digits, `.`, `_` and `-`, with a letter or digit first",
             );
         }
         if per_label[..index].iter().any(|(earlier, _)| earlier.value == label.value) {
-            errors.at(label.span, format!("`{}` is given twice", label.value));
+            errors.at(label.span, format!("`{}` is set twice", label.value));
         }
     }
     if let Some(item) = items.get("trust")
         && matches!(&item.value, Value::PerLabel(entries) if entries.is_empty())
     {
-        errors.at(item.span, "this trusts nothing: name an environment and its keys");
+        errors.at(item.span, "`trust` has no keys: name an environment and its keys");
     }
     let for_all = items
         .string("trust")
@@ -328,10 +329,10 @@ fn required_signatures(items: &Items, errors: &Errors) -> Option<Spanned<u8>> {
     else {
         return None;
     };
-    // A file holds up to eight (format.md §3).
+    // A file has up to eight signatures (format.md §3).
     let count = u8::try_from(*count).ok().filter(|count| (1..=8).contains(count));
     if count.is_none() {
-        errors.at(*span, "a file has 1 to 8 signatures");
+        errors.at(*span, "invalid number of signatures: expected 1 to 8");
     }
     Some(Spanned { value: count?, span: *span })
 }
@@ -340,12 +341,15 @@ fn deadline(items: &Items, errors: &Errors) -> Option<Duration> {
     let text = items.string("deadline")?;
     let deadline = text::duration(text.value);
     if deadline.is_none() {
-        errors.at(text.span, "a deadline is a whole number above 0 with `ms`, `s` or `m`, such as \"10s\"");
+        errors.at(
+            text.span,
+            "invalid deadline: expected a whole number above 0 with `ms`, `s` or `m`, such as \"10s\"",
+        );
     }
     deadline
 }
 
-/// The doc comment without the space that every line of it begins with.
+/// Returns the doc comment without the space at the begin of each line.
 pub(crate) fn docs(attributes: &[Attribute]) -> String {
     let line = |attribute: &Attribute| match &attribute.meta {
         Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
@@ -361,7 +365,7 @@ pub(crate) fn docs(attributes: &[Attribute]) -> String {
     lines.join("\n").trim().to_owned()
 }
 
-/// Types that came through a macro are in invisible groups.
+/// Returns the type without invisible groups, which macros add, and without parentheses.
 pub(crate) fn ungrouped(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => ungrouped(&group.elem),
@@ -370,7 +374,7 @@ pub(crate) fn ungrouped(ty: &Type) -> &Type {
     }
 }
 
-/// The `T` of an `Option<T>`, told by the path's last segment: a macro sees no further.
+/// Returns the `T` of an `Option<T>`. Compares only the last segment of the path, because a macro sees only tokens.
 pub(crate) fn within_option(ty: &Type) -> Option<&Type> {
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last().filter(|last| last.ident == "Option")?;
@@ -383,7 +387,7 @@ pub(crate) fn within_option(ty: &Type) -> Option<&Type> {
     }
 }
 
-/// The type as the user wrote it.
+/// Returns the type as the user wrote it.
 pub(crate) fn written(ty: &Type) -> String {
     text::pretty(ty.to_token_stream())
 }

@@ -1,4 +1,5 @@
-//! `#[serde(…)]` beside the derive: what would change the meaning of a field there counts for nothing here.
+//! The check of `#[serde(…)]` attributes. The derive does not read them, so it rejects those that change the meaning of
+//! a field.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
@@ -7,7 +8,7 @@ use syn::{Attribute, Ident, LitStr, Token, token};
 
 use crate::errors::Errors;
 
-/// Where an attribute stands.
+/// The place of an attribute.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Struct,
@@ -16,29 +17,29 @@ pub(crate) enum Place {
     Field,
 }
 
-/// One of serde's attributes: its name, and what follows.
+/// One attribute of serde: its name and its value.
 struct SerdeItem {
     name: String,
     span: Span,
     /// The text of `name = "…"`, or of `name(deserialize = "…")`.
     text: Option<String>,
-    /// True if it is about serialization alone: `name(serialize = "…")`.
+    /// True if the attribute changes only serialization: `name(serialize = "…")`.
     is_of_serialization: bool,
 }
 
-/// Reports the attributes that change what serde reads, each with the attribute of ours that does the same.
+/// Rejects the attributes that change what serde reads, and names the attribute of envconf that does the same.
 pub(crate) fn refuse(attributes: &[Attribute], place: Place, errors: &Errors) {
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
         let Ok(list) = attribute.meta.require_list() else { continue };
-        // What does not parse is serde's to report.
+        // serde reports an attribute that does not parse.
         let Ok(items) = items.parse2(list.tokens.clone()) else { continue };
         for item in items.iter().filter(|item| !item.is_of_serialization) {
             if let Some(ours) = ours(item, place) {
                 errors.at(
                     item.span,
                     format!(
-                        "serde's `{}` does not count for EncryptedConfig: {ours}\n\
-                         if it is there for another derive, say so with #[envconf(ignore_serde)]",
+                        "EncryptedConfig does not read serde's `{}`: {ours}\n\
+                         if another derive needs it, add #[envconf(ignore_serde)]",
                         item.name
                     ),
                 );
@@ -63,12 +64,12 @@ fn ours(item: &SerdeItem, place: Place) -> Option<String> {
             Some("write #[envconf(rename_all = \"…\")] on the variants".to_owned())
         }
         (Place::Enum, "content") => Some(
-            "#[envconf(tag = \"…\")] puts the fields beside the tag, not into a separate table".to_owned(),
+            "#[envconf(tag = \"…\")] puts the fields next to the tag, not into a separate table".to_owned(),
         ),
         (
             Place::Variant,
             "skip" | "skip_deserializing" | "other" | "untagged" | "with" | "deserialize_with",
-        ) => Some("a variant is named, and its fields are read one by one".to_owned()),
+        ) => Some("a variant always has a name, and its fields are read one by one".to_owned()),
         (Place::Field, "default") => match text {
             Some(path) => write(format!("default_with = {path}")),
             None => write("default".to_owned()),
@@ -85,12 +86,11 @@ fn ours(item: &SerdeItem, place: Place) -> Option<String> {
             Some("an untagged type derives only serde's Deserialize, and is a leaf".to_owned())
         }
         (Place::Struct | Place::Enum, "from" | "try_from") => {
-            Some("judge the value with #[envconf(validate = path::to::function)]".to_owned())
+            Some("check the value with #[envconf(validate = path::to::function)]".to_owned())
         }
-        (Place::Struct, "transparent") => Some(
-            "a type with a value in place of fields derives serde's Deserialize alone, and is a leaf"
-                .to_owned(),
-        ),
+        (Place::Struct, "transparent") => {
+            Some("a type that wraps a value derives only serde's Deserialize, and is a leaf".to_owned())
+        }
         _ => None,
     }
 }
@@ -121,7 +121,7 @@ fn items(input: ParseStream<'_>) -> syn::Result<Vec<SerdeItem>> {
     Ok(items)
 }
 
-/// The text of `deserialize = "…"` in the parentheses of a name.
+/// Returns the text of `deserialize = "…"` in the parentheses after a name.
 fn deserialized(input: ParseStream<'_>) -> syn::Result<Option<String>> {
     let items = items(input)?;
     Ok(items.into_iter().find(|item| item.name == "deserialize").and_then(|item| item.text))

@@ -1,13 +1,13 @@
-//! The shape of a field's type, as far as its tokens show it: a macro sees names, not types.
+//! The shape of a field's type, as far as its tokens show it. A macro sees names, not types.
 
 use syn::{GenericArgument, PathArguments, Type, TypePath};
 
 use crate::parse::ungrouped;
 
-/// Types around a value that are recognised by their names alone.
+/// Wrapper types, recognized by their names.
 const POINTERS: [&str; 4] = ["Option", "Box", "Rc", "Arc"];
 
-/// Returns true if a type of secrecy's is anywhere in it.
+/// Returns true if the type contains a type of the crate secrecy.
 pub(crate) fn is_secret(ty: &Type) -> bool {
     match ungrouped(ty) {
         Type::Path(path) => {
@@ -23,17 +23,17 @@ pub(crate) fn is_secret(ty: &Type) -> bool {
     }
 }
 
-/// Returns true if it is written `BTreeMap` or `HashMap`, perhaps in an `Option` or box.
+/// Returns true if the type is a `BTreeMap` or `HashMap`, perhaps in an `Option` or a pointer.
 pub(crate) fn is_map(ty: &Type) -> bool {
     outermost(ty).is_some_and(|name| name == "BTreeMap" || name == "HashMap")
 }
 
-/// The same or `Vec`.
+/// Like [`is_map`], and also true for a `Vec`.
 pub(crate) fn is_list_or_map(ty: &Type) -> bool {
     is_map(ty) || outermost(ty).is_some_and(|name| name == "Vec")
 }
 
-/// Returns true if the type named `ident`, or `Self`, is in it.
+/// Returns the span of the type named `ident`, or of `Self`, if `ty` contains it.
 pub(crate) fn mentions_type(ty: &Type, ident: &syn::Ident) -> Option<proc_macro2::Span> {
     match ungrouped(ty) {
         Type::Path(path) => {
@@ -54,7 +54,7 @@ pub(crate) fn mentions_type(ty: &Type, ident: &syn::Ident) -> Option<proc_macro2
     }
 }
 
-/// The name of the outermost type that is not a pointer.
+/// Returns the name of the outermost type that is not in `POINTERS`.
 fn outermost(ty: &Type) -> Option<String> {
     let Type::Path(path) = ungrouped(ty) else { return None };
     let (name, types) = last(path)?;

@@ -1,13 +1,13 @@
-//! Spellings: cases of names, grammars of settings, types as people write them.
+//! Text functions: cases of names, grammars of settings, and types in their usual form.
 
 use std::time::Duration;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// What makes a key of a field's name.
+/// A function from a field's name to a key.
 pub(crate) type Spell = fn(&str) -> String;
 
-/// serde's names for the cases, and how each spells a name in snake_case.
+/// The cases of serde, each with a function that converts a name in snake_case.
 pub(crate) const CASES: [(&str, Spell); 8] = [
     ("lowercase", |name| name.to_lowercase()),
     ("UPPERCASE", |name| name.to_uppercase()),
@@ -33,13 +33,13 @@ fn uncapitalised(word: &str) -> String {
     rest.next().into_iter().flat_map(char::to_lowercase).chain(rest).collect()
 }
 
-/// The configuration's name from the struct's: kebab-case without a trailing `Config` or `Settings` (api.md §3).
+/// Returns the configuration's name for a struct: kebab-case without `Config` or `Settings` at the end (api.md §3).
 pub(crate) fn config_name(type_name: &str) -> String {
     let stem = ["Config", "Settings"].iter().find_map(|suffix| type_name.strip_suffix(suffix));
     kebab(stem.filter(|stem| !stem.is_empty()).unwrap_or(type_name))
 }
 
-/// serde's snake_case of a variant: `InMemory` becomes `in_memory`, and `S3` becomes `s3`.
+/// Converts a variant's name to the snake_case of serde: `InMemory` becomes `in_memory`, and `S3` becomes `s3`.
 pub(crate) fn snake_case(name: &str) -> String {
     let mut out = String::new();
     for (i, c) in name.char_indices() {
@@ -51,12 +51,12 @@ pub(crate) fn snake_case(name: &str) -> String {
     out
 }
 
-/// The part of a variable's name: `InMemory` becomes `IN_MEMORY`.
+/// Converts a name to its part of a variable's name: `InMemory` becomes `IN_MEMORY`.
 pub(crate) fn upper_snake(name: &str) -> String {
     kebab(name).replace('-', "_").to_uppercase()
 }
 
-/// `HTTPServer2` becomes `http-server2`.
+/// Converts a name to kebab-case: `HTTPServer2` becomes `http-server2`.
 fn kebab(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let mut out = String::new();
@@ -73,20 +73,20 @@ fn kebab(name: &str) -> String {
     out
 }
 
-/// `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, the grammar of names and environments (format.md §1).
+/// Returns true for `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, the grammar of names and environments (format.md §1).
 pub(crate) fn is_name(text: &str) -> bool {
     text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
-/// `[A-Za-z_][A-Za-z0-9_]*`
+/// Returns true for `[A-Za-z_][A-Za-z0-9_]*`.
 pub(crate) fn is_variable(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// `local`, or `provider:region:key-id` in the grammar of format.md §5.
+/// Returns true for `local`, or `provider:region:key-id` in the grammar of format.md §5.
 pub(crate) fn is_key_reference(text: &str) -> bool {
     let word = |text: &str| {
         text.len() <= 32 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -105,7 +105,7 @@ pub(crate) fn is_key_reference(text: &str) -> bool {
     }
 }
 
-/// 32 bytes in base64: 43 characters and one `=`, and no bit set that is not used.
+/// Returns true for 32 bytes in base64: 43 characters and one `=`, with all unused bits 0.
 pub(crate) fn is_public_key(text: &str) -> bool {
     let Some(digits) = text.strip_suffix('=') else { return false };
     digits.len() == 43
@@ -113,7 +113,7 @@ pub(crate) fn is_public_key(text: &str) -> bool {
         && digits.ends_with(|last| "AEIMQUYcgkosw048".contains(last))
 }
 
-/// Parses a whole number above 0 with `ms`, `s` or `m`, as the library parses `ENVCONF_KMS_DEADLINE`.
+/// Parses a whole number above 0 with `ms`, `s` or `m`, like `ENVCONF_KMS_DEADLINE` in the library.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
@@ -125,12 +125,12 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// The entries of a comma separated list, without the white space around them.
+/// Returns the entries of a comma separated list, without white space around them.
 pub(crate) fn entries(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim)
 }
 
-/// Tokens of a type as people write it: `Vec<String>`, not `Vec < String >`.
+/// Returns the tokens of a type in its usual form: `Vec<String>`, not `Vec < String >`.
 pub(crate) fn pretty(tokens: TokenStream) -> String {
     let mut out = String::new();
     write_tokens(tokens, &mut out);
@@ -172,7 +172,7 @@ fn write_tokens(tokens: TokenStream, out: &mut String) {
     }
 }
 
-/// The candidate that differs from `name` in at most a third of its letters.
+/// Returns the candidate that is most similar to `name`, and differs in at most a third of its letters.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_struct_names_its_configuration() {
+    fn a_configuration_has_the_name_of_its_struct() {
         for (type_name, name) in [
             ("AppConfig", "app"),
             ("Settings", "settings"),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn variants_are_spelled_as_serde_and_variables_are() {
+    fn variants_have_the_case_of_serde_and_of_variables() {
         assert_eq!([snake_case("InMemory"), snake_case("S3")], ["in_memory", "s3"]);
         assert_eq!(
             ["InMemory", "S3", "AwsS3", "HTTPServer", "type"].map(upper_snake),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cases_are_serdes() {
+    fn the_cases_are_those_of_serde() {
         let spelled: Vec<String> = CASES.iter().map(|(_, spell)| spell("pool_size")).collect();
         let serdes = [
             "pool_size",
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_keep_to_their_grammars() {
+    fn settings_are_checked_by_their_grammars() {
         assert!(is_key_reference("local") && is_key_reference("aws:us-east-1:arn:aws:kms:us-east-1:1:key/2"));
         for bad in ["", "tencent", "tencent:ap-guangzhou", "Tencent:-:x", "a:_:x", "a:-:", "a:-:b c"] {
             assert!(!is_key_reference(bad), "{bad}");

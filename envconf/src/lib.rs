@@ -18,13 +18,13 @@
 //! }
 //! ```
 //!
-//! `envconf seal config/app.toml` encrypts the configuration into a pair to commit. [`load`](EncryptedConfig::load) opens
-//! the pair in `config`, below the working directory, with a trusted key, and puts environment variables over it.
-//! One [`Error`] has every problem with path, origin and expected type, and never a value.
+//! `envconf seal config/app.toml` encrypts the configuration into a pair to commit. [`load`](EncryptedConfig::load)
+//! opens the pair in `config`, below the working directory, with a trusted key. Environment variables override its
+//! values. One [`Error`] lists every problem with path, origin and expected type. It never contains a value.
 //!
 //! * Define: [the derive](derive@EncryptedConfig) has every attribute, with an example.
 //! * Load: [`EncryptedConfig::loader`] for your own settings, [`Loaded::origins`] for the origin of each value.
-//! * Seal: [`Seal`], [`open`], [`verify`]; [`Schema`] and [`EncryptedConfig::template`] say what to seal.
+//! * Seal: [`Seal`], [`open`], [`verify`]; [`Schema`] and [`EncryptedConfig::template`] list the values to seal.
 //! * Trust: [`Policy`], [`KeyServices`]; [`Kms`] to add a key service.
 //! * Test and protect: [`testing`], [`EncryptedConfig::check`], [`harden`].
 //!
@@ -40,7 +40,7 @@
 //! **`tools`** what the command does, as a library ·
 //! **`cli`** the command: `tools`, `yaml` and every key service.
 
-// The derive's output names us from outside, also in our own tests.
+// Generated code names this crate as `envconf`, also in its unit tests.
 #[cfg(test)]
 extern crate self as envconf;
 
@@ -53,7 +53,7 @@ mod book {
     struct MovingFromConfigRs;
 }
 
-// One room per concept, from top to bottom: a room uses those below it.
+// One module per concept, from top to bottom: a module uses only the modules below it.
 pub mod testing;
 pub mod load;
 #[cfg(feature = "tools")]
@@ -72,7 +72,7 @@ mod base;
 #[path = "vectors.rs"]
 pub mod __vectors;
 
-// The code of the derive's manual and of the chapters runs with the tests.
+// These modules run the code of the derive's manual and of the chapters as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../envconf-derive/docs/attributes.md")]
 mod attributes_manual {}
@@ -138,21 +138,21 @@ pub mod error {
 pub mod de {
     pub use crate::syntax::units::{ByteSizeValue, DurationValue, byte_size, duration};
 }
-/// Files as this library reads them.
+/// Reading of files: opens regular files only.
 pub mod files {
     pub use crate::base::open_regular;
 }
-/// The user's key store: local keys, age identities and signing keys, enabled directory by directory, and what is known
-/// of pairs.
+/// The user's key store: local keys, age identities and signing keys, which are enabled per directory, and a record of
+/// the pairs that this user opened.
 pub mod key_store {
     pub use crate::kms::{KeyStore, StoredKey, StoredSigner, key_in_project};
     pub use crate::pair::KnownPair;
 }
-/// The process: its settings, and how far it is hardened.
+/// Settings and hardening of the process.
 pub mod process {
     pub use crate::base::{Hardened, Measure, check_variable_names, setting};
 }
-/// Secret text, written so that no copy of it stays in memory.
+/// Functions that write secret text and leave no copy of it in memory.
 pub mod secret_text {
     pub use crate::base::{exact_text, write_json_string};
 }

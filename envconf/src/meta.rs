@@ -1,14 +1,14 @@
 //! A config type as constants: paths, docs, variables, which fields are secret.
 //!
-//! `T::META` is what the derive found written; nothing of it depends on a value. [`Meta::leaves`] walks it.
+//! The derive writes `T::META` from the source code; no value changes it. [`Meta::leaves`] lists its leaves.
 
 use std::time::Duration;
 
 use crate::syntax::segment;
 
-/// What `#[derive(EncryptedConfig)]` knows of a struct.
+/// The description of a struct or an enum that `#[derive(EncryptedConfig)]` writes.
 ///
-/// Made by the derive only, which is pinned to this version: fields may be added in any release.
+/// Only the derive constructs this type, and the derive is pinned to this version: any release may add fields.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Meta {
     /// The struct's name in Rust.
@@ -19,7 +19,7 @@ pub struct Meta {
     pub docs: &'static str,
     /// The attribute `dir`.
     pub dir: Option<&'static str>,
-    /// The attribute `env_prefix`. Ignored where the struct is a nested field: the outer prefix and path count.
+    /// The attribute `env_prefix`. It is ignored for a nested struct, which uses the prefix of the outermost struct.
     pub env_prefix: Option<&'static str>,
     /// The attribute `trust`.
     pub trust: &'static [Trust],
@@ -29,17 +29,17 @@ pub struct Meta {
     pub required_signatures: Option<u8>,
     /// The attribute `deadline`.
     pub deadline: Option<Duration>,
-    /// True if keys that no field has are let pass.
+    /// True if unknown keys are allowed.
     pub allow_unknown_fields: bool,
-    /// True if variables under the prefix that no field has are let pass. Counts for the outermost struct only.
+    /// True if unknown variables under the prefix are allowed. Only the value of the outermost struct counts.
     pub allow_unknown_variables: bool,
     /// The function of the attribute `validate`, as written.
     pub validate: Option<&'static str>,
-    /// The fields in the order of the struct, without those that are skipped. None for an enum.
+    /// The fields in the order of the struct, without skipped fields. Empty for an enum.
     pub fields: &'static [Field],
     /// The key that names the variant of an internally tagged enum, as a field of type text.
     pub tag: Option<&'static Field>,
-    /// The variants of an enum; none for a struct.
+    /// The variants of an enum; empty for a struct.
     pub variants: &'static [Variant],
 }
 
@@ -48,7 +48,7 @@ pub struct Meta {
 pub struct Trust {
     /// The environment's label; `None` for all.
     pub environment: Option<&'static str>,
-    /// Key references, comma separated, each checked by the derive.
+    /// Key references, comma separated. The derive has checked each of them.
     pub keys: &'static str,
 }
 
@@ -57,11 +57,11 @@ pub struct Trust {
 pub struct Field {
     /// The key in the content: the field's name after `rename` and `rename_all`.
     pub key: &'static str,
-    /// Further keys that are read in its place.
+    /// Other keys that are read instead of `key`.
     pub aliases: &'static [&'static str],
     /// The doc comment.
     pub docs: &'static str,
-    /// The type as written.
+    /// The type as written in the source code.
     pub ty: &'static str,
     /// The source of the value if no layer has one, or the nested struct.
     pub shape: Shape,
@@ -75,36 +75,36 @@ pub struct Field {
     pub variable: Variable,
     /// True if the value is secret: the attribute `secret`, or a type of secrecy's.
     pub secret: bool,
-    /// True if keys within the value that its type does not know are let pass.
+    /// True if keys in the value that its type does not know are allowed.
     pub allow_unknown_fields: bool,
-    /// The function of the attribute `deserialize_with`, as written: it decides what a value looks like.
+    /// The function of the attribute `deserialize_with`, as written. It defines the form of the value.
     pub deserialize_with: Option<&'static str>,
     /// The function of the attribute `validate`, as written.
     pub validate: Option<&'static str>,
     /// The attribute `example`.
     pub example: Option<Literal>,
-    /// The attribute `deprecated`, with its text or an empty one.
+    /// The text of the attribute `deprecated`, which may be empty.
     pub deprecated: Option<&'static str>,
 }
 
-/// What stands behind a field.
+/// The source of a field's value, or the struct that the field contains.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Shape {
-    /// A value that must be given.
+    /// A value that some layer must have.
     Required,
-    /// An `Option`, absent unless given.
+    /// An `Option`: `None` if no layer has it.
     Optional,
     /// A value with a default.
     Defaulted(Fallback),
     /// Another derived struct.
     Nested(&'static Meta),
-    /// Another derived struct, absent unless any of its values is given.
+    /// An `Option` of another derived struct: `None` if no layer has any of its values.
     OptionalNested(&'static Meta),
-    /// Another derived struct, whose fields are as those of this one: `flatten`.
+    /// Another derived struct with the attribute `flatten`: its fields are read like fields of this struct.
     Flattened(&'static Meta),
     /// A list, a map or an enum of derived types, or an `Option` of one; [`Field::part`] has its type.
     Composed {
-        /// True if the field has a value without any source: `default`, `default_with`, or an `Option`.
+        /// True if the field has a value without any layer: `default`, `default_with`, or an `Option`.
         defaulted: bool,
     },
 }
@@ -116,11 +116,11 @@ pub enum NestedType {
     Section(&'static Meta),
     /// A derived enum.
     Variants(&'static Meta),
-    /// `Option` of one.
+    /// An `Option` of a nested type.
     Optional(&'static NestedType),
-    /// `Vec` of one.
+    /// A `Vec` of a nested type.
     List(&'static NestedType),
-    /// `BTreeMap` or `HashMap` from text to one.
+    /// A `BTreeMap` or `HashMap` from text to a nested type.
     Map(&'static NestedType),
 }
 
@@ -129,29 +129,29 @@ pub enum NestedType {
 pub struct Variant {
     /// The name in the content: the variant's name after `rename` and `rename_all`.
     pub key: &'static str,
-    /// Further names that are read in its place.
+    /// Other names that are read instead of `key`.
     pub aliases: &'static [&'static str],
     /// The doc comment.
     pub docs: &'static str,
     /// The Rust name in upper snake case: the variant's part of generated variable names.
     pub segment: &'static str,
-    /// True if this variant counts where no source names one.
+    /// True if this variant is used when no layer names a variant.
     pub is_default: bool,
-    /// The fields, or the type that the variant is around. `None` for a unit variant.
+    /// The variant's fields, or the one type that it wraps. `None` for a unit variant.
     pub content: Option<NestedType>,
 }
 
 /// How a stronger layer combines with a weaker one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merge {
-    /// It replaces the value as a whole.
+    /// The stronger layer replaces the whole value.
     Replace,
-    /// It replaces the entries that it has, key by key.
+    /// The stronger layer replaces only the entries that it has, key by key.
     Keys,
 }
 
 impl Shape {
-    /// The nested struct, if it is one.
+    /// Returns the nested struct, if the field contains one.
     pub fn nested(&self) -> Option<&'static Meta> {
         match self {
             Self::Nested(meta) | Self::OptionalNested(meta) | Self::Flattened(meta) => Some(meta),
@@ -161,7 +161,7 @@ impl Shape {
 }
 
 impl NestedType {
-    /// The derived types directly in this one, `Option`, lists and maps left aside.
+    /// Returns the derived type inside all `Option`s, lists and maps.
     pub(crate) fn meta(self) -> &'static Meta {
         match self {
             Self::Section(meta) | Self::Variants(meta) => meta,
@@ -169,7 +169,7 @@ impl NestedType {
         }
     }
 
-    /// The type without `Option`s around it.
+    /// Returns the type without `Option`s around it.
     pub(crate) fn without_options(self) -> Self {
         match self {
             Self::Optional(inner) => inner.without_options(),
@@ -210,13 +210,13 @@ impl NestedType {
 }
 
 impl Variant {
-    /// The names that the content may give it.
+    /// Returns the names that the content may use for this variant.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.key).chain(self.aliases.iter().copied())
     }
 }
 
-/// One step of the way from the configuration's root to a value.
+/// One step on the path from the configuration's root to a value.
 #[derive(Clone, Debug)]
 pub(crate) enum TypeStep {
     /// Into the table of a nested field.
@@ -225,9 +225,9 @@ pub(crate) enum TypeStep {
     Item(usize),
     /// Into the value of a map's key.
     Key(String),
-    /// Into whichever item of a list.
+    /// Into any item of a list.
     AnyItem,
-    /// Into the value of whichever key of a map.
+    /// Into the value of any key of a map.
     AnyKey,
     /// Into the content of an externally tagged variant.
     Variant(&'static Variant),
@@ -236,13 +236,13 @@ pub(crate) enum TypeStep {
 /// The default of a field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fallback {
-    /// `default`: the type's `Default`.
+    /// `default`: the type's `Default` implementation.
     Type,
-    /// `default = literal`: goes through the field's `Deserialize`, like a value of the content.
+    /// `default = literal`: read by the field's `Deserialize`, like a value of the content.
     Literal(Literal),
     /// `default_with = path`: the function, as written.
     Function(&'static str),
-    /// `default = expression`: computed by the program.
+    /// `default = expression`: computed when the program runs.
     Computed,
 }
 
@@ -264,7 +264,7 @@ pub enum Literal {
 /// The environment variable of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variable {
-    /// Prefix, path and the field's segment, joined by `__`; none without a prefix.
+    /// Prefix, path and the field's segment, joined by `__`. Without a prefix, the field has no variable.
     Generated,
     /// The attribute `env`.
     Named(&'static str),
@@ -272,7 +272,7 @@ pub enum Variable {
     Forbidden,
 }
 
-/// A value that a variable can give: a field that is not a nested struct, and the way to it.
+/// A value that one variable can set: a field that is not a nested struct, with the path to it.
 #[derive(Clone, Debug)]
 pub struct Leaf {
     parents: Vec<TypeStep>,
@@ -280,7 +280,7 @@ pub struct Leaf {
 }
 
 impl Meta {
-    /// That of a struct without anything.
+    /// The description of a struct without fields or attributes.
     pub(crate) const EMPTY: Self = Self {
         type_name: "",
         name: "",
@@ -299,8 +299,8 @@ impl Meta {
         variants: &[],
     };
 
-    /// All leaves, those of nested structs included, in the order of the struct. A list, a map or an enum is a leaf, and
-    /// so is what is in it: `*` means an index or a key in its path and its variable.
+    /// Returns all leaves, also those of nested structs, in the order of the struct. A list, a map or an enum is a
+    /// leaf, and so are the values in it: `*` in a path or a variable means any index or key.
     pub fn leaves(&'static self) -> Vec<Leaf> {
         let mut leaves = Vec::new();
         self.part().collect_leaves(&mut Vec::new(), &mut leaves);
@@ -313,12 +313,12 @@ impl Meta {
         self.leaves().iter().filter_map(|leaf| leaf.variable(self.env_prefix)).any(is_of)
     }
 
-    /// The type that this describes.
+    /// Returns the type that this describes.
     pub(crate) const fn part(&'static self) -> NestedType {
         if self.variants.is_empty() { NestedType::Section(self) } else { NestedType::Variants(self) }
     }
 
-    /// The fields whose keys are in this struct's table: those of flattened structs in their places.
+    /// Returns the fields with keys in this struct's table. The fields of a flattened struct replace its own field.
     pub(crate) fn unflattened(&'static self) -> Vec<&'static Field> {
         let own = |field: &'static Field| match field.shape {
             Shape::Flattened(meta) => meta.unflattened(),
@@ -346,7 +346,7 @@ impl Meta {
 }
 
 impl Field {
-    /// One without anything: a required value of any type.
+    /// A required value of any type, without attributes.
     pub(crate) const EMPTY: Self = Self {
         key: "",
         aliases: &[],
@@ -365,8 +365,8 @@ impl Field {
         deprecated: None,
     };
 
-    /// The keys that give this field its value in a table: its own and its aliases, or those of the fields of a
-    /// struct that is flattened into it.
+    /// Returns the keys of this field in a table: its key and its aliases, or the keys of all fields of a flattened
+    /// struct.
     pub(crate) fn keys(&'static self) -> Vec<&'static str> {
         match self.shape {
             Shape::Flattened(meta) => meta.fields.iter().flat_map(Self::keys).collect(),
@@ -376,22 +376,22 @@ impl Field {
 }
 
 impl Leaf {
-    /// The leaf `field` below `parents`, outermost first.
+    /// Returns the leaf `field` below `parents`. The outermost parent is first.
     pub(crate) fn new(parents: &[TypeStep], field: &'static Field) -> Self {
         Self { parents: parents.to_vec(), field }
     }
 
-    /// The field itself.
+    /// Returns the field.
     pub fn field(&self) -> &'static Field {
         self.field
     }
 
-    /// The dotted path of its keys, such as `database.pool_size`, `nodes[*].id` or `peers.*.host`.
+    /// Returns the dotted path of its keys, such as `database.pool_size`, `nodes[*].id` or `peers.*.host`.
     pub fn path(&self) -> String {
         path_of_key(&self.parents, self.field.key)
     }
 
-    /// The environment variable under a `prefix` (of the outermost struct), if it has one.
+    /// Returns the environment variable under the `prefix` of the outermost struct, if the field has one.
     pub fn variable(&self, prefix: Option<&str>) -> Option<String> {
         match self.field.variable {
             Variable::Named(name) => Some(name.to_owned()),
@@ -400,7 +400,7 @@ impl Leaf {
         }
     }
 
-    /// The names in dotenv content: with and without the prefix, or the one that `env` gives.
+    /// Returns the names in dotenv content: with and without the prefix, or only the name of the attribute `env`.
     pub(crate) fn content_names(&self, prefix: Option<&str>) -> Vec<String> {
         match (self.field.variable, prefix) {
             (Variable::Named(name), _) => vec![name.to_owned()],
@@ -409,7 +409,7 @@ impl Leaf {
         }
     }
 
-    /// The generated name without a prefix: `DATABASE__POOL_SIZE`.
+    /// Returns the generated name without a prefix, such as `DATABASE__POOL_SIZE`.
     pub(crate) fn segments(&self) -> String {
         let mut segments = segments_below(&self.parents);
         segments.push_str(self.field.segment);
@@ -432,7 +432,7 @@ pub(crate) fn path_of(steps: &[TypeStep]) -> String {
     path
 }
 
-/// Returns about how long the path of `steps` is, in bytes: keys that need quotes are longer.
+/// Estimates the length of the path of `steps` in bytes. Keys that need quotes are longer.
 fn path_len(steps: &[TypeStep]) -> usize {
     let of = |step: &TypeStep| match step {
         TypeStep::Field(field) => field.key.len(),
@@ -463,7 +463,7 @@ fn push_key(path: &mut String, key: &str) {
     path.push_str(key);
 }
 
-/// Returns the common start of the generated names below `steps`, without the prefix: `DATABASE__`, or an empty text.
+/// Returns the common start of the generated names below `steps`, without the prefix: `DATABASE__`, or empty text.
 pub(crate) fn segments_below(steps: &[TypeStep]) -> String {
     let mut segments = String::new();
     for step in steps {

@@ -1,5 +1,6 @@
-//! Access for test vectors: single derivations, and sealing with given randomness. This is not a public API: it exists
-//! only with the feature `__vectors`, and may change at any time.
+//! Functions for test vectors: single derivations, and sealing with chosen randomness.
+//!
+//! This is not a public API: it exists only with the feature `__vectors`, and may change at any time.
 
 use std::fmt::Write as _;
 
@@ -12,31 +13,31 @@ use crate::pair::Policy;
 use crate::syntax;
 use aes_gcm::{Aes128Gcm, Aes256Gcm};
 
-/// Key, nonce and commitment of a seal.
+/// Returns key, nonce and commitment of a seal.
 pub fn content_keys(dek: &[u8], suite: Suite, salt: &[u8; 32], h0: &[u8]) -> (Vec<u8>, Vec<u8>, [u8; 32]) {
     let keys = DataKey::from_bytes(dek).content_keys(suite, salt, h0);
     let (key, nonce) = keys.okm.expose().split_at(suite.key_len());
     (key.to_vec(), nonce.to_vec(), keys.commit)
 }
 
-/// The salt of a seal.
+/// Returns the salt of a seal.
 pub fn hedged_salt(dek: &[u8], random: &[u8; 32], header: &[u8], content: &[u8]) -> [u8; 32] {
     DataKey::from_bytes(dek).hedged_salt(random, header, content)
 }
 
-/// The key of section MACs, and the MAC of `parts`.
+/// Returns the key of section MACs, and the MAC of `parts`.
 pub fn section_mac(dek: &[u8], parts: &[&[u8]]) -> (Vec<u8>, [u8; 32]) {
     let dek = DataKey::from_bytes(dek);
     (dek.mac_key().expose().to_vec(), dek.section_mac(parts))
 }
 
-/// The output of a local wrap's key derivation, and the blob.
+/// Returns the output of a local wrap's key derivation, and the blob.
 pub fn local_wrap(key: &LocalKey, dek: &[u8], context: &Context, salt: &[u8; 32]) -> (Vec<u8>, String) {
     let wrapped = key.wrap_with_salt(&DataKey::from_bytes(dek), context, salt);
     (key.okm(salt).expose().to_vec(), wrapped.map(|wrapped| wrapped.as_str().to_owned()).unwrap_or_default())
 }
 
-/// The AEAD of a suite: ciphertext and tag; `None` for a nonce that is not 12 bytes long.
+/// Encrypts with the AEAD of a suite and returns ciphertext and tag; `None` for a nonce that is not 12 bytes long.
 pub fn encrypt(suite: Suite, key: &[u8], nonce: &[u8], aad: &[u8], text: &[u8]) -> Option<Vec<u8>> {
     let mut buffer = text.to_vec();
     let tag = match suite {
@@ -47,7 +48,7 @@ pub fn encrypt(suite: Suite, key: &[u8], nonce: &[u8], aad: &[u8], text: &[u8]) 
     Some(buffer)
 }
 
-/// The AEAD's inverse; the buffer (ciphertext and tag) is left as it was where it is refused.
+/// Decrypts the buffer (ciphertext and tag) in place. Returns false for a wrong tag, and leaves the buffer unchanged.
 pub fn decrypt(suite: Suite, key: &[u8], nonce: &[u8], aad: &[u8], buffer: &mut [u8]) -> bool {
     match suite {
         Suite::Aes256Gcm => envelope::decrypt::<Aes256Gcm>(key, nonce, aad, buffer),
@@ -55,34 +56,34 @@ pub fn decrypt(suite: Suite, key: &[u8], nonce: &[u8], aad: &[u8], buffer: &mut 
     }
 }
 
-/// HKDF-SHA-256 of up to 8160 bytes.
+/// Derives up to 8160 bytes with HKDF-SHA-256.
 pub fn hkdf(ikm: &[u8], salt: &[u8], info: &[u8], len: usize) -> Vec<u8> {
     let mut okm = vec![0; len];
     envelope::hkdf(ikm, salt, &[info], &mut okm);
     okm
 }
 
-/// HMAC-SHA-256.
+/// Returns the HMAC-SHA-256 of a message.
 pub fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     envelope::hmac(key, &[message])
 }
 
-/// Ed25519 as signers use it, over the bare message.
+/// Verifies an Ed25519 signature over the bare message, with the checks that apply to signers.
 pub fn verifies(signer: &SignerKey, message: &[u8], signature: &[u8; 64]) -> bool {
     signer.verifies(message, signature)
 }
 
-/// The context of a data key.
+/// Returns the context of a data key.
 pub fn context(name: &str, environment: &str, dek: crate::format::Id) -> Result<Context, Error> {
     Ok(Context::new(&name.parse()?, &environment.parse()?, dek))
 }
 
-/// The key of outline tags.
+/// Returns the key of outline tags.
 pub fn outline_key(dek: &[u8], name: &str, environment: &str) -> Vec<u8> {
     DataKey::from_bytes(dek).outline_key(name, environment).expose().to_vec()
 }
 
-/// `v(value)` and the tag of the value `text`, which is JSON, or else TOML.
+/// Returns `v(value)` and the tag of the value `text`, which is parsed as JSON, and otherwise as TOML.
 pub fn outline_value(key: &[u8], path: &str, text: &str) -> Option<(Vec<u8>, [u8; 16])> {
     let json = format!("{{\"v\":{text}}}");
     let toml = format!("v = {text}\n");
@@ -93,30 +94,30 @@ pub fn outline_value(key: &[u8], path: &str, text: &str) -> Option<(Vec<u8>, [u8
     Some((outline::encode(&node.value).to_vec(), outline::tag(key, path, node)))
 }
 
-/// A key as an element of an outline path.
+/// Returns a key as an element of an outline path.
 pub fn path_element(key: &str) -> String {
     let mut path = String::new();
     push_key(&mut path, key);
     path
 }
 
-/// The inputs of one seal, its randomness included.
+/// The inputs of one seal, including its randomness.
 pub struct SealInput<'a> {
-    /// The header; its outline is filled in here.
+    /// The header. [`seal`] fills in its outline.
     pub header: Header,
     /// The content.
     pub content: &'a [u8],
     /// The data key.
     pub dek: &'a [u8],
-    /// R of the salt's derivation.
+    /// The random value R in the derivation of the salt.
     pub random: [u8; 32],
     /// The signers' private keys.
     pub seeds: Vec<[u8; 32]>,
-    /// `None`: no outline; otherwise which tags are shown, by path.
+    /// A function that returns true for each path whose tag is shown; `None` for no outline.
     pub outline: Option<&'a dyn Fn(&str) -> bool>,
 }
 
-/// The `.enc` that these give, byte for byte.
+/// Returns the bytes of the `.enc` file that these inputs produce.
 pub fn seal(given: SealInput<'_>) -> Result<Vec<u8>, Error> {
     let dek = DataKey::from_bytes(given.dek);
     let mut header = given.header;
@@ -127,7 +128,7 @@ pub fn seal(given: SealInput<'_>) -> Result<Vec<u8>, Error> {
     envelope::seal(&header, given.content, &dek, &given.random, &signers)
 }
 
-/// The `.key` of these sections, each a data key's id, the data key and its recipients.
+/// Returns the bytes of a `.key` file. Each section has a data key's id, the data key and its recipients.
 pub fn key_file(
     name: &str,
     environment: &str,
@@ -143,19 +144,19 @@ pub fn key_file(
     Ok(KeyFile::assemble(&name, &environment, &sections))
 }
 
-/// A policy that requires these signatures, be there signers enough or not.
+/// Returns a policy that requires these signatures, without checking that there are enough signers.
 pub fn with_signers(mut policy: Policy, signers: Vec<SignerKey>, required: usize) -> Policy {
     (policy.signers, policy.required_signatures) = (signers, required);
     policy
 }
 
-/// The policy of tries: what a simulation of a fleet drives with its own time and randomness.
+/// The retry policy, which the simulation of a fleet runs with its own time and randomness.
 #[cfg(feature = "__http")]
 pub mod retry {
     pub use crate::kms::retry::{Again, Backoff, FEW, LAST_TRY, Retries, THROTTLED_PART};
 }
 
-/// Every string of a TC3 signature.
+/// The strings of a TC3 signature.
 #[cfg(feature = "tencent")]
 pub struct Tc3 {
     /// The canonical request.
@@ -179,7 +180,7 @@ pub struct Tc3Request<'a> {
     pub query: &'a str,
     /// The `Content-Type` header.
     pub content_type: &'a str,
-    /// The body, or what is hashed in its place.
+    /// The body, or the text that is hashed instead of it.
     pub payload: &'a [u8],
     /// The service.
     pub service: &'a str,
@@ -187,7 +188,7 @@ pub struct Tc3Request<'a> {
     pub timestamp: u64,
 }
 
-/// Signs a request.
+/// Signs a request with TC3.
 #[cfg(feature = "tencent")]
 pub fn tc3(request: &Tc3Request<'_>, secret_id: &str, secret_key: &str) -> Tc3 {
     use crate::kms::tencent::sign;
@@ -202,7 +203,7 @@ pub fn tc3(request: &Tc3Request<'_>, secret_id: &str, secret_key: &str) -> Tc3 {
     }
 }
 
-/// Every string of a signature of AWS.
+/// The strings of an AWS signature (SigV4).
 #[cfg(feature = "aws")]
 pub struct Sigv4 {
     /// The canonical request.
@@ -215,7 +216,8 @@ pub struct Sigv4 {
     pub authorization: String,
 }
 
-/// Signs a request of AWS to the path `/`: method, query, headers, payload, then region, service and Unix seconds.
+/// Signs an AWS request to the path `/`. The tuples are method, query, headers and payload, then region, service and
+/// Unix seconds, then the access key.
 #[cfg(feature = "aws")]
 pub fn sigv4(
     (method, query, headers, payload): (&str, &str, &[(&str, &str)], &[u8]),
@@ -233,10 +235,10 @@ pub fn sigv4(
     }
 }
 
-/// Lower-case hex.
+/// Encodes bytes in lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })

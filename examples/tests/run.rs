@@ -1,9 +1,9 @@
-//! The examples do what they say. `cargo test` builds them before it runs this.
+//! Tests that run the examples and check their output. `cargo test` builds the examples first.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// Runs an example with these arguments and variables.
+/// Runs an example with these arguments and environment variables.
 fn run(example: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let test = std::env::current_exe().unwrap();
     let directory: PathBuf = test.ancestors().nth(2).unwrap().join("examples");
@@ -50,7 +50,7 @@ fn axum() {
         assert!(lines.contains(&line), "{line} in {lines:?}");
     }
     let health = lines.iter().position(|line| line.starts_with("a newer configuration is not used")).unwrap();
-    assert_eq!(lines[health - 1], "Good morning, Ada!", "the last good one stays");
+    assert_eq!(lines[health - 1], "Good morning, Ada!", "the last good version stays");
 }
 
 #[test]

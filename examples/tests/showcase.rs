@@ -1,4 +1,4 @@
-//! Each value of the showcase is changed by file, by environment variable and by the program, and arrives.
+//! Tests that change each value of the showcase in the file, with an environment variable and in the program.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -9,7 +9,8 @@ mod showcase;
 use envconf::{EncryptedConfig as _, ExposeSecret as _, Loaded};
 use showcase::{CONTENT, Exporter, Gateway, SessionStore};
 
-/// A value: its path and variable, a text for it, what the file says now and then, and how it is read.
+/// A change of one value: its path and variable, the new text, the old and new lines of the file, and a function that
+/// reads the value.
 struct Change {
     path: &'static str,
     variable: &'static str,
@@ -196,14 +197,14 @@ fn load(content: &str, variables: &[(&str, &str)], values: &[(&str, &str)]) -> L
 }
 
 #[test]
-fn the_type_is_right() {
+fn the_type_is_valid_and_loads() {
     Gateway::check().unwrap();
     let gateway = load(CONTENT, &[], &[]);
     assert_eq!((gateway.upstreams.len(), gateway.upstreams[0].weight, gateway.tenants.len()), (2, 1, 1));
 }
 
 #[test]
-fn every_change_arrives_by_file_by_variable_and_by_the_program() {
+fn every_value_can_be_changed_by_file_variable_and_program() {
     for Change { path, variable, text, file: (from, to), read } in changes() {
         let content = match from {
             "" => format!("{to}{CONTENT}"),

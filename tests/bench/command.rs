@@ -1,4 +1,4 @@
-//! The command's `open` as a whole process, beside `cat` of the same text; then for key services.
+//! Measures `envconf open` as a process, compared with `cat` of the same text; then with key services.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -36,12 +36,12 @@ pub(crate) fn run() {
     key_services::run(&program);
 }
 
-/// Runs a command to its end; its output goes nowhere.
+/// Runs a command to its end and discards its output.
 pub(crate) fn finish(mut command: Command) {
     assert!(command.stdout(Stdio::null()).status().unwrap().success());
 }
 
-/// The command of this very source, built beside this benchmark: of another package cargo hands out no program.
+/// Builds the command from this source. Cargo provides no path to a program of another package.
 fn build() -> PathBuf {
     let own = std::env::current_exe().unwrap(); // TARGET/release/deps/yardsticks-…
     let target = own.ancestors().nth(3).unwrap();

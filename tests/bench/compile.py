@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Measures the compile time of the derive: ten structs of thirty fields, each loaded once, beside confique's derive and
-serde's. `python3 tests/bench/compile.py`, about two minutes; what came out last is in envconf/docs/performance.md.
+"""Measures the compile time of the derive for ten structs of thirty fields, compared with the derives of confique and
+serde.
 
-Each contestant is a separate crate in a workspace below `target/`. Its dependencies are built first; then the crate
-alone is checked and built (dev profile, not incremental), round by round, each round beginning with another one. A cost
-is the round's time less that of the same structs without any derive; what is printed are the medians of the rounds'
-costs and of their ratios. Nothing fails by it.
+Run `python3 tests/bench/compile.py`, which takes about two minutes. The last results are in
+envconf/docs/performance.md.
+
+Each contestant is a separate crate in a workspace below `target/`. The script builds the dependencies first. Then it
+checks and builds only the crate (dev profile, not incremental) in several rounds, and each round begins with another
+crate. The cost is the time of the round minus the time of the same structs without a derive. The script prints the
+medians of the costs and of their ratios. It never fails because of a result.
 """
 
 import os
@@ -19,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "target" / "compile-bench"
 STRUCTS, FIELDS, ROUNDS = 10, 30, 7
 
-# Type, and the default that each contestant has for it: six kinds of field, in turn.
+# Six kinds of field, which alternate: the type, and its default for each contestant.
 KINDS = [
     ("u16", "8080"),
     ("String", None),
@@ -35,7 +38,7 @@ CONTESTANTS = {
         "dependencies": 'serde = { version = "1", features = ["derive"] }\n'
         'toml = { version = "1", default-features = false, features = ["std", "serde", "parse"] }',
         "derive": "#[derive(serde::Deserialize)]",
-        # serde takes no literals.
+        # serde does not support literals as defaults.
         "default": "#[serde(default)]",
         "load": "toml::from_str::<{name}>(text).ok()",
     },
@@ -91,7 +94,7 @@ def cargo(*arguments):
 
 
 def timed(verb, name):
-    """The crate alone: its dependencies are there."""
+    """Measures the build of the crate alone. Its dependencies are already built."""
     os.utime(WORK / "crates" / name / "src" / "lib.rs")
     start = time.perf_counter()
     cargo(verb, "-p", f"bench-{name}")

@@ -1,14 +1,14 @@
-//! The configuration that is loaded: 60 keys in 4 KiB, read by every loader into the same struct.
+//! The configuration of the benchmark: 60 keys in 4 KiB. Every loader reads it into the same struct.
 
 use std::net::SocketAddr;
 
 use envconf::{EncryptedConfig, SecretString};
 use serde::Deserialize;
 
-/// The plain text.
+/// The plaintext.
 pub(crate) const TOML: &str = include_str!("app.toml");
 
-/// How many keys it has.
+/// The number of keys in the text.
 pub(crate) const KEYS: usize = 60;
 
 #[derive(EncryptedConfig, Deserialize)]

@@ -1,6 +1,8 @@
-//! Sealing and opening in memory, beside the sum of what they cannot do without: the cipher, base64, and in sealing a
-//! hash of the content. The raw work is done in place and into buffers that are ready; ours makes its own, pads,
-//! derives keys, and wipes.
+//! Measures sealing and opening in memory, compared with the sum of the necessary work: the cipher, base64, and a hash
+//! of the content for sealing.
+//!
+//! The necessary work runs in place and with existing buffers. envconf also allocates buffers, pads, derives keys and
+//! wipes.
 
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use envconf::format::Header;
 use envconf::format::{Id, Suite};
 use envconf::pair::open_bytes;
-use envconf::{__vectors as door, ContentType, KeyServices, LocalKey, Policy, Seal};
+use envconf::{__vectors as vectors, ContentType, KeyServices, LocalKey, Policy, Seal};
 use ring::aead;
 use sha2::{Digest as _, Sha256};
 
@@ -32,19 +34,19 @@ fn seal(name: &str, content: &[u8], time: Duration) {
     let key = LocalKey::generate().unwrap();
     let services = KeyServices::none().local_key(key.clone());
     let seal = seal_for(&key);
-    let proved = || seal.seal_bytes(content, &services).unwrap();
-    let unproved = || door::seal(given(content)).unwrap();
+    let checked = || seal.seal_bytes(content, &services).unwrap();
+    let unchecked = || vectors::seal(given(content)).unwrap();
     let race = race(
         time,
         [
-            whole(unproved),
-            whole(proved),
+            whole(unchecked),
+            whole(checked),
             aes(content),
             base64(content),
             sha2(content),
             ring_aead(content),
             ring_sha2(content),
-            aes_anew(content),
+            aes_new_buffer(content),
             whole(|| STANDARD.encode(content)),
         ],
     );
@@ -80,7 +82,7 @@ fn seal_for(key: &LocalKey) -> Seal {
 }
 
 /// The input of a seal without the self-check.
-fn given(content: &[u8]) -> door::SealInput<'_> {
+fn given(content: &[u8]) -> vectors::SealInput<'_> {
     let header = Header {
         name: "app".parse().unwrap(),
         environment: "default".parse().unwrap(),
@@ -91,7 +93,7 @@ fn given(content: &[u8]) -> door::SealInput<'_> {
         sealed_at: None,
         outline: Vec::new(),
     };
-    door::SealInput { header, content, dek: &KEY, random: [2; 32], seeds: Vec::new(), outline: None }
+    vectors::SealInput { header, content, dek: &KEY, random: [2; 32], seeds: Vec::new(), outline: None }
 }
 
 fn aes(content: &[u8]) -> Contestant<'_> {
@@ -103,7 +105,7 @@ fn aes(content: &[u8]) -> Contestant<'_> {
 }
 
 /// Encrypts into a new buffer, like a program that keeps its content.
-fn aes_anew(content: &[u8]) -> Contestant<'_> {
+fn aes_new_buffer(content: &[u8]) -> Contestant<'_> {
     whole(move || {
         let mut buffer = content.to_vec();
         let cipher = Aes256Gcm::new_from_slice(&KEY).unwrap();

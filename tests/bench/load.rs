@@ -1,4 +1,4 @@
-//! A load with the local key, beside loaders that read the same text as a plain file into the same struct.
+//! Measures a load with the local key, compared with loaders that read the same plain file into the same struct.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::config::App;
 use crate::measure::{Aim, race, whole};
 use crate::project::Project;
 
-/// The seconds of a phase, from those of all contestants.
+/// A function that computes the seconds of a phase from the seconds of all contestants.
 type Phase = fn(&[f64; 7]) -> f64;
 
 pub(crate) fn run() {
     let project = Project::new();
     project.install_key();
-    // `App::load()` begins in the working directory.
+    // `App::load()` searches from the working directory.
     let before = std::env::current_dir().unwrap();
     std::env::set_current_dir(project.sandbox.root()).unwrap();
     let (dir, plain) = (project.sandbox.path("config"), project.sandbox.path("config/app.toml"));
@@ -35,7 +35,7 @@ pub(crate) fn run() {
         config.unwrap().try_deserialize::<App>().unwrap()
     };
     let found = || App::load().unwrap();
-    // The phases of a load, each alone.
+    // Measure each phase of a load separately.
     let files = [dir.join("app.conf.enc"), dir.join("app.conf.key")];
     let [enc, key] = files.each_ref().map(|file| std::fs::read(file).unwrap());
     let policy = Policy::new("app".parse().unwrap(), "default".parse().unwrap());

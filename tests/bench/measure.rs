@@ -1,4 +1,5 @@
-//! Races: contestants run in turn, round by round, so that a moody machine is moody to all of them; and the table.
+//! Races and their table. Contestants run alternately in rounds, so that changes in the speed of the machine affect
+//! all of them.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -9,14 +10,15 @@ pub(crate) fn steady_heap() {
     drop(black_box(vec![1u8; 16 << 20]));
 }
 
-/// Runs once, and says how long what counts of it took.
+/// A function that runs once, and returns the measured time.
 pub(crate) type Contestant<'a> = Box<dyn FnMut() -> Duration + 'a>;
 
-/// How long a contestant runs in one round, if a single run is shorter.
+/// Time for which a contestant runs in one round, if a single run is shorter.
 const TURN: Duration = Duration::from_millis(2);
-const LEAST_ROUNDS: usize = 5;
+/// Minimum number of rounds.
+const MIN_ROUNDS: usize = 5;
 
-/// A contestant of which all counts, the end of its result included: wiping is work.
+/// Returns a contestant that is measured completely, including the drop of its result, because wiping takes time.
 pub(crate) fn whole<'a, T>(mut run: impl FnMut() -> T + 'a) -> Contestant<'a> {
     Box::new(move || {
         let started = Instant::now();
@@ -25,7 +27,7 @@ pub(crate) fn whole<'a, T>(mut run: impl FnMut() -> T + 'a) -> Contestant<'a> {
     })
 }
 
-/// A contestant that consumes an input, which `prepare` makes again, unmeasured.
+/// Returns a contestant that consumes an input. `prepare` creates the input again and is not measured.
 pub(crate) fn prepared<'a, S, T>(
     mut state: S,
     mut prepare: impl FnMut(&mut S) + 'a,
@@ -45,7 +47,7 @@ where
 /// The seconds per run of each contestant, by round.
 pub(crate) struct Race<const N: usize>(Vec<[f64; N]>);
 
-/// Lets the contestants run in turn for about as long as `time`, each round beginning with another one.
+/// Runs the contestants alternately for about `time`. Each round begins with another contestant.
 pub(crate) fn race<const N: usize>(time: Duration, mut contestants: [Contestant<'_>; N]) -> Race<N> {
     let runs = contestants.each_mut().map(|contestant| {
         contestant();
@@ -54,7 +56,7 @@ pub(crate) fn race<const N: usize>(time: Duration, mut contestants: [Contestant<
     });
     let mut rounds: Vec<[f64; N]> = Vec::new();
     let started = Instant::now();
-    while started.elapsed() < time || rounds.len() < LEAST_ROUNDS {
+    while started.elapsed() < time || rounds.len() < MIN_ROUNDS {
         let mut round = [0.0; N];
         for turn in 0..N {
             let at = (turn + rounds.len()) % N;
@@ -74,7 +76,7 @@ impl<const N: usize> Race<N> {
         values[values.len() / 2]
     }
 
-    /// Prints the line of `ours` beside `theirs`; the ratio is the median of the rounds' ratios.
+    /// Prints the line that compares `ours` with `theirs`. The ratio is the median of all rounds.
     pub(crate) fn compare(
         &self,
         name: &str,
@@ -102,13 +104,13 @@ impl<const N: usize> Race<N> {
 
 /// The aim for a ratio.
 pub(crate) enum Aim {
-    /// At most this.
+    /// The ratio must be at most this.
     Within(f64),
-    /// Below 1.
+    /// The ratio must be below 1.
     Faster,
-    /// Not the ratio: ours takes at most so many seconds longer.
+    /// `ours` may take at most this many seconds longer. The ratio does not matter.
     Longer(f64),
-    /// Nothing: it is there for comparison.
+    /// There is no aim: the line is only a comparison.
     None,
 }
 

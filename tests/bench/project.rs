@@ -1,18 +1,18 @@
-//! A project in a temporary directory, as a developer's machine has it.
+//! A project in a temporary directory, like on the machine of a developer.
 
 use envconf::{ContentType, KeyRef, KeyServices, LocalKey, Pair, Seal};
 use envconf_test_support::Sandbox;
 
 use crate::config::{KEYS, TOML};
 
-/// The configuration as plain text, sealed, and with the local key where a load finds it.
+/// A project with the plain configuration, the pair, and the local key in the key store.
 pub(crate) struct Project {
     pub(crate) sandbox: Sandbox,
     pub(crate) key: LocalKey,
 }
 
 impl Project {
-    /// Sealed for its local key.
+    /// Creates a project with a pair for its local key.
     pub(crate) fn new() -> Self {
         let project = Self::unsealed();
         let services = KeyServices::none().local_key(project.key.clone());
@@ -34,7 +34,7 @@ impl Project {
         assert_eq!(keys, KEYS);
         let project = Self { sandbox: Sandbox::new(), key: LocalKey::generate().unwrap() };
         project.sandbox.write("config/app.toml", TOML);
-        // The search for a local key ends here, as it does in a repository.
+        // The search for a local key ends in this directory, as in a repository.
         std::fs::create_dir_all(project.sandbox.path(".git")).unwrap();
         std::fs::create_dir_all(project.sandbox.path(".envconf")).unwrap();
         project.sandbox.own_key(&project.key.expose_text());

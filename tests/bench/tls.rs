@@ -1,8 +1,8 @@
-//! A load through the stand-in for Tencent Cloud KMS over TLS, beside the bare request: the same bytes to the same
-//! server, sent by reqwest alone with the same TLS configuration.
+//! Measures a load from the stand-in for Tencent Cloud KMS over TLS, compared with the bare request: reqwest sends the
+//! same bytes to the same server, with the same TLS configuration.
 //!
-//! Each request has a separate connection. Warm, both resume their TLS session. Cold, each is the first thing that a new process does: the child says how long
-//! it took from there, the process's own start not counted.
+//! Each request has a separate connection. Warm requests resume their TLS session. A cold request is the first action
+//! of a new process. The child measures it, so the start of the process does not count.
 
 use std::path::Path;
 use std::process::Command;
@@ -20,7 +20,7 @@ use crate::config::App;
 use crate::measure::{Aim, Contestant, race, whole};
 use crate::project::Project;
 
-/// The first argument of a child process, and what follows it.
+/// The first argument of a child process. The comment lists the other arguments.
 const COLD_LOAD: &str = "cold-load"; // DIRECTORY KEY VARIABLE VALUE …
 const COLD_REQUEST: &str = "cold-request"; // CA-FILE URL BODY HEADER VALUE …
 
@@ -47,7 +47,10 @@ pub(crate) fn run() {
     let runtime = runtime();
     let client = client(&ca_file);
     let bare = || runtime.block_on(request(&client, &kms.endpoint(), &headers, &body));
-    assert!(bare().windows(11).any(|window| window == b"\"Plaintext\""), "it is answered as the load is");
+    assert!(
+        bare().windows(11).any(|window| window == b"\"Plaintext\""),
+        "the reply is the same as for the load"
+    );
     let warm = race(Duration::from_secs(6), [whole(load), whole(bare)]);
     warm.compare("load over TLS, warm", |t| t[0], "one reqwest request", |t| t[1], Aim::Within(1.2));
 
@@ -66,7 +69,7 @@ pub(crate) fn run() {
     );
 }
 
-/// Does what a child process is started for, if this is one.
+/// Runs the task of a child process. Returns false if this process is not a child.
 pub(crate) fn is_child(arguments: &[String]) -> bool {
     let pairs = |from: usize| -> Headers {
         arguments[from..].chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
@@ -85,7 +88,7 @@ pub(crate) fn is_child(arguments: &[String]) -> bool {
     true
 }
 
-/// A run of this program as a child, as long as the child says.
+/// Returns a contestant that runs this program as a child. The child measures the time.
 fn child(arguments: Vec<String>) -> Contestant<'static> {
     let program = std::env::current_exe().unwrap();
     Box::new(move || {
@@ -109,7 +112,7 @@ async fn request(client: &reqwest::Client, url: &str, headers: &Headers, body: &
     response.bytes().await.unwrap().into()
 }
 
-/// Headers that every client makes for itself.
+/// Returns true for headers that every client adds itself.
 fn own(header: &str) -> bool {
     ["host", "content-length", "accept"].contains(&header)
 }

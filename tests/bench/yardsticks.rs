@@ -1,14 +1,15 @@
-//! The benchmark: the cost of envconf in comparison with the work that it cannot avoid. Run `cargo bench -p
-//! envconf-bench`; add `--` and the name of a section to run only that section. Results:
+//! The benchmark: the cost of envconf in comparison with the work that it cannot avoid.
+//!
+//! Run `cargo bench -p envconf-bench`. Add `--` and the name of a section to run only that section. The results are in
 //! `envconf/docs/performance.md`.
 //!
-//! A benchmark, not a test: an aim that is not met is printed, and fails nothing.
+//! If an aim is not met, the benchmark prints it and does not fail.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark ends by panicking")]
 #![allow(clippy::print_stdout, reason = "its table is its result")]
 
 mod command;
-#[allow(dead_code, reason = "loaded, and looked at by nobody")]
+#[allow(dead_code, reason = "the fields are loaded and never read")]
 mod config;
 mod envelope;
 mod key_services;
@@ -19,7 +20,7 @@ mod measure;
 mod project;
 mod tls;
 
-/// Name, and what runs it.
+/// The name of each section, and the function that runs it.
 const SECTIONS: [(&str, fn()); 4] =
     [("load", load::run), ("envelope", envelope::run), ("command", command::run), ("tls", tls::run)];
 
@@ -28,7 +29,7 @@ fn main() {
     if tls::is_child(&arguments) {
         return;
     }
-    // `cargo test --all-targets` builds and starts this too, without that flag.
+    // `cargo test --all-targets` also starts this program, without this flag.
     if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
@@ -45,7 +46,7 @@ fn main() {
     }
 }
 
-/// Runs this program again with an empty key store, which `App::load()` then searches.
+/// Runs this program again with an empty key store, which `App::load()` then uses.
 fn rerun_with_key_store(arguments: &[String]) {
     let store = tempfile::TempDir::with_prefix("envconf-").unwrap();
     let program = std::env::current_exe().unwrap();

@@ -1,8 +1,7 @@
-//! Docker Compose's reader of dotenv files, as a reference for tests.
+//! A copy of Docker Compose's dotenv reader, as a reference for tests.
 //!
-//! Compose is not installable from a package registry, so its rules are written down here from the source of
-//! compose-go (`dotenv/parser.go`, `template/template.go`), as far as lines that `export` may print need them. No
-//! environment variable is set: what a `$` names is empty.
+//! No package registry has Compose. So this module implements the rules of compose-go (`dotenv/parser.go`,
+//! `template/template.go`) for lines that `export` may print. No environment variable is set: `$NAME` is empty.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +14,7 @@ pub(crate) enum Rules {
     Current,
 }
 
-/// The variables of `text`, or what the reader refuses.
+/// Returns the variables of `text`, or the error of the reader.
 pub(crate) fn read(text: &str, rules: Rules) -> Result<BTreeMap<String, String>, String> {
     let mut variables = BTreeMap::new();
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
@@ -70,7 +69,7 @@ fn value(text: &str, rules: Rules) -> Result<(String, &str), String> {
                     value = value.trim_matches(quote).to_owned();
                 }
                 if quote == '"' {
-                    // Escapes are for values with a backslash, which are not written in double quotes.
+                    // `export` never writes a value with a backslash in double quotes.
                     assert!(!value.contains('\\'), "{value:?}");
                     value = expanded(&value)?;
                 }
@@ -84,7 +83,8 @@ fn value(text: &str, rules: Rules) -> Result<(String, &str), String> {
     Err("unterminated quoted value".to_owned())
 }
 
-/// `$$` is `$`; `$NAME` and `${…}` are empty, as nothing is set; any other `$` is refused.
+/// Expands a value: `$$` is `$`, and `$NAME` and `${…}` are empty because no variable is set. Any other `$` is an
+/// error.
 fn expanded(value: &str) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = value;

@@ -1,4 +1,4 @@
-//! Servers on the loopback that keep what they were sent, and answer as a test says: HTTP, and a proxy.
+//! Servers on the loopback that record requests and answer as a test defines: an HTTP server and a proxy.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "a module of several test targets, none of which exports it")]
@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
@@ -29,10 +29,10 @@ impl Request {
     }
 }
 
-/// A reply, and how fast it is sent.
+/// A reply, and the speed of sending it.
 pub struct Answer {
     pub bytes: Vec<u8>,
-    /// Between one byte and the next.
+    /// The pause between two bytes.
     pub pace: Option<Duration>,
 }
 
@@ -49,14 +49,14 @@ impl Answer {
     }
 }
 
-/// An HTTP server that ends with the test's process.
+/// An HTTP server that ends with the process of the test.
 pub struct Http {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Http {
-    /// Answers every request with the result of `answer`; `None` leaves it without an answer.
+    /// Starts a server that answers every request with the result of `answer`. For `None`, it sends no answer.
     pub fn start(answer: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static) -> Self {
         let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
         let kept = requests.clone();
@@ -84,7 +84,7 @@ impl Http {
     }
 }
 
-/// A proxy that leads every `CONNECT` to one address.
+/// A proxy that connects every `CONNECT` to one address.
 pub struct Proxy {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -101,7 +101,7 @@ impl Proxy {
             stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").unwrap();
             let (mut up, mut down) = (stream.try_clone().unwrap(), server.try_clone().unwrap());
             std::thread::spawn(move || std::io::copy(&mut up, &mut down));
-            // Whoever hangs up first ends it.
+            // The connection ends when one side closes it.
             let _ = std::io::copy(&mut server, &mut stream);
         });
         Self { address, requests }
@@ -116,7 +116,7 @@ impl Proxy {
     }
 }
 
-/// Seconds from now on, as the cloud writes times.
+/// Returns the time in this number of seconds, as a Unix timestamp.
 pub fn in_seconds(seconds: u64) -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds
 }
@@ -158,7 +158,7 @@ fn send(stream: &mut TcpStream, answer: &Answer) {
         None => drop(stream.write_all(&answer.bytes)),
         Some(pace) => {
             for byte in &answer.bytes {
-                // A client that has had enough is what such a test waits for.
+                // The client closed the connection, which such a test expects.
                 if stream.write_all(&[*byte]).is_err() {
                     return;
                 }

@@ -1,4 +1,4 @@
-//! Helpers for the tests of loading: a project in a temporary directory, sealed and ready to be loaded.
+//! Helpers for tests of loading: a project in a temporary directory with a sealed pair.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "a module of several test targets, none of which exports it")]
@@ -7,7 +7,7 @@
 use envconf::{ContentType, EncryptedConfig, KeyRef, KeyServices, Loader, LocalKey, Pair, Seal};
 use envconf_test_support::{Sandbox, StandIn};
 
-/// The variables of a load: none but these.
+/// All environment variables of a load.
 pub type Variables = Vec<(String, String)>;
 
 /// A directory with a sealed pair `config/app.conf.enc`, and the local key that opens it.
@@ -17,7 +17,7 @@ pub struct Project {
 }
 
 impl Project {
-    /// TOML for `app` in `default`, sealed for a fresh local key.
+    /// Seals TOML for `app` in `default`, for a new local key.
     pub fn toml(content: &str) -> Self {
         Self::sealed(ContentType::Toml, content.as_bytes())
     }
@@ -58,7 +58,7 @@ impl Project {
         Pair::new(self.sandbox.path("config"), &"app".parse().unwrap(), &environment.parse().unwrap())
     }
 
-    /// A loader of this project with these variables only, and no local key.
+    /// Returns a loader of this project with only these variables, and without a local key.
     pub fn loader_without_key<T: EncryptedConfig>(&self, variables: &[(&str, &str)]) -> Loader<T> {
         T::loader().dir(self.sandbox.path("config")).variables(variables.iter().copied())
     }
@@ -69,7 +69,7 @@ impl Project {
     }
 }
 
-/// A directory with a pair sealed through a stand-in for Tencent Cloud KMS.
+/// A directory with a pair that is sealed with a stand-in for Tencent Cloud KMS.
 pub struct TencentProject {
     pub project: Project,
     pub kms: StandIn,
@@ -89,7 +89,7 @@ impl TencentProject {
         Self { project, kms, key }
     }
 
-    /// A loader that trusts the stand-in's key, with its endpoint and credential and these variables.
+    /// Returns a loader that trusts the stand-in's key, with its endpoint, its credential and these variables.
     pub fn loader<T: EncryptedConfig>(&self, variables: &[(&str, &str)]) -> Loader<T> {
         let own = variables_of(&self.kms, &self.project.sandbox).into_iter();
         let more = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
@@ -100,7 +100,7 @@ impl TencentProject {
     }
 }
 
-/// A runtime that is not Tokio: one thread that parks.
+/// Runs a future without Tokio, on a thread that parks.
 pub fn park_on<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {
@@ -118,7 +118,7 @@ pub fn park_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// What leads to the stand-in, its root certificate included where it speaks TLS.
+/// Returns the variables for the stand-in, including its root certificate if it uses TLS.
 pub fn variables_of(kms: &StandIn, sandbox: &Sandbox) -> Variables {
     let mut variables = kms.variables();
     if let Some(pem) = kms.ca_pem() {
@@ -128,15 +128,15 @@ pub fn variables_of(kms: &StandIn, sandbox: &Sandbox) -> Variables {
     variables
 }
 
-/// A `T` from a text and variables, through a sealed pair whose sealer did not look at the text; and where each
-/// value came from.
+/// Loads a `T` from a text and variables, and returns the origin of each value. The pair is sealed without checking
+/// the text.
 #[cfg(feature = "__vectors")]
 pub fn load_traced<T: EncryptedConfig>(
     content_type: &str,
     text: &str,
     variables: &[(&str, &str)],
 ) -> Result<(T, Vec<envconf::load::Provenance>), envconf::Error> {
-    use envconf::__vectors as door;
+    use envconf::__vectors as vectors;
     use envconf::format::{Header, Recipient};
     let (sandbox, key, dek) = (Sandbox::new(), LocalKey::generate().unwrap(), [7; 32]);
     let id = envconf::format::Id::new([1; 8]);
@@ -150,7 +150,7 @@ pub fn load_traced<T: EncryptedConfig>(
         sealed_at: None,
         outline: Vec::new(),
     };
-    let given = door::SealInput {
+    let given = vectors::SealInput {
         header,
         content: text.as_bytes(),
         dek: &dek,
@@ -159,12 +159,12 @@ pub fn load_traced<T: EncryptedConfig>(
         outline: None,
     };
     let (_, blob) =
-        door::local_wrap(&key, &dek, &door::context(T::META.name, "default", id).unwrap(), &[3; 32]);
+        vectors::local_wrap(&key, &dek, &vectors::context(T::META.name, "default", id).unwrap(), &[3; 32]);
     let recipients = vec![Recipient { key: key.key_ref().clone(), blob }];
-    sandbox.write("config/app.conf.enc", door::seal(given).unwrap());
+    sandbox.write("config/app.conf.enc", vectors::seal(given).unwrap());
     sandbox.write(
         "config/app.conf.key",
-        door::key_file(T::META.name, "default", &[(id, dek.to_vec(), recipients)]).unwrap(),
+        vectors::key_file(T::META.name, "default", &[(id, dek.to_vec(), recipients)]).unwrap(),
     );
     let loader = T::loader().path(sandbox.path("config/app.conf.enc")).local_key(key).trust("local");
     let loaded = loader.variables(variables.iter().copied()).load()?;

@@ -1,5 +1,5 @@
-//! The part of the contract that no server can be made to show: a proxy before the real server, or its stand-in, passes
-//! every request on, unless a script has another answer for it.
+//! Tests of replies that a real server does not send on request. A proxy forwards every request to the server or its
+//! stand-in, unless a script has another answer.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "a module of several test targets, none of which exports it")]
@@ -17,10 +17,10 @@ use envconf::{ContentType, Error, KeyRef, KeyServices, Kind, Policy, Seal, Trust
 
 use super::loopback::{Answer, Http, Request};
 
-/// A text in replies that no report may show.
+/// A text in replies that no error may show.
 pub const CANARY: &str = "Canary7bAnQ3secretWords";
 
-/// The reaction to a request instead of the server's.
+/// The reply to a request that replaces the server's reply.
 #[derive(Clone)]
 pub enum Script {
     /// This status and body.
@@ -43,14 +43,14 @@ impl Script {
     }
 }
 
-/// The proxy.
+/// The proxy with a script.
 pub struct Scripted {
     http: Http,
     script: Arc<Mutex<VecDeque<Script>>>,
 }
 
 impl Scripted {
-    /// Passes on to the server at this `host:port`.
+    /// Starts a proxy that forwards requests to the server at this `host:port`.
     pub fn before(upstream: impl Into<String>) -> Self {
         let upstream = upstream.into();
         let script: Arc<Mutex<VecDeque<Script>>> = Arc::default();
@@ -81,7 +81,7 @@ impl Scripted {
         Self { http, script }
     }
 
-    /// Answers the next request so, or the one after those that have an answer already.
+    /// Answers the next request with this script. Several calls answer as many requests, in their order.
     pub fn next(&self, script: Script) {
         self.script.lock().unwrap().push_back(script);
     }
@@ -113,21 +113,21 @@ pub fn forward(upstream: &str, request: &Request) -> Vec<u8> {
     answer
 }
 
-/// A service as the suite needs it.
+/// The properties of a key service that the tests need.
 pub struct Wire<'a> {
-    /// Its server, as `host:port`.
+    /// The address of its server, as `host:port`.
     pub upstream: String,
-    /// What reaches it at this URL, with a credential that may do everything.
+    /// Creates services for this URL, with a credential that has all permissions.
     pub services: &'a dyn Fn(&str) -> KeyServices,
-    /// One of its keys.
+    /// One key of the service.
     pub key: KeyRef,
-    /// Too many requests, in each form that the service has.
+    /// Replies for too many requests, in each form of the service.
     pub throttled: Vec<Script>,
-    /// A fault of the service, in each form.
+    /// Replies for a fault of the service, in each form.
     pub faults: Vec<Script>,
-    /// Refusals that are tried once, each with a part of what the report says.
+    /// Refusals, which are not retried, each with a part of the error.
     pub refusals: Vec<(Script, &'static str)>,
-    /// Answers to an unwrap that must not be believed, each with a part of what the report says.
+    /// Wrong answers to an unwrap that must be rejected, each with a part of the error.
     pub lies: Vec<(Script, &'static str)>,
     /// Answers that contain [`CANARY`] in every text of the service.
     pub canaries: Vec<Script>,
@@ -159,7 +159,7 @@ impl Wire<'_> {
         for (at, fault) in passing.chain(network).enumerate() {
             let (result, requests) = case(&[fault.clone(), fault], &services);
             assert_eq!(result.unwrap_or_else(|error| panic!("fault {at}: {error}")), b"content");
-            assert_eq!(requests, 3, "fault {at}: then served");
+            assert_eq!(requests, 3, "fault {at}: the third request succeeds");
         }
 
         for (refusal, says) in &self.refusals {
@@ -167,7 +167,7 @@ impl Wire<'_> {
             let error = result.unwrap_err();
             assert_eq!(error.fault(), Some(Fault::Refused), "{says}: {error}");
             assert!(error.to_string().contains(says), "{says} is not in: {error}");
-            assert_eq!(requests, 1, "{says}: a refusal is tried once");
+            assert_eq!(requests, 1, "{says}: a refusal is not retried");
             assert!(error.attempts()[0].advice().is_some(), "{error}");
         }
 
@@ -180,7 +180,7 @@ impl Wire<'_> {
             assert_eq!(requests, 1, "{says}");
         }
 
-        // Nothing that an answer leads to is followed.
+        // Redirects are not followed.
         let other = Http::start(|_| Some(Answer::text(200, "{}")));
         for status in [301, 302, 303, 307, 308] {
             let head = format!(
@@ -205,7 +205,7 @@ impl Wire<'_> {
         assert!(started.elapsed() < Duration::from_secs(10));
 
         for (at, reply) in self.canaries.iter().enumerate() {
-            // As many as there can be tries within this deadline.
+            // More replies than requests can be sent within this deadline.
             let (result, _) = case(&vec![reply.clone(); 100], &hasty);
             let error = result.unwrap_err();
             let shown = format!("{error} {error:?} {:?}", std::error::Error::source(&error));

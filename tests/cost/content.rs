@@ -1,13 +1,13 @@
-//! Contents of about so many bytes, in shapes that readers could take long for.
+//! Contents of a given size, in shapes that may be slow to read.
 
 use envconf::ContentType;
 
-/// A shape of content, and how it is made.
+/// A shape of content, and the function that creates it.
 pub struct Shape {
     pub name: &'static str,
     pub content_type: ContentType,
     pub make: fn(usize) -> String,
-    /// Values of one or two bytes, for each of which a reader keeps a node.
+    /// True for values of one or two bytes, for each of which a reader needs a node.
     pub is_dense: bool,
 }
 
@@ -103,7 +103,7 @@ pub const SHAPES: &[Shape] = &[
     shape(Dotenv, "no names", |n| until(n, |at| format!("no name {at}\n"))),
 ];
 
-/// Pieces until there are `bytes`.
+/// Returns pieces with a total length of `bytes`.
 pub fn until(bytes: usize, piece: impl Fn(usize) -> String) -> String {
     let mut text = String::with_capacity(bytes + 64);
     (0..)

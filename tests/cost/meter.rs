@@ -1,6 +1,6 @@
 //! Measures the cost of an operation: memory with a counting allocator, steps with allocations and processor time.
 
-#![allow(unsafe_code, reason = "the trait of allocators is unsafe; nothing else in these tests is")]
+#![allow(unsafe_code, reason = "only the trait of allocators is unsafe")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ static NOW: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 static TOTAL: AtomicUsize = AtomicUsize::new(0);
 
-/// Counts the bytes of all blocks.
+/// An allocator that counts the bytes of all blocks.
 pub struct Counting;
 
 fn grown(by: usize) {
@@ -22,11 +22,11 @@ fn grown(by: usize) {
     TOTAL.fetch_add(by, Ordering::Relaxed);
 }
 
-// SAFETY: every call goes to the system's allocator as it is.
+// SAFETY: every call is passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grown(layout.size());
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        // SAFETY: the caller guarantees the conditions of the system's allocator.
         unsafe { System.alloc(layout) }
     }
 
@@ -50,7 +50,7 @@ unsafe impl GlobalAlloc for Counting {
 /// The cost of one run.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
-    /// Most bytes in use at once, beyond those at the beginning.
+    /// Maximum number of bytes in use at the same time, minus those at the begin.
     pub peak: usize,
     /// Bytes of all blocks that were allocated.
     pub allocated: usize,
@@ -58,7 +58,7 @@ pub struct Cost {
     pub time: Duration,
 }
 
-/// Waits until no other test is running: allocator and clock are the whole process's.
+/// Waits until no other test is running, because allocator and clock measure the whole process.
 pub fn alone() -> MutexGuard<'static, ()> {
     static RUNNING: Mutex<()> = Mutex::new(());
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,6 @@
-//! The manual of the derive, `envconf-derive/docs/attributes.md`, has a section with an example for each attribute.
+//! Checks that the manual of the derive, `envconf-derive/docs/attributes.md`, has an example for each attribute.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests: trouble with their own files is a failure")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,10 @@ fn every_attribute_has_a_section_with_an_example() {
     for name in &attributes {
         let section = section(name).unwrap_or_else(|| panic!("no section ## `{name}`"));
         let example = section.split_once("```rust\n").unwrap_or_else(|| panic!("{name}: no example")).1;
-        assert!(example.split("```").next().unwrap().contains(name.as_str()), "{name}: not in its example");
+        assert!(
+            example.split("```").next().unwrap().contains(name.as_str()),
+            "{name}: the example does not contain the attribute"
+        );
         // The tables at the top link to the section.
         let link = manual.contains(&format!("[`{name}`][{name}]"))
             && manual.contains(&format!("\n[{name}]: #{name}\n"));
@@ -28,7 +31,7 @@ fn every_attribute_has_a_section_with_an_example() {
     }
 }
 
-/// The names in the tables of the parser.
+/// Returns the names in the tables of the parser.
 fn attributes() -> BTreeSet<String> {
     let source = fs::read_to_string(derive().join("src/attr.rs")).unwrap();
     // `known("name", …)` on one line or two, and `Known { name: "name", … }`.

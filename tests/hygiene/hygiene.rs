@@ -1,18 +1,13 @@
-//! Generated code depends on `envconf` and `core` only: this crate has no prelude and no serde in its manifest, and
-//! has names in scope that would break generated code which used them.
+//! Checks that generated code depends only on `envconf` and `core`. This crate has no prelude and no serde in its
+//! manifest, and has names in scope that break generated code without absolute paths.
 
 #![no_implicit_prelude]
-#![allow(
-    non_camel_case_types,
-    non_upper_case_globals,
-    dead_code,
-    reason = "the names are there to be in the way"
-)]
+#![allow(non_camel_case_types, non_upper_case_globals, dead_code, reason = "the names conflict on purpose")]
 
 use ::std::prelude::rust_2024::{derive, test};
 use ::std::{assert, assert_eq};
 
-// Types, modules, constants and functions that generated code might mean otherwise.
+// Types, modules, constants and functions that would replace those of generated code.
 struct Option;
 struct Result;
 struct String;
@@ -35,7 +30,7 @@ static value: u8 = 0;
 fn leaf() {}
 fn nested() {}
 
-/// Methods of every type that generated code might call without saying whose.
+/// Methods of every type that generated code might call without the name of the trait.
 trait InTheWay {
     fn build(&self) {}
     fn clone(&self) {}
@@ -45,7 +40,7 @@ trait InTheWay {
 }
 impl<T> InTheWay for T {}
 
-/// Every attribute that needs no name of serde's.
+/// A struct with every attribute that needs no name of serde.
 #[derive(::envconf::EncryptedConfig)]
 #[envconf(name = "hygiene", dir = "config", env_prefix = "H", deadline = "5s", rename_all = "kebab-case")]
 #[envconf(trust(prod = "local", default = "local"), allow_unknown_fields, validate = whole)]
@@ -108,7 +103,7 @@ fn whole(_: &All) -> ::std::result::Result<(), &'static ::std::primitive::str> {
 }
 
 #[test]
-fn the_derive_stands_on_nothing_in_scope() {
+fn the_derive_depends_on_nothing_in_scope() {
     assert!(<All as ::envconf::EncryptedConfig>::check().is_ok());
     assert!(<Generic<u8, 2> as ::envconf::EncryptedConfig>::check().is_ok());
     let leaves = <All as ::envconf::EncryptedConfig>::META.leaves();

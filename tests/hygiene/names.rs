@@ -1,22 +1,19 @@
-//! A type's name means one thing in the whole crate, so that a reader who meets it knows which one it is.
+//! Checks that each type name is used only once in the crate.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests: trouble with their own files is a failure")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Names that stand more than once, and why.
+/// Names that are used more than once, and the reason.
 const EXCEPTIONS: [(&str, &str); 2] = [
-    (
-        "Args",
-        "what clap parses for one verb; each verb's module has one, and only that module and `cli` name it",
-    ),
+    ("Args", "the arguments of a verb; each verb's module has one, and only that module and `cli` use it"),
     ("DirectoryId", "one alias, declared for each platform"),
 ];
 
 #[test]
-fn no_type_name_stands_for_two_things() {
+fn type_names_are_unique() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../envconf/src");
     let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for file in rust_files(&src) {
@@ -29,7 +26,7 @@ fn no_type_name_stands_for_two_things() {
     assert!(names.len() > 200, "the sources are missing");
     for (name, reason) in EXCEPTIONS {
         let places = names.remove(name).unwrap_or_default();
-        assert!(places.len() > 1, "{name} is not an exception any more ({reason})");
+        assert!(places.len() > 1, "{name} is no longer an exception ({reason})");
     }
     let twice = names.iter().filter(|(_, places)| places.len() > 1);
     let twice: Vec<_> = twice.map(|(name, places)| format!("{name}: {}", places.join(", "))).collect();
@@ -63,7 +60,7 @@ mod tests {
     assert_eq!(names, expected);
 }
 
-/// Every type that `text` declares outside its tests, by line. An associated type, which is always indented, is none.
+/// Returns every type that `text` declares outside its tests, by line. Skips associated types, which are indented.
 fn type_names(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let end = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
     text[..end].lines().enumerate().filter_map(|(index, line)| Some((index + 1, declared(line)?)))
@@ -81,7 +78,7 @@ fn declared(line: &str) -> Option<&str> {
     (is_type && end > 0).then_some(&name[..end])
 }
 
-/// The library's and the command's sources, without files that hold only tests.
+/// Returns the source files of the library and the command, without files that contain only tests.
 fn rust_files(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {

@@ -1,4 +1,4 @@
-//! The listing of the public items, `envconf/docs/public-api.txt`, is that of the source.
+//! Checks that `envconf/docs/public-api.txt` lists the public items of the source.
 
 use std::process::Command;
 

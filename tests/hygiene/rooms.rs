@@ -1,7 +1,7 @@
-//! The direction of imports: a room of the source tree uses the rooms below it, and never one above (rooms.toml).
+//! Checks the direction of imports: a room of the source tree uses only the rooms below it (rooms.toml).
 //!
-//! The scanner reads tokens, so that comments and texts are not imports. It follows `crate::`, `super::` and `self::`
-//! in `use` and in the middle of code. Items under `#[cfg(test)]` may use everything.
+//! The scanner reads tokens, so it ignores comments and texts. It follows `crate::`, `super::` and `self::` in `use`
+//! and in expressions. Items under `#[cfg(test)]` may use everything.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -33,7 +33,7 @@ fn contributing_shows_the_rooms() {
     }
 }
 
-/// The command adds its options to the library's advice (`output/hints.rs`). Whole commands, in backquotes, may be named.
+/// Only the command names its options, in `output/hints.rs`. The library may name whole commands in backquotes.
 #[test]
 fn the_library_names_no_option_of_the_command() {
     let source = repository().join("envconf/src");
@@ -69,11 +69,11 @@ struct Tree {
 
 struct Rooms {
     trees: Vec<Tree>,
-    /// From, to.
+    /// Pairs of the importing and the imported room.
     exceptions: Vec<(String, String)>,
 }
 
-/// A path in the source that leads to another module of the crate.
+/// A path in the source to another module of the crate.
 struct Import {
     file: PathBuf,
     line: usize,
@@ -156,7 +156,7 @@ impl Tree {
         self.rooms.iter().position(|known| known.name == room)
     }
 
-    /// Everything that is wrong with this tree. Collects the exceptions that are `needed`.
+    /// Returns every problem of this tree. Collects the exceptions that are `needed`.
     fn problems<'a>(
         &self,
         root: &Path,
@@ -197,7 +197,7 @@ impl Tree {
         problems
     }
 
-    /// What stands below the source directory and in no list, or the other way round.
+    /// Returns files that are not in the list, and entries of the list without a file.
     fn unlisted(&self, modules: &[(PathBuf, Vec<String>)]) -> Vec<String> {
         let listed: BTreeSet<&str> = self.rooms.iter().map(|room| room.name.as_str()).collect();
         let found: BTreeSet<&str> =
@@ -209,7 +209,7 @@ impl Tree {
         missing.chain(gone).collect()
     }
 
-    /// The modules that `path` leads to, beginning with a room; through the names of the crate's root too.
+    /// Returns the modules of `path`, beginning with a room. Follows the names in the crate's root.
     fn resolve(&self, path: &[String], root_names: &BTreeMap<String, Vec<String>>) -> Option<Vec<String>> {
         let first = path.first()?;
         if self.rank(first).is_some() {
@@ -218,7 +218,8 @@ impl Tree {
         root_names.get(first).filter(|to| to.first().is_some_and(|room| self.rank(room).is_some())).cloned()
     }
 
-    /// What circles are looked for between: rooms, or in a tree with `files` the modules right below them.
+    /// Returns the node of a path in the search for circles: a room, or in a tree with `files` a module directly below
+    /// it.
     fn node(&self, path: &[String], known: &BTreeSet<&[String]>) -> String {
         let depth = if self.files && path.len() > 1 && known.contains(&path[..2]) { 2 } else { 1 };
         path[..depth].join("::")
@@ -226,7 +227,7 @@ impl Tree {
 }
 
 impl Room {
-    /// Its name in the file system, without extension.
+    /// Returns the room's name in the file system, without extension.
     fn entry(&self) -> String {
         self.file.as_deref().unwrap_or(&self.name).trim_end_matches(".rs").to_owned()
     }
@@ -238,20 +239,20 @@ impl Import {
     }
 }
 
-/// Names of the crate's root that are re-exported from a room, and where they come from.
+/// Returns the names in the crate's root that are re-exported from a room, with their paths.
 fn root_names(imports: &[Import]) -> BTreeMap<String, Vec<String>> {
     let of_root = imports.iter().filter(|import| import.from.is_empty());
     of_root.filter_map(|import| Some((import.to.last()?.clone(), import.to.clone()))).collect()
 }
 
-/// Sets of nodes of which each leads to each other.
+/// Returns sets of nodes that import each other.
 fn circles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     let reach: BTreeMap<_, _> = edges.keys().map(|node| (node, reached(node, edges))).collect();
     let mut problems = Vec::new();
     for (node, reached) in &reach {
         let back: Vec<_> =
             reached.iter().filter(|to| reach.get(**to).is_some_and(|r| r.contains(node))).collect();
-        // Each circle once, told by its first node.
+        // Report each circle once, at its first node.
         if back.len() > 1 && back.iter().all(|to| **to >= node) {
             let names: Vec<_> = back.iter().map(|to| to.as_str()).collect();
             problems.push(format!("circle: {}", names.join(", ")));
@@ -269,7 +270,7 @@ fn reached<'a>(from: &'a String, edges: &'a BTreeMap<String, BTreeSet<String>>) 
     seen
 }
 
-/// The files below `source`, each with its module path.
+/// Returns the files below `source`, each with its module path.
 fn modules(source: &Path, rooms: &[Room]) -> Vec<(PathBuf, Vec<String>)> {
     fn collect(directory: &Path, path: &[String], found: &mut Vec<(PathBuf, Vec<String>)>) {
         for entry in entries(directory) {
@@ -315,7 +316,7 @@ fn tokens_of(file: &Path) -> TokenStream {
     text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// The literals of the code, each with its line; without docs, and without what is for tests alone.
+/// Returns the literals of the code with their lines, without docs and without code for tests.
 fn literals(tokens: TokenStream) -> Vec<(usize, String)> {
     let tokens: Vec<_> = tokens.into_iter().collect();
     let mut found = Vec::new();
@@ -372,7 +373,7 @@ impl Scan<'_> {
                 at += 3;
                 continue;
             }
-            // In the root a `use` may begin with the name of a room.
+            // In the root, a `use` may begin with the name of a room.
             if module.is_empty()
                 && let [TokenTree::Ident(keyword), rest @ ..] = &tokens[at..]
                 && keyword == "use"
@@ -398,7 +399,7 @@ impl Scan<'_> {
         }
     }
 
-    /// A path, which may end in `{…}`, after the segments of `prefix`.
+    /// Reads a path, which may end in `{…}`, after the segments of `prefix`.
     fn use_tree(&mut self, tokens: &[TokenTree], prefix: &[String], module: &[String]) {
         let mut path = prefix.to_vec();
         for (at, token) in tokens.iter().enumerate() {
@@ -423,7 +424,7 @@ impl Scan<'_> {
     }
 }
 
-/// The path from the crate's root; `None` for the root itself, and for a path that stays in its own module.
+/// Returns the path from the crate's root; `None` for the root itself, and for a path in the same module.
 fn absolute(path: &[String], module: &[String]) -> Option<Vec<String>> {
     let mut here = module.to_vec();
     let mut rest = path;
@@ -453,7 +454,7 @@ fn is_path(tokens: &[TokenTree]) -> bool {
     matches!(tokens, [first, second, ..] if is_punct(first, ':') && is_punct(second, ':'))
 }
 
-/// How many tokens belong to the path that begins here.
+/// Returns the number of tokens in the path at the begin.
 fn path_length(tokens: &[TokenTree]) -> usize {
     let mut length = 1;
     while is_path(&tokens[length..]) {
@@ -466,14 +467,14 @@ fn path_length(tokens: &[TokenTree]) -> usize {
     length
 }
 
-/// Returns true if an attribute begins here that keeps an item for tests alone.
+/// Returns true if the tokens begin with an attribute that limits an item to tests.
 fn is_test_attribute(tokens: &[TokenTree]) -> bool {
     let [hash, TokenTree::Group(attribute), ..] = tokens else { return false };
     let text = attribute.stream().to_string().replace(' ', "");
     is_punct(hash, '#') && (text == "cfg(test)" || text.starts_with("cfg(all(test,"))
 }
 
-/// Where the item ends that begins at `at`.
+/// Returns the end of the item that begins at `at`.
 fn end_of_item(tokens: &[TokenTree], at: usize) -> usize {
     let ends = |token: &TokenTree| {
         is_punct(token, ';')
@@ -486,7 +487,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The scanner itself, on trees that are made up.
+/// Tests of the scanner with invented trees.
 mod scanner {
     use super::*;
 
@@ -580,7 +581,7 @@ mod scanner {
     }
 
     #[test]
-    fn an_exception_is_accepted_where_it_is_needed() {
+    fn an_exception_is_accepted_only_if_it_is_needed() {
         let rooms = format!("{ROOMS}[[exception]]\nfrom = 'bottom'\nto = 'top'\nreason = 'a test'\n");
         let mut files = CLEAN;
         assert_eq!(problems(&rooms, &files), ["the exception from bottom to top is not needed"]);

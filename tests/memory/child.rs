@@ -1,4 +1,4 @@
-//! The process that loads, and looks at itself.
+//! The process that loads a pair and then searches its own memory.
 
 use std::sync::atomic::Ordering;
 
@@ -22,7 +22,7 @@ pub const SHAPES: &str = "ENVCONF_MEMORY_SHAPES";
 pub const ASYNC: &str = "ENVCONF_MEMORY_ASYNC";
 pub const WIPING: &str = "ENVCONF_MEMORY_WIPING";
 pub const FAILS: &str = "ENVCONF_MEMORY_FAILS";
-/// Begins each line that the parent reads.
+/// The beginning of each line that the parent reads.
 pub const MARK: &str = "memory ";
 
 pub fn run() {
@@ -65,7 +65,7 @@ fn loader<T: EncryptedConfig>() -> Loader<T> {
     loader.variables(variables.chain(secrets))
 }
 
-/// How often each needle's pieces are in memory: the least, the most, and where.
+/// Prints how often memory contains the pieces of each needle: the lowest and highest number, and the places.
 fn tell(stage: &str) {
     let searcher = SEARCHER.get().unwrap();
     let hits = scan::scan(searcher);

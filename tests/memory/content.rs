@@ -1,4 +1,4 @@
-//! The sealed content: canaries in each syntax, in every kind of place.
+//! The sealed content: canaries in each syntax and in every kind of place.
 
 use envconf::ContentType;
 
@@ -28,7 +28,7 @@ impl Syntax {
         }
     }
 
-    /// The canary as it is written: its halves stay whole, and between them is what must be unescaped.
+    /// Returns the canary as written in this syntax. Each half is unchanged, and an escape is between them.
     fn written(self, canary: &str) -> String {
         let escape = match self {
             Self::TomlEscapes | Self::JsonEscapes => "\\u0041\\\"",
@@ -40,7 +40,7 @@ impl Syntax {
         format!("{start}{escape}{end}")
     }
 
-    /// Content for `App`, with these canaries for its `SECRETS`.
+    /// Returns content for `App`, with these canaries for its `SECRETS`.
     pub fn app(self, canaries: &[String]) -> String {
         let canaries: Vec<_> = canaries.iter().map(|canary| self.written(canary)).collect();
         let canaries: &[String; SECRETS.len()] = canaries.as_slice().try_into().unwrap();
@@ -74,7 +74,7 @@ impl Syntax {
         }
     }
 
-    /// Content for `Shapes`, as JSON, TOML or dotenv.
+    /// Returns content for `Shapes`, as JSON, TOML or dotenv.
     pub fn shapes(self, canaries: &[String]) -> String {
         let canaries: Vec<_> = canaries.iter().map(|canary| self.written(canary)).collect();
         let canaries: &[String; SHAPES.len()] = canaries.as_slice().try_into().unwrap();
@@ -100,7 +100,7 @@ impl Syntax {
         }
     }
 
-    /// Content for `Buffered`, as JSON.
+    /// Returns content for `Buffered`, as JSON.
     pub fn buffered(self, canaries: &[String]) -> String {
         let canaries: Vec<_> = canaries.iter().map(|canary| self.written(canary)).collect();
         let canaries: &[String; BUFFERED.len()] = canaries.as_slice().try_into().unwrap();

@@ -1,4 +1,4 @@
-//! An allocator that looks into every block that is freed, or moved to grow, before the system gets it back.
+//! An allocator that searches every freed or moved block before it returns the block to the system.
 
 #![allow(unsafe_code, reason = "the trait of allocators is unsafe; nothing else in these tests is")]
 
@@ -11,14 +11,14 @@ use zeroizing_alloc::ZeroAlloc;
 
 use crate::needles::Searcher;
 
-/// More than there are needles, and pieces of each.
+/// Upper limits of the number of needles, and of the pieces of each.
 const NEEDLES: usize = 64;
 const PIECES: usize = 16;
 
 pub static SEARCHER: OnceLock<Searcher> = OnceLock::new();
-/// True if freed blocks are looked into.
+/// True if freed blocks are searched.
 pub static LOOKS: AtomicBool = AtomicBool::new(false);
-/// True if blocks are wiped as they are freed.
+/// True if blocks are wiped when they are freed.
 pub static WIPES: AtomicBool = AtomicBool::new(false);
 static FOUND: [[AtomicU32; PIECES]; NEEDLES] = [const { [const { AtomicU32::new(0) }; PIECES] }; NEEDLES];
 
@@ -26,7 +26,7 @@ thread_local! {
     static SHOWS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// In how many freed blocks the needle was found, by that of its pieces which was found most often.
+/// Returns the number of freed blocks with the needle: the number of its most frequent piece.
 pub fn found(needle: usize) -> u32 {
     FOUND[needle].iter().map(|count| count.load(Ordering::Relaxed)).max().unwrap_or_default()
 }
@@ -39,7 +39,7 @@ impl Looking {
             return;
         }
         let Some(searcher) = SEARCHER.get() else { return };
-        // SAFETY: the caller owns the block until it is freed, which happens after this. Unwritten bytes may have any
+        // SAFETY: the caller owns the block until it is freed, and that happens later. Unwritten bytes may have any
         // value, and are only compared.
         let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };
         searcher.search(bytes, bytes.len(), |needle, piece, _| {
@@ -49,7 +49,7 @@ impl Looking {
     }
 }
 
-/// For everyone who wants to know where a block was freed.
+/// Prints the stack trace of the call that freed a block.
 fn show(searcher: &Searcher, needle: usize, piece: usize, layout: Layout) {
     if std::env::var_os("ENVCONF_MEMORY_SHOW").is_none() || SHOWS.replace(true) {
         return;
@@ -60,21 +60,21 @@ fn show(searcher: &Searcher, needle: usize, piece: usize, layout: Layout) {
     SHOWS.set(false);
 }
 
-// SAFETY: every block comes from the system's allocator and goes back to it, as it was asked for.
+// SAFETY: every block comes from the system's allocator, and returns to it with the same layout.
 unsafe impl GlobalAlloc for Looking {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller keeps the same contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller keeps the same contract.
         unsafe { System.alloc_zeroed(layout) }
     }
 
-    // Without its own `realloc`: a block that grows is moved, and the old one is freed here.
+    // There is no separate `realloc`: a growing block is moved, and `dealloc` frees the old one.
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises; both allocators are the system's.
+        // SAFETY: the caller keeps the same contract, and both allocators are the system's.
         unsafe {
             if WIPES.load(Ordering::Relaxed) {
                 ZeroAlloc(System).dealloc(block, layout);

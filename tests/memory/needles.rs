@@ -1,12 +1,12 @@
-//! The needles: canaries that are kept as two halves, so that searching for them makes no copy.
+//! The needles: canaries, stored as two halves so that the search makes no copy of them.
 
 use std::fmt::Write as _;
 
-/// Bytes of a canary that are searched at a time: a copy that was partly overwritten is still a copy.
+/// The length of a searched piece of a text. A copy is found even if it is partly overwritten.
 const TEXT: usize = 16;
 const KEY: usize = 8;
 
-/// Pieces of one secret, each as its exclusive or with random bytes and these.
+/// The pieces of one secret. Each is stored as random bytes, and as the exclusive or of the piece with them.
 pub struct Needle {
     pub name: String,
     pieces: Vec<Piece>,
@@ -35,18 +35,18 @@ impl Piece {
 }
 
 impl Needle {
-    /// A text: its beginning and its end.
+    /// Returns the needle of a text, with two pieces: the beginning and the end.
     pub fn text(name: &str, text: &str) -> Self {
         let bytes = text.as_bytes();
         Self::of(name, [&bytes[..TEXT], &bytes[bytes.len() - TEXT..]])
     }
 
-    /// A key, every eight bytes of it.
+    /// Returns the needle of a key, with a piece for every eight bytes.
     pub fn key(name: &str, key: &[u8]) -> Self {
         Self::of(name, key.chunks_exact(KEY))
     }
 
-    /// A key of HMAC also as its two pads have it.
+    /// Returns the needle of an HMAC key. Its pieces include both pads of the key.
     pub fn hmac_key(name: &str, key: &[u8]) -> Self {
         let padded = |pad: u8| key.iter().map(|byte| byte ^ pad).collect::<Vec<_>>();
         let all = [key.to_vec(), padded(0x36), padded(0x5c)].concat();
@@ -57,7 +57,7 @@ impl Needle {
         Self { name: name.to_owned(), pieces: pieces.into_iter().map(Piece::of).collect() }
     }
 
-    /// For the child's environment.
+    /// Returns the text of the needles for the child's environment.
     pub fn write(needles: &[Self]) -> String {
         let mut text = String::new();
         for needle in needles {
@@ -81,12 +81,12 @@ impl Needle {
         needles
     }
 
-    /// A whole text in one piece, for a process that must make it itself.
+    /// Returns a needle with the whole text as one piece, for a process that must build the text itself.
     pub fn masked(name: &str, text: &str) -> Self {
         Self::of(name, [text.as_bytes()])
     }
 
-    /// The text of one that is masked whole, in a buffer of its size.
+    /// Returns the text of a needle from `masked`, in a buffer of exactly its size.
     pub fn unmasked(&self) -> String {
         let piece = &self.pieces[0];
         let mut text = String::with_capacity(piece.mask.len());
@@ -99,9 +99,9 @@ impl Needle {
     }
 }
 
-/// The pieces of all needles, to be found in one walk.
+/// The pieces of all needles, for a search in one pass.
 pub struct Searcher {
-    /// Which pairs of bytes a piece begins with.
+    /// A bit for each pair of bytes: set if a piece begins with the pair.
     begins: Box<[u64]>,
     needles: Vec<Needle>,
 }

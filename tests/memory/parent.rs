@@ -1,4 +1,4 @@
-//! Makes the canaries up, seals them, and starts the process that loads them.
+//! Invents the canaries, seals them, and starts the process that loads them.
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use envconf::format::{Outline, Suite};
 use envconf::kms::AgeIdentity;
 use envconf::kms::{BoxFuture, Context, DataKey, KmsError, WrappedKey};
 use envconf::pair::SigningKey;
-use envconf::{__vectors as door, ContentType, KeyRef, KeyServices, Kms, LocalKey, Pair, Policy, Seal};
+use envconf::{__vectors as vectors, ContentType, KeyRef, KeyServices, Kms, LocalKey, Pair, Policy, Seal};
 use envconf_test_support::{Sandbox, StandIn};
 
 use crate::child;
@@ -45,9 +45,9 @@ pub struct Case {
     wiping: bool,
     buffered: bool,
     shapes: bool,
-    /// A field comes from a variable.
+    /// True if a field comes from a variable.
     overridden: bool,
-    /// The load fails: the content is broken, or lacks a field.
+    /// True if the load fails because the content is broken or lacks a field.
     broken: bool,
     lacking: bool,
 }
@@ -60,7 +60,7 @@ struct Child {
     secrets: Vec<Needle>,
 }
 
-/// How often the pieces of one needle were found.
+/// The numbers of findings of one needle's pieces.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     pub name: String,
@@ -87,12 +87,12 @@ impl Case {
         }
     }
 
-    /// Content for `Buffered`, always JSON.
+    /// Uses content for `Buffered`, always JSON.
     pub fn buffered(self) -> Self {
         Self { buffered: true, ..self }
     }
 
-    /// Content for `Shapes`.
+    /// Uses content for `Shapes`.
     pub fn shapes(self) -> Self {
         Self { shapes: true, ..self }
     }
@@ -117,12 +117,12 @@ impl Case {
         Self { outline: true, ..self }
     }
 
-    /// On a thread of an asynchronous runtime.
+    /// Loads on a thread of an asynchronous runtime.
     pub fn in_async(self) -> Self {
         Self { in_async: true, ..self }
     }
 
-    /// With an allocator that wipes what is freed.
+    /// Uses an allocator that wipes freed blocks.
     pub fn wiping(self) -> Self {
         Self { wiping: true, ..self }
     }
@@ -156,7 +156,7 @@ impl Case {
         let spy = Arc::new(Spy::default());
         #[cfg_attr(
             not(any(feature = "vault", feature = "aws")),
-            allow(unused_mut, reason = "only these have others")
+            allow(unused_mut, reason = "only these features add needles")
         )]
         let (mut remote, mut to_kms) = (remote, common::variables_of(&kms, &sandbox));
         #[cfg(feature = "vault")]
@@ -198,7 +198,7 @@ impl Case {
         let mut child = Child::default();
         let is_local = matches!(self.key, Key::File | Key::Variable | Key::Command);
         if !is_local {
-            // In payload form the hash follows, so that of the last bytes the base64 is another.
+            // In payload form the hash follows, so the base64 of the last bytes is different.
             needles.push(Needle::key("reply", &STANDARD.encode(&dek).as_bytes()[..40]));
             (child.trust, child.variables) = (remote.to_string(), to_kms);
         } else if self.key == Key::Age {
@@ -314,7 +314,9 @@ impl Case {
             let places = words[4.min(words.len())..].iter().filter(|place| !place.is_empty());
             seen.places.extend(places.map(|place| format!("{} {place}", words[0])));
             match words[0] {
-                "before" => assert_eq!(number(3), 0, "the tests themselves give it away: {line}"),
+                "before" => {
+                    assert_eq!(number(3), 0, "memory must not have the needle before the load: {line}")
+                }
                 "loaded" => (seen.loaded_min, seen.loaded_max) = (number(2), number(3)),
                 "dropped" => seen.dropped = number(3),
                 _ => seen.freed = number(2),
@@ -324,43 +326,44 @@ impl Case {
     }
 }
 
-/// Puts `content` into the pair, which no sealer would take.
+/// Writes `content` into the pair, though a sealer would reject it.
 fn put_in(pair: &Pair, content: &str, dek: &[u8], services: &KeyServices) {
     let policy = Policy::new("app".parse().unwrap(), "default".parse().unwrap());
     let header = envconf::open(pair, &policy, services).unwrap().header().clone();
     let content = content.as_bytes();
-    let given = door::SealInput { header, content, dek, random: [2; 32], seeds: Vec::new(), outline: None };
-    std::fs::write(pair.enc(), door::seal(given).unwrap()).unwrap();
+    let given =
+        vectors::SealInput { header, content, dek, random: [2; 32], seeds: Vec::new(), outline: None };
+    std::fs::write(pair.enc(), vectors::seal(given).unwrap()).unwrap();
 }
 
-/// 40 random letters.
+/// Returns 40 random letters.
 fn canary() -> String {
     let mut bytes = [0; 40];
     getrandom::fill(&mut bytes).unwrap();
     bytes.iter().map(|byte| char::from(b'a' + byte % 26)).collect()
 }
 
-/// The data key, and what is derived from it to open this `.enc` (format.md §§4, 5, 7).
+/// Returns the data key and the keys derived from it to open this `.enc` (format.md §§4, 5, 7).
 fn keys(dek: &[u8], enc: &str) -> Vec<Needle> {
     let before_salt = &enc[..enc.find("salt: ").unwrap()];
     let salt = enc[before_salt.len() + 6..].lines().next().unwrap();
     let salt: [u8; 32] = STANDARD.decode(salt).unwrap().try_into().unwrap();
     let h0 = &enc[..before_salt.len() + enc[before_salt.len()..].find('\n').unwrap() + 1];
-    let (content, nonce, commit) = door::content_keys(dek, Suite::Aes256Gcm, &salt, h0.as_bytes());
+    let (content, nonce, commit) = vectors::content_keys(dek, Suite::Aes256Gcm, &salt, h0.as_bytes());
     let written = enc.lines().find_map(|line| line.strip_prefix("commit: ")).unwrap();
-    assert_eq!(STANDARD.encode(commit), written, "the needles are the wrong ones");
+    assert_eq!(STANDARD.encode(commit), written, "the needles must belong to this file");
     vec![
         Needle::key("dek", dek),
-        Needle::hmac_key("dek-prk", &door::hmac(&[0; 32], dek)),
-        Needle::hmac_key("content-prk", &door::hmac(&salt, dek)),
+        Needle::hmac_key("dek-prk", &vectors::hmac(&[0; 32], dek)),
+        Needle::hmac_key("content-prk", &vectors::hmac(&salt, dek)),
         Needle::key("content-key", &content),
         Needle::key("content-nonce", &nonce[..8]),
-        Needle::hmac_key("section-mac-key", &door::section_mac(dek, &[]).0),
-        Needle::hmac_key("outline-key", &door::outline_key(dek, "app", "default")),
+        Needle::hmac_key("section-mac-key", &vectors::section_mac(dek, &[]).0),
+        Needle::hmac_key("outline-key", &vectors::outline_key(dek, "app", "default")),
     ]
 }
 
-/// The identity, as text and as the bytes that it spells in Bech32.
+/// Returns the identity as text, and the bytes that the text encodes in Bech32.
 fn identity_keys(identity: &AgeIdentity) -> Vec<Needle> {
     const ALPHABET: &str = "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L";
     let text = identity.expose_text();
@@ -377,7 +380,7 @@ fn identity_keys(identity: &AgeIdentity) -> Vec<Needle> {
     vec![Needle::key("age-identity", &bytes[..32]), Needle::key("age-identity-text", &data.as_bytes()[..56])]
 }
 
-/// The local key, and what is derived from it to unwrap the data key (format.md §6).
+/// Returns the local key and the keys derived from it to unwrap the data key (format.md §6).
 fn local_keys(local: &LocalKey, key: &str) -> Vec<Needle> {
     let text = local.expose_text();
     let base64 = text.rsplit(':').next().unwrap();
@@ -385,18 +388,18 @@ fn local_keys(local: &LocalKey, key: &str) -> Vec<Needle> {
     let mut lines = key.lines().skip_while(|line| !line.ends_with(local.key_ref().key_id()));
     let blob = lines.nth(1).and_then(|line| line.strip_prefix("blob: ")).unwrap();
     let salt: [u8; 32] = STANDARD.decode(blob).unwrap()[..32].try_into().unwrap();
-    let context = door::context("app", "default", envconf::format::Id::new([0; 8])).unwrap();
-    let (okm, _) = door::local_wrap(local, &[0; 32], &context, &salt);
+    let context = vectors::context("app", "default", envconf::format::Id::new([0; 8])).unwrap();
+    let (okm, _) = vectors::local_wrap(local, &[0; 32], &context, &salt);
     vec![
         Needle::key("local-key", &kek),
         Needle::key("local-key-text", &base64.as_bytes()[..40]),
-        Needle::hmac_key("local-key-prk", &door::hmac(&salt, &kek)),
-        Needle::hmac_key("local-key-id-prk", &door::hmac(&[0; 32], &kek)),
+        Needle::hmac_key("local-key-prk", &vectors::hmac(&salt, &kek)),
+        Needle::hmac_key("local-key-id-prk", &vectors::hmac(&[0; 32], &kek)),
         Needle::key("local-wrap-key", &okm[..40]),
     ]
 }
 
-/// A key service that keeps what it is given.
+/// A key service that stores the data key.
 #[derive(Default)]
 struct Spy(Mutex<Vec<u8>>);
 

@@ -1,4 +1,4 @@
-//! Looks for needles in everything that this process can write to: heaps, stacks, statics.
+//! Searches all writable memory of this process for needles: heaps, stacks and statics.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -7,20 +7,20 @@ use std::sync::{Mutex, PoisonError};
 use crate::needles::Searcher;
 
 const CHUNK: usize = 1 << 20;
-/// Longer than any piece, and read twice.
+/// The number of bytes that are read twice. It is larger than any piece.
 const OVERLAP: usize = 64;
 
 /// The buffer for memory that is read. It is excluded from the search, because it contains copies.
 static BUFFER: Mutex<[u8; CHUNK]> = Mutex::new([0; CHUNK]);
 
-/// A piece of a needle, and the mapping in which it lies.
+/// A piece of a needle, and the mapping that contains it.
 pub struct Hit {
     pub needle: usize,
     pub piece: usize,
     pub place: String,
 }
 
-/// Every place of every piece.
+/// Returns every place of every piece.
 pub fn scan(searcher: &Searcher) -> Vec<Hit> {
     let mut buffer = BUFFER.lock().unwrap_or_else(PoisonError::into_inner);
     let own = buffer.as_ptr_range();
@@ -36,12 +36,12 @@ pub fn scan(searcher: &Searcher) -> Vec<Hit> {
             continue;
         }
         let name = words.get(5).copied().unwrap_or("anonymous");
-        // Before and after the buffer.
+        // The parts before and after the buffer.
         for range in [start..end.min(own.start.max(start)), start.max(own.end.min(end))..end] {
             let mut at = range.start;
             while at < range.end {
                 let len = (range.end - at).min(CHUNK as u64) as usize;
-                // A guard page of the kernel's own making cannot be read.
+                // A guard page of the kernel cannot be read.
                 let Ok(read) = memory.read_at(&mut buffer[..len], at) else { break };
                 let is_last = at + read as u64 >= range.end;
                 let step = if is_last { read } else { read - OVERLAP.min(read - 1) };

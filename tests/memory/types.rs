@@ -1,6 +1,6 @@
-//! The loaded types: secrets in every place that a struct can have.
+//! The loaded types: structs with a secret in every kind of place.
 
-#![allow(dead_code, reason = "what is loaded is looked for in memory, not in its fields")]
+#![allow(dead_code, reason = "the test searches memory, and does not read the fields")]
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -25,7 +25,7 @@ pub struct Database {
     pub replica: Option<SecretString>,
 }
 
-/// Read by serde's own derive.
+/// A leaf that serde's own derive reads.
 #[derive(Deserialize)]
 pub struct Leaf {
     pub user: SecretString,
@@ -44,7 +44,7 @@ pub const SECRETS: [&str; 9] = [
     "comment",
 ];
 
-/// Fields that serde reads through its own buffers, and a field that nobody wipes.
+/// Fields that serde reads through its own buffers, and a field that is not wiped.
 #[derive(EncryptedConfig)]
 #[envconf(name = "app")]
 pub struct Buffered {
@@ -73,7 +73,7 @@ pub enum Tagged {
     Basic(Leaf),
 }
 
-/// The secrets in its content.
+/// The secrets in the content of this type.
 pub const BUFFERED: [&str; 4] = ["field:untagged", "field:flattened", "field:tagged", "field:text"];
 
 /// Secrets in lists, maps, options and enums of derived types, and in leaves of every shape.
@@ -107,7 +107,7 @@ pub enum Store {
     Vault { token: SecretString },
 }
 
-/// The secrets in its content.
+/// The secrets in the content of this type.
 pub const SHAPES: [&str; 8] = [
     "field:nodes",
     "field:peers",

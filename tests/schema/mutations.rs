@@ -3,7 +3,7 @@
 use envconf::{EncryptedConfig, meta};
 use proptest::prelude::*;
 
-/// A value of any syntax; each writes those that it lacks as something else.
+/// A value of any syntax. A syntax without some kind of value writes another kind instead.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Null,
@@ -16,7 +16,7 @@ pub(crate) enum Value {
     Table(Vec<(String, Value)>),
 }
 
-/// A change at a place: the numbers choose among what is there.
+/// A change at a place. The numbers select one of the existing values.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Remove(Vec<usize>),
@@ -120,7 +120,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// At most five of them, none included.
+/// Generates zero to five changes.
 pub(crate) fn changes() -> impl Strategy<Value = Vec<Change>> {
     let place = || prop::collection::vec(any::<usize>(), 1..4);
     let key = || prop::sample::select(&KEYS[..]).prop_map(str::to_owned);
@@ -181,7 +181,7 @@ fn at(value: &mut Value, place: &[usize], change: &Change) {
     }
 }
 
-/// The value of a text of TOML.
+/// Returns the value of a TOML text.
 pub(crate) fn parse(text: &str) -> Value {
     fn of(value: &toml::Value) -> Value {
         match value {
@@ -204,7 +204,7 @@ fn quoted(text: &str) -> String {
 }
 
 impl Value {
-    /// As TOML: null is left out, and is a text within a list.
+    /// Returns the value as TOML. Null is omitted, except in a list, where it is a text.
     pub(crate) fn toml(&self) -> String {
         let Self::Table(entries) = self else { return String::new() };
         let there = entries.iter().filter(|(_, value)| *value != Self::Null);
@@ -229,7 +229,7 @@ impl Value {
         }
     }
 
-    /// As JSON: a date is a text, and what is not a number null.
+    /// Returns the value as JSON. A date is a text, and NaN and infinity are null.
     pub(crate) fn json(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),
@@ -250,7 +250,7 @@ impl Value {
     }
 }
 
-/// The names that lines of a type's dotenv content have, and a value that each takes where it needs one.
+/// Returns the names of a type's dotenv lines. A required name has a valid value.
 pub(crate) fn text_of<T: EncryptedConfig>() -> Vec<(String, Option<&'static str>)> {
     let meta: &'static meta::Meta = const { &T::META };
     let mut names = Vec::new();
@@ -270,7 +270,7 @@ pub(crate) fn text_of<T: EncryptedConfig>() -> Vec<(String, Option<&'static str>
     names
 }
 
-/// Lines of dotenv content: what is needed, now and then not, and up to four more.
+/// Generates dotenv lines: usually all required ones, and up to four more.
 pub(crate) fn lines(names: &[(String, Option<&'static str>)]) -> impl Strategy<Value = String> + use<> {
     let needed: Vec<String> =
         names.iter().filter_map(|(name, value)| Some(format!("{name}={}", (*value)?))).collect();

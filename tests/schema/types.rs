@@ -1,4 +1,4 @@
-//! Types that hold much of what a schema can say, for the tests that compare a schema's verdict with that of `load`.
+//! Types with most features of a schema. Tests compare the result of the schema with that of `load`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use envconf::{EncryptedConfig, SecretString};
 
-/// Every kind of leaf.
+/// A type with every kind of leaf.
 #[derive(EncryptedConfig)]
 #[envconf(name = "rich", env_prefix = "RICH", rename_all = "kebab-case")]
 pub struct Rich {
@@ -65,7 +65,7 @@ pub struct Rich {
     pub flat: Flat,
 }
 
-/// Needs a value.
+/// A type with a required value.
 #[derive(EncryptedConfig)]
 pub struct Inner {
     #[envconf(alias = "uri")]
@@ -76,7 +76,7 @@ pub struct Inner {
     pub deep: Option<Calm>,
 }
 
-/// Needs none, and takes more.
+/// A type without required values that accepts unknown keys.
 #[derive(EncryptedConfig)]
 #[envconf(allow_unknown_fields)]
 pub struct Calm {
@@ -97,7 +97,7 @@ fn level() -> i32 {
     1
 }
 
-/// Without a prefix, open, nothing required.
+/// A type without a prefix and required values that accepts unknown keys.
 #[derive(EncryptedConfig)]
 #[envconf(name = "open", allow_unknown_fields)]
 pub struct Open {

@@ -1,4 +1,4 @@
-//! Other readers of a schema: Python's `jsonschema`, a validator, and taplo, which editors use for TOML.
+//! Tests with other readers of a schema: the validator `jsonschema` of Python, and taplo, which editors use for TOML.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -52,7 +52,7 @@ fn agrees<T: EncryptedConfig>() {
     for (instance, valid) in instances.iter().zip(verdicts) {
         let loads = load_traced::<T>("json", instance, &[]).is_ok();
         accepted += usize::from(loads);
-        // A float without a fraction is an integer to JSON Schema, and so is one beyond our integers.
+        // In JSON Schema, a float without a fraction is an integer, even one outside of the range of integers here.
         assert!(
             loads == valid || valid && has_whole_float(instance),
             "loads: {loads}, valid: {valid}\n{instance}"

@@ -1,6 +1,6 @@
-"""AWS's own SDK, driven by lines of JSON: calls of any service, and signatures of given requests.
+"""Runs AWS's own SDK on lines of JSON: calls of any service, and signatures of given requests.
 
-Each line of the input is a call, each line of the output its answer: {"ok": ...} or {"error": code}. Bytes are base64.
+Each line of input is a call. Each line of output is its answer: {"ok": ...} or {"error": code}. Bytes are base64.
 """
 
 import base64
@@ -48,7 +48,7 @@ def call(line):
 
 
 def sign(line):
-    """The strings of a signature by botocore."""
+    """Returns the strings of a signature by botocore."""
     credentials = botocore.credentials.Credentials(line["id"], line["secret"], line.get("token"))
     signer = botocore.auth.SigV4Auth(credentials, line["service"], line["region"])
     request = botocore.awsrequest.AWSRequest(

@@ -1,4 +1,4 @@
-"""The encrypting halves of Tencent's guides, step by step, with what people changed in them to make them run.
+"""The encryption parts of Tencent's guides, step by step, with the changes that make them run.
 
 Reads one order per line and writes one answer per line, until its input ends:
 
@@ -37,7 +37,7 @@ def aes_key(plaintext, form):
 
 
 def add_to_16(value, pad):
-    """2019 counts characters here, 2020 (Python 2) bytes."""
+    """The guide of 2019 counts characters here. The guide of 2020 (Python 2) counts bytes."""
     while len(value) % 16 != 0:
         value += pad
     return value
@@ -61,7 +61,7 @@ def guide_of_2020(kms, order):
         text = file.read()  # what Python 2 calls a string
     padded = add_to_16(text, order["pad"].encode("ascii"))
     encrypted = AES.new(aes_key(plaintext, order["key"]), AES.MODE_ECB).encrypt(padded)
-    # It prints both; whoever keeps them pastes them.
+    # The guide prints both, and its reader copies them.
     with open(order["data_file"], "w") as file:
         file.write(base64.b64encode(encrypted).decode("ascii") + "\n")
     with open(order["key_file"], "w") as file:

@@ -1,4 +1,4 @@
-"""Tencent's official KMS SDK, as a second opinion for tests.
+"""Runs Tencent's official KMS SDK, so that tests can compare results with it.
 
 Reads one call per line and writes one answer per line, until its input ends:
 

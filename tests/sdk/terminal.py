@@ -1,4 +1,4 @@
-"""Runs a command on a terminal of its own: `terminal.py ANSWER COMMAND ARGUMENT…`.
+"""Runs a command on a new terminal: `terminal.py ANSWER COMMAND ARGUMENT…`.
 
 Types ANSWER and a line feed at the first question, prints what the terminal showed, and ends with the command's status.
 A question ends in `[y/N] `, or in what the variable QUESTION says. The answer `^C` is that key. With QUESTION the last

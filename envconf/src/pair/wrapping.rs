@@ -440,8 +440,9 @@ pub(crate) fn service_of(key: &KeyRef, services: &KeyServices) -> Result<Option<
         return Ok(None);
     }
     services.provider(key.provider()).map(Some).ok_or_else(|| {
-        Error::new(Kind::Usage, format!("this build has no key service `{}`", key.provider()))
-            .advise("check the spelling of the key reference, or enable the crate feature of that provider")
+        Error::new(Kind::Usage, format!("this build has no key service `{}`", key.provider())).advise(
+            "check the spelling of the key reference, or build with the crate feature of this provider",
+        )
     })
 }
 

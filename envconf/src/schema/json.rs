@@ -1,13 +1,13 @@
-//! JSON to write: members keep their order, as serde_json's own map does not.
+//! JSON values to write. Members keep their order; the map of serde_json does not keep it.
 
 use crate::base::json_string;
 
-/// A value.
+/// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Json {
     Null,
     Bool(bool),
-    /// As it is written.
+    /// The digits of the number, as they are written to the document.
     Number(String),
     String(String),
     Array(Vec<Json>),
@@ -39,7 +39,7 @@ impl From<usize> for Json {
 }
 
 impl Json {
-    /// The document: two spaces for each level, a line feed at the end.
+    /// Returns the document, indented by two spaces for each level, with a line feed at the end.
     pub(crate) fn document(&self) -> String {
         let mut out = String::new();
         self.write(0, &mut out);
@@ -47,7 +47,7 @@ impl Json {
         out
     }
 
-    /// On one line.
+    /// Returns the value on one line.
     pub(crate) fn line(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),
@@ -68,7 +68,7 @@ impl Json {
     fn write(&self, level: usize, out: &mut String) {
         let members = match self {
             Self::Object(members) if !members.is_empty() => members,
-            // Lists of names and the like are short; those of objects are not.
+            // Only a list of objects is long enough to need several lines.
             Self::Array(items) if items.iter().any(|item| matches!(item, Self::Object(_))) => {
                 let items = items.iter().map(|item| (None, item));
                 return lines('[', ']', items, level, out);
@@ -79,6 +79,7 @@ impl Json {
     }
 }
 
+/// Writes the items of a list or an object, each on its own line.
 fn lines<'j>(
     open: char,
     close: char,

@@ -1,8 +1,8 @@
-//! Schemas: a type's META as a file, and the checks of content that need no more than that file.
+//! Schemas: a type's META as a file, and checks of content that need only this file.
 //!
-//! A schema is read back into what it was written from. So the loader itself judges content by it, walking META where
-//! generated code would (`layers::fields`), and each leaf asks serde for its value as the type in Rust does (`value`):
-//! what is refused here, and in which words, is what `load` refuses.
+//! Reading a schema produces the META from which it was written. The loader then checks content with it: it walks META
+//! as generated code does (`layers::fields`), and each leaf asks serde for its value as the Rust type does (`value`).
+//! So a check rejects the same values as `load`, with the same messages.
 
 mod json;
 mod read;
@@ -30,16 +30,16 @@ use crate::meta::{Fallback, Meta, NestedType, Shape};
 pub(crate) use self::json::Json;
 pub(crate) use self::write::literal;
 
-/// The draft that is written and read.
+/// The draft of JSON Schema that envconf writes and reads.
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// A schema file may be as large as this.
+/// Maximum size of a schema file in bytes.
 const LIMIT: u64 = 4 << 20;
 
-/// The description of a configuration in a file: [`T::json_schema`](crate::EncryptedConfig::json_schema) writes it,
-/// and everyone who seals reads it.
+/// The description of a configuration type in a file. [`T::json_schema`](crate::EncryptedConfig::json_schema) writes
+/// it, and sealing checks content with it.
 ///
-/// It is kept until the process ends, as the constants are that it means: read it once.
+/// A schema stays in memory until the process ends, like the constants that it describes. Read each schema only once.
 ///
 /// ```
 /// # fn main() -> Result<(), envconf::Error> {
@@ -61,7 +61,7 @@ pub struct Schema {
     provided: Vec<String>,
 }
 
-/// A struct as a schema tells it.
+/// A struct as a schema describes it.
 #[derive(Clone, Debug)]
 struct Object {
     meta: &'static Meta,
@@ -69,14 +69,14 @@ struct Object {
     slots: Vec<FieldSchema>,
 }
 
-/// What stands behind a field.
+/// The type of a field.
 #[derive(Clone, Debug)]
 enum FieldSchema {
     Leaf(Type),
     Nested(NestedSchema),
 }
 
-/// The type of a field with `nested`, as a schema tells it. [`NestedType`] has the same shape.
+/// The type of a field with `nested`, as a schema describes it. [`NestedType`] has the same variants.
 #[derive(Clone, Debug)]
 enum NestedSchema {
     Section(Object),
@@ -88,7 +88,7 @@ enum NestedSchema {
 }
 
 impl Schema {
-    /// The schema in this file, of at most 4 MiB.
+    /// Reads the schema in this file, which may have at most 4 MiB.
     ///
     /// # Errors
     /// [`Kind::Io`] if it cannot be read; otherwise as for [`Schema::parse`].
@@ -97,24 +97,25 @@ impl Schema {
         let mut bytes = Vec::new();
         open_regular(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes)).map_err(failed)?;
         if bytes.len() as u64 > LIMIT {
-            return Err(Error::new(Kind::Usage, "a schema has at most 4 MiB").at(path));
+            return Err(Error::new(Kind::Usage, "the schema is larger than 4 MiB").at(path));
         }
-        let text =
-            std::str::from_utf8(&bytes).map_err(|_| Error::new(Kind::Usage, "a schema is UTF-8").at(path))?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| Error::new(Kind::Usage, "the schema is not valid UTF-8").at(path))?;
         Self::parse(text).map_err(|error| error.at(path))
     }
 
-    /// The schema in this text: JSON Schema, draft 2020-12, of the kind that
+    /// Parses a schema: JSON Schema, draft 2020-12, in the form that
     /// [`T::json_schema`](crate::EncryptedConfig::json_schema) writes.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a text that is not JSON, and for a keyword that is not understood and could refuse a value,
-    /// with its line and column.
+    /// [`Kind::Usage`] with line and column for text that is not JSON, and for an unknown keyword that could reject a
+    /// value.
     pub fn parse(text: &str) -> Result<Self, Error> {
         Ok(Self { root: read::schema(text)?, provided: Vec::new() })
     }
 
-    /// Says that the application will have this variable, or its `_FILE` form, where it runs: content may be silent on what it gives.
+    /// Declares that the program will have this environment variable, or its `_FILE` form, where it runs. The content
+    /// may then leave out the value that the variable sets.
     ///
     /// # Errors
     /// [`Kind::Usage`] for a name that no field has.
@@ -122,7 +123,7 @@ impl Schema {
         let prefix = self.meta().env_prefix;
         let names: Vec<String> =
             self.meta().leaves().iter().filter_map(|leaf| leaf.variable(prefix)).collect();
-        // A container's secret comes in a file that the variable's other form names.
+        // Containers mount secrets as files, which the `_FILE` form of the variable names.
         if let Some(name) = names.iter().find(|name| *name == variable || file_form(name) == variable) {
             self.provided.push(name.clone());
             return Ok(self);
@@ -132,7 +133,7 @@ impl Schema {
             self.provided.push(variable.strip_suffix("_FILE").unwrap_or(variable).to_owned());
             return Ok(self);
         }
-        // Everyone who writes NAME=value here is not to find the value in a log.
+        // A caller may pass NAME=value by mistake: the error must not print the value.
         let name = variable.split_once('=').map_or(variable, |(name, _)| name);
         let error = Error::new(Kind::Usage, format!("no field has the variable {}", escape(name)));
         Err(match suggest::nearest(name, names.iter().map(String::as_str)) {
@@ -141,12 +142,12 @@ impl Schema {
         })
     }
 
-    /// The type as its program knows it, without its functions and its settings of trust.
+    /// Returns the description of the type, without its functions and its trusted keys.
     pub fn meta(&self) -> &'static Meta {
         self.root.meta
     }
 
-    /// Refuses what the application would refuse of `layers`, the weakest first; `what` says whose they are.
+    /// Rejects `layers` (the weakest first) if the program would reject them. `what` names their source in errors.
     ///
     /// # Errors
     /// [`Kind::DoesNotFit`] with every problem there is.
@@ -162,13 +163,13 @@ impl Schema {
         Err(match refused.advice() {
             None if by_variable => refused.advise_to_set(
                 Remedy::ProvidedVariables,
-                "name the variables that the program will have where it runs with Schema::provided",
+                "declare with Schema::provided the variables that the program will have where it runs",
             ),
             _ => refused,
         })
     }
 
-    /// Where each value comes from, of `layers` and the application's `variables`.
+    /// Returns the origin of each value, from `layers` and the program's `variables`.
     ///
     /// # Errors
     /// As for [`Schema::check`].
@@ -201,7 +202,7 @@ fn section(at: Position<'_>, object: &Object) -> Option<()> {
 }
 
 impl Object {
-    /// Does what generated code does. Every field is checked, also after an invalid one.
+    /// Checks the fields as generated code builds them. Checks every field, also after an invalid one.
     fn build(&self, fields: &mut Fields<'_>) -> Option<()> {
         let mut whole = Some(());
         for (index, slot) in self.slots.iter().enumerate() {
@@ -224,7 +225,7 @@ impl Object {
 }
 
 impl NestedSchema {
-    /// Does what the type of that `part` does in the program; whether it builds a value.
+    /// Returns true if the type of `part` would build a value in the program.
     fn build(&self, part: NestedType, at: Position<'_>) -> bool {
         if at.is_assumed() {
             return true;
@@ -262,19 +263,19 @@ fn leaf(fields: &mut Fields<'_>, index: usize, ty: &Type) -> Option<()> {
     })
 }
 
-/// The schema of `meta`.
+/// Returns the JSON Schema of `meta`.
 pub(crate) fn of(meta: &'static Meta) -> String {
     write::schema(meta).document()
 }
 
-/// Where the schema of the property `key` stands below `here`, as a `$ref` has it.
+/// Returns the position of the property `key` below `here`, as a `$ref` writes it.
 fn pointer(here: &str, key: &str) -> String {
     [here, PROPERTIES, &pointer_key(key)].concat()
 }
 
 const PROPERTIES: &str = "/properties/";
 
-/// Returns a key as a `$ref` has it.
+/// Returns a key as a `$ref` writes it.
 fn pointer_key(key: &str) -> String {
     let mut pointer = String::with_capacity(key.len());
     for byte in key.replace('~', "~0").replace('/', "~1").bytes() {

@@ -1,7 +1,7 @@
-//! A schema's text to what the loader is driven by (docs/schema.md).
+//! Reads the text of a schema into the META that the loader uses (docs/schema.md).
 //!
-//! Exactly what [`write`](super::write) says is understood. An annotation is passed over; a keyword that is neither
-//! is refused: to pass over it would be to accept what it refuses.
+//! The reader understands exactly the keywords that [`write`](super::write) writes, and ignores annotations. It rejects
+//! every other keyword: if it ignored one, it would accept values that the keyword rejects.
 
 mod keywords;
 mod nested;
@@ -18,21 +18,21 @@ use crate::base::{Error, Kind, escape};
 use crate::meta::{Fallback, Field, Literal, Merge, Meta, Shape, Variable};
 use crate::syntax::{Entry, Node, Place, Table, Value, json};
 
-/// The schema `text`.
+/// Parses the schema in `text`.
 ///
 /// # Errors
-/// [`Kind::Usage`] with line and column of the keyword that is not understood.
+/// [`Kind::Usage`] with line and column of the unknown keyword.
 pub(crate) fn schema(text: &str) -> Result<Object, Error> {
     let reader = SchemaReader { text, paths: Cell::new(0) };
     let root = json::parse(text).map_err(|broken| reader.refuse(broken.place, "not valid JSON"))?;
     let Value::Table(table) = &root.value else {
-        return Err(reader.refuse(root.place, "a schema is an object"));
+        return Err(reader.refuse(root.place, "a schema must be an object"));
     };
     let mut keywords = Keywords::of(table, root.place, &reader);
     if let Some((draft, place)) = keywords.text("$schema")?
         && draft.trim_end_matches('#') != DRAFT
     {
-        return Err(reader.refuse(place, "it is of another draft than 2020-12"));
+        return Err(reader.refuse(place, "unknown draft: expected draft 2020-12"));
     }
     let prefix = keywords.name("x-envconf-prefix")?;
     let allow_unknown_variables = keywords.flag("x-envconf-allow-unknown-variables")?.unwrap_or(false);
@@ -40,7 +40,7 @@ pub(crate) fn schema(text: &str) -> Result<Object, Error> {
     if let Some((ty, place)) = keywords.text("type")?
         && ty != "object"
     {
-        return Err(reader.refuse(place, "a configuration is of type object"));
+        return Err(reader.refuse(place, "the type of a configuration must be object"));
     }
     let mut object = reader.table(&mut keywords, &mut "#".to_owned())?;
     keywords.finish()?;
@@ -49,7 +49,7 @@ pub(crate) fn schema(text: &str) -> Result<Object, Error> {
     Ok(object)
 }
 
-/// Keeps a value for good: META is made of constants.
+/// Leaks a value, because META consists of constants.
 fn keep(meta: Meta) -> &'static Meta {
     Box::leak(Box::new(meta))
 }
@@ -58,16 +58,17 @@ fn keep_text(text: &str) -> &'static str {
     text.to_owned().leak()
 }
 
-/// A schema's text, for the places of what is wrong with it.
+/// The text of a schema, which errors need for line and column.
 struct SchemaReader<'t> {
     text: &'t str,
     /// Total length of the paths of all properties in bytes, to limit it.
     paths: Cell<usize>,
 }
 
-/// The paths of all properties may be this many times as long as the schema; below [`SHORT`] bytes they may be longer. A
-/// long key over many properties would make paths of any size.
+/// Maximum total length of all property paths, as a multiple of the schema's length. It limits the memory that one long
+/// key above many properties can use.
 const PATHS_PER_BYTE: usize = 32;
+/// Total length of all property paths in bytes that is always allowed.
 const SHORT: usize = 1 << 16;
 
 impl SchemaReader<'_> {
@@ -81,7 +82,7 @@ impl SchemaReader<'_> {
         self.table_beside(keywords, here, None)
     }
 
-    /// The same without the property `tag`, which names the variant whose fields the others are.
+    /// Like [`table`](Self::table), without the property `tag`. The other properties are the fields of a variant.
     fn table_beside(
         &self,
         keywords: &mut Keywords<'_>,
@@ -89,7 +90,7 @@ impl SchemaReader<'_> {
         tag: Option<&str>,
     ) -> Result<Object, Error> {
         let Some(Node { value: Value::Table(properties), .. }) = keywords.take("properties") else {
-            return Err(keywords.refuse("a table has `properties`"));
+            return Err(keywords.refuse("a table must have `properties`"));
         };
         let docs = keywords.text("description")?.map_or("", |(docs, _)| docs);
         let allow_unknown_fields = keywords.flag("additionalProperties")?.unwrap_or(true);
@@ -107,7 +108,7 @@ impl SchemaReader<'_> {
                 by_target.entry(key).or_default().push(alias);
             }
         }
-        let there: HashSet<AliasRule<'_>> = match rules {
+        let found: HashSet<AliasRule<'_>> = match rules {
             Some(Node { value: Value::Array(items), .. }) => items.iter().filter_map(AliasRule::of).collect(),
             _ => HashSet::new(),
         };
@@ -115,7 +116,7 @@ impl SchemaReader<'_> {
         let (mut fields, mut slots) = (Vec::new(), Vec::new());
         let mut needed: BTreeMap<&str, Place> =
             required.into_iter().filter(|(name, _)| Some(*name) != tag).collect();
-        // At most as many rules as the text has parts: a missing part cannot be equal to anything.
+        // The aliases of all fields need at most as many rules as `allOf` has. Checked before the rules are built.
         let mut room = match rules {
             Some(Node { value: Value::Array(items), .. }) => items.len(),
             _ => 0,
@@ -129,16 +130,16 @@ impl SchemaReader<'_> {
             known += aliases.len();
             let pairs = aliases.len() * (aliases.len() + 1) / 2;
             room = room.checked_sub(pairs).ok_or_else(|| match rules {
-                Some(Node { value: Value::Array(_), place }) => self.refuse(*place, UNRULED),
+                Some(Node { value: Value::Array(_), place }) => self.refuse(*place, MISSING_ALIAS_RULE),
                 Some(node) => self.refuse(node.place, RULES_ARE_A_LIST),
-                None => keywords.refuse(UNRULED),
+                None => keywords.refuse(MISSING_ALIAS_RULE),
             })?;
             let required = if aliases.is_empty() {
                 needed.remove(&*entry.key).is_some()
             } else {
                 let mut due = AliasRule::of_names(&entry.key, &aliases);
                 let required =
-                    there.contains(&due.one_of) && due.not_both.iter().all(|rule| there.contains(rule));
+                    found.contains(&due.one_of) && due.not_both.iter().all(|rule| found.contains(rule));
                 if required {
                     due.not_both.push(due.one_of);
                 }
@@ -147,7 +148,7 @@ impl SchemaReader<'_> {
             };
             let inner = here.len();
             here.push_str(&key);
-            self.take_room(here.len(), entry.key_place)?;
+            self.count_path(here.len(), entry.key_place)?;
             let (mut field, slot) = self.property(entry, here, required)?;
             here.truncate(inner);
             field.aliases = aliases.leak();
@@ -156,7 +157,7 @@ impl SchemaReader<'_> {
         }
         here.truncate(outer);
         if let Some(alias) = references.first().filter(|_| known < references.len()) {
-            let what = "a `$ref` names a property beside it, and makes an alias of it";
+            let what = "a `$ref` must name another property of the same table, as an alias of it";
             return Err(self.refuse(alias.key_place, what));
         }
         if let Some((name, place)) = needed.first_key_value() {
@@ -166,33 +167,34 @@ impl SchemaReader<'_> {
             );
             return Err(self.refuse(*place, &what));
         }
-        self.only_of_aliases(keywords, rules, &there, &given)?;
+        self.check_alias_rules(keywords, rules, &found, &given)?;
         let meta = Meta { docs: keep_text(docs), allow_unknown_fields, fields: fields.leak(), ..Meta::EMPTY };
         Ok(Object { meta: keep(meta), slots })
     }
 
-    /// Counts a property's path of `len` bytes.
-    fn take_room(&self, len: usize, place: Place) -> Result<(), Error> {
+    /// Counts a property's path of `len` bytes, and fails if all paths together are too long.
+    fn count_path(&self, len: usize, place: Place) -> Result<(), Error> {
         let paths = self.paths.get() + len;
         self.paths.set(paths);
         if paths <= SHORT.max(PATHS_PER_BYTE * self.text.len()) {
             return Ok(());
         }
-        let what =
-            format!("the paths of all properties are more than {PATHS_PER_BYTE} times as long as the schema");
+        let what = format!(
+            "the paths of all properties together are more than {PATHS_PER_BYTE} times as long as the schema"
+        );
         Err(self.refuse(place, &what))
     }
 
-    /// `allOf` says of aliases that one of them is enough, and nothing else.
-    fn only_of_aliases(
+    /// Rejects an `allOf` that contains other rules than the rules of aliases, or that lacks one of these.
+    fn check_alias_rules(
         &self,
         keywords: &Keywords<'_>,
         rules: Option<&Node<'_>>,
-        there: &HashSet<AliasRule<'_>>,
+        found: &HashSet<AliasRule<'_>>,
         due: &HashSet<AliasRule<'_>>,
     ) -> Result<(), Error> {
         let Some(node) = rules else {
-            return if due.is_empty() { Ok(()) } else { Err(keywords.refuse(UNRULED)) };
+            return if due.is_empty() { Ok(()) } else { Err(keywords.refuse(MISSING_ALIAS_RULE)) };
         };
         let Value::Array(items) = &node.value else {
             return Err(self.refuse(node.place, RULES_ARE_A_LIST));
@@ -202,10 +204,10 @@ impl SchemaReader<'_> {
         {
             return Err(self.refuse(
                 item.place,
-                "`allOf` is read only where it rules out that a field is given by two names",
+                "invalid rule in `allOf`: only the rules of aliases can be read, which forbid two names of one field",
             ));
         }
-        if due.is_subset(there) { Ok(()) } else { Err(self.refuse(node.place, UNRULED)) }
+        if due.is_subset(found) { Ok(()) } else { Err(self.refuse(node.place, MISSING_ALIAS_RULE)) }
     }
 
     fn property(
@@ -224,7 +226,7 @@ impl SchemaReader<'_> {
                 return Ok((field, FieldSchema::Leaf(Type::Any)));
             }
             Value::Table(table) => table,
-            _ => return Err(self.refuse(entry.node.place, "a property is an object or true")),
+            _ => return Err(self.refuse(entry.node.place, "a property must be an object or true")),
         };
         let mut keywords = Keywords::of(table, entry.node.place, self);
         if let Some(segment) = keywords.name("x-envconf-segment")? {
@@ -281,36 +283,36 @@ impl SchemaReader<'_> {
     }
 }
 
-/// How a stronger layer combines with a weaker one.
+/// Reads how a stronger layer combines with a weaker one.
 fn merge(keywords: &mut Keywords<'_>) -> Result<Option<Merge>, Error> {
     match keywords.text("x-envconf-merge")? {
         None => Ok(None),
         Some(("keys", _)) => Ok(Some(Merge::Keys)),
         Some(("replace", _)) => Ok(Some(Merge::Replace)),
-        Some(_) => Err(keywords.refuse("`x-envconf-merge` is keys or replace")),
+        Some(_) => Err(keywords.refuse("invalid `x-envconf-merge`: expected keys or replace")),
     }
 }
 
-/// The type as the program has it: what is shown where a value does not fit.
+/// Reads the type as written in the program, which errors show if a value does not fit.
 fn written(keywords: &mut Keywords<'_>) -> Result<Option<&'static str>, Error> {
     let written = keywords.text("x-envconf-type")?;
     Ok(written.map(|(written, _)| &*escape(written).to_string().leak()))
 }
 
-const UNRULED: &str = "a property has an alias, and no `allOf` rules out that both are given";
+const MISSING_ALIAS_RULE: &str = "a property has an alias, and no rule in `allOf` forbids both together";
 
-const RULES_ARE_A_LIST: &str = "`allOf` is a list";
+const RULES_ARE_A_LIST: &str = "`allOf` must be a list";
 
 const NO_FIELD: Field = Field { shape: Shape::Optional, ..Field::EMPTY };
 
-/// The entries as they stand in the text: the order of the struct.
+/// Returns the entries in the order of the text, which is the order of the struct.
 fn in_their_order<'t, 'a>(table: &'t Table<'a>) -> Vec<&'t Entry<'a>> {
     let mut entries: Vec<_> = table.entries().iter().collect();
     entries.sort_by_key(|entry| entry.key_place.0);
     entries
 }
 
-/// The target of a property that is nothing but a `$ref`.
+/// Returns the target of a property that consists only of a `$ref`.
 fn reference<'t>(entry: &'t Entry<'_>) -> Option<&'t str> {
     match &entry.node.value {
         Value::Table(table) => match table.entries() {
@@ -334,7 +336,7 @@ fn literal(node: &Node<'_>) -> Option<Literal> {
     })
 }
 
-/// What `allOf` may say, in the words of [`write::alias_rules`](super::write).
+/// A rule that `allOf` may contain, as [`write::alias_rules`](super::write) writes it.
 #[derive(PartialEq, Eq, Hash)]
 enum AliasRule<'t> {
     /// `{"not": {"type": "object", "required": [a, b]}}`; the type may be left out.
@@ -343,10 +345,10 @@ enum AliasRule<'t> {
     OneOf(Vec<&'t str>),
 }
 
-/// The rules of one field with aliases.
-struct DueRules<'t> {
+/// The rules that one field with aliases must have.
+struct ExpectedRules<'t> {
     not_both: Vec<AliasRule<'t>>,
-    /// Only where the field is required.
+    /// Applies only if the field is required.
     one_of: AliasRule<'t>,
 }
 
@@ -366,18 +368,18 @@ impl<'t> AliasRule<'t> {
         items.iter().map(one).collect::<Option<_>>().map(Self::OneOf)
     }
 
-    fn of_names(key: &'t str, aliases: &[&'static str]) -> DueRules<'t> {
+    fn of_names(key: &'t str, aliases: &[&'static str]) -> ExpectedRules<'t> {
         let names: Vec<&str> = std::iter::once(key).chain(aliases.iter().copied()).collect();
         let pairs =
             names.iter().enumerate().flat_map(|(at, one)| names[..at].iter().map(|other| (*other, *one)));
-        DueRules {
+        ExpectedRules {
             not_both: pairs.map(|(a, b)| Self::NotBoth(a, b)).collect(),
             one_of: Self::OneOf(names.clone()),
         }
     }
 }
 
-/// The value of the one member that an object has, if it has this name.
+/// Returns the value of an object's only member, if the member has this name.
 fn only_member<'t, 'a>(node: &'t Node<'a>, name: &str) -> Option<&'t Node<'a>> {
     match &node.value {
         Value::Table(table) => match table.entries() {

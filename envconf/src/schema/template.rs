@@ -1,4 +1,4 @@
-//! Templates: a type's META as a text to fill in.
+//! Templates: a type's META as text to fill in.
 
 mod skeleton;
 pub(crate) mod with_comments;
@@ -15,14 +15,14 @@ use crate::meta::Meta;
 pub enum Format {
     /// TOML, with comments.
     Toml,
-    /// JSON, which knows no comments: `null` stands where something is to be filled in.
+    /// JSON, which has no comments: `null` marks a value to fill in.
     Json,
     /// Lines of `NAME=value`, with comments.
     Dotenv,
 }
 
-/// Returns a text to fill in, like [`T::template`](crate::EncryptedConfig::template), for callers that have the
-/// constants of a type and not the type, such as those of a [`Schema`](crate::Schema).
+/// Returns text to fill in, like [`T::template`](crate::EncryptedConfig::template). Use it if you have only the
+/// constants of a type, such as those of a [`Schema`](crate::Schema).
 pub fn template(meta: &'static Meta, format: Format) -> String {
     match format {
         Format::Toml => visible(WithComments::toml(meta)),
@@ -31,9 +31,9 @@ pub fn template(meta: &'static Meta, format: Format) -> String {
     }
 }
 
-/// Writes characters that control a terminal or reorder text as `\uXXXX`: names and texts of a schema may be hostile.
+/// Replaces characters that control a terminal or reorder text by `\uXXXX`: a schema may come from an attacker.
 ///
-/// TOML and JSON read these escapes in strings. Elsewhere such characters are in comments only.
+/// TOML and JSON read these escapes in strings. Outside of strings, such characters can occur only in comments.
 fn visible(text: String) -> String {
     let is_hidden = |c: char| c != '\n' && (c.is_control() || is_deceptive(c));
     if !text.contains(is_hidden) {

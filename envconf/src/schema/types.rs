@@ -1,19 +1,19 @@
-//! The types that a schema can speak of: told by a field's type as written.
+//! The types that a schema can describe, recognized by the type of a field as written.
 //!
-//! A derive sees tokens. `u16`, `Vec<String>` and the like are treated as the standard library's; a type that is none
-//! of those below is [`Type::Any`]: only the program knows what it accepts.
+//! A derive sees only tokens. It treats names such as `u16` and `Vec<String>` as types of the standard library. Every
+//! other type is [`Type::Any`]: only the program knows which values it accepts.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 /// The type of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Type {
-    /// Whatever it is.
+    /// Any value.
     Any,
-    /// Nothing: `()`.
+    /// Null, the value of `()`.
     Null,
     Bool,
-    /// An integer between these, both included.
+    /// An integer from `min` to `max`, both included.
     Integer {
         min: Option<i128>,
         max: Option<i128>,
@@ -26,13 +26,13 @@ pub(crate) enum Type {
         min: Option<usize>,
         max: Option<usize>,
     },
-    /// A list of exactly these.
+    /// A list with exactly these items.
     Tuple(Vec<Type>),
     Map {
         keys: TextSchema,
         values: Box<Type>,
     },
-    /// One that may be null; never twice, nor of a type that takes null itself.
+    /// A type that may be null. Never contains a type that accepts null itself.
     Nullable(Box<Type>),
 }
 
@@ -58,7 +58,7 @@ pub(crate) enum TextFormat {
 impl TextFormat {
     const ALL: [Self; 6] = [Self::Ipv4, Self::Ipv6, Self::Ip, Self::SocketV4, Self::SocketV6, Self::Socket];
 
-    /// As the keyword `format` has it: JSON Schema's own name where it has one.
+    /// Returns the value of the keyword `format`: the name from JSON Schema if it has one.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ipv4 => "ipv4",
@@ -74,7 +74,7 @@ impl TextFormat {
         Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
-    /// Returns true if `text` is one, as the standard library reads it.
+    /// Returns true if the standard library can parse `text` in this format.
     fn admits(self, text: &str) -> bool {
         match self {
             Self::Ipv4 => text.parse::<Ipv4Addr>().is_ok(),
@@ -98,7 +98,7 @@ impl TextSchema {
 }
 
 impl Type {
-    /// The type that is written like this.
+    /// Parses a type as written in Rust.
     pub(crate) fn of(written: &str) -> Self {
         let written = written.trim();
         if let Some(inner) = within(written, '(', ')') {
@@ -147,7 +147,7 @@ impl Type {
             ("Vec" | "VecDeque" | "LinkedList" | "BinaryHeap" | "BTreeSet", [items])
             | ("HashSet", [items] | [items, _]) => Self::list(items),
             ("BTreeMap", [keys, values]) | ("HashMap", [keys, values] | [keys, values, _]) => {
-                // Keys that are not texts, such as numbers, are more than a schema can say.
+                // A schema cannot describe keys that are not text, such as numbers.
                 let keys = match Self::of(keys) {
                     Self::Text(keys) => keys,
                     _ => TextSchema::default(),
@@ -159,7 +159,7 @@ impl Type {
         }
     }
 
-    /// The two unsized types that a `Box` field may hold: `str` and `[T]`.
+    /// Parses the type in a `Box` or another pointer: it may be one of the unsized types `str`, `Path` and `[T]`.
     fn owned(inner: &str) -> Self {
         match name(inner) {
             Some("str" | "Path") => Self::Text(TextSchema::default()),
@@ -175,7 +175,7 @@ impl Type {
         Self::List { items: Box::new(Self::of(items)), min: None, max: None }
     }
 
-    /// This one, or null.
+    /// Returns this type, with null allowed.
     pub(crate) fn or_null(self) -> Self {
         match self {
             Self::Any | Self::Null | Self::Nullable(_) => self,
@@ -203,7 +203,7 @@ fn integer(name: &str) -> Option<Type> {
     })
 }
 
-/// The type without 0. Of a signed one a schema would have to say "and not 0".
+/// Returns an unsigned type without 0; `None` for a signed type, because its range has a gap at 0.
 fn positive(name: &str) -> Option<Type> {
     match integer(name)? {
         Type::Integer { min: Some(0), max } => Some(Type::Integer { min: Some(1), max }),
@@ -211,7 +211,7 @@ fn positive(name: &str) -> Option<Type> {
     }
 }
 
-/// The last segment of a path that may lead to what is known here.
+/// Returns the last segment of a path, if the path can name a type that this module knows.
 fn name(path: &str) -> Option<&str> {
     let path = path.strip_prefix("::").unwrap_or(path);
     match path.rsplit_once("::") {
@@ -227,7 +227,7 @@ fn within(text: &str, open: char, close: char) -> Option<&str> {
     text.strip_prefix(open)?.strip_suffix(close)
 }
 
-/// The parts between separators that are in no brackets; what follows the last one only if it is anything.
+/// Splits text at the separators outside of brackets. Leaves out an empty last part.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let (mut parts, mut depth, mut start) = (Vec::new(), 0_usize, 0);
     for (at, c) in text.char_indices() {

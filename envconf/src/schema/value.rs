@@ -1,6 +1,6 @@
-//! Checks whether a value has a type, through serde, as the program's own types do.
+//! Checks with serde that a value has a type, as the types of the program do.
 //!
-//! So a number, a list or a null is accepted or rejected as in the program, in every syntax. The values are not kept.
+//! So this check accepts the same numbers, lists and nulls as the program, in every syntax. It does not keep values.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ impl<'de> DeserializeSeed<'de> for &Type {
             Type::Integer { min, max } => integer(value, *min, *max),
             Type::Number => f64::deserialize(value).map(drop),
             Type::Text(text) => text.deserialize(value),
-            // An array, which serde reads as a tuple.
+            // A Rust array, which serde reads as a tuple.
             Type::List { items, min: Some(len), max: Some(most) } if len == most => {
                 value.deserialize_tuple(*len, ListVisitor { items, min: Some(*len), max: Some(*len) })
             }
@@ -33,7 +33,7 @@ impl<'de> DeserializeSeed<'de> for &Type {
     }
 }
 
-/// A text is parsed as a number with or without a sign, as the type in Rust is.
+/// Checks an integer. Text is parsed as a signed or an unsigned number, as for the type in Rust.
 fn integer<'de, D: Deserializer<'de>>(
     value: D,
     min: Option<i128>,
@@ -51,7 +51,7 @@ fn integer<'de, D: Deserializer<'de>>(
     if fits { Ok(()) } else { Err(misfit()) }
 }
 
-/// The error's type has no room for a text.
+/// Returns the error for a value that does not fit. The error type drops the text.
 fn misfit<E: Error>() -> E {
     E::custom("")
 }
@@ -64,7 +64,7 @@ impl<'de> DeserializeSeed<'de> for &TextSchema {
     }
 }
 
-/// The error's type drops what was expected; the traits ask for it.
+/// Implements `expecting`, which the traits require. The error type drops this text.
 fn expecting(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("a value of the schema's type")
 }
@@ -94,7 +94,7 @@ impl<'de> Visitor<'de> for ListVisitor<'_> {
         expecting(f)
     }
 
-    /// Whatever is left unread is a misfit to the list's own reader.
+    /// Reads at most `max` items. The deserializer of the list rejects further items.
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let mut len = 0;
         while self.max.is_none_or(|max| len < max) && list.next_element_seed(self.items)?.is_some() {
@@ -113,7 +113,7 @@ impl<'de> Visitor<'de> for TupleVisitor<'_> {
         expecting(f)
     }
 
-    /// As above.
+    /// Reads one item for each type. The deserializer of the list rejects further items.
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         for item in self.0 {
             list.next_element_seed(item)?.ok_or_else(misfit)?;

@@ -1,7 +1,7 @@
-//! META to JSON Schema, draft 2020-12 (docs/schema.md).
+//! Writes META as JSON Schema, draft 2020-12 (docs/schema.md).
 //!
-//! Validators and editors understand the keywords of the draft. Keywords that only this library needs, to load as the
-//! program does (variables, secrets, types as written), begin with `x-envconf-`.
+//! Validators and editors understand the keywords of the draft. Keywords that only envconf needs begin with
+//! `x-envconf-`: variables, secrets and types as written.
 
 use std::collections::HashSet;
 
@@ -12,12 +12,12 @@ use crate::meta::{
     Fallback, Field, Leaf, Literal, Merge, Meta, NestedType, Shape, TypeStep, Variable, Variant,
 };
 
-/// The keyword `x-envconf-default` of a default that an expression gives.
+/// The value of `x-envconf-default` for a default that an expression computes.
 pub(crate) const COMPUTED: &str = "computed";
 
 type Members = Vec<(String, Json)>;
 
-/// The schema of the content that `meta` describes.
+/// Returns the schema of the content that `meta` describes.
 pub(crate) fn schema(meta: &'static Meta) -> Json {
     let mut members = Members::new();
     add(&mut members, "$schema", DRAFT);
@@ -35,7 +35,7 @@ pub(crate) fn schema(meta: &'static Meta) -> Json {
     Json::Object(members)
 }
 
-/// Returns true if a table of `meta` must be there, some value in it having no default.
+/// Returns true if the content must have a table of `meta`, because a value in it has no default.
 pub(crate) fn needs_values(meta: &'static Meta) -> bool {
     meta.fields.iter().any(field_needs_values)
 }
@@ -50,7 +50,7 @@ fn field_needs_values(field: &'static Field) -> bool {
     }
 }
 
-/// Returns true if something must be given for a value of this type.
+/// Returns true if the content must have a value of this type.
 pub(crate) fn part_needs_values(part: NestedType) -> bool {
     match part {
         NestedType::Section(meta) => needs_values(meta),
@@ -63,7 +63,7 @@ pub(crate) fn part_needs_values(part: NestedType) -> bool {
     }
 }
 
-/// A literal as JSON; `None` for an integer beyond what content can hold.
+/// Returns a literal as JSON; `None` for an integer that content cannot contain.
 pub(crate) fn literal(literal: Literal) -> Option<Json> {
     const INTEGERS: std::ops::RangeInclusive<i128> = i64::MIN as i128..=u64::MAX as i128;
     Some(match literal {
@@ -90,7 +90,7 @@ impl Writer {
         let (mut properties, mut required, mut rules) = (Members::new(), Vec::new(), Vec::new());
         let mut keys = HashSet::new();
         for field in meta.unflattened() {
-            // A key that two flattened structs have is found by `check`.
+            // `check` reports a key that two flattened structs share.
             if !keys.insert(field.key) {
                 continue;
             }
@@ -139,7 +139,7 @@ impl Writer {
         let defaulted = matches!(field.shape, Shape::Composed { defaulted: true });
         let optional = matches!(part, NestedType::Optional(_));
         self.parents.push(TypeStep::Field(field));
-        // Null is not a value, as if none were given.
+        // Null means that the value is missing.
         self.part(part, here, members, defaulted || !part_needs_values(part));
         self.parents.pop();
         add(members, "x-envconf-type", field.ty);
@@ -207,7 +207,7 @@ impl Writer {
                     alternatives.push(alternative(variant, vec![("enum".to_owned(), Json::Array(names))]));
                 }
                 (None, Some(content)) => {
-                    // Its name alone is enough where its fields have defaults.
+                    // The variant's name alone is enough if all its fields have defaults.
                     if !part_needs_values(content) {
                         let names = names.iter().copied().map(Json::from).collect();
                         alternatives.push(Json::Object(vec![("enum".to_owned(), Json::Array(names))]));
@@ -248,7 +248,7 @@ impl Writer {
         }
     }
 
-    /// A variant of an internally tagged enum: its fields beside the tag.
+    /// Returns the schema of a variant of an internally tagged enum: the tag, and the fields next to it.
     fn tagged(
         &mut self,
         tag: &'static Field,
@@ -280,7 +280,7 @@ impl Writer {
 
     fn leaf(&self, field: &'static Field, members: &mut Members) {
         describe(members, field.docs);
-        // A function decides what a value looks like.
+        // The function of `deserialize_with` may accept any form of value.
         let ty = if field.deserialize_with.is_some() { Type::Any } else { Type::of(field.ty) };
         self::ty(&ty, members);
         if let Shape::Defaulted(fallback) = field.shape {
@@ -323,7 +323,7 @@ impl Writer {
 /// The fields of a unit variant.
 static NO_FIELDS: Meta = Meta::EMPTY;
 
-/// One of an enum's alternatives.
+/// Returns one alternative of an enum.
 fn alternative(variant: &Variant, mut members: Members) -> Json {
     add(&mut members, "title", variant.key);
     describe(&mut members, variant.docs);
@@ -331,7 +331,7 @@ fn alternative(variant: &Variant, mut members: Members) -> Json {
     Json::Object(members)
 }
 
-/// A table with the name of a unit variant and nothing in it: another way to name it.
+/// Returns the schema of a table with only the name of a unit variant, which is another way to write the variant.
 fn empty_content(name: &str) -> Json {
     let types = ["object", "null", "string"].map(Json::from).to_vec();
     let mut nothing = Members::new();
@@ -346,7 +346,7 @@ fn empty_content(name: &str) -> Json {
     Json::Object(members)
 }
 
-/// Only one of a field's names may be given; and one must be, where the field is required.
+/// Returns the rules that forbid two names of one field, and that require one name if the field is required.
 pub(crate) fn alias_rules(key: &str, aliases: &[&str], required: bool) -> Vec<Json> {
     let names: Vec<&str> = std::iter::once(key).chain(aliases.iter().copied()).collect();
     let object = |key: &str, value| Json::Object(vec![(key.to_owned(), value)]);
@@ -363,7 +363,7 @@ pub(crate) fn alias_rules(key: &str, aliases: &[&str], required: bool) -> Vec<Js
     rules
 }
 
-/// The same rule of objects only: a table that is null breaks none.
+/// Restricts a rule to objects, so that null is valid for an optional table.
 pub(crate) fn of_objects(rule: &Json) -> Json {
     match rule {
         Json::Object(members) => {
@@ -382,7 +382,7 @@ pub(crate) fn of_objects(rule: &Json) -> Json {
 
 fn default(fallback: Fallback, secret: bool, members: &mut Members) {
     match fallback {
-        // A schema is handed around.
+        // Other people read a schema: it must not contain a secret default.
         Fallback::Literal(value) if !secret => match literal(value) {
             Some(value) => add(members, "default", value),
             None => add(members, "x-envconf-default", true),
@@ -417,7 +417,7 @@ fn ty(ty: &Type, members: &mut Members) {
         }
         Type::Tuple(items) => {
             add(members, "prefixItems", Json::Array(items.iter().map(object).collect()));
-            // Not `items` false: editors that know older drafts only would apply it to all of them.
+            // Do not write `items: false`: editors with support for older drafts only would apply it to all items.
             bound(members, "minItems", Some(items.len()));
             bound(members, "maxItems", Some(items.len()));
         }
@@ -478,7 +478,7 @@ fn add(members: &mut Members, keyword: &str, value: impl Into<Json>) {
     members.push((keyword.to_owned(), value.into()));
 }
 
-/// The one thing itself, or the list of several.
+/// Returns a single item as it is, and several items as a list.
 fn one_or_more(items: impl Iterator<Item = Json>) -> Json {
     let mut items: Vec<Json> = items.collect();
     match items.len() {

@@ -1,12 +1,12 @@
-//! The tree's Deserializer, and the error that cannot hold a value.
+//! The deserializer of the tree, and its error, which cannot contain a value.
 //!
-//! A leaf of the user's struct is any type of serde's; what it says when it does not like its value is dropped
-//! here, because serde's messages quote values and a user's own may hold anything (api.md §3). Left are a path, a
-//! place, and what the type says of itself in constants: its fields, its variants, its length.
+//! A leaf of the user's struct may have any type that serde can read. This module drops the error messages of these
+//! types: messages of serde quote values, and messages of users may contain anything (api.md §3). The error keeps a
+//! path, a position, and constants of the type: its fields, its variants, its length.
 //!
-//! There are two kinds of source and one set of rules. A [`Node`] has a type: an integer fits an integer or a float, a
-//! string fits a string, and so on, as in toml and serde_json. The text of a variable has no type and is parsed as the
-//! requested type: see [`TextDeserializer`].
+//! There are two kinds of source. A [`Node`] has a type: an integer fits an integer or a float, a string fits a string,
+//! and so on, as in toml and serde_json. The text of a variable has no type and is parsed as the requested type: see
+//! [`TextDeserializer`].
 
 mod ignored;
 mod merged;
@@ -31,7 +31,7 @@ pub(crate) use self::misfit::{Fact, Misfit, ValueStep, path_of_steps};
 use self::text::{ParsedText, TextDeserializer};
 use super::tree::{Entry, Node, Table, Value};
 
-/// What became of a value: the type's reading of it, and the keys in it that the type ignored.
+/// The result of reading a value: the typed value or a misfit, and the keys that the type ignored.
 pub(crate) struct Reading<T> {
     pub(crate) value: Result<T, Misfit>,
     pub(crate) ignored: Vec<IgnoredKey>,
@@ -71,8 +71,8 @@ pub(crate) fn from_text<T>(text: &str, read: impl Fn(Given<'_, '_>) -> Result<T,
 
 /// The value of one leaf, from any source: the argument of its `Deserialize` or `deserialize_with` function.
 ///
-/// It lends its texts, the unescaped ones too, for as long as it is read from, so that serde's own buffers (untagged
-/// enums, flatten) need no copy.
+/// It lends all texts, also unescaped ones, for the time of the reading. So the buffers of serde (untagged enums,
+/// flatten) need no copy.
 pub struct Given<'de, 'text>(GivenSource<'de, 'text>);
 
 enum GivenSource<'de, 'text> {
@@ -119,7 +119,7 @@ struct NodeDeserializer<'de> {
 }
 
 impl<'de> NodeDeserializer<'de> {
-    /// Reads the value as what its syntax says it is; `what` is what the type asked for, if `is_one` says it is none.
+    /// Reads the value as the type that its syntax defines. If `is_one` is false, a misfit reports `what` as expected.
     fn read_as<V: Visitor<'de>>(
         self,
         visitor: V,
@@ -153,7 +153,7 @@ impl<'de> NodeDeserializer<'de> {
         }
     }
 
-    /// `fields` are the keys that the type has, if it said so.
+    /// Reads a table. `fields` are the keys of the type, if the type declares them.
     fn read_table<V: Visitor<'de>>(
         self,
         table: &'de Table<'de>,
@@ -167,7 +167,8 @@ impl<'de> NodeDeserializer<'de> {
     }
 }
 
-/// Places a misfit that left the type of `node`. What serde reads from a buffer it claims after the table has ended.
+/// Adds the position of `node` to a misfit. Serde reports errors from its buffers only after the table has ended, so
+/// claims about the table are checked here too.
 fn at_node(misfit: Misfit, node: &Node<'_>) -> Misfit {
     let misfit = match &node.value {
         Value::Table(table) => in_table(misfit, table, None),
@@ -176,11 +177,11 @@ fn at_node(misfit: Misfit, node: &Node<'_>) -> Misfit {
     misfit.at(node.place)
 }
 
-/// Makes facts of what a type claims of `table`, and puts the field that is missing in the path.
+/// Checks a type's claim about `table`, converts it to a fact, and adds a missing field to the path.
 ///
-/// Serde's buffers lose the path of what is wrong in them: it may be a field of a table further down, unless the type
-/// declared the field or there is no such table. A name that the type did not declare could be a value: it counts only if
-/// the table holds no text like it.
+/// Serde's buffers lose the path of an error in them. So the field may belong to a nested table, unless the type
+/// declares it or there is no nested table. A name that the type does not declare could be a value: it is reported only
+/// if no text in the table is like it.
 fn in_table(misfit: Misfit, table: &Table<'_>, fields: Option<&'static [&'static str]>) -> Misfit {
     let is_container = |entry: &Entry<'_>| matches!(entry.node.value, Value::Array(_) | Value::Table(_));
     judged(
@@ -194,13 +195,13 @@ fn in_table(misfit: Misfit, table: &Table<'_>, fields: Option<&'static [&'static
     )
 }
 
-/// The facts of a table that do not depend on the source of its entries.
+/// Questions about a table that do not depend on the source of its entries.
 struct TableFacts<'f> {
-    /// True if it has this key.
+    /// Returns true if the table has this key.
     has: &'f dyn Fn(&str) -> bool,
-    /// True if a text in it is like this one.
+    /// Returns true if a text in the table is like this one.
     holds: &'f dyn Fn(&str) -> bool,
-    /// True if it has lists or tables in it.
+    /// Returns true if the table contains lists or tables.
     has_containers: &'f dyn Fn() -> bool,
 }
 
@@ -216,13 +217,13 @@ fn judged(misfit: Misfit, fields: Option<&'static [&'static str]>, table: &Table
         None => !(table.has_containers)(),
     };
     match claim {
-        Claim::Missing(name) | Claim::Twice(name) if !is_safe(name) => misfit.said(Fact::Type),
+        Claim::Missing(name) | Claim::Twice(name) if !is_safe(name) => misfit.with_fact(Fact::Type),
         Claim::Missing(name) if is_here(name) && !(table.has)(name) => {
-            misfit.said(Fact::Missing).within(ValueStep::Field(name))
+            misfit.with_fact(Fact::Missing).within(ValueStep::Field(name))
         }
-        Claim::Missing(name) => misfit.said(Fact::MissingBelow(name)),
-        Claim::Twice(name) => misfit.said(Fact::Twice(name)),
-        Claim::NoSuchKey(known) => misfit.said(Fact::NoSuchKeyBelow(known)),
+        Claim::Missing(name) => misfit.with_fact(Fact::MissingBelow(name)),
+        Claim::Twice(name) => misfit.with_fact(Fact::Twice(name)),
+        Claim::NoSuchKey(known) => misfit.with_fact(Fact::NoSuchKeyBelow(known)),
     }
 }
 
@@ -240,12 +241,12 @@ fn is_in(node: &Node<'_>, name: &str) -> bool {
     }
 }
 
-/// Returns true if `text` is like `name`: the same, or one within the other where that is not an accident.
+/// Returns true if `text` is like `name`: equal, or one contains the other and is not too short for that.
 fn is_like(text: &str, name: &str) -> bool {
-    const ACCIDENT: usize = 4;
+    const MIN_LENGTH: usize = 4;
     text == name
-        || text.len() >= ACCIDENT && name.contains(text)
-        || name.len() >= ACCIDENT && text.contains(name)
+        || text.len() >= MIN_LENGTH && name.contains(text)
+        || name.len() >= MIN_LENGTH && text.contains(name)
 }
 
 macro_rules! integers {
@@ -348,7 +349,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
         match &self.node.value {
             Value::String(text) if name == DATETIME => visitor.visit_map(DatetimeAccess::new(text)),
             Value::Table(_) => self.read_struct(fields, visitor).map_err(|misfit| misfit.in_struct(name)),
-            // Names of that kind are marks by which a type and its own format know each other.
+            // A type and its own format recognize each other by names that begin with `$`.
             _ if name.starts_with('$') => self.deserialize_any(visitor),
             _ => self.read_as(visitor, name, |_| false),
         }
@@ -385,7 +386,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
         self.deserialize_bytes(visitor)
     }
 
-    /// Without a look: what is ignored may hold anything. [`TableAccess`] notes its key.
+    /// Does not read the value, which may be of any type. [`ValueDeserializer`] notes its key.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_unit()
     }
@@ -395,7 +396,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
     }
 }
 
-/// The narrowest of serde's calls; types that want less check for themselves.
+/// Visits an integer with the narrowest call of serde. Smaller types check their own range.
 fn visit_integer<'de, V: Visitor<'de>>(value: i128, visitor: V) -> Result<V::Value, Misfit> {
     match (i64::try_from(value), u64::try_from(value)) {
         (Ok(value), _) => visitor.visit_i64(value),
@@ -414,7 +415,7 @@ fn visit_array<'de, V: Visitor<'de>>(
     all_read(access.items.len(), value)
 }
 
-/// A type that stops before the end, such as a tuple, does not fit a longer list.
+/// Rejects a value if items are left: a type that stops before the end, such as a tuple, does not fit a longer list.
 fn all_read<T>(left: usize, value: T) -> Result<T, Misfit> {
     if left == 0 { Ok(value) } else { Err(Misfit::default()) }
 }
@@ -444,7 +445,7 @@ impl<'de> de::SeqAccess<'de> for ArrayAccess<'de> {
 struct TableAccess<'de> {
     entries: slice::Iter<'de, Entry<'de>>,
     current: Option<&'de Entry<'de>>,
-    /// The keys that the type has, if it said so.
+    /// The keys of the type, if the type declares them.
     fields: Option<&'static [&'static str]>,
     ignored: &'de IgnoredKeys,
 }
@@ -456,10 +457,10 @@ fn of_key(misfit: Misfit) -> Misfit {
         Fact::Type => Fact::WrongKey,
         fact => fact,
     };
-    misfit.said(fact)
+    misfit.with_fact(fact)
 }
 
-/// A key as the type declares it, if it is one of `declared`.
+/// Returns the step to `key`: a field if the key is one of `declared`, and otherwise a key of the content.
 fn step(key: &str, declared: &'static [&'static str]) -> ValueStep {
     match declared.iter().find(|known| **known == key) {
         Some(known) => ValueStep::Field(known),
@@ -484,7 +485,7 @@ impl<'de> de::MapAccess<'de> for TableAccess<'de> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
-        // A visitor that asks for a value before its key is at fault, and gets an error like any other.
+        // A visitor that asks for a value before its key has a bug: it gets an error.
         let entry = self.current.take().ok_or_else(Misfit::default)?;
         let known = self.fields.unwrap_or_default();
         let deserializer = ValueDeserializer { entry, known, ignored: self.ignored };
@@ -530,7 +531,7 @@ impl<'de> de::Deserializer<'de> for ValueDeserializer<'de> {
         deserialize_enum(name: &'static str, variants: &'static [&'static str]);
     }
 
-    /// A field of a type that ignores its value, such as serde's `IgnoredAny`, is a field.
+    /// Notes the key, unless it is a declared field with a type that ignores its value, such as serde's `IgnoredAny`.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         if !self.known.contains(&&*self.entry.key) {
             self.ignored.note(self.entry, self.known);
@@ -591,7 +592,7 @@ impl<'de> de::VariantAccess<'de> for VariantAccess<'de> {
     }
 }
 
-/// What toml's `Datetime` calls itself when it asks, and the one key that it then wants.
+/// The struct name with which toml's `Datetime` asks for a value, and the only key that it reads.
 const DATETIME: &str = "$__toml_private_Datetime";
 const DATETIME_KEY: &str = "$__toml_private_datetime";
 
@@ -599,7 +600,7 @@ fn visit_datetime<'de, V: Visitor<'de>>(datetime: &Datetime, visitor: V) -> Resu
     visitor.visit_map(DatetimeAccess::new(&datetime.to_string()))
 }
 
-/// A date or time in the form in which toml's `Datetime` wants it.
+/// A date or time in the form that toml's `Datetime` reads.
 struct DatetimeAccess<'n> {
     text: Option<&'n str>,
 }
@@ -687,7 +688,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misfit_knows_its_path_and_place() {
+    fn a_misfit_has_a_path_and_a_position() {
         let path = |path: &str, rest| (path.to_owned(), rest);
         assert_eq!(misfit::<Vec<Server>>(r#"[{"host":"a","port":70000}]"#), path("[0].port", "70000}]"));
         assert_eq!(misfit::<Vec<Server>>(r#"[{"host":"a"},3]"#), path("[0].port", r#"{"host":"a"},3]"#));
@@ -728,7 +729,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_text_ends_in_a_buffer_of_its_own_size() {
+    fn the_buffer_of_a_text_has_the_length_of_the_text() {
         for json in [r#""plain""#, r#""esc\u0061ped""#] {
             let text: String = read(json).unwrap();
             assert_eq!(text.capacity(), text.len(), "{json}");
@@ -757,12 +758,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn json_comes_back_as_serde_json_reads_it(value in json()) {
+        fn json_has_the_same_values_as_in_serde_json(value in json()) {
             prop_assert_eq!(read::<Json>(&value.to_string()), Ok(value));
         }
 
         #[test]
-        fn toml_comes_back_as_toml_reads_it(text in "([a-c.]{1,3} = [0-9'\\[\\]{}\",a.e-]{0,6}\n|\\[[a-c.]{1,3}\\]\n){0,4}") {
+        fn toml_has_the_same_values_as_in_the_toml_crate(text in "([a-c.]{1,3} = [0-9'\\[\\]{}\",a.e-]{0,6}\n|\\[[a-c.]{1,3}\\]\n){0,4}") {
             let theirs = toml::from_str::<toml::Table>(&text);
             match crate::syntax::toml::parse(&text) {
                 Ok(node) => prop_assert_eq!(from_node::<toml::Table>(&node).unwrap(), theirs.unwrap()),

@@ -1,11 +1,11 @@
-//! dotenv to tree: lines of `NAME=value` (format.md §7). No quotes, no `export`, no expansion.
+//! The parser of dotenv: lines of `NAME=value` (format.md §7), without quotes, `export` and expansion.
 
 use super::tree::{Entry, Node, Place, Table, Text, Value};
 use super::{Broken, SyntaxFault};
 
 const SYNTAX: &str = "dotenv";
 
-/// The document `text`: one flat table of strings.
+/// Parses the document `text` into one flat table of strings.
 pub(crate) fn parse(text: &str) -> Result<Node<'_>, Broken> {
     let mut entries = Vec::new();
     let mut offset = 0;
@@ -34,23 +34,22 @@ fn entry(line: &str, offset: usize) -> Result<Entry<'_>, Broken> {
     }
 }
 
-/// A line that other dotenv readers read differently than this project.
+/// A line that other dotenv readers read differently than envconf.
 pub(crate) struct AmbiguousLine<'a> {
-    /// From 1.
+    /// The number of the line, from 1.
     pub(crate) number: usize,
-    /// In characters, from 1: where the value begins, or the line.
+    /// The column of the value, or of the line if it has no valid name: in characters, from 1.
     pub(crate) column: usize,
     pub(crate) text: &'a str,
-    /// Empty where the line has no valid name.
+    /// The name; empty if the line has no valid name.
     pub(crate) name: &'a str,
-    /// Why other readers read the line differently; without the value.
+    /// The reason why other readers read the line differently. Does not contain the value.
     pub(crate) why: &'static str,
 }
 
-/// Returns the lines of `text` that python-dotenv, Node's dotenv or Docker Compose read differently, or that are not
-/// valid here.
+/// Returns the invalid lines of `text`, and those that python-dotenv, Node's dotenv or Docker Compose read differently.
 ///
-/// Lines that a value in quotes spans count as one.
+/// The lines of one value in quotes count as one line.
 pub(crate) fn ambiguous_lines(text: &str) -> Vec<AmbiguousLine<'_>> {
     let mut found = Vec::new();
     let mut lines = text.split('\n').enumerate();
@@ -66,7 +65,7 @@ pub(crate) fn ambiguous_lines(text: &str) -> Vec<AmbiguousLine<'_>> {
         let Some(why) = why else { continue };
         let column = value.map_or(1, |_| name.len() + 2);
         found.push(AmbiguousLine { number: index + 1, column, text: line, name, why });
-        // What follows an open quote is a part of a value, of which nothing may be told.
+        // The text after an open quote is part of a value, which must not appear in a message.
         if let Some(quote) = opened_quote(line) {
             let end = lines.clone().position(|(_, line)| line.contains(quote));
             lines.by_ref().take(end.map_or(0, |end| end + 1)).for_each(drop);
@@ -84,7 +83,7 @@ fn ambiguity_of_value(value: &str) -> Option<&'static str> {
     let is_blank = |c: char| c.is_whitespace() || c == '\u{feff}';
     match value {
         value if value.trim_start().starts_with(QUOTES) => Some(
-            "the value begins with a quote: other readers remove it, and programs that use envconf refuse it",
+            "the value begins with a quote: other readers remove it, and programs that use envconf reject it",
         ),
         value if value.starts_with(is_blank) => Some("a blank after the `=`, which other readers drop"),
         value if value.ends_with(is_blank) => {
@@ -100,7 +99,7 @@ fn ambiguity_of_value(value: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns what is wrong with a line that does not begin with a name and `=`.
+/// Returns the fault of a line that does not begin with a name and `=`.
 fn fault_of_line(line: &str) -> Option<&'static str> {
     let trimmed = line.trim();
     let name = trimmed.split('=').next().unwrap_or(trimmed).trim_end();
@@ -121,14 +120,14 @@ fn fault_of_line(line: &str) -> Option<&'static str> {
 
 const QUOTES: [char; 3] = ['"', '\'', '`'];
 
-/// Returns the quote that the value of this line begins with, if it is not closed there.
+/// Returns the quote at the begin of this line's value, if the line does not close it.
 fn opened_quote(line: &str) -> Option<char> {
     let value = line.split_once('=')?.1.trim_start();
     let quote = value.chars().next().filter(|first| QUOTES.contains(first))?;
     (value.matches(quote).count() == 1).then_some(quote)
 }
 
-/// `[A-Za-z_][A-Za-z0-9_]*`
+/// Returns true if `name` matches `[A-Za-z_][A-Za-z0-9_]*`.
 pub(crate) fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_all_readers_read_alike_is_not_ambiguous() {
+    fn a_line_that_all_readers_read_alike_is_not_ambiguous() {
         let text = "# note: \"x\" $y\n\nA=\nB=b c\nC=postgres://u:p@h:1/d?x=1&y=2\nD=it's\nE=a\"b\nF=50%!~*;|()\nG==\nH=é\n_1=x";
         assert_eq!(ambiguous(text), []);
         assert_eq!(ambiguous(""), []);
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_and_repeated_names_are_refused_where_they_stand() {
+    fn other_lines_and_repeated_names_are_rejected_with_their_position() {
         for (bad, place) in [
             ("A=1\nexport B=2", 4),
             ("A", 0),

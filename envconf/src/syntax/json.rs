@@ -1,7 +1,7 @@
-//! JSON (RFC 8259) to tree, in one pass that keeps texts borrowed and knows where everything is.
+//! The parser of JSON (RFC 8259). It borrows texts and records the position of every value.
 //!
-//! serde_json's own values would lose the places, unescape into a buffer that nobody wipes, and change with features
-//! that another crate may switch on. The tests hold both readers to the same judgement.
+//! The values of serde_json have no positions, are unescaped into a buffer that is not wiped, and depend on features
+//! that another crate may enable. Tests check that both parsers accept the same documents.
 
 use zeroize::Zeroizing;
 
@@ -20,10 +20,10 @@ pub(crate) fn parse(text: &str) -> Result<Node<'_>, Broken> {
     }
 }
 
-/// Returns the content of a JSON string, `raw` being the text between the quotes; `None` for an escape that is not a
-/// character (half of a surrogate pair).
+/// Unescapes `raw`, the text between the quotes of a JSON string. Returns `None` for an escape that is not a character,
+/// such as half of a surrogate pair.
 ///
-/// The buffer never grows: no escape is shorter than what it means.
+/// The buffer never grows, because no escape is shorter than its character.
 pub(crate) fn unescape(raw: &str) -> Option<Zeroizing<String>> {
     let mut out = Zeroizing::new(String::with_capacity(raw.len()));
     let mut rest = raw;
@@ -37,7 +37,7 @@ pub(crate) fn unescape(raw: &str) -> Option<Zeroizing<String>> {
     Some(out)
 }
 
-/// The character of the escape that `text` begins with, after its backslash, and what follows.
+/// Returns the character of an escape and the text after it. `text` begins after the backslash.
 fn escape(text: &str) -> Option<(char, &str)> {
     let mut rest = text.chars();
     let character = match rest.next()? {
@@ -76,7 +76,7 @@ struct JsonReader<'a> {
 }
 
 impl<'a> JsonReader<'a> {
-    /// `depth` is how many containers may still be opened.
+    /// Reads a value. `depth` is the number of containers that may still be opened.
     fn node(&mut self, depth: usize) -> Result<Node<'a>, Broken> {
         let first = self.peek();
         let place = Place(self.at);
@@ -124,7 +124,7 @@ impl<'a> JsonReader<'a> {
         Ok(items)
     }
 
-    /// Reads from the opening bracket, which is next, to `close`.
+    /// Reads from the opening bracket to `close`.
     fn items(
         &mut self,
         close: u8,
@@ -147,16 +147,14 @@ impl<'a> JsonReader<'a> {
                 next => return Err(self.broken(unexpected(next))),
             }
             if self.peek() == Some(close) {
-                return Err(self.broken(SyntaxFault::Rule(
-                    "there is a comma before this bracket, and nothing follows it",
-                )));
+                return Err(self.broken(SyntaxFault::Rule("a comma is not allowed before this bracket")));
             }
         }
         self.at += 1;
         Ok(())
     }
 
-    /// Reads the string whose opening quote is next.
+    /// Reads a string, from its opening quote.
     fn string(&mut self) -> Result<Text<'a>, Broken> {
         let start = self.at + 1;
         let bytes = self.text.as_bytes();
@@ -169,7 +167,7 @@ impl<'a> JsonReader<'a> {
                     is_escaped = true;
                     end += 2;
                 }
-                // A line cannot end within a string, so the quote is missing before it.
+                // A string cannot contain the end of a line, so its closing quote is missing.
                 Some(b'\n' | b'\r') | None => return Err(self.broken(SyntaxFault::Unclosed("string"))),
                 Some(0..0x20) => {
                     let rule = "a control character within a string needs an escape such as \\t";
@@ -181,9 +179,9 @@ impl<'a> JsonReader<'a> {
         let raw = self.text.get(start..end).ok_or_else(|| self.broken(SyntaxFault::Grammar))?;
         let text = match is_escaped {
             false => Text::Borrowed(raw),
-            true => Text::Owned(
-                unescape(raw).ok_or_else(|| self.broken(SyntaxFault::Rule("there is no such escape")))?,
-            ),
+            true => {
+                Text::Owned(unescape(raw).ok_or_else(|| self.broken(SyntaxFault::Rule("invalid escape")))?)
+            }
         };
         self.at = end + 1;
         Ok(text)
@@ -202,7 +200,7 @@ impl<'a> JsonReader<'a> {
         Ok(value)
     }
 
-    /// Reads a number: RFC 8259 §6.
+    /// Reads a number (RFC 8259 §6).
     fn number(&mut self) -> Result<Value<'a>, Broken> {
         let rest = &self.text[self.at..];
         let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
@@ -215,7 +213,7 @@ impl<'a> JsonReader<'a> {
         Ok(value)
     }
 
-    /// Skips white space and returns the byte behind it.
+    /// Skips white space and returns the next byte.
     fn peek(&mut self) -> Option<u8> {
         let rest = &self.text.as_bytes()[self.at.min(self.text.len())..];
         self.at += rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
@@ -237,7 +235,7 @@ impl<'a> JsonReader<'a> {
     }
 }
 
-/// Returns what is wrong with a text that goes on with `next`, where JSON does not allow it.
+/// Returns the fault of a text with the byte `next` in a position where JSON does not allow it.
 fn unexpected(next: u8) -> SyntaxFault {
     match next {
         b'/' | b'#' => SyntaxFault::Rule("JSON has no comments"),
@@ -268,7 +266,7 @@ fn is_number(word: &[u8]) -> bool {
     after_exponent.is_some_and(<[u8]>::is_empty)
 }
 
-/// Integer or float as format.md §7 tells them apart; `None` for a float beyond its type.
+/// Parses an integer or a float, which format.md §7 distinguishes; `None` for a float out of range.
 fn number(word: &str) -> Option<Value<'static>> {
     const INTEGERS: std::ops::RangeInclusive<i128> = i64::MIN as i128..=u64::MAX as i128;
     let integer = (word != "-0").then(|| word.parse::<i128>().ok()).flatten();
@@ -303,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn every_escape_is_known_and_half_a_pair_is_none() {
+    fn every_escape_is_read_and_half_a_pair_is_rejected() {
         let unescaped = unescape(r#"\"\\\/\b\f\n\r\t\u0041\uD83D\ude00-"#).unwrap();
         assert_eq!(&*unescaped, "\"\\/\u{8}\u{c}\n\r\tA\u{1f600}-");
         for bad in
@@ -321,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_and_floats_are_told_apart() {
+    fn integers_and_floats_are_distinguished() {
         assert!(matches!(value("18446744073709551615"), Value::Integer(18446744073709551615)));
         assert!(matches!(value("-9223372036854775808"), Value::Integer(-9223372036854775808)));
         assert!(matches!(value("18446744073709551616"), Value::Float(_)));
@@ -331,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_tell_line_and_column() {
+    fn errors_have_line_and_column() {
         assert_eq!(place_of_error("{\n  \"a\": x}"), Some((2, 8)));
         assert_eq!(place_of_error("{\"a\":1,\n \"a\":2}"), Some((2, 2)), "repeated key");
         assert_eq!(place_of_error("{\"a\":1,\"\\u0061\":2}"), Some((1, 8)), "repeated in disguise");
@@ -342,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_named_where_it_begins() {
+    fn a_fault_has_the_position_where_it_begins() {
         let fault = |text: &str| {
             let broken = parse(text).err().unwrap();
             (broken.place.in_text(text), broken.fault)

@@ -6,8 +6,9 @@ use super::tree::{Node, Value};
 use super::written::write_json_number;
 use crate::base::write_json_string;
 
-/// Writes `node`, which was read from `text`, as JSON on one line. Numbers keep the digits of `text`; dates, `inf` and
-/// `nan` become strings, dates as `datetime` writes them.
+/// Writes `node`, which was read from `text`, as JSON on one line.
+///
+/// Numbers keep the digits of `text`. Dates, `inf` and `nan` become strings; `datetime` writes the dates.
 pub(crate) fn write_json(
     node: &Node<'_>,
     text: &str,
@@ -46,7 +47,7 @@ pub(crate) fn write_json(
     }
 }
 
-/// TOML's word for a float that JSON does not have.
+/// Returns TOML's word for a float that JSON does not have.
 pub(crate) fn non_finite(float: f64) -> &'static str {
     match float {
         f if f.is_nan() => "nan",

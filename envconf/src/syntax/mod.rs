@@ -1,4 +1,4 @@
-//! TOML, JSON, YAML and dotenv as one tree of borrowed values, and what serde reads of it.
+//! Parsers of TOML, JSON, YAML and dotenv into one tree of borrowed values, and the deserializer of this tree.
 
 pub(crate) mod toml;
 pub(crate) mod json;
@@ -22,7 +22,7 @@ pub(crate) use self::written::write_scalar;
 
 use crate::format::ContentType;
 
-/// Why a text cannot be read, and where.
+/// A syntax error and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Broken {
     pub(crate) syntax: &'static str,
@@ -35,18 +35,18 @@ pub(crate) struct Broken {
 pub(crate) enum SyntaxFault {
     /// The text does not follow the grammar of its syntax.
     Grammar,
-    /// A key is there twice.
+    /// A table has the same key twice.
     Repeated {
-        /// From the root down.
+        /// The path of the key, from the root.
         path: Vec<PathPart>,
-        /// The place of the first key.
+        /// The position of the first key.
         first: Place,
     },
-    /// A string, list, table or object begins at the place and does not end.
+    /// A string, list, table or object begins at the position and does not end.
     Unclosed(&'static str),
     /// Containers are nested too deeply.
     TooDeep,
-    /// A rule of the syntax, in full.
+    /// The text breaks this rule of the syntax.
     Rule(&'static str),
 }
 
@@ -60,12 +60,12 @@ pub(crate) enum PathPart {
 const FLOAT_RANGE: &str = "the number is too large for a 64-bit float";
 
 impl Broken {
-    /// Adds `key` before the path of a repeated key, which is below it.
+    /// Adds `key` to the front of a repeated key's path.
     pub(crate) fn within(self, key: &str) -> Self {
         self.below(|| PathPart::Key(key.to_owned()))
     }
 
-    /// Adds the item with this index before the path of a repeated key.
+    /// Adds the item with this index to the front of a repeated key's path.
     pub(crate) fn within_item(self, index: usize) -> Self {
         self.below(|| PathPart::Item(index))
     }
@@ -78,7 +78,7 @@ impl Broken {
     }
 }
 
-/// The tree of `text`, whose root is a table. Raw content has none, and YAML only with the feature `yaml`.
+/// Parses `text`, which must have a table as its root. Raw content is an error, and YAML without the feature `yaml`.
 pub(crate) fn parse(content_type: ContentType, text: &str) -> Result<Node<'_>, Broken> {
     let root = match content_type {
         ContentType::Toml => toml::parse(text)?,
@@ -100,7 +100,7 @@ pub(crate) fn parse(content_type: ContentType, text: &str) -> Result<Node<'_>, B
     }
 }
 
-/// Only JSON can have a root that is not a table.
+/// Returns the error for a root that is not a table, which only JSON can have.
 pub(crate) fn no_table(place: Place) -> Broken {
     Broken { syntax: "JSON with an object at its root", place, fault: SyntaxFault::Grammar }
 }

@@ -1,4 +1,4 @@
-//! TOML 1.1 to tree, in one pass over the events of `toml_parser`.
+//! The parser of TOML 1.1: one pass over the events of `toml_parser`.
 //!
 //! That crate checks tokens and grammar. This module checks the meaning: the tables that a header or a dotted key may
 //! extend ([`tables`]), repeated keys, and the range of numbers ([`scalar`]). Texts are borrowed from the document, or
@@ -36,7 +36,7 @@ type Parse = fn(&[toml_parser::lexer::Token], &mut dyn EventReceiver, &mut dyn E
 
 /// Builds the tree while the parser reports its events.
 ///
-/// After an error the parser goes on and reports events that match no text; the reader ignores what does not fit.
+/// After an error, the parser continues and may report events without text. The reader ignores them.
 struct TomlReader<'a> {
     text: &'a str,
     tables: TomlTables<'a>,
@@ -45,7 +45,7 @@ struct TomlReader<'a> {
     header: Option<TableHeader>,
     /// The parts of the key that was read last, until its value is complete.
     key: Vec<KeyPart<'a>>,
-    /// Lists and inline tables that are open, the innermost last.
+    /// The open lists and inline tables, the innermost last.
     open: Vec<OpenContainer<'a>>,
     /// The value of a text that is a single value.
     value: Option<Node<'a>>,
@@ -87,8 +87,10 @@ impl<'a> TomlReader<'a> {
         }
     }
 
+    /// Reads the text.
+    ///
     /// # Errors
-    /// The fault that stands first in the text.
+    /// The first fault in the text.
     fn read(&mut self, parse: Parse) -> Result<(), Broken> {
         let source = Source::new(self.text);
         // Lines such as `name = "value"` have a token for about five bytes.
@@ -126,7 +128,7 @@ impl<'a> TomlReader<'a> {
         Ok(KeyPart { text, place })
     }
 
-    /// Containers down to the innermost open one, the root included.
+    /// Returns the number of containers from the root to the innermost open one, both included.
     fn depth(&self) -> usize {
         match self.open.last() {
             Some(OpenContainer { kind: ContainerKind::List { depth, .. }, .. }) => *depth,
@@ -135,10 +137,10 @@ impl<'a> TomlReader<'a> {
         }
     }
 
-    /// Opens a container as the next value; returns false where it is too deep.
+    /// Opens a container as the next value. Returns false if it is nested too deeply.
     fn open(&mut self, span: Span, kind: impl FnOnce(&mut Self, usize) -> ContainerKind<'a>) -> bool {
         let place = Place(span.start());
-        // The tables of a dotted key lie between.
+        // A dotted key adds one table for each part before the last.
         let depth = self.depth() + self.key.len().max(1);
         if depth > MAX_DEPTH {
             self.refuse_at(place, SyntaxFault::TooDeep);
@@ -150,7 +152,7 @@ impl<'a> TomlReader<'a> {
         true
     }
 
-    /// Closes the innermost container with the bracket at `span`, which is empty where the text has none.
+    /// Closes the innermost container with the bracket at `span`, which is empty if the bracket is missing.
     fn close(&mut self, span: Span) {
         let Some(container) = self.open.pop() else { return };
         if span.is_empty() {
@@ -169,7 +171,7 @@ impl<'a> TomlReader<'a> {
         self.complete(Node { value, place: container.place });
     }
 
-    /// Puts a complete value where it belongs: into the open list, or under the key that was read last.
+    /// Adds a complete value to the open list, or to the table under the last key.
     fn complete(&mut self, node: Node<'a>) {
         let table = match self.open.last_mut() {
             Some(OpenContainer { kind: ContainerKind::List { items, .. }, .. }) => return items.push(node),
@@ -181,14 +183,14 @@ impl<'a> TomlReader<'a> {
             return;
         };
         if let Err(broken) = self.tables.insert(table, &mut self.key, last, node) {
-            // Up to the root, or to the innermost inline table.
+            // The path of the error begins at the root, or at the innermost inline table.
             let is_whole = self.open.is_empty();
             self.refuse(if is_whole { broken } else { self.outward(broken, &[]) });
         }
         self.key.clear();
     }
 
-    /// Adds to the path of a repeated key where the table is that repeats it.
+    /// Adds the path of the table that repeats a key.
     fn outward(&self, mut broken: Broken, key: &[KeyPart<'a>]) -> Broken {
         for part in key.iter().rev() {
             broken = broken.within(&part.text);
@@ -265,7 +267,7 @@ impl EventReceiver for TomlReader<'_> {
             Ok(value) => self.complete(Node { value, place }),
             Err(fault) => {
                 self.key.clear();
-                // `y = 3` within a list or an inline table of an earlier line: its bracket is missing.
+                // `y = 3` in a list or an inline table that begins on an earlier line: its bracket is missing.
                 let after = self.text.get(span.end()..).unwrap_or_default().trim_start_matches([' ', '\t']);
                 match self.open.last() {
                     Some(container)

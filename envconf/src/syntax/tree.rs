@@ -1,4 +1,4 @@
-//! The borrowed tree that every syntax is read into: values beside the places where they stand.
+//! The borrowed tree that every parser builds: values with their positions.
 //!
 //! Texts are borrowed from the plaintext if its syntax allows it. A text that had to be unescaped is in a buffer that
 //! is wiped on drop. Nothing here has a `Debug` that shows content (format.md §12).
@@ -11,22 +11,22 @@ use zeroize::Zeroizing;
 
 use super::{Broken, PathPart, SyntaxFault};
 
-/// Containers within containers, the root included, before a text is refused: a bound for every recursion.
+/// Maximum depth of nested containers, including the root. It limits every recursion.
 pub(crate) const MAX_DEPTH: usize = 128;
 
-/// A value, and where it stands.
+/// A value and its position.
 pub(crate) struct Node<'a> {
     pub(crate) value: Value<'a>,
     pub(crate) place: Place,
 }
 
-/// A value as the syntaxes know them; also what format.md §7 calls one.
+/// A value of any syntax, as format.md §7 defines it.
 pub(crate) enum Value<'a> {
     /// JSON's null.
     Null,
     /// True or false.
     Bool(bool),
-    /// Within −2^63 … 2^64−1.
+    /// An integer from −2^63 to 2^64−1.
     Integer(i128),
     /// Any other number.
     Float(f64),
@@ -40,17 +40,17 @@ pub(crate) enum Value<'a> {
     Table(Table<'a>),
 }
 
-/// Where something stands: the offset of its first byte in the text that it was read from.
+/// A position: the offset of the first byte in the text.
 ///
-/// Line and column are computed from it only where a person asks.
+/// Line and column are computed from it only for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(pub(crate) usize);
 
-/// Where the lines of a text begin, and how many characters come before some of its bytes: many places cost one walk
-/// through the text, also where all of it is one line.
+/// An index of a text: the begin of each line, and the number of characters before every [`STEP`]th byte. With it, many
+/// positions need only one pass over the text, also if the text is one long line.
 pub(crate) struct Lines {
     starts: Vec<usize>,
-    /// The number of characters that begin before each multiple of [`STEP`]; empty for ASCII, whose characters are bytes.
+    /// The number of characters that begin before each multiple of [`STEP`]; empty for ASCII text.
     characters: Vec<usize>,
 }
 
@@ -85,7 +85,7 @@ impl Lines {
         counted + characters_in(&text.as_bytes()[step * STEP..offset])
     }
 
-    /// Line and column (in characters) of `place` in `text`, both from 1.
+    /// Returns line and column (in characters) of `place` in `text`, both from 1.
     pub(crate) fn position(&self, text: &str, place: Place) -> (usize, usize) {
         let within = place.0.min(text.len());
         let offset = (0..=within).rev().find(|offset| text.is_char_boundary(*offset)).unwrap_or_default();
@@ -102,7 +102,7 @@ fn characters_in(bytes: &[u8]) -> usize {
 }
 
 impl Place {
-    /// Line and column of this one place in `text`.
+    /// Returns line and column of this position in `text`. Use [`Lines`] for several positions.
     pub(crate) fn in_text(self, text: &str) -> (usize, usize) {
         Lines::of(text).position(text, self)
     }
@@ -110,9 +110,9 @@ impl Place {
 
 /// A text: borrowed from the plaintext, or unescaped into a buffer that is wiped on drop.
 pub(crate) enum Text<'a> {
-    /// As it stands in the plaintext.
+    /// A part of the plaintext.
     Borrowed(&'a str),
-    /// Unescaped.
+    /// An unescaped copy.
     Owned(Zeroizing<String>),
 }
 
@@ -127,7 +127,7 @@ impl Deref for Text<'_> {
     }
 }
 
-/// By the text, so that a map with such keys can be asked with a `&str`.
+/// Allows a `&str` as the key to look up in a map with `Text` keys.
 impl std::borrow::Borrow<str> for Text<'_> {
     fn borrow(&self) -> &str {
         self
@@ -163,12 +163,12 @@ impl<'a> From<Cow<'a, str>> for Text<'a> {
     }
 }
 
-/// Keys and their values, each key once, in the order of the keys' bytes.
+/// Keys and their values, sorted by the bytes of the keys. Each key occurs once.
 pub(crate) struct Table<'a> {
     entries: Vec<Entry<'a>>,
 }
 
-/// A key that is in a table twice.
+/// A key that occurs twice in a table.
 pub(crate) struct RepeatedKey {
     key: String,
     first: Place,
@@ -193,7 +193,7 @@ impl<'a> Table<'a> {
     /// Returns the table of these entries, which may be in any order.
     ///
     /// # Errors
-    /// The repeated key that comes first in the text.
+    /// The first repeated key in the text.
     pub(crate) fn new(mut entries: Vec<Entry<'a>>) -> Result<Self, RepeatedKey> {
         if entries.is_sorted_by(|a, b| *a.key < *b.key) {
             return Ok(Self { entries });
@@ -210,7 +210,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The entry of `key`.
+    /// Returns the entry of `key`.
     pub(crate) fn get(&self, key: &str) -> Option<&Entry<'a>> {
         // In a small table most keys differ in length, which is cheaper to compare than their bytes.
         const SMALL: usize = 24;
@@ -221,18 +221,18 @@ impl<'a> Table<'a> {
         self.entries.get(index)
     }
 
-    /// Keys and values, by the keys' bytes.
+    /// Returns keys and values, sorted by the bytes of the keys.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Text<'a>, &Node<'a>)> {
         self.entries.iter().map(|entry| (&entry.key, &entry.node))
     }
 
-    /// The entries, by the keys' bytes.
+    /// Returns the entries, sorted by the bytes of the keys.
     pub(crate) fn entries(&self) -> &[Entry<'a>] {
         &self.entries
     }
 }
 
-/// A key as a segment of a dotted path: bare where that is not ambiguous, in quotes otherwise.
+/// Returns a key as a segment of a dotted path: bare if that is not ambiguous, and otherwise in quotes.
 pub(crate) fn segment(key: &str) -> Cow<'_, str> {
     let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if bare { Cow::Borrowed(key) } else { Cow::Owned(format!("\"{key}\"")) }
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_of_a_long_line_are_counted_as_those_of_a_short_one() {
+    fn columns_of_long_and_short_lines_are_counted_alike() {
         let text = "a\u{e9}\u{1f600}b\n".repeat(3) + &"x\u{e9}\u{1f600}".repeat(400);
         let lines = Lines::of(&text);
         for (offset, _) in text.char_indices().chain([(text.len(), ' ')]) {
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_sorts_its_keys_and_refuses_a_second_one() {
+    fn a_table_sorts_its_keys_and_rejects_a_repeated_key() {
         let table = Table::new(vec![entry("b", 0), entry("a", 1)]).ok().unwrap();
         assert_eq!(table.iter().map(|(key, _)| &**key).collect::<Vec<_>>(), ["a", "b"]);
         assert!(table.get("b").is_some() && table.get("c").is_none());

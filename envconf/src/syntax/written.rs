@@ -1,4 +1,4 @@
-//! Numbers, dates and times as their text spells them: the version `1.10` is not `1.1`, and the PIN `0042` not `42`.
+//! Writers of numbers, dates and times with the digits of their text: `1.10` is not `1.1`, and `0042` is not `42`.
 
 use std::fmt::{self, Write};
 
@@ -7,11 +7,11 @@ use zeroize::Zeroizing;
 
 use super::tree::{Node, Value};
 
-/// Writes the number, date or time `node`, which was read from `text`, as it stands there.
+/// Writes the number, date or time `node`, which was read from `text`, with the digits of the text.
 ///
-/// Underscores are left out. A number with a radix prefix (`0x1F`) is written in decimal, and YAML's `.inf` and `.nan` as
-/// `inf` and `nan`. Rust's `parse`, or TOML's for dates and times, reads the value of `node` from what is written. A value
-/// of another kind writes nothing.
+/// Leaves out underscores. Writes a number with a radix prefix (`0x1F`) in decimal, and YAML's `.inf` and `.nan` as
+/// `inf` and `nan`. Rust's `parse` (or the parser of TOML for dates and times) reads the output as the value of `node`.
+/// Writes nothing for a value of another kind.
 pub(crate) fn write_scalar(node: &Node<'_>, text: &str, out: &mut dyn Write) -> fmt::Result {
     match token(node, text) {
         Some(token) => without_underscores(token, out),
@@ -19,7 +19,7 @@ pub(crate) fn write_scalar(node: &Node<'_>, text: &str, out: &mut dyn Write) -> 
     }
 }
 
-/// Writes the finite number `node` as a number of JSON, with the digits that stand in `text`.
+/// Writes the finite number `node` as a number of JSON, with the digits of `text`.
 ///
 /// JSON allows no `+` before a number and no leading zeros, and requires a digit on each side of the point.
 pub(crate) fn write_json_number(node: &Node<'_>, text: &str, out: &mut dyn Write) -> fmt::Result {
@@ -27,7 +27,7 @@ pub(crate) fn write_json_number(node: &Node<'_>, text: &str, out: &mut dyn Write
     let unsigned = token.trim_start_matches(['-', '+']);
     let (whole, rest) = unsigned.split_at(unsigned.find(['.', 'e', 'E']).unwrap_or(unsigned.len()));
     let whole = whole.trim_start_matches(['0', '_']);
-    // In JSON `-0` is a float.
+    // In JSON, `-0` is a float.
     let is_negative = token.starts_with('-') && !matches!(node.value, Value::Integer(0));
     out.write_str(if is_negative { "-" } else { "" })?;
     without_underscores(if whole.is_empty() { "0" } else { whole }, out)?;
@@ -50,10 +50,10 @@ fn without_underscores(text: &str, out: &mut dyn Write) -> fmt::Result {
     text.split('_').try_for_each(|part| out.write_str(part))
 }
 
-/// Returns what stands at the place of `node`, if that is a number, date or time which reads as its value.
+/// Returns the text at the position of `node`, if it is a number, date or time with the value of `node`.
 fn token<'t>(node: &Node<'_>, text: &'t str) -> Option<&'t str> {
     let rest = text.get(node.place.0..)?;
-    // YAML's `!!int "42"`.
+    // YAML allows `!!int "42"`.
     let rest = rest.strip_prefix(['"', '\'']).unwrap_or(rest);
     let end = end_of_word(rest);
     let word = &rest[..end];
@@ -63,7 +63,7 @@ fn token<'t>(node: &Node<'_>, text: &'t str) -> Option<&'t str> {
             parsed::<f64>(word).is_some_and(|read| same_float(read, *value)).then_some(word)
         }
         Value::Datetime(value) => {
-            // In TOML a space may stand between date and time.
+            // TOML allows a space between date and time.
             let longer = rest[end..].strip_prefix(' ').map(|time| &rest[..end + 1 + end_of_word(time)]);
             let reads = |word: &&str| word.parse::<Datetime>().is_ok_and(|read| read == *value);
             [Some(word), longer].into_iter().flatten().find(reads)
@@ -72,7 +72,7 @@ fn token<'t>(node: &Node<'_>, text: &'t str) -> Option<&'t str> {
     }
 }
 
-/// Returns the length of the number, date or time that `text` begins with.
+/// Returns the length of the number, date or time at the begin of `text`.
 fn end_of_word(text: &str) -> usize {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "+-._:".contains(c);
     text.find(|c| !is_part(c)).unwrap_or(text.len())
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn toml_numbers_and_dates_are_written_as_they_stand() {
+    fn toml_numbers_and_dates_keep_their_digits() {
         for number in [
             "1.10",
             "0.0",
@@ -157,12 +157,12 @@ mod tests {
         ] {
             assert_eq!(written(ContentType::Toml, &format!("a = {number}"), write_scalar), plain);
         }
-        // A date and another value behind it.
+        // A comment after the date is not a time.
         assert_eq!(written(ContentType::Toml, "a = 1979-05-27 # 07:32:00", write_scalar), "1979-05-27");
     }
 
     #[test]
-    fn json_numbers_are_written_as_they_stand() {
+    fn json_numbers_keep_their_digits() {
         for number in [
             "1.10",
             "-0",
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     #[cfg(feature = "yaml")]
-    fn yaml_numbers_are_written_as_they_stand() {
+    fn yaml_numbers_keep_their_digits() {
         for number in [
             "0042",
             "+1",
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn another_text_changes_no_value() {
+    fn the_value_is_written_if_the_text_does_not_match() {
         let text = "a = 1.5";
         let Value::Table(root) = parse(ContentType::Toml, text).ok().unwrap().value else { panic!() };
         for other in ["", "a = 2.5", "a = 1.5x", "a = é", "     é"] {

@@ -1,7 +1,7 @@
-//! YAML 1.2 to tree, from the parser's events: the core schema, one document, every key a text and there once.
+//! The parser of YAML 1.2 with the core schema: one document, and each key is a text that occurs once.
 //!
-//! An alias is a copy of what its anchor names, and only so many values may come into being that way. There are no
-//! merge keys, which YAML 1.2 does not know, and no tags but those of the core schema.
+//! An alias is a copy of the node with its anchor. The number of copies is limited. Merge keys, which YAML 1.2 does not
+//! have, and tags outside of the core schema are errors.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,13 +13,13 @@ use super::tree::{Entry, MAX_DEPTH, Node, Place, Table, Text, Value};
 use super::{Broken, SyntaxFault};
 
 const SYNTAX: &str = "YAML";
-/// Number of values that may be copies of others: a limit for aliases of aliases.
+/// Maximum number of values that are copies. It limits aliases of aliases.
 const MAX_COPIES: usize = 10_000;
-/// Bytes of text that may be copies, in addition to [`COPIED_PER_BYTE`] for each byte of the document.
+/// Maximum size of all copied texts in bytes, in addition to [`COPIED_PER_BYTE`] for each byte of the document.
 const MAX_COPIED: usize = 1 << 20;
 const COPIED_PER_BYTE: usize = 4;
 
-/// The document `text`. An empty one is an empty table.
+/// Parses the document `text`. An empty document is an empty table.
 pub(crate) fn parse(text: &str) -> Result<Node<'_>, Broken> {
     let mut reader = YamlReader {
         parser: Parser::new_from_str(text),
@@ -49,7 +49,7 @@ struct YamlReader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Node<'a>>,
     copies: usize,
-    /// Bytes of text in copies, keys included.
+    /// Size of all copied texts in bytes, including keys.
     copied: usize,
     text: &'a str,
 }
@@ -63,7 +63,7 @@ impl<'a> YamlReader<'a> {
         }
     }
 
-    /// The first event of the document; `None` where there is none.
+    /// Returns the first event of the document; `None` if there is no document.
     fn first(&mut self) -> Result<Option<(Event<'a>, Place)>, Broken> {
         loop {
             match self.next()? {
@@ -74,7 +74,7 @@ impl<'a> YamlReader<'a> {
         }
     }
 
-    /// Nothing may follow the document.
+    /// Rejects text after the document.
     fn end(&mut self) -> Result<(), Broken> {
         while let Some(next) = self.parser.next_event() {
             let (event, span) = next.map_err(|error| scan_fault(&error))?;
@@ -92,7 +92,7 @@ impl<'a> YamlReader<'a> {
         Ok(())
     }
 
-    /// The node that begins with `event`; `depth` is how many containers may still be opened.
+    /// Reads the node that begins with `event`. `depth` is the number of containers that may still be opened.
     fn node(&mut self, event: Event<'a>, place: Place, depth: usize) -> Result<Node<'a>, Broken> {
         let (anchor, value) = match event {
             Event::Alias(anchor) => return self.copied(anchor, place, depth),
@@ -152,9 +152,9 @@ impl<'a> YamlReader<'a> {
         }
     }
 
-    /// Returns a copy of the node that the alias at `place` names, with the places of its definition.
+    /// Returns a copy of the node that the alias at `place` names. The copy keeps the positions of the original.
     fn copied(&mut self, anchor: usize, place: Place, depth: usize) -> Result<Node<'a>, Broken> {
-        // Removed during the copy, so that an alias inside its own anchor is an error.
+        // The anchor is removed during the copy, so that an alias inside its own anchor is an error.
         let Some(original) = self.anchors.remove(&anchor) else { return Err(broken(place)) };
         let copy = self.copy(&original, place, depth);
         self.anchors.insert(anchor, original);
@@ -194,7 +194,7 @@ impl<'a> YamlReader<'a> {
         Ok(Node { value, place: node.place })
     }
 
-    /// Borrowed texts count too: everyone who writes the values out writes each of them.
+    /// Copies a text. Borrowed texts also count for the limit, because output writes each copy.
     fn copied_text(&mut self, text: &Text<'a>, alias: Place) -> Result<Text<'a>, Broken> {
         self.copied += text.len();
         if self.copied > MAX_COPIED + COPIED_PER_BYTE * self.text.len() {
@@ -208,7 +208,7 @@ impl<'a> YamlReader<'a> {
     }
 }
 
-/// A merge key is a wish that would silently not be granted.
+/// Rejects a merge key. YAML 1.2 would silently read it as a normal key.
 fn refuse_merge(key: &str, style: ScalarStyle, place: Place) -> Result<(), Broken> {
     match style {
         ScalarStyle::Plain if key == "<<" => {
@@ -225,7 +225,7 @@ fn expect_tag(tag: Option<&Tag>, expected: &str, place: Place) -> Result<(), Bro
     }
 }
 
-/// A scalar by its tag, or by the core schema where it is plain.
+/// Reads a scalar by its tag. Without a tag, reads a plain scalar by the core schema.
 fn scalar<'a>(
     text: Cow<'a, str>,
     style: ScalarStyle,
@@ -253,7 +253,7 @@ fn scalar<'a>(
     }
 }
 
-/// A plain scalar by the core schema (YAML 1.2.2 §10.3.2).
+/// Reads a plain scalar by the core schema (YAML 1.2.2 §10.3.2).
 fn plain(text: Cow<'_, str>) -> Value<'_> {
     match &*text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
@@ -269,7 +269,7 @@ fn plain(text: Cow<'_, str>) -> Value<'_> {
     }
 }
 
-/// One that fits `Value::Integer`; a larger decimal one is a float, as in JSON.
+/// Parses an integer that fits into `Value::Integer`. A larger decimal number is a float, as in JSON.
 fn integer(text: &str) -> Option<i128> {
     const INTEGERS: std::ops::RangeInclusive<i128> = i64::MIN as i128..=u64::MAX as i128;
     let (digits, radix) = match text.split_at_checked(2) {
@@ -277,7 +277,7 @@ fn integer(text: &str) -> Option<i128> {
         Some(("0o", digits)) => (digits, 8),
         _ => (text, 10),
     };
-    // `from_str_radix` takes a sign, which only a decimal one may have.
+    // `from_str_radix` accepts a sign, which YAML allows only for decimal numbers.
     let unsigned = digits.strip_prefix(['-', '+']).filter(|_| radix == 10).unwrap_or(digits);
     let fits = unsigned.starts_with(|first: char| first.is_digit(radix));
     let number = fits.then(|| i128::from_str_radix(digits, radix).ok()).flatten()?;
@@ -292,7 +292,7 @@ fn float(text: &str) -> Option<f64> {
         ".nan" | ".NaN" | ".NAN" if unsigned == text => return Some(f64::NAN),
         _ => {}
     }
-    // Rust reads `inf` and `nan` too, which here are texts.
+    // Rust also reads `inf` and `nan`, which are texts in YAML.
     let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     is_number.then(|| text.parse::<f64>().ok()).flatten().filter(|number| number.is_finite())
 }
@@ -309,7 +309,7 @@ fn table_of(entries: Vec<Entry<'_>>) -> Result<Table<'_>, Broken> {
     Table::new(entries).map_err(|repeated| repeated.broken(SYNTAX))
 }
 
-/// Returns what the parser refused, and where. Its own message may quote content, so it is left out.
+/// Converts an error of the parser. Drops its message, which may quote content.
 fn scan_fault(error: &ScanError) -> Broken {
     let place = Place(error.marker().byte_offset().unwrap_or_default());
     let fault = match error.kind() {
@@ -319,7 +319,7 @@ fn scan_fault(error: &ScanError) -> Broken {
         ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed => {
             SyntaxFault::Rule("a tab cannot indent a line; use spaces")
         }
-        ErrorKind::UnknownAnchor => SyntaxFault::Rule("there is no anchor of this name before this alias"),
+        ErrorKind::UnknownAnchor => SyntaxFault::Rule("this alias has no anchor before it"),
         ErrorKind::RecursionLimitExceeded => SyntaxFault::TooDeep,
         _ => SyntaxFault::Grammar,
     };
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_stand_for_a_bounded_amount_of_text() {
+    fn the_copied_text_of_aliases_is_limited() {
         const SO_MUCH: &str = "YAML whose aliases expand to this much text";
         let aliases = |count: usize| "- *x\n".repeat(count);
         for scalar in [
@@ -362,7 +362,7 @@ mod tests {
         ] {
             let text = format!("a: &x {scalar}\nb:\n{}", aliases(9_000));
             assert_eq!(refused(&text).0, SO_MUCH);
-            // A few are fine.
+            // A few aliases are allowed.
             assert!(parse(&format!("a: &x {scalar}\nb:\n{}", aliases(2))).is_ok());
         }
         // Aliases of aliases, and anchors within anchors.
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn the_core_schema_decides_what_a_plain_scalar_is() {
+    fn a_plain_scalar_is_read_by_the_core_schema() {
         for (text, expected) in [
             ("", json!(null)),
             ("~", json!(null)),
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_flows_and_comments_are_one_tree_with_places() {
+    fn blocks_flows_and_comments_are_read_with_positions() {
         let text = "# c\na:\n  - {b: 1, c: [x]} # d\n  -\n\u{e9}: 'y'\n";
         assert_eq!(as_json(text), Some(json!({"a": [{"b": 1, "c": ["x"]}, null], "\u{e9}": "y"})));
         let root = parse(text).ok().unwrap();
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_read_in_two_ways_is_refused_where_it_stands() {
+    fn ambiguous_yaml_is_rejected_with_its_position() {
         assert_eq!(refused("a: 1\nb: 2\na: 3"), ("YAML", (3, 1)));
         assert_eq!(refused("a: {b: 1,\n 'b': 2}"), ("YAML", (2, 2)));
         assert_eq!(refused("a: 1\n---\nb: 1").0, "YAML of one document");
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_named_where_it_begins() {
+    fn a_fault_has_the_position_where_it_begins() {
         let fault = |text: &str| {
             let broken = parse(text).err().unwrap();
             (broken.place.in_text(text), broken.fault)
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_are_copies_and_bounded() {
+    fn aliases_are_copies_and_their_number_is_limited() {
         let text = "a: &a {x: [1, \"\\u0032\"]}\nb: *a\nc: [*a, *a]";
         let a = json!({"x": [1, "2"]});
         assert_eq!(as_json(text), Some(json!({"a": a, "b": a, "c": [a, a]})));

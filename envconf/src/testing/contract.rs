@@ -1,4 +1,4 @@
-//! The contract that every key service must keep, as one suite.
+//! Checks of the contract that every key service must keep.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,11 +16,12 @@ use crate::pair::{Policy, Seal, Trusted, open_bytes};
 
 const CONTENT: &[u8] = b"content of the contract";
 const SUITES: [Suite; 2] = [Suite::Aes256Gcm, Suite::Aes128Gcm];
-/// With a deadline of a few milliseconds a request must end within this time.
-const SOON: Duration = Duration::from_secs(5);
-const AT_ONCE: usize = 4;
+/// Time within which a request with a deadline of a few milliseconds must end.
+const DEADLINE_LIMIT: Duration = Duration::from_secs(5);
+/// Number of threads that open a pair at the same time.
+const THREADS: usize = 4;
 
-/// A rule of the contract that a key service does not keep.
+/// A rule of the contract that a key service breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenContract {
     rule: &'static str,
@@ -46,27 +47,26 @@ fn broken(rule: &'static str, found: impl Into<String>) -> BrokenContract {
     BrokenContract { rule, found: found.into() }
 }
 
-/// Checks that a key service keeps the contract of [`Kms`]: `services` reaches it, `key` is one of its keys and `other`
-/// another one, and both must be usable for wrapping and unwrapping.
+/// Checks that a key service keeps the contract of [`Kms`].
 ///
-/// It seals and opens pairs, and asks the service directly:
+/// `services` must contain the service. `key` and `other` are two of its keys, which can wrap and unwrap. The checks
+/// seal and open pairs, and send requests to the service directly:
 ///
-/// * Data keys of both lengths come back as they were wrapped, for each of the two keys, also when several ask at once.
-/// * A wrapped key opens with its own key and in its own context only: not under another name or environment, and not
-///   with the other key.
-/// * A wrapped key that was damaged, cut or extended is refused, and not as a transient failure.
-/// * A data key that the service makes ([`Kms::generate`]) has the length that was asked for, and opens.
-/// * A wrapped key that the service moves ([`Kms::rewrap`]) holds the same data key.
+/// * Unwrapping returns the wrapped data key: for both lengths, for each of the two keys, and for several threads.
+/// * A wrapped key opens only with its own key and in its own context: not with another name, environment or key.
+/// * The service rejects a wrapped key that was damaged, cut or extended. This is not a transient failure.
+/// * A data key that the service generates ([`Kms::generate`]) has the requested length, and can be unwrapped.
+/// * A wrapped key that the service moves ([`Kms::rewrap`]) contains the same data key.
 /// * Wrapped keys and errors do not show the data key.
 /// * [`Kms::provider`] is the provider of its references, and [`Kms::identity`] does not change.
 /// * Requests end at the deadline.
-/// * Keys of a service that does not authenticate (class P) open beside a pinned signer only.
+/// * Pairs of a service that does not authenticate (class P) open only with a pinned signer.
 ///
 /// ```
 /// use envconf::testing::{self, MemoryKms};
 ///
 /// let (kms, other) = (MemoryKms::new(), MemoryKms::new());
-/// // This one has one key only, so the other one's reference is refused.
+/// // `kms` has only one key, so it rejects the key of `other`.
 /// assert!(testing::contract(&kms.services(), kms.key(), other.key()).is_err());
 /// ```
 ///
@@ -90,12 +90,12 @@ pub fn contract(services: &KeyServices, key: &KeyRef, other: &KeyRef) -> Result<
 /// The two files of a pair.
 type Files = (Vec<u8>, Vec<u8>);
 
-/// Rules that are checked by sealing and opening pairs, as programs do.
+/// Checks that seal and open pairs, as programs do.
 struct PairRules<'a> {
     services: &'a KeyServices,
     key: &'a KeyRef,
     other: &'a KeyRef,
-    /// Only for a service of class P.
+    /// Signs the pairs of a service of class P; `None` for other services.
     signer: Option<SigningKey>,
 }
 
@@ -120,14 +120,14 @@ impl<'a> PairRules<'a> {
         }
         self.opens_for_several(&pair)?;
         if self.signer.is_some() {
-            const SIGNED: &str = "keys of class P open beside a pinned signer only";
+            const SIGNED: &str = "pairs of class P open only with a pinned signer";
             let policy = policy("app", "prod", self.key)?;
             match open_bytes(&pair.0, &pair.1, &policy, self.services) {
                 Err(error) if error.kind() == Kind::SignatureRequired => {}
                 Err(error) => return Err(broken(SIGNED, error.to_string())),
-                Ok(_) => return Err(broken(SIGNED, "it opens without one")),
+                Ok(_) => return Err(broken(SIGNED, "the pair opens without a signature")),
             }
-            // A relabelled pair is refused by its signature; the context is checked at the service itself.
+            // The signature already rejects a relabelled pair. `DirectRules` checks the context at the service.
             return Ok(());
         }
         let relabelled = [
@@ -135,10 +135,10 @@ impl<'a> PairRules<'a> {
             ("app", "staging", relabelled(&pair, "env: prod\n", "env: staging\n")),
         ];
         for (name, environment, pair) in relabelled {
-            self.refuses("a wrapped key opens in its own context only", &pair, name, environment)?;
+            self.refuses("a wrapped key opens only in its own context", &pair, name, environment)?;
         }
         let swapped = swapped(&pair)?;
-        self.refuses("a wrapped key opens with its own key only", &swapped, "app", "prod")
+        self.refuses("a wrapped key opens only with its own key", &swapped, "app", "prod")
     }
 
     fn seal(&self, suite: Suite) -> Result<Files, BrokenContract> {
@@ -175,10 +175,10 @@ impl<'a> PairRules<'a> {
         environment: &str,
     ) -> Result<(), BrokenContract> {
         match self.open(pair, name, environment, self.key, self.services) {
-            Ok(_) => Err(broken(rule, "it opens")),
+            Ok(_) => Err(broken(rule, "the pair opens")),
             Err(error) if error.kind() != Kind::UnwrapFailed => Err(broken(
                 rule,
-                format!("the service gave some data key, and only what comes after it failed: {error}"),
+                format!("the service returned a data key, and only a later check failed: {error}"),
             )),
             Err(error) if error.fault() == Some(Fault::Transient) => {
                 Err(broken(rule, format!("a transient failure: {error}")))
@@ -191,7 +191,7 @@ impl<'a> PairRules<'a> {
         const RULE: &str = "a pair opens for several threads at once";
         let results: Vec<_> = std::thread::scope(|scope| {
             let open = || self.open(pair, "app", "prod", self.key, self.services);
-            let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(open)).collect();
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(open)).collect();
             threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
         });
         for result in results {
@@ -205,14 +205,14 @@ impl<'a> PairRules<'a> {
         Ok(())
     }
 
-    /// Not even a service that answers at once may take longer than it is given.
+    /// Checks the deadline, which also binds a service that answers immediately.
     fn ends_at_the_deadline(&self) -> Result<(), BrokenContract> {
         const RULE: &str = "a request ends at the deadline";
         let pair = self.seal(Suite::Aes256Gcm)?;
         let hasty = self.services.clone().deadline(Duration::from_millis(1));
         let started = Instant::now();
         let result = self.open(&pair, "app", "prod", self.key, &hasty);
-        if started.elapsed() > SOON {
+        if started.elapsed() > DEADLINE_LIMIT {
             return Err(broken(RULE, format!("{} ms", started.elapsed().as_millis())));
         }
         match result {
@@ -224,7 +224,7 @@ impl<'a> PairRules<'a> {
     }
 }
 
-/// Rules that are checked by asking the service itself.
+/// Checks that send requests to the service.
 struct DirectRules<'a> {
     kms: Arc<dyn Kms>,
     key: &'a KeyRef,
@@ -235,7 +235,7 @@ impl DirectRules<'_> {
     fn names(&self) -> Result<(), BrokenContract> {
         if self.kms.provider() != self.key.provider() {
             let found = format!("{} of {}", self.kms.provider(), self.key);
-            return Err(broken("the provider's name is that of its references", found));
+            return Err(broken("the service has the provider's name of its key references", found));
         }
         if self.kms.identity() != self.kms.identity() {
             return Err(broken("the identity of a service does not change", "two identities"));
@@ -245,18 +245,18 @@ impl DirectRules<'_> {
 
     fn check(&self, suite: Suite) -> Result<(), BrokenContract> {
         let context = context("app", "prod")?;
-        let dek =
-            DataKey::generate(suite).map_err(|error| broken("there is randomness", error.to_string()))?;
+        let dek = DataKey::generate(suite)
+            .map_err(|error| broken("the operating system has randomness", error.to_string()))?;
         let wrapped = self.wrap(self.key, &dek, &context)?;
         hides(&[dek.expose()], wrapped.as_str())?;
         self.opens("a wrapped data key is unwrapped", self.key, &wrapped, &dek, &context)?;
-        const CONTEXT: &str = "a wrapped key opens in its own context only";
+        const CONTEXT: &str = "a wrapped key opens only in its own context";
         for (name, environment) in [("app2", "prod"), ("app", "staging"), ("prod", "app"), ("a", "prod")] {
             self.refuses(CONTEXT, self.key, &wrapped, &dek, &self::context(name, environment)?)?;
         }
-        self.refuses("a wrapped key opens with its own key only", self.other, &wrapped, &dek, &context)?;
+        self.refuses("a wrapped key opens only with its own key", self.other, &wrapped, &dek, &context)?;
         for damaged in damaged(wrapped.as_str()) {
-            self.refuses("a damaged wrapped key is refused", self.key, &damaged, &dek, &context)?;
+            self.refuses("the service rejects a damaged wrapped key", self.key, &damaged, &dek, &context)?;
         }
         self.generates(suite, &context)?;
         for to in [self.key, self.other] {
@@ -266,10 +266,10 @@ impl DirectRules<'_> {
     }
 
     fn generates(&self, suite: Suite, context: &Context) -> Result<(), BrokenContract> {
-        const RULE: &str = "a data key that the service makes has the length that was asked for, and opens";
+        const RULE: &str = "a data key that the service generates has the requested length, and opens";
         let (key, ctx) = (self.key.clone(), context.clone());
         let made = self.ask(move |kms| async move { kms.generate(&key, suite, &ctx).await });
-        let Some((dek, wrapped)) = made.map_err(|error| told(RULE, &error))? else { return Ok(()) };
+        let Some((dek, wrapped)) = made.map_err(|error| broken_by(RULE, &error))? else { return Ok(()) };
         if dek.expose().len() != suite.key_len() {
             return Err(broken(RULE, "another length"));
         }
@@ -284,19 +284,19 @@ impl DirectRules<'_> {
         to: &KeyRef,
         context: &Context,
     ) -> Result<(), BrokenContract> {
-        const RULE: &str = "a wrapped key that the service moves holds the same data key";
+        const RULE: &str = "a wrapped key that the service moves contains the same data key";
         let (from, to_, blob, ctx) = (self.key.clone(), to.clone(), wrapped.clone(), context.clone());
         let moved = self.ask(move |kms| async move { kms.rewrap(&from, &blob, &to_, &ctx).await });
-        let Some(moved) = moved.map_err(|error| told(RULE, &error))? else { return Ok(()) };
+        let Some(moved) = moved.map_err(|error| broken_by(RULE, &error))? else { return Ok(()) };
         self.opens(RULE, to, &moved, dek, context)?;
         let from = if to == self.key { self.other } else { self.key };
-        self.refuses("a moved key opens with its new key only", from, &moved, dek, context)
+        self.refuses("a moved key opens only with its new key", from, &moved, dek, context)
     }
 
     fn wrap(&self, key: &KeyRef, dek: &DataKey, context: &Context) -> Result<WrappedKey, BrokenContract> {
         let (key, owned, ctx) = (key.clone(), dek.clone(), context.clone());
         let wrapped = self.ask(move |kms| async move { kms.wrap(&key, &owned, &ctx).await });
-        wrapped.map_err(|error| told("a data key is wrapped", &error))
+        wrapped.map_err(|error| broken_by("a data key is wrapped", &error))
     }
 
     fn unwrap(&self, key: &KeyRef, wrapped: &WrappedKey, context: &Context) -> Result<DataKey, KmsError> {
@@ -312,7 +312,7 @@ impl DirectRules<'_> {
         dek: &DataKey,
         context: &Context,
     ) -> Result<(), BrokenContract> {
-        let got = self.unwrap(key, wrapped, context).map_err(|error| told(rule, &error))?;
+        let got = self.unwrap(key, wrapped, context).map_err(|error| broken_by(rule, &error))?;
         if got.expose() == dek.expose() { Ok(()) } else { Err(broken(rule, "another data key")) }
     }
 
@@ -326,12 +326,12 @@ impl DirectRules<'_> {
     ) -> Result<(), BrokenContract> {
         match self.unwrap(key, wrapped, context) {
             Ok(_) => Err(broken(rule, format!("{key} opens it"))),
-            Err(error) if error.fault == Fault::Transient => Err(told(rule, &error)),
+            Err(error) if error.fault == Fault::Transient => Err(broken_by(rule, &error)),
             Err(error) => hides(&[dek.expose()], &format!("{error:?}")),
         }
     }
 
-    /// Asks on the thread for key services, where the futures of a service run.
+    /// Runs a request on the thread for key services, where the futures of a service run.
     fn ask<T, F>(&self, job: impl FnOnce(Arc<dyn Kms>) -> F) -> Result<T, KmsError>
     where
         T: Send + 'static,
@@ -341,11 +341,11 @@ impl DirectRules<'_> {
     }
 }
 
-fn told(rule: &'static str, error: &KmsError) -> BrokenContract {
+fn broken_by(rule: &'static str, error: &KmsError) -> BrokenContract {
     broken(rule, format!("{:?}: {}", error.fault, error.message))
 }
 
-/// Checks that `text` holds none of these secrets: as they are, in base64 or in hexadecimal.
+/// Checks that `text` contains none of these secrets: as bytes, in base64 or in hexadecimal.
 fn hides(secrets: &[&[u8]], text: &str) -> Result<(), BrokenContract> {
     let shown = |secret: &[u8]| {
         let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -355,7 +355,9 @@ fn hides(secrets: &[&[u8]], text: &str) -> Result<(), BrokenContract> {
             || text.contains(base64.trim_end_matches('='))
     };
     match secrets.iter().any(|secret| shown(secret)) {
-        true => Err(broken("wrapped keys and errors do not show what is secret", "a secret in a text")),
+        true => {
+            Err(broken("wrapped keys and errors do not contain secrets", "a text that contains a secret"))
+        }
         false => Ok(()),
     }
 }
@@ -373,7 +375,7 @@ fn policy(name: &str, environment: &str, trusted: &KeyRef) -> Result<Policy, Bro
     Ok(policy.trust([Trusted::Key(trusted.clone())]))
 }
 
-/// Another label on both files.
+/// Returns both files with another label.
 fn relabelled((enc, key): &Files, from: &str, to: &str) -> Files {
     let relabel = |bytes: &[u8]| {
         let at = bytes.windows(from.len()).position(|window| window == from.as_bytes());
@@ -383,7 +385,7 @@ fn relabelled((enc, key): &Files, from: &str, to: &str) -> Files {
     (relabel(enc), relabel(key))
 }
 
-/// Each of the two recipients with the wrapped key of the other.
+/// Returns a pair in which each of the two recipients has the wrapped key of the other.
 fn swapped((enc, key): &Files) -> Result<Files, BrokenContract> {
     const RULE: &str = "a pair is sealed for two keys of the service";
     let mut file = KeyFile::parse(key).map_err(|error| broken(RULE, error.to_string()))?;
@@ -394,7 +396,7 @@ fn swapped((enc, key): &Files) -> Result<Files, BrokenContract> {
     Ok((enc.clone(), file.emit()))
 }
 
-/// The text with a changed character in several places, cut, extended and turned round.
+/// Returns damaged copies of the text: with a changed character, cut, extended and reversed.
 fn damaged(text: &str) -> Vec<WrappedKey> {
     let bytes = text.as_bytes();
     let changed = |at: usize| {
@@ -409,7 +411,7 @@ fn damaged(text: &str) -> Vec<WrappedKey> {
         String::from_utf8(bytes).ok()
     };
     let last = bytes.len().saturating_sub(1);
-    // The last characters of base64 may have bits that mean nothing: what refuses them is free to.
+    // The last characters of base64 may have unused bits, so a change of them need not be an error.
     let places = (0..10).map(|tenth| tenth * last / 10);
     let mut texts: Vec<String> = places.filter_map(changed).collect();
     texts.extend([4, bytes.len() / 2, last].map(|cut| text[..text.len().saturating_sub(cut)].to_owned()));
@@ -424,7 +426,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn damage_is_never_the_text_itself() {
+    fn a_damaged_text_differs_from_the_text() {
         for text in ["AAAA", "zzzzzzzzzzzzzzzz", "vault:v1:abc=", "9"] {
             assert!(damaged(text).iter().all(|damaged| damaged.as_str() != text), "{text}");
         }

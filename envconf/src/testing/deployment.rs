@@ -1,4 +1,4 @@
-//! A deployment for one test: any environment, the plain layers beside the pair, signatures where the type pins signers.
+//! A deployment for one test: any environment, plain layers next to the pair, and signatures if the type pins signers.
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::format::{ContentType, Name};
 use crate::load::{EncryptedConfig, Loader};
 use crate::pair::Plain;
 
-/// The files that a `T` is loaded from in a test. [`Deployment::loader`] writes them.
+/// The files from which a test loads a `T`. [`Deployment::loader`] writes them.
 ///
 /// ```
 /// use envconf::testing::Deployment;
@@ -50,7 +50,7 @@ pub struct Deployment<T> {
 }
 
 impl<T: EncryptedConfig> Deployment<T> {
-    /// Files in `dir` for the environment `default`, with empty content.
+    /// Describes files in `dir` for the environment `default`, with empty content.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
@@ -64,52 +64,53 @@ impl<T: EncryptedConfig> Deployment<T> {
         }
     }
 
-    /// The environment's label.
+    /// Sets the environment's label.
     #[must_use]
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = environment.into();
         self
     }
 
-    /// The content to seal, TOML.
+    /// Sets the content to seal, in TOML.
     #[must_use]
     pub fn content(self, toml: &str) -> Self {
         self.content_as(ContentType::Toml, toml.as_bytes())
     }
 
-    /// The content to seal, of any type.
+    /// Sets the content to seal, of any type.
     #[must_use]
     pub fn content_as(mut self, content_type: ContentType, content: &[u8]) -> Self {
         (self.content_type, self.content) = (content_type, Zeroizing::new(content.to_vec()));
         self
     }
 
-    /// The text of the plain layer for all environments, `<name>.defaults.toml`.
+    /// Sets the text of the plain layer for all environments, `<name>.defaults.toml`.
     #[must_use]
     pub fn defaults(mut self, toml: impl Into<String>) -> Self {
         self.defaults = Some(toml.into());
         self
     }
 
-    /// The text of the plain layer for this environment, `<name>.<environment>.defaults.toml`.
+    /// Sets the text of the plain layer for this environment, `<name>.<environment>.defaults.toml`.
     #[must_use]
     pub fn environment_defaults(mut self, toml: impl Into<String>) -> Self {
         self.environment_defaults = Some(toml.into());
         self
     }
 
-    /// The key service that wraps and unwraps the data key; without it a fresh one.
+    /// Sets the key service that wraps and unwraps the data key. The default is a new one.
     #[must_use]
     pub fn kms(mut self, kms: &MemoryKms) -> Self {
         self.kms = kms.clone();
         self
     }
 
-    /// Writes the files, and returns a loader of them that reads no variable of the process. If `T` pins signers, fresh ones
-    /// sign the pair, as many as `T` requires, and the loader pins them instead.
+    /// Writes the files and returns a loader of them, which does not read the environment variables of the process.
+    ///
+    /// If `T` pins signers, new signers sign the pair, as many as `T` requires. The loader pins them instead.
     ///
     /// # Errors
-    /// As for [`Seal::seal`](crate::Seal::seal). [`Kind::Io`] for a plain layer that cannot be written.
+    /// The errors of [`Seal::seal`](crate::Seal::seal). [`Kind::Io`] for a plain layer that cannot be written.
     /// [`Kind::Usage`] for [`environment_defaults`](Self::environment_defaults) in the environment `default`, which
     /// has no separate plain layer.
     pub fn loader(self) -> Result<Loader<T>, Error> {

@@ -1,4 +1,4 @@
-//! Helpers for tests of programs: a key service in memory that fails on demand, and pairs that are sealed in one line.
+//! Helpers for tests of programs: a key service in memory that fails on demand, and pairs that one line seals.
 //!
 //! ```
 //! use envconf::error::Fault;
@@ -16,14 +16,14 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let dir = tempfile::tempdir()?;
 //!
-//! // A loader of a pair with this content: it reads no variable of the process and needs no key.
+//! // Returns a loader of a pair with this content. It reads no environment variable of the process and needs no key.
 //! let config = testing::loader::<AppConfig>(dir.path(), "api_token = 'x'")?.load()?;
 //! assert_eq!((config.port, config.api_token.expose_secret()), (8080, "x"));
 //!
 //! let config = testing::loader::<AppConfig>(dir.path(), "api_token = 'x'")?;
 //! assert_eq!(config.variables([("APP__PORT", "9000")]).load()?.port, 9000);
 //!
-//! // How does the program take it when the key service says no?
+//! // Test how the program behaves when the key service refuses the key.
 //! let kms = testing::MemoryKms::new();
 //! let loader = testing::loader_with::<AppConfig>(dir.path(), "api_token = 'x'", &kms)?;
 //! kms.fail(KmsError::refused("the key is disabled"));
@@ -33,9 +33,9 @@
 //! # }
 //! ```
 //!
-//! [`Deployment`] has more: another environment, plain layers, content of another type.
+//! [`Deployment`] has more options: another environment, plain layers, content of another type.
 //!
-//! Nothing here protects anything: keys live and die with the process that made them.
+//! Nothing in this module protects secrets: keys exist only in the memory of the process.
 
 mod contract;
 mod deployment;
@@ -57,7 +57,7 @@ use crate::pair::{Pair, Seal};
 
 pub use self::deployment::Deployment;
 
-/// A key service in memory, with one key. Clones are the same service.
+/// A key service in memory, with one key. Clones share the service.
 #[derive(Clone)]
 pub struct MemoryKms(Arc<Service>);
 
@@ -71,58 +71,58 @@ struct Service {
 struct ServiceState {
     /// The replies to the next requests.
     script: VecDeque<KmsError>,
-    /// What all others meet.
+    /// The error for all other requests.
     failure: Option<KmsError>,
     delay: Duration,
     requests: usize,
 }
 
 impl MemoryKms {
-    /// A service with a fresh key, `memory:-:<id>`.
+    /// Creates a service with a new key, `memory:-:<id>`.
     ///
     /// # Panics
-    /// When the operating system has no randomness to give.
-    #[expect(clippy::new_without_default, reason = "a default would be a service that nobody else can reach")]
+    /// Panics if the operating system returns no randomness.
+    #[expect(clippy::new_without_default, reason = "nothing else could reach a default service")]
     pub fn new() -> Self {
-        let key = LocalKey::generate().expect("the operating system gives randomness");
+        let key = LocalKey::generate().expect("the operating system returns randomness");
         let reference = KeyRef::new("memory", "-", key.key_ref().key_id());
-        let reference = reference.expect("the id of a local key is the id of a key");
+        let reference = reference.expect("the id of a local key is a valid key id");
         Self(Arc::new(Service { reference, key, state: Mutex::default() }))
     }
 
-    /// Its key, to be trusted and sealed for.
+    /// Returns the service's key, to trust it and to seal for it.
     pub fn key(&self) -> &KeyRef {
         &self.0.reference
     }
 
-    /// It, and no other service or key.
+    /// Returns key services with only this service.
     pub fn services(&self) -> KeyServices {
         KeyServices::none().kms(Arc::new(self.clone()))
     }
 
-    /// Fails the next request so, or the one after those that are to fail already.
+    /// Fails the next request with this error. Several calls fail as many requests, in their order.
     pub fn fail_next(&self, error: KmsError) {
         self.state().script.push_back(error);
     }
 
-    /// Fails every request so, until [`MemoryKms::recover`].
+    /// Fails every request with this error, until [`MemoryKms::recover`].
     pub fn fail(&self, error: KmsError) {
         self.state().failure = Some(error);
     }
 
-    /// Fails no request any more.
+    /// Removes all errors: the next requests succeed.
     pub fn recover(&self) {
         let mut state = self.state();
         state.script.clear();
         state.failure = None;
     }
 
-    /// Lets each request wait so long for its answer.
+    /// Delays the answer to each request by this time.
     pub fn delay(&self, delay: Duration) {
         self.state().delay = delay;
     }
 
-    /// Returns the number of requests until now, failed ones included.
+    /// Returns the number of requests, including failed ones.
     pub fn requests(&self) -> usize {
         self.state().requests
     }
@@ -131,8 +131,8 @@ impl MemoryKms {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a request, waits as long as it is to take, and fails if it is to fail.
-    async fn meet(&self, key: &KeyRef) -> Result<(), KmsError> {
+    /// Counts a request, waits for the delay, and returns the next error.
+    async fn answer(&self, key: &KeyRef) -> Result<(), KmsError> {
         let (delay, error) = {
             let mut state = self.state();
             state.requests += 1;
@@ -172,7 +172,7 @@ impl Kms for MemoryKms {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<WrappedKey, KmsError>> {
         Box::pin(async move {
-            self.meet(key).await?;
+            self.answer(key).await?;
             self.0.key.wrap(dek, context).map_err(|_| KmsError::other("the data key cannot be wrapped"))
         })
     }
@@ -184,14 +184,16 @@ impl Kms for MemoryKms {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<DataKey, KmsError>> {
         Box::pin(async move {
-            self.meet(key).await?;
+            self.answer(key).await?;
             self.0.key.unwrap(wrapped, context).map_err(|_| {
-                KmsError::other("the wrapped key is of another name, environment or service, or damaged")
+                KmsError::other(
+                    "the wrapped key is damaged, or belongs to another name, environment or service",
+                )
             })
         })
     }
 
-    /// Its key is in the reference; clones are one service.
+    /// Clones have the same identity. The key reference names the key.
     fn identity(&self) -> Option<[u8; 32]> {
         let mut identity = [0; 32];
         identity[..8].copy_from_slice(&(Arc::as_ptr(&self.0) as usize as u64).to_be_bytes());
@@ -199,21 +201,22 @@ impl Kms for MemoryKms {
     }
 }
 
-/// Seals TOML as the pair of `T` in the environment `default` in `dir`, and returns a loader of it that reads no
-/// variables. The attributes of `T` still apply: if it pins signers, test signers sign, and are pinned instead.
+/// Seals TOML as the pair of `T` in `dir`, and returns a loader of the pair.
 ///
-/// The content is not looked at: whether it fits `T` is what the loader tells.
+/// The environment is `default`, and the loader reads no environment variables of the process. The attributes of `T`
+/// still apply: if `T` pins signers, test signers sign the pair, and the loader pins them instead. Sealing does not
+/// check that the content fits `T`; the loader does.
 ///
 /// # Errors
-/// As for [`Seal::seal`], for content that is not TOML and a directory that cannot be written.
+/// The errors of [`Seal::seal`], such as for invalid TOML and for a directory that cannot be written.
 pub fn loader<T: EncryptedConfig>(dir: impl AsRef<Path>, toml: &str) -> Result<Loader<T>, Error> {
     loader_with(dir, toml, &MemoryKms::new())
 }
 
-/// As [`loader`], by a key service that the test holds in its hands: it can count requests, and fail them.
+/// Like [`loader`], with a key service of the test, which can count requests and fail them.
 ///
 /// # Errors
-/// As for [`loader`].
+/// The errors of [`loader`].
 pub fn loader_with<T: EncryptedConfig>(
     dir: impl AsRef<Path>,
     toml: &str,
@@ -222,11 +225,12 @@ pub fn loader_with<T: EncryptedConfig>(
     Deployment::new(dir.as_ref()).content(toml).kms(kms).loader()
 }
 
-/// Seals content as the pair of `T` in this environment and directory, for the key of `kms`. An old pair there is
-/// sealed again with the next generation, as a deployment beside the running program does it.
+/// Seals content as the pair of `T` in this environment and directory, for the key of `kms`.
+///
+/// If the pair exists, it gets the next generation, like a new deployment next to the running program.
 ///
 /// # Errors
-/// As for [`Seal::seal`].
+/// The errors of [`Seal::seal`].
 pub fn seal<T: EncryptedConfig>(
     dir: impl AsRef<Path>,
     environment: &str,
@@ -248,14 +252,14 @@ fn seal_signed<T: EncryptedConfig>(
     let name: Name = T::META.name.parse()?;
     let pair = Pair::new(dir, &name, &environment);
     let seal = Seal::new(name, environment, content_type).recipient(kms.key().clone()).as_is();
-    // Over a signed pair too: what an unsigned one leads to is for the test to see.
+    // A test may replace a signed pair by an unsigned one, to see how the program behaves.
     let seal = if signers.is_empty() { seal.unsigned() } else { seal };
     let seal = signers.iter().cloned().fold(seal, Seal::sign);
     seal.seal(&pair, content, &kms.services())?;
     Ok(pair)
 }
 
-/// As many signers as `T` wants to have signed.
+/// Creates as many signers as `T` requires signatures.
 fn signers<T: EncryptedConfig>() -> Result<Vec<SigningKey>, Error> {
     let wanted = match T::META.signers {
         [] => 0,

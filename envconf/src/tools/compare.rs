@@ -1,5 +1,5 @@
-//! What differs between two sealed files: by what they say of themselves, for reviewers without a key, and by their
-//! content, for those who may open both.
+//! Comparison of two sealed files: of their headers, for reviewers without a key, and of their content, for people who
+//! can open both.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
@@ -14,7 +14,7 @@ use crate::pair::Opened;
 use crate::syntax::write_scalar;
 use crate::syntax::{Node, Value};
 
-/// What differs between two `.enc`, as their headers say it; nothing of it is authenticated.
+/// The differences between the headers of two `.enc` files. Nothing in it is authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Comparison {
@@ -26,7 +26,7 @@ pub struct Comparison {
     pub same_seal: bool,
     /// The differences of the outlines; `None` unless both files have one.
     pub keys: Option<KeyChanges>,
-    /// Who signed only one of them.
+    /// The signers of only one of the files.
     pub signers: Exchange<Id>,
 }
 
@@ -34,7 +34,7 @@ pub struct Comparison {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldChange {
-    /// The field, in words.
+    /// The name of the field, in words.
     pub field: &'static str,
     /// The value in the old file; empty for a missing field.
     pub old: String,
@@ -42,18 +42,18 @@ pub struct FieldChange {
     pub new: String,
 }
 
-/// What two outlines tell of the keys. Paths are spelled as in the outline (format.md §7).
+/// The differences between two outlines. Paths are written as in an outline (format.md §7).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyChanges {
-    /// In the new file only.
+    /// Keys in the new file only.
     pub added: Vec<String>,
-    /// In the old file only.
+    /// Keys in the old file only.
     pub removed: Vec<String>,
-    /// In both, with another value or type.
+    /// Keys in both files, with another value or type.
     pub changed: Vec<String>,
-    /// In both, and nobody can tell without the data key: the tag is hidden, or the data keys differ, under which tags
-    /// of equal values differ too.
+    /// Keys in both files that cannot be compared without the data key: the tag is hidden, or the files have different
+    /// data keys, so that the tags of equal values differ too.
     pub undecided: Vec<String>,
 }
 
@@ -61,9 +61,9 @@ pub struct KeyChanges {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exchange<T> {
-    /// In the new one only.
+    /// Items in the new list only.
     pub gained: Vec<T>,
-    /// In the old one only.
+    /// Items in the old list only.
     pub lost: Vec<T>,
 }
 
@@ -75,14 +75,14 @@ impl<T: Clone + PartialEq> Exchange<T> {
         Self { gained: only(new, old), lost: only(old, new) }
     }
 
-    /// Returns true if both have the same.
+    /// Returns true if both lists have the same items.
     pub fn is_empty(&self) -> bool {
         self.gained.is_empty() && self.lost.is_empty()
     }
 }
 
 impl Comparison {
-    /// Compares two `.enc`; no key is needed, and none is asked.
+    /// Compares two `.enc` files. Needs no key, and asks no key service.
     pub fn of(old: &EncFile, new: &EncFile) -> Self {
         let same_data_key = old.header.dek == new.header.dek;
         let same_seal = old.header == new.header
@@ -116,7 +116,7 @@ fn fields(old: &EncFile, new: &EncFile) -> Vec<FieldChange> {
 }
 
 impl KeyChanges {
-    /// Both outlines ascend by path, so one walk over them meets equal paths together.
+    /// Compares two outlines. Both are sorted by path, so one pass finds equal paths.
     fn between(old: &[OutlineLine], new: &[OutlineLine], comparable: bool) -> Self {
         let mut changes = Self::default();
         walk(old, new, |old, new| match (old, new) {
@@ -138,25 +138,26 @@ impl KeyChanges {
     }
 }
 
-/// What stands at a path.
-trait At {
+/// An item with a path.
+trait HasPath {
     fn path(&self) -> &str;
 }
 
-impl At for OutlineLine {
+impl HasPath for OutlineLine {
     fn path(&self) -> &str {
         &self.path
     }
 }
 
-impl At for LeafAtPath<'_, '_> {
+impl HasPath for LeafAtPath<'_, '_> {
     fn path(&self) -> &str {
         &self.0
     }
 }
 
-/// Calls `meet` for each path of two lists that ascend by its bytes, with what each of them has there.
-fn walk<'o, 'n, A: At, B: At>(
+/// Calls `meet` for each path of two lists, with the items that the lists have at this path. Both lists must be sorted
+/// by the bytes of the paths.
+fn walk<'o, 'n, A: HasPath, B: HasPath>(
     old: &'o [A],
     new: &'n [B],
     mut meet: impl FnMut(Option<&'o A>, Option<&'n B>),
@@ -175,21 +176,21 @@ fn walk<'o, 'n, A: At, B: At>(
     }
 }
 
-/// Which recipients were gained and lost between two pairs that were opened; authenticated.
+/// Returns the recipients that only one of two opened pairs has. They are authenticated.
 pub fn compare_recipients(old: &Opened, new: &Opened) -> Exchange<KeyRef> {
     let recipients = |opened: &Opened| opened.recipients().cloned().collect::<Vec<_>>();
     Exchange::between(&recipients(old), &recipients(new))
 }
 
-/// What differs between the contents of two pairs.
+/// The differences between the contents of two pairs.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ContentChanges {
-    /// Nothing: they are equal byte for byte.
+    /// The contents are equal byte for byte.
     Same,
-    /// These values, by path; none where only blanks, order or comments differ.
+    /// The values that differ, by path; empty if only blanks, order or comments differ.
     Values(Vec<ValueChange>),
-    /// They differ, and not in a way that can be told by key: raw content, another type, or content that could carry no
+    /// The contents differ and cannot be compared by key: raw content, another type, or content that cannot have an
     /// outline (format.md §7).
     Whole,
 }
@@ -198,16 +199,16 @@ pub enum ContentChanges {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ValueChange {
-    /// Its path, spelled as in an outline (format.md §7).
+    /// The path, written as in an outline (format.md §7).
     pub path: String,
-    /// The old value, `None` for a key that was added: one line, as TOML would have it inline, with every character
-    /// escaped that a terminal would not show.
+    /// The old value, `None` for an added key: one line like an inline value of TOML. Characters that a terminal does
+    /// not show are escaped.
     pub old: Option<SecretString>,
-    /// The new value likewise, `None` for a key that was removed.
+    /// The new value in the same form, `None` for a removed key.
     pub new: Option<SecretString>,
 }
 
-/// Compares the contents of two pairs that were opened.
+/// Compares the contents of two opened pairs.
 pub fn compare_contents(old: &Opened, new: &Opened) -> ContentChanges {
     let types = (old.header().content_type, new.header().content_type);
     if types.0 == types.1 && old.content() == new.content() {
@@ -223,7 +224,7 @@ pub fn compare_contents(old: &Opened, new: &Opened) -> ContentChanges {
 
 type LeafAtPath<'n, 'a> = (String, &'n Node<'a>);
 
-/// Content with leaves is text.
+/// Returns content as text. Content with leaves is always text.
 fn as_text(content: &[u8]) -> &str {
     std::str::from_utf8(content).unwrap_or_default()
 }
@@ -231,7 +232,8 @@ fn as_text(content: &[u8]) -> &str {
 /// The leaves of a content, and its text.
 type LeavesOfText<'l, 'n, 'a> = (&'l [LeafAtPath<'n, 'a>], &'l str);
 
-/// A number that is written in another way is another value: programs that get it as text see the difference.
+/// Returns the values that differ. A number with other digits is another value, because programs that read it as text
+/// see the difference.
 fn changed_values(old: LeavesOfText<'_, '_, '_>, new: LeavesOfText<'_, '_, '_>) -> Vec<ValueChange> {
     let mut changes = Vec::new();
     let ((old, old_text), (new, new_text)) = (old, new);
@@ -255,7 +257,7 @@ fn changed_values(old: LeavesOfText<'_, '_, '_>, new: LeavesOfText<'_, '_, '_>) 
     changes
 }
 
-/// A value of `text` as one line.
+/// Returns a value of `text` on one line.
 fn shown(node: &Node<'_>, text: &str) -> SecretString {
     std::mem::take(&mut *exact_text(|out| write_value(out, node, text))).into()
 }
@@ -292,7 +294,7 @@ fn write_text(out: &mut dyn Write, text: &str) -> fmt::Result {
     for c in text.chars() {
         match c {
             '"' | '\\' => write!(out, "\\{c}")?,
-            // One at a time: a value that looks like a local key is what was asked for here.
+            // Escape single characters: `escape` hides a local key, and here the user asked for the value.
             c => write!(out, "{}", escape(c.encode_utf8(&mut [0; 4])))?,
         }
     }
@@ -335,7 +337,7 @@ mod tests {
     const NEW: &str = "hidden = 2\nkept = 1\nmore.inner = 1\non = false\nother = \"1\"\n";
 
     #[test]
-    fn outlines_tell_keys_and_what_changed() {
+    fn outlines_show_keys_and_changes() {
         let sealer = Sealer::new(Outline::Tags { hide: vec!["hidden".into()] });
         let (old, new) = (sealer.seal(OLD), sealer.seal(NEW));
         let comparison = Comparison::of(&old, &new);
@@ -353,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn opened_contents_tell_each_value_and_debug_tells_none() {
+    fn opened_contents_have_values_and_debug_shows_none() {
         let sealer = Sealer::new(Outline::None);
         let pair = Pair::new(sealer.directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         let policy = crate::Policy::new("app".parse().unwrap(), "default".parse().unwrap());
@@ -380,7 +382,7 @@ mod tests {
         );
     }
 
-    /// The same values have other tags under another data key: that says nothing.
+    /// Equal values have other tags under another data key, so other tags prove nothing.
     #[test]
     fn another_data_key_leaves_values_undecided() {
         let [old, new] = [OLD, NEW].map(|content| Sealer::new(Outline::Tags { hide: vec![] }).seal(content));
@@ -393,13 +395,13 @@ mod tests {
     }
 
     #[test]
-    fn without_an_outline_no_key_can_be_told() {
+    fn without_an_outline_keys_are_unknown() {
         let sealer = Sealer::new(Outline::None);
         assert_eq!(Comparison::of(&sealer.seal(OLD), &sealer.seal(NEW)).keys, None);
     }
 
     #[test]
-    fn a_number_that_is_written_in_another_way_differs() {
+    fn a_number_with_other_digits_differs() {
         let change = |content_type, old: &str, new: &str| {
             let changes = outline::with_leaves(content_type, old.as_bytes(), |before| {
                 outline::with_leaves(content_type, new.as_bytes(), |after| {
@@ -421,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_shown_on_one_line_that_moves_nothing() {
+    fn values_are_shown_on_one_line_without_control_characters() {
         let json = r#"{"a":[1,-2.5,null,{"k":true},{},"q\"\\\n\u001b[2J\u202e"]}"#;
         let root = syntax::parse(ContentType::Json, json).unwrap();
         let Value::Table(table) = &root.value else { panic!() };

@@ -1,4 +1,4 @@
-//! explain: where each value of a configuration comes from, without the program that loads it.
+//! The origin of each value of a configuration, found without the program that loads it.
 
 use crate::base::{Error, KeyRef, Variables};
 use crate::format::Header;
@@ -7,7 +7,7 @@ use crate::layers::{self, Layer, Provenance};
 use crate::pair::{Pair, Plain, Policy, open};
 use crate::schema::Schema;
 
-/// What [`explain`] found.
+/// The result of [`explain`].
 #[derive(Debug)]
 pub struct Explained {
     header: Header,
@@ -16,39 +16,41 @@ pub struct Explained {
 }
 
 impl Explained {
-    /// The header of the `.enc`; authenticated.
+    /// Returns the header of the `.enc` file, which is authenticated.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Everybody who can unwrap the data key; authenticated.
+    /// Returns the keys that can unwrap the data key. They are authenticated.
     pub fn recipients(&self) -> &[KeyRef] {
         &self.recipients
     }
 
-    /// Path, origin and secrecy of every value; no values.
+    /// Returns path, origin and secrecy of every value, but no values.
     pub fn values(&self) -> &[Provenance] {
         &self.values
     }
 }
 
-/// Tells which of the files gives each value: the sealed pair, or a plain layer beside it. Blocks, as [`open`] does.
+/// Returns the file that contains each value: the sealed pair, or a plain layer next to it. Blocks, as [`open`] does.
 ///
-/// Without the type nobody knows of its variables, its defaults, its secrets, and where its tables end: every leaf is
-/// told, by path, that is not a table with something in it, and what was sealed counts as secret. [`explain_by`] a schema and
-/// [`Loaded::origins`](crate::Loaded::origins) know all that.
+/// The files do not tell the variables, the defaults and the secrets of the type. So the result has every leaf of the
+/// files by path, and all sealed values count as secret. An empty table is a leaf too. [`explain_by`] (with a schema)
+/// and [`Loaded::origins`](crate::Loaded::origins) know the type.
 ///
 /// # Errors
-/// As for [`open`]; [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) for files that do not parse.
+/// The errors of [`open`]; [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) for files that do not parse.
 pub fn explain(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Explained, Error> {
     explain_with(pair, policy, services, |layers| layers::origins(&policy.what(), layers))
 }
 
-/// Tells where each value comes from as the program sees it whose schema this is: the files, this process's variables,
-/// or a default; in the order of the struct. Blocks, as [`open`] does.
+/// Returns the origin of each value as the program with this schema would load it, in the order of the struct.
+///
+/// The origins are the files, the environment variables of this process, and defaults. Blocks, as [`open`] does.
 ///
 /// # Errors
-/// As for [`explain`]; [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) for what the program would refuse, too.
+/// The errors of [`explain`]; [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) also for values that the program would
+/// reject.
 pub fn explain_by(
     schema: &Schema,
     pair: &Pair,

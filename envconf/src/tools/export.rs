@@ -1,4 +1,4 @@
-//! A configuration as environment variables, for programs that do not read pairs (api.md §4, `exec`).
+//! Export of a configuration as environment variables, for programs that do not read pairs (api.md §4, `exec`).
 
 use zeroize::Zeroizing;
 
@@ -12,7 +12,7 @@ use crate::syntax::dotenv::is_name;
 
 use super::refused_names::{AllowedName, NameCategory};
 
-/// A configuration as variables; values are wiped on drop.
+/// A configuration as environment variables. The values are wiped on drop.
 #[derive(Debug)]
 pub struct Exported {
     header: Header,
@@ -45,7 +45,8 @@ impl Default for ExportOptions {
 }
 
 impl ExportOptions {
-    /// No prefix, keys in upper snake case joined by `__`, no key skipped and no name allowed.
+    /// Creates options with no prefix and keys in upper snake case, joined by `__`. No key is skipped, and no refused
+    /// name is allowed.
     pub fn new() -> Self {
         Self::default()
     }
@@ -59,7 +60,7 @@ impl ExportOptions {
         self
     }
 
-    /// Makes names of keys in this style. Lines of dotenv content keep their names.
+    /// Converts keys to names in this style. Lines of dotenv content keep their names.
     #[must_use]
     pub fn names(mut self, style: NameStyle) -> Self {
         self.keys = style;
@@ -73,7 +74,7 @@ impl ExportOptions {
         self
     }
 
-    /// Leaves out keys that cannot be part of a variable's name, such as `Microsoft.AspNetCore`, instead of failing.
+    /// Skips keys that cannot be part of a variable's name, such as `Microsoft.AspNetCore`, instead of failing.
     /// [`Exported::skipped`] lists them.
     #[must_use]
     pub fn skip_unnamed(mut self) -> Self {
@@ -81,7 +82,7 @@ impl ExportOptions {
         self
     }
 
-    /// Allows these refused names, in addition to those that are allowed already.
+    /// Allows these refused names. Several calls add up.
     #[must_use]
     pub fn allow(mut self, names: impl IntoIterator<Item = AllowedName>) -> Self {
         self.allowed.extend(names);
@@ -89,54 +90,55 @@ impl ExportOptions {
     }
 }
 
-/// One value of a configuration as a variable. `Debug` shows no value.
+/// One value of a configuration as an environment variable. `Debug` does not show the value.
 pub struct ExportedVariable(NamedValue);
 
 impl Exported {
-    /// The header of the `.enc`; authenticated.
+    /// Returns the header of the `.enc` file, which is authenticated.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Everybody who can unwrap the data key; authenticated.
+    /// Returns the keys that can unwrap the data key. They are authenticated.
     pub fn recipients(&self) -> &[KeyRef] {
         &self.recipients
     }
 
-    /// The variables, by name; each name once.
+    /// Returns the variables, sorted by name. Each name occurs once.
     pub fn variables(&self) -> &[ExportedVariable] {
         &self.variables
     }
 
-    /// The keys of plain layers that became no variable, with their origins, sorted by path. Empty with a prefix.
+    /// Returns the keys of plain layers that did not become variables, with their origins, sorted by path. Empty with a
+    /// prefix.
     pub fn left_out(&self) -> &[Provenance] {
         &self.left_out
     }
 
-    /// The keys that cannot be part of a variable's name, with their origins, sorted by path. Empty without
-    /// [`ExportOptions::skip_unnamed`].
+    /// Returns the skipped keys, which cannot be part of a variable's name, with their origins, sorted by path. Empty
+    /// without [`ExportOptions::skip_unnamed`].
     pub fn skipped(&self) -> &[Provenance] {
         &self.skipped
     }
 }
 
 impl ExportedVariable {
-    /// The variable's name: `[A-Za-z_][A-Za-z0-9_]*`.
+    /// Returns the variable's name: `[A-Za-z_][A-Za-z0-9_]*`.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The dotted path of the value, such as `database.pool_size`; the name itself where the content is dotenv.
+    /// Returns the dotted path of the value, such as `database.pool_size`. For dotenv content, this is the name.
     pub fn path(&self) -> &str {
         &self.0.path
     }
 
-    /// Where the value came from.
+    /// Returns the origin of the value.
     pub fn origin(&self) -> &Origin {
         &self.0.origin
     }
 
-    /// The value, without a zero byte. Every use is a place where it may leak.
+    /// Returns the value, which has no zero byte. Check every use: the value may leak there.
     pub fn expose_value(&self) -> &Zeroizing<String> {
         &self.0.value
     }
@@ -150,19 +152,19 @@ impl std::fmt::Debug for ExportedVariable {
 
 /// Opens a pair and returns its values as environment variables. Blocks, as [`open`] does.
 ///
-/// By default a name is the path in upper snake case, joined by `__`, after the prefix if there is one: the name that
-/// a derived struct with `env_prefix` reads. Lines of dotenv content keep their names. Texts are unchanged. Numbers,
+/// By default, a name is the prefix (if there is one) and the path in upper snake case, joined by `__`. A derived
+/// struct with `env_prefix` reads this name. Lines of dotenv content keep their names. Texts are unchanged. Numbers,
 /// dates and times are written as in the content, without underscores and radix prefixes. Lists and empty tables are
-/// JSON; a null is not exported. Every other table is exported as a nested struct: a field that is a map does not read
-/// such variables.
+/// JSON; a null is not exported. Every other table is exported like a nested struct: a field that is a map does not
+/// read such variables.
 ///
-/// Nobody authenticates the plain layers beside the pair. Their values become variables only with a prefix;
-/// without one [`Exported::left_out`] lists their keys. A name in the table of [`refused_names`](crate::tools::refused_names)
+/// The plain layers next to the pair are not authenticated. Their values become variables only with a prefix. Without
+/// one, [`Exported::left_out`] lists their keys. A name in the table of [`refused_names`](crate::tools::refused_names)
 /// is an error unless the options allow it.
 ///
 /// # Errors
-/// As for [`open`]; [`Kind::Usage`] for an invalid prefix or separator; [`Kind::DoesNotFit`] for files that do not parse, paths
-/// that make no name or make one twice, values with a zero byte, and refused names.
+/// The errors of [`open`]; [`Kind::Usage`] for an invalid prefix or separator; [`Kind::DoesNotFit`] for files that do
+/// not parse, paths without a valid name, two paths with the same name, values with a zero byte, and refused names.
 ///
 /// ```no_run
 /// use envconf::tools::ExportOptions;
@@ -221,6 +223,8 @@ pub fn export(
     })
 }
 
+/// Rejects refused names.
+///
 /// # Errors
 /// [`Kind::DoesNotFit`] with every refused name that is not allowed.
 fn check_names(variables: &[NamedValue], allowed: &[AllowedName]) -> Result<(), Error> {

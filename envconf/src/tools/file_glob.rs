@@ -1,25 +1,27 @@
-//! Globs of the rules, matched in time that grows with path and glob, not with the ways in which they
-//! could fit: rules come with a repository, and the glob `*a*a*a*a*b` has more of those than anybody can wait for.
+//! Globs of the policy file, matched in polynomial time.
+//!
+//! A policy file comes with a repository, which may be hostile. A matcher with backtracking takes exponential time for
+//! a glob such as `*a*a*a*a*b`.
 
 use std::ops::Range;
 use std::path::{Path, is_separator};
 
-/// A glob for paths relative to the rules: `?` and `*` match within a component, `**` any number of components, `[…]` one
-/// character.
+/// A glob for paths relative to the policy file: `?` and `*` match within a component, `**` any number of components,
+/// `[…]` one character.
 #[derive(Clone, Debug)]
 pub(super) struct FileGlob {
     text: String,
-    /// Number of bytes that every matching path begins with.
+    /// Length in bytes of the begin of the glob with which every matching path begins.
     prefix: usize,
-    /// In so many bytes of it every path that matches ends.
+    /// Length in bytes of the end of the glob with which every matching path ends.
     suffix: usize,
-    /// The longest part of it that is in every path that matches.
+    /// The longest part of the glob that every matching path contains.
     literal: Range<usize>,
 }
 
 #[derive(Clone, Debug)]
 enum Component {
-    /// `**`
+    /// Any number of components: `**`.
     Any,
     One(Vec<Piece>),
 }
@@ -28,14 +30,14 @@ enum Component {
 #[derive(Clone, Debug)]
 enum Piece {
     Character(char),
-    /// `?`
+    /// Any character: `?`.
     AnyCharacter,
-    /// `[a-z]`, or negated `[!a-z]`.
+    /// One character of a class: `[a-z]`, or negated `[!a-z]`.
     Class {
         is_negated: bool,
         ranges: Vec<(char, char)>,
     },
-    /// `*`
+    /// Any number of characters: `*`.
     Any,
 }
 
@@ -47,14 +49,14 @@ impl FileGlob {
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         glob::Pattern::new(text).map_err(|error| error.msg)?;
         let is_special = |c| matches!(c, '*' | '?' | '[');
-        // On some systems a separator has more than one spelling.
+        // Some systems have more than one separator.
         let is_literal = |c: char| !is_special(c) && (c == '/' || !is_separator(c));
         let bytes =
             |characters: &mut dyn Iterator<Item = char>| characters.map(char::len_utf8).sum::<usize>();
         let prefix = bytes(&mut text.chars().take_while(|c| is_literal(*c)));
         // A `]` may end a class, whose characters are not literals.
         let suffix = bytes(&mut text.chars().rev().take_while(|c| is_literal(*c) && *c != ']'));
-        // After `**` a separator need not follow.
+        // A path that matches `**/` need not have a separator there.
         let (before, rest) = text.split_at(text.len() - suffix);
         let suffix = suffix - usize::from(before.ends_with("**") && rest.starts_with('/'));
         Ok(Self { text: text.to_owned(), prefix, suffix, literal: longest_literal(text) })
@@ -64,18 +66,18 @@ impl FileGlob {
         &self.text
     }
 
-    /// Returns true if a path matches; one that is not UTF-8 never does.
+    /// Returns true if a path matches. A path that is not UTF-8 never matches.
     pub(super) fn matches(&self, path: &Path) -> bool {
         let Some(path) = path.to_str() else { return false };
-        let has_separator_of_its_own = cfg!(windows) && path.contains('\\');
+        let has_other_separator = cfg!(windows) && path.contains('\\');
         let (prefix, suffix) = (&self.text[..self.prefix], &self.text[self.text.len() - self.suffix..]);
         let may_match = path.starts_with(prefix)
             && path.ends_with(suffix)
             && (self.prefix == self.literal.len() || path.contains(&self.text[self.literal.clone()]));
-        if !has_separator_of_its_own && !may_match {
+        if !has_other_separator && !may_match {
             return false;
         }
-        // Parsed again for the few paths that get here: a parsed glob is many times as large as its text.
+        // Few paths get here, so the glob is parsed each time: a parsed glob is many times larger than its text.
         let parts: Vec<&str> = path.split(is_separator).collect();
         fits(
             &components(&self.text),
@@ -105,7 +107,7 @@ impl Piece {
     }
 }
 
-/// Returns where the longest part without special characters and separators stands, before the first class.
+/// Returns the range of the longest part without special characters and separators before the first class.
 fn longest_literal(text: &str) -> Range<usize> {
     let end = text.find('[').unwrap_or(text.len());
     let mut longest = 0..0;
@@ -121,9 +123,9 @@ fn longest_literal(text: &str) -> Range<usize> {
     longest
 }
 
-/// Returns true if `items` fit `pattern`, in which some elements take any number of items and others one that they fit.
+/// Returns true if `items` match `pattern`. Some elements of a pattern match any number of items, the others one item.
 ///
-/// Only the last of the former is ever tried again with one item more: what those before it took is no longer of interest.
+/// After a mismatch, only the last element of the first kind is tried with one more item. Earlier ones need no retry.
 fn fits<P, T>(
     pattern: &[P],
     items: &[T],
@@ -162,7 +164,7 @@ fn components(text: &str) -> Vec<Component> {
             components.push(Component::Any);
             rest = after.strip_prefix(is_separator).unwrap_or(after);
             if rest.is_empty() {
-                // At the end it means one component at least.
+                // `**` at the end matches one or more components.
                 components.push(Component::One(vec![Piece::Any]));
                 return components;
             }
@@ -186,7 +188,7 @@ fn components(text: &str) -> Vec<Component> {
     components
 }
 
-/// Reads a class after its `[`; returns it, and what follows its `]`. A `]` that comes first is one of its characters.
+/// Reads a class after its `[`. Returns the class and the text after its `]`. A `]` at the begin is a character of it.
 fn class(text: &str) -> (Piece, &str) {
     let (is_negated, text) = match text.strip_prefix('!') {
         Some(text) => (true, text),
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn globs_match_as_those_of_the_crate() {
+    fn globs_match_like_those_of_the_crate() {
         let globs = [
             "**",
             "*",
@@ -297,7 +299,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn any_glob_matches_as_that_of_the_crate(
+        fn any_glob_matches_like_in_the_crate(
             glob in "(\\*\\*/|[ab]|\\*|\\?|/|\\[ab\\]|\\[!a\\]|é|\\]|-){0,8}(\\*\\*)?",
             path in "[abé\\]-]{1,4}(/[ab]{1,3}){0,3}",
         ) {
@@ -305,7 +307,7 @@ mod tests {
         }
     }
 
-    /// The crate's own matching takes longer than the age of the world.
+    /// The matcher of the crate `glob` would need years for these globs.
     #[test]
     fn no_glob_takes_long() {
         let path = format!("{}/x", "a".repeat(2_000));

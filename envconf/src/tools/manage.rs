@@ -1,5 +1,4 @@
-//! The keys of a key service themselves, for tools: made, listed, described, rotated; and an alias led back to the one
-//! key that it means.
+//! Management of the keys of a key service, for tools: create, list, describe and rotate keys, and resolve aliases.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,12 +7,12 @@ use crate::base::{Error, KeyRef, Kind};
 use crate::kms::{BoxFuture, KeyInfo, KeyPlace, KeyServices, Keys, Kms, KmsError, NewKey, Rotation, worker};
 use crate::pair::wrapping::{service_of, timed};
 
-/// The keys themselves, for tools. All of these block, and work before, inside and without any async runtime.
+/// Management of keys, for tools. These functions block, and work before, inside and without any async runtime.
 impl KeyServices {
-    /// Makes a key.
+    /// Creates a key.
     ///
     /// # Errors
-    /// [`Kind::UnwrapFailed`] with what the service answered; [`Kind::Usage`] for a service that this build does not
+    /// [`Kind::UnwrapFailed`] with the answer of the service; [`Kind::Usage`] for a service that this build does not
     /// have, or that has no keys to manage.
     pub fn create_key(&self, place: &KeyPlace, wanted: &NewKey) -> Result<KeyInfo, Error> {
         let wanted = wanted.clone();
@@ -22,7 +21,7 @@ impl KeyServices {
         })
     }
 
-    /// All keys at this place that can wrap data keys; with `all` those for other uses too.
+    /// Returns the keys at this place that can wrap data keys. With `all`, also returns keys for other uses.
     ///
     /// # Errors
     /// As for [`KeyServices::create_key`].
@@ -32,7 +31,7 @@ impl KeyServices {
         })
     }
 
-    /// One key, named by id or alias.
+    /// Returns the properties of a key, named by id or alias.
     ///
     /// # Errors
     /// As for [`KeyServices::create_key`].
@@ -43,7 +42,7 @@ impl KeyServices {
         })
     }
 
-    /// Returns true if a key, named by id or alias, gets new versions.
+    /// Returns true if the service rotates a key, named by id or alias.
     ///
     /// # Errors
     /// As for [`KeyServices::create_key`].
@@ -54,7 +53,7 @@ impl KeyServices {
         })
     }
 
-    /// Has a key, named by id or alias, get new versions, or no more.
+    /// Starts or stops the rotation of a key, named by id or alias.
     ///
     /// # Errors
     /// As for [`KeyServices::create_key`].
@@ -65,14 +64,14 @@ impl KeyServices {
         })
     }
 
-    /// The key by its immutable id: asks the service where `key` is an alias (`tencent:ap-guangzhou:alias/NAME`),
-    /// and gives every other key back as it is.
+    /// Returns the key with its immutable id. Asks the service if `key` is an alias
+    /// (`tencent:ap-guangzhou:alias/NAME`), and returns every other key unchanged.
     ///
     /// # Errors
     /// As for [`KeyServices::create_key`].
     pub fn resolve(&self, key: &KeyRef) -> Result<KeyRef, Error> {
         let Some(alias) = key.alias() else { return Ok(key.clone()) };
-        // The ARN of an alias says whose alias it is, which its name alone does not.
+        // The ARN of an alias contains the account, which its name alone does not.
         let is_arn = key.key_id().starts_with("arn:");
         let alias = if is_arn { key.key_id().to_owned() } else { alias.to_owned() };
         self.manage(key, "the alias was not resolved", move |keys, key| {
@@ -80,7 +79,7 @@ impl KeyServices {
         })
     }
 
-    /// Has the worker do something with the service that `key` names, within the deadline.
+    /// Runs `job` with the service of `key` on the worker, within the deadline.
     fn manage<T: Send + 'static>(
         &self,
         key: &KeyRef,
@@ -88,8 +87,8 @@ impl KeyServices {
         job: impl FnOnce(Manager, KeyRef) -> BoxFuture<'static, Result<T, KmsError>>,
     ) -> Result<T, Error> {
         let unmanaged = || {
-            Error::new(Kind::Usage, format!("{} has no keys that envconf could manage", key.provider()))
-                .advise("a local key is made with `envconf keygen`")
+            Error::new(Kind::Usage, format!("{} has no keys that envconf can manage", key.provider()))
+                .advise("create a local key with `envconf keygen`")
         };
         let kms = service_of(key, self)?.filter(|kms| kms.keys().is_some()).ok_or_else(unmanaged)?;
         let until = Instant::now() + self.time_limit();
@@ -98,12 +97,12 @@ impl KeyServices {
     }
 }
 
-/// A service of which it is known that it manages its keys; kept alive for a job on the worker.
+/// A service that manages its keys, shared with a job on the worker.
 struct Manager(Arc<dyn Kms>);
 
 impl Manager {
     fn get(&self) -> Result<&dyn Keys, KmsError> {
-        self.0.keys().ok_or_else(|| KmsError::other("the service has stopped managing its keys"))
+        self.0.keys().ok_or_else(|| KmsError::other("the service no longer manages keys"))
     }
 }
 
@@ -112,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_manages_no_keys_says_so() {
+    fn a_service_without_keys_to_manage_is_an_error() {
         let error = KeyServices::none().list_keys(&"local:-".parse().unwrap(), false).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
         assert!(error.advice().unwrap().contains("keygen"));

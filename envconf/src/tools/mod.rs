@@ -1,4 +1,4 @@
-//! Functions for the command and other tools. A program that only loads does not need them.
+//! Functions for the command and other tools. A program that only loads a configuration does not need them.
 
 pub mod change;
 mod compare;

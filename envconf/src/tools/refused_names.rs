@@ -58,7 +58,7 @@ impl NameCategory {
         Self::Envconf,
     ];
 
-    /// The category's name, such as `cloud-credentials`; an [`AllowedName`] can be one.
+    /// Returns the category's name, such as `cloud-credentials`. An [`AllowedName`] can be a category's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Loader => "loader",
@@ -75,7 +75,7 @@ impl NameCategory {
         }
     }
 
-    /// The category of `name`, or `None` if the name is not in the table.
+    /// Returns the category of `name`, or `None` if the name is not in the table.
     ///
     /// The longest entry decides: `GIT_SSL_CAINFO` matches `GIT_SSL_*` and `GIT_*`, and is [`Self::ProxyAndTls`].
     pub fn of(name: &str) -> Option<Self> {
@@ -84,7 +84,7 @@ impl NameCategory {
         matching.max_by_key(|(_, entry)| entry.trim_end_matches('*').len()).map(|(category, _)| *category)
     }
 
-    /// The entries of this category, sorted: a name, or the beginning of names followed by `*`.
+    /// Returns the entries of this category, sorted. An entry is a name, or the beginning of names followed by `*`.
     pub fn entries(self) -> impl Iterator<Item = &'static str> {
         table().filter(move |(category, _)| *category == self).map(|(_, entry)| entry)
     }
@@ -148,14 +148,14 @@ impl FromStr for AllowedName {
     }
 }
 
-/// The entries with their categories, in the order of the documentation.
+/// Returns the entries with their categories, in the order of the documentation.
 fn table() -> impl Iterator<Item = (NameCategory, &'static str)> {
     TABLE
         .iter()
         .flat_map(|(category, entries)| entries.split_ascii_whitespace().map(|entry| (*category, entry)))
 }
 
-/// The table by the first letters of the entries, in upper case: content may have a million names.
+/// Returns the table, indexed by the first letter in upper case. Content may have a million names to look up.
 fn by_first_letter() -> &'static HashMap<u8, Vec<(NameCategory, &'static str)>> {
     static INDEX: OnceLock<HashMap<u8, Vec<(NameCategory, &'static str)>>> = OnceLock::new();
     INDEX.get_or_init(|| {
@@ -356,7 +356,7 @@ mod tests {
             for entry in &entries {
                 let name = entry.strip_suffix('*').unwrap_or(entry);
                 assert!(crate::syntax::dotenv::is_name(name) && name == name.to_ascii_uppercase(), "{entry}");
-                assert!(seen.insert(name.to_owned()), "{entry} is there twice");
+                assert!(seen.insert(name.to_owned()), "{entry} is in the table twice");
                 assert_eq!(NameCategory::of(name), Some(category), "{entry}");
                 let others = entries.iter().filter(|other| *other != entry && other.ends_with('*'));
                 for other in others {
@@ -424,7 +424,7 @@ mod tests {
             allowed.allows(name, NameCategory::of(name).unwrap())
         };
         assert!(allows("LD_PRELOAD", "LD_PRELOAD") && !allows("LD_PRELOAD", "LD_AUDIT"));
-        assert!(!allows("path", "PATH"), "one spelling was allowed, and another is used");
+        assert!(!allows("path", "PATH"), "only the allowed spelling");
         assert!(allows("AWS_*", "AWS_REGION") && !allows("AWS_*", "AZURE_CLIENT_ID"));
         assert!(allows("cloud-credentials", "VAULT_TOKEN") && !allows("cloud-credentials", "AWS_CA_BUNDLE"));
         let fails = |text: &str| {
@@ -443,9 +443,9 @@ mod tests {
         }
     }
 
-    /// Set `BLESS=1` to write the page.
+    /// Run this test with `BLESS=1` to write the page.
     #[test]
-    fn the_documented_table_is_this_one() {
+    fn the_documentation_has_the_table() {
         const START: &str = "<!-- Generated from envconf/src/tools/refused_names.rs. -->\n";
         let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/refused-names.md");
         let text = std::fs::read_to_string(page).unwrap();
@@ -468,7 +468,7 @@ mod tests {
         }
     }
 
-    /// Words in lines of at most 100 characters.
+    /// Wraps words into lines of at most 100 characters.
     fn wrapped(words: &[String]) -> String {
         let mut lines: Vec<String> = Vec::new();
         for word in words {
@@ -480,7 +480,8 @@ mod tests {
         lines.join("\n")
     }
 
-    /// `exec --drop-credentials` removes what this category has. Local keys and age identities are removed always.
+    /// `exec --drop-credentials` removes the variables of this category. `exec` always removes local keys and age
+    /// identities.
     #[test]
     fn the_credentials_of_every_key_service_are_credentials() {
         let cloud = crate::base::provider::Provider::all()

@@ -1,6 +1,6 @@
-//! The sealer's policy, `.envconf.toml`: which files are sealed for whom (api.md §4).
+//! The policy file, `.envconf.toml`: the recipients for which each file is sealed (api.md §4).
 //!
-//! It is in the repository, so it says for whom to seal and never whom to trust.
+//! Everybody who can write to the repository can change it. So it never names trusted keys.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -19,18 +19,19 @@ use crate::syntax::Place;
 
 use super::file_glob::FileGlob;
 
-/// The file's name, searched upwards from the pair's directory.
+/// The name of the policy file, searched upwards from the pair's directory.
 const FILE: &str = ".envconf.toml";
+/// Maximum size of the policy file in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// The rules of one `.envconf.toml`, in their order. A clone shares them.
+/// The rules of one policy file, in their order. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Rules {
     path: Arc<Path>,
     rules: Arc<[Rule]>,
 }
 
-/// One `[[rule]]`: which files, for whom, and with which outline.
+/// One `[[rule]]`: files, recipients, outline and signers.
 #[derive(Clone, Debug)]
 pub struct Rule {
     files: FileGlob,
@@ -40,24 +41,26 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The glob, as written.
+    /// Returns the glob, as written.
     pub fn files(&self) -> &str {
         self.files.as_str()
     }
 
-    /// For whom to seal.
+    /// Returns the recipients.
     pub fn recipients(&self) -> &[Trusted] {
         &self.recipients
     }
 
-    /// The outline to write; `None` where the rule says nothing of it.
+    /// Returns the outline to write; `None` if the rule does not set it.
     pub fn outline(&self) -> Option<&Outline> {
         self.outline.as_ref()
     }
 }
 
-/// Who has to sign what a rule is about. It binds those who seal and sign; a program pins its signers itself, for
-/// everyone who can write the repository can write this.
+/// The signatures that a rule requires for its files.
+///
+/// It binds only people who seal and sign. A program pins its signers itself, because everybody who can write to the
+/// repository can change the policy file.
 #[derive(Clone, Debug)]
 pub struct Demand {
     signers: Vec<SignerKey>,
@@ -65,56 +68,56 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// The signers who count.
+    /// Returns the signers with signatures that count.
     pub fn signers(&self) -> &[SignerKey] {
         &self.signers
     }
 
-    /// How many signatures are missing where these of them are there.
+    /// Returns the number of missing signatures, if the signers in `there` have signed.
     pub fn missing(&self, there: &[Id]) -> usize {
         let counted = self.signers.iter().filter(|signer| there.contains(&signer.id())).count();
         self.required.saturating_sub(counted)
     }
 
-    /// Looks whether the `.enc` given by its bytes is signed as demanded.
+    /// Checks that an `.enc` file has the required signatures. `enc` contains its bytes.
     ///
     /// # Errors
-    /// [`Kind::BadSignature`] for a signature of one of the signers that does not verify; [`Kind::SignatureRequired`]
-    /// where there are too few; and as for [`EncFile::parse`].
+    /// [`Kind::BadSignature`] for an invalid signature of one of the signers; [`Kind::SignatureRequired`] for too few
+    /// signatures; the errors of [`EncFile::parse`].
     pub fn check(&self, enc: &[u8]) -> Result<(), Error> {
         let file = EncFile::parse(enc)?;
         let valid = signing_key::valid_signatures(&file, enc, &self.signers)?;
         if valid >= self.required {
             return Ok(());
         }
-        let message = format!("{valid} signatures of the signers in {FILE}, {} demanded", self.required);
+        let message = format!("{valid} signatures of the signers in {FILE}, {} required", self.required);
         Err(Error::new(Kind::SignatureRequired, message).advise_to_set(
             Remedy::SigningKey,
-            "sign it with `envconf sign`, or when it is sealed (Seal::sign)",
+            "sign the pair with `envconf sign`, or when sealing it (Seal::sign)",
         ))
     }
 }
 
 impl Rules {
-    /// The rules that apply to files in `directory`: those of the nearest `.envconf.toml` there or above.
+    /// Reads the rules for files in `directory`: those of the nearest `.envconf.toml` there or above.
     ///
     /// # Errors
-    /// As for [`Rules::read`].
+    /// The errors of [`Rules::read`].
     pub fn find(directory: &Path) -> Result<Option<Self>, Error> {
         Self::file_for(directory).map(|path| Self::read(&path)).transpose()
     }
 
-    /// Returns the path of the nearest `.envconf.toml` in `directory` or above; `None` where there is none.
+    /// Returns the path of the nearest `.envconf.toml` in `directory` or above; `None` if there is none.
     pub fn file_for(directory: &Path) -> Option<PathBuf> {
         upward_search::upwards(directory, FILE)
     }
 
-    /// The rules of this file.
+    /// Reads the rules of this policy file.
     ///
     /// # Errors
-    /// [`Kind::Io`] if it cannot be read; [`Kind::Usage`] if it does not parse, or has a key that is unknown or of
-    /// the wrong type; and if somebody other than the user and root could have written it: it is a link or not a
-    /// regular file, belongs to another user, or it or its directory is writable by everybody.
+    /// [`Kind::Io`] if it cannot be read. [`Kind::Usage`] if it does not parse, or has a key that is unknown or of the
+    /// wrong type. [`Kind::Usage`] also if another user than the current one and root can have written it: if it is not
+    /// a regular file, belongs to another user, or if every user can write to it or to its directory.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let failed = |error| Error::read(path, error);
         let file = private_file::open_without_waiting(path).map_err(failed)?;
@@ -129,7 +132,7 @@ impl Rules {
         Self::from_text(&std::path::absolute(path).map_err(failed)?, &text)
     }
 
-    /// The rules that `text`, the content of the file `path`, gives; the disk is not looked at.
+    /// Parses the rules in `text`, the content of the file `path`. Does not access the disk.
     ///
     /// # Errors
     /// [`Kind::Usage`], as for [`Rules::read`].
@@ -152,8 +155,10 @@ impl Rules {
         rules.into_iter().map(|rule| Rule::of(rule, source)).collect()
     }
 
-    /// The recipients by the first rule whose glob matches any of `files`, each by its path relative to the rules'
-    /// directory: of one configuration the plain file and the pair.
+    /// Returns the recipients of the first rule with a glob that matches any of `files`.
+    ///
+    /// `files` are the files of one configuration: the plain file and the pair. The glob is compared with their paths
+    /// relative to the directory of the policy file.
     ///
     /// # Errors
     /// [`Kind::NoRule`], naming the first of `files`, if no rule matches or all files are outside that directory.
@@ -161,7 +166,7 @@ impl Rules {
         self.first(files).map(|(_, recipients)| recipients)
     }
 
-    /// As [`Rules::recipients`]; before them which rule it is, counted from 1.
+    /// Like [`Rules::recipients`], with the number of the rule, counted from 1.
     pub(crate) fn first(&self, files: &[&Path]) -> Result<(usize, &[Trusted]), Error> {
         self.position(&self.relative(files)).map(|at| (at + 1, self.rules[at].recipients())).ok_or_else(
             || {
@@ -177,13 +182,13 @@ impl Rules {
         )
     }
 
-    /// The outline that the same rule asks for; `None` where it says nothing of it, or no rule matches.
+    /// Returns the outline of the same rule; `None` if the rule does not set it, or no rule matches.
     pub fn outline(&self, files: &[&Path]) -> Option<&Outline> {
         self.rules[self.position(&self.relative(files))?].outline()
     }
 
-    /// The first rule that matches any of `relative`: paths relative to the rules' directory, of files that need not be on
-    /// disk.
+    /// Returns the first rule that matches any of `relative`: paths relative to the directory of the policy file. The
+    /// files need not exist.
     pub fn matching(&self, relative: &[&Path]) -> Option<&Rule> {
         self.position(relative).map(|at| &self.rules[at])
     }
@@ -197,25 +202,25 @@ impl Rules {
         files.iter().filter_map(|file| relative_to(file, directory)).collect()
     }
 
-    /// Who has to sign, by the first rule that matches, as for [`Rules::recipients`]; `None` where none does, or it says
-    /// nothing of signers.
+    /// Returns the required signatures of the first rule that matches, as for [`Rules::recipients`]; `None` if no rule
+    /// matches, or the rule names no signers.
     pub fn demand(&self, files: &[&Path]) -> Option<&Demand> {
         self.rules[self.position(&self.relative(files))?].demand.as_ref()
     }
 
-    /// The recipients of every rule, in their order.
+    /// Returns the recipients of every rule, in their order.
     pub fn all_recipients(&self) -> impl Iterator<Item = &Trusted> {
         self.rules.iter().flat_map(|rule| &rule.recipients)
     }
 
-    /// The file that holds the rules.
+    /// Returns the path of the policy file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// Refuses rules that somebody other than the user and root could have written. Group members may: teams share
-/// directories.
+/// Rejects a policy file that another user than the current one and root can have written. Members of the group may
+/// write to it, because teams share directories.
 #[cfg(unix)]
 fn check(file: &std::fs::File, path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt as _;
@@ -223,36 +228,34 @@ fn check(file: &std::fs::File, path: &Path) -> Result<(), Error> {
     let failed = |error| Error::read(path, error);
     let metadata = file.metadata().map_err(failed)?;
     if path.symlink_metadata().map_err(failed)?.is_symlink() || !metadata.is_file() {
-        return Err(usage("the rules are not a regular file".into())
-            .advise("put the rules into the file itself, in place of a link or device"));
+        return Err(usage("the policy file is not a regular file".into())
+            .advise("replace the link or device by a regular file with the rules"));
     }
     if !private_file::is_ours(&metadata) {
-        return Err(usage(format!(
-            "the rules belong to user {}, neither to you nor to root",
-            metadata.uid()
-        ))
-        .advise_to_set(
-            Remedy::PolicyFile,
-            "if they are right, copy them into a file that belongs to you, and read the copy (Rules::read)",
-        ));
+        return Err(usage(format!("the policy file belongs to user {}, not to you or root", metadata.uid()))
+            .advise_to_set(
+                Remedy::PolicyFile,
+                "check the rules, copy them into a file that belongs to you, and read the copy (Rules::read)",
+            ));
     }
     if metadata.mode() & ANYBODY_WRITES != 0 {
-        return Err(usage("everybody can write to the rules".into())
-            .advise("check what they say, then run chmod o-w on the file"));
+        return Err(usage("every user can write to the policy file".into())
+            .advise("check its rules, then run chmod o-w on the file"));
     }
     let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     let directory = directory.metadata().map_err(failed)?;
     if !private_file::is_ours(&directory) {
         let owner = directory.uid();
-        return Err(usage(format!("the directory of the rules belongs to user {owner}, neither to you nor to root"))
+        return Err(usage(format!("the directory of the policy file belongs to user {owner}, not to you or root"))
             .advise_to_set(
                 Remedy::PolicyFile,
-                "run the program as that user; or copy the rules into a directory that belongs to you, and read the copy (Rules::read)",
+                "run the program as that user, or copy the policy file into a directory that belongs to you and read the copy (Rules::read)",
             ));
     }
     if directory.mode() & ANYBODY_WRITES != 0 {
-        return Err(usage("everybody can write to the directory of the rules".into())
-            .advise("move the rules into the project's own directory, or run chmod o-w on this one"));
+        return Err(usage("every user can write to the directory of the policy file".into()).advise(
+            "move the policy file into the directory of the project, or run chmod o-w on this directory",
+        ));
     }
     Ok(())
 }
@@ -261,11 +264,11 @@ fn check(file: &std::fs::File, path: &Path) -> Result<(), Error> {
 fn check(file: &std::fs::File, path: &Path) -> Result<(), Error> {
     match file.metadata().map_err(|error| Error::read(path, error))?.is_file() {
         true => Ok(()),
-        false => Err(usage("the rules are not a regular file".into())),
+        false => Err(usage("the policy file is not a regular file".into())),
     }
 }
 
-/// `file` relative to `directory`, links in its directory resolved.
+/// Returns `file` relative to `directory`, after resolving links in both directories.
 fn relative_to(file: &Path, directory: &Path) -> Option<PathBuf> {
     let parent = file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     let parent = std::fs::canonicalize(parent).ok()?;
@@ -273,10 +276,10 @@ fn relative_to(file: &Path, directory: &Path) -> Option<PathBuf> {
     Some(parent.join(file.file_name()?).strip_prefix(directory).ok()?.to_owned())
 }
 
-/// Declares a table of the file with its keys, and how serde reads it.
+/// Declares a table of the file with its keys, and implements `Deserialize` for it.
 ///
-/// serde's derive would do the same, but serde_derive and the syn that it brings would then be built for every user of
-/// the library. A key that is unknown is kept, for a message with a suggestion.
+/// The derive of serde would do the same, but then every user of the library would have to build serde_derive and syn.
+/// The table keeps an unknown key, for a message with a suggestion.
 macro_rules! table {
     ($(#[$meta:meta])* $name:ident { $($key:ident: $type:ty,)* }) => {
         $(#[$meta])*
@@ -321,7 +324,7 @@ macro_rules! table {
 }
 
 table! {
-    /// The file.
+    /// The whole policy file.
     RulesFile {
         rule: Vec<Spanned<RuleTable>>,
     }
@@ -339,7 +342,7 @@ table! {
     }
 }
 
-/// The text of the file, to say where in it something is wrong.
+/// The text of the file, for line and column in errors.
 #[derive(Clone, Copy)]
 struct Source<'a>(&'a str);
 
@@ -392,7 +395,7 @@ impl Rule {
         };
         let pattern = FileGlob::parse(files.get_ref())
             .map_err(|reason| source.usage(&files, format!("invalid glob: {reason}")))?;
-        // Before each of them is looked at.
+        // Check the number before parsing each recipient.
         if recipients.get_ref().len() > MAX_RECIPIENTS {
             return Err(source.usage(&recipients, format!("more than {MAX_RECIPIENTS} recipients")));
         }
@@ -464,7 +467,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_that_are_too_many_are_not_cut() {
+    fn a_file_beyond_the_limit_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join(FILE);
         let rule = "[[rule]]\nfiles = \"**\"\nrecipients = [\"local\"]\n";
@@ -475,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_says_which_outline() {
+    fn a_rule_sets_the_outline() {
         let outline = |lines: &str| {
             let text = format!("[[rule]]\nfiles = \"*\"\nrecipients = [\"local\"]\n{lines}");
             Rules::from_text(Path::new(FILE), &text)
@@ -494,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_documented_is_read() {
+    fn only_documented_keys_are_read() {
         assert!(Rules::parse("").unwrap().is_empty());
         let text =
             "[[rule]]\nfiles = \"config/*.prod.*\"\nrecipients = [\"tencent:ap-guangzhou:1\", \"local\"]\n";
@@ -544,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_demands_at_most_as_many_signatures_as_it_names_signers() {
+    fn a_rule_requires_at_most_as_many_signatures_as_it_has_signers() {
         let key = crate::pair::SigningKey::from_seed(&[7; 32]).public();
         let rule = |more: &str| {
             Rules::parse(&format!(

@@ -1,7 +1,7 @@
-//! Fleets that start at once against a key service's quota, in virtual time.
+//! A simulation of fleets that start at once and share the quota of a key service, in virtual time.
 //!
-//! The policy under test is not described here but called: the library's own decision about the next try. Beside it
-//! stand the ones that other clients have. Nothing sleeps, and every run with the same seed is the same.
+//! The simulation calls the retry policy of the library, and compares it with the policies of other clients. It never
+//! sleeps, and two runs with the same seed are equal.
 
 mod limiter;
 mod plot;

@@ -1,22 +1,23 @@
-//! How a service may count calls against its quota. The service does not say which; a policy has to do with each.
+//! The ways in which a service may count calls for its quota. Services do not document it, so a policy must work with
+//! all.
 
 use std::collections::VecDeque;
 
-/// Lets through so many calls a second.
+/// A limiter with a quota of calls per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limiter {
-    /// Starts counting again with every full second. Refused calls do not count.
+    /// Counts from 0 in every full second. Rejected calls do not count.
     Window,
-    /// A bucket that holds one second's worth of calls and fills evenly. Refused calls count for nothing.
+    /// A bucket for the calls of one second, which fills evenly. Rejected calls do not count.
     Bucket,
-    /// The same bucket, and a refused call takes from it what is there.
+    /// Like `Bucket`, and a rejected call empties the bucket.
     ChargedBucket,
-    /// Refuses while the last second has seen as many calls, refused ones too.
+    /// Counts all calls of the last second, including rejected ones.
     LastSecond,
 }
 
 impl Limiter {
-    /// As it stands in tables.
+    /// Returns the name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Window => "each full second",
@@ -30,11 +31,11 @@ impl Limiter {
 pub(crate) struct Quota {
     limiter: Limiter,
     per_second: f64,
-    /// Calls that there is room for.
+    /// Number of calls that are still allowed.
     room: f64,
-    /// When that was so, in seconds.
+    /// Time of `room`, in seconds.
     at: f64,
-    /// When calls came within the last second, where that counts.
+    /// Times of the calls in the last second, for `LastSecond`.
     calls: VecDeque<f64>,
 }
 
@@ -43,7 +44,7 @@ impl Quota {
         Self { limiter, per_second, room: per_second, at: 0.0, calls: VecDeque::new() }
     }
 
-    /// Returns true if a call at this time, in seconds and not before the last one, is let through.
+    /// Returns true if a call at this time is allowed. The time is in seconds, and must not be before the last call.
     pub(crate) fn admits(&mut self, now: f64) -> bool {
         let filled = (self.room + (now - self.at) * self.per_second).min(self.per_second);
         self.room = match self.limiter {
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_opens_with_every_second() {
+    fn a_window_begins_in_every_second() {
         let times = [0.1, 0.2, 0.9, 1.0, 1.1, 1.9];
         assert_eq!(admitted(Limiter::Window, times), [true, true, false, true, true, false]);
     }
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn where_refused_calls_count_who_asks_too_soon_keeps_it_empty() {
+    fn early_calls_keep_a_charged_bucket_empty() {
         let times = [0.0, 0.0, 0.4, 0.8, 1.2, 1.7];
         assert_eq!(admitted(Limiter::ChargedBucket, times), [true, true, false, false, false, true]);
         let times = [0.0, 0.0, 0.6, 1.2, 1.5, 2.8];

@@ -1,5 +1,5 @@
-//! Prints the tables of docs/fleets.md, with `--vault` or `--aws` that of docs/vault-errors.md or docs/aws-errors.md; with `--svg FILE`
-//! draws the plot.
+//! Prints the tables of docs/fleets.md. With `--vault` or `--aws`, prints the table of docs/vault-errors.md or
+//! docs/aws-errors.md. With `--svg FILE`, draws the plot.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

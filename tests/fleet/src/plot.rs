@@ -1,4 +1,4 @@
-//! The plot of docs/fleets.md: processes that are up, over time, one line for each policy.
+//! The plot of docs/fleets.md: the number of started processes over time, with one line for each policy.
 
 use std::fmt::Write as _;
 
@@ -6,17 +6,17 @@ use crate::policy::Policy;
 use crate::simulation::{Fleet, Outcome};
 
 const PROCESSES: u32 = 10_000;
-/// Seconds that are shown.
+/// Length of the time axis in seconds.
 const SECONDS: f64 = 60.0;
 /// The area of the lines: left, top, width, height.
 const AREA: (f64, f64, f64, f64) = (80.0, 46.0, 500.0, 300.0);
-/// Points of a line.
+/// Number of points in a line.
 const POINTS: u32 = 250;
-/// Readable on white and on black.
+/// Colours that are readable on white and on black.
 const COLOURS: [&str; 5] = ["#2f81f7", "#d29922", "#db61a2", "#3fb950", "#f85149"];
 const GREY: &str = "#848d97";
 
-/// An SVG picture of 10,000 processes with the deadline that suits them.
+/// Draws an SVG picture of 10,000 processes with a suitable deadline.
 pub fn plot() -> String {
     let bound = Fleet::suited(PROCESSES, Policy::Envconf).bound();
     let mut svg = String::from(
@@ -75,7 +75,7 @@ fn axes(svg: &mut String) {
     text(svg, (left, middle), &turned, "processes that are up");
 }
 
-/// Grey text, with where it is anchored and perhaps further attributes.
+/// Returns grey text with its anchor, which may have other attributes after it.
 fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, text: &str) {
     let _ =
         writeln!(svg, r#"<text x="{x:.1}" y="{y:.1}" fill="{GREY}" text-anchor="{anchor}">{text}</text>"#);
@@ -93,13 +93,13 @@ fn line(svg: &mut String, colour: &str, dashes: &str, points: &[(f64, f64)]) {
     *svg += "\"/>\n";
 }
 
-/// The name of a line, in its colour, at the right.
+/// Writes the name of a line in its colour, to the right.
 fn label(svg: &mut String, at: usize, colour: &str, text: &str) {
     let (x, y) = (AREA.0 + AREA.2 + 12.0, AREA.1 + 14.0 + 20.0 * at as f64);
     let _ = writeln!(svg, r#"<text x="{x:.1}" y="{y:.1}" fill="{colour}">{text}</text>"#);
 }
 
-/// Where a moment and a number of processes lie.
+/// Returns the position of a time and a number of processes.
 fn place((seconds, up): (f64, f64)) -> (f64, f64) {
     (AREA.0 + AREA.2 * seconds / SECONDS, AREA.1 + AREA.3 * (1.0 - up / f64::from(PROCESSES)))
 }

@@ -1,46 +1,46 @@
-//! The reaction of a client to a failed call.
+//! The reactions of clients to a failed call.
 
 use std::time::Duration;
 
 use envconf::__vectors::retry::{Again, LAST_TRY, Retries};
 
-/// The policies that are held against one another.
+/// The policies that the simulation compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// This library's.
+    /// The policy of envconf.
     Envconf,
-    /// The same without randomness: everybody waits the longest.
+    /// The policy of envconf without randomness: every process waits for the maximum time.
     NoJitter,
-    /// Tencent's guide to KMS: 100 ms, then twice as long each time, without randomness.
+    /// The guide of Tencent for KMS: 100 ms, then twice as long each time, without randomness.
     Guide,
-    /// The retryer of Tencent's Python SDK, where it is turned on: 3 more tries, after 1, 2 and 4 s.
+    /// The retryer of Tencent's Python SDK, if it is enabled: 3 more tries, after 1, 2 and 4 s.
     SdkRetryer,
-    /// Every SDK of Tencent as it comes: no other try.
+    /// The default of every SDK of Tencent: no retry.
     SdkDefault,
-    /// Not chosen: after a refusal a random time of at most an eighth of the deadline plus the time waited until now,
-    /// but at most half of the time that is left.
+    /// A policy that envconf does not use. After a rejected call, it waits for a random time. The maximum is an eighth
+    /// of the deadline plus the time waited until now, and at most half of the remaining time.
     Growing,
 }
 
-/// The facts that a process knows after a failed call.
+/// The state of a process after a failed call.
 pub(crate) struct Failure {
-    /// The service was away; else the call was refused because of too many requests.
+    /// True if the service was away; false if it rejected the call because of too many requests.
     pub(crate) is_fault: bool,
-    /// Which failure it is of this process, from 1 on.
+    /// The number of this failure of the process, from 1.
     pub(crate) number: u32,
     pub(crate) deadline: Duration,
-    /// Until the deadline.
+    /// The time until the deadline.
     pub(crate) left: Duration,
-    /// Between 0 and 1.
+    /// A random number between 0 and 1.
     pub(crate) random: f64,
 }
 
 impl Policy {
-    /// Those that are shown beside one another, ours first.
+    /// The policies in the tables, with that of envconf first.
     pub const ALL: [Self; 5] =
         [Self::Envconf, Self::NoJitter, Self::Guide, Self::SdkRetryer, Self::SdkDefault];
 
-    /// As it stands in tables and plots.
+    /// Returns the name in tables and plots.
     pub fn name(self) -> &'static str {
         match self {
             Self::Envconf => "envconf",
@@ -52,7 +52,7 @@ impl Policy {
         }
     }
 
-    /// The wait after a failure; `None`: give up.
+    /// Returns the wait after a failure; `None` to stop.
     pub(crate) fn wait(self, retries: &mut Retries, failure: &Failure) -> Option<Duration> {
         let Failure { left, random, .. } = *failure;
         let again = if failure.is_fault { Again::Faulty } else { Again::Throttled };

@@ -1,4 +1,4 @@
-//! Reproducible randomness (SplitMix64): the same numbers on every machine and with every version of every crate.
+//! Reproducible random numbers (SplitMix64), which are the same on every machine and with every version of crates.
 
 pub(crate) struct Random(u64);
 
@@ -7,7 +7,7 @@ impl Random {
         Self(seed)
     }
 
-    /// A number between 0 and 1, all equally likely.
+    /// Returns a number between 0 and 1 with uniform distribution.
     pub(crate) fn fraction(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -16,7 +16,7 @@ impl Random {
         (mixed ^ (mixed >> 31)) as f64 / u64::MAX as f64
     }
 
-    /// A number between these two.
+    /// Returns a number between these two with uniform distribution.
     pub(crate) fn between(&mut self, least: f64, most: f64) -> f64 {
         least + (most - least) * self.fraction()
     }

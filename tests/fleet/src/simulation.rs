@@ -1,4 +1,4 @@
-//! One fleet that starts within one second: who gets through, when, and after how many refusals.
+//! The simulation of one fleet that starts within one second: the start times and the numbers of rejected calls.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,64 +10,64 @@ use crate::limiter::{Limiter, Quota};
 use crate::policy::{Failure, Policy};
 use crate::random::Random;
 
-/// How long a request is on its way, there or back, in seconds.
-const WAY: (f64, f64) = (0.0025, 0.025);
-/// Within how many seconds all processes start.
+/// Minimum and maximum latency of a request in one direction, in seconds.
+const LATENCY: (f64, f64) = (0.0025, 0.025);
+/// Time within which all processes start, in seconds.
 const STARTS_WITHIN: f64 = 1.0;
-/// When a supervisor starts a process again that gave up, in seconds: so long after, then twice as long each time, up to
-/// the most. These are the numbers of Kubernetes.
+/// First and maximum delay of a supervisor before it restarts a failed process, in seconds. The delay doubles each
+/// time. These are the numbers of Kubernetes.
 const RESTARTS_AFTER: (f64, f64) = (10.0, 300.0);
 
 /// The parameters of a simulation.
 #[derive(Clone, Copy, Debug)]
 pub struct Fleet {
-    /// Processes, each of which makes one call that must succeed.
+    /// Number of processes. Each makes one call that must succeed.
     pub processes: u32,
-    /// Calls a second that the service lets through.
+    /// Number of calls per second that the service allows.
     pub quota: u32,
-    /// How the service counts them.
+    /// The way in which the service counts calls.
     pub limiter: Limiter,
-    /// The deadline of each process for its call, all tries together.
+    /// The deadline of each process for its call, including retries.
     pub deadline: Duration,
-    /// For so long, from the first start on, the service is away: every call fails.
+    /// Time from the first start in which the service is away and every call fails.
     pub away: Duration,
-    /// True if a supervisor starts those again that give up.
+    /// True if a supervisor restarts failed processes.
     pub restarts: bool,
     /// The reaction of each process to a failed call.
     pub policy: Policy,
-    /// Seed of the random numbers.
+    /// The seed of the random numbers.
     pub seed: u64,
 }
 
-/// What came of it.
+/// The result of a simulation.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// When each process was up, in seconds from the first start on, ascending.
+    /// The start times of all processes, in seconds from the first start, ascending.
     pub up: Vec<f64>,
-    /// How often a process gave up.
+    /// Number of times that a process failed.
     pub gave_up: u32,
-    /// Refused calls of all processes.
+    /// Number of rejected calls of all processes.
     pub refused: u32,
-    /// Calls of all processes while the service was away.
+    /// Number of calls of all processes while the service was away.
     pub faults: u32,
-    /// The longest start, in seconds, of those that are up.
+    /// The longest start of a process, in seconds.
     pub worst_start: f64,
 }
 
 impl Outcome {
-    /// When the last was up, in seconds.
+    /// Returns the time at which the last process had started, in seconds.
     pub fn all_up(&self) -> f64 {
         self.up.last().copied().unwrap_or_default()
     }
 
-    /// Refused calls for each that succeeded.
+    /// Returns the number of rejected calls per successful call.
     pub fn refused_per_success(&self) -> f64 {
         f64::from(self.refused) / self.up.len().max(1) as f64
     }
 }
 
 struct Process {
-    /// At first, and by the supervisor the last time.
+    /// Times of the first start and of the last restart.
     first_started: f64,
     started: f64,
     retries: Retries,
@@ -80,7 +80,7 @@ impl Process {
         Self { first_started: started, started, retries: Retries::within(deadline), failures: 0, restarts: 0 }
     }
 
-    /// Started again by the supervisor.
+    /// Restarts the process, as a supervisor does.
     fn restart(&mut self, gave_up: f64, deadline: Duration) {
         let pause = (RESTARTS_AFTER.0 * 2f64.powi(self.restarts)).min(RESTARTS_AFTER.1);
         let (first_started, restarts) = (self.first_started, self.restarts + 1);
@@ -89,29 +89,31 @@ impl Process {
 }
 
 impl Fleet {
-    /// The time, in seconds, within which the quota lets all of them through at best, from when the service is there;
-    /// they need a second to start.
+    /// Returns the minimum time in seconds in which the quota allows all calls, from the time at which the service is
+    /// available. The processes need one second to start.
     pub fn bound(&self) -> f64 {
         let quota = f64::from(self.processes) / f64::from(self.quota);
         (self.away.as_secs_f64() + quota).max(STARTS_WITHIN)
     }
 
-    /// Runs it to its end.
+    /// Runs the simulation to its end.
     pub fn run(&self) -> Outcome {
         let mut random = Random::new(self.seed);
         let mut quota = Quota::new(self.limiter, self.quota.into());
         let start = |_| Process::new(random.between(0.0, STARTS_WITHIN), self.deadline);
         let mut processes: Vec<_> = (0..self.processes).map(start).collect();
-        // Requests by the time at which they reach the service.
+        // The requests are sorted by the time at which they reach the service.
         let mut requests: BinaryHeap<_> = processes
             .iter()
             .enumerate()
-            .map(|(at, process)| Reverse((nanoseconds(process.started + random.between(WAY.0, WAY.1)), at)))
+            .map(|(at, process)| {
+                Reverse((nanoseconds(process.started + random.between(LATENCY.0, LATENCY.1)), at))
+            })
             .collect();
         let mut outcome = Outcome { up: Vec::new(), gave_up: 0, refused: 0, faults: 0, worst_start: 0.0 };
         while let Some(Reverse((time, at))) = requests.pop() {
             let arrives = time as f64 / 1e9;
-            let answered = arrives + random.between(WAY.0, WAY.1);
+            let answered = arrives + random.between(LATENCY.0, LATENCY.1);
             let process = &mut processes[at];
             let is_fault = arrives < self.away.as_secs_f64();
             if !is_fault && quota.admits(arrives) {
@@ -139,7 +141,7 @@ impl Fleet {
                     process.started
                 }
             };
-            requests.push(Reverse((nanoseconds(sent + random.between(WAY.0, WAY.1)), at)));
+            requests.push(Reverse((nanoseconds(sent + random.between(LATENCY.0, LATENCY.1)), at)));
         }
         outcome.up.sort_by(f64::total_cmp);
         outcome

@@ -12,12 +12,12 @@ const SEED: u64 = 1;
 const SIZES: [u32; 4] = [100, 1_000, 10_000, 100_000];
 
 impl Fleet {
-    /// Returns a fleet of this size against 300 calls a second, with the deadline of the rule.
+    /// Returns a fleet of this size with a quota of 300 calls per second and a suitable deadline.
     pub fn suited(processes: u32, policy: Policy) -> Self {
         Self::against(300, processes, policy)
     }
 
-    /// The deadline that suits: three times as long as the quota needs for those that the first second has no room for.
+    /// Returns a fleet with a suitable deadline: three times the time that the quota needs after the first second.
     pub fn against(quota: u32, processes: u32, policy: Policy) -> Self {
         let beyond = f64::from(processes.saturating_sub(quota)) / f64::from(quota);
         Self {
@@ -38,19 +38,20 @@ impl Fleet {
     }
 }
 
-/// The table of docs/vault-errors.md: fleets against the quota that an operator may set, here 100 calls a second.
+/// Returns the table of docs/vault-errors.md: fleets with the quota of an operator, here 100 calls per second.
 pub fn vault_table() -> String {
     table([100, 1_000, 2_000, 10_000].map(|size| Fleet::against(100, size, Policy::Envconf)))
 }
 
-/// The table of docs/aws-errors.md: fleets against the smallest quota of a region of AWS, most with the default deadline.
+/// Returns the table of docs/aws-errors.md: fleets with the smallest quota of an AWS region, mostly with the default
+/// deadline.
 pub fn aws_table() -> String {
     let ours = |processes| Fleet::against(5_500, processes, Policy::Envconf);
     let default = [1_000, 10_000, 20_000, 30_000].map(|processes| ours(processes).within(10));
     table(default.into_iter().chain([ours(100_000)]))
 }
 
-/// All tables, as Markdown.
+/// Returns all tables, as Markdown.
 pub fn tables() -> String {
     let ours = |processes| Fleet::suited(processes, Policy::Envconf);
     let mut text = String::new();
@@ -100,7 +101,7 @@ fn row(fleet: &Fleet) -> String {
     let _ = write!(row, "| {processes} | {quota}/s | {:.0} s ", fleet.deadline.as_secs_f64());
     let conditions = conditions(fleet, &outcome);
     let _ = write!(row, "| {}{conditions} | {up} | {} ", fleet.policy.name(), outcome.gave_up);
-    // Where somebody is not up, "all up" has no time.
+    // If a process did not start, "all up" has no time.
     let _ = match up == processes as usize {
         true => write!(row, "| {:.1} s | {:.2} ", outcome.all_up(), outcome.all_up() / fleet.bound()),
         false => write!(row, "| – | – "),

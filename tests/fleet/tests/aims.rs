@@ -1,4 +1,4 @@
-//! The aims of the retry policy, and a check that the documentation shows the results of the simulation.
+//! Tests of the aims of the retry policy. They also check that the documentation shows the results of the simulation.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use envconf_fleet::{Fleet, Limiter, Policy, aws_table, plot, tables, vault_table};
 
-/// Requires that nobody gives up, that all are up within 1.25 times the bound, and that few calls are refused.
+/// Checks that no process fails, that all start within 1.25 times the bound, and that few calls are rejected.
 fn meets_the_aims(fleet: Fleet, refused_per_success: f64) {
     let outcome = fleet.run();
     assert_eq!((outcome.up.len(), outcome.gave_up), (fleet.processes as usize, 0), "{fleet:?}");
@@ -29,10 +29,10 @@ fn every_fleet_is_up_in_time_with_every_seed_and_limiter() {
     }
 }
 
-/// A few processes more than the first second has room for. A process that starts at the end of that second waits at
-/// most 0.43 of its deadline of 1 s, and a quarter of the bound is less.
+/// The fleet is slightly larger than the quota of the first second. A process that starts at the end of that second
+/// waits at most 0.43 of its deadline of 1 s, and a quarter of the bound is less.
 #[test]
-fn a_fleet_that_hardly_exceeds_the_quota_is_up_half_a_second_after_the_bound() {
+fn a_fleet_slightly_above_the_quota_starts_half_a_second_after_the_bound() {
     for processes in [301, 310, 325, 349] {
         for limiter in [Limiter::Window, Limiter::Bucket, Limiter::ChargedBucket] {
             for seed in 1..=100 {
@@ -46,7 +46,7 @@ fn a_fleet_that_hardly_exceeds_the_quota_is_up_half_a_second_after_the_bound() {
 }
 
 #[test]
-fn a_tighter_deadline_is_met_where_refused_calls_are_free() {
+fn a_shorter_deadline_is_met_if_rejected_calls_do_not_count() {
     for processes in [1_000, 10_000] {
         for limiter in [Limiter::Window, Limiter::Bucket] {
             for seed in 1..=20 {
@@ -59,7 +59,7 @@ fn a_tighter_deadline_is_met_where_refused_calls_are_free() {
 }
 
 #[test]
-fn half_the_quota_needs_twice_the_time_and_no_other_policy() {
+fn half_the_quota_needs_twice_the_time_with_the_same_policy() {
     for seed in 1..=100 {
         meets_the_aims(Fleet { seed, ..Fleet::against(150, 10_000, Policy::Envconf) }, 1.5);
     }
@@ -77,19 +77,19 @@ fn the_quota_of_aws_lets_twenty_thousand_start_within_the_default_deadline() {
 }
 
 #[test]
-fn nobody_gives_up_while_the_service_is_away_and_the_deadline_allows() {
+fn no_process_fails_while_the_service_is_away_before_the_deadline() {
     for seconds in [5, 30] {
         let away = Duration::from_secs(seconds);
         let outcome = Fleet { away, ..Fleet::suited(10_000, Policy::Envconf) }.run();
         assert_eq!((outcome.up.len(), outcome.gave_up), (10_000, 0), "{seconds} s");
     }
-    // Not even where there is hardly any time left: for so many there is room.
+    // Even with little time left, the quota is large enough for this number of processes.
     let fleet = Fleet { away: Duration::from_secs(8), ..Fleet::suited(300, Policy::Envconf).within(10) };
     assert_eq!(fleet.run().gave_up, 0);
 }
 
 #[test]
-fn who_gave_up_and_is_started_again_gets_through_in_the_end() {
+fn restarted_processes_start_in_the_end() {
     let fleet = Fleet { restarts: true, ..Fleet::suited(10_000, Policy::Envconf).within(10) };
     let outcome = fleet.run();
     assert!(outcome.gave_up > 0);
@@ -97,23 +97,23 @@ fn who_gave_up_and_is_started_again_gets_through_in_the_end() {
 }
 
 #[test]
-fn nobody_gives_up_before_the_deadline_comes() {
+fn no_process_fails_before_the_deadline() {
     let fleet = Fleet::suited(10_000, Policy::Envconf).within(10);
     let outcome = fleet.run();
-    // For no more than these there is room in ten seconds, and for most of them it is used.
+    // The quota of ten seconds allows at most this number, and most of it is used.
     assert!((2_700..=3_600).contains(&outcome.up.len()), "{}", outcome.up.len());
     assert!(outcome.all_up() > 9.0, "{}", outcome.all_up());
 }
 
 #[test]
-fn other_policies_fail_where_ours_does_not() {
+fn other_policies_fail_in_cases_that_envconf_handles() {
     for policy in Policy::ALL.into_iter().skip(1) {
         let outcome = Fleet::suited(10_000, policy).run();
         assert!(outcome.gave_up > 0 || outcome.refused_per_success() >= 3.0, "{policy:?}");
     }
 }
 
-/// Compares the part of a page between two markers with the simulation; with `BLESS=1` writes it there.
+/// Compares the part of a page between two markers with the simulation. With `BLESS=1`, writes the part.
 fn documented(page: &str, marker: &str, expected: &str) {
     let path = format!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../envconf/docs/{}"), page);
     let text = std::fs::read_to_string(&path).unwrap();
@@ -127,7 +127,7 @@ fn documented(page: &str, marker: &str, expected: &str) {
 }
 
 #[test]
-fn the_documentation_shows_what_the_simulation_says() {
+fn the_documentation_shows_the_results_of_the_simulation() {
     documented("fleets.md", "fleet", &tables());
     documented("vault-errors.md", "vault fleet", &vault_table());
     documented("aws-errors.md", "aws fleet", &aws_table());

@@ -1,8 +1,8 @@
-//! The derive where envconf is a dependency by another name, and re-exported by a module.
+//! Tests of the derive in a crate where envconf has another name, or where a module re-exports it.
 
 use conf::{EncryptedConfig, SecretString};
 
-/// As a program writes it that depends on `conf = { package = "envconf", … }`.
+/// A type of a program that depends on `conf = { package = "envconf", … }`.
 #[derive(EncryptedConfig)]
 #[envconf(crate = "conf", name = "app", env_prefix = "APP", validate = Renamed::judge)]
 pub struct Renamed {
@@ -54,7 +54,7 @@ fn one() -> u8 {
     1
 }
 
-/// By an absolute path.
+/// A type with an absolute path of the crate.
 #[derive(EncryptedConfig)]
 #[envconf(crate = "::conf")]
 pub struct Inner {
@@ -90,7 +90,7 @@ pub enum Store {
     Memory,
     /// With fields.
     Disk {
-        /// Where.
+        /// The place.
         path: String,
     },
 }
@@ -106,7 +106,7 @@ pub mod reexported {
     pub use conf::*;
 }
 
-/// Through a module of this crate.
+/// A type with a path through a module of this crate.
 #[derive(EncryptedConfig)]
 #[envconf(crate = "crate::reexported")]
 pub struct Flat {
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_loads() {
+    fn the_type_loads() {
         Renamed::check().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let toml = "name = 'n'\ntoken = 't'\n[inner]\nlist = ['a']\n[optional]\nvalue = 3\n[[list]]\nvalue = 4\n[store]\ntype = 'disk'\npath = '/'";

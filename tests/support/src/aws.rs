@@ -1,4 +1,4 @@
-//! Servers that stand in for AWS, and AWS's own SDK: from PyPI, on one loopback port each, ended by process id.
+//! Simulated AWS servers, and AWS's own SDK. They come from PyPI, use one loopback port each, and end by process id.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::{Python, Sandbox};
 
-/// How long a server may take to listen.
+/// The time limit for the start of a server.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The packages of `tests/sdk/aws_requirements.txt`, installed once below `target`.
+/// Returns the packages of `tests/sdk/aws_requirements.txt`, installed once below `target`.
 pub fn packages(target: impl AsRef<Path>) -> Python {
     Python::with_requirements(target, concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk/aws_requirements.txt"))
 }
@@ -32,7 +32,7 @@ datetime.datetime = Moment
 runpy.run_module('ministack', run_name='__main__')
 ";
 
-/// A server that stands in for AWS; it ends with this handle.
+/// A simulated AWS server. It ends when the handle is dropped.
 pub struct AwsServer {
     process: Child,
     port: u16,
@@ -41,11 +41,11 @@ pub struct AwsServer {
 }
 
 impl AwsServer {
-    /// moto: every contract but key states, clock and rights.
+    /// Starts moto. It checks everything except key states, clock and rights.
     ///
     /// # Panics
     ///
-    /// When it does not start.
+    /// If it does not start.
     pub fn moto(python: &Python) -> Self {
         Self::start(|port, sandbox| {
             let mut command = python.command("-m");
@@ -55,20 +55,20 @@ impl AwsServer {
         })
     }
 
-    /// MiniStack with its checks of signatures, clock and rights; the access key id `test` may do everything.
+    /// Starts MiniStack with checks of signatures, clock and rights. The access key id `test` has all rights.
     ///
     /// # Panics
     ///
-    /// When it does not start.
+    /// If it does not start.
     pub fn ministack(python: &Python) -> Self {
         Self::ministack_ahead(python, 0)
     }
 
-    /// The same, whose clock is so many seconds ahead.
+    /// Starts MiniStack with a clock that is ahead by this number of seconds.
     ///
     /// # Panics
     ///
-    /// When it does not start.
+    /// If it does not start.
     pub fn ministack_ahead(python: &Python, seconds: i64) -> Self {
         Self::start(|port, sandbox| {
             let mut command = python.command("-c");
@@ -81,7 +81,7 @@ impl AwsServer {
     }
 
     fn start(command: impl Fn(u16, &Sandbox) -> Command) -> Self {
-        // Another process may take the port before the server does: then another one is tried.
+        // Another process may take the port before the server does. Then another port is tried.
         for _ in 0..5 {
             let sandbox = Sandbox::new();
             let port = free_port();
@@ -134,7 +134,7 @@ fn free_port() -> u16 {
     listener.and_then(|listener| listener.local_addr()).expect("a free loopback port").port()
 }
 
-/// botocore in a separate process, which ends with this handle.
+/// A separate process with botocore. The process ends when the handle is dropped.
 pub struct AwsSdk {
     process: Child,
     calls: ChildStdin,
@@ -143,11 +143,11 @@ pub struct AwsSdk {
 }
 
 impl AwsSdk {
-    /// Asks the server at this endpoint; without one it only signs.
+    /// Starts the SDK with the server at this endpoint. Without an endpoint it only signs.
     ///
     /// # Panics
     ///
-    /// When it does not start.
+    /// If it does not start.
     pub fn start(python: &Python, endpoint: Option<String>) -> Self {
         let mut process = python
             .command(concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk/aws_sdk.py"))
@@ -163,11 +163,11 @@ impl AwsSdk {
         Self { process, calls, answers, endpoint }
     }
 
-    /// One call as `us-east-1`'s root: the answer, or the code of the error.
+    /// Makes a call as root of `us-east-1`. Returns the answer.
     ///
     /// # Errors
     ///
-    /// The service's code.
+    /// The error code of the service.
     pub fn call(&mut self, service: &str, action: &str, parameters: Value) -> Result<Value, String> {
         let endpoint = self.endpoint.clone();
         self.ask(json!({
@@ -176,15 +176,15 @@ impl AwsSdk {
         }))
     }
 
-    /// A line to the script, as it reads them.
+    /// Sends a line to the script, and returns its answer.
     ///
     /// # Errors
     ///
-    /// The service's code.
+    /// The error code of the service.
     ///
     /// # Panics
     ///
-    /// When the script has ended.
+    /// If the script has ended.
     pub fn ask(&mut self, line: Value) -> Result<Value, String> {
         writeln!(self.calls, "{line}").expect("the script listens; see its traceback above");
         let mut text = String::new();

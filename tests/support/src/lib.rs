@@ -1,10 +1,9 @@
-//! What envconf's tests share: a sandbox for files and environment, the Tencent KMS stand-in, a launcher for
-//! programs from PyPI and npm (OpenBao among them), and a tracer that kills a command at its system calls.
+//! Shared parts of envconf's tests: a sandbox for files and environment, the Tencent KMS stand-in, a launcher for
+//! programs from PyPI and npm such as OpenBao, and a tracer that kills a command at its system calls.
 //!
-//! Nothing here uses an envconf crate. What checks envconf must not inherit its mistakes.
+//! Nothing here uses an envconf crate, because the tests must not contain the same mistakes as envconf.
 //!
-//! These are tools for tests, so their own failures (no free port, no Python, a full disk) are panics that name the
-//! cause.
+//! These are tools for tests, so their failures (no free port, no Python, a full disk) are panics that name the cause.
 
 pub mod aws;
 pub mod node;

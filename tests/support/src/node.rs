@@ -1,4 +1,4 @@
-//! Packages from npm, as tests run them: installed once below cargo's target directory, nothing of the user's own.
+//! Packages from npm for tests: installed once below cargo's target directory, without any settings of the user.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ impl Node {
     /// Installs `packages`, each with its version (`dotenv@17.2.3`), below `target`, unless that has been done before.
     /// Tests give `env!("CARGO_TARGET_TMPDIR")` as the target.
     ///
-    /// Returns `None` where Node.js or npm is not installed, and says so. With `CI=true` both are required.
+    /// Returns `None` and prints a message if Node.js or npm is not installed. With `CI=true` both are required.
     ///
     /// # Panics
     ///
-    /// When the registry cannot be reached, and in CI without Node.js.
-    #[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+    /// If the registry cannot be reached, and in CI without Node.js.
+    #[expect(clippy::print_stderr, reason = "a skipped test prints the reason")]
     pub fn with_packages(target: impl AsRef<Path>, packages: &[&str]) -> Option<Self> {
         let is_installed = |program: &str| Command::new(program).arg("--version").output().is_ok();
         if !(is_installed("node") && is_installed("npm")) {
@@ -35,14 +35,14 @@ impl Node {
         install_once(&directory, |partial| {
             let mut npm = Command::new("npm");
             npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save"]);
-            // Nothing outside the target directory.
+            // npm must write only to the target directory.
             npm.arg("--cache").arg(partial.join("cache")).arg("--prefix").arg(partial).args(packages);
             said(&mut npm);
         });
         Some(Self { packages: directory })
     }
 
-    /// A command that runs this script, a text, with these packages. Its environment is empty except for `PATH`.
+    /// Returns a command that runs the text of a script with these packages. Its environment has only `PATH`.
     pub fn command(&self, script: &str) -> Command {
         let mut command = Command::new("node");
         command.env_clear().envs(env::var_os("PATH").map(|path| ("PATH", path)));

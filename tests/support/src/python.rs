@@ -1,5 +1,5 @@
-//! Programs from PyPI, as tests run them: packages installed once below cargo's target directory, no virtual
-//! environment, nothing of the user's own.
+//! Programs from PyPI for tests: packages installed once below cargo's target directory, without a virtual environment
+//! and without any settings of the user.
 
 use std::env;
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ pub struct Python {
 }
 
 impl Python {
-    /// Installs what `requirements` lists below `target`, unless that has been done before. Tests give
+    /// Installs the packages of `requirements` below `target`, unless they are already installed. Tests use
     /// `env!("CARGO_TARGET_TMPDIR")` as the target.
     ///
     /// The directory is named after the requirements and the interpreter, so a change of either makes a new one. Tests
@@ -23,8 +23,8 @@ impl Python {
     ///
     /// # Panics
     ///
-    /// When `python3`, its `pip` or the package index cannot be had. Tests that need them fail rather than
-    /// pass by doing nothing.
+    /// If `python3`, its `pip` or the package index is not available. A test that needs them must fail, not pass
+    /// without checks.
     pub fn with_requirements(target: impl AsRef<Path>, requirements: impl AsRef<Path>) -> Self {
         let (target, requirements) = (target.as_ref(), requirements.as_ref());
         let listed =
@@ -45,12 +45,12 @@ impl Python {
         let mut command = Command::new(&self.interpreter);
         command.env_clear().envs(env::var_os("PATH").map(|path| ("PATH", path)));
         command.env("PYTHONPATH", &self.packages).env("PYTHONIOENCODING", "utf-8");
-        // -s: no packages of the user's. -B: no byte code beside the script.
+        // -s: no packages of the user. -B: no byte code next to the script.
         command.args(["-s", "-B"]).arg(script.as_ref());
         command
     }
 
-    /// Where the packages are; `bin` in there has their commands.
+    /// Returns the directory of the packages. Its `bin` has their commands.
     pub fn packages(&self) -> &Path {
         &self.packages
     }
@@ -67,13 +67,13 @@ impl Python {
     }
 }
 
-/// Has `install` make the directory `packages`, unless it is there. Tests that come at the same time wait for the first.
+/// Makes the directory `packages` with `install`, unless it exists. Concurrent tests wait for the first one.
 pub(crate) fn install_once(packages: &Path, install: impl FnOnce(&Path)) {
     let lock = packages.with_extension("lock");
     let held = File::create(&lock).and_then(|file| file.lock().map(|()| file));
     let held = held.unwrap_or_else(|error| fail(&shown(&lock), &error.to_string()));
     if !packages.exists() {
-        // Only a finished directory gets the name that is looked for.
+        // Only a complete directory gets the final name.
         let partial = packages.with_extension("partial");
         if partial.exists() {
             fs::remove_dir_all(&partial).unwrap_or_else(|error| fail(&shown(&partial), &error.to_string()));

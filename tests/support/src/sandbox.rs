@@ -1,4 +1,4 @@
-//! A private directory, and commands that see nothing else.
+//! A private directory, and commands that use only this directory.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -8,36 +8,35 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// A temporary directory that is gone when dropped, and a key store beside it.
+/// A temporary directory and a separate key store. Both are deleted when the sandbox is dropped.
 pub struct Sandbox {
     directory: TempDir,
     store: TempDir,
 }
 
 impl Sandbox {
-    /// Makes an empty one.
+    /// Makes an empty sandbox.
     ///
     /// # Panics
     ///
-    /// When the system's directory for temporary files takes none. So do the others here when a file cannot be
-    /// had.
+    /// If no temporary directory can be made. The other methods panic if a file cannot be read or written.
     #[expect(clippy::new_without_default, reason = "makes a directory; a default should cost nothing")]
     pub fn new() -> Self {
         let directory = || TempDir::with_prefix("envconf-").expect("a temporary directory");
         Self { directory: directory(), store: directory() }
     }
 
-    /// The directory itself.
+    /// Returns the directory.
     pub fn root(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Where a file of it would be.
+    /// Returns the path of a file in the directory. The file need not exist.
     pub fn path(&self, relative: &str) -> PathBuf {
         self.root().join(relative)
     }
 
-    /// Writes a file, with the directories above it, and says where.
+    /// Writes a file, makes its parent directories, and returns its path.
     pub fn write(&self, relative: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(relative);
         let directory = path.parent().expect("a file is in a directory");
@@ -57,17 +56,17 @@ impl Sandbox {
         path
     }
 
-    /// The key store of its commands, which is outside the directory.
+    /// Returns the key store of its commands. It is outside of the directory.
     pub fn store(&self) -> &Path {
         self.store.path()
     }
 
-    /// Puts a local key, given as text, into the key store, enabled for the directory; returns the key's path.
+    /// Writes a local key from its text into the key store, enabled for the directory. Returns the key's path.
     pub fn own_key(&self, text: &str) -> PathBuf {
         self.own_key_for(text, "")
     }
 
-    /// The same, enabled for a directory below.
+    /// Works like `own_key`, but enables the key for a subdirectory.
     #[cfg(unix)]
     pub fn own_key_for(&self, text: &str, relative: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
@@ -92,7 +91,7 @@ impl Sandbox {
         keys.join(kid)
     }
 
-    /// Takes every key out of the key store.
+    /// Removes every key from the key store.
     pub fn lose_keys(&self) {
         for path in [self.store().join("enabled.json"), self.store().join("keys")] {
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
@@ -100,7 +99,7 @@ impl Sandbox {
         }
     }
 
-    /// Every file of the key store, as [`Sandbox::snapshot`] shows those of the directory.
+    /// Returns every file of the key store, in the form of [`Sandbox::snapshot`].
     pub fn store_snapshot(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         collect(self.store(), "", &mut files);
@@ -118,16 +117,16 @@ impl Sandbox {
         self.path(relative).exists()
     }
 
-    /// Every file below, by its path from the root with `/` between the names: equal before and after a
-    /// command that must change nothing. A symbolic link counts as the path it holds, and is not followed.
+    /// Returns every file of the directory, by its relative path with `/`. A command without changes keeps the snapshot
+    /// the same. A symbolic link is not followed, and its content is its target path.
     pub fn snapshot(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         collect(self.root(), "", &mut files);
         files
     }
 
-    /// A command that runs here and inherits of the environment only `PATH`; its home is here too, and its key store the
-    /// one beside it.
+    /// Returns a command that runs in the directory. It inherits only `PATH` of the environment. Its home is the
+    /// directory, and its key store is the separate one.
     pub fn command(&self, bin: &str) -> Command {
         let mut command = Command::new(bin);
         command.env_clear().current_dir(self.root()).env("HOME", self.root());
@@ -164,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_files_and_shows_every_one_of_them() {
+    fn a_snapshot_has_every_file() {
         let sandbox = Sandbox::new();
         sandbox.write("app.conf", "a = 1");
         sandbox.write("deep/er/app.conf", [0, 255]);

@@ -12,30 +12,30 @@ use nix::unistd::Pid;
 
 use crate::Sandbox;
 
-/// How a command ended.
+/// The end of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// By itself, with this exit code.
+    /// The command exited with this code.
     Exited(i32),
-    /// By SIGKILL, where it entered or left the system call of this number.
+    /// SIGKILL ended the command when it entered or left the system call of this number.
     Killed(i64),
 }
 
-/// A command in the sandbox, as [`Sandbox::command`] makes it, that waits until it is traced.
+/// Returns a command like [`Sandbox::command`] that waits until it is traced.
 pub fn held(sandbox: &Sandbox, program: &str) -> Command {
     let mut shell = sandbox.command("sh");
-    // The command takes the shell's place, and its process id.
+    // The command replaces the shell and keeps its process id.
     shell.args(["-c", r#"read -r _ && exec "$@""#, "sh", program]);
     shell
 }
 
-/// Runs a command that is [`held`], with its output thrown away, and kills it at its `stop`th stop, counted from 0.
+/// Runs a command from [`held`] without its output, and kills it at stop number `stop`, counted from 0.
 ///
-/// It stops when it enters and when it leaves a system call, in each of its threads, from the first `flock` on: what
-/// locks before it writes has written nothing until then.
+/// Each thread of the command stops when it enters and when it leaves a system call. The first stop is at the first
+/// `flock`, because a command locks before it writes.
 ///
 /// # Panics
-/// When the system lets no process trace its children, and when the command does not run.
+/// If the system does not permit the tracing of children, or if the command does not run.
 pub fn kill_at(held: &mut Command, stop: usize) -> End {
     let held = held.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut shell = held.spawn().expect("a shell");
@@ -45,7 +45,7 @@ pub fn kill_at(held: &mut Command, stop: usize) -> End {
         | Options::PTRACE_O_TRACEEXEC
         | Options::PTRACE_O_EXITKILL;
     ptrace::seize(leader, options).unwrap_or_else(|error| {
-        // It ends when its input does.
+        // The shell ends when its input ends.
         drop(shell.stdin.take());
         let _ = shell.wait();
         refused(error)
@@ -70,7 +70,7 @@ pub fn kill_at(held: &mut Command, stop: usize) -> End {
                 None
             }
             WaitStatus::Stopped(_, signal) => Some(signal),
-            // It runs the command now, or one of its threads has begun.
+            // The shell runs the command now, or a new thread has begun.
             WaitStatus::PtraceEvent(..) => None,
             status => unexpected(status),
         };
@@ -82,15 +82,15 @@ pub fn kill_at(held: &mut Command, stop: usize) -> End {
     }
 }
 
-/// Waits for an event of a child or traced thread of this thread: other tests have other children.
+/// Waits for an event of a child or traced thread of this thread. Other tests have other children.
 fn next() -> WaitStatus {
-    waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).expect("it has not ended")
+    waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).expect("the command has not ended")
 }
 
-/// Kills it, and waits until it is gone with all its threads.
+/// Kills the command, and waits until it has ended with all of its threads.
 fn end(leader: Pid) {
-    kill(leader, Signal::SIGKILL).expect("it has not ended");
-    // One of its threads may have begun to end it just then.
+    kill(leader, Signal::SIGKILL).expect("the command has not ended");
+    // A thread of the command may end it at the same time.
     let is_gone = |status| match status {
         WaitStatus::Signaled(pid, ..) | WaitStatus::Exited(pid, _) => pid == leader,
         _ => false,
@@ -98,7 +98,7 @@ fn end(leader: Pid) {
     while !is_gone(next()) {}
 }
 
-/// The number of the system call that a stopped thread enters or leaves.
+/// Returns the number of the system call that a stopped thread enters or leaves.
 fn call_of(thread: Pid) -> i64 {
     let registers = ptrace::getregs(thread).unwrap_or_else(|error| refused(error));
     #[cfg(target_arch = "x86_64")]
@@ -110,10 +110,10 @@ fn call_of(thread: Pid) -> i64 {
 
 #[expect(clippy::panic, reason = "a test cannot go on without it")]
 fn refused(error: Errno) -> ! {
-    panic!("a process may not trace its children here ({error}): allow ptrace, in a container by SYS_PTRACE")
+    panic!("a process cannot trace its children here ({error}): allow ptrace, in a container with SYS_PTRACE")
 }
 
 #[expect(clippy::panic, reason = "a test cannot go on with it")]
 fn unexpected(status: WaitStatus) -> ! {
-    panic!("a traced command came to {status:?}")
+    panic!("unexpected status of a traced command: {status:?}")
 }

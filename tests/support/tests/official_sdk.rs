@@ -1,4 +1,4 @@
-//! Tencent's SDK against the stand-in: the stand-in must understand its requests, and it must understand the replies.
+//! Tests of Tencent's SDK against the stand-in: each must accept the messages of the other.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -16,11 +16,11 @@ static PYTHON: LazyLock<Python> = LazyLock::new(|| {
 });
 
 #[test]
-fn a_data_key_comes_back_under_its_context() {
+fn a_data_key_is_decrypted_with_its_context() {
     for method in ["POST", "GET"] {
         let kms = StandIn::start();
         let mut sdk = Sdk::start(&kms, &[("REQUEST_METHOD", method)]);
-        // Blanks, quotes, non-ASCII and what a query must escape: the text itself is what counts.
+        // The context has blanks, quotes, non-ASCII and escaped characters. The service compares the text itself.
         let context = r#"{"app": "支付 a+b&c=d", "n~*": "%20"}"#;
         let made = sdk.call(
             "GenerateDataKey",
@@ -43,7 +43,7 @@ fn a_data_key_comes_back_under_its_context() {
 }
 
 #[test]
-fn encrypted_bytes_come_back() {
+fn encrypted_bytes_are_decrypted() {
     for method in ["POST", "GET"] {
         let kms = StandIn::start();
         let mut sdk = Sdk::start(&kms, &[("REQUEST_METHOD", method)]);
@@ -64,7 +64,7 @@ fn the_length_of_a_data_key_can_be_given_as_a_number() {
 }
 
 #[test]
-fn a_wrapped_key_moves_to_another_key() {
+fn a_wrapped_key_is_encrypted_again_with_another_key() {
     for method in ["POST", "GET"] {
         let kms = StandIn::start();
         let other = kms.create_key(REGION);
@@ -129,7 +129,7 @@ fn keys_are_made_listed_and_rotated() {
 }
 
 #[test]
-fn a_wrong_secret_key_is_found_out() {
+fn a_wrong_secret_key_is_rejected() {
     for method in ["POST", "GET"] {
         let kms = StandIn::start();
         let wrong = ("TENCENTCLOUD_SECRET_KEY", "another-fake-secret-key");
@@ -139,7 +139,7 @@ fn a_wrong_secret_key_is_found_out() {
 }
 
 #[test]
-fn a_clock_may_be_five_minutes_off_and_no_more() {
+fn a_clock_may_be_wrong_by_five_minutes() {
     let kms = StandIn::start();
     let mut sdk = Sdk::start(&kms, &[]);
     for off in [-600, 600] {
@@ -171,7 +171,7 @@ fn an_unsigned_payload_is_accepted() {
 }
 
 #[test]
-fn tls_is_believed_when_its_authority_is() {
+fn tls_works_with_the_trusted_authority() {
     let kms = StandIn::builder().tls().start();
     let sandbox = Sandbox::new();
     let ca = sandbox.write("ca.pem", kms.ca_pem().unwrap());
@@ -183,7 +183,7 @@ fn tls_is_believed_when_its_authority_is() {
     assert_eq!(kms.requests().len(), 1);
 }
 
-/// The SDK in a separate process, which ends with this handle.
+/// The SDK in a separate process. The process ends when the handle is dropped.
 struct Sdk {
     process: Child,
     calls: ChildStdin,
@@ -207,7 +207,7 @@ impl Sdk {
         Self { process, calls, answers }
     }
 
-    /// The response, or the code of the error.
+    /// Returns the response, or the code of the error.
     fn call(&mut self, action: &str, parameters: Value) -> Result<Value, String> {
         writeln!(self.calls, "{}", json!({ "action": action, "parameters": parameters }))
             .expect("the script listens; see its traceback above");

@@ -1,10 +1,10 @@
-//! The keywords of one object of a schema: each is taken by who understands it, and none may be left.
+//! The keywords of one object of a schema. The reader takes each keyword that it understands; none may be left.
 
 use super::SchemaReader;
 use crate::base::{Error, escape};
 use crate::syntax::{Node, Place, Table, Value};
 
-/// Keywords that refuse no value.
+/// Keywords that reject no value.
 const ANNOTATIONS: [&str; 16] = [
     "$schema",
     "$id",
@@ -24,7 +24,7 @@ const ANNOTATIONS: [&str; 16] = [
     "format",
 ];
 
-/// Our own that only tell something.
+/// Keywords of envconf that reject no value.
 const OWN_ANNOTATIONS: [&str; 3] = ["x-envconf-variable", "x-envconf-validate", "x-envconf-deserialize-with"];
 
 pub(super) struct Keywords<'t> {
@@ -39,7 +39,7 @@ impl<'t> Keywords<'t> {
         Self { table, place, reader, taken: Vec::new() }
     }
 
-    /// An error at the object as a whole.
+    /// Returns an error at the position of the whole object.
     pub(super) fn refuse(&self, what: &str) -> Error {
         self.reader.refuse(self.place, what)
     }
@@ -52,14 +52,14 @@ impl<'t> Keywords<'t> {
         self.place
     }
 
-    /// What `keyword` says, which from now on is understood.
+    /// Returns the value of `keyword`, and marks the keyword as understood.
     pub(super) fn take(&mut self, keyword: &'static str) -> Option<&'t Node<'t>> {
         self.taken.push(keyword);
         self.table.get(keyword).map(|entry| &entry.node)
     }
 
     fn wrong(&self, keyword: &str, place: Place, expected: &str) -> Error {
-        self.reader.refuse(place, &format!("`{keyword}` is read only where it is {expected}"))
+        self.reader.refuse(place, &format!("invalid `{keyword}`: expected {expected}"))
     }
 
     pub(super) fn text(&mut self, keyword: &'static str) -> Result<Option<(&'t str, Place)>, Error> {
@@ -70,7 +70,7 @@ impl<'t> Keywords<'t> {
         }
     }
 
-    /// A variable's name or a part of one, kept.
+    /// Takes the name of a variable, or a part of one.
     pub(super) fn name(&mut self, keyword: &'static str) -> Result<Option<&'static str>, Error> {
         match self.text(keyword)? {
             None => Ok(None),
@@ -105,7 +105,7 @@ impl<'t> Keywords<'t> {
         }
     }
 
-    /// A list of texts, with their places.
+    /// Takes a list of texts, with their positions.
     pub(super) fn names(&mut self, keyword: &'static str) -> Result<Vec<(&'t str, Place)>, Error> {
         let Some(node) = self.take(keyword) else { return Ok(Vec::new()) };
         let names = match &node.value {
@@ -118,9 +118,9 @@ impl<'t> Keywords<'t> {
         names.collect::<Option<_>>().ok_or_else(|| self.wrong(keyword, node.place, "a list of names"))
     }
 
-    /// The type, and whether null is one too.
+    /// Takes the type. The flag is true if the value may also be null.
     pub(super) fn ty(&mut self) -> Result<Option<(&'t str, bool)>, Error> {
-        const FORMS: &str = "one type, or a list of one and null";
+        const FORMS: &str = "one type, or a list of one type and null";
         let Some(node) = self.take("type") else { return Ok(None) };
         let text = |node: &'t Node<'t>| match &node.value {
             Value::String(text) => Some(&**text),
@@ -137,7 +137,7 @@ impl<'t> Keywords<'t> {
         ty.map(Some).ok_or_else(|| self.wrong("type", node.place, FORMS))
     }
 
-    /// Refuses the first keyword that nobody took and that is not an annotation.
+    /// Rejects the first keyword that was not taken and that is not an annotation.
     pub(super) fn finish(self) -> Result<(), Error> {
         let understood = |key: &str| {
             let own = key.starts_with("x-envconf-");
@@ -151,16 +151,16 @@ impl<'t> Keywords<'t> {
         match unknown.first() {
             None => Ok(()),
             Some(entry) => {
-                let what = format!("the keyword `{}` is not read here", escape(&entry.key));
+                let what = format!("unknown keyword `{}`: envconf cannot check it", escape(&entry.key));
                 Err(self.reader.refuse(entry.key_place, &what).advise(
-                    "a schema for sealing is what json_schema() writes; what it cannot say, the program checks when it loads",
+                    "use the schema that json_schema() writes; the program checks everything else when it loads",
                 ))
             }
         }
     }
 }
 
-/// Something that a variable or a line of dotenv content can be called.
+/// Returns true if a variable or a line of dotenv content can have this name.
 fn is_name(text: &str) -> bool {
     !text.is_empty() && !text.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
 }

@@ -33,7 +33,7 @@ impl SchemaReader<'_> {
         let defaulted = keywords.flag("x-envconf-default")?.unwrap_or(false);
         let needs_values = part_needs_values(part);
         if required && !needs_values {
-            return Err(keywords.refuse("a table that needs no value is required; take it out of `required`"));
+            return Err(keywords.refuse("a table without required values is in `required`: remove it there"));
         }
         if needs_values && !required && !defaulted {
             (schema, part) = optional(schema, part);
@@ -53,7 +53,7 @@ impl SchemaReader<'_> {
         Ok(FieldSchema::Nested(schema))
     }
 
-    /// The type that the keywords tell.
+    /// Reads the type that the keywords describe.
     fn part_of(
         &self,
         keywords: &mut Keywords<'_>,
@@ -79,7 +79,7 @@ impl SchemaReader<'_> {
                     let (schema, part) = self.inner(keywords.take("items"), keywords, here, "/items")?;
                     (NestedSchema::List(Box::new(schema)), NestedType::List(keep_part(part)))
                 }
-                _ => return Err(keywords.refuse("what has `properties` is of type object")),
+                _ => return Err(keywords.refuse("a part with `properties` must have the type object")),
             }
         };
         Ok(if is_optional { optional(schema, part) } else { (schema, part) })
@@ -93,16 +93,16 @@ impl SchemaReader<'_> {
         further: &str,
     ) -> Result<(NestedSchema, NestedType), Error> {
         let Some(Node { value: Value::Table(table), place }) = node else {
-            return Err(outer.refuse("the type of a part is an object"));
+            return Err(outer.refuse("the type of a part must be an object"));
         };
         let mut keywords = Keywords::of(table, *place, self);
-        // A table reads its own description.
+        // `table` reads the description of a table.
         if !keywords.has("properties") {
             keywords.take("description");
         }
         let outer = here.len();
         here.push_str(further);
-        self.take_room(here.len(), *place)?;
+        self.count_path(here.len(), *place)?;
         let (schema, part) = self.part_of(&mut keywords, here)?;
         here.truncate(outer);
         let type_name = written(&mut keywords)?.unwrap_or("a table");
@@ -118,7 +118,7 @@ impl SchemaReader<'_> {
         keywords: &mut Keywords<'_>,
         here: &mut String,
     ) -> Result<(NestedSchema, NestedType), Error> {
-        const FORM: &str = "`oneOf` is a list of variants";
+        const FORM: &str = "`oneOf` must be a list of variants";
         let tag = keywords.name("x-envconf-tag")?;
         let tag_segment = keywords.name("x-envconf-tag-segment")?;
         let default = keywords.text("x-envconf-variant")?.map(|(name, _)| name);
@@ -131,12 +131,12 @@ impl SchemaReader<'_> {
             let Value::Table(table) = &node.value else { return Err(self.refuse(*place, FORM)) };
             let mut inner = Keywords::of(table, node.place, self);
             let Some((key, _)) = inner.text("title")? else {
-                // Null, and a table that names none.
+                // Null, or a table that names no variant: see `write::variants`.
                 continue;
             };
             let outer = here.len();
             here.push_str(&format!("/oneOf/{index}"));
-            self.take_room(here.len(), node.place)?;
+            self.count_path(here.len(), node.place)?;
             let segment = inner.name("x-envconf-segment")?.unwrap_or(keep_text(&key.to_uppercase()));
             let docs = inner.text("description")?.map_or("", |(docs, _)| docs);
             let (names, content) = self.alternative(&mut inner, tag, table, here)?;
@@ -169,7 +169,7 @@ impl SchemaReader<'_> {
         Ok((NestedSchema::Variants(contents), NestedType::Variants(meta)))
     }
 
-    /// The names and the content of one variant.
+    /// Reads the names and the content of one variant.
     #[expect(clippy::type_complexity, reason = "a pair of a schema and its part")]
     fn alternative(
         &self,
@@ -184,11 +184,11 @@ impl SchemaReader<'_> {
         }
         keywords.ty()?;
         let Some(Value::Table(properties)) = table.get("properties").map(|entry| &entry.node.value) else {
-            return Err(keywords.refuse("a variant has `properties` or `enum`"));
+            return Err(keywords.refuse("a variant must have `properties` or `enum`"));
         };
         if let Some(tag) = tag {
             let Some(Value::Table(of_tag)) = properties.get(tag).map(|entry| &entry.node.value) else {
-                return Err(keywords.refuse("a variant has the tag among its properties"));
+                return Err(keywords.refuse("the properties of a variant must include the tag"));
             };
             let mut of_tag = Keywords::of(of_tag, keywords.place(), self);
             let names = of_tag.names("enum")?.into_iter().map(|(name, _)| keep_text(name)).collect();
@@ -201,7 +201,7 @@ impl SchemaReader<'_> {
             return Ok((names, content));
         }
         let [entry] = properties.entries() else {
-            return Err(keywords.refuse("a variant has one property, its name"));
+            return Err(keywords.refuse("a variant must have one property, its name"));
         };
         for known in ["properties", "required", "additionalProperties"] {
             keywords.take(known);
@@ -223,7 +223,7 @@ fn optional(schema: NestedSchema, part: NestedType) -> (NestedSchema, NestedType
     }
 }
 
-/// The same schema, of which the table has this type's name.
+/// Sets the type name of the schema's table, if it has none.
 fn renamed(schema: NestedSchema, type_name: &'static str) -> NestedSchema {
     match schema {
         NestedSchema::Section(Object { meta, slots }) if meta.type_name.is_empty() => {
@@ -234,7 +234,7 @@ fn renamed(schema: NestedSchema, type_name: &'static str) -> NestedSchema {
     }
 }
 
-/// The same part, of which the table has this type's name.
+/// Sets the type name of the part: a table takes it from the schema.
 fn named(part: NestedType, schema: &NestedSchema, type_name: &'static str) -> NestedType {
     match (part, schema) {
         (NestedType::Section(_), NestedSchema::Section(object)) => NestedType::Section(object.meta),

@@ -7,7 +7,7 @@ use crate::schema::types::{TextFormat, TextSchema, Type};
 use crate::syntax::{Node, Value};
 
 impl SchemaReader<'_> {
-    /// The type that the keywords tell; those that they do not tell it by are left to others.
+    /// Reads the type that the keywords describe. Leaves the other keywords untaken.
     pub(super) fn ty(&self, keywords: &mut Keywords<'_>) -> Result<Type, Error> {
         let Some((name, null)) = keywords.ty()? else { return Ok(Type::Any) };
         let ty = match name {
@@ -30,12 +30,12 @@ impl SchemaReader<'_> {
                 keys: self.names(keywords.take("propertyNames"))?,
                 values: Box::new(self.part(keywords.take("additionalProperties"))?),
             },
-            _ => return Err(keywords.refuse("there is no such type")),
+            _ => return Err(keywords.refuse("unknown type")),
         };
         Ok(if null { ty.or_null() } else { ty })
     }
 
-    /// The type of what is within another.
+    /// Reads the type of the items or values in another type.
     fn part(&self, node: Option<&Node<'_>>) -> Result<Type, Error> {
         let Some(node) = node else { return Ok(Type::Any) };
         match &node.value {
@@ -46,12 +46,12 @@ impl SchemaReader<'_> {
                 keywords.finish()?;
                 Ok(ty)
             }
-            _ => Err(self.refuse(node.place, "the type of a part is an object or true")),
+            _ => Err(self.refuse(node.place, "the type of a part must be an object or true")),
         }
     }
 
     fn tuple(&self, items: &Node<'_>, keywords: &mut Keywords<'_>) -> Result<Type, Error> {
-        const FORM: &str = "`prefixItems` is a list, beside `minItems` and `maxItems` of its length";
+        const FORM: &str = "`prefixItems` must be a list, and `minItems` and `maxItems` must be its length";
         let Value::Array(parts) = &items.value else { return Err(self.refuse(items.place, FORM)) };
         let len = Some(parts.len());
         if (keywords.length("minItems")?, keywords.length("maxItems")?) != (len, len) {
@@ -64,7 +64,7 @@ impl SchemaReader<'_> {
     fn names(&self, node: Option<&Node<'_>>) -> Result<TextSchema, Error> {
         let Some(node) = node else { return Ok(TextSchema::default()) };
         let Value::Table(table) = &node.value else {
-            return Err(self.refuse(node.place, "`propertyNames` is an object"));
+            return Err(self.refuse(node.place, "`propertyNames` must be an object"));
         };
         let mut keywords = Keywords::of(table, node.place, self);
         let text = text(&mut keywords)?;
@@ -73,20 +73,20 @@ impl SchemaReader<'_> {
     }
 }
 
-/// A format that is not ours is an annotation, as in the draft.
+/// Reads the constraints on a text. An unknown format is an annotation, as in the draft.
 fn text(keywords: &mut Keywords<'_>) -> Result<TextSchema, Error> {
     let format = keywords.text("format")?.and_then(|(name, _)| TextFormat::from_name(name));
     Ok(TextSchema { format, min: keywords.length("minLength")?, max: keywords.length("maxLength")? })
 }
 
 impl Type {
-    /// In a word, for a schema that does not tell the type as written.
+    /// Describes the type in a word, for a schema without `x-envconf-type`.
     pub(super) fn spelled(&self) -> &'static str {
         match self {
             Self::Any => "any value",
             Self::Null => "null",
             Self::Bool => "true or false",
-            Self::Integer { .. } => "an integer of the schema's range",
+            Self::Integer { .. } => "an integer in the schema's range",
             Self::Number => "a number",
             Self::Text(_) => "a text of the schema's form",
             Self::List { .. } | Self::Tuple(_) => "a list of the schema's form",

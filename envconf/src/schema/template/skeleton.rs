@@ -1,9 +1,9 @@
-//! The template without comments.
+//! The template in JSON, which has no comments.
 
 use crate::meta::{Fallback, Field, Meta, NestedType, Shape};
 use crate::schema::{Json, literal};
 
-/// `meta` as JSON.
+/// Returns the template of `meta` as JSON.
 pub(super) fn of(meta: &'static Meta) -> String {
     table(meta).document()
 }
@@ -13,12 +13,12 @@ fn table(meta: &'static Meta) -> Json {
     Json::Object(meta.unflattened().into_iter().filter_map(member).collect())
 }
 
-/// A default that cannot be told is left to the program.
+/// Returns the value of a field, or `None` to leave it out: then the program uses its default.
 fn value(field: &'static Field) -> Option<Json> {
     let example = || field.example.and_then(literal);
     match field.shape {
         Shape::Nested(meta) => Some(table(meta)),
-        // An object, even an empty one, would bring it about.
+        // An object, even an empty one, would create the optional struct.
         Shape::OptionalNested(_) | Shape::Optional => Some(Json::Null),
         Shape::Composed { .. } => composed(field),
         Shape::Defaulted(Fallback::Literal(default)) if !field.secret => literal(default),
@@ -27,7 +27,7 @@ fn value(field: &'static Field) -> Option<Json> {
     }
 }
 
-/// A list or map without a default is empty, an enum is its default.
+/// Returns an empty list or map if it has no default. Leaves out an enum with a default variant.
 fn composed(field: &'static Field) -> Option<Json> {
     match (field.shape, field.part?) {
         (_, NestedType::Optional(_)) => Some(Json::Null),

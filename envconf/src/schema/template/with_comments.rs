@@ -1,7 +1,7 @@
-//! Templates of the syntaxes with lines and comments.
+//! Templates in TOML and dotenv, which have comments.
 //!
-//! A line that begins with `# ` is prose; one that begins with `#` and no space is a setting that needs no value of its
-//! own, or has none to show: without the `#` it parses too.
+//! A line that begins with `# ` is prose. A line that begins with `#` and no space is a setting that is optional or has
+//! no value to show. It parses if the `#` is removed.
 
 use crate::base::{is_deceptive, json_string};
 use crate::meta::{Fallback, Field, Leaf, Literal, Meta, NestedType, Shape, TypeStep, Variant};
@@ -9,7 +9,7 @@ use crate::schema::types::Type;
 use crate::schema::{Json, literal};
 use crate::syntax::dotenv;
 
-/// A template as it grows.
+/// A template that is being written.
 pub(super) struct WithComments {
     out: String,
     prefix: Option<&'static str>,
@@ -17,14 +17,14 @@ pub(super) struct WithComments {
 }
 
 impl WithComments {
-    /// `meta` as TOML: the values of each table first, then the tables in it.
+    /// Returns the template of `meta` as TOML: the values of each table first, then the tables in it.
     pub(super) fn toml(meta: &'static Meta) -> String {
         let mut lines = Self::of(meta);
         lines.toml_table(meta, true);
         lines.out
     }
 
-    /// `meta` as dotenv, by the names of the variables.
+    /// Returns the template of `meta` as dotenv, with the names of the variables.
     pub(super) fn dotenv(meta: &'static Meta) -> String {
         let mut lines = Self::of(meta);
         lines.dotenv_table(meta, true);
@@ -37,7 +37,8 @@ impl WithComments {
         lines
     }
 
-    /// `active` is whether settings may count: those of an optional table would bring it about.
+    /// Writes a table. `active` is false if all its settings must be comments: one setting would create an optional
+    /// table.
     fn toml_table(&mut self, meta: &'static Meta, active: bool) {
         let fields = meta.unflattened();
         for field in fields.iter().filter(|field| field.part.is_none()) {
@@ -47,14 +48,15 @@ impl WithComments {
                 Some(value) => format!("{} = {value}", toml_key(field.key)),
                 None => format!("{} = {}", toml_key(field.key), toml_blank(field)),
             };
-            self.setting(active && counts(field), &line);
+            self.setting(active && is_set(field), &line);
         }
-        // A table ends the values of the one that it is in: those of lists, maps and enums come first.
+        // In TOML, all values of a table stand before its first subtable. So empty lists and maps, and enums without
+        // content, come first.
         for field in fields.iter().copied().filter(|field| needs_empty(field)) {
             let empty = if matches!(field.part, Some(NestedType::List(_))) { "[]" } else { "{}" };
             self.begin();
             self.part_prose(field, field.part);
-            self.prose("empty here; write the tables below in its place");
+            self.prose("empty; replace this line by the tables below");
             self.setting(active, &format!("{} = {empty}", toml_key(field.key)));
         }
         for field in fields.iter().copied().filter(|field| has_named_units(field)) {
@@ -83,7 +85,7 @@ impl WithComments {
 
     /// Writes the content of a value of this type, after its description.
     ///
-    /// `apart` is true if the description is somewhere else, so that an empty line is needed.
+    /// `apart` is true if the description is not directly above, so that an empty line is needed.
     fn toml_part(&mut self, part: NestedType, active: bool, apart: bool) {
         match part {
             NestedType::Section(meta) => {
@@ -115,15 +117,16 @@ impl WithComments {
         }
     }
 
-    /// Every variant as a comment: which of them is wanted nobody knows.
+    /// Writes every variant as a comment, because the reader must choose one.
     fn toml_variants(&mut self, meta: &'static Meta) {
-        // Those that are named by a text alone stand before the tables.
-        let is_told = |variant: &Variant| {
-            let told = matches!(self.parents.last(), Some(TypeStep::Field(field)) if has_named_units(field));
-            told && variant.content.is_none()
+        // `toml_table` has already written the variants that text alone names, before the tables.
+        let is_written = |variant: &Variant| {
+            let has_units =
+                matches!(self.parents.last(), Some(TypeStep::Field(field)) if has_named_units(field));
+            has_units && variant.content.is_none()
         };
         let variants: Vec<&'static Variant> =
-            meta.variants.iter().filter(|variant| !is_told(variant)).collect();
+            meta.variants.iter().filter(|variant| !is_written(variant)).collect();
         for variant in variants {
             self.begin();
             self.variant_prose(variant);
@@ -135,7 +138,7 @@ impl WithComments {
                     self.setting(false, &format!("{} = {name}", toml_key(tag.key)));
                     self.toml_table(content.map_or(&NO_FIELDS, NestedType::meta), false);
                 }
-                (None, None) => self.prose(&format!("{name} in place of a table")),
+                (None, None) => self.prose(&format!("{name} instead of a table")),
                 (None, Some(content)) => {
                     self.parents.push(TypeStep::Variant(variant));
                     self.toml_part(content, false, false);
@@ -181,11 +184,11 @@ impl WithComments {
                 continue;
             }
             self.leaf(field);
-            // The last name is the variable's, where there is one: the file then serves as an environment too.
+            // The last name is that of the variable, if the field has one. So the file can also set the environment.
             let names = Leaf::new(&self.parents, field).content_names(self.prefix);
             let name = names.last().map_or(field.segment, String::as_str);
             let value = shown(field).and_then(dotenv_value);
-            let is_active = active && counts(field) && value.is_some();
+            let is_active = active && is_set(field) && value.is_some();
             self.dotenv_line(is_active, name, value.as_deref().unwrap_or_default());
         }
     }
@@ -300,7 +303,7 @@ impl WithComments {
         self.prose(&facts.join("; "));
     }
 
-    /// An empty line before what comes, unless it is the first.
+    /// Writes an empty line, unless the text is empty.
     fn begin(&mut self) {
         if !self.out.is_empty() {
             self.out.push('\n');
@@ -309,14 +312,14 @@ impl WithComments {
 
     fn prose(&mut self, text: &str) {
         for line in text.lines() {
-            // Comments of TOML hold no control characters.
+            // A comment in TOML must not contain control characters.
             let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             self.out.push_str(format!("# {line}").trim_end());
             self.out.push('\n');
         }
     }
 
-    /// Writes `NAME=value`, as prose where the name cannot be the name of a line.
+    /// Writes `NAME=value`, or a sentence if dotenv does not allow the name.
     fn dotenv_line(&mut self, active: bool, name: &str, value: &str) {
         if dotenv::is_name(name) {
             self.setting(active, &format!("{name}={value}"));
@@ -337,7 +340,7 @@ impl WithComments {
 /// The fields of a unit variant.
 static NO_FIELDS: Meta = Meta::EMPTY;
 
-/// Returns true if the field is an enum of which a text alone names a variant.
+/// Returns true if the field is an enum with a variant that text alone names.
 fn has_named_units(field: &Field) -> bool {
     match field.part.map(NestedType::without_options) {
         Some(NestedType::Variants(meta)) => {
@@ -353,12 +356,12 @@ fn needs_empty(field: &Field) -> bool {
         && matches!(field.part, Some(NestedType::List(_) | NestedType::Map(_)))
 }
 
-/// Returns true if the template sets the field. Defaulted and optional fields are commented out.
-fn counts(field: &Field) -> bool {
+/// Returns true if the template sets the field. Fields with a default and optional fields are comments.
+fn is_set(field: &Field) -> bool {
     field.shape == Shape::Required && field.example.is_some()
 }
 
-/// The value to show, which with a default is that.
+/// Returns the value to show: the default, or else the example.
 fn shown(field: &Field) -> Option<Literal> {
     let default = match field.shape {
         Shape::Defaulted(Fallback::Literal(default)) if !field.secret => Some(default),
@@ -372,7 +375,7 @@ fn toml_key(key: &str) -> String {
     if bare { key.to_owned() } else { json_string(key).to_string() }
 }
 
-/// `None` for an integer beyond TOML's.
+/// Returns the value as TOML; `None` for an integer that does not fit into 64 bits.
 fn toml_value(value: Literal) -> Option<String> {
     let fits = match value {
         Literal::Integer(number) => i64::try_from(number).is_ok(),
@@ -382,7 +385,7 @@ fn toml_value(value: Literal) -> Option<String> {
     literal(value).filter(|_| fits).map(|value| value.line())
 }
 
-/// Something of the field's type to write over.
+/// Returns a value of the field's type, as a placeholder.
 fn toml_blank(field: &Field) -> &'static str {
     match blank(&Type::of(field.ty)) {
         Type::Bool => "false",
@@ -401,7 +404,8 @@ fn blank(ty: &Type) -> &Type {
     }
 }
 
-/// Returns the value as a line holds it; `None` for a text that no line can hold, or that `seal` rejects as ambiguous.
+/// Returns the value as dotenv writes it; `None` for text that a line cannot contain, or that `seal` rejects as
+/// ambiguous.
 fn dotenv_value(value: Literal) -> Option<String> {
     let text = match literal(value)? {
         Json::String(text) => text,

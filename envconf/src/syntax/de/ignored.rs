@@ -1,4 +1,4 @@
-//! Keys that a leaf's type ignores: noted while it is read, and found in the tree afterwards.
+//! Keys that a leaf's type ignores. They are noted while the leaf is read, and then looked up in the tree.
 
 use std::cell::RefCell;
 
@@ -9,16 +9,16 @@ use crate::syntax::tree::{Node, Place, Value};
 
 /// A key that the type ignored.
 pub(crate) struct IgnoredKey {
-    /// From the leaf to the key.
+    /// The steps from the leaf to the key.
     pub(crate) steps: Vec<ValueStep>,
     pub(crate) place: Place,
     /// The number of the source, if several sources are merged into a map.
     pub(crate) layer: Option<usize>,
-    /// The keys that the type has there, as far as it said so.
+    /// The keys that the type has in this table, if it declares them.
     pub(crate) known: &'static [&'static str],
 }
 
-/// The notes of one reading. An entry is noted by its address: the tree does not move while it is read.
+/// The notes of one reading. The address identifies an entry, because the tree does not move during the reading.
 #[derive(Default)]
 pub(super) struct IgnoredKeys(RefCell<Vec<Note>>);
 
@@ -28,24 +28,24 @@ pub(super) struct Note {
     known: &'static [&'static str],
 }
 
-/// More keys than this are not noted.
-const NOTED: usize = 1000;
+/// Maximum number of notes.
+const MAX_NOTES: usize = 1000;
 
 fn address<T>(entry: &T) -> usize {
     std::ptr::from_ref(entry).addr()
 }
 
-/// The notes in the order of their addresses.
+/// Notes sorted by the addresses of their entries.
 pub(super) struct SortedNotes(Vec<Note>);
 
 impl SortedNotes {
-    /// The keys that the type has beside `entry`, if that was noted.
+    /// Returns the keys of the table of `entry`, if `entry` was noted.
     pub(super) fn known<T>(&self, entry: &T) -> Option<&'static [&'static str]> {
         let index = self.0.binary_search_by_key(&address(entry), |note| note.entry).ok()?;
         Some(self.0[index].known)
     }
 
-    /// Adds the keys of `node` that were noted to `found`; `steps` lead to it.
+    /// Adds the noted keys of `node` to `found`. `steps` lead to `node`.
     pub(super) fn collect(&self, node: &Node<'_>, steps: &mut Vec<ValueStep>, found: &mut Vec<IgnoredKey>) {
         match &node.value {
             Value::Array(items) => {
@@ -76,15 +76,15 @@ impl SortedNotes {
 }
 
 impl IgnoredKeys {
-    /// Notes that the value of `entry`, which is one of a table, was ignored; `known` are the keys that the table may have.
+    /// Notes that the type ignored the value of `entry`. `known` are the keys that the table may have.
     pub(super) fn note<T>(&self, entry: &T, known: &'static [&'static str]) {
         let mut notes = self.0.borrow_mut();
-        if notes.len() < NOTED {
+        if notes.len() < MAX_NOTES {
             notes.push(Note { entry: address(entry), known });
         }
     }
 
-    /// The keys that were noted, as they stand in the text of `root`.
+    /// Returns the noted keys in `root`, in the order of the text.
     pub(super) fn found_in(&self, root: &Node<'_>) -> Vec<IgnoredKey> {
         let Some(notes) = self.sorted() else { return Vec::new() };
         let mut found = Vec::new();
@@ -93,7 +93,7 @@ impl IgnoredKeys {
         found
     }
 
-    /// `None` where nothing was noted.
+    /// Takes the notes, sorted; `None` if there are none.
     pub(super) fn sorted(&self) -> Option<SortedNotes> {
         let mut notes = self.0.take();
         notes.sort_unstable_by_key(|note| note.entry);

@@ -1,4 +1,4 @@
-//! A map that several sources give, entry by entry.
+//! A map that is merged from several sources, entry by entry.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::syntax::tree::{Node, Place, Table, Value};
 
-/// The entries of several tables, the stronger ones in place of the weaker.
+/// The entries of several tables. An entry of a stronger table replaces that of a weaker one.
 #[derive(Default)]
 pub(crate) struct MergedTable<'m> {
     entries: BTreeMap<&'m str, MergedEntry<'m>>,
@@ -22,9 +22,9 @@ pub(crate) struct MergedTable<'m> {
 
 struct MergedEntry<'m> {
     value: Merged<'m>,
-    /// The number of the layer that this entry is from.
+    /// The number of the layer that contains this entry.
     layer: usize,
-    /// Where its key stands, if it is one of a tree.
+    /// The position of the key, if the entry is from a tree.
     key_place: Option<Place>,
     /// The parsed text of a variable, filled at the first request.
     parsed: ParsedText<'m>,
@@ -40,7 +40,8 @@ pub(crate) enum Merged<'m> {
 
 /// Reads a map that is merged from several sources with `read`.
 ///
-/// As with a single text, one that was given as what it is in TOML, and does not fit, is given as the text that it is.
+/// A text is read as a TOML value first, like the text of a single variable. If that value does not fit, the map is
+/// read again with the text itself.
 pub(crate) fn from_merged<T>(
     table: &mut MergedTable<'_>,
     read: impl Fn(Given<'_, '_>) -> Result<T, Misfit>,
@@ -54,7 +55,7 @@ pub(crate) fn from_merged<T>(
             Ok(value) => return Reading { value: Ok(value), ignored: table.ignored(&ignored) },
             Err(misfit) => table.judged(misfit, None),
         };
-        if misfit.layer.is_some_and(|layer| table.take_for_text(layer)) {
+        if misfit.layer.is_some_and(|layer| table.read_as_text(layer)) {
             first = Some(misfit);
             continue;
         }
@@ -64,7 +65,7 @@ pub(crate) fn from_merged<T>(
 }
 
 impl<'m> MergedTable<'m> {
-    /// Gives `key` this value.
+    /// Sets the value of `key`.
     pub(crate) fn put(&mut self, key: &'m str, value: Merged<'m>, layer: usize) {
         self.put_at(key, value, layer, None);
     }
@@ -74,8 +75,8 @@ impl<'m> MergedTable<'m> {
         self.entries.insert(key, entry);
     }
 
-    /// Lays a table over this one: its entries count, tables within `levels` levels are merged, and a null removes what
-    /// there is.
+    /// Puts the entries of a stronger table over this one. Tables within `levels` levels are merged, and a null removes
+    /// an entry.
     pub(crate) fn lay_over(&mut self, table: &'m Table<'m>, levels: usize, layer: usize) {
         for entry in table.entries() {
             let (node, place) = (&entry.node, Some(entry.key_place));
@@ -98,8 +99,8 @@ impl<'m> MergedTable<'m> {
         }
     }
 
-    /// Has the text that `layer` gave be read as a text, if it was read as what it is in TOML; whether it was.
-    fn take_for_text(&mut self, layer: usize) -> bool {
+    /// Makes the next reading use the text of `layer` itself. Returns false if no type received its TOML value.
+    fn read_as_text(&mut self, layer: usize) -> bool {
         let is_it = |entry: &MergedEntry<'_>| {
             entry.layer == layer && matches!(entry.value, Merged::Text(_)) && entry.parsed.gave_scalar()
         };
@@ -113,7 +114,7 @@ impl<'m> MergedTable<'m> {
         true
     }
 
-    /// The keys that the type ignored.
+    /// Returns the keys that the type ignored.
     fn ignored(&self, notes: &IgnoredKeys) -> Vec<IgnoredKey> {
         let mut found = Vec::new();
         self.collect(notes.sorted().as_ref(), &mut Vec::new(), &mut found);
@@ -149,7 +150,7 @@ impl<'m> MergedTable<'m> {
         }
     }
 
-    /// Makes facts of what a type claims of this table.
+    /// Converts a type's claim about this table to a fact.
     fn judged(&self, misfit: Misfit, fields: Option<&'static [&'static str]>) -> Misfit {
         judged(
             misfit,
@@ -189,7 +190,7 @@ pub(super) struct MergedDeserializer<'de, 'm> {
 }
 
 impl<'de, 'm: 'de> MergedDeserializer<'de, 'm> {
-    /// `fields` are the keys that the type has, if it said so.
+    /// Reads the table. `fields` are the keys of the type, if the type declares them.
     fn read_table<V: Visitor<'de>>(
         self,
         fields: Option<&'static [&'static str]>,
@@ -239,7 +240,7 @@ impl<'de, 'm: 'de> de::Deserializer<'de> for MergedDeserializer<'de, 'm> {
 struct MergedAccess<'de, 'm> {
     entries: std::collections::btree_map::Iter<'de, &'m str, MergedEntry<'m>>,
     current: Option<(&'m str, &'de MergedEntry<'m>)>,
-    /// The keys that the type has, if it said so.
+    /// The keys of the type, if the type declares them.
     fields: Option<&'static [&'static str]>,
     ignored: &'de IgnoredKeys,
 }
@@ -326,7 +327,7 @@ impl<'de, 'm: 'de> de::Deserializer<'de> for MergedValue<'de, 'm> {
         deserialize_enum(name: &'static str, variants: &'static [&'static str]);
     }
 
-    /// A field of a type that ignores its value, such as serde's `IgnoredAny`, is a field.
+    /// Notes the key, unless it is a declared field with a type that ignores its value, such as serde's `IgnoredAny`.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         if !self.known.contains(&self.key) {
             self.ignored.note(self.entry, self.known);

@@ -1,4 +1,4 @@
-//! The facts about a value that does not fit its type: its path and place, and static facts of the type. Never the
+//! The facts about a value that does not fit its type: its path, its position and constants of the type, but never the
 //! value.
 
 use std::fmt;
@@ -10,12 +10,12 @@ use zeroize::Zeroizing;
 use super::units::{NotBytes, NotDuration};
 use crate::syntax::tree::{Place, segment};
 
-/// A value that does not fit its type: where, and what the type says of itself.
+/// The error for a value that does not fit its type: its position, and a fact that contains no value.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Misfit {
-    /// From the value outwards to the leaf.
+    /// The steps from the value outwards to the leaf.
     inward: Vec<ValueStep>,
-    /// Where the value begins in its text, if it is one of a tree.
+    /// The position of the value in its text, if the value is from a tree.
     pub(crate) place: Option<Place>,
     /// The number of the source of the misfit, if several sources are merged into a map.
     pub(crate) layer: Option<usize>,
@@ -29,46 +29,46 @@ pub(crate) enum ValueStep {
     Index(usize),
     /// A field or variant that the type declares.
     Field(&'static str),
-    /// A key that only the content has: below a secret it may be one itself.
+    /// A key that only the content has. Below a secret, the key may be secret itself.
     Key(Zeroizing<String>),
 }
 
-/// The reason why a value does not fit, as far as the type defines it. Nothing in it is from the content.
+/// The reason why a value does not fit. Contains only constants of the type, nothing from the content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Fact {
-    /// It is not of its type.
+    /// The value does not have its type.
     #[default]
     Type,
-    /// The type asked for this, by a name of serde's data model or its own.
+    /// The type asked for this: a name of serde's data model, or the type's own name.
     Expected(&'static str),
-    /// It is not of the type that this struct has for this field.
+    /// The value does not have the type of this field in this struct.
     FieldOf(&'static str, &'static str),
-    /// A function of this library reads values of this form only.
+    /// A function of this library reads only values of this form.
     #[cfg_attr(not(feature = "units"), expect(dead_code, reason = "only the module of units makes it"))]
     Form(&'static str),
-    /// The type asked for a list or a map, and the text of a variable is none.
+    /// The type asked for a list or a map, and the text of the variable is neither.
     Inline,
-    /// The key that the path ends in is not of the type that keys have there.
+    /// The last key of the path does not have the type that keys of its map have.
     WrongKey,
-    /// The field that the path ends in is missing.
+    /// The last field of the path is missing.
     Missing,
-    /// This field is missing in this table, or in one below it.
+    /// This field is missing in this table, or in a table inside it.
     MissingBelow(&'static str),
-    /// The key that the path ends in is none of these.
+    /// The last key of the path is unknown; these keys are known.
     NoSuchKey(&'static [&'static str]),
-    /// A key of this table, or of one below it, is none of these.
+    /// A key of this table, or of a table inside it, is unknown; these keys are known.
     NoSuchKeyBelow(&'static [&'static str]),
-    /// The type says this of a table; whether the value is one, and what it holds, is looked at before it is believed.
+    /// A claim of the type about a table. It is checked against the value before it becomes another fact.
     Claimed(Claim),
-    /// It names a variant that is none of these.
+    /// The value names an unknown variant; these variants are known.
     UnknownVariant(&'static [&'static str]),
-    /// It is a list, and not of this length.
+    /// The value is not a list of this length.
     Length(usize),
-    /// This field is given twice in this table, or in one below it.
+    /// This field is set twice in this table, or in a table inside it.
     Twice(&'static str),
 }
 
-/// A constraint of a type on a table.
+/// A statement of a type about a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
     Missing(&'static str),
@@ -81,12 +81,12 @@ impl Misfit {
         Self { fact, ..Self::default() }
     }
 
-    /// That of the whole that the source of this number gives.
+    /// Creates a misfit of the whole value of a layer.
     pub(crate) fn of_layer(fact: Fact, layer: usize) -> Self {
         Self { fact, layer: Some(layer), ..Self::default() }
     }
 
-    /// Sets the source of the value, unless a nested misfit has one already.
+    /// Sets the layer of the value, unless the misfit has one already.
     pub(super) fn of_source(self, layer: usize) -> Self {
         Self { layer: self.layer.or(Some(layer)), ..self }
     }
@@ -101,17 +101,17 @@ impl Misfit {
         self
     }
 
-    /// Puts another fact in place of the one that it has.
-    pub(super) fn said(self, fact: Fact) -> Self {
+    /// Replaces the fact.
+    pub(super) fn with_fact(self, fact: Fact) -> Self {
         Self { fact, ..self }
     }
 
-    /// Forgets the place, which is one in a text that has no lines to show.
+    /// Removes the position. A position in the text of a variable is not useful.
     pub(super) fn without_place(self) -> Self {
         Self { place: None, ..self }
     }
 
-    /// Adds a fact about the value that was just read, unless more is known, or it is about something in the value.
+    /// Sets a fact about the value, unless the misfit has a more exact one or is about a value inside this one.
     pub(super) fn or_fact(mut self, fact: Fact) -> Self {
         if self.is_here() && self.fact == Fact::Type {
             self.fact = fact;
@@ -119,7 +119,7 @@ impl Misfit {
         self
     }
 
-    /// Says of which struct the value is a field, if nothing is known of its type.
+    /// Adds the struct that has the value as a field, if the misfit has no more exact fact.
     pub(super) fn in_struct(mut self, name: &'static str) -> Self {
         if let (Fact::Type, [ValueStep::Field(field)]) = (self.fact, self.inward.as_slice()) {
             self.fact = Fact::FieldOf(name, field);
@@ -127,12 +127,12 @@ impl Misfit {
         self
     }
 
-    /// Returns true if it is about the value itself, and not about something in it.
+    /// Returns true if the misfit is about this value, and not about a value inside it.
     pub(super) fn is_here(&self) -> bool {
         self.inward.is_empty()
     }
 
-    /// The steps from the leaf to the value.
+    /// Returns the steps from the leaf to the value.
     pub(crate) fn into_steps(self) -> Vec<ValueStep> {
         let mut steps = self.inward;
         steps.reverse();
@@ -140,7 +140,7 @@ impl Misfit {
     }
 }
 
-/// The path that `steps` make behind that of a leaf, such as `[2].port`.
+/// Returns the path of `steps` below a leaf, such as `[2].port`.
 pub(crate) fn path_of_steps(steps: &[ValueStep]) -> String {
     let mut path = String::new();
     for step in steps {
@@ -161,8 +161,8 @@ impl fmt::Display for Misfit {
 
 impl std::error::Error for Misfit {}
 
-/// Of serde's constructors those count whose arguments are constants. The others end in `custom`, and nothing is
-/// formatted there, so not even a `Display` that records what it is given gets to see a value.
+/// Implements only those constructors of serde that have constants as arguments. The others call `custom`, which
+/// formats nothing: so not even the `Display` implementation of a user can record a value.
 impl de::Error for Misfit {
     fn custom<T: fmt::Display>(_: T) -> Self {
         #[cfg(feature = "units")]
@@ -189,7 +189,7 @@ impl de::Error for Misfit {
     }
 }
 
-/// The form that a function of this library expects, by the name of its error's type: no look at the value is needed.
+/// Returns the form that a function of this library expects, found by the name of its error type.
 #[cfg(feature = "units")]
 fn form_of(error: &str) -> Option<&'static str> {
     let is = |name: &str| error == name;

@@ -1,4 +1,4 @@
-//! Texts without a type: variables, lines of dotenv content, keys.
+//! Deserialization of texts without a type: variables, lines of dotenv content, keys.
 
 use std::cell::{Cell, OnceCell};
 
@@ -11,9 +11,9 @@ use crate::syntax::{json, toml};
 
 /// Deserializes a text as the requested type.
 ///
-/// `true` and `false`, numbers as Rust's `parse` reads them, a string as it is, a unit variant by its name; `Option`
-/// is `Some`. Lists, maps and other variants are inline TOML or JSON. A type that asks for nothing in particular
-/// gets what the text is in TOML, and the text itself where it is nothing there.
+/// Booleans are `true` and `false`, numbers are parsed by Rust's `parse`, a string is the text itself, and a unit
+/// variant is its name. An `Option` is `Some`. Lists, maps and other variants are inline TOML or JSON. A type that
+/// requests no particular type receives the TOML value of the text, or the text itself if it is not valid TOML.
 #[derive(Clone, Copy)]
 pub(super) struct TextDeserializer<'de, 'text> {
     text: &'text str,
@@ -23,9 +23,9 @@ pub(super) struct TextDeserializer<'de, 'text> {
 
 /// The results of one reading of a text.
 pub(super) struct ParsedText<'text> {
-    /// The list or map that the text is, once somebody has asked for it.
+    /// The text as a list or map, filled at the first request.
     container: OnceCell<Option<Node<'text>>>,
-    /// The boolean, number or quoted string that the text is in TOML, likewise.
+    /// The text as a boolean, number or quoted string of TOML, filled at the first request.
     scalar: OnceCell<Option<Node<'text>>>,
     /// True if a type that requests no particular type receives the scalar.
     with_scalars: bool,
@@ -54,12 +54,12 @@ impl<'text> ParsedText<'text> {
         self.with_scalars
     }
 
-    /// The list or map that the text is, if somebody asked for it.
+    /// Returns the text as a list or map, if a type requested one.
     pub(super) fn node(&self) -> Option<&Node<'text>> {
         self.container.get()?.as_ref()
     }
 
-    /// The keys that the type ignored.
+    /// Returns the keys that the type ignored.
     pub(super) fn ignored(&self) -> Vec<IgnoredKey> {
         self.node().map(|node| self.ignored.found_in(node)).unwrap_or_default()
     }
@@ -76,7 +76,7 @@ impl<'de, 'text: 'de> TextDeserializer<'de, 'text> {
         Self { text, source: None }
     }
 
-    /// The list or map that the text is.
+    /// Parses the text as a list or map.
     fn container(self) -> Option<NodeDeserializer<'de>> {
         let text = self.text;
         let parsed = || match text.trim_start().starts_with(['[', '{']) {
@@ -88,13 +88,13 @@ impl<'de, 'text: 'de> TextDeserializer<'de, 'text> {
         Some(NodeDeserializer { node, ignored: &source.ignored })
     }
 
-    /// The boolean, number or quoted string that the text is in TOML. A date stays a text: serde has no type for it.
+    /// Parses the text as a boolean, number or quoted string of TOML. A date stays text: serde has no type for it.
     fn scalar(self) -> Option<NodeDeserializer<'de>> {
         let text = self.text;
         let is_scalar = |node: &Node<'_>| {
             matches!(node.value, Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_))
         };
-        // A comment behind a number would not be part of it.
+        // TOML would ignore a comment after the number: such a text is not a number.
         let parsed = || match text.trim() == text && (text.starts_with(['"', '\'']) || !text.contains('#')) {
             true => toml::parse_value(text).ok().filter(is_scalar),
             false => None,
@@ -105,7 +105,7 @@ impl<'de, 'text: 'de> TextDeserializer<'de, 'text> {
         Some(NodeDeserializer { node, ignored: &source.ignored })
     }
 
-    /// For what only a list or a map can be. Places within the text tell nobody anything, so they are dropped.
+    /// Reads a type that can only be a list or a map. Removes positions, which are not useful for a variable.
     fn expect_container<T>(
         self,
         read: impl FnOnce(NodeDeserializer<'de>) -> Result<T, Misfit>,
@@ -183,7 +183,7 @@ impl<'de, 'text: 'de> de::Deserializer<'de> for TextDeserializer<'de, 'text> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// Nothing is what an empty text says.
+    /// An empty text is the unit value.
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         if self.text.is_empty() { visitor.visit_unit() } else { Err(Misfit::default()) }
     }

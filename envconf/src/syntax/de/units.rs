@@ -12,13 +12,13 @@ use std::time::Duration;
 use bytesize::Unit;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-/// Reads a duration, such as `5s`, `1m 30s`, `250ms` or `2h`: whole or decimal numbers, each with a unit from `ns` to `y`.
+/// Reads a duration, such as `5s`, `1m 30s`, `250ms` or `2h`: numbers, each with a unit from `ns` to `y`.
 ///
-/// For `deserialize_with`. Reads a `Duration`, and an `Option`, `Vec`, `Box` or map of what it reads. A number without a unit is
-/// an error.
+/// Use it in `deserialize_with`. It reads a `Duration`, and an `Option`, `Vec`, `Box` or map of durations. Numbers may
+/// have decimals. A number without a unit is an error.
 ///
 /// # Errors
-/// An error of `D` for anything that is not such a text.
+/// An error of `D` for any other value.
 ///
 /// # Examples
 ///
@@ -46,13 +46,14 @@ pub fn duration<'de, D: Deserializer<'de>, T: DurationValue>(deserializer: D) ->
     T::read(deserializer)
 }
 
-/// Reads a number of bytes, such as `64 MiB`, `1.5 GB` or `512`: powers of 1000 (`kB`, `MB`, …) and of 1024 (`KiB`, `MiB`, …).
+/// Reads a number of bytes, such as `64 MiB`, `1.5 GB` or `512`.
 ///
-/// For `deserialize_with`. Reads a `u32`, `u64`, `usize`, a `NonZero` of these, and an `Option`, `Vec`, `Box` or map of what it
-/// reads. A number without a unit is a number of bytes; fractions of a byte are cut off.
+/// Use it in `deserialize_with`. It reads a `u32`, `u64`, `usize` or a `NonZero` of these, and an `Option`, `Vec`,
+/// `Box` or map of them. Units are powers of 1000 (`kB`, `MB`, …) or of 1024 (`KiB`, `MiB`, …). A number without a
+/// unit is a number of bytes. Fractions of a byte are cut off.
 ///
 /// # Errors
-/// An error of `D` for anything that is not such a text or number, and for a size beyond the type.
+/// An error of `D` for any other value, and for a size that does not fit the type.
 ///
 /// # Examples
 ///
@@ -172,10 +173,11 @@ impl Visitor<'_> for BytesVisitor {
     }
 }
 
-/// More decimals are more than any unit has, and 10 to this power is far from overflowing.
+/// Maximum number of decimals. No unit has more, and 10 to this power does not overflow.
 const MAX_DECIMALS: usize = 18;
 
-/// Parses a number, white space and a unit. bytesize's own parser rounds large sizes, and cuts those beyond `u64` to its maximum.
+/// Parses a number, white space and a unit. The parser of bytesize rounds large sizes, and turns sizes beyond `u64`
+/// into its maximum.
 fn parse_bytes(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
@@ -219,7 +221,7 @@ macro_rules! byte_sizes {
 
 byte_sizes! { u32 u64 usize }
 
-/// What reads a value, told apart from the value.
+/// A reader of values of the type `Of`.
 trait Reads {
     type Of;
 
@@ -246,7 +248,7 @@ impl<T: ByteSizeValue> Reads for AsBytes<T> {
     }
 }
 
-/// A value that `R` reads, where serde's containers want a `Deserialize`.
+/// A value that `R` reads. It implements `Deserialize`, which the containers of serde require.
 struct ReadBy<R: Reads>(R::Of);
 
 impl<'de, R: Reads> Deserialize<'de> for ReadBy<R> {

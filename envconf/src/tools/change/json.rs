@@ -1,6 +1,6 @@
-//! Changes of JSON: at the place of a value, in the layout that its neighbours have.
+//! Changes of JSON. A new value gets the layout of its neighbours.
 //!
-//! The text has been read before, so what is walked over here is valid; what it could not be is still an error.
+//! The text was parsed before, so it is valid JSON. Invalid text is still an error here, not a panic.
 
 use std::ops::Range;
 
@@ -9,12 +9,12 @@ use super::{Edit, unexpected};
 use crate::base::{Error, json_string};
 use crate::syntax::json::unescape;
 
-/// Puts `value` in place of the one at `path`, or into the last object that the path reaches.
+/// Replaces the value at `path`, or adds `value` to the last object on the path.
 pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, Error> {
     set_at(text, path, value).ok_or_else(unexpected)
 }
 
-/// Takes the value out, with its key and one comma.
+/// Deletes the value with its key and one comma.
 pub(super) fn unset(text: &str, path: &KeyPath) -> Result<Vec<Edit>, Error> {
     unset_at(text, path).map(|edit| vec![edit]).ok_or_else(unexpected)
 }
@@ -44,7 +44,7 @@ fn set_at(text: &str, path: &KeyPath, value: &str) -> Option<Vec<Edit>> {
     Some(vec![Edit::replace(range, value)])
 }
 
-/// A new entry of the object at `open`, after all others and laid out as the last of them.
+/// Adds an entry at the end of the object at `open`, in the layout of the last entry.
 fn insert(text: &str, open: usize, entries: &[Item], missing: &[&str], value: &str) -> Option<Edit> {
     let (colon, before, at) = match entries {
         [] => (": ", "", open + 1),
@@ -60,7 +60,7 @@ fn insert(text: &str, open: usize, entries: &[Item], missing: &[&str], value: &s
     let mut parts: Vec<&str> = Vec::new();
     if !entries.is_empty() {
         parts.push(",");
-        // A single entry on the line of its brace says nothing of what follows a comma.
+        // A single entry on the line of its brace shows no blank after a comma: use a space.
         parts.push(if entries.len() == 1 && before.is_empty() && colon.len() > 1 { " " } else { before });
     }
     for (index, key) in quoted.iter().enumerate() {
@@ -94,7 +94,7 @@ fn unset_at(text: &str, path: &KeyPath) -> Option<Edit> {
     }))
 }
 
-/// An entry of an object, or an item of a list, whose key is then empty.
+/// An entry of an object, or an item of a list, which has an empty key.
 struct Item {
     key: Range<usize>,
     value: Range<usize>,
@@ -107,7 +107,7 @@ impl Item {
     }
 }
 
-/// The root's value.
+/// Returns the range of the root's value.
 fn whole(text: &str) -> Option<Range<usize>> {
     let start = blanks(text, 0);
     Some(start..value_end(text, start)?)
@@ -136,7 +136,7 @@ fn items(text: &str, open: usize) -> Option<Vec<Item>> {
     Some(items)
 }
 
-/// Where the value that begins at `at` ends.
+/// Returns the end of the value that begins at `at`.
 fn value_end(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut open = 0usize;

@@ -1,4 +1,4 @@
-//! Finds the value at a path, or the reason why there is none.
+//! Lookup of the value at a path, or the reason why it is missing.
 
 use std::fmt::Write;
 
@@ -12,11 +12,11 @@ use crate::envelope::outline::datetime_text;
 use crate::syntax::json_text::{non_finite, write_json};
 use crate::syntax::{Node, Value, write_scalar};
 
-/// A value, as text in wiped buffers; `Debug` shows none of it.
+/// A value as text in wiped buffers. `Debug` does not show it.
 pub struct Found {
     shape: ValueKind,
     text: Zeroizing<String>,
-    /// A number as JSON, if it is written in another way.
+    /// A number as JSON, which may differ from `text`.
     json: Option<Zeroizing<String>>,
 }
 
@@ -30,7 +30,7 @@ pub enum ValueKind {
     Bool,
     /// A whole number.
     Integer,
-    /// Any other number, TOML's `inf` and `nan` among them.
+    /// Any other number, including TOML's `inf` and `nan`.
     Float,
     /// Text.
     String,
@@ -43,7 +43,7 @@ pub enum ValueKind {
 }
 
 impl ValueKind {
-    /// Its name in documents and in `--json`.
+    /// Returns the name of the type in the documentation and in `--json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -59,7 +59,7 @@ impl ValueKind {
 }
 
 impl Found {
-    /// The value `node`, which was read from `content`.
+    /// Converts `node`, which was read from `content`.
     pub(super) fn of(node: &Node<'_>, content: &str) -> Self {
         let (text, json) = match &node.value {
             Value::String(text) => (Zeroizing::new(text.to_string()), None),
@@ -80,8 +80,9 @@ impl Found {
         self.shape
     }
 
-    /// A string, date or time as it is, and a number as it is written; anything else as JSON on one line, with dates,
-    /// `inf` and `nan` in it as strings.
+    /// Returns the value as text: a string, date or time unchanged, and a number with the digits of the content.
+    ///
+    /// Other values are JSON on one line, in which dates, `inf` and `nan` are strings.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -124,18 +125,18 @@ fn json(node: &Node<'_>, content: &str) -> Zeroizing<String> {
     exact_text(|out| write_json(node, content, &datetime, out))
 }
 
-/// Why there is nothing at a path.
+/// The reason why a value is missing.
 pub(super) enum Missing {
-    /// A table has no such key; the number of steps up to it, and the nearest key that it has.
+    /// A table has no such key: the number of steps including the key, and the nearest existing key.
     Key(usize, Option<String>),
-    /// A list is not that long.
+    /// A list is too short: the number of steps including the item.
     Item(usize),
-    /// The steps up to this one lead to a scalar, or to a list where a table is expected, or the reverse.
-    No(usize, &'static str),
+    /// The value after this number of steps has the wrong type.
+    WrongType(usize, &'static str),
 }
 
 impl Missing {
-    /// Returns true if the value could be put there.
+    /// Returns true if `set` can add the value.
     pub(super) fn can_be_made(&self) -> bool {
         matches!(self, Self::Key(..))
     }
@@ -148,12 +149,12 @@ impl Missing {
             }
             Self::Key(steps, None) => no(*steps, "no such key"),
             Self::Item(steps) => by_hand(path, &format!("the list ends before {}", path.prefix(*steps))),
-            Self::No(steps, what) => no(*steps, what),
+            Self::WrongType(steps, what) => no(*steps, what),
         }
     }
 }
 
-/// The node at `path`.
+/// Returns the node at `path`.
 pub(super) fn at<'n, 'a>(root: &'n Node<'a>, path: &KeyPath) -> Result<&'n Node<'a>, Missing> {
     let mut node = root;
     for (before, step) in path.steps().iter().enumerate() {
@@ -161,7 +162,7 @@ pub(super) fn at<'n, 'a>(root: &'n Node<'a>, path: &KeyPath) -> Result<&'n Node<
             PathStep::Key(key) => by_key(node, key, before)?,
             PathStep::Index(index) => match &node.value {
                 Value::Array(items) => items.get(*index).ok_or(Missing::Item(before + 1))?,
-                _ => return Err(Missing::No(before, "it is not a list")),
+                _ => return Err(Missing::WrongType(before, "it is not a list")),
             },
         };
     }
@@ -175,7 +176,7 @@ fn by_key<'n, 'a>(node: &'n Node<'a>, key: &str, before: usize) -> Result<&'n No
         } else {
             "it is not a table"
         };
-        return Err(Missing::No(before, what));
+        return Err(Missing::WrongType(before, what));
     };
     match table.get(key) {
         Some(entry) => Ok(&entry.node),

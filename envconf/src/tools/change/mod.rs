@@ -1,7 +1,7 @@
-//! change: one value of a content by its path, with every other byte of it left alone.
+//! Reads and changes one value of a content by its path.
 //!
-//! Each syntax finds the range of the text to replace, insert or delete; the rest of the text stays byte for byte. The
-//! result is parsed again and compared: it may differ from the old content only at the path.
+//! For each syntax, a module finds the range of the text to replace, insert or delete. All other bytes stay the same.
+//! The result is parsed again and compared: it may differ from the old content only at the path.
 //!
 //! | content | `get` | `set`, `unset` |
 //! |---|---|---|
@@ -31,10 +31,10 @@ pub use lookup::{Found, ValueKind};
 pub use path::KeyPath;
 pub use value::NewValue;
 
-/// The value at `path` of `content`.
+/// Returns the value at `path` of `content`.
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`] where there is none, naming the nearest key there is, and for content that does not parse;
+/// [`Kind::DoesNotFit`] for a missing value, with the nearest existing key, and for content that does not parse;
 /// [`Kind::Usage`] for content of a type that has no values.
 pub fn get(content_type: ContentType, content: &[u8], path: &KeyPath) -> Result<Found, Error> {
     let text = text(content_type, content)?;
@@ -45,14 +45,13 @@ pub fn get(content_type: ContentType, content: &[u8], path: &KeyPath) -> Result<
     }
 }
 
-/// `content` with `value` at `path`, in a wiped buffer; `None` where this very value is there already.
+/// Returns `content` with `value` at `path`, in a wiped buffer; `None` if `content` already has this value.
 ///
-/// In a TOML table that has a separate header, or dotted keys, only single values can be set.
+/// A TOML table with its own header, or with dotted keys, cannot be replaced as a whole; its values can.
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`] for a value that is not of the type of the one that is there, or that its syntax cannot spell,
-/// and for a path that leads through what is not a table; [`Kind::Usage`] for content of another type than TOML, JSON
-/// and dotenv.
+/// [`Kind::DoesNotFit`] for a value that has another type than the old one, or that the syntax cannot express, and for
+/// a path through a value that is not a table; [`Kind::Usage`] for content of another type than TOML, JSON and dotenv.
 pub fn set(
     content_type: ContentType,
     content: &[u8],
@@ -71,12 +70,12 @@ pub fn set(
         .map_err(|complaint| value::refused(path, complaint))?;
     if let (Some(old), Some(new)) = (old, spelled.parse(content_type))
         && proof::same(&old.value, &new.value)
-        // `1.10` replaces `1.1`: where it is written out, it is another text.
+        // `1.10` replaces `1.1`: programs that read the number as text see another value.
         && Found::of(old, text).text() == Found::of(&new, spelled.as_str()).text()
     {
         return Ok(None);
     }
-    // Read again for the proof: finding the place may take as much memory once more.
+    // Free the tree: finding the position needs as much memory again. The proof parses the text once more.
     drop(root);
     let edits = match content_type {
         ContentType::Toml => toml::set(text, path, spelled.as_str())?,
@@ -88,12 +87,12 @@ pub fn set(
     Ok(Some(new))
 }
 
-/// `content` without what is at `path`, in a wiped buffer; `None` where nothing is there.
+/// Returns `content` without the value at `path`, in a wiped buffer; `None` if there is no such value.
 ///
-/// In TOML a comment at the end of the value's line goes with it, one above it stays.
+/// In TOML, a comment at the end of the value's line is deleted with it. A comment above it stays.
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`] for a path that leads through what is not a table, and for an item of a list; [`Kind::Usage`] as
+/// [`Kind::DoesNotFit`] for a path through a value that is not a table, and for an item of a list; [`Kind::Usage`] as
 /// for [`set`].
 pub fn unset(
     content_type: ContentType,
@@ -104,7 +103,7 @@ pub fn unset(
     let root = parse(content_type, text)?;
     match lookup::at(&root, path) {
         Ok(_) if matches!(path.steps(), [.., PathStep::Index(_)]) => {
-            return Err(by_hand(path, "an item of a list cannot be taken out"));
+            return Err(by_hand(path, "an item of a list cannot be deleted"));
         }
         Ok(_) => {}
         Err(missing) if missing.can_be_made() => return Ok(None),
@@ -121,7 +120,7 @@ pub fn unset(
     Ok(Some(new))
 }
 
-/// A piece of the text, and what stands there instead.
+/// A range of the text, and its replacement.
 struct Edit {
     range: Range<usize>,
     text: Zeroizing<String>,
@@ -132,7 +131,7 @@ impl Edit {
         Self { range, text: Zeroizing::new(text.to_owned()) }
     }
 
-    /// `parts` in one buffer of exact size.
+    /// Inserts `parts`, joined in one buffer of exact size.
     fn insert(at: usize, parts: &[&str]) -> Self {
         let mut text = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
         parts.iter().for_each(|part| text.push_str(part));
@@ -144,7 +143,7 @@ impl Edit {
     }
 }
 
-/// `text` with `edits` made, in a buffer of exact size.
+/// Returns `text` after `edits`, in a buffer of exact size.
 fn splice(text: &str, mut edits: Vec<Edit>) -> Result<Zeroizing<Vec<u8>>, Error> {
     edits.sort_by_key(|edit| edit.range.start);
     let added: usize = edits.iter().map(|edit| edit.text.len()).sum();
@@ -160,7 +159,7 @@ fn splice(text: &str, mut edits: Vec<Edit>) -> Result<Zeroizing<Vec<u8>>, Error>
     Ok(out)
 }
 
-/// The text of content that can be changed by a path.
+/// Returns the text of content, if its type allows changes by path.
 fn changeable(content_type: ContentType, content: &[u8]) -> Result<&str, Error> {
     match content_type {
         ContentType::Toml | ContentType::Json | ContentType::Dotenv => text(content_type, content),
@@ -197,7 +196,7 @@ fn unexpected() -> Error {
         .advise("make it with `envconf edit`")
 }
 
-/// What `value` is, as messages say it.
+/// Returns the type of `value` in the words of messages.
 fn kind_of(value: &Value<'_>) -> &'static str {
     match value {
         Value::Null => "null",

@@ -1,4 +1,4 @@
-//! Where a value is: keys joined by `.`, quoted where they are not bare (format.md §7), and items of lists by `[n]`.
+//! The path of a value: keys joined by `.`, with quotes unless they are bare (format.md §7), and `[n]` for list items.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,13 +7,13 @@ use crate::base::{Error, Kind, escape};
 use crate::format::outline::push_key;
 use crate::syntax::json::unescape;
 
-/// Deeper than anything that carries an outline.
+/// Maximum number of steps. Content with an outline is not nested more deeply.
 const MAX_STEPS: usize = 64;
 
 /// A path such as `database.password`, `hosts[0].name` or `"a.b".c`.
 ///
-/// A bare key consists of ASCII letters, digits, `-` and `_`. Any other stands in double quotes, with the escapes of
-/// JSON. `[0]` is the first item of a list. `Display` spells it as an outline does.
+/// A bare key consists of ASCII letters, digits, `-` and `_`. Any other key is in double quotes, with the escapes of
+/// JSON. `[0]` is the first item of a list. `Display` writes the path as an outline does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPath(Vec<PathStep>);
 
@@ -24,24 +24,24 @@ pub(super) enum PathStep {
 }
 
 impl KeyPath {
-    /// The way from the root; the first step is a key.
+    /// Returns the steps from the root. The first step is a key.
     pub(super) fn steps(&self) -> &[PathStep] {
         &self.0
     }
 
-    /// The path of the first `len` steps.
+    /// Returns the path of the first `len` steps.
     pub(super) fn prefix(&self, len: usize) -> Self {
         Self(self.0[..len.min(self.0.len())].to_vec())
     }
 
-    /// Its keys, where it has nothing else.
+    /// Returns the keys, if the path has no list items.
     pub(super) fn keys(&self) -> Option<Vec<&str>> {
         self.0.iter().map(PathStep::key).collect()
     }
 }
 
 impl PathStep {
-    /// The key, where it is one.
+    /// Returns the key, if the step is one.
     pub(super) fn key(&self) -> Option<&str> {
         match self {
             Self::Key(key) => Some(key),
@@ -59,7 +59,7 @@ impl fmt::Display for KeyPath {
                 PathStep::Index(index) => path += &format!("[{index}]"),
             }
         }
-        // A key may be a local key that was pasted into the wrong place.
+        // A user may paste a local key by mistake: `escape` hides it.
         write!(f, "{}", escape(&path))
     }
 }
@@ -67,12 +67,15 @@ impl fmt::Display for KeyPath {
 impl FromStr for KeyPath {
     type Err = Error;
 
+    /// Parses a path.
+    ///
     /// # Errors
-    /// [`Kind::Usage`] for what is not a path. It is not repeated: it may be a value at the wrong place.
+    /// [`Kind::Usage`] for an invalid path. The error does not repeat the text, which may be a value in the wrong
+    /// argument.
     fn from_str(text: &str) -> Result<Self, Error> {
         parse(text).ok_or_else(|| {
             Error::new(Kind::Usage, "PATH is not the path of a value")
-                .advise("join keys by dots, such as database.password; put other keys than A-Za-z0-9_- in double quotes; an item of a list is hosts[0]")
+                .advise("join keys by dots, such as database.password; quote keys with other characters than A-Za-z0-9_-; write a list item as hosts[0]")
         })
     }
 }
@@ -91,7 +94,7 @@ fn parse(text: &str) -> Option<KeyPath> {
     (steps.len() <= MAX_STEPS).then_some(KeyPath(steps))
 }
 
-/// The key that `text` begins with, and what follows.
+/// Returns the key at the begin of `text`, and the rest.
 fn key(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let is_bare = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
@@ -135,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_path_is_not_repeated() {
+    fn the_error_does_not_repeat_an_invalid_path() {
         let deep = "a.".repeat(MAX_STEPS) + "a";
         for bad in [
             "",

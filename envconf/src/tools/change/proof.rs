@@ -1,4 +1,4 @@
-//! That a changed text differs where it should, and nowhere else.
+//! The check that a changed text differs from the old one only at the given path.
 
 use super::path::{KeyPath, PathStep};
 use super::value::Spelled;
@@ -8,8 +8,8 @@ use crate::envelope::outline;
 use crate::format::ContentType;
 use crate::syntax::{Node, Text, Value};
 
-/// Reads `new` and compares it with `old`: at `path` it has `value`, or nothing, and all else is the same. Tables on
-/// the way may come into being, or end with their last value.
+/// Parses `new` and compares it with `old`: it must have `value` (or nothing) at `path`, and otherwise the same values.
+/// Tables on the path may be created, or removed with their last value.
 ///
 /// # Errors
 /// [`Kind::Unexpected`](crate::Kind::Unexpected) otherwise.
@@ -28,14 +28,14 @@ pub(super) fn differs_only_at(
         None => None,
     };
     let value = value.as_ref().map(|node| &node.value);
-    match differs(Some(&old.value), Some(&new.value), path.steps(), value) {
+    match is_changed_only_at(Some(&old.value), Some(&new.value), path.steps(), value) {
         true => Ok(()),
         false => Err(unexpected()),
     }
 }
 
-/// Returns true if `new` differs from `old` anywhere except at `steps`, which lead to `value`.
-fn differs(
+/// Returns true if `new` equals `old` everywhere except at `steps`, where it has `value`.
+fn is_changed_only_at(
     old: Option<&Value<'_>>,
     new: Option<&Value<'_>>,
     steps: &[PathStep],
@@ -49,16 +49,16 @@ fn differs(
         };
     };
     match (old, new, step) {
-        // A table that has ended with its last value: nothing else was in it.
+        // The table was removed with its last value: it must have had no other key.
         (Some(Value::Table(old)), None, PathStep::Key(key)) => {
             value.is_none()
                 && old.iter().all(|(other, _)| **other == **key)
-                && differs(old.get(key).map(|entry| &entry.node.value), None, rest, value)
+                && is_changed_only_at(old.get(key).map(|entry| &entry.node.value), None, rest, value)
         }
-        // One that has come into being: nothing else is in it.
+        // The table was created: it must have no other key.
         (None, Some(Value::Table(new)), PathStep::Key(key)) => {
             new.iter().all(|(other, _)| **other == **key)
-                && differs(None, new.get(key).map(|entry| &entry.node.value), rest, value)
+                && is_changed_only_at(None, new.get(key).map(|entry| &entry.node.value), rest, value)
         }
         (Some(Value::Table(old)), Some(Value::Table(new)), PathStep::Key(key)) => {
             let (was, is) = (old.get(key).is_some(), new.get(key).is_some());
@@ -68,7 +68,7 @@ fn differs(
             old.entries().len() - usize::from(was) == new.entries().len() - usize::from(is)
                 && old.iter().all(kept)
                 && (was || is || value.is_none())
-                && differs(
+                && is_changed_only_at(
                     old.get(key).map(|entry| &entry.node.value),
                     new.get(key).map(|entry| &entry.node.value),
                     rest,
@@ -83,13 +83,13 @@ fn differs(
             old.len() == new.len()
                 && item(old)
                 && old.iter().zip(new).enumerate().all(kept)
-                && differs(Some(&old[*index].value), Some(&new[*index].value), rest, value)
+                && is_changed_only_at(Some(&old[*index].value), Some(&new[*index].value), rest, value)
         }
         _ => false,
     }
 }
 
-/// Returns true if two values are the same, type included; the order of keys does not count.
+/// Returns true if two values have the same type and value. The order of keys does not matter.
 pub(super) fn same(a: &Value<'_>, b: &Value<'_>) -> bool {
     secret::same(&outline::encode(a), &outline::encode(b))
 }

@@ -1,4 +1,4 @@
-//! Changes of whole texts, syntax by syntax, and what holds for all of them.
+//! Tests of changes in each syntax, and a property test for all of them.
 
 use proptest::prelude::*;
 
@@ -59,7 +59,7 @@ fn take(ty: ContentType, content: &str, at: &str) -> Result<Option<String>, Stri
     }
 }
 
-/// That `content` with `new` at `at` is `content` with the one text replaced by the other.
+/// Checks that setting `at` to `new` replaces exactly the text `from` by `to`.
 #[track_caller]
 fn puts(ty: ContentType, content: &str, at: &str, new: NewValue<'_>, from: &str, to: &str) {
     assert_eq!(content.matches(from).count(), 1, "{from}");
@@ -73,7 +73,7 @@ fn takes(ty: ContentType, content: &str, at: &str, from: &str, to: &str) {
 }
 
 #[test]
-fn in_toml_a_value_is_replaced_where_it_stands() {
+fn toml_a_value_is_replaced_in_place() {
     puts(Toml, TOML, "name", Text("it's"), "'x'", "\"it's\"");
     puts(Toml, TOML, "port", Text(" 0x1F\n"), "8_080", "0x1F");
     puts(Toml, TOML, "port", Literal("'eighty'"), "8_080", "'eighty'");
@@ -88,7 +88,7 @@ fn in_toml_a_value_is_replaced_where_it_stands() {
 }
 
 #[test]
-fn in_toml_a_new_key_joins_its_table() {
+fn toml_a_new_key_is_added_to_its_table() {
     puts(Toml, TOML, "new", Text("1"), "  2,\n]\n", "  2,\n]\nnew = \"1\"\n");
     puts(Toml, TOML, "a.n", Literal("1"), "e.f = 3 }\n", "e.f = 3 }\na.n = 1\n");
     puts(Toml, TOML, "a.c.n.m", Literal("1"), "e.f = 3 }", "e.f = 3, n.m = 1 }");
@@ -127,7 +127,7 @@ fn in_toml_a_new_key_joins_its_table() {
 }
 
 #[test]
-fn in_toml_what_goes_is_lines_or_an_entry() {
+fn toml_unset_deletes_lines_or_an_entry() {
     takes(Toml, TOML, "name", "name = 'x'   # the name\n", "");
     takes(Toml, TOML, "a.b", "a.b = 1\n", "");
     takes(Toml, TOML, "a", "a.b = 1\na.c = { d = 2, e.f = 3 }\n", "");
@@ -205,7 +205,7 @@ fn dotenv_keeps_every_other_line() {
 }
 
 #[test]
-fn what_is_there_already_is_no_change() {
+fn setting_the_same_value_changes_nothing() {
     assert_eq!(put(Toml, TOML, "name", Text("x")), Ok(None));
     assert_eq!(put(Toml, TOML, "port", Text("8080")), Ok(None));
     assert_eq!(put(Json, JSON, "name", Text("xA")), Ok(None));
@@ -219,7 +219,7 @@ fn what_is_there_already_is_no_change() {
 }
 
 #[test]
-fn a_type_stays_unless_a_literal_says_otherwise() {
+fn only_a_literal_changes_the_type() {
     for (at, value, expected) in [
         ("port", "canary", "an integer"),
         ("port", "1.5", "an integer"),
@@ -246,7 +246,7 @@ fn a_type_stays_unless_a_literal_says_otherwise() {
 }
 
 #[test]
-fn what_a_path_cannot_do_is_said() {
+fn an_error_names_the_unreachable_part_of_a_path() {
     for (at, part) in [
         ("name.x", "name: it is not a table"),
         ("list.x", "list: it is a list"),
@@ -267,7 +267,7 @@ fn what_a_path_cannot_do_is_said() {
 }
 
 #[test]
-fn values_are_shown_as_they_are_and_all_else_as_json() {
+fn scalars_are_shown_as_text_and_others_as_json() {
     let find = |at: &str| get(Toml, TOML.as_bytes(), &path(at)).unwrap();
     for (at, shown, json) in [
         ("name", "x", "\"x\""),
@@ -307,7 +307,7 @@ fn yaml_can_be_read_by_a_path() {
     assert_eq!((found.text(), found.shape()), ("x", ValueKind::String));
 }
 
-/// A value as JSON and TOML spell it alike.
+/// Generates a value that JSON and TOML write alike.
 fn scalar() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<bool>().prop_map(|bool| bool.to_string()),
@@ -317,7 +317,7 @@ fn scalar() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A key, bare or not.
+/// Generates a key, bare or quoted.
 fn key() -> impl Strategy<Value = String> {
     prop_oneof!["[abc]", "[ab ]{1,2}", "\u{e9}"].prop_map(|key| {
         let mut path = String::new();
@@ -333,10 +333,10 @@ fn leaf_paths(ty: ContentType, text: &str) -> Vec<String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Texts that grow from nothing by `set`, are looked at by `get`, and shrink again by `unset`; that all else stays
-    /// the same is proved by each of these themselves, and here once more.
+    /// Builds texts with `set`, reads them with `get` and removes the values with `unset`. The functions check that all
+    /// other values stay the same, and so does this test.
     #[test]
-    fn what_is_set_is_found_and_all_else_stays(
+    fn a_set_value_is_found_and_all_others_stay(
         is_json in any::<bool>(),
         start in prop_oneof![Just(""), Just("a = { b.c = 1 } # x\n"), Just("# x\n[a]\nb.c = 1 # y\n[a.c]\n# z\n[[b]]\nc = 1"), Just("[a.b]\n"), Just("a.b.c = 1\r\n# x\r\n")],
         steps in prop::collection::vec((prop::collection::vec(key(), 1..4), scalar()), 1..12),
@@ -357,7 +357,7 @@ proptest! {
                     prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&found).unwrap(), value);
                     for other in before.iter().filter(|other| **other != at && !other.starts_with(&format!("{at}."))) {
                         let json = |text: &str| get(ty, text.as_bytes(), &path(other)).map(|found| found.json().to_string());
-                        // An empty table on the way is not a leaf any more.
+                        // An empty table on the path was a leaf before, and is not one now.
                         if !at.starts_with(&format!("{other}.")) {
                             prop_assert_eq!(json(&text).unwrap(), json(&new).unwrap());
                         }
@@ -365,11 +365,11 @@ proptest! {
                     text = new;
                 }
                 Ok(None) => {}
-                Err(error) => prop_assert!(error.contains("not a table") || error.contains("a list;") || error.contains("it is a table"), "{}: {}", text, error),
+                Err(error) => prop_assert!(error.contains("not a table") || error.contains("a list;") || error.contains("this is a table"), "{}: {}", text, error),
             }
         }
         for at in leaf_paths(ty, &text) {
-            // A table may have gone with its last value.
+            // A table may have been removed with its last value.
             if let Some(new) = take(ty, &text, &at).unwrap() {
                 prop_assert!(get(ty, new.as_bytes(), &path(&at)).is_err());
                 text = new;

@@ -1,8 +1,8 @@
-//! Changes of TOML. `toml_edit` tells what kind of table everything is in and where it stands; the text itself is
-//! changed there only, so that comments, order and layout stay, line ends included.
+//! Changes of TOML. `toml_edit` returns the kind and the position of every table. This module changes only the text at
+//! that position, so comments, order, layout and line ends stay.
 //!
-//! The parsed document holds copies of the strings that are not wiped (format.md §12). Only a command that ends soon
-//! uses it.
+//! The parsed document contains copies of strings that are not wiped (format.md §12). Only commands that end soon use
+//! it.
 
 mod position;
 mod removal;
@@ -17,8 +17,10 @@ use super::{Edit, by_hand, unexpected};
 use crate::base::Error;
 use crate::format::outline::push_key;
 
-/// Puts `value` in place of the one at `path`; a new key into the last table that the path reaches: on a line of its
-/// own after its last value, behind the last value of an inline table, or under a new header at the end of the text.
+/// Replaces the value at `path`, or adds a new key to the last table on the path.
+///
+/// A new key becomes a line after the last value of the table, an entry at the end of an inline table, or a line under
+/// a new header at the end of the text.
 pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, Error> {
     let document = parse(text)?;
     let place = Spot::of(document.as_table(), path).ok_or_else(unexpected)?;
@@ -28,7 +30,7 @@ pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, 
             let span = old.span().ok_or_else(unexpected)?;
             return Ok(vec![Edit::replace(span, value)]);
         }
-        Some(_) => return Err(by_hand(path, "it is a table: set the values in it")),
+        Some(_) => return Err(by_hand(path, "this is a table: set the values in it")),
         None => {}
     }
     let key = spell(dotted.iter().chain(&missing).copied());
@@ -38,7 +40,7 @@ pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, 
         Block::Own(_) if dotted.is_empty() && missing.len() > 1 && header_would_do => {
             section(text, path, value)
         }
-        // After the dotted keys of the same table, where there are some.
+        // Add the line after the dotted keys of the same table, if there are any.
         Block::Own(table) => {
             let header = if std::ptr::eq(table, document.as_table()) { None } else { table.span() };
             line(text, table, header, group.unwrap_or(table), &key, value).ok_or_else(unexpected)
@@ -48,17 +50,17 @@ pub(super) fn set(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, 
     }
 }
 
-/// Takes out the lines of what is at `path`, the headers of a table included, or an entry of an inline table.
+/// Deletes the lines of the value or table at `path` (including headers), or an entry of an inline table.
 pub(super) fn unset(text: &str, path: &KeyPath) -> Result<Vec<Edit>, Error> {
     let document = parse(text)?;
-    removal::out(text, document.as_table(), path)
+    removal::remove(text, document.as_table(), path)
 }
 
 fn parse(text: &str) -> Result<Document<&str>, Error> {
     Document::parse(text).map_err(|_| unexpected())
 }
 
-/// A new entry of an inline table.
+/// Adds an entry to an inline table.
 fn inline(text: &str, table: &InlineTable, key: &str, value: &str) -> Option<Vec<Edit>> {
     if let Some(last) = position::entries(table).last() {
         return Some(vec![Edit::insert(last.end, &[", ", key, " = ", value])]);
@@ -68,8 +70,8 @@ fn inline(text: &str, table: &InlineTable, key: &str, value: &str) -> Option<Vec
     Some(vec![Edit::insert(span.start + 1, &[" ", key, " = ", value, if is_tight { " " } else { "" }])])
 }
 
-/// A new line of `table`, after the last one of `group`, which is the table or dotted keys in it. The root has no
-/// header.
+/// Adds a line to `table` after the last line of `group`: the table itself, or dotted keys in it. `header` is `None`
+/// for the root.
 fn line(
     text: &str,
     table: &Table,
@@ -82,20 +84,20 @@ fn line(
     let last = position::lines(group).into_iter().max_by_key(|line| line.end);
     let (indent, at) = match (last, header) {
         (Some(last), _) => {
-            // Before the last key of a dotted one there are others.
+            // The span begins at the last part of a dotted key, so the line has other parts before it.
             let lead = text.get(position::line_start(text, last.start)..last.start)?;
             let indent = &lead[..lead.len() - lead.trim_start_matches([' ', '\t']).len()];
             (indent, position::line_end(text, last.end))
         }
         (None, Some(header)) => ("", position::line_end(text, header.end)),
-        // The root without values: insert before the first header, or after the comments.
+        // The root has no values: insert the line before the first header, or after the comments.
         (None, None) => ("", if table.is_empty() { text.len() } else { 0 }),
     };
     let before = if at == 0 || text[..at].ends_with('\n') { "" } else { feed };
     Some(vec![Edit::insert(at, &[before, indent, key, " = ", value, feed])])
 }
 
-/// A new header at the end of the text, with one value below it.
+/// Adds a header at the end of the text, with one value below it.
 fn section(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, Error> {
     let keys = path.keys().ok_or_else(unexpected)?;
     let (last, header) = keys.split_last().ok_or_else(unexpected)?;
@@ -106,8 +108,7 @@ fn section(text: &str, path: &KeyPath, value: &str) -> Result<Vec<Edit>, Error> 
     Ok(vec![Edit::insert(text.len(), &[end, blank, "[", &header, "]", feed, &key, " = ", value, feed])])
 }
 
-/// Writes keys as TOML does: like an outline, except for characters outside the basic plane, which have another
-/// escape.
+/// Writes keys as TOML: like an outline, except for characters outside the basic plane, which have another escape.
 fn spell<'k>(keys: impl IntoIterator<Item = &'k str>) -> String {
     let mut path = String::new();
     for key in keys {
@@ -123,7 +124,7 @@ fn spell<'k>(keys: impl IntoIterator<Item = &'k str>) -> String {
     path
 }
 
-/// What ends the lines of this text.
+/// Returns the line end of this text: CR LF if the first line ends with it, and otherwise LF.
 fn line_feed(text: &str) -> &'static str {
     if text.split_inclusive('\n').next().is_some_and(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" }
 }

@@ -1,4 +1,4 @@
-//! A value to be set, and how each syntax spells it.
+//! A value to set, and its text in each syntax.
 
 use zeroize::Zeroizing;
 
@@ -8,12 +8,12 @@ use crate::base::{Complaint, Error, Problem, Remedy, json_string};
 use crate::format::ContentType;
 use crate::syntax::{Broken, Node, SyntaxFault, Value, json, toml};
 
-/// A value to be set. `Debug` shows none of it.
+/// A value to set. `Debug` does not show it.
 pub enum NewValue<'a> {
-    /// Text. Where a string is, or nothing yet, it becomes a string; where a number, a list or anything else is, it
-    /// has to be one too, as the content's syntax spells it.
+    /// Text. It becomes a string if the old value is a string or missing. If the old value has another type, such as a
+    /// number or a list, the text must be a value of that type in the content's syntax.
     Text(&'a str),
-    /// A value of any type, as the content's syntax spells it, such as `8080`, `["a"]` or `{ a = 1 }`.
+    /// A value of any type in the content's syntax, such as `8080`, `["a"]` or `{ a = 1 }`.
     Literal(&'a str),
 }
 
@@ -23,7 +23,7 @@ impl std::fmt::Debug for NewValue<'_> {
     }
 }
 
-/// A value as it will stand in the text.
+/// A value in the content's syntax.
 pub(super) struct Spelled(Zeroizing<String>);
 
 impl Spelled {
@@ -31,14 +31,14 @@ impl Spelled {
         &self.0
     }
 
-    /// The value that it spells.
+    /// Parses the text of the value.
     pub(super) fn parse(&self, content_type: ContentType) -> Option<Node<'_>> {
         parse(content_type, &self.0)
     }
 }
 
 impl NewValue<'_> {
-    /// How it will stand in the text, `old` being what is there.
+    /// Returns the text that replaces the value `old`.
     pub(super) fn spelled(
         &self,
         content_type: ContentType,
@@ -47,31 +47,31 @@ impl NewValue<'_> {
         let is_dotenv = content_type == ContentType::Dotenv;
         match (self, old) {
             (Self::Text(text) | Self::Literal(text), _) if is_dotenv => match text.contains('\n') {
-                true => Err(rule("a value of dotenv is one line")),
+                true => Err(rule("a value in dotenv content cannot have several lines")),
                 false => Ok(own(text)),
             },
             (Self::Text(text), None | Some(Value::String(_) | Value::Null)) => Ok(Spelled(json_string(text))),
             (Self::Text(text), Some(old)) => of_kind(content_type, text.trim(), old),
             (Self::Literal(text), _) => match read(content_type, text.trim()) {
-                Ok(node) if has_zero_byte(&node.value) => Err(rule("a value cannot hold a zero byte")),
+                Ok(node) if has_zero_byte(&node.value) => Err(rule("a value cannot contain a zero byte")),
                 Ok(_) => Ok(own(text.trim())),
                 Err(broken) => {
                     let syntax = if content_type == ContentType::Json { "JSON" } else { "TOML" };
                     let why = match broken.fault {
                         SyntaxFault::Rule(rule) => format!(": {rule}"),
                         SyntaxFault::Repeated { .. } => ": a key is set twice".to_owned(),
-                        SyntaxFault::Unclosed(what) => format!(": a {what} has no end"),
+                        SyntaxFault::Unclosed(what) => format!(": a {what} is not closed"),
                         SyntaxFault::TooDeep => ": it is nested too deeply".to_owned(),
                         SyntaxFault::Grammar => String::new(),
                     };
-                    Err(Complaint::Rule(format!("expected a value as {syntax} spells it{why}")))
+                    Err(Complaint::Rule(format!("expected a {syntax} value{why}")))
                 }
             },
         }
     }
 }
 
-/// The text of a value of the same kind as `old`; an integer will do for a float.
+/// Checks that `text` is a value of the same type as `old`. An integer is accepted for a float.
 fn of_kind(content_type: ContentType, text: &str, old: &Value<'_>) -> Result<Spelled, Complaint> {
     let is_kind =
         |text: &str| parse(content_type, text).is_some_and(|new| kind_of(&new.value) == kind_of(old));
@@ -95,13 +95,15 @@ fn rule(rule: &str) -> Complaint {
     Complaint::Rule(rule.to_owned())
 }
 
-/// The report of a value that cannot be at `path`; nothing of the value is in it.
+/// Returns the error for a value that `path` cannot have. The error does not contain the value.
 pub(super) fn refused(path: &KeyPath, complaint: Complaint) -> Error {
     let is_type = matches!(complaint, Complaint::WrongType { .. });
     let error = Error::does_not_fit("the value", vec![Problem::new(path.to_string(), None, complaint)]);
     match is_type {
-        true => error
-            .advise_to_set(Remedy::Literal, "give one of this type, or a literal, which may be of any type"),
+        true => error.advise_to_set(
+            Remedy::Literal,
+            "set a value of this type, or a literal, which may have any type",
+        ),
         false => error,
     }
 }
@@ -121,7 +123,7 @@ fn read(content_type: ContentType, text: &str) -> Result<Node<'_>, Broken> {
     }
 }
 
-/// Returns true where a text in `value` has a zero byte, which no environment variable can hold.
+/// Returns true if a text in `value` has a zero byte, which an environment variable cannot contain.
 fn has_zero_byte(value: &Value<'_>) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),

@@ -1,4 +1,4 @@
-//! The local key: whether one is available, where it is from, and whether it unwraps.
+//! The check of the local key: its source, and whether it can unwrap the data key.
 
 use super::settings::Settings;
 use crate::base::{KeyRef, Kind, Variables, key_ref};
@@ -8,13 +8,14 @@ use crate::pair::Trusted;
 
 const NAME: &str = "local-key";
 
-/// `rules`: for whom is sealed; `listed`: the pair's recipients. Either is `None` where that is not known.
+/// Looks for a local key. `rules` are the recipients of the policy file, and `listed` those of the pair; `None` if they
+/// are unknown.
 pub(super) fn key(settings: &Settings, rules: Option<&[Trusted]>, listed: Option<&[KeyRef]>) -> Step {
     if let Err(error) = &settings.local {
         return Step::error(NAME, error);
     }
     let Some(services) = &settings.services else {
-        return Step::new(NAME, State::Skipped, "the settings come first");
+        return Step::new(NAME, State::Skipped, "fix the settings first");
     };
     if !services.given().is_empty() {
         let ids: Vec<_> = services.given().iter().map(|key| key.key_ref().to_string()).collect();
@@ -28,7 +29,7 @@ pub(super) fn key(settings: &Settings, rules: Option<&[Trusted]>, listed: Option
     }
     if services.are_given() {
         let message =
-            "ENVCONF_KEY_CMD prints it; it is run where a pair lists a local key, and that is trusted";
+            "ENVCONF_KEY_CMD prints the key; envconf runs it for a pair that lists a trusted local key";
         return Step::new(NAME, State::Ok, message);
     }
     let is_listed =
@@ -55,12 +56,12 @@ pub(super) fn key(settings: &Settings, rules: Option<&[Trusted]>, listed: Option
                 .failed_as(Kind::BadLocalKey, None)
                 .advise_with(format!("create one with `envconf init`; {}", services.missing_key_advice([])))
         }
-        // With a pair it depends on its other recipients: the step `trust` reports it.
+        // With a pair, its other recipients may be enough: the step `trust` reports a missing key.
         Ok(_) => Step::new(NAME, State::Skipped, missing(services)),
     }
 }
 
-/// Says where no key was found.
+/// Returns the message that names the place without a key.
 fn missing(services: &KeyServices) -> String {
     match (services.store(), services.directory()) {
         (Some(store), Some(directory)) => format!(
@@ -72,7 +73,7 @@ fn missing(services: &KeyServices) -> String {
     }
 }
 
-/// Whether, without a pair to say more, sealing or opening asks for one.
+/// Returns true if sealing or opening needs a local key, as far as trust or the policy file tell without a pair.
 fn is_wanted(settings: &Settings, rules: Option<&[Trusted]>) -> bool {
     match &settings.policy.trust {
         Some(trust) => trust.contains(&Trusted::Local),
@@ -80,14 +81,14 @@ fn is_wanted(settings: &Settings, rules: Option<&[Trusted]>) -> bool {
     }
 }
 
-/// Unwraps the data key with it.
+/// Unwraps the data key with the local key.
 pub(super) fn unwrap(
     key: &LocalKey,
     wrapped: &WrappedKey,
     context: &Context,
 ) -> (Vec<Step>, Option<DataKey>) {
     match key.unwrap(wrapped, context) {
-        Ok(dek) => (vec![Step::new("rights", State::Ok, "it unwraps the data key")], Some(dek)),
+        Ok(dek) => (vec![Step::new("rights", State::Ok, "the key unwraps the data key")], Some(dek)),
         Err(error) => (vec![Step::fault("rights", &error)], None),
     }
 }

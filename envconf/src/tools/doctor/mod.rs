@@ -1,7 +1,7 @@
-//! diagnose: what is there to open a pair with, step by step, each with its advice (api.md §4, `doctor`).
+//! The diagnosis of everything that opening a pair needs, step by step, each with its advice (api.md §4, `doctor`).
 //!
-//! Continues after a failure if the next step is still useful. It sends the requests of a load (and with `wrap` those
-//! of sealing), and wipes the replies.
+//! The diagnosis continues after a failure if the next step is still useful. It sends the requests of a load (and with
+//! `wrap` those of sealing), and wipes the replies.
 
 mod local;
 mod service;
@@ -18,7 +18,7 @@ use crate::format::{ContentType, Name};
 use crate::kms::{Context, KeyServices, State, Step, worker};
 use crate::pair::{Ask, Checked, Pair, Plain, Policy, Trusted, open, wrapping};
 
-/// Extensions of the plain file that a pair is sealed from (api.md §1).
+/// Extensions of the plain file from which a pair is sealed (api.md §1).
 const PLAIN: [&str; 6] = ["toml", "json", "yaml", "yml", "env", "conf"];
 
 /// The subject of a diagnosis: a directory, or a pair in it.
@@ -65,19 +65,19 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
-    /// Every step; those of one key follow each other.
+    /// Returns every step. The steps of one key follow each other.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// The code of the first step that failed, of the classes that [`Error::exit_code`] has; 0 if none did.
+    /// Returns the exit code of the first step that failed, as in [`Error::exit_code`]; 0 if none failed.
     pub fn exit_code(&self) -> u8 {
         self.steps.iter().find(|step| step.state() == State::Failed).map_or(0, Step::exit_code)
     }
 }
 
 impl Diagnose {
-    /// Diagnoses files in `directory`. Rules and a local key are searched from there upwards.
+    /// Diagnoses files in `directory`. The policy file and a local key are searched from there upwards.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
@@ -90,58 +90,57 @@ impl Diagnose {
         }
     }
 
-    /// Looks at this pair too, which is expected to be of this name and environment: that includes asking every
-    /// trusted key for its data key.
+    /// Also diagnoses this pair, which must have this name and environment. Asks every trusted key for the data key.
     #[must_use]
     pub fn pair(mut self, pair: Pair, name: Name, environment: Name) -> Self {
         self.subject = DiagnosisSubject::Pair(pair, name, environment);
         self
     }
 
-    /// A pair was meant, and it was not found: that step fails with `why`.
+    /// Reports that the pair was not found: the step `pair` fails with `why`.
     #[must_use]
     pub fn missing_pair(mut self, why: Error) -> Self {
         self.subject = DiagnosisSubject::Missing(why);
         self
     }
 
-    /// The sealer's rules, in place of the `.envconf.toml` in the directory or above.
+    /// Reads this policy file instead of the `.envconf.toml` in the directory or above.
     #[must_use]
     pub fn rules(mut self, file: impl Into<PathBuf>) -> Self {
         self.rules = Some(file.into());
         self
     }
 
-    /// Trusts these keys, in place of those of `ENVCONF_TRUST`.
+    /// Trusts these keys instead of those of `ENVCONF_TRUST`.
     #[must_use]
     pub fn trust(mut self, keys: impl IntoIterator<Item = Trusted>) -> Self {
         self.trust = Some(keys.into_iter().collect());
         self
     }
 
-    /// Requires signatures by `required` of these signers, in place of those of `ENVCONF_SIGNERS`.
+    /// Requires signatures by `required` of these signers instead of those of `ENVCONF_SIGNERS`.
     #[must_use]
     pub fn signers(mut self, signers: Vec<SignerKey>, required: usize) -> Self {
         self.signers = Some((signers, required));
         self
     }
 
-    /// Asks these key services, in place of those that the environment describes.
+    /// Asks these key services instead of those of the environment variables.
     #[must_use]
     pub fn services(mut self, services: KeyServices) -> Self {
         self.services = Some(services);
         self
     }
 
-    /// Asks also for the rights that a sealer needs: each key service that the rules name (or else the pair, or else
-    /// trust) wraps a data key, which is thrown away.
+    /// Also checks the permissions that sealing needs: each key service of the policy file (or else of the pair, or
+    /// else of trust) wraps a data key, which is discarded.
     #[must_use]
     pub fn wrap(mut self) -> Self {
         self.wrap = true;
         self
     }
 
-    /// Looks. Blocks; works before, inside and without any async runtime. Changes nothing.
+    /// Runs the diagnosis. Blocks; works before, inside and without any async runtime. Changes nothing.
     pub fn run(self) -> Diagnosis {
         Diagnosis { steps: worker::block_on(self.steps()) }
     }
@@ -155,14 +154,14 @@ impl Diagnose {
         let recipients = checked.as_ref().map(|checked| &checked.section.recipients);
         let mut listed = recipients.map(|all| all.iter().map(|recipient| recipient.key.clone()).collect());
         let local_key = local::key(&settings, rules.as_deref(), listed.as_deref());
-        let is_hindered = local_key.state() == State::Failed;
+        let has_bad_local_key = local_key.state() == State::Failed;
         steps.push(local_key);
         steps.extend(settings.steps());
         let Some(services) = settings.services.as_ref().filter(|_| settings.errors.is_empty()) else {
-            steps.push(Step::new("trust", State::Skipped, "the settings come first"));
+            steps.push(Step::new("trust", State::Skipped, "fix the settings first"));
             return steps;
         };
-        // Whom a sealer seals for: the rules say it, or else the pair, or else trust does.
+        // The recipients of a new seal: those of the policy file, or else of the pair, or else of trust.
         let trusted = keys_of(settings.policy.trust.as_deref().unwrap_or_default());
         let ruled = rules.as_deref().map(keys_of).filter(|keys| !keys.is_empty());
         let sealed_for = ruled.or_else(|| listed.take()).unwrap_or_else(|| trusted.clone());
@@ -170,12 +169,12 @@ impl Diagnose {
         match (checked, &self.subject) {
             (Some(checked), DiagnosisSubject::Pair(pair, ..)) => {
                 let opening = Opening { pair, checked, policy: &settings.policy, services };
-                asked = opening.steps(settings.trusted_by, is_hindered, &mut steps).await;
+                asked = opening.steps(settings.trusted_by, has_bad_local_key, &mut steps).await;
             }
             _ => {
                 let keys = if trusted.is_empty() { &sealed_for } else { &trusted };
                 for key in keys.iter().filter(|key| key.provider() != key_ref::LOCAL_PROVIDER) {
-                    steps.extend(service::way(services.provider(key.provider()), key).await);
+                    steps.extend(service::connect(services.provider(key.provider()), key).await);
                     asked.push(key.clone());
                 }
             }
@@ -186,7 +185,7 @@ impl Diagnose {
         steps
     }
 
-    /// For whom the rules have it sealed; `None` if they cannot be read, or none matches.
+    /// Returns the recipients of the policy file; `None` if it cannot be read, or no rule matches.
     fn look_at_rules(&self, steps: &mut Vec<Step>) -> Option<Vec<Trusted>> {
         let rules = match &self.rules {
             Some(file) => Rules::read(file).map(Some),
@@ -226,7 +225,7 @@ impl Diagnose {
 
     fn look_at_pair(&self, settings: &Settings, steps: &mut Vec<Step>) -> Option<Checked> {
         let (step, checked) = match &self.subject {
-            DiagnosisSubject::Directory => (Step::new("pair", State::Skipped, "none was named"), None),
+            DiagnosisSubject::Directory => (Step::new("pair", State::Skipped, "no pair was named"), None),
             DiagnosisSubject::Missing(why) => (Step::error("pair", why), None),
             DiagnosisSubject::Pair(pair, ..) => match open::read_pair(pair, &settings.policy) {
                 Ok(checked) => {
@@ -239,7 +238,7 @@ impl Diagnose {
         checked
     }
 
-    /// Returns true if the plain layers beside the pair parse. Where there are none, there is no step.
+    /// Parses the plain layers next to the pair. Adds no step if there are none.
     fn look_at_plain_layers(&self, steps: &mut Vec<Step>) {
         let DiagnosisSubject::Pair(pair, name, environment) = &self.subject else { return };
         let parsed = Plain::beside(pair, name, environment).and_then(|layers| {
@@ -254,7 +253,7 @@ impl Diagnose {
     }
 }
 
-/// A pair that is well formed, and what it takes to open it.
+/// A well-formed pair, with the policy and the key services to open it.
 struct Opening<'a> {
     pair: &'a Pair,
     checked: Checked,
@@ -263,16 +262,16 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// Asks every trusted key, and opens the content with what the first of them gives. The keys that were asked.
+    /// Asks every trusted key for the data key, opens the content with the first data key, and returns the keys.
     ///
-    /// `is_hindered`: a local key that would be used has been found broken.
-    async fn steps(self, trusted_by: &str, is_hindered: bool, steps: &mut Vec<Step>) -> Vec<KeyRef> {
+    /// `has_bad_local_key` is true if an earlier step reported the local key as invalid.
+    async fn steps(self, trusted_by: &str, has_bad_local_key: bool, steps: &mut Vec<Step>) -> Vec<KeyRef> {
         let section = &self.checked.section;
         let candidates = match wrapping::candidates(section, self.policy, self.services).await {
             Ok(candidates) => candidates,
             Err(error) => {
-                steps.push(match is_hindered {
-                    true => Step::new("trust", State::Skipped, "the local key comes first"),
+                steps.push(match has_bad_local_key {
+                    true => Step::new("trust", State::Skipped, "fix the local key first"),
                     false => Step::error("trust", &error),
                 });
                 return Vec::new();
@@ -319,10 +318,12 @@ fn content(pair: &Pair, checked: Checked, dek: &DataKey) -> Step {
             .map_err(|error| error.at(pair.enc()))
     });
     match fits {
-        Ok(()) if content_type == ContentType::Yaml && cfg!(not(feature = "yaml")) => {
-            Step::new("content", State::Note, "it opens, and is yaml, which this program was built without")
-        }
-        Ok(()) => Step::new("content", State::Ok, format!("it opens, and is {}", content_type.name())),
+        Ok(()) if content_type == ContentType::Yaml && cfg!(not(feature = "yaml")) => Step::new(
+            "content",
+            State::Note,
+            "decrypted; content type yaml, which this program cannot read without the feature yaml",
+        ),
+        Ok(()) => Step::new("content", State::Ok, format!("decrypted; content type {}", content_type.name())),
         Err(error) => Step::error("content", &error),
     }
 }
@@ -334,7 +335,7 @@ fn described(pair: &Pair, checked: &Checked, settings: &Settings) -> String {
     let signed = match policy.signers.is_empty() {
         false => format!("signed as required, by {} or more", policy.required_signatures),
         true if settings.errors.is_empty() => "no signature required".to_owned(),
-        true => "signatures not looked at".to_owned(),
+        true => "signatures not checked".to_owned(),
     };
     format!(
         "{}: {} for {}, generation {}, {signed}; recipients: {}",
@@ -346,7 +347,7 @@ fn described(pair: &Pair, checked: &Checked, settings: &Settings) -> String {
     )
 }
 
-/// The plain files that the pair may be sealed from: those that are there, or else all.
+/// Returns the plain files from which the pair may be sealed: the existing ones, or else all.
 fn plain_files(pair: &Pair) -> Vec<PathBuf> {
     let base = pair.enc().with_extension("");
     let all: Vec<_> = PLAIN.iter().map(|extension| base.with_extension(extension)).collect();

@@ -1,4 +1,4 @@
-//! A key service: the way to it, then what it is really asked; its clock and how long it took by the way.
+//! The checks of a key service: the connection, the requests of a load or a seal, its clock and its latency.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,23 +13,25 @@ use crate::pair::Policy;
 use crate::pair::wrapping::on_worker;
 
 const RIGHTS: &str = "rights";
-/// Limit for the connection to a service; every step has a shorter limit.
-const WAY: Duration = Duration::from_secs(30);
-/// Seconds beyond which requests are refused, and those that are worth a word.
-const CLOCK_REFUSED: u64 = 300;
-const CLOCK_TELLING: u64 = 30;
+/// Time limit for all connection steps of a service; every step has a shorter limit.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(30);
+/// Clock difference in seconds beyond which services reject requests.
+const CLOCK_REJECTED: u64 = 300;
+/// Clock difference in seconds beyond which the step is a note.
+const CLOCK_NOTED: u64 = 30;
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The steps to the service of `key`, none of which asks it for anything.
-pub(super) async fn way(kms: Option<Arc<dyn Kms>>, key: &KeyRef) -> Vec<Step> {
+/// Checks the connection to the service of `key`. Sends no request about the key.
+pub(super) async fn connect(kms: Option<Arc<dyn Kms>>, key: &KeyRef) -> Vec<Step> {
     let Some(kms) = kms else {
-        let error = KmsError::other("this build has no such key service")
-            .advise("check the spelling of the key reference, or enable the crate feature of that provider");
+        let error = KmsError::other("this build has no such key service").advise(
+            "check the spelling of the key reference, or build with the crate feature of this provider",
+        );
         return vec![Step::fault("endpoint", &error).of(key)];
     };
     let owned = key.clone();
     let looked = on_worker(async move {
-        Deadline::at(Patience::until(Instant::now() + WAY))
+        Deadline::at(Patience::until(Instant::now() + CONNECTION_LIMIT))
             .run(async { Ok(kms.diagnose(&owned).await) })
             .await
     });
@@ -37,7 +39,7 @@ pub(super) async fn way(kms: Option<Arc<dyn Kms>>, key: &KeyRef) -> Vec<Step> {
     steps.into_iter().map(|step| step.of(key)).collect()
 }
 
-/// The way, and the request for the data key: the same that a load makes.
+/// Checks the connection, and sends the request for the data key, as a load does.
 pub(super) async fn unwrap(
     kms: Arc<dyn Kms>,
     key: &KeyRef,
@@ -45,7 +47,7 @@ pub(super) async fn unwrap(
     context: &Context,
     limit: Duration,
 ) -> (Vec<Step>, Option<DataKey>) {
-    let mut steps = way(Some(kms.clone()), key).await;
+    let mut steps = connect(Some(kms.clone()), key).await;
     if let Some(step) = skipped(&steps) {
         steps.push(step);
         return (steps, None);
@@ -56,10 +58,10 @@ pub(super) async fn unwrap(
     let took = started.elapsed();
     match (&heard, &result) {
         (Some(heard), _) => steps.push(clock(heard.clock)),
-        (None, Err(_)) => steps.push(Step::new("clock", State::Skipped, "no answer to compare it with")),
+        (None, Err(_)) => steps.push(Step::new("clock", State::Skipped, "no reply with a time")),
         (None, Ok(_)) => {}
     }
-    steps.push(rights(result.as_ref().err(), heard.as_ref(), "it unwraps the data key").took(took));
+    steps.push(rights(result.as_ref().err(), heard.as_ref(), "the key unwraps the data key").took(took));
     if let (Ok(_), Some(heard)) = (&result, &heard) {
         let latency = latency(&steps, heard);
         steps.push(latency);
@@ -67,8 +69,8 @@ pub(super) async fn unwrap(
     (steps, result.ok())
 }
 
-/// Has the services of `keys` wrap a data key that is thrown away: the first makes it, as when sealing. The way to
-/// those that were `asked` before is known.
+/// Asks the services of `keys` to wrap a data key, which is discarded. The first service generates it, as for a seal.
+/// Does not check the connection again for the keys that were `asked` before.
 pub(super) async fn wrap(
     keys: &[KeyRef],
     asked: &[KeyRef],
@@ -81,7 +83,7 @@ pub(super) async fn wrap(
     for (number, key) in remote.enumerate() {
         let kms = services.provider(key.provider());
         let known = asked.contains(key);
-        let on_the_way = if known && kms.is_some() { Vec::new() } else { way(kms.clone(), key).await };
+        let on_the_way = if known && kms.is_some() { Vec::new() } else { connect(kms.clone(), key).await };
         let blocked = skipped(&on_the_way);
         steps.extend(on_the_way);
         let Some(kms) = kms else { continue };
@@ -93,7 +95,7 @@ pub(super) async fn wrap(
         let (owned, context) = (key.clone(), context.clone());
         let job = async move { wrap_once(&*kms, &owned, &context, number == 0).await };
         let (result, heard) = ask(services.time_limit(), job).await;
-        let step = rights(result.err().as_ref(), heard.as_ref(), "it wraps a data key");
+        let step = rights(result.err().as_ref(), heard.as_ref(), "the key wraps a data key");
         steps.push(step.took(started.elapsed()).of(key));
     }
     steps
@@ -108,7 +110,7 @@ async fn wrap_once(kms: &dyn Kms, key: &KeyRef, context: &Context, makes: bool) 
     kms.wrap(key, &dek, context).await.map(drop)
 }
 
-/// Asks on the worker, within `limit`, and listens.
+/// Runs a request on the worker within `limit`, and returns the result and the last reply.
 async fn ask<T: Send + 'static>(
     limit: Duration,
     job: impl Future<Output = Result<T, KmsError>> + Send + 'static,
@@ -119,10 +121,10 @@ async fn ask<T: Send + 'static>(
     listened.await.unwrap_or_else(|error| (Err(error), None))
 }
 
-/// After a failure on the way there is no sense in asking.
+/// Returns a skipped step if a connection step failed.
 fn skipped(way: &[Step]) -> Option<Step> {
     let failed = way.iter().find(|step| step.state() == State::Failed)?;
-    Some(Step::new(RIGHTS, State::Skipped, format!("nothing was asked, since {} failed", failed.name())))
+    Some(Step::new(RIGHTS, State::Skipped, format!("no request was sent, because {} failed", failed.name())))
 }
 
 fn rights(error: Option<&KmsError>, heard: Option<&LastReply>, else_say: &str) -> Step {
@@ -136,23 +138,24 @@ fn rights(error: Option<&KmsError>, heard: Option<&LastReply>, else_say: &str) -
     }
 }
 
-/// `ahead`: seconds that the service's clock is ahead of this machine's.
+/// Compares the clocks. The clock of the service is `ahead` seconds ahead of this machine's.
 fn clock(ahead: Option<i64>) -> Step {
     let step = |state, message: &str| Step::new("clock", state, message);
-    let Some(ahead) = ahead else { return step(State::Skipped, "the service does not say its time") };
+    let Some(ahead) = ahead else { return step(State::Skipped, "the reply has no time") };
     let off = ahead.unsigned_abs();
     let way = if ahead > 0 { "behind" } else { "ahead of" };
-    let message = format!("{off} s {way} the service's");
+    let message = format!("{off} s {way} the clock of the service");
     if off <= 1 {
-        step(State::Ok, "it agrees with the service's")
-    } else if off <= CLOCK_TELLING {
+        step(State::Ok, "agrees with the clock of the service")
+    } else if off <= CLOCK_NOTED {
         step(State::Ok, &message)
-    } else if off <= CLOCK_REFUSED {
-        step(State::Note, &message).advise("synchronise it (NTP): beyond 300 s requests are refused")
+    } else if off <= CLOCK_REJECTED {
+        step(State::Note, &message)
+            .advise("synchronize the clock (NTP): services reject requests beyond 300 s")
     } else {
-        step(State::Failed, &(message + "; requests are signed with the time of the service until then"))
+        step(State::Failed, &(message + "; until then, envconf signs requests with the time of the service"))
             .failed_as(Kind::UnwrapFailed, Some(Fault::Refused))
-            .advise("synchronise it (NTP): every start pays for one request that is refused")
+            .advise("synchronize the clock (NTP): each start causes one rejected request")
     }
 }
 
@@ -165,11 +168,11 @@ fn latency(way: &[Step], heard: &LastReply) -> Step {
         message += &format!("; name resolution, connection and TLS alone took {before} ms just before");
     }
     if heard.answers > 1 {
-        message += &format!("; it was the last of {}", heard.answers);
+        message += &format!("; the last of {} replies", heard.answers);
     }
     match heard.took > SLOW {
         true => Step::new("latency", State::Note, message)
-            .advise("every start waits for it; look for a nearer endpoint, and at proxies on the way"),
+            .advise("every start waits for this request: use a nearer endpoint, and check proxies"),
         false => Step::new("latency", State::Ok, message),
     }
 }
@@ -179,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_is_judged_by_how_far_it_is_off() {
+    fn the_state_of_the_clock_depends_on_its_difference() {
         for (ahead, state, says) in [
             (Some(0), State::Ok, "agrees"),
             (Some(-30), State::Ok, "30 s ahead of"),
@@ -187,7 +190,7 @@ mod tests {
             (Some(-300), State::Note, "300 s ahead of"),
             (Some(301), State::Failed, "301 s behind"),
             (Some(i64::MIN), State::Failed, "ahead of"),
-            (None, State::Skipped, "does not say"),
+            (None, State::Skipped, "has no time"),
         ] {
             let step = clock(ahead);
             assert_eq!(step.state(), state, "{ahead:?}");
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_tells_what_it_was_and_how_long_it_took() {
+    fn a_step_names_the_request_and_its_duration() {
         let id = "7c2bd1a4-5f0e-4c8e-9a2b-0123456789ab";
         let took = Duration::from_millis(40);
         let mut heard =
@@ -218,7 +221,7 @@ mod tests {
         let step = latency(&[], &heard);
         assert_eq!(
             (step.state(), step.message()),
-            (State::Note, "2000 ms for the whole request; it was the last of 3")
+            (State::Note, "2000 ms for the whole request; the last of 3 replies")
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What variables and options say: whom to trust, which services, which local keys.
+//! The settings from environment variables and options: trust, key services and local keys.
 
 use super::{Diagnose, DiagnosisSubject};
 use crate::base::{Error, Variables, key_ref, own_variables};
@@ -6,26 +6,26 @@ use crate::format::Name;
 use crate::kms::{KeyServices, State, Step};
 use crate::pair::{Policy, PolicyVariables, Trusted};
 
-/// What variables and options say.
+/// The settings of a diagnosis.
 pub(super) struct Settings {
     pub(super) policy: Policy,
-    /// What sets trust.
+    /// The source of the trusted keys, for messages.
     pub(super) trusted_by: &'static str,
-    /// `None` where a setting is malformed.
+    /// The key services; `None` if a setting is malformed.
     pub(super) services: Option<KeyServices>,
-    /// True if the local keys that are given can be used.
+    /// The error of the configured local keys, if they cannot be used.
     pub(super) local: Result<(), Error>,
     pub(super) errors: Vec<Error>,
 }
 
 impl Settings {
-    /// Reads them; what of them the options replace is taken out of `diagnose`.
+    /// Reads the settings. Takes the options that replace environment variables out of `diagnose`.
     pub(super) fn of(diagnose: &mut Diagnose) -> Self {
         let variables = Variables::Process;
         let mut errors = Vec::new();
         let (name, environment) = match &diagnose.subject {
             DiagnosisSubject::Pair(_, name, environment) => (name.clone(), environment.clone()),
-            // Nothing is opened; a key that is wrapped for a look is nobody's.
+            // Nothing is opened, and a wrapped data key is discarded: any name will do.
             _ => (nobody(), nobody()),
         };
         let set = PolicyVariables::read(&variables).map(|set| set.trust.is_some());
@@ -50,7 +50,7 @@ impl Settings {
                 let local = KeyServices::check_local_keys(&variables);
                 let services = match local {
                     Ok(()) => KeyServices::from_variables(&variables, Some(diagnose.directory.clone())),
-                    // The others are worth a look all the same.
+                    // The diagnosis of the other services is still useful.
                     Err(_) => KeyServices::without_local_keys(&variables),
                 };
                 (services.map_err(|error| errors.push(error)).ok(), local)
@@ -81,7 +81,7 @@ impl Settings {
         steps
     }
 
-    /// Returns true if a local key that is found would be used.
+    /// Returns true if trust includes local keys.
     pub(super) fn asks_for_local(&self) -> bool {
         let is_local = |trusted: &Trusted| match trusted {
             Trusted::Local => true,
@@ -92,5 +92,5 @@ impl Settings {
 }
 
 fn nobody() -> Name {
-    "nobody".parse().expect("a word of letters is a name")
+    "nobody".parse().expect("this word is a valid name")
 }

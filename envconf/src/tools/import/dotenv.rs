@@ -1,12 +1,15 @@
-//! The dotenv of other tools: quotes, `export`, comments, escapes. It has no standard; what its readers disagree about is
-//! refused with its line instead of being guessed.
+//! The dotenv format of other tools: quotes, `export`, comments, escapes.
+//!
+//! The format has no standard. A line that tools read differently is an error with its line number.
 //!
 //! Accepted lines: blank lines and lines that begin with `#`; `NAME=value` and `export NAME=value`, with blanks around
 //! the `=`. A value is
 //!
 //! * without quotes: the rest of the line without outer blanks, up to a `#` after a blank;
-//! * in single quotes: everything up to the next one, over several lines if need be;
-//! * in double quotes: the same, with `\n`, `\r`, `\t`, `\"` and `\\` (not at the end). A comment may follow a closing quote.
+//! * in single quotes: all text up to the next single quote, which may be on a later line;
+//! * in double quotes: the same, with the escapes `\n`, `\r`, `\t`, `\"` and `\\` (not at the end).
+//!
+//! A comment may follow a closing quote.
 
 mod content;
 
@@ -18,13 +21,13 @@ use crate::base::{Complaint, Error, Origin, Problem};
 use crate::pair::check_text;
 use crate::syntax::dotenv::is_name;
 
-/// A dotenv file of another tool; values are wiped on drop.
+/// A dotenv file of another tool. The values are wiped on drop.
 #[derive(Debug)]
 pub struct Dotenv {
     variables: Vec<DotenvVariable>,
 }
 
-/// One assignment. `Debug` shows no value.
+/// One assignment. `Debug` does not show the value.
 struct DotenvVariable {
     name: String,
     value: Zeroizing<String>,
@@ -38,10 +41,10 @@ impl std::fmt::Debug for DotenvVariable {
 }
 
 impl Dotenv {
-    /// Reads the bytes of the file: UTF-8, with a byte order mark or not, lines ended by LF or CR LF.
+    /// Parses the bytes of the file: UTF-8, with or without a byte order mark, and lines that end with LF or CR LF.
     ///
     /// # Errors
-    /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every line that is not understood, or that tools read differently;
+    /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every line that is invalid, or that tools read differently;
     /// [`Kind::AlreadySealed`](crate::Kind::AlreadySealed) for a file of a sealed pair.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         super::refuse_sealed(bytes)?;
@@ -54,26 +57,30 @@ impl Dotenv {
         let mut lines = HashMap::new();
         for variable in &variables {
             if let Some(first) = lines.insert(variable.name.as_str(), variable.line) {
-                let what = format!("the name is on line {first} already");
+                let what = format!("line {first} already sets this name");
                 problems.push(problem(&variable.name, variable.line, what));
             }
             if variable.value.contains('\0') {
-                problems.push(problem(&variable.name, variable.line, "the value holds a zero byte".into()));
+                problems.push(problem(
+                    &variable.name,
+                    variable.line,
+                    "the value contains a zero byte".into(),
+                ));
             }
         }
         match problems.is_empty() {
             true => Ok(Self { variables }),
             false => Err(Error::does_not_fit("dotenv", problems)
-                .advise("change these lines so that all tools read them alike, then import it again")),
+                .advise("change these lines so that all tools read them alike, then import the file again")),
         }
     }
 
-    /// The names, in the order of the file.
+    /// Returns the names, in the order of the file.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(|variable| variable.name.as_str())
     }
 
-    /// The names of values that hold a `$`. Some tools replace what follows it; here it stays.
+    /// Returns the names of values that contain a `$`. Some tools expand a variable there; the import keeps the text.
     pub fn with_dollars(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().filter(|variable| variable.value.contains('$')).map(|variable| &*variable.name)
     }
@@ -84,7 +91,7 @@ fn problem(name: &str, line: usize, what: String) -> Problem {
     Problem::new(name, Some(origin), Complaint::Rule(what))
 }
 
-/// The text with LF for CR LF, in a buffer that never grows.
+/// Returns the text with LF instead of CR LF, in a buffer that never grows.
 fn with_line_feeds(text: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(text.len()));
     for (at, part) in text.split("\r\n").enumerate() {
@@ -97,7 +104,7 @@ fn with_line_feeds(text: &str) -> Zeroizing<String> {
 struct DotenvReader<'t> {
     text: &'t str,
     at: usize,
-    /// The number of the line that begins next.
+    /// The number of the next line.
     line: usize,
     problems: Vec<Problem>,
     variables: Vec<DotenvVariable>,
@@ -115,7 +122,7 @@ impl<'t> DotenvReader<'t> {
                 continue;
             }
             let Some((name, before_value)) = name_of(whole) else {
-                self.complain("", line, "expected NAME=value, the name of letters, digits and `_`");
+                self.complain("", line, "expected NAME=value, with a name of letters, digits and `_`");
                 continue;
             };
             let value = &whole[before_value..];
@@ -137,7 +144,7 @@ impl<'t> DotenvReader<'t> {
         self.problems.push(problem(name, line, what.to_owned()));
     }
 
-    /// The line from here on, without its end; goes behind it.
+    /// Reads the rest of the line, without its line end.
     fn rest_of_line(&mut self) -> &'t str {
         let rest = &self.text[self.at..];
         let line = rest.split('\n').next().unwrap_or(rest);
@@ -146,7 +153,7 @@ impl<'t> DotenvReader<'t> {
         line
     }
 
-    /// The value behind an opening quote; goes behind the line that closes it.
+    /// Reads a value after its opening quote, and the rest of the line that closes it.
     fn quoted(&mut self, quote: char) -> Result<Zeroizing<String>, &'static str> {
         let rest = &self.text[self.at..];
         let end = match quote {
@@ -158,17 +165,17 @@ impl<'t> DotenvReader<'t> {
             return Err("the quote is not closed");
         };
         self.at += end + 1;
-        // `read` has counted the line that the value began on, and what follows counts the one that it ends on.
+        // `read` has counted the first line of the value, and `rest_of_line` counts the last one.
         self.line += rest[..end].matches('\n').count();
         self.line -= 1;
         let behind = self.rest_of_line().trim_start_matches(BLANKS);
         if !behind.is_empty() && !behind.starts_with('#') {
-            return Err("something follows the closing quote");
+            return Err("unexpected text after the closing quote");
         }
         let raw = &rest[..end];
         refuse_lone_cr(raw)?;
         if quote == '\'' {
-            // Where a backslash stands before it, tools do not agree on which quote closes.
+            // Tools disagree whether a quote after a backslash closes the value.
             return match raw.ends_with('\\') || raw.contains("\\\\") {
                 true => Err(
                     "tools read a backslash before `'` or another backslash differently; use double quotes",
@@ -180,7 +187,7 @@ impl<'t> DotenvReader<'t> {
     }
 }
 
-/// The name at the beginning of a line, and where its value begins.
+/// Returns the name at the begin of a line, and the offset of its value.
 fn name_of(line: &str) -> Option<(&str, usize)> {
     let (before, after) = line.split_once('=')?;
     let name = before.trim_start_matches(BLANKS);
@@ -195,17 +202,19 @@ fn unquoted(text: &str) -> Result<Zeroizing<String>, &'static str> {
     let value = text[..comment.unwrap_or(text.len())].trim_end_matches(BLANKS);
     refuse_lone_cr(value)?;
     match value {
-        value if value.starts_with('`') => Err("some tools take a backtick for a quote; use another one"),
+        value if value.starts_with('`') => Err("some tools read a backtick as a quote; use another quote"),
         value if value.contains('#') => {
-            Err("some tools take every `#` for a comment; put the value in quotes")
+            Err("some tools begin a comment at every `#`; put the value in quotes")
         }
         value if value.contains("${") || value.contains("$(") => Err(EXPANSION),
-        value if value.trim() != value => Err("the blank at an end is not a space; put the value in quotes"),
+        value if value.trim() != value => {
+            Err("the value begins or ends with a blank that is not a space; put it in quotes")
+        }
         value => Ok(copy(value)),
     }
 }
 
-const EXPANSION: &str = "some tools expand `${…}` and `$(…)`; write the expanded text, or put the value in single quotes to keep it as it is";
+const EXPANSION: &str = "some tools expand `${…}` and `$(…)`; write the expanded text, or put the value in single quotes to keep it";
 
 fn refuse_lone_cr(text: &str) -> Result<(), &'static str> {
     if text.contains('\r') {
@@ -215,7 +224,7 @@ fn refuse_lone_cr(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// The first `"` that no backslash escapes.
+/// Returns the position of the first `"` that no backslash escapes.
 fn end_of_double(text: &str) -> Option<usize> {
     let mut escaped = false;
     text.bytes().position(|byte| {
@@ -229,11 +238,11 @@ fn unescaped(raw: &str) -> Result<Zeroizing<String>, &'static str> {
     if raw.contains("${") || raw.contains("$(") {
         return Err(EXPANSION);
     }
-    // An escaped backslash: some tools take the second half of it, and the quote behind it, for an escaped quote.
+    // The value ends with an escaped backslash: some tools read its second half and the quote as an escaped quote.
     if raw.ends_with('\\') {
         return Err("tools read a backslash before the closing quote differently");
     }
-    // No escape is shorter than what it means.
+    // The buffer never grows: no escape is shorter than its character.
     let mut out = Zeroizing::new(String::with_capacity(raw.len()));
     let mut characters = raw.chars();
     while let Some(c) = characters.next() {
@@ -244,7 +253,7 @@ fn unescaped(raw: &str) -> Result<Zeroizing<String>, &'static str> {
                 Some('t') => '\t',
                 Some(plain @ ('"' | '\\')) => plain,
                 _ => {
-                    return Err("tools read this escape differently: \\n, \\r, \\t, \\\" and \\\\ are known");
+                    return Err("tools read this escape differently; use only \\n, \\r, \\t, \\\" and \\\\");
                 }
             },
             c => c,
@@ -270,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_tools_agree_about_is_read() {
+    fn lines_that_all_tools_read_alike_are_read() {
         let text = "\u{feff}# note\r\n\r\n  export A = b c  # comment\r\nB=\nC='x # \\n ${y}\nz' # note\nD=\"a\\n\\t\\\"\\\\\r\nb\"#\nE=pa$$w'or\"d\\n\nF=";
         let expected = [
             ("A", "b c"),
@@ -286,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tools_disagree_about_is_refused_with_its_line_and_no_value() {
+    fn an_ambiguous_line_is_rejected_with_its_number_and_no_value() {
         let lines = [
             "canary",
             "canary: x",
@@ -318,10 +327,10 @@ mod tests {
         assert_eq!(
             told,
             [
-                "expected NAME=value, the name of letters, digits and `_`, at line 2, column 1",
+                "expected NAME=value, with a name of letters, digits and `_`, at line 2, column 1",
                 "B: the quote is not closed, at line 5, column 1",
-                "A: the name is on line 1 already, at line 3, column 1",
-                "A: the value holds a zero byte, at line 3, column 1",
+                "A: line 1 already sets this name, at line 3, column 1",
+                "A: the value contains a zero byte, at line 3, column 1",
             ]
         );
         assert_eq!(Dotenv::parse(b"\xff").unwrap_err().exit_code(), 20);

@@ -1,14 +1,14 @@
-//! AES in ECB mode, as the guide uses it: no initialisation vector, no authentication. Only ever to decrypt.
+//! Decryption of AES in ECB mode, which the guide uses. It has no initialization vector and no authentication.
 
 use aes::cipher::{Array, BlockCipherDecrypt, KeyInit};
 use aes::{Aes128, Aes192, Aes256};
 
 use crate::base::SecretBytes;
 
-/// Bytes of a block.
+/// Length of a block in bytes.
 pub(super) const BLOCK: usize = 16;
 
-/// Decrypts whole blocks; `None` if the key has not the length of an AES key.
+/// Decrypts whole blocks; `None` if the length of the key is not that of an AES key.
 pub(super) fn decrypt(key: &[u8], ciphertext: &[u8]) -> Option<SecretBytes> {
     match key.len() {
         16 => with::<Aes128>(key, ciphertext),

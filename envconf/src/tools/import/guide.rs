@@ -1,4 +1,4 @@
-//! The encrypted text of Tencent's envelope guide: base64 of AES-ECB, under a key that may have several forms.
+//! The encrypted text of Tencent's envelope guide: AES-ECB in base64, with a key that may have several forms.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,21 +15,21 @@ use crate::base::{Error, Kind, Remedy, SecretBytes};
 use crate::format::{MAX_CONTENT, tencent_guide};
 use crate::kms::Decrypted;
 
-/// Characters of a line as MIME has it, and as the guide of 2019 writes it.
+/// Number of characters in a line of MIME, which the guide of 2019 writes.
 const MIME_LINE: usize = 76;
 
-/// The file with the encrypted text.
+/// The encrypted text of the envelope guide, read from its file.
 pub struct GuideData {
     ciphertext: Vec<u8>,
-    /// The guide that the line breaks match.
+    /// The guide to which the line breaks fit.
     guide: Guide,
 }
 
 impl GuideData {
-    /// Reads the bytes of the file: base64 of whole AES blocks, with any line breaks and blanks, or nothing at all.
+    /// Parses the bytes of the file: base64 of whole AES blocks, with any line breaks and blanks, or an empty file.
     ///
     /// # Errors
-    /// [`Kind::DoesNotFit`] for anything else; [`Kind::AlreadySealed`] for a file of a sealed pair; [`Kind::TooLarge`]
+    /// [`Kind::DoesNotFit`] for any other file; [`Kind::AlreadySealed`] for a file of a sealed pair; [`Kind::TooLarge`]
     /// above 64 MiB.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         refuse_sealed(bytes)?;
@@ -38,26 +38,25 @@ impl GuideData {
         }
         let wrong = |what: &str| Error::new(Kind::DoesNotFit, what);
         if tencent_guide::blob(bytes).is_some() {
-            return Err(wrong("it is a CiphertextBlob, and not the encrypted text").advise_to_set(
+            return Err(wrong("this file is a CiphertextBlob, not the encrypted text").advise_to_set(
                 Remedy::GuideFiles,
-                "read it with Blob, and the encrypted text with GuideData; a file of the guide for small files is a Blob alone",
+                "read this file with Blob, and the encrypted text with GuideData; the guide for small files has only a Blob",
             ));
         }
         let text = tencent_guide::trimmed(bytes);
         let base64: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         let ciphertext = STANDARD.decode(&base64).map_err(|_| {
-            wrong("it is not base64, or was cut")
-                .advise("give the file that the guide's program wrote, whole")
+            wrong("this file is not base64, or was cut")
+                .advise("use the complete file that the program of the guide wrote")
         })?;
         if ciphertext.len() % BLOCK != 0 {
-            return Err(wrong("it is not base64 of whole AES blocks")
-                .advise("it was cut, or made by another program than the guide's"));
+            return Err(wrong("this file is not base64 of whole AES blocks")
+                .advise("check that the file is complete, and that the program of the guide wrote it"));
         }
         Ok(Self { ciphertext, guide: guide_of(text) })
     }
 
-    /// Returns the text, decrypted with the first form of the key that works (in the order of [`KeyForm`]), and the
-    /// remarks about it.
+    /// Decrypts the text with the first form of the key that works, in the order of [`KeyForm`].
     ///
     /// # Errors
     /// [`Kind::BadDek`] if no form has the length of an AES key; [`Kind::BadPlaintext`] if no form decrypts to text.
@@ -79,7 +78,7 @@ impl GuideData {
         }
         let (form, text, mut read) = self.best(&forms).ok_or_else(|| {
             Error::new(Kind::BadPlaintext, "no form of the key decrypts to text").advise(
-                "check that both files belong together; they may have been changed, or made by another program than the guide's",
+                "check that both files belong together, that nobody changed them, and that the program of the guide wrote them",
             )
         })?;
         if self.has_repeated_blocks() {
@@ -89,7 +88,7 @@ impl GuideData {
         Ok(Imported::new(guide, data_key.key(), Some(form), text, read))
     }
 
-    /// The first of those that look most like a text.
+    /// Returns the form of the key with the result that looks most like text; the first one of several.
     fn best(&self, forms: &[(KeyForm, &[u8])]) -> Option<(KeyForm, SecretBytes, DecryptedText)> {
         let mut best: Option<(KeyForm, SecretBytes, DecryptedText)> = None;
         for (form, key) in forms {
@@ -115,15 +114,15 @@ impl GuideData {
     }
 }
 
-/// Nothing of the content: under ECB the ciphertext shows which of its parts are equal.
+/// Does not show the ciphertext: in ECB mode, it shows which blocks of the content are equal.
 impl fmt::Debug for GuideData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GuideData").field("guide", &self.guide).finish_non_exhaustive()
     }
 }
 
-/// Everything that may have served as the key: the guide of 2019 as printed encrypts with the base64 text and decrypts
-/// with the bytes, and people have mended that in several ways.
+/// Returns all possible AES keys. The guide of 2019 encrypts with the base64 text and decrypts with the bytes, and
+/// users have corrected this in several ways.
 fn key_forms<'k>(bytes: &'k [u8], text: &'k [u8]) -> Vec<(KeyForm, &'k [u8])> {
     let first = |len: usize| text.get(..len).filter(|first| first.len() < text.len());
     let forms = [
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_tell_the_generations_apart() {
+    fn line_breaks_identify_the_guide() {
         let line = "A".repeat(MIME_LINE);
         for (text, guide) in [
             ("".to_owned(), Guide::Envelope),
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_forms_of_a_key_come_in_their_order() {
+    fn the_forms_of_a_key_are_tried_in_order() {
         let forms = |len: usize| {
             let bytes = vec![7; len];
             let text = STANDARD.encode(&bytes);
@@ -190,16 +189,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_under_any_form_is_refused() {
+    fn data_that_is_not_text_under_any_key_form_is_rejected() {
         let data = GuideData::parse(STANDARD.encode([0x5A; 64]).as_bytes()).unwrap();
         assert_eq!(data.open(&key(&[7; 32])).unwrap_err().kind(), Kind::BadPlaintext);
         assert_eq!(data.open(&key(&[7; 5])).unwrap_err().kind(), Kind::BadDek);
         assert!(!format!("{data:?}").contains("5A") && !format!("{data:?}").contains("90"));
     }
 
-    /// A block that is text with a control character under two forms of the key, found by trying.
+    /// The block was found by trial: two forms of the key decrypt it to text with a control character.
     #[test]
-    fn several_forms_that_fit_are_told() {
+    fn several_fitting_forms_are_a_remark() {
         let data = GuideData::parse(b"t04V/RLEj6Nze9Ud/5yIXg==").unwrap();
         let imported = data.open(&key(&[7; 16])).unwrap();
         assert_eq!(imported.expose(), b"\x01000000000005147");
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_refused_by_their_form() {
+    fn other_files_are_rejected() {
         for (bytes, code) in [
             (&b"envconf/v1 enc\n"[..], 60),
             (b"AAAA-k-AAAA-k-AAAA", 20),

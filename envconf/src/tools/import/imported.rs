@@ -1,4 +1,4 @@
-//! The result of an import: the content, and the remarks that a person must read before sealing it.
+//! The result of an import: the content, and remarks that the user must read before sealing it.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,10 +7,9 @@ use super::text::{DecryptedText, Looks};
 use crate::base::{KeyRef, SecretBytes};
 use crate::kms::Decrypted;
 
-/// The imported content, in memory only. It is unauthenticated: a person who knows it must confirm it before it is
-/// sealed.
+/// The imported content, in memory only. It is not authenticated: somebody who knows it must check it before sealing.
 ///
-/// The content is wiped on drop; `Debug` does not show it.
+/// The content is wiped on drop, and `Debug` does not show it.
 pub struct Imported {
     pub(super) guide: Guide,
     pub(super) key: KeyRef,
@@ -22,7 +21,7 @@ pub struct Imported {
 }
 
 impl Imported {
-    /// The content of the guide for small files: what the service decrypted, as it is.
+    /// Converts the content of the guide for small files, which the service decrypted.
     pub fn small(decrypted: &Decrypted) -> Self {
         let text = SecretBytes::copy_of(decrypted.expose());
         let read = DecryptedText::whole(text.expose());
@@ -52,33 +51,33 @@ impl Imported {
         }
     }
 
-    /// Which guide the files were made by.
+    /// Returns the guide that wrote the files.
     pub fn guide(&self) -> Guide {
         self.guide
     }
 
-    /// The key that the service says it used.
+    /// Returns the key that the service reports.
     pub fn key(&self) -> &KeyRef {
         &self.key
     }
 
-    /// What served as the AES key; `None` where there was nothing to decrypt with it.
+    /// Returns the form of the AES key; `None` if there was nothing to decrypt.
     pub fn key_form(&self) -> Option<KeyForm> {
         self.key_form
     }
 
-    /// The encoding of the content. Content that is not UTF-8 can be sealed as
-    /// [`ContentType::Raw`](crate::ContentType::Raw) only.
+    /// Returns the encoding of the content. Content that is not UTF-8 can only be sealed as
+    /// [`ContentType::Raw`](crate::ContentType::Raw).
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }
 
-    /// The unusual properties of the files.
+    /// Returns the unusual properties of the content.
     pub fn remarks(&self) -> &[Remark] {
         &self.remarks
     }
 
-    /// The content, without padding and byte order mark.
+    /// Returns the content, without padding and byte order mark.
     pub fn expose(&self) -> &[u8] {
         &self.text.expose()[self.content.clone()]
     }
@@ -96,22 +95,22 @@ impl fmt::Debug for Imported {
     }
 }
 
-/// Which of Tencent's guides.
+/// One of Tencent's guides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Guide {
-    /// Envelope encryption, as of 2019: writes two files.
+    /// The envelope guide of 2019, which writes two files.
     Envelope2019,
-    /// Envelope encryption, since 2020: prints both values.
+    /// The envelope guide since 2020, which prints both values.
     Envelope2020,
-    /// Envelope encryption, where the form of the files does not tell which.
+    /// An envelope guide; the files do not show which one.
     Envelope,
-    /// A file of at most 4 KB, encrypted by the key service itself.
+    /// The guide for small files of at most 4 KB, which the key service encrypts itself.
     SmallFile,
 }
 
 impl Guide {
-    /// The guide in one word, for programs.
+    /// Returns the guide in one word, for programs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Envelope2019 => "envelope-2019",
@@ -121,7 +120,7 @@ impl Guide {
         }
     }
 
-    /// The facts that the files cannot prove: one sentence each.
+    /// Returns the facts that the files cannot prove, one sentence each.
     pub fn not_known(self) -> &'static [&'static str] {
         match self {
             Self::SmallFile => &NOT_KNOWN_SMALL,
@@ -131,14 +130,14 @@ impl Guide {
 }
 
 const NOT_KNOWN: [&str; 3] = [
-    "who made it, and whether it was changed since: nothing authenticates it",
-    "what has been learned from it: it stays in git's history, and ECB shows there which blocks repeat or change; give every secret in it a new value",
-    "its text byte for byte: the guide's program may have read CRLF as LF, and zero bytes at the end are lost",
+    "the author, and later changes: nothing authenticates the file",
+    "the readers of the old file: it stays in the git history, and ECB shows which blocks repeat or change; replace every secret in it",
+    "the exact bytes: the program of the guide may have read CRLF as LF, and it drops zero bytes at the end",
 ];
 
 const NOT_KNOWN_SMALL: [&str; 2] = [
-    "the author and the purpose: everyone who may encrypt under the key can make such a file, and it is not bound to a name",
-    "who has read it: it stays in git's history; give every secret in it a new value",
+    "the author and the purpose: everybody who may encrypt with the key can create such a file, and it is not bound to a name",
+    "the readers of the old file: it stays in the git history; replace every secret in it",
 ];
 
 impl fmt::Display for Guide {
@@ -152,7 +151,7 @@ impl fmt::Display for Guide {
     }
 }
 
-/// What served as the AES key: the guide of 2019 does not use the same in both of its halves.
+/// The form of the data key that is the AES key. The guide of 2019 encrypts with another form than it decrypts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyForm {
@@ -167,7 +166,7 @@ pub enum KeyForm {
 }
 
 impl KeyForm {
-    /// The form in one word, for programs.
+    /// Returns the form in one word, for programs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Decoded => "decoded",
@@ -189,20 +188,20 @@ impl fmt::Display for KeyForm {
     }
 }
 
-/// How a content is encoded.
+/// The encoding of a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Encoding {
-    /// UTF-8, and so plain ASCII too.
+    /// UTF-8, which includes ASCII.
     Utf8,
-    /// It has the form of GBK, as a program on a Chinese Windows writes it.
+    /// Probably GBK, which programs on Chinese versions of Windows write.
     Gbk,
-    /// None that is known here.
+    /// An unknown encoding.
     Unknown,
 }
 
 impl Encoding {
-    /// The encoding in one word, for programs.
+    /// Returns the encoding in one word, for programs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Utf8 => "utf-8",
@@ -216,40 +215,40 @@ impl fmt::Display for Encoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Utf8 => "UTF-8",
-            Self::Gbk => "not UTF-8; it has the form of GBK, as a Chinese Windows writes it",
-            Self::Unknown => "not UTF-8, nor anything else that is known here",
+            Self::Gbk => "not UTF-8; probably GBK, which programs on Chinese versions of Windows write",
+            Self::Unknown => "unknown; not UTF-8",
         })
     }
 }
 
-/// Something out of the ordinary in what was imported. None of these says what is in it.
+/// An unusual property of imported content. It does not show the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remark {
-    /// There is nothing in it.
+    /// The content is empty.
     Empty,
-    /// Other forms of the key give text too.
+    /// Other forms of the key also decrypt to text.
     OtherKeyForms,
     /// Blocks of the ciphertext repeat.
     RepeatedBlocks,
-    /// Zero bytes before the end of the text.
+    /// The text contains zero bytes before its end.
     ZeroBytesInside,
-    /// More zero bytes at the end than a padding has.
+    /// The text ends with more zero bytes than a padding has.
     ManyZeroBytes,
-    /// A padding of backslashes and zeros.
+    /// The text ended with a padding of backslashes and zeros.
     SpelledPadding,
-    /// Other control characters than those that end lines.
+    /// The text contains control characters other than line ends and tabs.
     ControlCharacters,
-    /// Carriage returns.
+    /// The text contains carriage returns.
     CarriageReturns,
-    /// A byte order mark, which was left out.
+    /// The text began with a byte order mark, which was removed.
     ByteOrderMark,
-    /// Characters beyond ASCII.
+    /// The text contains characters that are not ASCII.
     BeyondAscii,
 }
 
 impl Remark {
-    /// The remark in a word or two, for programs.
+    /// Returns the remark in a few words joined by `-`, for programs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -269,23 +268,23 @@ impl Remark {
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "the text is empty: an empty text makes an empty file",
+            Self::Empty => "the text is empty: the encryption of an empty text is an empty file",
             Self::OtherKeyForms => {
-                "other forms of the key give text too: look at the result, the first form that fits was taken"
+                "other forms of the key also decrypt to text: check the result, which is from the first form that fits"
             }
-            Self::RepeatedBlocks => "blocks of it repeat, which anybody can see in the old file",
+            Self::RepeatedBlocks => "blocks of the ciphertext repeat, which every reader of the old file can see",
             Self::ZeroBytesInside => {
-                "zero bytes within the text were kept; the guide's own program of 2019 removes them when it decrypts"
+                "zero bytes in the text were kept; the program of the guide of 2019 removes them when it decrypts"
             }
-            Self::ManyZeroBytes => "more zero bytes at the end than a padding has; all were removed",
+            Self::ManyZeroBytes => "the text ended with more zero bytes than a padding has; all were removed",
             Self::SpelledPadding => {
-                "a padding of `\\0` in two characters was removed from the end, as one print of the guide makes it"
+                "a padding of the two characters `\\0` was removed from the end; one version of the guide writes it"
             }
-            Self::ControlCharacters => "control characters within the text were kept",
+            Self::ControlCharacters => "control characters in the text were kept",
             Self::CarriageReturns => "carriage returns were kept",
             Self::ByteOrderMark => "a byte order mark at the beginning was removed",
             Self::BeyondAscii => {
-                "characters beyond ASCII: the guide's program reads in the machine's encoding, so check that they are still right"
+                "characters that are not ASCII: check them, because the program of the guide reads the encoding of its machine"
             }
         })
     }
@@ -300,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_file_is_taken_as_it_is() {
+    fn the_content_of_a_small_file_is_unchanged() {
         let text = small(b"canary = 1\n");
         assert_eq!(text.expose(), b"canary = 1\n");
         assert_eq!((text.encoding(), text.remarks()), (Encoding::Utf8, &[][..]));

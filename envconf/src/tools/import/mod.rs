@@ -1,8 +1,9 @@
-//! import: what other programs wrote, taken over once, to be sealed under a new data key (format.md §10).
+//! Import of files that other programs wrote, to seal their content with a new data key (format.md §10).
 //!
-//! That is what Tencent's own guides produce: two files of its envelope guide (the wrapped key, and text in AES-ECB), or
-//! the one file of its guide for small files. Nothing authenticates these; so the loader refuses them, and a person has
-//! to look at what was found before it is sealed. And, not encrypted at all, the dotenv of other tools ([`Dotenv`]).
+//! * The files of Tencent's guides: two files of the envelope guide (the wrapped key, and text in AES-ECB), or one file
+//!   of the guide for small files. They are not authenticated. So the loader rejects them, and the user must check the
+//!   content before sealing it.
+//! * Plain dotenv files of other tools ([`Dotenv`]).
 //!
 //! ```no_run
 //! use envconf::tools::import::{Blob, GuideData, BlobPlace};
@@ -14,7 +15,7 @@
 //! let services = KeyServices::from_environment("config")?;
 //! let from: BlobPlace = "tencent:ap-guangzhou".parse()?;
 //! let imported = data.open(&blob.decrypt(&from, &services)?)?;
-//! // Show `imported.guide()`, `key()`, `key_form()`, `remarks()` to somebody who can tell whether they are right; then:
+//! // Show `imported.guide()`, `key()`, `key_form()`, `remarks()` to somebody who can check them; then:
 //! let (name, environment) = ("app".parse()?, "default".parse()?);
 //! let pair = Pair::new("config", &name, &environment);
 //! Seal::new(name, environment, ContentType::Toml)
@@ -42,18 +43,18 @@ use crate::format::tencent_guide;
 use crate::kms::{Decrypted, KeyServices, KmsError, WrappedKey, worker};
 use crate::pair::wrapping::timed;
 
-/// Where a blob is to be decrypted: `provider:region`, or `provider:region:key-id` where only this key may have made it.
+/// The key service and region that decrypt a blob: `provider:region`, or `provider:region:key-id` to accept only this
+/// key.
 ///
-/// The key service and region of a blob. A blob names its key but not these, so the user names them; they are never
-/// read from the files.
+/// A blob names its key, but not the service and the region. The user names them; they are never read from the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobPlace {
-    /// With [`ANY`] for the key id where none is given.
+    /// The place; its key id is [`ANY`] if the user named none.
     key: KeyRef,
     pinned: bool,
 }
 
-/// Stands for a key id that nobody has given.
+/// The key id of a place without one.
 const ANY: &str = "?";
 
 impl FromStr for BlobPlace {
@@ -65,9 +66,8 @@ impl FromStr for BlobPlace {
         let key_id = parts.next();
         let key = KeyRef::new(provider, region, key_id.unwrap_or(ANY));
         let key = key.ok_or_else(|| {
-            Error::new(Kind::Usage, format!("`{}` is not the place of a key", escape(text))).advise(
-                "write it as provider:region, such as tencent:ap-guangzhou, or as a whole key reference",
-            )
+            Error::new(Kind::Usage, format!("`{}` is not a key service and region", escape(text)))
+                .advise("write provider:region, such as tencent:ap-guangzhou, or a whole key reference")
         })?;
         Ok(Self { key, pinned: key_id.is_some() })
     }
@@ -82,55 +82,56 @@ impl fmt::Display for BlobPlace {
     }
 }
 
-/// The bare `CiphertextBlob` of Tencent's guides: the key file of the envelope guide, or the one file of the guide for
-/// small files. Public, as a wrapped key is.
+/// The bare `CiphertextBlob` of Tencent's guides: the key file of the envelope guide, or the only file of the guide for
+/// small files. It is not secret, like every wrapped key.
 #[derive(Clone, Debug)]
 pub struct Blob(WrappedKey);
 
 impl Blob {
-    /// Reads the bytes of the file: one line, three base64 texts joined by `-k-`; white space around it is left out.
+    /// Parses the bytes of the file: one line of three base64 texts joined by `-k-`, with any white space around it.
     ///
     /// # Errors
-    /// [`Kind::DoesNotFit`] for anything else; [`Kind::AlreadySealed`] for a file of a sealed pair.
+    /// [`Kind::DoesNotFit`] for any other file; [`Kind::AlreadySealed`] for a file of a sealed pair.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         refuse_sealed(bytes)?;
         let blob = tencent_guide::blob(bytes).and_then(WrappedKey::new);
         blob.map(Self).ok_or_else(|| {
             let error = Error::new(
                 Kind::DoesNotFit,
-                "it is not a CiphertextBlob: expected one line of three base64 texts joined by `-k-`",
+                "this file is not a CiphertextBlob: expected one line of three base64 texts joined by `-k-`",
             );
             match tencent_guide::is_guide_data(bytes) {
-                true => error.advise_to_set(Remedy::GuideFiles, "it has the form of the encrypted text: read it with GuideData, and the file with the wrapped key with Blob"),
-                false => error.advise("give the file with what KMS calls CiphertextBlob, as it was written"),
+                true => error.advise_to_set(Remedy::GuideFiles, "this file may be the encrypted text: read it with GuideData, and the file with the wrapped key with Blob"),
+                false => error.advise("use the unchanged file with the CiphertextBlob of KMS"),
             }
         })
     }
 
-    /// Has the key service decrypt it, without a context. Blocks; works before, inside and without any async runtime.
+    /// Asks the key service to decrypt the blob, without a context. Blocks; works before, inside and without any async
+    /// runtime.
     ///
     /// # Errors
-    /// [`Kind::UnwrapFailed`] with what the service said, or if it used another key than `from` names; [`Kind::Usage`]
-    /// for a service that this build does not have.
+    /// [`Kind::UnwrapFailed`] with the answer of the service, or if it used another key than `from` names;
+    /// [`Kind::Usage`] for a service that this build does not have.
     pub fn decrypt(&self, from: &BlobPlace, services: &KeyServices) -> Result<Decrypted, Error> {
         let provider = from.key.provider();
         let kms = services.provider(provider).ok_or_else(|| {
             Error::new(Kind::Usage, format!("this build has no key service `{provider}` to import from"))
-                .advise("check the spelling of the place, or enable the crate feature of that provider")
+                .advise("check the spelling of the provider, or build with its crate feature")
         })?;
         let until = Instant::now() + services.time_limit();
         let (place, blob) = (from.clone(), self.0.clone());
         let job = async move {
             let decrypted = kms.decrypt_bare(place.key.region(), &blob).await?;
             if place.pinned && *decrypted.key() != place.key {
-                let message = format!("it was made under another key, {}", decrypted.key());
+                let message = format!("the file was encrypted with another key, {}", decrypted.key());
                 return Err(KmsError::new(Fault::Other, message)
-                    .advise("find out whose that key is; if it is yours, name it instead"));
+                    .advise("find the owner of this key; if it is your key, name it instead"));
             }
             Ok(decrypted)
         };
         worker::block_on(timed(&from.key, until, job))
-            .map_err(|attempt| Error::service_failed("the key service did not decrypt it", attempt))
+            .map_err(|attempt| Error::service_failed("the key service did not decrypt the file", attempt))
     }
 }
 
@@ -138,7 +139,7 @@ fn refuse_sealed(bytes: &[u8]) -> Result<(), Error> {
     if !bytes.starts_with(b"envconf/") {
         return Ok(());
     }
-    Err(Error::new(Kind::AlreadySealed, "it is a sealed file already")
+    Err(Error::new(Kind::AlreadySealed, "this file is already sealed")
         .advise("there is nothing to import; `envconf open` prints its content"))
 }
 
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_is_told_from_what_it_is_not() {
+    fn other_files_are_not_a_blob() {
         assert_eq!(Blob::parse(b" AAAA-k-AAAA-k-AAAA\r\n").unwrap().0.as_str(), "AAAA-k-AAAA-k-AAAA");
         let advice = |bytes: &[u8]| {
             let error = Blob::parse(bytes).unwrap_err();
@@ -174,7 +175,7 @@ mod tests {
         assert_eq!(Blob::parse(b"envconf/v1 key\n").unwrap_err().kind(), Kind::AlreadySealed);
     }
 
-    /// A key service that only does what it must.
+    /// A key service with only the required methods.
     struct Vendor;
 
     impl Kms for Vendor {
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_without_such_files_says_so() {
+    fn a_service_that_cannot_decrypt_blobs_returns_an_error() {
         let blob = Blob::parse(b"AAAA-k-AAAA-k-AAAA").unwrap();
         let services = KeyServices::none().kms(Arc::new(Vendor));
         for (from, code) in [("local:-", 2), ("gcp:-", 2), ("vendor:-", 40)] {

@@ -1,16 +1,16 @@
-//! Whether bytes look like a text, which is all that tells a right key from a wrong one where nothing is
-//! authenticated; and where the text ends.
+//! Detection of text in decrypted bytes, and of its end. The bytes are not authenticated, so only this check can detect
+//! a wrong key.
 
 use std::ops::Range;
 
 use super::ecb::BLOCK;
 use super::imported::Remark;
 
-/// How much bytes look like a text, least first.
+/// The kind of text that bytes look like, the least probable text first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Looks {
     Nothing,
-    /// The form of GBK, most of it in the part that everyday texts use.
+    /// The form of GBK, with mostly common characters.
     Gbk,
     /// UTF-8 with control characters.
     Odd,
@@ -18,21 +18,21 @@ pub(super) enum Looks {
     Text,
 }
 
-/// A text within bytes.
+/// A text in decrypted bytes.
 pub(super) struct DecryptedText {
-    /// Without padding and byte order mark.
+    /// The range of the text, without padding and byte order mark.
     pub(super) content: Range<usize>,
     pub(super) looks: Looks,
     pub(super) remarks: Vec<Remark>,
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-/// The padding as one print of the guide spells it; it fills less than a block.
+/// The padding that one version of the guide writes. All of it is shorter than a block.
 const SPELLED_ZERO: &[u8] = b"\\0";
 const MOST_SPELLED: usize = (BLOCK - 1) / SPELLED_ZERO.len();
 
 impl DecryptedText {
-    /// Whole blocks, padded as the guide does it: by zero bytes, or none where the text fills its blocks.
+    /// Reads whole blocks with the padding of the guide: zero bytes, or none if the text fills its blocks.
     pub(super) fn padded(bytes: &[u8]) -> Self {
         let mut end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         let mut remarks = Vec::new();
@@ -50,7 +50,7 @@ impl DecryptedText {
         Self::of(bytes, end, remarks)
     }
 
-    /// All of the bytes.
+    /// Reads all bytes as text, without padding.
     pub(super) fn whole(bytes: &[u8]) -> Self {
         Self::of(bytes, bytes.len(), Vec::new())
     }
@@ -86,8 +86,8 @@ fn looks(text: &[u8]) -> Looks {
     }
 }
 
-/// The form of GBK without control characters, and three of four characters beyond ASCII in its oldest part (GB 2312):
-/// every second pair of bytes has the form, so that alone would say little.
+/// Returns true for the form of GBK without control characters, if three of four non-ASCII characters are in its oldest
+/// part (GB 2312). The form alone proves little, because half of all byte pairs have it.
 fn is_gbk(text: &[u8]) -> bool {
     let (mut all, mut common) = (0_usize, 0_usize);
     let mut bytes = text.iter();
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_padding_is_told_from_the_text() {
+    fn the_padding_is_removed_from_the_text() {
         for (padded, text, remarks) in [
             (&b"port = 1\nx = 23\n"[..], &b"port = 1\nx = 23\n"[..], &[][..]),
             (b"port = 1\0\0\0\0\0\0\0\0", b"port = 1", &[]),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_utf8_is_gbk_or_nothing() {
+    fn bytes_that_are_not_utf8_are_gbk_or_nothing() {
         // `名称 = "值"` in GBK, and characters that only GBK has.
         assert_eq!(looks(b"\xC3\xFB\xB3\xC6 = \"\xD6\xB5\"\n"), Looks::Gbk);
         assert_eq!(looks(b"\xC3\xFB\xB3\xC6 = \"\xD6\xEC\xE9F\xBB\xF9\""), Looks::Gbk);

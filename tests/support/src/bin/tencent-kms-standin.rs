@@ -1,4 +1,4 @@
-//! The Tencent KMS stand-in, by hand: for trying envconf and its examples without an account.
+//! Runs the Tencent KMS stand-in, to try envconf and its examples without an account.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -44,7 +44,7 @@ fn main() -> io::Result<ExitCode> {
     }
 }
 
-/// The same at every start, so that a shell keeps working when the stand-in was restarted.
+/// Returns the credential. It is the same at every start, so a shell can use a restarted stand-in.
 fn well_known() -> Credential {
     Credential {
         secret_id: "AKIDSTANDIN-not-a-real-id".to_owned(),

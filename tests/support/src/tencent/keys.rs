@@ -1,4 +1,4 @@
-//! Master keys, and the blobs that they wrap.
+//! Master keys, and the blobs of wrapped keys.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -8,22 +8,22 @@ use sha2::{Digest, Sha512};
 use super::random;
 use super::refusal::Refusal;
 
-/// What stands between the three parts of a blob.
+/// The separator of the three parts of a blob.
 const SEPARATOR: &str = "-k-";
 
-/// The version of the wrapping key. Nothing here rotates.
+/// The version of the wrapping key. The stand-in never rotates a key.
 const VERSION: [u8; 8] = 1u64.to_be_bytes();
 
 /// The current state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
-    /// For everything.
+    /// The key encrypts and decrypts.
     Enabled,
-    /// For nothing, until enabled again.
+    /// The key does nothing until it is enabled again.
     Disabled,
-    /// For nothing, and soon gone.
+    /// The key does nothing, and will be deleted.
     PendingDelete,
-    /// Only to decrypt.
+    /// The key only decrypts.
     Archived,
 }
 
@@ -50,13 +50,13 @@ pub(super) struct Key {
     pub(super) description: String,
     pub(super) created: i64,
     pub(super) state: KeyState,
-    /// The days after which it gets a new version, while that is switched on.
+    /// The days until a new version, if rotation is enabled.
     pub(super) rotation: Option<u64>,
     cipher: Aes256Gcm,
 }
 
 impl Keys {
-    /// Makes a key, with an alias that nobody has chosen.
+    /// Makes a key with a random alias.
     pub(super) fn create(&mut self, region: &str) -> String {
         let alias = format!("key-{}", random::hex(4));
         self.create_as(region, &alias, String::new(), 0)
@@ -93,7 +93,7 @@ impl Keys {
         self.named_mut(region, id).expect("the region has this key").state = state;
     }
 
-    /// The keys of a region, the newest first.
+    /// Returns the keys of a region, the newest first.
     pub(super) fn of(&self, region: &str) -> impl Iterator<Item = &Key> {
         self.0.iter().rev().filter(move |key| key.region == region)
     }
@@ -106,7 +106,7 @@ impl Keys {
         self.0.iter().find(|key| key.region == region && key.id == id).ok_or(Refusal::CmkNotFound)
     }
 
-    /// As [`Keys::named`], to change it.
+    /// Works like [`Keys::named`], but returns a mutable key.
     pub(super) fn named_mut(&mut self, region: &str, id: &str) -> Result<&mut Key, Refusal> {
         if !is_uuid(id) {
             return Err(Refusal::InvalidKeyId);
@@ -114,7 +114,7 @@ impl Keys {
         self.0.iter_mut().find(|key| key.region == region && key.id == id).ok_or(Refusal::CmkNotFound)
     }
 
-    /// The key that a request names, if it may wrap.
+    /// Returns the key that a request names, if the key may wrap.
     pub(super) fn to_wrap(&self, region: &str, id: &str) -> Result<&Key, Refusal> {
         let key = self.named(region, id)?;
         match key.state {
@@ -125,9 +125,9 @@ impl Keys {
         }
     }
 
-    /// The key that a blob names, if it may unwrap.
+    /// Returns the key that a blob names, if the key may unwrap.
     pub(super) fn to_unwrap(&self, region: &str, blob: &Blob) -> Result<&Key, Refusal> {
-        // A first part that no key made is damage; one that a key of another region made is a wrong region.
+        // If no key has this first part, the blob is damaged. If a key of another region has it, the region is wrong.
         let key =
             self.0.iter().find(|key| key.label() == blob.label[..]).ok_or(Refusal::InvalidCiphertext)?;
         match key.state {
@@ -140,20 +140,18 @@ impl Keys {
 }
 
 impl Key {
-    /// Encrypts under a context, which is bound as the text that it is.
+    /// Encrypts under a context. The text of the context is bound unchanged.
     pub(super) fn wrap(&self, plaintext: &[u8], context: &str) -> String {
         let nonce = random::bytes::<12>();
         let mut blob = Blob { label: self.label().to_vec(), domain: self.domain(), sealed: Vec::new() };
         let payload = Payload { msg: plaintext, aad: &blob.associated_data(context) };
-        let ciphertext = self
-            .cipher
-            .encrypt(&Nonce::from(nonce), payload)
-            .expect("a few kilobytes are never too much for AES-GCM");
+        let ciphertext =
+            self.cipher.encrypt(&Nonce::from(nonce), payload).expect("AES-GCM encrypts a few kilobytes");
         blob.sealed = [&VERSION[..], &nonce, &ciphertext].concat();
         blob.to_text()
     }
 
-    /// Decrypts what [`Key::wrap`] made under the same context.
+    /// Decrypts a blob of [`Key::wrap`] with the same context.
     pub(super) fn unwrap(&self, blob: &Blob, context: &str) -> Option<Vec<u8>> {
         let sealed = blob.sealed.strip_prefix(&VERSION)?;
         let (nonce, ciphertext) = sealed.split_first_chunk::<12>()?;
@@ -161,18 +159,18 @@ impl Key {
         self.cipher.decrypt(&Nonce::from(*nonce), payload).ok()
     }
 
-    /// 64 bytes that go with the key and do not show its id.
+    /// Returns 64 bytes that depend on the key and do not show its id.
     fn label(&self) -> [u8; 64] {
         Sha512::digest(&self.id).into()
     }
 
-    /// 16 bytes that go with the region.
+    /// Returns 16 bytes that depend on the region.
     fn domain(&self) -> Vec<u8> {
         Sha512::digest(&self.region)[..16].to_vec()
     }
 }
 
-/// A `CiphertextBlob`: three base64 texts, 210 characters around a key of 32 bytes, and opaque to clients.
+/// A `CiphertextBlob`: three base64 texts, opaque to clients. For a key of 32 bytes it has 210 characters.
 pub(super) struct Blob {
     /// 64 bytes.
     label: Vec<u8>,
@@ -186,7 +184,7 @@ impl Blob {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(SEPARATOR).map(|part| STANDARD.decode(part).ok());
         let blob = Self { label: parts.next()??, domain: parts.next()??, sealed: parts.next()?? };
-        // With fixed lengths here, where the context starts in the associated data is beyond dispute.
+        // These lengths are fixed, so the start of the context in the associated data is unambiguous.
         (parts.next().is_none() && blob.label.len() == 64 && blob.domain.len() == 16).then_some(blob)
     }
 
@@ -225,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bit_of_a_blob_counts() {
+    fn every_bit_of_a_blob_is_checked() {
         let (keys, id) = keys();
         let key = keys.to_wrap("ap-guangzhou", &id).unwrap();
         let text = key.wrap(b"data key", "{}");

@@ -1,4 +1,4 @@
-//! Management of master keys: create, list, describe, rotate.
+//! The management of master keys: create, list, describe, rotate.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use super::service::{Answer, Parameters, response};
 
 const USAGE: &str = "ENCRYPT_DECRYPT";
 const LONGEST_DESCRIPTION: usize = 1024;
-/// The days between two versions of a key, where none are given.
+/// The default number of days between two versions of a key.
 const ROTATE_DAYS: u64 = 365;
 
 pub(super) fn create_key(state: &mut State, region: &str, parameters: &mut Parameters, now: i64) -> Answer {
@@ -42,7 +42,7 @@ pub(super) fn create_key(state: &mut State, region: &str, parameters: &mut Param
     Ok(response)
 }
 
-/// 1 to 60 of `[A-Za-z0-9_-]`, the first a letter or digit; `kms-` is kept for other products.
+/// Returns true for 1 to 60 of `[A-Za-z0-9_-]`, with a letter or digit first. `kms-` is reserved for other products.
 fn is_alias(alias: &str) -> bool {
     (1..=60).contains(&alias.len())
         && alias.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -67,7 +67,7 @@ pub(super) fn list_key_detail(state: &State, region: &str, parameters: &mut Para
     if limit > 200 {
         return Err(Refusal::InvalidParameter("Limit"));
     }
-    // All keys here encrypt: another usage has none.
+    // All keys of the stand-in encrypt, so another usage has no keys.
     let is_listed = usage.is_none_or(|usage| usage == USAGE || usage == "ALL");
     let found = |key: &&Key| is_listed && (key.alias.contains(&search) || key.id.contains(&search));
     let found: Vec<&Key> = state.keys.of(region).filter(found).collect();

@@ -1,21 +1,21 @@
-//! A stand-in for Tencent Cloud KMS: a real HTTP server on the loopback with real signatures and real
-//! encryption, written from the service's documentation alone.
+//! A stand-in for Tencent Cloud KMS: a real HTTP server on the loopback with real signatures and real encryption. Its
+//! only source is the documentation of the service.
 //!
 //! ```
 //! use envconf_test_support::{Reply, StandIn};
 //!
 //! let kms = StandIn::start();
-//! kms.next(Reply::Status(502)); // the first request meets a broken gateway, the second a working service
+//! kms.next(Reply::Status(502)); // only the first request gets an error of a gateway
 //! assert!(kms.endpoint().starts_with("http://127.0.0.1:"));
 //! assert!(kms.requests().is_empty());
 //! ```
 //!
-//! The stand-in answers `GenerateDataKey`, `Encrypt`, `Decrypt` and `ReEncrypt`, creates, lists and describes keys,
-//! and switches their rotation. It refuses every request that the service documents as refused, and knows no parameter
-//! that readers and sealers of a configuration do not use (public keys, hosted keys, tags). Keys and grants are in
-//! memory and end with the handle.
+//! The stand-in answers `GenerateDataKey`, `Encrypt`, `Decrypt` and `ReEncrypt`. It creates, lists and describes keys,
+//! and changes their rotation. It rejects every request that the service documents as rejected. It supports only
+//! parameters that readers and sealers of a configuration use: no public keys, hosted keys or tags. Keys and grants are
+//! in memory, and are deleted with the handle.
 //!
-//! Where the documentation is silent, it does the stricter thing; each such place says so.
+//! If the documentation does not define a behaviour, the stand-in is strict, and a comment in its source explains it.
 
 mod keys;
 mod management;
@@ -49,22 +49,22 @@ pub use self::service::ACTIONS;
 /// The region in which every stand-in starts with one key.
 pub const REGION: &str = "ap-guangzhou";
 
-/// How many requests are remembered; the oldest go first.
+/// The number of stored requests. The oldest ones are deleted first.
 const REMEMBERED: usize = 4_096;
 
-/// The credentials of a caller. Always made up: never put real credentials here.
+/// The credentials of a caller. They are always invented: never use real credentials here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
-    /// Names the caller; sent with every request.
+    /// The id of the caller. Every request contains it.
     pub secret_id: String,
-    /// Signs requests; never sent.
+    /// The key that signs requests. It is never sent.
     pub secret_key: String,
     /// The session token of a temporary credential, sent as `X-TC-Token`.
     pub token: Option<String>,
 }
 
 impl Credential {
-    /// Returns a new credential that nobody can confuse with a real one.
+    /// Returns a new credential that does not look like a real one.
     pub fn fake() -> Self {
         let number = random::hex(4);
         Self {
@@ -74,7 +74,7 @@ impl Credential {
         }
     }
 
-    /// A fresh temporary credential.
+    /// Returns a new temporary credential.
     pub fn fake_temporary() -> Self {
         Self { token: Some(format!("fake-session-token-{}/+==", random::hex(8))), ..Self::fake() }
     }
@@ -91,21 +91,21 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Starts one over plain HTTP, on a free port.
+    /// Starts a stand-in over plain HTTP, on a free port.
     ///
     /// # Panics
     ///
-    /// When no port of the loopback can be had.
+    /// If no port of the loopback is free.
     pub fn start() -> Self {
         Self::builder().start()
     }
 
-    /// Starts with choices: TLS, a fixed port, a fixed credential.
+    /// Returns a builder with options: TLS, a fixed port, a fixed credential.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Where it listens, with the scheme: `http://127.0.0.1:40123`.
+    /// Returns its URL, such as `http://127.0.0.1:40123`.
     pub fn endpoint(&self) -> String {
         format!("{}://{}", if self.tls { "https" } else { "http" }, self.host())
     }
@@ -115,22 +115,22 @@ impl StandIn {
         self.address().to_string()
     }
 
-    /// Where it listens, as an address.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// With TLS: the authority that vouches for the server, in PEM.
+    /// Returns the certificate authority of the server in PEM, if it uses TLS.
     pub fn ca_pem(&self) -> Option<&str> {
         self.ca_pem.as_deref()
     }
 
-    /// The credential it starts with, which may do everything.
+    /// Returns its first credential, which has all rights.
     pub fn credential(&self) -> &Credential {
         &self.credential
     }
 
-    /// The key it starts with, enabled, in [`REGION`].
+    /// Returns its first key, which is enabled and in [`REGION`].
     pub fn key_id(&self) -> &str {
         &self.key_id
     }
@@ -147,12 +147,12 @@ impl StandIn {
         variables
     }
 
-    /// Accepts one more credential, for these of the [`ACTIONS`] and no others.
+    /// Accepts another credential, only for these [`ACTIONS`].
     pub fn add_credential(&self, credential: Credential, actions: &[&str]) {
         self.shared.lock().accounts.push(Account::new(credential, actions));
     }
 
-    /// Makes one more key and gives its id, a UUID.
+    /// Makes another key and returns its id, a UUID.
     pub fn create_key(&self, region: &str) -> String {
         self.shared.lock().keys.create(region)
     }
@@ -161,7 +161,7 @@ impl StandIn {
     ///
     /// # Panics
     ///
-    /// When the region has no such key.
+    /// If the region does not have the key.
     pub fn set_alias(&self, region: &str, key_id: &str, alias: &str) {
         self.shared.lock().keys.set_alias(region, key_id, alias);
     }
@@ -170,35 +170,35 @@ impl StandIn {
     ///
     /// # Panics
     ///
-    /// When the region has no such key.
+    /// If the region does not have the key.
     pub fn set_state(&self, region: &str, key_id: &str, state: KeyState) {
         self.shared.lock().keys.set_state(region, key_id, state);
     }
 
-    /// Shifts its clock by so many seconds from the true time: for the five minutes within which a request
-    /// must be signed, and for the `Date` header.
+    /// Shifts its clock from the true time by this number of seconds. This affects the check of the time of a signature
+    /// (five minutes) and the `Date` header.
     pub fn set_clock_offset(&self, seconds: i64) {
         self.shared.lock().clock_offset = seconds;
     }
 
-    /// Decides how one coming request is met. Replies queue up: the n-th is for the n-th request from now.
+    /// Sets the reply to one future request. Replies are a queue: number n is for request number n from now.
     pub fn next(&self, reply: Reply) {
         self.shared.lock().script.push_back(reply);
     }
 
-    /// Refuses with `RequestLimitExceeded` what goes beyond so many requests in each second from now; `None`, as at
-    /// the start, lets everything through.
+    /// Rejects more than this number of requests in each second from now, with `RequestLimitExceeded`. `None`, the
+    /// initial value, accepts all requests.
     pub fn throttle(&self, per_second: Option<u32>) {
         self.shared.lock().quota = per_second.map(Quota::new);
     }
 
-    /// Every request that arrived whole, oldest first (of very many, the last 4,096).
+    /// Returns the last 4,096 complete requests, oldest first.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().requests.iter().cloned().collect()
     }
 }
 
-/// A stand-in that is about to start.
+/// The options of a stand-in before its start.
 #[derive(Default)]
 pub struct Builder {
     tls: bool,
@@ -207,29 +207,29 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Speaks TLS, with a certificate for `127.0.0.1` and `localhost` that a separate authority signs.
+    /// Uses TLS, with a certificate for `127.0.0.1` and `localhost` from a separate authority.
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
     }
 
-    /// Listens on this port; 0, the default, takes a free one.
+    /// Listens on this port. The default 0 selects a free port.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// Starts with this credential in place of a random one.
+    /// Starts with this credential instead of a random one.
     pub fn credential(mut self, credential: Credential) -> Self {
         self.credential = Some(credential);
         self
     }
 
-    /// Starts it.
+    /// Starts the stand-in.
     ///
     /// # Panics
     ///
-    /// When the port of the loopback cannot be had.
+    /// If the port of the loopback is not free.
     pub fn start(self) -> StandIn {
         let credential = self.credential.unwrap_or_else(Credential::fake);
         let mut keys = Keys::default();
@@ -268,7 +268,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A test that failed while it held the lock has already said so; the others may go on.
+        // A test that panicked with the lock has already failed. Other tests may continue.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes, hex and UUIDs from the system's generator.
+//! Random bytes, hex and UUIDs from the system's generator.
 
 pub(super) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -17,7 +17,7 @@ pub(super) fn hex(count: usize) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A random UUID, version 4.
+/// Returns a random UUID, version 4.
 pub(super) fn uuid() -> String {
     let mut number = u128::from_be_bytes(bytes());
     number = number & !(0xf << 76) | 0x4 << 76;

@@ -1,13 +1,13 @@
-//! The service's errors: one table of codes and of what they say in its two languages.
+//! The errors of the service: one table of codes and of their messages in its two languages.
 
 use serde_json::{Value, json};
 
 use super::random;
 
-/// Why a request is not answered.
+/// The reason why a request is rejected.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Refusal {
-    // The gateway, before any service is asked.
+    // The gateway returns these errors before a service receives the request.
     InvalidAuthorization,
     SecretIdNotFound,
     SignatureFailure,
@@ -21,7 +21,7 @@ pub(super) enum Refusal {
     MissingParameter(&'static str),
     UnknownParameter(String),
     InvalidParameter(&'static str),
-    // KMS itself.
+    // KMS returns these errors.
     InvalidKeyId,
     InvalidPlaintext,
     InvalidCiphertext,
@@ -34,7 +34,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// The error as the service writes it, in Chinese unless English was asked for.
+    /// Returns the error in the service's form, in Chinese unless the request asks for English.
     pub(super) fn into_json(self, language: Option<&str>) -> Value {
         let (code, chinese, english) = self.texts();
         let message = if language == Some("en-US") { english } else { chinese };
@@ -134,7 +134,7 @@ impl Refusal {
     }
 }
 
-/// An error of any code, in the service's form.
+/// Returns an error with any code in the service's form.
 pub(super) fn error(code: &str, message: &str) -> Value {
     json!({ "Response": { "Error": { "Code": code, "Message": message }, "RequestId": random::uuid() } })
 }

@@ -1,4 +1,4 @@
-//! Scripted misbehaviour: how one request is to be met.
+//! Scripted replies to one request, most of them faults.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::random;
 
-/// How the stand-in meets one request.
+/// The reply of the stand-in to one request.
 pub enum Reply {
-    /// Answers with exactly this.
+    /// Sends exactly this answer.
     Raw {
         /// The HTTP status.
         status: u16,
@@ -18,32 +18,32 @@ pub enum Reply {
         /// The body.
         body: Vec<u8>,
     },
-    /// Answers with an error of the service; [`Reply::error`] is shorter.
+    /// Answers with an error of the service. [`Reply::error`] is shorter.
     Error {
         /// The code: `InternalError`, `RequestLimitExceeded`, …
         code: String,
         /// The message.
         message: String,
     },
-    /// Answers as a gateway would: this HTTP status and a page of HTML.
+    /// Answers like a gateway: this HTTP status and a page of HTML.
     Status(u16),
-    /// Answers 307, the redirect that asks for the same method and body again, to this address.
+    /// Answers 307, a redirect to this address with the same method and body.
     Redirect(String),
     /// Waits, then answers normally.
     Delay(Duration),
-    /// Closes the connection without a word.
+    /// Closes the connection without an answer.
     Close,
-    /// Announces the normal answer in full, sends the first half and closes the connection.
+    /// Sends the length of the normal answer and its first half, then closes the connection.
     HalfBody,
-    /// Sends bytes that are not HTTP (and, under TLS, no TLS) and closes the connection.
+    /// Sends bytes that are neither HTTP nor TLS, then closes the connection.
     Garbage,
     /// Answers normally, except for the `KeyId`, which is the id of another key.
     WrongKeyId,
     /// Answers normally, except for the `Plaintext`, which lacks its last byte.
     WrongLength,
-    /// Answers with well-formed JSON of so many bytes, in chunks, so that no header announces the size.
+    /// Answers with well-formed JSON of this size in chunks, so that no header has the size.
     Oversized(usize),
-    /// Answers normally, rewritten; [`Reply::edit`] is shorter.
+    /// Answers normally, with a changed document. [`Reply::edit`] is shorter.
     Edit(Box<dyn FnOnce(&mut Value) + Send>),
 }
 
@@ -58,7 +58,7 @@ impl Reply {
         Self::Raw { status: 200, content_type: "application/json".to_owned(), body: body.into() }
     }
 
-    /// Answers normally, edited: the closure receives the whole document, `{"Response": …}`.
+    /// Answers normally after an edit. The closure receives the whole document, `{"Response": …}`.
     pub fn edit(edit: impl FnOnce(&mut Value) + Send + 'static) -> Self {
         Self::Edit(Box::new(edit))
     }
@@ -77,7 +77,7 @@ pub(super) fn wrong_length(answer: &mut Value) {
     *plaintext = STANDARD.encode(bytes).into();
 }
 
-/// An answer of exactly `length` bytes (or of the least that the form takes), full of nothing.
+/// Returns an answer of exactly `length` bytes without information, or of the minimum size of the form.
 pub(super) fn oversized(length: usize) -> Vec<u8> {
     let (head, tail) = (r#"{"Response":{"Padding":""#, format!(r#"","RequestId":"{}"}}}}"#, random::uuid()));
     let padding = "x".repeat(length.saturating_sub(head.len() + tail.len()));
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_oversized_answer_is_json_of_the_length_asked_for() {
+    fn an_oversized_answer_is_json_of_the_requested_length() {
         let answer = oversized(10_000);
         assert_eq!(answer.len(), 10_000);
         assert!(serde_json::from_slice::<Value>(&answer).is_ok());

@@ -1,29 +1,29 @@
-//! A request as it came off the wire.
+//! A request as received.
 
 use std::time::SystemTime;
 
 use super::signature::Authorization;
 
-/// A request that the stand-in has received, whether it was then answered or refused.
+/// A received request, whether accepted or rejected.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// `X-TC-Action`, empty when it was not sent.
+    /// `X-TC-Action`, or empty if it was not sent.
     pub action: String,
-    /// `X-TC-Region`, empty when it was not sent.
+    /// `X-TC-Region`, or empty if it was not sent.
     pub region: String,
-    /// The secret id that signed it, empty when there was no well-formed `Authorization`.
+    /// The secret id of the signature, or empty without a well-formed `Authorization`.
     pub secret_id: String,
-    /// `POST` or `GET`, or what else was tried.
+    /// The method: `POST`, `GET` or an invalid one.
     pub method: String,
-    /// The path, which ought to be `/`.
+    /// The path. Only `/` is valid.
     pub path: String,
-    /// The query as it was sent, without its question mark.
+    /// The query as sent, without its question mark.
     pub query: String,
-    /// Names in lower case, values as sent, in the order of arrival.
+    /// The headers in their order. Names are in lower case, and values are unchanged.
     pub headers: Vec<(String, String)>,
-    /// The body, byte for byte.
+    /// The bytes of the body.
     pub body: Vec<u8>,
-    /// When it was there, by the true clock.
+    /// The time of arrival by the true clock.
     pub time: SystemTime,
 }
 

@@ -30,7 +30,7 @@ use super::{Request, Shared, service};
 
 const MOST_CONNECTIONS: usize = 128;
 const LONGEST_BODY: usize = 10 * 1024 * 1024;
-/// For a handshake, a head or a body to arrive.
+/// The time limit for a handshake, a head or a body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The server's thread. Dropping it stops the thread and waits for it.
@@ -49,9 +49,9 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new().name("tencent-kms-stand-in".to_owned()).spawn(move || {
             runtime.spawn(accept(listener, tls, shared));
-            // Ends when the handle is dropped, since nothing can be sent.
+            // This ends when the handle is dropped, because the sender is dropped with it.
             let _ = runtime.block_on(stopped);
-            // Dropping the runtime here ends every connection, also one that waits.
+            // Dropping the runtime here ends every connection, even one that waits.
         })?;
         Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
@@ -65,7 +65,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of that thread has been printed; a second one, while dropping, would hide it.
+            // A panic of that thread has been printed. A second panic during the drop would hide it.
             let _ = thread.join();
         }
     }
@@ -76,11 +76,12 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Shared)
     let free = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let place = Arc::clone(&free).acquire_owned().await.map_err(io::Error::other)?;
-        // The likely failure is a client that left before it was accepted.
+        // The most likely failure is a client that disconnected before it was accepted.
         let Ok((stream, _)) = listener.accept().await else { continue };
         let (tls, shared) = (tls.clone(), shared.clone());
         tokio::spawn(async move {
-            // Clients that leave, distrust the certificate or are cut off on purpose are none of our trouble.
+            // A client may disconnect or distrust the certificate, and a reply may close the connection. No test fails
+            // here.
             let _ = connection(stream, tls, shared).await;
             drop(place);
         });
@@ -92,7 +93,7 @@ async fn connection(
     tls: Option<TlsAcceptor>,
     shared: Shared,
 ) -> io::Result<()> {
-    // A second handle, for what no HTTP library would send.
+    // The second handle sends bytes that no HTTP library can send.
     let stream = stream.into_std()?;
     let wire = stream.try_clone()?;
     let stream = tokio::net::TcpStream::from_std(stream)?;
@@ -137,7 +138,7 @@ async fn respond(
     Ok(response)
 }
 
-/// Reads a request whole, or gives `None` when it has no end that we would wait for.
+/// Reads a complete request. Returns `None` if its end is too late.
 async fn receive(request: hyper::Request<Incoming>) -> io::Result<Option<Request>> {
     let (head, body) = request.into_parts();
     let Ok(body) = timeout(PATIENCE, Limited::new(body, LONGEST_BODY).collect()).await? else {
@@ -150,7 +151,7 @@ async fn receive(request: hyper::Request<Incoming>) -> io::Result<Option<Request
     Ok(Some(Request::new(head.method.as_str(), head.uri.path(), query, headers, body)))
 }
 
-/// Meets a request as the script says, or else as the service would.
+/// Answers a request as scripted, or else like the service.
 async fn meet(request: Request, mut wire: &TcpStream, shared: &Shared) -> io::Result<Response> {
     let reply = shared.lock().arrived(request.clone());
     let answer = || {
@@ -196,7 +197,7 @@ async fn meet(request: Request, mut wire: &TcpStream, shared: &Shared) -> io::Re
     })
 }
 
-/// The stand-in's own time, in Unix seconds.
+/// Returns the time of the stand-in in Unix seconds.
 fn now(shared: &Shared) -> i64 {
     let true_time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     true_time.cast_signed() + shared.lock().clock_offset
@@ -214,17 +215,17 @@ fn with(status: u16, content_type: &str, body: Content) -> Response {
         .expect("a scripted status and content type are well-formed")
 }
 
-/// A body that can promise more than it gives.
+/// A body that can be shorter than its announced length.
 struct Content {
     rest: Bytes,
-    /// What `Content-Length` says; without it the body goes in chunks.
+    /// The value of `Content-Length`. Without it, the body is sent in chunks.
     length: Option<u64>,
     end: End,
 }
 
 enum End {
     Proper,
-    /// First let what is buffered go out, then break off.
+    /// The buffered bytes are sent before the connection breaks.
     Flush,
     BreakOff,
 }

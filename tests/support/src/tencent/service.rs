@@ -1,4 +1,5 @@
-//! The service proper: who asks, what for, and the answer. Values in, value out; the server does the talking.
+//! The service: authenticates a request, reads its parameters and makes the answer. It uses values only. The server
+//! does all input and output.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
@@ -8,7 +9,7 @@ use super::refusal::Refusal;
 use super::signature::{self, Authorization};
 use super::{Credential, Request, State, management, random};
 
-/// Every action that the stand-in knows.
+/// All actions of the stand-in.
 pub const ACTIONS: &[&str] = &[
     "GenerateDataKey",
     "Encrypt",
@@ -24,13 +25,13 @@ pub const ACTIONS: &[&str] = &[
 
 const SERVICE: &str = "kms";
 const VERSION: &str = "2019-01-18";
-/// How far a request's clock may be off, in seconds.
+/// The maximum difference of a request's time, in seconds.
 const TOLERANCE: u64 = 300;
 const LONGEST_QUERY: usize = 32 * 1024;
 const LONGEST_PLAINTEXT: usize = 4 * 1024;
 const LONGEST_CONTEXT: usize = 1024;
 
-/// A credential and what it is granted.
+/// A credential and its granted actions.
 pub(super) struct Account {
     credential: Credential,
     actions: Vec<String>,
@@ -39,12 +40,12 @@ pub(super) struct Account {
 impl Account {
     pub(super) fn new(credential: Credential, actions: &[&str]) -> Self {
         let unknown: Vec<_> = actions.iter().filter(|action| !ACTIONS.contains(action)).collect();
-        assert!(unknown.is_empty(), "nobody can be granted {unknown:?}");
+        assert!(unknown.is_empty(), "unknown actions: {unknown:?}");
         Self { credential, actions: actions.iter().map(|&action| action.to_owned()).collect() }
     }
 }
 
-/// Answers a request at a time in Unix seconds, in the service's form: success and refusal alike.
+/// Answers a request at a time in Unix seconds. The result and the error have the service's form.
 pub(super) fn answer(state: &mut State, request: &Request, now: i64) -> Value {
     match success(state, request, now) {
         Ok(mut response) => {
@@ -84,7 +85,7 @@ fn success(state: &mut State, request: &Request, now: i64) -> Result<Map<String,
     }
 }
 
-/// POST with JSON or GET with a query, to `/`, each with the one content type it may have.
+/// Checks that a request is POST with JSON or GET with a query, to `/`, with the valid content type.
 fn well_formed(request: &Request) -> Result<(), Refusal> {
     let content_type = request.header("content-type").unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -99,7 +100,7 @@ fn well_formed(request: &Request) -> Result<(), Refusal> {
     }
 }
 
-/// Finds out who signed the request. Which fault is named first when there are several is not documented.
+/// Returns the signer of the request. The service does not document the order of errors.
 fn authenticate<'a>(accounts: &'a [Account], request: &Request, now: i64) -> Result<&'a Account, Refusal> {
     let timestamp: i64 = required(request, "X-TC-Timestamp")?
         .parse()
@@ -120,7 +121,7 @@ fn authenticate<'a>(accounts: &'a [Account], request: &Request, now: i64) -> Res
         .ok_or(Refusal::InvalidAuthorization)?;
     let Authorization { date, service, .. } = authorization;
     let signed = signature::string_to_sign(timestamp, date, service, &canonical);
-    // Compared in plain time: there is nothing to learn on a loopback from keys that are made up.
+    // The time of this comparison is not constant, which is safe for invented keys on a loopback.
     if signature::sign(&account.credential.secret_key, date, service, &signed) != authorization.signature {
         return Err(Refusal::SignatureFailure);
     }
@@ -148,7 +149,7 @@ fn generate_data_key(state: &State, region: &str, parameters: &mut Parameters) -
         (Some(_), _) => return Err(Refusal::InvalidParameter("NumberOfBytes")),
         (None, Some("AES_128")) => 16,
         (None, Some("AES_256")) => 32,
-        // Neither of the two is "invalid" rather than "missing": no one parameter is.
+        // If both are missing, the error is "invalid", because neither alone is required.
         (None, _) => return Err(Refusal::InvalidParameter("KeySpec")),
     };
     let mut data_key = vec![0; length];
@@ -181,16 +182,16 @@ fn decrypt(state: &State, region: &str, parameters: &mut Parameters) -> Answer {
     let context = parameters.context()?;
     parameters.finish()?;
 
-    // Blanks around a blob are not documented as tolerated, so they are not.
+    // The documentation does not permit blanks around a blob, so they are rejected.
     let blob = Blob::parse(&blob).ok_or(Refusal::InvalidCiphertext)?;
     let key = state.keys.to_unwrap(region, &blob)?;
-    // The service has no separate code for a wrong context: damage and mismatch look the same.
+    // The service has one code for damage and for a wrong context.
     let plaintext = key.unwrap(&blob, &context).ok_or(Refusal::InvalidCiphertext)?;
     Ok(response([("KeyId", key.id.clone()), ("Plaintext", STANDARD.encode(plaintext))]))
 }
 
-/// Wraps under another key what a blob holds. The documentation does not say what becomes of a new context where
-/// neither key nor version change; here the old blob comes back only if the context is the same too.
+/// Wraps the content of a blob with another key. The documentation does not define a new context with the same key and
+/// version. Here the old blob is returned only if the context is also the same.
 fn re_encrypt(state: &State, region: &str, parameters: &mut Parameters) -> Answer {
     let blob = parameters.text("CiphertextBlob")?;
     let destination = parameters.optional_text("DestinationKeyId")?;
@@ -214,7 +215,7 @@ pub(super) fn response<const N: usize>(fields: [(&str, String); N]) -> Map<Strin
     fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
-/// An action's parameters, from either kind of request. Each is taken out once; what is left over is unknown.
+/// The parameters of an action, from both kinds of request. Each is removed when it is read, so the rest is unknown.
 pub(super) struct Parameters(Map<String, Value>);
 
 impl Parameters {
@@ -245,14 +246,14 @@ impl Parameters {
         let number = match self.0.remove(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::Number(number)) => number.as_u64(),
-            // A query has no types.
+            // A query has only texts.
             Some(Value::String(text)) => text.parse().ok(),
             Some(_) => None,
         };
         number.map(Some).ok_or(Refusal::InvalidParameter(name))
     }
 
-    /// The encryption context as the text it came as, empty when there is none.
+    /// Returns the text of the encryption context, or an empty text without one.
     fn context(&mut self) -> Result<String, Refusal> {
         self.context_named("EncryptionContext")
     }

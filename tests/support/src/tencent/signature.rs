@@ -1,4 +1,4 @@
-//! TC3-HMAC-SHA256, from the side that verifies. Values in, value out: no clock, no table of keys.
+//! The verification of TC3-HMAC-SHA256. It uses values only: no clock and no table of keys.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -8,7 +8,7 @@ use super::Request;
 const ALGORITHM: &str = "TC3-HMAC-SHA256";
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-/// An `Authorization` header, taken apart but not believed.
+/// A parsed `Authorization` header that is not yet verified.
 #[derive(Debug, PartialEq)]
 pub(super) struct Authorization<'a> {
     pub(super) secret_id: &'a str,
@@ -19,8 +19,7 @@ pub(super) struct Authorization<'a> {
 }
 
 impl<'a> Authorization<'a> {
-    /// Takes apart `TC3-HMAC-SHA256 Credential=ID/DATE/SERVICE/tc3_request, SignedHeaders=A;B,
-    /// Signature=HEX`.
+    /// Parses `TC3-HMAC-SHA256 Credential=ID/DATE/SERVICE/tc3_request, SignedHeaders=A;B, Signature=HEX`.
     pub(super) fn parse(header: &'a str) -> Option<Self> {
         let fields = header.strip_prefix(ALGORITHM)?.strip_prefix(' ')?;
         let mut fields = fields.split(", ");
@@ -42,8 +41,8 @@ impl<'a> Authorization<'a> {
         })
     }
 
-    /// Returns true if the list of signed headers is one that the service takes: lower case, in order, none twice,
-    /// and at least `content-type` and `host`.
+    /// Returns true if the service accepts the list of signed headers: lower case, in order, without duplicates, and
+    /// with `content-type` and `host`.
     pub(super) fn signs_enough(&self) -> bool {
         let names = &self.signed_headers;
         names.is_sorted_by(|a, b| a < b)
@@ -56,18 +55,18 @@ impl<'a> Authorization<'a> {
 /// Returns the six lines of the canonical request, or `None` if a signed header is absent or ambiguous.
 pub(super) fn canonical_request(request: &Request, signed_headers: &[&str]) -> Option<String> {
     let get = request.method == "GET";
-    // As it was sent: the service neither sorts nor encodes it again.
+    // The query is unchanged: the service neither sorts nor encodes it again.
     let query = if get { request.query.as_str() } else { "" };
     let mut headers = String::new();
     for name in signed_headers {
         let mut values = request.headers.iter().filter(|(sent, _)| sent.eq_ignore_ascii_case(name));
         let (Some((_, value)), None) = (values.next(), values.next()) else { return None };
-        // Lower case, as the documentation has it. The SDKs send values as they are, which is the same for
-        // theirs.
+        // The documentation requires lower case. The SDKs sign unchanged values, but all of their values are lower
+        // case.
         headers.push_str(&format!("{name}:{}\n", value.trim().to_lowercase()));
     }
     let payload = match request.header("x-tc-content-sha256") {
-        // The hash *of that text*, unlike AWS, where the text itself stands in for the hash.
+        // This is the hash of that text. AWS uses the text itself instead of the hash.
         Some(UNSIGNED_PAYLOAD) => UNSIGNED_PAYLOAD.as_bytes(),
         _ if get => b"",
         _ => &request.body,
@@ -76,13 +75,13 @@ pub(super) fn canonical_request(request: &Request, signed_headers: &[&str]) -> O
     Some(format!("{}\n/\n{query}\n{headers}\n{names}\n{}", request.method, sha256(payload)))
 }
 
-/// The four lines that are signed.
+/// Returns the four signed lines.
 pub(super) fn string_to_sign(timestamp: i64, date: &str, service: &str, canonical_request: &str) -> String {
     let request = sha256(canonical_request.as_bytes());
     format!("{ALGORITHM}\n{timestamp}\n{date}/{service}/tc3_request\n{request}")
 }
 
-/// The signature in lower-case hex:
+/// Returns the signature in lower-case hex:
 ///
 /// ```text
 /// date key    = HMAC("TC3" + secret key, date)
@@ -98,9 +97,9 @@ pub(super) fn sign(secret_key: &str, date: &str, service: &str, string_to_sign: 
     hex(&signature)
 }
 
-/// The UTC date of a Unix time, `YYYY-MM-DD`.
+/// Returns the UTC date of a Unix time, `YYYY-MM-DD`.
 pub(super) fn utc_date(timestamp: i64) -> String {
-    // Counted in years that begin on 1 March of the year 0, so that the leap day is the last day of its year.
+    // Years begin on 1 March here, from the year 0, so that the leap day is the last day of its year.
     let days = timestamp.div_euclid(86_400) + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_authorization() {
+    fn rejects_an_invalid_authorization() {
         let good = "TC3-HMAC-SHA256 Credential=id/2026-03-15/kms/tc3_request, SignedHeaders=content-type;host, \
                     Signature=00";
         assert!(Authorization::parse(good).is_some());
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn wants_sorted_lower_case_names_with_host_and_content_type() {
+    fn requires_sorted_lower_case_names_with_host_and_content_type() {
         let enough = |names: &str| {
             let header =
                 format!("TC3-HMAC-SHA256 Credential=i/d/kms/tc3_request, SignedHeaders={names}, Signature=0");

@@ -1,4 +1,4 @@
-//! The stand-in over its wire: every refusal and every kind of misbehaviour, seen by a client of a few lines.
+//! Tests of the stand-in over HTTP, with a small client: every error and every kind of scripted fault.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -24,7 +24,7 @@ fn a_data_key_is_wrapped_and_unwrapped() {
 }
 
 #[test]
-fn a_get_counts_as_much_as_a_post() {
+fn get_and_post_are_equivalent() {
     let kms = StandIn::start();
     let mut call = Call::new(&kms, "GenerateDataKey", json!({}));
     call.method = "GET";
@@ -42,7 +42,7 @@ fn a_get_counts_as_much_as_a_post() {
 }
 
 #[test]
-fn who_asks_must_be_known_and_must_have_signed() {
+fn a_caller_must_be_known_and_must_sign() {
     type Fault = fn(&mut Call);
     let faults: [(&str, Fault); 21] = [
         ("AuthFailure.SecretIdNotFound", |call| call.credential.secret_id = "AKIDnobody".into()),
@@ -78,7 +78,7 @@ fn who_asks_must_be_known_and_must_have_signed() {
 }
 
 #[test]
-fn more_headers_may_be_signed_and_a_payload_need_not_be() {
+fn other_headers_may_be_signed_and_the_payload_may_be_unsigned() {
     let kms = StandIn::start();
     let mut call = Call::generate(&kms);
     call.signed = &["content-type", "host", "x-tc-action"];
@@ -103,7 +103,7 @@ fn a_temporary_credential_must_send_its_token() {
 }
 
 #[test]
-fn a_credential_may_do_what_it_was_granted() {
+fn a_credential_permits_the_granted_actions() {
     let kms = StandIn::start();
     let (sealer, reader) = (Credential::fake(), Credential::fake());
     kms.add_credential(sealer.clone(), &["GenerateDataKey", "Encrypt"]);
@@ -169,7 +169,7 @@ fn parameters_are_checked() {
     ] {
         assert_eq!(Call::new(&kms, action, parameters.clone()).code(), code, "{action} {parameters}");
     }
-    // At the limits, not over them.
+    // These values are at the limits.
     let longest = format!(r#"{{"a":"{}"}}"#, "界".repeat(1024 - r#"{"a":""}"#.len()));
     let most = STANDARD.encode([0; 4096]);
     Call::new(&kms, "Encrypt", json!({ "KeyId": key, "Plaintext": most, "EncryptionContext": longest }))
@@ -208,7 +208,7 @@ fn keys_stay_in_their_region() {
 }
 
 #[test]
-fn the_state_of_a_key_decides() {
+fn the_state_of_a_key_is_checked() {
     let kms = StandIn::start();
     let blob = generate(&kms)["CiphertextBlob"].clone();
     let decrypt = || Call::new(&kms, "Decrypt", json!({ "CiphertextBlob": blob }));
@@ -253,7 +253,7 @@ fn the_date_header_shows_its_own_clock() {
 }
 
 #[test]
-fn requests_are_remembered_as_they_came() {
+fn requests_are_stored_as_received() {
     let kms = StandIn::start();
     let call = Call::generate(&kms);
     call.response();
@@ -267,7 +267,7 @@ fn requests_are_remembered_as_they_came() {
 }
 
 #[test]
-fn scripted_replies_are_given_in_turn_and_once() {
+fn each_scripted_reply_is_sent_once_in_order() {
     let kms = StandIn::start();
     kms.next(Reply::Status(503));
     kms.next(Reply::error("RequestLimitExceeded", "slow down"));
@@ -332,7 +332,7 @@ fn a_delay_is_followed_by_the_normal_answer() {
 }
 
 #[test]
-fn dropping_it_ends_even_a_request_that_waits() {
+fn a_drop_ends_even_a_waiting_request() {
     let kms = StandIn::start();
     kms.next(Reply::Delay(Duration::from_secs(3_600)));
     let call = Call::generate(&kms);
@@ -351,7 +351,7 @@ fn a_body_has_a_limit() {
     let kms = StandIn::start();
     let mut call = Call::generate(&kms);
     call.body = vec![b' '; 10 * 1024 * 1024 + 1];
-    // The answer may come while the request is still on its way, and then be lost with the connection.
+    // The answer may arrive during the request, and be lost with the connection.
     if let Ok(answer) = call.send() {
         assert_eq!(answer.code().unwrap(), "RequestSizeLimitExceeded");
     }
@@ -359,7 +359,7 @@ fn a_body_has_a_limit() {
 }
 
 #[test]
-fn variables_hold_what_a_client_needs() {
+fn a_client_needs_only_the_variables() {
     let kms = StandIn::builder().credential(Credential::fake_temporary()).tls().start();
     let variables: std::collections::HashMap<_, _> = kms.variables().into_iter().collect();
     assert_eq!(variables["TENCENTCLOUD_SECRET_ID"], kms.credential().secret_id);
@@ -372,7 +372,7 @@ fn generate(kms: &StandIn) -> Value {
     Call::generate(kms).response()
 }
 
-/// A request that is about to be signed and sent; tests spoil one thing of it.
+/// A request before it is signed and sent. Tests make one part of it invalid.
 #[derive(Clone)]
 struct Call {
     address: SocketAddr,
@@ -438,7 +438,7 @@ impl Call {
         answer.json()["Response"].take()
     }
 
-    /// The code of a request that must fail.
+    /// Sends a request that must fail, and returns the error code.
     fn code(&self) -> String {
         self.send().unwrap().code().expect("a refusal")
     }
@@ -447,7 +447,7 @@ impl Call {
         self.exchange().map(|bytes| Answer::parse(&bytes))
     }
 
-    /// Signs and sends, and gives all that comes back until the connection closes.
+    /// Signs and sends a request. Returns all received bytes until the connection closes.
     fn exchange(&self) -> std::io::Result<Vec<u8>> {
         let request = self.signed();
         let mut head = format!("{} {}?{} HTTP/1.1\r\n", request.method, request.path, request.query);
@@ -504,7 +504,7 @@ fn set(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
     headers.push((name.to_owned(), value.to_owned()));
 }
 
-/// An HTTP answer, with chunks left as they are.
+/// An HTTP answer. Its chunks are not decoded.
 struct Answer {
     status: u16,
     head: String,

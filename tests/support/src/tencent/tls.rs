@@ -8,7 +8,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
-/// The authority in PEM, and what speaks TLS in its name.
+/// Returns the authority in PEM, and a TLS acceptor with its certificate.
 pub(super) fn certified() -> (String, TlsAcceptor) {
     let ca_key = KeyPair::generate().expect("a key for the authority");
     let mut ca = named("envconf tests: no authority to trust");
@@ -18,7 +18,7 @@ pub(super) fn certified() -> (String, TlsAcceptor) {
 
     let key = KeyPair::generate().expect("a key for the server");
     let mut server = named("Tencent KMS stand-in");
-    // The last is what a client reaches through a proxy that leads here.
+    // A client that uses a proxy to this server has the last name.
     let names = ["127.0.0.1", "localhost", "kms.ap-guangzhou.tencentcloudapi.com"];
     server.subject_alt_names =
         CertificateParams::new(names.map(str::to_owned)).expect("addresses and names").subject_alt_names;
@@ -26,7 +26,7 @@ pub(super) fn certified() -> (String, TlsAcceptor) {
     let certificate =
         server.signed_by(&key, &Issuer::new(ca, ca_key)).expect("the authority signs the server");
 
-    // The provider is named, since a process that links two of them has no default.
+    // The provider is set here, because a process with two providers has no default.
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring has every version of TLS that rustls has")

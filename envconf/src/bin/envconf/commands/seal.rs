@@ -337,7 +337,7 @@ fn refuse_sealed_content(content: &[u8]) -> Result<(), Error> {
 }
 
 fn already_sealed() -> Error {
-    Error::new(Kind::AlreadySealed, "it is a sealed file already")
+    Error::new(Kind::AlreadySealed, "this file is already sealed")
         .advise("seal the plain file; `envconf open` prints it again")
 }
 

@@ -1,4 +1,4 @@
-//! Where a path leads in a TOML document, and where its lines are.
+//! The position of a path in a TOML document, and the ranges of lines.
 
 use std::ops::Range;
 
@@ -6,26 +6,26 @@ use toml_edit::{ArrayOfTables, InlineTable, Item, Table, Value};
 
 use crate::tools::change::path::{KeyPath, PathStep};
 
-/// Where a path leads.
+/// The position of a path in a document.
 pub(super) struct Spot<'d, 'p> {
-    /// The last table on the way that new keys can be written into.
+    /// The last table on the path that can contain new keys.
     pub(super) block: Block<'d>,
-    /// The dotted keys in it that the path follows.
+    /// The dotted keys in this table that are part of the path.
     pub(super) dotted: Vec<&'p str>,
-    /// What these dotted keys lead to.
+    /// The table of these dotted keys.
     pub(super) group: Option<&'d Table>,
     /// The part at the path.
     pub(super) found: Option<Part<'d>>,
-    /// The keys at its end that are not there.
+    /// The keys at the end of the path that the document does not have.
     pub(super) missing: Vec<&'p str>,
 }
 
-/// What new keys are written into.
+/// A table that can contain new keys.
 #[derive(Clone, Copy)]
 pub(super) enum Block<'d> {
     /// The root, or a table with a header.
     Own(&'d Table),
-    /// A table that is there only because another header names it.
+    /// A table without its own header: it exists only because another header names it.
     Implicit,
     /// An inline table.
     Inline(&'d InlineTable),
@@ -38,9 +38,9 @@ pub(super) enum Part<'d> {
     Table(&'d Table),
     /// Tables with headers in double brackets.
     Tables(&'d ArrayOfTables),
-    /// Dotted keys within an inline table.
+    /// Dotted keys in an inline table.
     Dotted(&'d InlineTable),
-    /// A value that stands in one piece.
+    /// A value in one piece of text.
     Value(&'d Value),
 }
 
@@ -61,7 +61,7 @@ impl<'d> Part<'d> {
         }
     }
 
-    /// The part that `key` of this table leads to.
+    /// Returns the part under `key` of this table.
     fn key(self, key: &str) -> Option<Self> {
         match self {
             Self::Table(table) => table.get(key).and_then(Self::of_item),
@@ -82,7 +82,7 @@ impl<'d> Part<'d> {
 }
 
 impl<'d, 'p> Spot<'d, 'p> {
-    /// Follows `path`, which leads through tables and lists that are long enough; `None` where it does not.
+    /// Follows `path`. Returns `None` if the path leads through a scalar or past the end of a list.
     pub(super) fn of(root: &'d Table, path: &'p KeyPath) -> Option<Self> {
         let mut place = Self {
             block: Block::Own(root),
@@ -130,8 +130,8 @@ impl<'d, 'p> Spot<'d, 'p> {
     }
 }
 
-/// Returns the ranges of the values of `table` that are on separate lines, dotted keys included: from the last key to
-/// the end of the value.
+/// Returns the ranges of the values of `table` that have their own lines, also under dotted keys. A range is from the
+/// last part of the key to the end of the value.
 pub(super) fn lines(table: &Table) -> Vec<Range<usize>> {
     let mut lines = Vec::new();
     for (key, item) in table {
@@ -149,7 +149,7 @@ pub(super) fn lines(table: &Table) -> Vec<Range<usize>> {
     lines
 }
 
-/// The entries of an inline table, as [`lines`].
+/// Like [`lines`], for the entries of an inline table.
 pub(super) fn entries(table: &InlineTable) -> Vec<Range<usize>> {
     let mut entries = Vec::new();
     for (key, value) in table {
@@ -167,12 +167,12 @@ pub(super) fn entries(table: &InlineTable) -> Vec<Range<usize>> {
     entries
 }
 
-/// Where the line of `at` begins.
+/// Returns the begin of the line that contains `at`.
 pub(super) fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |feed| feed + 1)
 }
 
-/// Where the line of `at` ends, its line feed included.
+/// Returns the end of the line that contains `at`, after its line feed.
 pub(super) fn line_end(text: &str, at: usize) -> usize {
     text[at..].find('\n').map_or(text.len(), |feed| at + feed + 1)
 }

@@ -1,4 +1,4 @@
-//! What has to go when something is taken out of a TOML text.
+//! The ranges to delete when a value is removed from a TOML text.
 
 use std::ops::Range;
 
@@ -9,8 +9,8 @@ use crate::base::Error;
 use crate::tools::change::path::KeyPath;
 use crate::tools::change::{Edit, by_hand, unexpected};
 
-/// The lines of what is at `path`, or the entry of an inline table.
-pub(super) fn out(text: &str, root: &Table, path: &KeyPath) -> Result<Vec<Edit>, Error> {
+/// Deletes the lines of the value or table at `path`, or the entry of an inline table.
+pub(super) fn remove(text: &str, root: &Table, path: &KeyPath) -> Result<Vec<Edit>, Error> {
     let place = Spot::of(root, path).ok_or_else(unexpected)?;
     let parent = path.prefix(path.steps().len() - 1);
     let parent = Spot::of(root, &parent).ok_or_else(unexpected)?;
@@ -29,17 +29,17 @@ pub(super) fn out(text: &str, root: &Table, path: &KeyPath) -> Result<Vec<Edit>,
         }
         Part::Table(table) => of_table(text, table),
         Part::Tables(tables) => tables.iter().flat_map(|table| of_table(text, table)).collect(),
-        Part::Dotted(_) => return Err(by_hand(path, "it is spread over an inline table")),
+        Part::Dotted(_) => return Err(by_hand(path, "its values are in several places of an inline table")),
     };
     Ok(ranges.into_iter().map(Edit::delete).collect())
 }
 
-/// The whole line, or lines, of a value or header, with the comment at its end.
+/// Returns the whole lines of a value or header, including a comment at their end.
 fn line(text: &str, own: &Range<usize>) -> Range<usize> {
     position::line_start(text, own.start)..position::line_end(text, own.end)
 }
 
-/// The header of `table`, where it has one, its lines, and those of the tables in it.
+/// Returns the header of `table` (if it has one), its lines, and the lines of the tables in it.
 fn of_table(text: &str, table: &Table) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     if let (false, Some(header)) = (table.is_implicit(), table.span()) {
@@ -48,7 +48,7 @@ fn of_table(text: &str, table: &Table) -> Vec<Range<usize>> {
     ranges.extend(position::lines(table).iter().map(|own| line(text, own)));
     for (_, item) in table {
         match item {
-            // The lines of dotted keys are there already.
+            // `position::lines` already returned the lines of dotted keys.
             Item::Table(inner) if inner.is_dotted() => ranges.extend(headed_in(text, inner)),
             Item::Table(inner) => ranges.extend(of_table(text, inner)),
             Item::ArrayOfTables(tables) => {
@@ -60,7 +60,7 @@ fn of_table(text: &str, table: &Table) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Tables with headers below dotted keys.
+/// Returns the lines of tables with headers below dotted keys.
 fn headed_in(text: &str, dotted: &Table) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     for (_, item) in dotted {
@@ -76,13 +76,13 @@ fn headed_in(text: &str, dotted: &Table) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The entry of an inline table whose value ends at `end`, with one comma; comments beside it stay.
+/// Returns the entry of an inline table with a value that ends at `end`, and one comma. Comments next to it stay.
 fn entry(text: &str, table: &InlineTable, end: usize) -> Option<Range<usize>> {
     let entries = position::entries(table);
     let at = entries.iter().position(|entry| entry.end == end)?;
     let before = at.checked_sub(1).map(|before| entries[before].end);
     let after_before = before.unwrap_or(table.span()?.start + 1);
-    // The keys before the last one of a dotted key belong to it.
+    // The entry begins with the first part of a dotted key.
     let start = skip(text, after_before, &[',']);
     let comma = skip(text, end, &[]);
     let after = text[comma..].starts_with(',').then_some(comma + 1);
@@ -98,7 +98,7 @@ fn entry(text: &str, table: &InlineTable, end: usize) -> Option<Range<usize>> {
     })
 }
 
-/// The first place from `at` on that is neither blank, comment, nor one of `others`.
+/// Returns the first position from `at` that is not in white space or a comment, and is not one of `others`.
 fn skip(text: &str, at: usize, others: &[char]) -> usize {
     let mut rest = &text[at..];
     loop {

@@ -1,5 +1,5 @@
-//! Converts the imported content to the content of a pair: the project's own dotenv, or TOML or JSON with the paths of
-//! the names.
+//! Conversion of an imported dotenv file to the content of a pair: dotenv content of envconf, or TOML or JSON with a
+//! path for each name.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -11,13 +11,15 @@ use crate::base::{Error, Kind, exact_text, write_json_string};
 use crate::format::ContentType;
 
 impl Dotenv {
-    /// The content to seal. As dotenv the names stay, and a value is the rest of its line. As TOML or JSON a name is a
-    /// path: without `prefix` and its `__` where it begins so, in lower case, with a table for every `__`; all values are
-    /// texts, so that a field which is none has to be edited.
+    /// Returns the content to seal.
+    ///
+    /// In dotenv content, the names stay, and a value is the rest of its line. In TOML and JSON, a name becomes a path:
+    /// in lower case, without `prefix` and its `__`, and with a table for every other `__`. All values are texts: edit
+    /// the values of fields with another type.
     ///
     /// # Errors
-    /// [`Kind::DoesNotFit`] for values that a line cannot hold, and names that make no path or one twice;
-    /// [`Kind::Usage`] for another type.
+    /// [`Kind::DoesNotFit`] for values that a line cannot contain, names without a path, and two names with the same
+    /// path; [`Kind::Usage`] for another type.
     pub fn content(
         &self,
         content_type: ContentType,
@@ -37,7 +39,10 @@ impl Dotenv {
                     out.write_char('\n')
                 }))
             }
-            _ => Err(Error::new(Kind::Usage, "dotenv becomes dotenv, toml or json")),
+            _ => Err(Error::new(
+                Kind::Usage,
+                "invalid type for the imported file: expected dotenv, toml or json",
+            )),
         }
     }
 
@@ -48,13 +53,13 @@ impl Dotenv {
                 problems.push(problem(
                     name,
                     *line,
-                    "the value has several lines, and dotenv content none".into(),
+                    "the value has several lines, which dotenv content does not allow".into(),
                 ));
             } else if value.starts_with(['"', '\'', '`']) {
                 problems.push(problem(
                     name,
                     *line,
-                    "the value itself begins with a quote, and dotenv content knows none".into(),
+                    "the value itself begins with a quote, which dotenv content does not allow".into(),
                 ));
             }
         }
@@ -67,7 +72,7 @@ impl Dotenv {
         Err(Error::does_not_fit("dotenv", problems).advise("import it as toml or json instead"))
     }
 
-    /// The path of each variable, in the order of the file.
+    /// Returns the path of each variable, in the order of the file.
     fn paths(&self, prefix: Option<&str>) -> Result<Vec<(Vec<String>, &str)>, Error> {
         let mut paths: Vec<(Vec<String>, &str)> = Vec::new();
         let mut variables = Vec::new();
@@ -77,9 +82,17 @@ impl Dotenv {
             let rest = start.as_deref().and_then(|start| name.strip_prefix(start)).unwrap_or(name);
             let path: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
             if path.iter().any(String::is_empty) {
-                problems.push(problem(name, *line, "it makes no path: nothing stands beside a `__`".into()));
-            } else if path.len() > DEEPEST {
-                problems.push(problem(name, *line, format!("it makes a path of more than {DEEPEST} keys")));
+                problems.push(problem(
+                    name,
+                    *line,
+                    "the name has no path: a part beside `__` is empty".into(),
+                ));
+            } else if path.len() > MAX_DEPTH {
+                problems.push(problem(
+                    name,
+                    *line,
+                    format!("the path of the name has more than {MAX_DEPTH} keys"),
+                ));
             } else {
                 paths.push((path, value));
                 variables.push((name, *line));
@@ -87,7 +100,8 @@ impl Dotenv {
         }
         for at in paths_within_others(&paths) {
             let (name, line) = variables[at];
-            let what = format!("another name makes the path {} or one within it", paths[at].0.join("."));
+            let what =
+                format!("another name has the path {}, or one inside or above it", paths[at].0.join("."));
             problems.push(problem(name, line, what));
         }
         match problems.is_empty() {
@@ -97,16 +111,15 @@ impl Dotenv {
     }
 }
 
-/// Greatest depth of a path, so that every reader accepts the result.
-const DEEPEST: usize = 64;
+/// Maximum depth of a path, so that every reader accepts the result.
+const MAX_DEPTH: usize = 64;
 
-/// Returns the indices of the paths that are equal to another one, or that one of the two is within the other: of each
-/// such two the later one, ascending.
+/// Returns the ascending indices of paths that equal, contain or are inside an earlier path.
 fn paths_within_others(paths: &[(Vec<String>, &str)]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..paths.len()).collect();
     order.sort_by(|a, b| paths[*a].0.cmp(&paths[*b].0).then(a.cmp(b)));
     let mut later = Vec::new();
-    // Everything within a path follows it directly in this order.
+    // In this order, all paths inside a path follow it directly.
     let mut outer: Option<usize> = None;
     for at in order {
         match outer {
@@ -119,11 +132,11 @@ fn paths_within_others(paths: &[(Vec<String>, &str)]) -> Vec<usize> {
     later
 }
 
-/// One line for each path, in the order of the file.
+/// Writes one line for each path, in the order of the file.
 fn toml(paths: &[(Vec<String>, &str)], out: &mut dyn Write) -> fmt::Result {
     for (path, value) in paths {
         write!(out, "{} = ", path.join("."))?;
-        // TOML's basic strings are JSON's, as far as this writes them.
+        // Every JSON string that this function writes is also a basic string of TOML.
         write_json_string(value, out)?;
         out.write_char('\n')?;
     }
@@ -136,7 +149,7 @@ enum Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    /// No path is within another one.
+    /// Builds the tree. No path may be inside another one.
     fn of(paths: &'a [(Vec<String>, &'a str)]) -> Self {
         let mut root = BTreeMap::new();
         for (path, value) in paths {
@@ -179,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn each_type_holds_the_same() {
+    fn each_type_has_the_same_values() {
         let text = "APP__DB__URL='x\"y'\nAPP__DB__SIZE=1\nOTHER=\"a\tb\"\n";
         let dotenv = "APP__DB__URL=x\"y\nAPP__DB__SIZE=1\nOTHER=a\tb\n";
         assert_eq!(written(text, ContentType::Dotenv, Some("APP")).unwrap(), dotenv);
@@ -193,12 +206,12 @@ mod tests {
     }
 
     #[test]
-    fn deep_names_and_many_names_are_no_trouble() {
+    fn deep_names_and_many_names_are_converted_or_rejected() {
         let deep = |keys: usize| format!("{}=1\n", vec!["A"; keys].join("__"));
         for ty in [ContentType::Toml, ContentType::Json] {
-            let content = written(&deep(DEEPEST), ty, None).unwrap();
+            let content = written(&deep(MAX_DEPTH), ty, None).unwrap();
             crate::pair::check_content(content.as_bytes(), ty).unwrap();
-            for keys in [DEEPEST + 1, 1_000, 300_000] {
+            for keys in [MAX_DEPTH + 1, 1_000, 300_000] {
                 assert_eq!(written(&deep(keys), ty, None).unwrap_err().kind(), Kind::DoesNotFit, "{keys}");
             }
         }
@@ -207,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_type_cannot_hold_is_told_by_name_and_line() {
+    fn an_error_names_the_variable_and_its_line() {
         let error = written("A=1\nB='canary\n'\nC=\"'canary\"\n", ContentType::Dotenv, None).unwrap_err();
         assert_eq!(error.problems().len(), 2);
         let told = error.to_string();
