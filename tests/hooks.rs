@@ -13,7 +13,7 @@ const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const KEY: &str = "envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=";
 const HUSKY_9: &str = "husky@9.1.7";
 const HUSKY_8: &str = "husky@8.0.3";
-const MARK: &str = "# >>> envconf: checks what is staged >>>";
+const MARK: &str = "# >>> envconf: check the staged files >>>";
 
 /// A repository with a committed pair.
 struct Repository(Sandbox);

@@ -1,7 +1,7 @@
-//! The recipients of age, by their spelling (format.md §6, row `age`).
+//! Recipients of age, recognized by their spelling (format.md §6, row `age`).
 //!
-//! Only native X25519 recipients are keys of envconf. The others are refused by name, so that nobody looks for a typing
-//! error in them.
+//! envconf supports native X25519 recipients only. Errors name the kind of the others, so that nobody looks for a
+//! typing error in them.
 
 use super::provider::BadReference;
 
@@ -13,13 +13,13 @@ const LENGTH: usize = 62;
 /// The alphabet of Bech32.
 const ALPHABET: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
-/// Returns true if this text holds what looks like the secret half of an age key pair, which no message may repeat.
+/// Returns true if this text contains the secret half of an age key pair, which no message may repeat.
 pub(crate) fn holds_secret(text: &str) -> bool {
     let text = text.to_ascii_uppercase();
     text.contains("AGE-SECRET-KEY") || text.contains("AGE-PLUGIN-")
 }
 
-/// The beginning of an age identity at the beginning of `text`, in any case, where more of it follows.
+/// Returns the prefix of an age identity at the beginning of `text`, in any case, if enough text follows.
 pub(super) fn secret_prefix(text: &str) -> Option<&str> {
     const PREFIXES: [&str; 2] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-"];
     /// A shorter text is not a key.
@@ -41,7 +41,7 @@ pub(super) fn check(text: &str) -> Result<(), BadReference> {
     if lower.starts_with("age1pq1") || lower.starts_with("age1tagpq1") {
         return bad("post-quantum recipients of age are not supported", NATIVE);
     }
-    // The data part of a Bech32 text has no `1`: what stands before the last one names the kind.
+    // The data part of a Bech32 text has no `1`: the text before the last `1` names the kind.
     if lower.strip_prefix(PREFIX).is_some_and(|rest| rest.contains('1')) {
         return bad("recipients of age plugins are not supported", NATIVE);
     }
@@ -67,7 +67,7 @@ pub(super) fn check(text: &str) -> Result<(), BadReference> {
     Ok(())
 }
 
-/// The public key that a recipient names, in its one spelling.
+/// Returns the public key that a recipient names, in its one spelling.
 #[cfg(feature = "age")]
 pub(crate) fn public_key(text: &str) -> Option<[u8; 32]> {
     use bech32::Bech32;
@@ -78,11 +78,11 @@ pub(crate) fn public_key(text: &str) -> Option<[u8; 32]> {
     for byte in &mut key {
         *byte = bytes.next()?;
     }
-    // Unused bits, upper case and the ignored highest bit of a point would be further spellings of the same key.
+    // Reject unused bits, upper case, and a set highest bit of the point: they are further spellings of the same key.
     (bytes.next().is_none() && key[31] < 0x80 && recipient(&key) == text).then_some(key)
 }
 
-/// The recipient of a public key.
+/// Returns the recipient of a public key.
 #[cfg(feature = "age")]
 pub(crate) fn recipient(key: &[u8; 32]) -> String {
     let age = bech32::Hrp::parse_unchecked("age");

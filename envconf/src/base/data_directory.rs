@@ -1,4 +1,4 @@
-//! The user's data directory: where envconf keeps found local keys and what it remembers of pairs (api.md §1).
+//! The user's data directory: the key store, and the records of pairs (api.md §1).
 
 use std::path::{Path, PathBuf};
 
@@ -12,9 +12,9 @@ const NAME: &str = "envconf";
 
 /// Returns the data directory that `variables` name, whether it exists or not; `None` without a home directory.
 ///
-/// `ENVCONF_HOME`, else `$XDG_DATA_HOME/envconf`, else `~/.local/share/envconf`; on macOS and Windows the platform's
-/// directory in place of the last two. As the XDG Base Directory Specification asks, a relative `XDG_DATA_HOME` is
-/// ignored.
+/// It is `ENVCONF_HOME`, else `$XDG_DATA_HOME/envconf`, else `~/.local/share/envconf`. On macOS and Windows the
+/// platform's directory replaces the last two. A relative `XDG_DATA_HOME` is ignored, as the XDG Base Directory
+/// Specification requires.
 ///
 /// # Errors
 /// [`Kind::Usage`] for an `ENVCONF_HOME` that is empty or relative: a relative one could lead into the project.
@@ -36,8 +36,7 @@ fn of_platform(variables: &Variables) -> Option<PathBuf> {
     absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
 }
 
-/// The platform's directory belongs to the process, so variables that a program gives in place of the process's name
-/// none.
+/// Variables that a program provides do not name the platform's directory, because it belongs to the process.
 #[cfg(any(target_os = "macos", windows))]
 fn of_platform(variables: &Variables) -> Option<PathBuf> {
     use etcetera::base_strategy::{BaseStrategy as _, choose_native_strategy};
@@ -46,7 +45,7 @@ fn of_platform(variables: &Variables) -> Option<PathBuf> {
         .flatten()
 }
 
-/// Creates `directory` with mode 0700, and the missing directories above it with the same.
+/// Creates `directory` and the missing directories above it, each with mode 0700.
 ///
 /// # Errors
 /// [`Kind::Io`].
@@ -67,7 +66,7 @@ pub(crate) fn check(directory: &Path) -> Result<(), Error> {
     check_metadata(directory, &metadata)
 }
 
-/// As [`check`]; a directory that does not exist passes.
+/// Like [`check`], but accepts a directory that does not exist.
 pub(crate) fn check_if_there(directory: &Path) -> Result<(), Error> {
     match directory.metadata() {
         Ok(metadata) => check_metadata(directory, &metadata),

@@ -1,10 +1,11 @@
-//! Durations as settings and the derive's attribute `deadline` have them: `250ms`, `10s`, `2m`.
+//! Durations of settings and of the attribute `deadline`: `250ms`, `10s`, `2m`.
 //!
-//! The crate humantime reads a longer language (`1h 30min`, `2 days`), which the documentation does not promise.
+//! The crate humantime accepts more forms (`1h 30min`, `2 days`), which the documentation does not promise.
 
 use std::time::Duration;
 
-/// Parses a whole number above 0 with `ms`, `s` or `m`. The derive has its own copy, which a test there compares.
+/// Parses a whole number above 0 with `ms`, `s` or `m`. The derive has a copy of this function; a test there compares
+/// both.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let number: u64 = number.parse().ok().filter(|number| *number > 0)?;

@@ -1,8 +1,7 @@
-//! Error and Kind, and how they read.
+//! The error of this library, its kinds, and its text.
 //!
-//! One opaque [`Error`]: a line of fact (what, where), a line of advice where there is one, and below them what
-//! was found out one by one: every problem of a configuration, every key service that was tried. Nothing here has
-//! a place to put a value, a key or a text that came from a parser or a key service.
+//! An [`Error`] consists of the fact (what failed, on what), the details (every problem of a configuration, every key
+//! that was tried), and the hints. No part of it can store a value, a key, or a text from a parser or a key service.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,7 @@ use super::remedy::Remedy;
 use super::written_type;
 use crate::base::key_ref;
 
-/// What went wrong, in one word: the closed list of format.md §8, and what can happen around the files.
+/// The kind of an error: the closed list of format.md §8, and failures around the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
@@ -25,9 +24,9 @@ pub enum Kind {
     Io,
     /// A file, line, header or body is above its limit.
     TooLarge,
-    /// The file does not begin as a sealed file does.
+    /// The file does not begin like a sealed file.
     NotEnvconf,
-    /// A byte that no sealed file may hold: CR, tab, or anything outside printable ASCII.
+    /// A byte that a sealed file cannot contain: CR, tab, or a byte outside printable ASCII.
     BadEncoding,
     /// The file ends too early.
     Truncated,
@@ -35,7 +34,7 @@ pub enum Kind {
     WrongKind,
     /// A version that this library does not read.
     UnsupportedVersion,
-    /// A line that is unknown, missing, repeated or at the wrong place.
+    /// A line that is unknown, missing, repeated or in the wrong place.
     BadHeader,
     /// A field whose value is outside its grammar.
     BadValue,
@@ -43,15 +42,15 @@ pub enum Kind {
     UnsupportedSuite,
     /// The encrypted body is malformed.
     BadBody,
-    /// Something follows the end of the file's content.
+    /// The file has data after its end.
     TrailingData,
     /// The file belongs to another name or environment than expected.
     IdentityMismatch,
-    /// The file's generation is below the one required, or cannot be raised.
+    /// The file's generation is below the required one, or cannot be raised.
     Rollback,
     /// A signature by a trusted signer does not verify.
     BadSignature,
-    /// A signature by a trusted signer is required and missing.
+    /// A signature by a trusted signer is required, but missing.
     SignatureRequired,
     /// The data key that the `.enc` names is not in the `.key`.
     DekNotFound,
@@ -67,34 +66,35 @@ pub enum Kind {
     CommitMismatch,
     /// The body was changed.
     TagMismatch,
-    /// The decrypted content is not formed as a sealer forms it.
+    /// The decrypted content has an invalid length or padding, or is not UTF-8.
     BadPlaintext,
     /// The outline does not describe the content.
     OutlineMismatch,
     /// A local key is missing or malformed.
     BadLocalKey,
-    /// The file of a local key, or of a signer's, is readable by others, or not a regular file of the right owner.
+    /// The file of a local key or signing key can be read by others, is not a regular file, or belongs to another
+    /// user.
     InsecureKeyFile,
-    /// Wrong usage, or a setting that is malformed or forbidden.
+    /// Wrong usage, or an invalid or forbidden setting.
     Usage,
     /// The content does not parse, or does not fit the type; see [`Error::problems`].
     DoesNotFit,
-    /// No rule of the sealer's policy matches the file.
+    /// No rule of the policy file matches the file.
     NoRule,
     /// A check found differences.
     Differences,
     /// The file to seal is sealed already.
     AlreadySealed,
-    /// A question has to be answered and there is no terminal.
+    /// The command needs an answer, but there is no terminal.
     NeedsTerminal,
     /// Interrupted by a signal.
     Interrupted,
-    /// Something that should not happen.
+    /// An unexpected internal failure.
     Unexpected,
 }
 
 impl Kind {
-    /// The kind's name as it appears in documents and in `--json`.
+    /// Returns the kind's name as it appears in documents and in `--json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Io => "Io",
@@ -142,10 +142,10 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Everything that can go wrong, with what to do next.
+/// The error of this library, with hints for the next step.
 ///
-/// `Display` (and `{:#}`) prints the whole report: the fact, the details one by one, then the hints. It never contains
-/// a secret, nor a text that quotes one.
+/// `Display` (and `{:#}`) prints the whole report: the fact, the details, then the hints. It never contains a secret,
+/// or a text that quotes one.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -155,7 +155,7 @@ struct Inner {
     remedy: Option<Remedy>,
     path: Option<PathBuf>,
     writing: bool,
-    /// Content that somebody wants to seal is at fault, and not a sealed file.
+    /// True if the content to seal is invalid, and not a sealed file.
     is_content: bool,
     problems: Vec<Problem>,
     notes: Vec<String>,
@@ -164,9 +164,9 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of `kind` that says `message`: one line, no full stop, nothing secret in it.
+    /// Returns an error of `kind` with `message`: one line without a full stop, and without secrets.
     ///
-    /// For programs around this library, such as the `envconf` command.
+    /// For programs that use this library, such as the `envconf` command.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -183,12 +183,12 @@ impl Error {
         }))
     }
 
-    /// A file that cannot be read.
+    /// Returns the error for a file that cannot be read.
     pub fn read(path: &Path, error: std::io::Error) -> Self {
         Self::new(Kind::Io, format!("cannot read it: {}", reason(&error))).at(path).caused_by(error)
     }
 
-    /// A file that cannot be written.
+    /// Returns the error for a file that cannot be written.
     pub fn write(path: &Path, error: std::io::Error) -> Self {
         let mut this =
             Self::new(Kind::Io, format!("cannot write it: {}", reason(&error))).at(path).caused_by(error);
@@ -196,7 +196,7 @@ impl Error {
         this
     }
 
-    /// A file that must not be replaced, and what speaks against it.
+    /// Returns the error for a file that must not be replaced, and the reason.
     pub(crate) fn not_replaced(path: &Path, reason: &str) -> Self {
         let mut this = Self::new(Kind::Io, format!("cannot write it: {reason}")).at(path);
         this.0.writing = true;
@@ -210,7 +210,7 @@ impl Error {
         this
     }
 
-    /// Every problem of a configuration at once.
+    /// Returns an error with every problem of a configuration.
     pub(crate) fn does_not_fit(what: impl fmt::Display, problems: Vec<Problem>) -> Self {
         let noun = if problems.len() == 1 { "problem" } else { "problems" };
         let mut this = Self::new(Kind::DoesNotFit, format!("{what}: {} {noun}", problems.len()));
@@ -218,21 +218,22 @@ impl Error {
         this
     }
 
-    /// The failed attempts with every key service.
+    /// Returns an error with the failed attempts of every key service.
     pub(crate) fn unwrap_failed(attempts: Vec<Attempt>) -> Self {
         let mut this = Self::new(Kind::UnwrapFailed, "no trusted key could unwrap the data key");
         this.0.attempts = attempts;
         this
     }
 
-    /// A key service that did not do something else; of the same kind, because the same things lead to it.
+    /// Returns the error of a key service that failed at something else than unwrapping. It has the same kind, because
+    /// the causes are the same.
     pub(crate) fn service_failed(message: &'static str, attempt: Attempt) -> Self {
         let mut this = Self::new(Kind::UnwrapFailed, message);
         this.0.attempts = vec![attempt];
         this
     }
 
-    /// Adds the line of advice: what to do next.
+    /// Adds a hint: the next step.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.0.advice = Some(advice.into());
@@ -240,49 +241,50 @@ impl Error {
         self
     }
 
-    /// Adds the line of advice, and which setting of the caller it is about.
+    /// Adds a hint, and the setting of the caller that it is about.
     pub(crate) fn advise_to_set(self, remedy: Remedy, advice: impl Into<String>) -> Self {
         let mut this = self.advise(advice);
         this.0.remedy = Some(remedy);
         this
     }
 
-    /// Adds lines that say more about the fact, each without a full stop.
+    /// Adds detail lines, each without a full stop.
     pub(crate) fn with_notes(mut self, notes: Vec<String>) -> Self {
         self.0.notes = notes;
         self
     }
 
-    /// Names the setting that supplied the value which the error is about.
+    /// Names the setting that the error is about.
     pub(crate) fn of_setting(mut self, name: &str) -> Self {
         self.0.message = format!("{name}: {}", self.0.message);
         self
     }
 
-    /// Adds the file that the error is about, unless one is named already.
+    /// Adds the file that the error is about, unless the error has one.
     #[must_use]
     pub fn at(mut self, path: &Path) -> Self {
         self.0.path.get_or_insert_with(|| path.to_owned());
         self
     }
 
-    /// Keeps what an operating system or library call said. Not for parsers and key services: they quote.
+    /// Adds the error of a system or library call as the source. Do not use it for errors of parsers and key services,
+    /// because they quote their input.
     pub(crate) fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.0.source = Some(Arc::new(source));
         self
     }
 
-    /// What went wrong, in one word.
+    /// The kind of an error: the closed list of format.md §8, and failures around the files.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// The file that the error is about.
+    /// Returns the file that the error is about.
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
 
-    /// The line of fact, without file, details and advice.
+    /// Returns the message without file, details and hints.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -292,28 +294,28 @@ impl Error {
         self.0.advice.as_deref()
     }
 
-    /// Which setting of the caller the advice is about, for a program that has an option for it.
+    /// Returns the setting of the caller that the hints are about, for a program that has an option for it.
     pub fn remedy(&self) -> Option<&Remedy> {
         self.0.remedy.as_ref()
     }
 
-    /// Lines that say more about the fact, such as which keys are trusted ([`Kind::NoTrustedRecipient`]).
+    /// Returns the detail lines, such as the trusted keys ([`Kind::NoTrustedRecipient`]).
     pub fn notes(&self) -> &[String] {
         &self.0.notes
     }
 
-    /// Every problem of a configuration that does not fit its type ([`Kind::DoesNotFit`]).
+    /// Returns every problem of a configuration that does not fit its type ([`Kind::DoesNotFit`]).
     pub fn problems(&self) -> &[Problem] {
         &self.0.problems
     }
 
-    /// The keys that were tried without success ([`Kind::UnwrapFailed`]), in the order of the tries.
+    /// Returns the keys that were tried without success ([`Kind::UnwrapFailed`]), in the order of the tries.
     pub fn attempts(&self) -> &[Attempt] {
         &self.0.attempts
     }
 
-    /// Returns what the failures of all key services together mean: [`Fault::Transient`] if any may pass, else
-    /// [`Fault::Refused`] if any service refused, else [`Fault::Other`]. `None` where no key service failed.
+    /// Returns the kind of the failures of all key services together: [`Fault::Transient`] if any may pass, else
+    /// [`Fault::Refused`] if any service refused, else [`Fault::Other`]. `None` if no key service failed.
     pub fn fault(&self) -> Option<Fault> {
         let faults = || self.0.attempts.iter().map(Attempt::fault);
         [Fault::Transient, Fault::Refused]
@@ -327,7 +329,7 @@ impl Error {
         self.fault() != Some(Fault::Transient)
     }
 
-    /// The status with which a program should end, as the `envconf` command does (documented in `docs/exit-codes.md`).
+    /// Returns the exit code for a program, as the `envconf` command uses it (documented in `docs/exit-codes.md`).
     pub fn exit_code(&self) -> u8 {
         match self.0.is_content {
             true => exit_code(Kind::DoesNotFit, None, false),
@@ -358,7 +360,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// Like `Display`: `unwrap()` and `fn main() -> Result` print this one, so it must be as readable.
+/// Prints the same as `Display`: `unwrap()` and `fn main() -> Result` use this one, so it must be as readable.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {self}", self.0.kind)
@@ -377,7 +379,7 @@ impl From<std::convert::Infallible> for Error {
     }
 }
 
-/// One thing that is wrong with a configuration: where, whence, and what was expected instead.
+/// One problem of a configuration: its path, its origin, and the expected value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     path: String,
@@ -389,19 +391,19 @@ pub struct Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Complaint {
-    /// A required value is nowhere.
+    /// A required value is missing.
     Missing {
         /// The field's type, as written; empty for a field within a value of serde's.
         expected: String,
-        /// The variable that would supply it, where there is one.
+        /// The variable that can set it, if it has one.
         variable: Option<String>,
     },
-    /// A value is there and is not of the field's type.
+    /// A value does not have the field's type.
     WrongType {
-        /// The type as written, or in words where only the program knows it.
+        /// The type as written; a description if only the program knows the type.
         expected: String,
     },
-    /// A list is there and is not as long as its type needs.
+    /// A list has the wrong length.
     WrongLength {
         /// The length that the type needs.
         expected: usize,
@@ -411,16 +413,16 @@ pub enum Complaint {
         /// The variants that the type has.
         expected: &'static [&'static str],
     },
-    /// A key within a value that the value's type does not know.
+    /// An unknown key within a value.
     UnknownKey {
-        /// The nearest of the keys that it knows.
+        /// The most similar known key.
         suggestion: Option<String>,
-        /// The keys that it knows, as far as it says so.
+        /// The known keys, as far as the type names them.
         known: &'static [&'static str],
     },
-    /// A key or variable that no field has.
+    /// A key or variable that belongs to no field.
     Unknown {
-        /// The nearest name that a field has.
+        /// The most similar name of a field.
         suggestion: Option<String>,
     },
     /// The text does not follow its syntax.
@@ -433,17 +435,17 @@ pub enum Complaint {
         /// The line of the first one, from 1.
         first_line: usize,
     },
-    /// A rule that is neither of these, said in full.
+    /// Another rule, as a complete message.
     Rule(String),
 }
 
 impl Problem {
-    /// A problem with the value at `path` (dotted; empty for the whole), which came from `origin`.
+    /// Returns a problem with the value at `path` (dotted; empty for the whole), which came from `origin`.
     pub(crate) fn new(path: impl Into<String>, origin: Option<Origin>, complaint: Complaint) -> Self {
         Self { path: path.into(), origin, complaint }
     }
 
-    /// The dotted path of the value, such as `database.pool_size`; empty where it is the whole text.
+    /// Returns the dotted path of the value, such as `database.pool_size`; empty for the whole text.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -453,7 +455,7 @@ impl Problem {
         self.origin.as_ref()
     }
 
-    /// The kind of problem.
+    /// Returns the kind of problem.
     pub fn complaint(&self) -> &Complaint {
         &self.complaint
     }
@@ -515,7 +517,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Beside a suggestion no more names than these are listed.
+/// Largest number of names that are listed after a suggestion.
 const MAX_KNOWN: usize = 12;
 
 fn write_one_of(f: &mut fmt::Formatter<'_>, names: &[&str]) -> fmt::Result {
@@ -530,11 +532,11 @@ fn write_one_of(f: &mut fmt::Formatter<'_>, names: &[&str]) -> fmt::Result {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
-    /// A text: the sealed one, or a plain layer.
+    /// A text: sealed content, or a plain layer.
     Text {
-        /// The file that holds it; of a sealed text its `.enc`. `None` for text that is in no file.
+        /// The file with the text; for sealed content, its `.enc`. `None` for text that is not in a file.
         file: Option<Arc<Path>>,
-        /// True if the text was sealed: line and column are then those of the text that was sealed.
+        /// True for sealed content: line and column then refer to the content that was sealed.
         sealed: bool,
         /// From 1.
         line: usize,
@@ -550,9 +552,9 @@ pub enum Origin {
         /// The file it names.
         file: PathBuf,
     },
-    /// The program itself, by [`Loader::set`](crate::Loader::set).
+    /// The program, with [`Loader::set`](crate::Loader::set).
     Program,
-    /// The default that the field's attribute gives.
+    /// The default of the field's attribute.
     Default,
 }
 
@@ -579,15 +581,15 @@ impl fmt::Display for Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Worth another try later: the network, an overload, a deadline.
+    /// A transient failure, such as a network error, an overload or a deadline: a retry may help.
     Transient,
-    /// The service said no: credentials, rights, or a key that is disabled, gone or unknown.
+    /// The service refused: credentials, rights, or a key that is disabled, deleted or unknown.
     Refused,
-    /// Anything else: a damaged blob, a wrong context, a reply that makes no sense.
+    /// Any other failure: a damaged wrapped key, a wrong context, an invalid reply.
     Other,
 }
 
-/// One key that was tried and did not give the data key.
+/// One failed try to unwrap the data key.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub(crate) key: KeyRef,
@@ -602,27 +604,27 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The key that was asked.
+    /// Returns the key that was tried.
     pub fn key(&self) -> &KeyRef {
         &self.key
     }
 
-    /// The kind of failure, which decides the next step.
+    /// Returns the kind of failure, which decides the next step.
     pub fn fault(&self) -> Fault {
         self.fault
     }
 
-    /// What happened, in our words, never the service's.
+    /// Returns the failure in the words of envconf, never in those of the service.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The service's error code, if its reply had one that has the form of one.
+    /// Returns the service's error code, if its reply had one that has the form of one.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// The service's id of the request, to be named to its support.
+    /// Returns the service's id of the request. Its support can find the request by this id.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
@@ -681,8 +683,8 @@ pub(crate) fn reason(error: &std::io::Error) -> String {
     }
 }
 
-/// A name or path from outside, safe to print: control, bidirectional and other unprintable characters escaped, and a
-/// local key, an age identity or a signer's key, which somebody gave where a name, a reference or a command belongs, left out.
+/// Returns a name or path from outside, safe to print. Control, bidirectional and other unprintable characters are
+/// escaped. A local key, an age identity or a signing key, given by mistake in place of a name, is left out.
 pub fn escape(text: &str) -> impl fmt::Display + '_ {
     struct Escaped<'a>(&'a str);
     impl fmt::Display for Escaped<'_> {
@@ -730,7 +732,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn however_often_a_key_stands_in_a_text_it_is_left_out() {
+    fn every_key_in_a_text_is_left_out() {
         let key = format!("{}canary ", key_ref::LOCAL_PREFIX);
         let all = escape(&key.repeat(100_000)).to_string();
         assert!(!all.contains("canary") && all.matches("[REDACTED]").count() == 100_000);

@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 /// Returns the text that `write` writes, in a wiped buffer of its exact size.
 ///
-/// `write` runs twice and must write the same both times: first to count the bytes, then to keep them. A growing
-/// `String` would leave its earlier, shorter buffers in memory.
+/// `write` runs twice and must write the same text: first to count the bytes, then to store them. A growing `String`
+/// would leave its earlier, shorter buffers in memory.
 ///
 /// ```
 /// use envconf::secret_text::exact_text;
@@ -17,14 +17,14 @@ use zeroize::Zeroizing;
 /// ```
 pub fn exact_text(write: impl Fn(&mut dyn Write) -> fmt::Result) -> Zeroizing<String> {
     let mut count = ByteCount(0);
-    // Neither of the two writers fails.
+    // Neither of the two writers can fail.
     let _ = write(&mut count);
     let mut text = Zeroizing::new(String::with_capacity(count.0));
     let _ = write(&mut *text);
     text
 }
 
-/// Counts what is written, and keeps none of it.
+/// Counts the bytes that are written, and stores none of them.
 struct ByteCount(usize);
 
 impl Write for ByteCount {
@@ -37,7 +37,7 @@ impl Write for ByteCount {
 /// Writes `text` as a JSON string that is a TOML basic string too: every control character is escaped, DEL and the C1
 /// controls among them.
 ///
-/// serde_json leaves those two as they are. TOML refuses a bare DEL, and some terminals obey C1 controls.
+/// serde_json does not escape those two. TOML rejects a bare DEL, and some terminals obey C1 controls.
 pub fn write_json_string(text: &str, out: &mut dyn Write) -> fmt::Result {
     out.write_char('"')?;
     for c in text.chars() {

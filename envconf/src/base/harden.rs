@@ -6,18 +6,18 @@ use std::sync::OnceLock;
 
 use super::pages;
 
-/// Protects what is secret in this process's memory from core dumps, other processes and swap space, as far as the
-/// system lets it. To be called first thing in `main`: keys that were there before are not locked.
+/// Protects the secrets in this process's memory from core dumps, other processes and swap space, as far as the system
+/// allows. Call it at the very beginning of `main`: it does not lock keys that exist already.
 ///
-/// * No core dumps: `RLIMIT_CORE` is 0. Programs that are started later inherit that, and may raise it again.
+/// * No core dumps: `RLIMIT_CORE` is 0. Programs that this process starts later inherit the limit, and may raise it.
 /// * Not dumpable (Linux): the system's core dump handler gets no dump either. Processes of the same user cannot read
 ///   this process's memory through `/proc`, and debuggers and profilers cannot attach. Programs that are started later
 ///   are dumpable again.
 /// * Keys are locked in memory: data keys, local keys and what is derived from them. The pages count against
 ///   `RLIMIT_MEMLOCK`. The values in the loaded struct are not locked.
 ///
-/// Best effort: nothing here fails, what could not be done is in the report. The process is changed once; further calls
-/// give the first one's report.
+/// This function does not fail; the report has the measures that were impossible. The process is changed once. Further
+/// calls return the first report.
 ///
 /// ```
 /// let hardened = envconf::harden();
@@ -34,7 +34,7 @@ pub fn harden() -> &'static Hardened {
     })
 }
 
-/// What [`harden`] has done. `Display` tells it in one line.
+/// The result of [`harden`]. `Display` prints it in one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hardened {
     core_dumps: Measure,
@@ -42,15 +42,15 @@ pub struct Hardened {
     keys: Measure,
 }
 
-/// How a measure of [`harden`] went.
+/// The result of one measure of [`harden`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Measure {
-    /// It is in force.
+    /// The measure is in force.
     Taken,
     /// The system refused it.
     Refused(io::ErrorKind),
-    /// The system has nothing like it.
+    /// The system does not support it.
     Unavailable,
 }
 
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_report_says_what_is_in_force_and_what_is_not() {
+    fn the_report_lists_active_and_missing_measures() {
         let all = Hardened { core_dumps: Measure::Taken, dumpable: Measure::Taken, keys: Measure::Taken };
         assert_eq!(all.to_string(), "no core dumps, not dumpable, keys locked in memory");
         assert!(all.is_complete());

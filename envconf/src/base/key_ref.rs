@@ -1,4 +1,4 @@
-//! The reference that names one key of one service, and the prefixes by which a secret key is known.
+//! The reference to one key of a key service, and the prefixes of secret keys.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -17,12 +17,11 @@ pub(crate) const SIGNER_PREFIX: &str = "envconf-signer-v1:";
 
 /// One key of one key service: `provider:region:key-id`, exactly the triplet of format.md §5.
 ///
-/// Parsed once, at the edge; the parts keep to the grammar of format.md §5. Parsing a text also checks the rules of a
-/// provider that this library knows, such as the region against the ARN of a key of AWS. The recipients that a `.key`
-/// lists are not held to them.
+/// The parts follow the grammar of format.md §5. Parsing a text also checks the rules of a known provider, such as the
+/// region against the ARN of an AWS key. The recipients in a `.key` are not checked against these rules.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct KeyRef {
-    /// The three parts with a colon after the first and the second. Shared, because a load clones each key several times.
+    /// The three parts, joined by colons. It is shared, because a load clones each key several times.
     text: Arc<str>,
     /// Length of the provider.
     provider: u8,
@@ -31,7 +30,7 @@ pub struct KeyRef {
 }
 
 impl KeyRef {
-    /// The key of these parts, each within its grammar: provider `[a-z][a-z0-9-]{0,31}`, region `-` or
+    /// Returns the key of these parts, each within its grammar: provider `[a-z][a-z0-9-]{0,31}`, region `-` or
     /// `[a-z0-9][a-z0-9-]{0,31}`, key id 1–512 bytes of 0x21–0x7E.
     pub(crate) fn new(provider: &str, region: &str, key_id: &str) -> Option<Self> {
         let word = |text: &str| {
@@ -57,28 +56,28 @@ impl KeyRef {
         self.region_start() + usize::from(self.region) + 1
     }
 
-    /// Parses what a file lists: the grammar counts, the rules of the provider do not.
+    /// Parses a recipient of a file: the grammar counts, the rules of the provider do not.
     pub(crate) fn listed(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, ':');
         Self::new(parts.next()?, parts.next()?, parts.next()?)
     }
 
-    /// The key service's name: `local`, `tencent`, …
+    /// Returns the key service's name: `local`, `tencent`, …
     pub fn provider(&self) -> &str {
         &self.text[..usize::from(self.provider)]
     }
 
-    /// The service's region, or `-` where it has none.
+    /// Returns the service's region, or `-` where it has none.
     pub fn region(&self) -> &str {
         &self.text[self.region_start()..self.id_start() - 1]
     }
 
-    /// The key's immutable id within service and region.
+    /// Returns the key's immutable id within service and region.
     pub fn key_id(&self) -> &str {
         &self.text[self.id_start()..]
     }
 
-    /// The same service and region, with `*` in place of the key's id.
+    /// Returns the same service and region, with `*` in place of the key's id.
     pub(crate) fn with_any_id(&self) -> Self {
         Self {
             text: format!("{}*", &self.text[..self.id_start()]).into(),
@@ -87,16 +86,16 @@ impl KeyRef {
         }
     }
 
-    /// The alias, where one stands in place of the id: `tencent:ap-guangzhou:alias/NAME`, `aws:us-east-1:alias/NAME` or
-    /// the ARN of an alias. Of providers without aliases it is always `None`. Tools resolve it
-    /// ([`KeyServices::resolve`](crate::KeyServices::resolve)); it is never written into a file and never trusted,
-    /// because it can be moved to another key.
+    /// Returns the alias, if the reference has one in place of the id: `tencent:ap-guangzhou:alias/NAME`,
+    /// `aws:us-east-1:alias/NAME` or the ARN of an alias. Providers without aliases always return `None`. Tools
+    /// resolve an alias ([`KeyServices::resolve`](crate::KeyServices::resolve)). It is never written into a file and
+    /// never trusted, because somebody can move it to another key.
     pub fn alias(&self) -> Option<&str> {
         provider::alias(self)
     }
 
     /// # Errors
-    /// [`Kind::Usage`] for an alias, where `what` says what it was given for.
+    /// [`Kind::Usage`] for an alias. `what` describes the use of the reference.
     pub(crate) fn refuse_alias(&self, what: &str) -> Result<(), Error> {
         if self.alias().is_none() {
             return Ok(());
@@ -115,8 +114,8 @@ impl KeyRef {
 impl FromStr for KeyRef {
     type Err = Error;
 
-    /// Splits at the first two colons: the key id may hold more of them. The parts must keep to the rules of a provider
-    /// that this library knows: of `aws`, the region is that of the ARN.
+    /// Splits the text at the first two colons: a key id may contain more. The parts must follow the rules of a known
+    /// provider: for `aws`, the region must be that of the ARN.
     fn from_str(text: &str) -> Result<Self, Error> {
         if text.starts_with(LOCAL_PREFIX) {
             return Err(Error::new(Kind::Usage, "this is a local key itself, not a reference to one")
@@ -128,7 +127,7 @@ impl FromStr for KeyRef {
             return Err(Error::new(Kind::Usage, "this is an age identity itself, not its recipient")
                 .advise("write age:-:age1…, with the recipient that `age-keygen -y` prints; the identity goes into ENVCONF_AGE_KEY or a file"));
         }
-        // A recipient that does not fit a key reference, or stands without a provider.
+        // A recipient without provider, or one that is not a valid key reference.
         let recipient = text.strip_prefix("age:-:").filter(|id| id.len() > 512);
         if let Some(id) = recipient.or_else(|| text.starts_with("age1").then_some(text)) {
             let (reason, advice) = match age_recipient::check(id) {
@@ -151,7 +150,7 @@ impl FromStr for KeyRef {
     }
 }
 
-/// By provider, then by region, then by key id.
+/// Orders by provider, then by region, then by key id.
 impl Ord for KeyRef {
     fn cmp(&self, other: &Self) -> Ordering {
         fn parts(key: &KeyRef) -> [&str; 3] {

@@ -1,4 +1,4 @@
-//! The environment variables of envconf itself, and names that are meant to be one of them.
+//! The environment variables of envconf itself, and misspelled names of them.
 
 use strsim::osa_distance;
 
@@ -42,7 +42,7 @@ const KNOWN: &[&str] = &[
     "ENVCONF_EDIT_DIR",
 ];
 
-/// Words that people write in place of a part of a name, upper case without separators.
+/// Words that people write in place of a part of a name, in upper case without separators.
 const SYNONYMS: &[(&str, &str)] = &[
     ("ENVIRONMENT", "ENVCONF_ENV"),
     ("ENVIRON", "ENVCONF_ENV"),
@@ -91,10 +91,10 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("HOMEDIR", "ENVCONF_HOME"),
 ];
 
-/// Refuses variables whose names are near to one of ours: `ENVCONF_ENVIRONMENT`, `ENVCONF_KEYFILE`, `envconf_key`. Without
-/// the variable that was meant, a program could trust other keys or load another environment than its operator wanted.
+/// Rejects variables with misspelled names of envconf: `ENVCONF_ENVIRONMENT`, `ENVCONF_KEYFILE`, `envconf_key`.
+/// Without the intended variable, a program could trust other keys or load another environment.
 ///
-/// `is_used` says which names the program reads as values of its configuration.
+/// `is_used` returns true for names that the program reads as values of its configuration.
 ///
 /// # Errors
 /// [`Kind::Usage`] with every such name and the right one.
@@ -119,9 +119,9 @@ pub(crate) fn refuse_misspelled(variables: &Variables, is_used: impl Fn(&str) ->
     Err(Error::new(Kind::Usage, message).advise(advice))
 }
 
-/// Refuses environment variables whose names are near to one that envconf reads, such as `ENVCONF_KEYFILE`.
+/// Rejects environment variables with misspelled names of envconf, such as `ENVCONF_KEYFILE`.
 ///
-/// A load does this too. A program that opens pairs without loading a type can call it once, at its start.
+/// A load does this, too. A program that opens pairs without loading a type can call it once at its start.
 ///
 /// # Errors
 /// [`Kind::Usage`] with every such name and the right one.
@@ -129,7 +129,7 @@ pub fn check_variable_names() -> Result<(), Error> {
     refuse_misspelled(&Variables::Process, |_| false)
 }
 
-/// Returns the variables that begin as ours do and are unknown, sorted.
+/// Returns the unknown variables that begin like variables of envconf, sorted.
 #[cfg(feature = "tools")]
 pub(crate) fn unknown(variables: &Variables) -> Vec<String> {
     let mut names = variables.names("ENVCONF_");
@@ -139,12 +139,13 @@ pub(crate) fn unknown(variables: &Variables) -> Vec<String> {
     names
 }
 
-/// A cheap test that excludes nearly every variable of a process.
+/// Returns a cheap test that excludes nearly every variable of a process.
 fn begins_as_ours(name: &[u8]) -> bool {
     name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"env"))
 }
 
-/// Returns the variable of ours that `name` is meant to be; `None` for a known name, and for one that is not near any.
+/// Returns the variable of envconf that `name` is meant to be; `None` for a known name, and for one without a similar
+/// name.
 fn meant(name: &str) -> Option<&'static str> {
     if !begins_as_ours(name.as_bytes()) || name.len() >= 64 || KNOWN.contains(&name) || is_of_a_program(name)
     {
@@ -156,7 +157,7 @@ fn meant(name: &str) -> Option<&'static str> {
         return Some(known);
     }
     let Some(own) = letters.strip_prefix("ENVCONF").or_else(|| letters.strip_prefix("ENVCONFIG")) else {
-        // A mistake in the first word alone: a second one would find names of other programs.
+        // Allow a mistake in the first word only: a second mistake would match names of other programs.
         return KNOWN.iter().find(|known| osa_distance(&self::letters(known), &letters) <= 1).copied();
     };
     let of_prefix = |own: &str| {
@@ -167,7 +168,7 @@ fn meant(name: &str) -> Option<&'static str> {
     of_prefix(own).or_else(|| own.strip_prefix("IG").and_then(of_prefix))
 }
 
-/// Returns the known name whose part behind the prefix is nearest.
+/// Returns the known name with the most similar part after the prefix.
 fn nearest(own: &str) -> Option<&'static str> {
     let distance = |known: &str| osa_distance(&letters(known)["ENVCONF".len()..], own);
     let allowed = |known: &str| if known.len() - "ENVCONF_".len() < 5 { 1 } else { 2 };
@@ -179,7 +180,7 @@ fn nearest(own: &str) -> Option<&'static str> {
         .map(|(_, known)| known)
 }
 
-/// Variables of a configuration have a prefix and two underscores; none of ours does.
+/// Variables of a configuration have a prefix and two underscores. No variable of envconf has them.
 fn is_of_a_program(name: &str) -> bool {
     name.trim_start_matches("ENVCONF").trim_start_matches('_').contains("__")
 }
@@ -282,7 +283,7 @@ mod tests {
         assert_eq!(sorted, known, "docs/environment-variables.md");
     }
 
-    /// Every name in the sources of this crate is known here, and the other way round.
+    /// Every name in the sources of this crate is in the list, and the other way round.
     #[test]
     fn the_list_is_that_of_the_sources() {
         fn names(directory: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {

@@ -11,12 +11,12 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Larger secrets are not keys but content, which would use the limit up.
+/// Largest secret that is locked. Larger ones are content, and would exhaust the limit.
 const LARGEST: usize = 4096;
 
 static ON: AtomicBool = AtomicBool::new(false);
 
-/// Locks small secrets from now on, and says whether the system lets it.
+/// Locks small secrets from now on. Returns an error if the system does not allow it.
 ///
 /// # Errors
 /// The error of the system when it is asked to lock one page.
@@ -26,7 +26,7 @@ pub(crate) fn switch_on() -> io::Result<()> {
     Ok(())
 }
 
-/// Locks the pages of `secret`, where that is switched on and `secret` is as small as a key.
+/// Locks the pages of `secret`, if locking is enabled and `secret` is as small as a key.
 ///
 /// The pages stay locked after the secret is dropped. A page holds many values, perhaps another key, and the allocator
 /// often reuses the memory for the next key. A secret that cannot be locked is used unlocked.
@@ -38,8 +38,8 @@ pub(crate) fn lock(secret: &[u8]) {
 
 #[cfg(unix)]
 fn mlock(bytes: &[u8]) -> io::Result<()> {
-    // SAFETY: the range is that of a slice, which is borrowed for the whole call, and the call neither reads nor writes
-    // it: it only has the system keep these pages in memory.
+    // SAFETY: the range is that of a slice, which is borrowed for the whole call. The call neither reads nor writes
+    // it; it only makes the system keep these pages in memory.
     unsafe { rustix::mm::mlock(bytes.as_ptr().cast_mut().cast(), bytes.len()) }?;
     Ok(())
 }
@@ -48,10 +48,11 @@ fn mlock(bytes: &[u8]) -> io::Result<()> {
 #[cfg(target_os = "linux")]
 const HUGE: usize = 2 << 20;
 
-/// Asks the system for huge pages behind a large buffer that nothing was written to yet. Small buffers stay as they are.
+/// Asks the system for huge pages behind a large buffer that nothing was written to yet. Has no effect on small
+/// buffers.
 ///
-/// The system clears each page when it is touched first. With pages of 4 KiB, 64 MiB take 16,384 page faults, which is as
-/// long as decoding the same content. A system without huge pages ignores the advice.
+/// The system clears each page on first use. With pages of 4 KiB, 64 MiB cause 16,384 page faults, which take as long
+/// as decoding the same content. A system without huge pages ignores the advice.
 #[cfg(target_os = "linux")]
 pub(crate) fn prefer_huge<T>(buffer: &mut [T]) {
     const PAGE: usize = 4096;
@@ -63,8 +64,8 @@ pub(crate) fn prefer_huge<T>(buffer: &mut [T]) {
     // madvise wants an address at a page boundary; the part before it keeps its small pages.
     let skipped = start.align_offset(PAGE);
     let Some(len) = bytes.checked_sub(skipped).map(|len| len / PAGE * PAGE) else { return };
-    // SAFETY: the range is within a slice that is borrowed for the whole call, and the advice does not change what the
-    // slice holds: it only has the system choose larger pages for it.
+    // SAFETY: the range is within a slice that is borrowed for the whole call. The advice does not change the bytes of
+    // the slice; it only makes the system choose larger pages.
     let _ = unsafe {
         rustix::mm::madvise(start.wrapping_add(skipped).cast(), len, rustix::mm::Advice::LinuxHugepage)
     };

@@ -1,4 +1,4 @@
-//! Files that hold one key, for its owner's eyes only: the local key and the signer's (format.md §6).
+//! Files with one key, readable by their owner only: local keys and signing keys (format.md §6).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -11,7 +11,7 @@ use super::secret::SecretBytes;
 /// Writes a new file that only its owner can read.
 ///
 /// # Errors
-/// [`Kind::Io`], also where there is a file already: a key is never written over.
+/// [`Kind::Io`], also if the file exists: a key is never overwritten.
 pub(crate) fn create(path: &Path, text: &[u8]) -> Result<(), Error> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -21,16 +21,16 @@ pub(crate) fn create(path: &Path, text: &[u8]) -> Result<(), Error> {
     let mut file = options.open(path).map_err(failed)?;
     let written = file.write_all(text).and_then(|()| file.sync_all());
     if written.is_err() {
-        // Half a key would be in the way of the next try. If it cannot be removed, nothing else helps.
+        // Half a key would block the next try. If the file cannot be removed, nothing else helps.
         let _ = std::fs::remove_file(path);
     }
     written.map_err(failed)
 }
 
-/// Replaces `path`, or creates it, with mode 0600: as a whole or not at all.
+/// Creates or replaces `path`, with mode 0600. The file is replaced as a whole, or not at all.
 ///
 /// # Errors
-/// [`Kind::Io`]; then the file is as it was.
+/// [`Kind::Io`]; then the file is unchanged.
 pub(crate) fn replace(path: &Path, text: &[u8]) -> Result<(), Error> {
     let failed = |error| Error::write(path, error);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -75,7 +75,8 @@ pub(crate) fn fill(mut file: File, buffer: &mut SecretBytes) -> io::Result<usize
     super::fill(&mut file, buffer.expose_mut())
 }
 
-/// Looks at the open file, not at its path: it is regular, the user's or root's, and has none of the mode bits 0037.
+/// Checks the open file, not its path: it must be regular, belong to the user or root, and have none of the mode bits
+/// 0037.
 ///
 /// # Errors
 /// [`Kind::InsecureKeyFile`]; `what` names the key.

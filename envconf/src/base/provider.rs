@@ -1,7 +1,7 @@
-//! The rules of each provider, by its name, also for providers whose service is not in this build (format.md §6).
+//! The rules of each provider, also of those whose service is not in this build (format.md §6).
 //!
-//! A key reference that a person or a program names is checked against the rules of its provider. One that a `.key`
-//! lists is not: readers skip what they do not know.
+//! envconf checks a key reference that a person or a program names against the rules of its provider. It does not
+//! check the references in a `.key`: readers skip recipients that they do not know.
 
 use super::age_recipient;
 use super::key_ref::KeyRef;
@@ -9,18 +9,18 @@ use super::key_ref::KeyRef;
 /// True if a wrapped key proves the right to wrap (format.md §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// It does: only holders of that right can make one.
+    /// Yes: only somebody with the right to wrap can make one.
     A,
-    /// Anybody can make one, because wrapping needs a public key only.
+    /// No: anybody can make one, because wrapping needs only a public key.
     P,
 }
 
 /// The rules of one provider.
 pub(crate) struct Provider {
-    /// As it stands in key references.
+    /// The name in key references.
     pub(crate) name: &'static str,
     pub(crate) class: Class,
-    /// Returns the reason why a reference names no key of the provider.
+    /// Returns the reason why a reference cannot be a key of the provider.
     check: fn(&KeyRef) -> Result<(), BadReference>,
     /// Returns the alias that stands in place of the key's id.
     alias: fn(&str) -> Option<&str>,
@@ -32,7 +32,7 @@ pub(crate) struct Provider {
     pub(crate) credentials: &'static [&'static str],
 }
 
-/// Why a reference names no key of its provider, and how to write one.
+/// The reason why a reference cannot be a key of its provider, and how to write one.
 #[derive(Debug)]
 pub(crate) struct BadReference {
     pub(crate) reason: &'static str,
@@ -73,17 +73,17 @@ const PROVIDERS: &[Provider] = &[
 ];
 
 impl Provider {
-    /// A provider of this class without rules or aliases.
+    /// Returns a provider of this class without rules or aliases.
     const fn of(class: Class) -> Self {
         Self { name: "", class, check: |_| Ok(()), alias: |_| None, credentials: &[] }
     }
 
-    /// The provider of this name; `None` for one that this library knows nothing of.
+    /// Returns the provider of this name; `None` for one that this library knows nothing of.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         PROVIDERS.iter().find(|provider| provider.name == name)
     }
 
-    /// Every provider that is known.
+    /// Returns all known providers.
     #[cfg(all(test, feature = "tools"))]
     pub(crate) fn all() -> &'static [Self] {
         PROVIDERS
@@ -116,7 +116,7 @@ struct AwsArn<'a> {
     resource: &'a str,
 }
 
-/// The parts of an ARN of AWS KMS; `None` for anything else.
+/// Returns the parts of an ARN of AWS KMS; `None` for anything else.
 fn aws_arn(text: &str) -> Option<AwsArn<'_>> {
     let mut parts = text.splitn(6, ':');
     let mut next = || parts.next();
@@ -180,7 +180,7 @@ fn check_age(key: &KeyRef) -> Result<(), BadReference> {
     }
 }
 
-/// `MOUNT/KEY`, perhaps with namespaces before the mount; all of it stands in the path of requests.
+/// `MOUNT/KEY`, optionally with namespaces before the mount. All of it becomes part of the path of requests.
 fn check_vault(key: &KeyRef) -> Result<(), BadReference> {
     const FORM: &str = "write it as vault:-:MOUNT/KEY, such as vault:-:transit/app; a namespace stands before the mount: vault:-:NAMESPACE/MOUNT/KEY";
     let bad = |reason| Err(BadReference { reason, advice: FORM });
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(alias("aws", "alias/app").as_deref(), Some("app"));
         assert_eq!(alias("aws", "arn:aws:kms:r-1:1:alias/a/b").as_deref(), Some("a/b"));
         assert_eq!(alias("aws", "arn:aws:kms:r-1:1:key/b"), None);
-        // Of these providers it is an id like any other.
+        // These providers have no aliases: `alias/…` is an id like any other.
         for provider in ["vault", "gcp", "local", "unheard-of"] {
             assert_eq!(alias(provider, "alias/app"), None, "{provider}");
         }

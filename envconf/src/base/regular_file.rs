@@ -1,6 +1,6 @@
-//! Regular files: a FIFO, device or terminal in place of one is refused at once, and never waited for.
+//! Regular files: envconf refuses a FIFO, device or terminal in place of one at once, and never waits for it.
 //!
-//! A repository can bring any file as a link to one of those.
+//! A repository can contain links to such files.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -21,7 +21,7 @@ impl std::error::Error for NotRegular {}
 /// Opens a regular file for reading. Links are followed.
 ///
 /// # Errors
-/// Those of opening a file; an error with its own text for anything but a regular file, which is not read from.
+/// The errors of opening a file; [`NotRegular`] for a file that is not regular. Such a file is not read.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     open_with_metadata(path).map(|(file, _)| file)
 }
@@ -29,7 +29,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// Opens a regular file for reading, and returns it with its metadata. Links are followed.
 ///
 /// # Errors
-/// As for [`open_regular`].
+/// The errors of [`open_regular`].
 fn open_with_metadata(path: &Path) -> io::Result<(File, Metadata)> {
     // Opening a device can have side effects, so check the path first. Check again afterwards: it may have changed.
     check(&path.metadata()?)?;
@@ -52,7 +52,7 @@ pub(crate) fn open_by_own_name(path: &Path) -> io::Result<(File, Metadata)> {
             Ok((file, metadata))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
-        // It is a link, or cannot be opened at all.
+        // The path is a link, or cannot be opened at all.
         Err(_) => open_with_metadata(path),
     }
 }
@@ -65,7 +65,7 @@ pub(crate) fn open_by_own_name(path: &Path) -> io::Result<(File, Metadata)> {
 /// Reads a regular file into one buffer; returns `None` for a file of more than `limit` bytes. Links are followed.
 ///
 /// # Errors
-/// As for [`open_regular`], and those of reading.
+/// The errors of [`open_regular`], and the errors of reading.
 pub(crate) fn read_regular(path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let (file, metadata) = open_with_metadata(path)?;
     read_opened(file, &metadata, limit)
@@ -112,7 +112,7 @@ fn check(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_file() { Ok(()) } else { Err(io::Error::other(NotRegular)) }
 }
 
-/// Opens for reading without waiting for the other end, should it be a pipe.
+/// Opens a file for reading, without waiting for the other end of a pipe.
 #[cfg(unix)]
 pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
     open_with(path, rustix::fs::OFlags::empty())

@@ -2,8 +2,8 @@
 
 /// The setting that the caller can change to fix a failure; see [`Error::remedy`](crate::Error::remedy).
 ///
-/// [`Error::advice`](crate::Error::advice) says it for a program: by environment variables, attributes and functions. A
-/// program with an option for the same setting, such as the `envconf` command, names that option instead.
+/// [`Error::advice`](crate::Error::advice) names environment variables, attributes and functions, for programs in
+/// general. A program with an option for the same setting, such as the `envconf` command, names that option instead.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Remedy {
@@ -19,22 +19,22 @@ pub enum Remedy {
     Signers,
     /// A signing key for the new pair.
     SigningKey,
-    /// A signing key for a new pair whose recipients all are public keys, so that anybody could make it.
+    /// A signing key for a new pair whose recipients are all public keys, so that anybody could make it.
     SigningKeyForPublicKeys,
     /// A signing key for the new pair, or the decision to seal it unsigned.
     SigningKeyOrUnsigned,
-    /// The environment variables that the program will have where it runs.
+    /// The environment variables that the program has where it runs.
     ProvidedVariables,
     /// The policy file.
     PolicyFile,
-    /// Which of the two files of Tencent's envelope guide holds the wrapped key, and which the encrypted text.
+    /// The roles of the two files of Tencent's envelope guide: the wrapped key, and the encrypted text.
     GuideFiles,
     /// A value that may be of any type.
     Literal,
-    /// Dotenv lines that common readers read differently, kept as they are.
+    /// Dotenv lines that common readers read differently, sealed as they are.
     AsIs,
-    /// Keys without the name of an environment variable, left out.
+    /// Keys that are not valid names of environment variables, left out.
     SkipUnnamed,
-    /// A prefix of the exported environment variables, or leave for these names of variables.
+    /// A prefix for the exported environment variables, or permission for these names.
     ExportedNames(Vec<String>),
 }

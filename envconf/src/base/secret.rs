@@ -1,8 +1,7 @@
-//! Plaintext and key buffers: never shown, wiped on drop, one way in.
+//! Buffers for plaintext and keys: `Debug` shows nothing, and they are wiped on drop.
 //!
-//! Everything here lives on the heap in a buffer of exactly its own size, so that no reallocation leaves a copy
-//! behind and a move copies a pointer, not the secret (format.md §12). Keys are locked in memory where that is wished
-//! and allowed.
+//! Each secret is on the heap, in a buffer of its exact size: no reallocation leaves a copy behind, and a move copies
+//! a pointer, not the secret (format.md §12). Keys are locked in memory if that is enabled and allowed.
 
 use std::fmt;
 
@@ -22,7 +21,7 @@ impl Clone for SecretBytes {
 
 impl Drop for SecretBytes {
     fn drop(&mut self) {
-        // The slice is wiped in bulk; `Box<[u8]>` itself would be wiped byte by byte.
+        // Wipe the slice in bulk: `Box<[u8]>` itself would be wiped byte by byte.
         self.0.as_mut().zeroize();
     }
 }
@@ -30,7 +29,7 @@ impl Drop for SecretBytes {
 impl ZeroizeOnDrop for SecretBytes {}
 
 impl SecretBytes {
-    /// `len` zero bytes, to be filled in place.
+    /// Returns `len` zero bytes, to be filled in place.
     pub(crate) fn zeroed(len: usize) -> Self {
         let mut bytes = vec![0; len].into_boxed_slice();
         pages::prefer_huge(&mut bytes);
@@ -38,29 +37,29 @@ impl SecretBytes {
         Self(bytes)
     }
 
-    /// A copy of `bytes`; wiping the original is the caller's matter.
+    /// Returns a copy of `bytes`. The caller wipes the original.
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         let mut copy = Self::zeroed(bytes.len());
         copy.0.copy_from_slice(bytes);
         copy
     }
 
-    /// Fresh bytes from the operating system's generator.
+    /// Returns random bytes of the operating system.
     ///
     /// # Errors
-    /// Where the operating system has no randomness to give.
+    /// An error if the operating system returns no random bytes.
     pub(crate) fn random(len: usize) -> Result<Self, getrandom::Error> {
         let mut secret = Self::zeroed(len);
         getrandom::fill(secret.expose_mut())?;
         Ok(secret)
     }
 
-    /// The bytes. Every use is a place where they may leak; keep it short.
+    /// Returns the bytes. Each use may leak them, so keep it short.
     pub(crate) fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes, to be written in place.
+    /// Returns the bytes, to be written in place.
     pub(crate) fn expose_mut(&mut self) -> &mut [u8] {
         &mut self.0
     }
@@ -86,12 +85,12 @@ pub(crate) struct Plaintext {
 }
 
 impl Plaintext {
-    /// The content of an opened envelope: `content` within the decrypted, still padded buffer.
+    /// Returns the content of an opened envelope: `content` within the decrypted, still padded buffer.
     pub(crate) fn new(padded: SecretBytes, content: std::ops::Range<usize>) -> Self {
         Self { padded, content }
     }
 
-    /// The sealed bytes, exactly as they were.
+    /// Returns the sealed bytes, exactly as they were.
     pub(crate) fn expose(&self) -> &[u8] {
         &self.padded.expose()[self.content.clone()]
     }

@@ -1,4 +1,5 @@
-//! What calls leave on a thread's stack when they have returned: overwritten, as far down as a load goes.
+//! Wipes the stack: overwrites the bytes that finished calls left on the stack of a thread, down to the depth of a
+//! load.
 //!
 //! Ciphers keep keys in registers and spill them to the stack, and moving a value leaves its old bytes behind. The
 //! author of that code cannot wipe them, so this module overwrites the stack afterwards.
@@ -21,15 +22,15 @@ pub(crate) async fn wiped<F: Future>(future: F) -> F::Output {
     .await
 }
 
-/// Overwrites the stack below the caller, as far down as a load goes.
+/// Overwrites the stack below the caller, down to the depth of a load.
 pub(crate) fn wipe_deep() {
     wipe::<LOAD>();
 }
 
 /// Runs a function that uses at most `DEPTH` bytes of stack, also in unoptimised builds, and wipes that stack at once.
 ///
-/// For ciphers: moving an enum copies the whole enum, with old stack bytes in its unused part, and so could copy key
-/// material to the heap.
+/// Ciphers need this: moving an enum copies all of it, with old stack bytes in its unused part. So a move could copy
+/// key material to the heap.
 pub(crate) fn wiped_after<const DEPTH: usize, T>(cipher: impl FnOnce() -> T) -> T {
     /// Keeps the cipher in a separate stack frame: inlined, it would use the frame of its caller.
     #[inline(never)]

@@ -1,13 +1,13 @@
-//! "Did you mean": the nearest of the names that are known.
+//! "Did you mean": the most similar of the known names.
 
 use strsim::osa_distance;
 
-/// Names longer than this are nobody's typing mistake.
+/// Longest name that is compared. Longer ones are not typing mistakes.
 const LONGEST: usize = 64;
 /// Number of candidates of similar length that are compared completely.
 const COMPARED: usize = 500;
 
-/// The candidate that is nearest to `name`, unless even that one is far.
+/// Returns the candidate that is most similar to `name`, unless all of them differ too much.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = normal(name)?;
     let length = name.chars().count();
@@ -16,7 +16,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
     candidates
         .into_iter()
         .filter_map(|candidate| Some((normal(candidate)?, candidate)))
-        // The cheap bounds of the distance first: a text may have a million keys.
+        // Check the cheap bounds of the distance first: a text may have a million keys.
         .filter(|(normal, _)| normal.chars().count().abs_diff(length) <= allowed)
         .filter(|(normal, _)| difference(&letters, &self::letters(normal)) <= 2 * allowed)
         .take(COMPARED)
@@ -26,13 +26,13 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// Case and word separators are the most frequent difference, and not counted.
+/// Case and word separators are the most frequent difference, so they are not counted.
 fn normal(name: &str) -> Option<String> {
     (name.len() <= LONGEST)
         .then(|| name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect())
 }
 
-/// How often each letter is there, by the last bits of its code.
+/// Counts each letter, by the last bits of its code.
 fn letters(name: &str) -> [u8; 32] {
     let mut letters = [0_u8; 32];
     for c in name.chars() {
@@ -42,7 +42,7 @@ fn letters(name: &str) -> [u8; 32] {
     letters
 }
 
-/// How many letters one of them has and the other has not; one edit changes at most two.
+/// Returns the number of letters that only one of them has. One edit changes at most two.
 fn difference(a: &[u8; 32], b: &[u8; 32]) -> usize {
     a.iter().zip(b).map(|(a, b)| usize::from(a.abs_diff(*b))).sum()
 }

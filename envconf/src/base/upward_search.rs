@@ -1,11 +1,11 @@
-//! Searches upwards: for the sealer's rules, for the top of a repository (api.md §1).
+//! Searches a directory and those above it: for the policy file, and for the top of a repository (api.md §1).
 
 use std::path::{Path, PathBuf};
 
-/// The nearest `relative` file in `start` or a directory above it.
+/// Returns the nearest `relative` file in `start` or a directory above it.
 ///
-/// The search ends with the directory that holds `.git`, with a directory that belongs to neither the user nor root, and at
-/// the root: what lies beyond is somebody else's. Everyone who uses the file checks its owner, and that of its directory.
+/// The search ends at the directory with `.git`, at a directory that belongs to neither the user nor root, and at the
+/// root of the file system. The caller checks the owner of the file, and of its directory.
 pub(crate) fn upwards(start: &Path, relative: &str) -> Option<PathBuf> {
     let start = std::fs::canonicalize(start).ok()?;
     for directory in start.ancestors() {
@@ -20,7 +20,7 @@ pub(crate) fn upwards(start: &Path, relative: &str) -> Option<PathBuf> {
     None
 }
 
-/// The nearest directory, `start` or above, that holds `.git`. `start` is canonical.
+/// Returns the nearest directory with `.git`: `start` or one above it. `start` is canonical.
 pub(crate) fn repository_top(start: &Path) -> Option<PathBuf> {
     start.ancestors().find(|directory| directory.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
 }

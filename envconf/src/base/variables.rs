@@ -1,4 +1,4 @@
-//! Environment variables: the process's, or those a program gives in their place.
+//! Environment variables: those of the process, or those that a program provides instead.
 
 use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
@@ -10,15 +10,15 @@ use super::error::{Error, Kind, escape};
 
 /// The variables that this library reads: settings, credentials and the application's own.
 ///
-/// Values are taken one by one where they are needed, so that no second copy of the environment lies around.
+/// envconf reads each value when it needs it, so that no second copy of the environment is in memory.
 #[derive(Clone, Default)]
 pub(crate) enum Variables {
-    /// Those of the process, at the time of each look.
+    /// The variables of the process, at the time of each lookup.
     #[default]
     Process,
-    /// Those of the process that were set at one moment, in [`search_order`]. The values are read when they are needed.
+    /// The variables of the process at one moment, in [`search_order`]. Their values are read when they are needed.
     Listed(Arc<[OsString]>),
-    /// Exactly these, and nothing of the process.
+    /// Only these variables, and none of the process.
     Given(Arc<Pairs>),
 }
 
@@ -31,13 +31,13 @@ impl Drop for Pairs {
     }
 }
 
-/// Wipes a value that may be secret and is not wanted.
+/// Wipes a value that may be secret and is not used.
 pub(crate) fn wipe(value: OsString) {
     drop(Zeroizing::new(value.into_encoded_bytes()));
 }
 
 impl Variables {
-    /// Exactly these.
+    /// Returns only these variables.
     pub(crate) fn given<N: Into<OsString>, V: Into<OsString>>(
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
@@ -47,7 +47,8 @@ impl Variables {
 
     /// Returns the same variables, with the names of the process's variables listed once.
     ///
-    /// A load looks for about fifty names, most of which are not set, and each look goes through the whole environment.
+    /// A load looks up about fifty names, most of which are not set, and each lookup would search the whole
+    /// environment.
     pub(crate) fn listed(&self) -> Self {
         let Self::Process = self else { return self.clone() };
         let mut names: Vec<OsString> = std::env::vars_os().map(|(name, _)| name).collect();
@@ -64,16 +65,16 @@ impl Variables {
                 found.ok().and_then(|_| std::env::var_os(name))
             }
             Self::Given(given) => {
-                // The last one wins, as it does in `env A=1 A=2`.
+                // The last one wins, as in `env A=1 A=2`.
                 given.0.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.clone())
             }
         }
     }
 
-    /// The setting `name`: absent, or text that is not empty.
+    /// Returns the setting `name`; `None` if it is not set.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when it is set and empty, or no Unicode: never "none" (api.md §2).
+    /// [`Kind::Usage`] if it is empty or not Unicode: an empty setting never means "none" (api.md §2).
     pub(crate) fn setting(&self, name: &str) -> Result<Option<String>, Error> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let wrong = |what: &str| Error::new(Kind::Usage, format!("{} is set but {what}", escape(name)));
@@ -86,7 +87,7 @@ impl Variables {
         }
     }
 
-    /// A hash of the values of these variables, absent ones included: some may be secret.
+    /// Returns a hash of the values of these variables, absent ones included: some may be secret.
     #[cfg(feature = "__http")]
     pub(crate) fn hash_of(&self, names: &[&str]) -> [u8; 32] {
         use sha2::{Digest as _, Sha256};
@@ -100,12 +101,14 @@ impl Variables {
         digest.finalize().into()
     }
 
-    /// The names that begin with `prefix`, in no particular order; names that are not Unicode lossily.
+    /// Returns the names that begin with `prefix`, in no particular order. Names that are not Unicode are converted
+    /// lossily.
     pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
         self.names_where(|name| name.starts_with(prefix.as_bytes()))
     }
 
-    /// The names that `wanted` accepts, in no particular order; names that are not Unicode lossily.
+    /// Returns the names that `wanted` accepts, in no particular order. Names that are not Unicode are converted
+    /// lossily.
     pub(crate) fn names_where(&self, wanted: impl Fn(&[u8]) -> bool) -> Vec<String> {
         let ours =
             |name: &OsStr| wanted(name.as_encoded_bytes()).then(|| name.to_string_lossy().into_owned());
@@ -122,10 +125,10 @@ fn search_order(a: &OsStr, b: &OsStr) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
-/// The setting `name` of the process: absent, or text that is not empty.
+/// Returns the setting `name` of the process; `None` if it is not set.
 ///
 /// # Errors
-/// [`Kind::Usage`] when it is set and empty, or no Unicode.
+/// [`Kind::Usage`] if it is empty or not Unicode.
 pub fn setting(name: &str) -> Result<Option<String>, Error> {
     Variables::Process.setting(name)
 }

@@ -1,7 +1,7 @@
-//! Types as they are written: what a value of one looks like in words, and what the types of its items are.
+//! Types as they are written in the code: a description of their values, and the types of their items.
 
-/// Types that a text or a bounded number must fit, and what such a value looks like. A type's own name in the field is all
-/// that a derive sees, so these are treated as the types of the standard library and of the crates that everybody uses.
+/// Types whose values are texts or bounded numbers, with a description of such a value. The derive sees only the name
+/// of a type, so each name means the type of the standard library or of the best-known crate.
 const EXAMPLES: &[(&str, &str)] = &[
     ("SocketAddr", "a socket address such as 127.0.0.1:8080"),
     ("SocketAddrV4", "a socket address such as 127.0.0.1:8080"),
@@ -34,7 +34,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("NonZeroIsize", "a whole number other than 0"),
 ];
 
-/// The types with one parameter that read what their parameter reads.
+/// The types with one parameter whose values look like values of the parameter.
 const WRAPPERS: &[&str] =
     &["Option", "Box", "Rc", "Arc", "Cow", "RefCell", "Cell", "Mutex", "RwLock", "Wrapping", "SecretBox"];
 
@@ -48,7 +48,8 @@ pub(crate) fn in_words(written: &str) -> &str {
     example(written).unwrap_or(written)
 }
 
-/// Returns true if `written` is a `Duration` of the standard library, of which serde reads another form than people write.
+/// Returns true if `written` is a `Duration` of the standard library. serde reads it in another form than people
+/// write.
 pub(crate) fn is_duration(written: &str) -> bool {
     matches!(unwrapped(written), "Duration" | "std::time::Duration" | "core::time::Duration")
 }
@@ -68,7 +69,7 @@ fn example(written: &str) -> Option<&'static str> {
     EXAMPLES.iter().find(|(known, _)| *known == name).map(|(_, example)| *example)
 }
 
-/// The type within `Option`, `Box` and the like.
+/// Returns the type within `Option`, `Box` and the like.
 fn unwrapped(written: &str) -> &str {
     let mut ty = written.trim();
     loop {
@@ -80,7 +81,8 @@ fn unwrapped(written: &str) -> &str {
     }
 }
 
-/// The type of the item `index` of a list, array or tuple of the type `written`; `None` if only the program knows.
+/// Returns the type of the item `index` of a list, array or tuple of the type `written`; `None` if only the program
+/// knows.
 pub(crate) fn item(written: &str, index: usize) -> Option<&str> {
     let ty = unwrapped(written);
     if let Some(inner) = between(ty, '(', ')') {
@@ -93,14 +95,14 @@ pub(crate) fn item(written: &str, index: usize) -> Option<&str> {
     arguments.first().copied().filter(|_| LISTS.contains(&name))
 }
 
-/// The type of the values of a map of the type `written`; `None` if only the program knows.
+/// Returns the type of the values of a map of the type `written`; `None` if only the program knows.
 pub(crate) fn value(written: &str) -> Option<&str> {
     let ty = unwrapped(written);
     let (name, arguments) = parts(ty);
     arguments.get(1).copied().filter(|_| MAPS.contains(&name))
 }
 
-/// The type of the keys of a map of the type `written`; `None` if only the program knows.
+/// Returns the type of the keys of a map of the type `written`; `None` if only the program knows.
 pub(crate) fn key(written: &str) -> Option<&str> {
     let ty = unwrapped(written);
     let (name, arguments) = parts(ty);
@@ -112,7 +114,7 @@ pub(crate) fn map_levels(written: &str) -> usize {
     1 + value(written).filter(|inner| value(inner).is_some()).map_or(0, map_levels)
 }
 
-/// The last segment of a path and its arguments.
+/// Returns the last segment of a path and its arguments.
 fn parts(ty: &str) -> (&str, Vec<&str>) {
     let (path, arguments) = match ty.split_once('<') {
         Some((path, rest)) => {
@@ -128,7 +130,7 @@ fn between(ty: &str, open: char, close: char) -> Option<&str> {
     ty.strip_prefix(open)?.strip_suffix(close)
 }
 
-/// The parts of a list of types, at the separators that are in no brackets.
+/// Returns the parts of a list of types, at the separators that are in no brackets.
 fn split(list: &str, separator: char) -> Vec<&str> {
     let (mut depth, mut start, mut parts) = (0_usize, 0, Vec::new());
     let mut before = ' ';

@@ -1,4 +1,4 @@
-//! The data key, and the envelope it seals: derivations, commitment, AEAD and MACs (format.md §§2, 4, 5).
+//! The data key, and encryption under it: key derivation, commitment, AEAD and MACs (format.md §§2, 4, 5).
 
 pub(crate) mod outline;
 pub(crate) mod signing_key;
@@ -22,54 +22,55 @@ const NONCE: usize = 12;
 /// The plaintext begins with the content's length, `u32` big-endian (format.md §3).
 const LENGTH: usize = 4;
 
-/// Bytes of stack that AES and SHA-256 use, also without optimisation; `tests/memory.rs` fails if it is more.
+/// Bytes of stack that AES and SHA-256 use, also without optimisation. `tests/memory.rs` fails if they use more.
 const CIPHER_STACK: usize = 16 * 1024;
 const HASH_STACK: usize = 4 * 1024;
 
-/// A data key: seals the contents of one configuration in one environment, and is itself wrapped by key services.
+/// A data key: it encrypts one configuration in one environment, and key services wrap it.
 ///
-/// Wiped on drop; `Debug` shows nothing. It comes fresh from [`DataKey::generate`], or from a key service.
+/// Wiped on drop; `Debug` shows nothing. [`DataKey::generate`] or a key service creates it.
 #[derive(Clone)]
 pub struct DataKey(SecretBytes);
 
 impl DataKey {
-    /// A fresh data key of the suite's length.
+    /// Generates a data key of the suite's length.
     ///
     /// # Errors
-    /// [`Kind::Unexpected`] where the operating system has no randomness to give.
+    /// [`Kind::Unexpected`] if the operating system returns no random bytes.
     pub fn generate(suite: Suite) -> Result<Self, Error> {
         Ok(Self(SecretBytes::random(suite.key_len()).map_err(no_randomness)?))
     }
 
-    /// The data key that a key service has unwrapped: its raw bytes, which the caller should wipe.
+    /// Returns the data key that a key service has unwrapped, from its raw bytes. The caller wipes the bytes.
     ///
     /// Opening a file checks the length against the suite of the file.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         Self(SecretBytes::copy_of(bytes))
     }
 
-    /// A data key already in a separate buffer.
+    /// Returns a data key already in a separate buffer.
     #[cfg(any(feature = "tencent", feature = "aws"))]
     pub(crate) fn from_secret(bytes: SecretBytes) -> Self {
         Self(bytes)
     }
 
-    /// The raw bytes, for a key service to wrap.
+    /// Returns the raw bytes, for a key service to wrap.
     pub fn expose(&self) -> &[u8] {
         self.0.expose()
     }
 
-    /// The key that authenticates a section of a `.key` (format.md §5).
+    /// Returns the key that authenticates a section of a `.key` (format.md §5).
     pub(crate) fn mac_key(&self) -> SecretBytes {
         self.derive(b"", &[b"envconf/v1 key-mac"])
     }
 
-    /// The MAC of a section: `parts` are the file's first three lines and the section's lines before its `mac`.
+    /// Returns the MAC of a section: `parts` are the file's first three lines and the section's lines before its
+    /// `mac`.
     pub(crate) fn section_mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         hmac(self.mac_key().expose(), parts)
     }
 
-    /// The key of the outline's tags (format.md §7).
+    /// Returns the key of the outline's tags (format.md §7).
     pub(crate) fn outline_key(&self, name: &str, environment: &str) -> SecretBytes {
         self.derive(b"", &[b"envconf/v1 outline\0", name.as_bytes(), b"\0", environment.as_bytes()])
     }
@@ -96,8 +97,8 @@ impl DataKey {
         ContentKeys { suite, okm, commit }
     }
 
-    /// The salt of a seal (format.md §4): fresh by `random`, and different for every other header or content even
-    /// if that should repeat.
+    /// Returns the salt of a seal (format.md §4). It differs for every other header or content, even if `random`
+    /// repeats.
     pub(crate) fn hedged_salt(&self, random: &[u8; 32], header: &[u8], content: &[u8]) -> [u8; 32] {
         let key = self.derive(b"", &[b"envconf/v1 salt"]);
         hmac(key.expose(), &[random, &Sha256::digest(header), &Sha256::digest(content)])
@@ -151,7 +152,8 @@ pub(crate) fn encrypt<C: KeyInit + AeadInOut>(
     })
 }
 
-/// Decrypts `buffer`, which ends in its tag, in place; `false`, and the buffer as it was, if it is not authentic.
+/// Decrypts `buffer`, which ends with its tag, in place. Returns false, and leaves the buffer unchanged, if it is not
+/// authentic.
 pub(crate) fn decrypt<C: KeyInit + AeadInOut>(
     key: &[u8],
     nonce: &[u8],
@@ -169,12 +171,12 @@ pub(crate) fn decrypt<C: KeyInit + AeadInOut>(
     })
 }
 
-/// Seals `content`: the bytes of a whole `.enc`, signed by `signers` (format.md §4).
+/// Seals `content`: returns the bytes of an `.enc`, signed by `signers` (format.md §4).
 ///
-/// `random` is the 32 bytes R of the salt's derivation.
+/// `random` is R, 32 bytes for the salt's derivation.
 ///
 /// # Errors
-/// [`Kind::TooLarge`] for content above 64 MiB; [`Kind::BadDek`] for a data key that is not of the suite's length.
+/// [`Kind::TooLarge`] for content above 64 MiB; [`Kind::BadDek`] for a data key of another length than the suite's.
 pub(crate) fn seal(
     header: &Header,
     content: &[u8],
@@ -219,7 +221,8 @@ fn push_field(file: &mut Vec<u8>, field: &str, value: &[u8; 32]) {
     file.extend_from_slice(format!("{field}: {text}\n").as_bytes());
 }
 
-/// The plaintext of format.md §3, and room for the tag: length, content, zeros up to the next multiple of 1024.
+/// Returns the plaintext of format.md §3, and room for the tag: length, content, zeros up to the next multiple of
+/// 1024.
 fn padded(content: &[u8]) -> SecretBytes {
     let mut buffer = SecretBytes::zeroed((LENGTH + content.len()).next_multiple_of(PADDING) + TAG);
     let bytes = buffer.expose_mut();
@@ -244,12 +247,16 @@ pub(crate) fn open(file: EncFile, dek: &DataKey) -> Result<(Header, Plaintext), 
         .advise("restore it with `git checkout`, or seal the plain file again"));
     }
     let content = content_range(body.expose(), header.content_type).ok_or_else(|| {
-        Error::new(Kind::BadPlaintext, "the decrypted content is not formed as a sealer forms it")
+        Error::new(
+            Kind::BadPlaintext,
+            "the decrypted content has an invalid length or padding, or is not UTF-8",
+        )
     })?;
     Ok((header, Plaintext::new(body, content)))
 }
 
-/// Steps 10 and 12 of format.md §4: header and data key belong together. Gives the keys of the body.
+/// Runs steps 10 and 12 of format.md §4: checks that header and data key belong together. Returns the keys of the
+/// body.
 ///
 /// # Errors
 /// [`Kind::BadDek`], [`Kind::CommitMismatch`].
@@ -263,16 +270,17 @@ pub(crate) fn check_commit(file: &EncFile, dek: &DataKey) -> Result<ContentKeys,
         .advise("the header was edited, or the .key belongs to another seal; restore both files from git"))
 }
 
-/// Step 10 of format.md §4: the data key has the suite's length.
+/// Runs step 10 of format.md §4: checks the length of the data key.
 pub(crate) fn check_length(dek: &DataKey, suite: Suite) -> Result<(), Error> {
     if dek.expose().len() == suite.key_len() {
         return Ok(());
     }
-    Err(Error::new(Kind::BadDek, format!("the data key is not of the length that {} needs", suite.name()))
-        .advise("the key service returned another key than was wrapped; check which key the recipient names"))
+    Err(Error::new(Kind::BadDek, format!("the data key has the wrong length for {}", suite.name()))
+        .advise("the key service returned a different key than the wrapped one; check the key that the recipient names"))
 }
 
-/// Where the content is in a decrypted body (tag still behind it), if length, padding and encoding are right.
+/// Returns the range of the content in a decrypted body (with the tag after it), if length, padding and encoding are
+/// valid.
 fn content_range(body: &[u8], content_type: ContentType) -> Option<std::ops::Range<usize>> {
     let padded = &body[..body.len() - TAG];
     let (length, rest) = padded.split_first_chunk::<LENGTH>()?;
@@ -285,20 +293,20 @@ fn content_range(body: &[u8], content_type: ContentType) -> Option<std::ops::Ran
     (zero && is_encoded_as(content, content_type)).then_some(LENGTH..LENGTH + length)
 }
 
-/// Returns true if content of this type may hold these bytes: UTF-8 without byte order mark, unless it is raw.
+/// Returns true if content of this type may have these bytes: UTF-8 without byte order mark, unless it is raw.
 pub(crate) fn is_encoded_as(content: &[u8], content_type: ContentType) -> bool {
     content_type == ContentType::Raw
         || !content.starts_with("\u{feff}".as_bytes()) && std::str::from_utf8(content).is_ok()
 }
 
-/// A fresh id for a data key.
+/// Returns a random id for a data key.
 pub(crate) fn random_id() -> Result<Id, Error> {
     let mut id = [0; 8];
     getrandom::fill(&mut id).map_err(no_randomness)?;
     Ok(Id::new(id))
 }
 
-/// 32 fresh bytes that need not stay secret: R of the salt's derivation, the salt of a wrap.
+/// Returns 32 random bytes that need not stay secret: R of the salt's derivation, or the salt of a wrap.
 pub(crate) fn random_32() -> Result<[u8; 32], Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(no_randomness)?;
@@ -309,7 +317,7 @@ pub(crate) fn no_randomness(error: getrandom::Error) -> Error {
     Error::new(Kind::Unexpected, "the operating system returned no random bytes").caused_by(error)
 }
 
-/// HKDF with SHA-256 (RFC 5869); an empty salt means 32 zero bytes. `out` is at most 64 bytes here.
+/// Runs HKDF with SHA-256 (RFC 5869). An empty salt means 32 zero bytes. `out` has at most 64 bytes.
 pub(crate) fn hkdf(ikm: &[u8], salt: &[u8], info: &[&[u8]], out: &mut [u8]) {
     hkdf_each(ikm, salt, [(info, out)]);
 }
@@ -323,7 +331,7 @@ fn hkdf_each<const N: usize>(ikm: &[u8], salt: &[u8], outputs: [(&[&[u8]], &mut 
     .expect("HKDF-SHA-256 returns up to 8160 bytes, and every output here has at most 64");
 }
 
-/// HMAC-SHA-256 over the concatenation of `parts`.
+/// Returns HMAC-SHA-256 of the concatenation of `parts`.
 pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     stack_wipe::wiped_after::<HASH_STACK, _>(|| {
         let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");

@@ -1,4 +1,4 @@
-//! The outline of a content: its tags, made and compared (format.md §7).
+//! Creates and checks the outline of a content (format.md §7).
 
 use zeroize::Zeroizing;
 
@@ -13,11 +13,11 @@ const MAX_LEAVES: usize = 4096;
 const MAX_DEPTH: usize = 64;
 
 impl Outline {
-    /// Names what an outline of this kind shows of `content` that the outline of `old` does not; empty where it shows no
-    /// more. Keys that are new in `content` do not count.
+    /// Returns what an outline of this kind shows of `content` that the outline of `old` does not show; empty if it
+    /// shows no more. New keys in `content` do not count.
     ///
     /// # Errors
-    /// [`Kind::DoesNotFit`] for content that cannot carry an outline.
+    /// [`Kind::DoesNotFit`] for content that cannot have an outline.
     pub fn reveals(
         &self,
         old: Option<&Header>,
@@ -57,10 +57,10 @@ impl Outline {
     }
 }
 
-/// The outline of `content`: one line per leaf, ascending by path, with a tag where `is_shown`.
+/// Returns the outline of `content`: one line per leaf, ascending by path, with a tag where `is_shown`.
 ///
 /// # Errors
-/// [`Kind::Usage`] for a type that carries no outline; [`Kind::DoesNotFit`] for content that cannot carry one.
+/// [`Kind::Usage`] for a type without outline; [`Kind::DoesNotFit`] for content that cannot have one.
 pub(crate) fn make(
     header: &Header,
     content: &[u8],
@@ -69,7 +69,7 @@ pub(crate) fn make(
 ) -> Result<Vec<OutlineLine>, Error> {
     if !header.content_type.has_outline() {
         let ty = header.content_type.name();
-        return Err(Error::new(Kind::Usage, format!("content of type {ty} carries no outline")));
+        return Err(Error::new(Kind::Usage, format!("content of type {ty} cannot have an outline")));
     }
     let key = dek.outline_key(header.name.as_str(), header.environment.as_str());
     let line = |(path, node): &(String, &Node<'_>)| OutlineLine {
@@ -81,12 +81,12 @@ pub(crate) fn make(
 }
 
 fn cannot_carry() -> Error {
-    Error::new(Kind::DoesNotFit, "the content cannot carry an outline").advise(
+    Error::new(Kind::DoesNotFit, "the content cannot have an outline").advise(
         "it must parse, and have at most 4096 values, 64 levels and paths of 512 bytes (docs/format.md §7)",
     )
 }
 
-/// Step 15 of format.md §4: the outline describes the content.
+/// Runs step 15 of format.md §4: checks that the outline describes the content.
 ///
 /// # Errors
 /// [`Kind::OutlineMismatch`].
@@ -109,13 +109,13 @@ pub(crate) fn verify(header: &Header, content: &[u8], dek: &DataKey) -> Result<(
         .advise("do not deploy it: the person who sealed this file showed reviewers something else than the sealed content; ask them"))
 }
 
-/// The paths of the leaves of `content`, ascending.
+/// Returns the paths of the leaves of `content`, ascending.
 #[cfg(all(test, feature = "tools"))]
 pub(crate) fn paths(content_type: ContentType, content: &[u8]) -> Option<Vec<String>> {
     with_leaves(content_type, content, |leaves| leaves.iter().map(|(path, _)| path.clone()).collect())
 }
 
-/// Calls `with` on the leaves of `content`, ascending by path; `None` if it cannot carry an outline.
+/// Calls `with` on the leaves of `content`, ascending by path; returns `None` if it cannot have an outline.
 pub(crate) fn with_leaves<T>(
     content_type: ContentType,
     content: &[u8],
@@ -159,7 +159,7 @@ fn collect_leaves<'n, 'a>(
     Some(())
 }
 
-/// How many containers are nested in a value, itself included.
+/// Returns the number of containers that are nested in a value, itself included.
 fn levels(value: &Value<'_>) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(|item| levels(&item.value)).max().unwrap_or(0),
@@ -223,7 +223,7 @@ fn push_value(out: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-/// Lengths and counts are bounded by the content's 64 MiB.
+/// The 64 MiB of the content limit all lengths and counts.
 fn push_len(out: &mut Vec<u8>, len: usize) {
     out.extend_from_slice(&(len as u32).to_be_bytes());
 }
@@ -246,7 +246,7 @@ fn encoded_len(value: &Value<'_>) -> usize {
     }
 }
 
-/// `d`, then date, time and offset as far as they are there; times to the millisecond (format.md §7).
+/// Writes `d`, then the date, time and offset if it has them; times to the millisecond (format.md §7).
 pub(crate) fn datetime_text(datetime: &toml::value::Datetime) -> String {
     let mut text = String::from("d");
     if let Some(date) = &datetime.date {
@@ -278,7 +278,7 @@ pub(crate) fn datetime_text(datetime: &toml::value::Datetime) -> String {
 mod tests {
     use super::*;
 
-    /// Who hides a table means what is in it.
+    /// Hiding a table hides all values in it.
     #[test]
     fn hiding_a_path_hides_what_lies_below() {
         let outline = Outline::Tags { hide: vec!["database".into(), "a.\"x y\"".into()] };

@@ -1,4 +1,4 @@
-//! Signers: who may vouch for a file, apart from who may wrap its key (format.md §§2, 4, 9).
+//! Signing keys and their public halves (format.md §§2, 4, 9).
 
 use std::fmt;
 use std::path::Path;
@@ -26,7 +26,7 @@ const TEXT: usize = SIGNER_PREFIX.len() + ID_HEX + 1 + SEED_B64;
 pub struct SignerKey(ed25519_dalek::VerifyingKey);
 
 impl SignerKey {
-    /// The signer's id: `hex(SHA-256("envconf/v1 signer" || 0 || public key)[..8])`.
+    /// Returns the signer's id: `hex(SHA-256("envconf/v1 signer" || 0 || public key)[..8])`.
     pub fn id(&self) -> Id {
         let digest =
             Sha256::new_with_prefix(b"envconf/v1 signer\0").chain_update(self.0.as_bytes()).finalize();
@@ -37,7 +37,7 @@ impl SignerKey {
 
     /// Returns true if `signature` is this signer's over the [`message`] of a file.
     ///
-    /// Strict: besides S < L (RFC 8032 §5.1.7) it refuses keys and nonces of small order.
+    /// The check is strict: besides S < L (RFC 8032 §5.1.7) it rejects keys and nonces of small order.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
         self.0.verify_strict(message, &signature).is_ok()
@@ -71,16 +71,16 @@ impl fmt::Debug for SignerKey {
 
 /// The private half of a signer's key; wiped on drop, `Debug` shows nothing.
 ///
-/// As text it is `envconf-signer-v1:<signer id>:<base64 of the 32-byte seed>`, the id being that of its public half, and
-/// at most one line feed behind it. In a file that text has mode 0600, as a local key has.
+/// Its text is `envconf-signer-v1:<signer id>:<base64 of the 32-byte seed>`, with the id of its public half, and at
+/// most one line feed after it. A file with this text has mode 0600, like a local key.
 #[derive(Clone)]
 pub struct SigningKey(Box<ed25519_dalek::SigningKey>);
 
 impl SigningKey {
-    /// A fresh key.
+    /// Returns a fresh key.
     ///
     /// # Errors
-    /// [`Kind::Unexpected`] where the operating system has no randomness to give.
+    /// [`Kind::Unexpected`] if the operating system returns no random bytes.
     pub fn generate() -> Result<Self, Error> {
         let seed = SecretBytes::random(SEED).map_err(envelope::no_randomness)?;
         Ok(Self::of(&seed))
@@ -91,7 +91,7 @@ impl SigningKey {
         Self::from_seed(seed)
     }
 
-    /// The key as text: the raw secret, to be stored where only the signer reads.
+    /// Returns the key as text. This is the secret itself: store it where only the signer can read it.
     pub fn expose_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(TEXT + 1)); // and a line feed
         text.push_str(SIGNER_PREFIX);
@@ -104,7 +104,7 @@ impl SigningKey {
     /// Writes the key to a new file that only its owner can read.
     ///
     /// # Errors
-    /// [`Kind::Io`], also where there is a file already: a key is never written over.
+    /// [`Kind::Io`], also if the file exists: a key is never overwritten.
     pub fn create(&self, path: &Path) -> Result<(), Error> {
         let mut text = self.expose_text();
         text.push('\n'); // within its capacity, see `expose_text`
@@ -114,8 +114,8 @@ impl SigningKey {
     /// Reads a key from a file that nobody but its owner can change and nobody but owner and group can read.
     ///
     /// # Errors
-    /// [`Kind::Io`] for a file that cannot be read; [`Kind::InsecureKeyFile`] for one that is not regular, not the
-    /// user's or root's, or has any of the mode bits 0037; [`Kind::Usage`] for one that holds something else.
+    /// [`Kind::Io`] for a file that cannot be read; [`Kind::InsecureKeyFile`] for one that is not regular, does not
+    /// belong to the user or root, or has any of the mode bits 0037; [`Kind::Usage`] for one without a signing key.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let unreadable = |error: std::io::Error| {
             let is_missing = error.kind() == std::io::ErrorKind::NotFound;
@@ -124,7 +124,7 @@ impl SigningKey {
         };
         let file = private_file::open_without_waiting(path).map_err(unreadable)?;
         private_file::check(&file, path, "signer's key")?;
-        // Room for a key with its line feed, and a byte more.
+        // Room for a key with its line feed, and one more byte.
         let mut buffer = SecretBytes::zeroed(TEXT + 2);
         let len = private_file::fill(file, &mut buffer).map_err(unreadable)?;
         Self::parse(&buffer.expose()[..len]).ok_or_else(|| malformed().at(path))
@@ -140,12 +140,12 @@ impl SigningKey {
         (this.public().id().to_string().as_bytes() == id).then_some(this)
     }
 
-    /// The signer whose RFC 8032 private key (seed) these 32 bytes are; the caller should wipe them.
+    /// Returns the signing key with this RFC 8032 private key (seed). The caller wipes the seed.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(Box::new(ed25519_dalek::SigningKey::from_bytes(seed)))
     }
 
-    /// The public half.
+    /// Returns the public half.
     pub fn public(&self) -> SignerKey {
         SignerKey(self.0.verifying_key())
     }
@@ -181,10 +181,10 @@ pub(crate) fn message(signed: &[u8]) -> Vec<u8> {
     [b"envconf/v1 sig\0", signed].concat()
 }
 
-/// How many of these signers have signed the file; those of others are ignored.
+/// Returns the number of these signers that have signed the file. Signatures of others are ignored.
 ///
 /// # Errors
-/// [`Kind::BadSignature`] for a signature of one of them that does not verify.
+/// [`Kind::BadSignature`] for an invalid signature of one of these signers.
 pub(crate) fn valid_signatures(file: &EncFile, enc: &[u8], signers: &[SignerKey]) -> Result<usize, Error> {
     let message = message(&enc[..file.m]);
     let mut valid = 0;

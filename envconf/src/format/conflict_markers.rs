@@ -1,6 +1,7 @@
-//! What git leaves in a file that it could not merge.
+//! Conflict markers: the lines that git writes into a file that it cannot merge.
 //!
-//! Conflict markers fit nowhere in a sealed file. They are the cause, also if the parser failed at an earlier place.
+//! A sealed file cannot contain conflict markers. So they are the cause of an error, also if the parser failed at an
+//! earlier place.
 
 /// Git's length of a marker; an attribute can make it longer.
 const LENGTH: usize = 7;
@@ -9,13 +10,14 @@ const LENGTH: usize = 7;
 pub(crate) const ADVICE: &str = "a sealed file cannot be merged: take both files of the pair from the same side, with \
      `git checkout --ours -- FILE…` or `--theirs`, and make the other side's changes again with `envconf open` and `seal`";
 
-/// The number of the first line, from 1, that is a conflict marker. For sealed files, none of whose lines looks so.
+/// Returns the number of the first conflict marker, from 1. For sealed files, in which no other line looks like a
+/// marker.
 pub(crate) fn first(bytes: &[u8]) -> Option<usize> {
     bytes.split(|b| *b == b'\n').position(|line| marker(line).is_some()).map(|at| at + 1)
 }
 
-/// The number of the line, from 1, that opens a conflict which has a middle and an end too. For texts of any kind,
-/// in which one such line alone may well be meant.
+/// Returns the number of the line, from 1, that begins a complete conflict: one that also has a middle and an end. For
+/// texts of any kind, in which a single such line may be intended.
 pub(crate) fn first_whole(bytes: &[u8]) -> Option<usize> {
     let (mut opened, mut parted) = (None, false);
     for (index, line) in bytes.split(|b| *b == b'\n').enumerate() {
@@ -29,7 +31,7 @@ pub(crate) fn first_whole(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// Which marker a line is: `<<<<<<< ours`, `||||||| base`, `=======`, `>>>>>>> theirs`.
+/// Returns the kind of marker of a line: `<<<<<<< ours`, `||||||| base`, `=======`, `>>>>>>> theirs`.
 fn marker(line: &[u8]) -> Option<u8> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let sign = *line.first().filter(|sign| b"<|=>".contains(sign))?;

@@ -25,12 +25,12 @@ pub(super) const LINE: usize = 64;
 pub(super) const TEXT_LINE: usize = LINE + 1;
 const LINE_BYTES: usize = LINE / 4 * 3;
 
-/// The fields of an `.enc` that say what it is; all of them are bound into its keys.
+/// The header fields of an `.enc`. All of them are bound into its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The configuration's logical name.
     pub name: Name,
-    /// Its deployment label.
+    /// The environment.
     pub environment: Name,
     /// The type of the content.
     pub content_type: ContentType,
@@ -38,16 +38,16 @@ pub struct Header {
     pub suite: Suite,
     /// The data key's id in the `.key`.
     pub dek: Id,
-    /// How often it was sealed, 1 … 2^63−1.
+    /// The generation, 1 … 2^63−1. Each seal raises it by one.
     pub generation: u64,
-    /// When it was sealed; informative.
+    /// The time of sealing; informative.
     pub sealed_at: Option<Timestamp>,
-    /// The outline (format.md §7); empty when there is none.
+    /// The outline (format.md §7); empty if there is none.
     pub outline: Vec<OutlineLine>,
 }
 
 impl Header {
-    /// The header's lines, from the first to the one before `salt`.
+    /// Returns the header's lines, from the first to the one before `salt`.
     pub(crate) fn emit(&self) -> Vec<u8> {
         let mut text = format!(
             "{}\nname: {}\nenv: {}\ntype: {}\nsuite: {}\ndek: {}\ngeneration: {}\n",
@@ -69,7 +69,7 @@ impl Header {
     }
 }
 
-/// One `sig` line: who signed, and the Ed25519 signature over everything before the signatures.
+/// One `sig` line: the signer's id, and the Ed25519 signature over everything before the signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
     /// The signer's id.
@@ -103,8 +103,8 @@ impl EncFile {
     /// Parses the bytes of a `.enc` (format.md §§1, 3).
     ///
     /// # Errors
-    /// The first violation met, of the kinds `TooLarge` to `TrailingData`; the message names the line and what was
-    /// expected there, never what was found.
+    /// The first violation, of the kinds `TooLarge` to `TrailingData`. The message names the line and what was
+    /// expected there, but not what was found.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         checked(bytes, MAX_ENC, FileKind::Enc, Self::parse_lines)
     }
@@ -117,7 +117,7 @@ impl EncFile {
         Ok(file)
     }
 
-    /// The file's bytes: the inverse of [`EncFile::parse`].
+    /// Returns the file's bytes: the inverse of [`EncFile::parse`].
     pub fn emit(&self) -> Vec<u8> {
         let mut bytes = self.header.emit();
         bytes.extend_from_slice(format!("salt: {}\n", STANDARD.encode(self.salt)).as_bytes());
@@ -175,7 +175,7 @@ fn parse_header(lines: &mut LineReader<'_>) -> Result<Header, Error> {
     Ok(Header { name, environment, content_type, suite, dek, generation, sealed_at, outline })
 }
 
-/// A field that holds a name: `name` and `env`, the second and third line of both files.
+/// Returns a field that holds a name: `name` and `env`, the second and third line of both files.
 pub(super) fn name_field(lines: &mut LineReader<'_>, field: &str) -> Result<Name, Error> {
     Name::from_bytes(lines.field(field)?)
         .ok_or_else(|| lines.bad_value("1 to 64 letters, digits, `.`, `_`, `-`, the first a letter or digit"))
@@ -231,9 +231,9 @@ fn parse_signatures(lines: &mut LineReader<'_>) -> Result<Vec<Signature>, Error>
 
 /// Reads the body's lines and decodes them into one buffer of exact size.
 ///
-/// Where a body line has a character that is not base64, that line is the error, before anything that follows it;
-/// wrong padding and length are errors of the whole body, at its end (format.md §3). Decoding finds both at once,
-/// so the line is looked for only after decoding has failed.
+/// If a body line has a character that is not base64, that line is the error, before anything that follows it. Wrong
+/// padding and a wrong length are errors of the whole body, at its end (format.md §3). Decoding detects both at once,
+/// so the line is searched only after decoding has failed.
 fn parse_body(lines: &mut LineReader<'_>) -> Result<SecretBytes, Error> {
     let start = lines.clone();
     let (full_lines, last) = match measure_body(lines) {
@@ -281,7 +281,7 @@ fn ends_body(line: &[u8]) -> bool {
     line == b"end" || line.starts_with(b"sig: ")
 }
 
-/// The common case without a search: 64 characters, none of them LF, then LF.
+/// Checks for the most frequent case without a search: 64 characters, none of them LF, then LF.
 fn starts_with_full_line(rest: &[u8]) -> bool {
     let Some((line, rest)) = rest.split_first_chunk::<LINE>() else { return false };
     let inner_lf = line.iter().fold(false, |found, b| found | (*b == b'\n'));
@@ -295,7 +295,7 @@ fn decode_body(text: &[u8], full_lines: usize, last: usize) -> Result<SecretByte
     let final_line = if last.is_empty() { full.trim_ascii_end() } else { last };
     let len = decoded_len(full_lines * LINE + last.len(), final_line).ok_or_else(not_base64)?;
     if !is_body_len(len) {
-        // Bad base64 has the same class, so the order of the two does not show.
+        // Invalid base64 has the same kind, so the order of the two checks does not show.
         return Err(bad_body(&format!("not a multiple of {PADDING} bytes and a tag long")));
     }
     let mut body = SecretBytes::zeroed(len);
@@ -342,7 +342,7 @@ pub(super) fn decode_full_lines<'a>(full: &[u8], mut out: &'a mut [u8]) -> Optio
             filled += LINE;
         }
         let written = engine.decode_slice(&gathered[..filled], out).ok()?;
-        // Padding within the body: the text after it would be a second base64 text.
+        // Padding within the body is an error: the text after it would be a second base64 text.
         if written < filled / 4 * 3 && written < out.len() {
             return None;
         }
@@ -356,7 +356,7 @@ pub(super) fn decode_last_line(last: &[u8], out: &mut [u8]) -> bool {
     matches!(body_engine().decode_slice(last, out), Ok(written) if written == out.len())
 }
 
-/// The first body line with a character that is neither base64 nor padding, among the lines up to `end`.
+/// Returns the first body line with a character that is neither base64 nor padding, among the lines up to `end`.
 fn foreign_character(mut lines: LineReader<'_>, end: usize) -> Option<Error> {
     while lines.position() < end {
         let line = lines.next().ok()?;
@@ -385,7 +385,7 @@ fn body_engine() -> &'static impl Engine {
     &STANDARD
 }
 
-/// Makes room for a body of `body` bytes, so many signatures and the end, so that `out` grows once.
+/// Reserves memory for a body of `body` bytes, for `signatures` lines and the end, so that `out` grows once.
 pub(crate) fn reserve_rest(out: &mut Vec<u8>, body: usize, signatures: usize) {
     let lines = body.div_ceil(3) * 4 + body.div_ceil(LINE_BYTES);
     out.reserve_exact(lines + signatures * SIGNATURE_LINE + END.len());
@@ -398,7 +398,7 @@ pub(crate) fn write_body(out: &mut Vec<u8>, body: &[u8]) {
     let engine = body_engine();
     let mut text = [0; BATCH * LINE];
     for batch in body.chunks(BATCH * LINE_BYTES) {
-        // The buffer holds the text of a whole batch, so this cannot fail.
+        // The buffer has room for a whole batch, so this cannot fail.
         let written = engine.encode_slice(batch, &mut text).unwrap_or_default();
         for line in text[..written].chunks(LINE) {
             out.extend_from_slice(line);

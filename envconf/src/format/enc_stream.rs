@@ -1,7 +1,7 @@
 //! Large `.enc` files, decoded in pieces while they are read: only the decoded body is kept in memory.
 //!
-//! This is a short cut for files that are well formed. Every other file is left to [`EncFile::parse`], which reads the
-//! whole text and reports the error. So both agree on what a `.enc` is, and only one of them words the errors.
+//! Only well-formed files are parsed here. Every other file is left to [`EncFile::parse`], which reads the whole text
+//! and reports the error. So all error messages have one source.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -123,7 +123,7 @@ mod tests {
     use crate::envelope::{self, DataKey, SigningKey};
     use crate::format::{ContentType, Header, Id, PADDING, Suite};
 
-    /// An `.enc` whose content fills so many blocks of padding, signed so many times.
+    /// Returns an `.enc` whose content fills so many blocks of padding, signed so many times.
     fn sealed(blocks: usize, signers: usize) -> Vec<u8> {
         let header = Header {
             name: "app".parse().unwrap(),

@@ -1,4 +1,4 @@
-//! The values that stand in fields, each parsed once into its own type (format.md §§1, 3).
+//! The types of header fields (format.md §§1, 3).
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ impl Name {
         fits.then(|| Self(ascii(bytes)))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -55,12 +55,12 @@ impl fmt::Debug for Name {
 pub struct Id([u8; 8]);
 
 impl Id {
-    /// The id of these bytes.
+    /// Returns the id of these bytes.
     pub fn new(bytes: [u8; 8]) -> Self {
         Self(bytes)
     }
 
-    /// The id's bytes.
+    /// Returns the id's bytes.
     pub fn as_bytes(&self) -> &[u8; 8] {
         &self.0
     }
@@ -92,7 +92,7 @@ impl fmt::Debug for Id {
     }
 }
 
-/// A moment as the file writes it, `YYYY-MM-DDThh:mm:ssZ` (format.md §3); informative.
+/// A point in time as the file writes it, `YYYY-MM-DDThh:mm:ssZ` (format.md §3); informative.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Timestamp(String);
 
@@ -113,7 +113,7 @@ impl Timestamp {
         fits.then(|| Self(ascii(bytes)))
     }
 
-    /// The moment `seconds` after 1970-01-01T00:00:00Z; `None` beyond the year 9999.
+    /// Returns the time `seconds` after 1970-01-01T00:00:00Z; `None` beyond the year 9999.
     pub fn from_unix(seconds: u64) -> Option<Self> {
         let (year, month, day) = civil_date(seconds / 86_400);
         let clock = seconds % 86_400;
@@ -123,7 +123,7 @@ impl Timestamp {
         })
     }
 
-    /// The moment as text.
+    /// Returns the time as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -152,7 +152,7 @@ impl fmt::Debug for Timestamp {
 
 /// Year, month and day (both from 1) of the day `days` after 1970-01-01, in the proleptic Gregorian calendar.
 ///
-/// Counts in eras of 400 years whose years begin in March, so that leap days come last.
+/// The calculation uses eras of 400 years that begin in March, so that leap days come last.
 pub(crate) fn civil_date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468; // since 0000-03-01
     let (era, day_of_era) = (days / 146_097, days % 146_097);
@@ -164,7 +164,7 @@ pub(crate) fn civil_date(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
-/// A generation: decimal, 1 … 2^63−1, no leading zero.
+/// Returns a generation: decimal, 1 … 2^63−1, no leading zero.
 pub(super) fn generation(bytes: &[u8]) -> Option<u64> {
     let fits = (1..=19).contains(&bytes.len()) && bytes[0] != b'0' && bytes.iter().all(u8::is_ascii_digit);
     let value = fits.then(|| bytes.iter().fold(0u64, |value, digit| value * 10 + u64::from(digit - b'0')))?;
@@ -174,7 +174,7 @@ pub(super) fn generation(bytes: &[u8]) -> Option<u64> {
 /// Strict base64 (format.md §1) of exactly `N` bytes.
 pub(super) fn b64<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    // `decode_slice` needs room for its own estimate; the text's length decides whether it can fit at all.
+    // `decode_slice` needs room for its own estimate. The length of the text decides whether it fits at all.
     if text.len() != N.div_ceil(3) * 4 {
         return None;
     }
@@ -198,7 +198,7 @@ pub(super) fn decode_hex(hex: &[u8], out: &mut [u8]) -> bool {
         })
 }
 
-/// Text of bytes that a grammar has just found to be ASCII.
+/// Converts bytes that a grammar has just matched as ASCII to text.
 pub(super) fn ascii(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -12,7 +12,7 @@ use super::line_reader::{FileKind, LineReader, checked};
 use crate::base::{Error, KeyRef, Kind};
 
 const MAX_SECTIONS: usize = 4;
-/// Most recipients of one data key (format.md §8).
+/// Largest number of recipients of one data key (format.md §8).
 pub(crate) const MAX_RECIPIENTS: usize = 16;
 const MAX_BLOB: usize = 8000;
 
@@ -21,12 +21,12 @@ const MAX_BLOB: usize = 8000;
 pub struct KeyFile {
     /// The configuration's logical name.
     pub name: Name,
-    /// Its deployment label.
+    /// The environment.
     pub environment: Name,
     /// One section for each data key, 1–4.
     pub sections: Vec<Section>,
     bytes: Vec<u8>,
-    /// The first three lines: what every section's MAC begins with.
+    /// The first three lines, which the MAC of every section covers.
     prefix: usize,
 }
 
@@ -35,11 +35,12 @@ pub struct KeyFile {
 pub struct Section {
     /// The data key's id.
     pub dek: Id,
-    /// Who can unwrap it, 1–16; any one of them suffices.
+    /// The recipients, 1–16. Each of them can unwrap the data key.
     pub recipients: Vec<Recipient>,
-    /// Authenticates the section to everyone who has the data key.
+    /// The MAC that authenticates the section to everyone who has the data key.
     pub mac: [u8; 32],
-    /// Where the section's lines stand in the file, from `dek` through `mac`, and where those under the MAC end.
+    /// The range of the section's lines in the file, from `dek` through `mac`, and the end of the lines that the MAC
+    /// covers.
     span: Range<usize>,
     mac_at: usize,
 }
@@ -57,8 +58,8 @@ impl KeyFile {
     /// Parses the bytes of a `.key` (format.md §§1, 5).
     ///
     /// # Errors
-    /// The first violation met, of the kinds `TooLarge` to `TrailingData`; the message names the line and what was
-    /// expected there, never what was found.
+    /// The first violation, of the kinds `TooLarge` to `TrailingData`. The message names the line and what was
+    /// expected there, but not what was found.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         checked(bytes, MAX_KEY, FileKind::Key, |lines| Self::parse_lines(bytes, lines))
     }
@@ -97,12 +98,12 @@ impl KeyFile {
         bytes
     }
 
-    /// The first three lines of the file for this name and environment.
+    /// Returns the first three lines of the file for this name and environment.
     pub(crate) fn prefix_of(name: &Name, environment: &Name) -> Vec<u8> {
         format!("{}\nname: {name}\nenv: {environment}\n", FileKind::Key.first_line()).into_bytes()
     }
 
-    /// The file's bytes: the inverse of [`KeyFile::parse`].
+    /// Returns the file's bytes: the inverse of [`KeyFile::parse`].
     pub fn emit(&self) -> Vec<u8> {
         let sections: Vec<_> = self
             .sections
@@ -114,24 +115,24 @@ impl KeyFile {
         Self::assemble(&self.name, &self.environment, &sections)
     }
 
-    /// The section of this data key.
+    /// Returns the section of this data key.
     pub fn section(&self, dek: Id) -> Option<&Section> {
         self.sections.iter().find(|section| section.dek == dek)
     }
 
-    /// The bytes under the section's MAC: the first three lines, then the section up to its `mac`.
+    /// Returns the bytes that the section's MAC covers: the first three lines, then the section up to its `mac`.
     pub(crate) fn authenticated(&self, section: &Section) -> [&[u8]; 2] {
         [&self.bytes[..self.prefix], &self.bytes[section.span.start..section.mac_at]]
     }
 
-    /// The section's lines, verbatim.
+    /// Returns the section's lines, verbatim.
     pub(crate) fn verbatim(&self, section: &Section) -> &[u8] {
         &self.bytes[section.span.clone()]
     }
 }
 
 impl Section {
-    /// The section's lines under the MAC: from `dek` through the last `blob`.
+    /// Returns the section's lines under the MAC: from `dek` through the last `blob`.
     pub(crate) fn emit_recipients(dek: Id, recipients: &[Recipient]) -> Vec<u8> {
         let mut text = format!("dek: {dek}\n");
         for Recipient { key, blob } in recipients {
@@ -141,7 +142,7 @@ impl Section {
         text.into_bytes()
     }
 
-    /// The whole section: the lines under the MAC, and the MAC.
+    /// Returns the whole section: the lines under the MAC, and the MAC.
     pub(crate) fn emit(recipients: &[u8], mac: &[u8; 32]) -> Vec<u8> {
         [recipients, format!("mac: {}\n", STANDARD.encode(mac)).as_bytes()].concat()
     }

@@ -1,8 +1,8 @@
 //! The line grammar that both files share (format.md §1, "Line files").
 //!
-//! The specification puts the check of every byte's encoding before the first line. Here that check runs only
-//! when something else is wrong ([`checked`]): every accepted line has matched a grammar that admits printable
-//! ASCII only, so a file that is accepted has passed it, and a body of 64 MiB is not read twice.
+//! The specification checks the encoding of all bytes before the first line. Here that check runs only after another
+//! error ([`checked`]): the grammar of every line admits printable ASCII only, so an accepted file has passed the
+//! check, and a body of 64 MiB is not read twice.
 
 use super::{conflict_markers, tencent_guide};
 use crate::base::{Error, Kind};
@@ -11,7 +11,7 @@ use crate::base::{Error, Kind};
 const MAX_LINE: usize = 8192;
 const MAGIC: &[u8] = b"envconf/";
 
-/// Which of the two files a text claims to be.
+/// The two kinds of files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileKind {
     Enc,
@@ -34,7 +34,7 @@ impl FileKind {
     }
 }
 
-/// Runs `parse` on the lines of `bytes` with the checks of format.md §1 in their order.
+/// Runs `parse` on the lines of `bytes`, with the checks of format.md §1 in their order.
 pub(super) fn checked<'a, T>(
     bytes: &'a [u8],
     limit: usize,
@@ -56,7 +56,7 @@ pub(super) fn checked<'a, T>(
     })
 }
 
-/// The kind stays that of the first violation; the message names the cause.
+/// Adds the cause to the first error. The kind of the error stays.
 fn name_conflict(error: Error, bytes: &[u8]) -> Error {
     match conflict_markers::first(bytes) {
         None => error,
@@ -101,12 +101,12 @@ fn bad_encoding(bytes: &[u8], at: usize) -> Error {
     error.advise("restore it with `git checkout`, or seal the plain file again")
 }
 
-/// A cursor over lines, each ended by one LF.
+/// A cursor over lines that end with one LF.
 #[derive(Clone)]
 pub(super) struct LineReader<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// Number of the line last read, from 1.
+    /// Number of the line that was read last, from 1.
     number: usize,
 }
 
@@ -133,7 +133,7 @@ impl<'a> LineReader<'a> {
             .advise("it was written by a newer envconf; update this one"))
     }
 
-    /// The next line without its LF.
+    /// Returns the next line without its LF.
     pub(super) fn next(&mut self) -> Result<&'a [u8], Error> {
         let rest = &self.bytes[self.at..];
         let window = &rest[..rest.len().min(MAX_LINE)];
@@ -152,13 +152,13 @@ impl<'a> LineReader<'a> {
         Ok(&rest[..len])
     }
 
-    /// The value of the next line, which must be `field: value`.
+    /// Returns the value of the next line, which must be `field: value`.
     pub(super) fn field(&mut self, field: &str) -> Result<&'a [u8], Error> {
         let line = self.next()?;
         value_of(line, field).ok_or_else(|| self.unexpected(&format!("expected `{field}: …`")))
     }
 
-    /// The value of the next line if that is `field: value`; otherwise the line stays unread.
+    /// Returns the value of the next line if that is `field: value`; otherwise the line stays unread.
     pub(super) fn optional(&mut self, field: &str) -> Result<Option<&'a [u8]>, Error> {
         let mut ahead = self.clone();
         let value = value_of(ahead.next()?, field);
@@ -174,7 +174,7 @@ impl<'a> LineReader<'a> {
         if found == line.as_bytes() { Ok(()) } else { Err(self.unexpected(&format!("expected `{line}`"))) }
     }
 
-    /// Requires that nothing follows.
+    /// Requires the end of the file.
     pub(super) fn finish(&self) -> Result<(), Error> {
         if self.at == self.bytes.len() {
             return Ok(());
@@ -193,18 +193,18 @@ impl<'a> LineReader<'a> {
         &self.bytes[..self.at]
     }
 
-    /// The bytes not yet read.
+    /// Returns the bytes not yet read.
     pub(super) fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]
     }
 
-    /// Goes over one line of `len` bytes, its LF included, that the caller has looked at itself.
+    /// Skips one line of `len` bytes, its LF included, that the caller has checked.
     pub(super) fn skip(&mut self, len: usize) {
         self.at += len;
         self.number += 1;
     }
 
-    /// A line that is not allowed at its place.
+    /// Returns the error for a line that is not allowed at its place.
     pub(super) fn unexpected(&self, expected: &str) -> Error {
         self.fault(Kind::BadHeader, expected)
             .advise("restore it with `git checkout`, or seal the plain file again")
@@ -215,7 +215,7 @@ impl<'a> LineReader<'a> {
         self.fault(Kind::BadValue, &format!("expected {expected}"))
     }
 
-    /// An error at the line last read.
+    /// Returns an error at the line that was read last.
     pub(super) fn fault(&self, kind: Kind, what: &str) -> Error {
         Error::new(kind, format!("line {}: {what}", self.number))
     }

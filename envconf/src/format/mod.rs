@@ -1,7 +1,7 @@
-//! Bytes ⇄ the two files of a pair (format.md §§1–8). Pure: no disk, no network, no clock, no randomness.
+//! The format: converts the two files of a pair from bytes and to bytes (format.md §§1–8). It uses no disk, network,
+//! clock or random numbers.
 //!
-//! [`EncFile::parse`] and [`KeyFile::parse`] read, their `emit` writes, and the two are each other's inverse:
-//! there is exactly one spelling of everything.
+//! [`EncFile::parse`] and [`KeyFile::parse`] are the inverse of `emit`: every value has exactly one spelling.
 
 mod enc;
 mod enc_stream;
@@ -29,9 +29,9 @@ pub const MAX_KEY: usize = 1_048_576;
 pub const MAX_CONTENT: usize = 67_108_864;
 /// Largest generation (format.md §3).
 pub(crate) const MAX_GENERATION: u64 = i64::MAX as u64;
-/// Content is padded to a multiple of this (format.md §3).
+/// The content is padded to a multiple of this number of bytes (format.md §3).
 pub const PADDING: usize = 1024;
-/// An AEAD tag follows the ciphertext (format.md §2).
+/// Size of the AEAD tag after the ciphertext (format.md §2).
 pub(crate) const TAG: usize = 16;
 
 /// The type of a sealed content (format.md §3, field `type`).
@@ -53,7 +53,7 @@ impl ContentType {
     /// Every type, in the order of format.md §3.
     pub const ALL: [Self; 5] = [Self::Toml, Self::Json, Self::Yaml, Self::Dotenv, Self::Raw];
 
-    /// The type's name as it stands in the file.
+    /// Returns the type's name in the file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Toml => "toml",
@@ -64,7 +64,7 @@ impl ContentType {
         }
     }
 
-    /// The type of that name.
+    /// Returns the type of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|ty| ty.name() == name)
     }
@@ -86,7 +86,7 @@ pub enum Suite {
 }
 
 impl Suite {
-    /// The suite's name as it stands in the file.
+    /// Returns the suite's name in the file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Aes256Gcm => "AES-256-GCM",
@@ -94,7 +94,7 @@ impl Suite {
         }
     }
 
-    /// The suite of that name; `None` for an unknown or reserved one.
+    /// Returns the suite of that name; `None` for an unknown or reserved one.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Aes256Gcm, Self::Aes128Gcm].into_iter().find(|suite| suite.name() == name)
     }

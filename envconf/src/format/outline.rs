@@ -1,4 +1,4 @@
-//! The outline: which keys a sealed file holds, for reviewers without the data key (format.md §7).
+//! The outline: the keys of a sealed file, for reviewers without the data key (format.md §7).
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use crate::base::{Error, Kind, escape};
 
 pub(crate) const MAX_PATH: usize = 512;
 
-/// One line of the outline: a leaf's path, and a tag that tells whether its value changed.
+/// One line of the outline: the path of a leaf, and a tag that shows whether its value changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutlineLine {
-    /// Keys joined by `.`, quoted where they are not bare.
+    /// The keys, joined by `.`. Keys that are not bare are quoted.
     pub path: String,
     /// `None` when hidden.
     pub tag: Option<[u8; 16]>,
 }
 
 impl OutlineLine {
-    /// Returns true if it is the line of `path` or of something below it.
+    /// Returns true if this is the line of `path`, or of a value below it.
     pub fn is_at(&self, path: &str) -> bool {
         covers(path, &self.path)
     }
@@ -43,7 +43,7 @@ pub(super) fn parse_line(value: &[u8]) -> Option<OutlineLine> {
     Some(OutlineLine { path: path.to_owned(), tag })
 }
 
-/// Returns true if `path` is spelled as [`push_key`] would spell it, within the limit.
+/// Returns true if `path` is written like [`push_key`] writes it, and is not too long.
 fn is_path(path: &str) -> bool {
     let mut rest = path;
     let mut again = String::new();
@@ -69,7 +69,7 @@ pub(crate) fn check_path(path: &str) -> Result<(), Error> {
         .advise("join keys by dots, and quote those that are not letters, digits, _ and -: database.password, \"a b\".c"))
 }
 
-/// The first key of a path, unquoted, and what follows it.
+/// Returns the first key of a path, unquoted, and what follows it.
 fn split_key(path: &str) -> Option<(String, &str)> {
     let Some(quoted) = path.strip_prefix('"') else {
         let end = path.find('.').unwrap_or(path.len());
@@ -113,26 +113,27 @@ pub(crate) fn push_key(path: &mut String, key: &str) {
     path.push('"');
 }
 
-/// Which tags an outline hides.
+/// The kind of an outline: which names and tags it shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Outline {
     /// No outline.
     #[default]
     None,
-    /// Key names only: every tag is hidden.
+    /// Key names only. Every tag is hidden.
     Keys,
-    /// A tag for each value, except booleans and null, which could be guessed, and except the paths given here.
+    /// A tag for each value. The tags of booleans and nulls are hidden, because their values could be guessed, and so
+    /// are those of the given paths.
     Tags {
-        /// Paths, as the outline spells them, whose tags are hidden too, with all that is below them.
+        /// The hidden paths, as the outline writes them. The tags of these paths and of all paths below are hidden.
         hide: Vec<String>,
     },
 }
 
 impl Outline {
-    /// The kinds by their names, as an option or a rule spells them.
+    /// The kinds with their names in options and rules.
     pub const NAMES: [&str; 3] = ["keys", "tags", "none"];
 
-    /// The outline of that name: `keys`, `tags` (hiding nothing beyond what must be), `none`.
+    /// Returns the outline of that name: `keys`, `tags` (hiding nothing beyond what must be), `none`.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "keys" => Some(Self::Keys),
@@ -142,10 +143,11 @@ impl Outline {
         }
     }
 
-    /// Hides the tag of this path too; of an outline without tags nothing is left to hide.
+    /// Hides the tag of this path, too. An outline without tags stays as it is.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a path that is not spelled as the outline spells paths (format.md §7): it would hide nothing.
+    /// [`Kind::Usage`] for a path that is not written as the outline writes paths (format.md §7): it would hide
+    /// nothing.
     pub fn hide(&mut self, path: &str) -> Result<(), Error> {
         check_path(path)?;
         if let Self::Tags { hide } = self {

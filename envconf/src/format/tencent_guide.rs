@@ -1,11 +1,11 @@
-//! Files that are none of ours and that people have: those of Tencent's envelope guide, told by their form alone.
+//! Recognizes files of Tencent's envelope guide by their form.
 
-/// The text of a file of that guide, without what editors add around it: white space, a byte order mark.
+/// Returns the text of such a file without the white space and byte order mark that editors add.
 pub(crate) fn trimmed(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii()
 }
 
-/// The bare `CiphertextBlob` of Tencent Cloud KMS: one line, three base64 texts joined by `-k-`.
+/// Returns the bare `CiphertextBlob` of Tencent Cloud KMS: one line, three base64 texts joined by `-k-`.
 pub(crate) fn blob(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(trimmed(bytes)).ok()?;
     let mut parts = text.split("-k-");
@@ -19,7 +19,7 @@ pub(crate) fn is_guide_data(bytes: &[u8]) -> bool {
     base64_bytes(trimmed(bytes)).is_some_and(|len| len > 0 && len % 16 == 0)
 }
 
-/// How many bytes this means if it is padded base64, white space aside.
+/// Returns the number of bytes that this text encodes, if it is padded base64. White space is ignored.
 fn base64_bytes(text: &[u8]) -> Option<usize> {
     let (mut characters, mut padding) = (0, 0);
     for byte in text.iter().filter(|byte| !byte.is_ascii_whitespace()) {

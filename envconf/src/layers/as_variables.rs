@@ -3,7 +3,7 @@
 //! number for a type without a tag. Without the type, a table is exported as a struct, and a field that is a map finds
 //! no variable.
 //!
-//! Nobody authenticates a plain layer, so it adds a variable only under a prefix, which the caller chooses.
+//! Nothing authenticates a plain layer. So it adds variables only if the caller chose a prefix.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -18,22 +18,22 @@ use crate::syntax::dotenv::is_name;
 use crate::syntax::json_text::write_json;
 use crate::syntax::{Node, Value, write_scalar};
 
-/// How paths become names of variables.
+/// How the path of a value becomes the name of a variable.
 #[derive(Clone, Copy)]
 pub(crate) struct Naming<'a> {
-    /// Begins every name; a plain layer adds variables only where there is one.
+    /// The beginning of every name. Without it, plain layers add no variables.
     pub(crate) prefix: Option<&'a str>,
-    /// Stands between the prefix and the keys.
+    /// The text between the prefix and the keys, and between two keys.
     pub(crate) separator: &'a str,
     pub(crate) keys: NameStyle,
-    /// Leaves out what makes no name, instead of failing.
+    /// If true, values whose path is not a valid name are left out; otherwise they are an error.
     pub(crate) skip_unnamed: bool,
 }
 
 /// How a key of the content becomes part of the name of an environment variable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NameStyle {
-    /// As it is written: `poolSize` stays `poolSize`.
+    /// As the key is written: `poolSize` stays `poolSize`.
     Keep,
     /// In upper snake case: `poolSize` and `pool-size` become `POOL_SIZE`.
     #[default]
@@ -41,10 +41,10 @@ pub enum NameStyle {
 }
 
 impl NameStyle {
-    /// The words of the command's `--names`, which [`NameStyle::from_name`] takes.
+    /// The values of the command's `--names`, which [`NameStyle::from_name`] parses.
     pub const NAMES: [&'static str; 2] = ["keep", "upper"];
 
-    /// Returns the style of this word.
+    /// Returns the style with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "keep" => Some(Self::Keep),
@@ -66,20 +66,21 @@ pub(crate) struct NamedValue {
 pub(crate) struct NamedVariables {
     /// Sorted by name.
     pub(crate) variables: Vec<NamedValue>,
-    /// The leaves of plain layers that became no variable, sorted by path.
+    /// The leaves of plain layers that are not variables, sorted by path.
     pub(crate) left_out: Vec<Provenance>,
-    /// The leaves whose path makes no name, sorted by path.
+    /// The leaves whose path is not a valid name, sorted by path.
     pub(crate) skipped: Vec<Provenance>,
 }
 
-/// Returns every leaf of `layers` (the weakest first) as a variable, named by `naming`. Lines of dotenv content keep their
-/// names; a null is not a variable.
+/// Returns every leaf of `layers` (the weakest first) as a variable, named by `naming`. Dotenv lines keep their names.
+/// A null is not a variable.
 ///
-/// Without a prefix the variables are those of the sealed layers alone: a plain layer neither adds, changes nor removes
-/// one. With a prefix a plain layer adds none that ends in `_FILE`.
+/// Without a prefix, only the sealed layers count: a plain layer neither adds, changes nor removes a variable. With a
+/// prefix, a plain layer adds no variable whose name ends in `_FILE`.
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with everything that does not parse or makes no variable.
+/// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every text that does not parse and every value that cannot be a
+/// variable.
 pub(crate) fn variables(
     what: &str,
     layers: &[Layer<'_>],
@@ -101,7 +102,8 @@ pub(crate) fn variables(
         let value = text_of(leaf.node, leaf.document.text());
         match (naming.name_of(leaf.keys), value) {
             (_, Ok(None)) => {}
-            // NAME_FILE names the file that holds the value of NAME: a writer of the plain layer could choose a secret.
+            // NAME_FILE names the file with the value of NAME: with it, a writer of the plain layer could choose a
+            // secret.
             (Some(name), _) if leaf.document.is_plain() && names_a_file(&name) => {
                 left_out.push(Provenance::new(leaf.path(), origin, false));
             }
@@ -127,7 +129,7 @@ pub(crate) fn variables(
         for (name, node) in document.entries().iter().map(|entry| (&entry.key, &entry.node)) {
             match &node.value {
                 Value::String(text) if !text.starts_with(['"', '\'', '`']) => {
-                    // A line is the stronger, with the prefix or without, as when it is loaded.
+                    // A dotenv line overrides other values, with or without the prefix, as in a load.
                     if let Some(prefix) = prefix {
                         lines.remove([prefix, naming.separator, name].concat().as_str());
                     }
@@ -172,8 +174,7 @@ pub(crate) fn variables(
     Ok(NamedVariables { variables: found, left_out, skipped })
 }
 
-/// Returns the leaves that only a plain layer contains, sorted by path. A line of dotenv content is the leaf of its
-/// name.
+/// Returns the leaves that only a plain layer contains, sorted by path. A dotenv line is the leaf of its name.
 fn leaves_left_out(documents: &[Document<'_>], naming: Naming<'_>) -> Vec<Provenance> {
     let lines: BTreeSet<&str> = documents
         .iter()
@@ -197,18 +198,18 @@ fn rule(path: String, origin: &Origin, what: &str) -> Problem {
     Problem::new(path, Some(origin.clone()), Complaint::Rule(what.to_owned()))
 }
 
-/// No two paths may make one name.
+/// Reports two paths that result in the same name.
 fn refuse_collisions(found: &mut [NamedValue], problems: &mut Vec<Problem>) {
     found.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
     for pair in found.windows(2).filter(|pair| pair[0].name == pair[1].name) {
         let first = crate::base::error::escape(&pair[0].path);
-        let what = format!("it makes the same name as {first}: {}", pair[1].name);
+        let what = format!("it has the same variable name as {first}: {}", pair[1].name);
         problems.push(rule(pair[1].path.clone(), &pair[1].origin, &what));
     }
 }
 
 impl Naming<'_> {
-    /// Returns prefix and keys, joined by the separator; `None` where that is not a valid name.
+    /// Returns the prefix and the keys, joined by the separator; `None` if the result is not a valid name.
     fn name_of(&self, keys: &[&str]) -> Option<String> {
         let part = |key: &&str| match self.keys {
             NameStyle::Keep => Some((*key).to_owned()),
@@ -226,7 +227,7 @@ fn names_a_file(name: &str) -> bool {
         && name.as_bytes()[name.len() - "_FILE".len()..].eq_ignore_ascii_case(b"_FILE")
 }
 
-/// `pool_size`, `pool-size` and `poolSize` as `POOL_SIZE`.
+/// Returns a key in upper snake case: `pool_size`, `pool-size` and `poolSize` become `POOL_SIZE`.
 fn upper_snake(key: &str) -> Option<String> {
     let has_lower_case = key.bytes().any(|byte| byte.is_ascii_lowercase());
     let mut out = String::with_capacity(key.len() + 4);
@@ -248,8 +249,8 @@ fn upper_snake(key: &str) -> Option<String> {
     (!out.is_empty()).then_some(out)
 }
 
-/// Returns the value `node` of `content` as variables are read; `None` for a null. Numbers, dates and times are as they
-/// are written in `content`.
+/// Returns the value `node` of `content` as the text of a variable; `None` for a null. Numbers, dates and times are
+/// written as in `content`.
 fn text_of(node: &Node<'_>, content: &str) -> Result<Option<Zeroizing<String>>, &'static str> {
     let text = match &node.value {
         Value::Null => return Ok(None),
@@ -268,7 +269,7 @@ fn text_of(node: &Node<'_>, content: &str) -> Result<Option<Zeroizing<String>>, 
     Ok(Some(text))
 }
 
-/// Returns true if every number of it is one in JSON.
+/// Returns true if every number in the value is a JSON number.
 fn is_json(node: &Node<'_>) -> bool {
     match &node.value {
         Value::Float(value) => value.is_finite(),
@@ -298,7 +299,7 @@ mod tests {
         Naming { prefix, separator: "__", keys: NameStyle::Upper, skip_unnamed: false }
     }
 
-    fn told(layers: &[Layer<'_>], prefix: Option<&str>) -> Vec<String> {
+    fn variables_of(layers: &[Layer<'_>], prefix: Option<&str>) -> Vec<String> {
         let named = variables("app", layers, under(prefix)).unwrap().variables;
         named.iter().map(|named| format!("{}={}", named.name, *named.value)).collect()
     }
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn names_come_from_paths_and_texts_are_those_that_variables_have() {
+    fn a_variable_has_the_name_of_its_path_and_the_text_of_its_value() {
         let text = "port = 1\npool-size = 2\nmaxWait = 1.0\n[database]\nurl = 'x y'\nS3KEY = true\nhosts = ['a\"', 1, {b = 1979-05-27}]\nnone = {}\nat = 07:32:00";
         let toml = [layer(ContentType::Toml, "app.conf.enc", text)];
         let expected = [
@@ -322,13 +323,13 @@ mod tests {
             "APP__POOL_SIZE=2",
             "APP__PORT=1",
         ];
-        assert_eq!(told(&toml, Some("APP")), expected);
+        assert_eq!(variables_of(&toml, Some("APP")), expected);
         let json = [
             layer(ContentType::Toml, "app.defaults.toml", "a = 1\nb = 1"),
             layer(ContentType::Json, "app.conf.enc", r#"{"a":null,"c":"\u0001","d":["\u0000\n"]}"#),
         ];
-        assert_eq!(told(&json, Some("P")), ["P__B=1", "P__C=\u{1}", "P__D=[\"\\u0000\\n\"]"]);
-        assert_eq!(told(&json, None), ["C=\u{1}", "D=[\"\\u0000\\n\"]"]);
+        assert_eq!(variables_of(&json, Some("P")), ["P__B=1", "P__C=\u{1}", "P__D=[\"\\u0000\\n\"]"]);
+        assert_eq!(variables_of(&json, None), ["C=\u{1}", "D=[\"\\u0000\\n\"]"]);
         assert_eq!(left_out(&json, None), ["b (app.defaults.toml line 2, column 5)"]);
     }
 
@@ -339,9 +340,9 @@ mod tests {
             layer(ContentType::Dotenv, "app.conf.enc", "DATABASE__URL=b\nAPP__PORT=2\nother=3"),
         ];
         let expected = ["APP__DATABASE__SIZE=1", "APP__PORT=2", "DATABASE__URL=b", "other=3"];
-        assert_eq!(told(&layers, Some("APP")), expected);
+        assert_eq!(variables_of(&layers, Some("APP")), expected);
         assert!(left_out(&layers, Some("APP")).is_empty());
-        assert_eq!(told(&layers, None), ["APP__PORT=2", "DATABASE__URL=b", "other=3"]);
+        assert_eq!(variables_of(&layers, None), ["APP__PORT=2", "DATABASE__URL=b", "other=3"]);
         let expected = [
             "database.size (app.defaults.toml line 4, column 8)",
             "port (app.defaults.toml line 1, column 8)",
@@ -359,19 +360,19 @@ mod tests {
             "a__b = 1",
             "'a b' = 1\nnumbers = [nan]\nzero = \"\\u0000\"",
         ];
-        let alone = told(&[layer(ContentType::Toml, "app.conf.enc", sealed)], None);
+        let alone = variables_of(&[layer(ContentType::Toml, "app.conf.enc", sealed)], None);
         for plain in plain {
             let layers = [
                 layer(ContentType::Toml, "app.defaults.toml", plain),
                 layer(ContentType::Toml, "app.conf.enc", sealed),
             ];
-            assert_eq!(told(&layers, None), alone, "{plain}");
+            assert_eq!(variables_of(&layers, None), alone, "{plain}");
         }
         assert_eq!(alone, ["A__B=2", "EMPTY={}", "LIST=[1]", "PORT=1"]);
     }
 
     #[test]
-    fn what_makes_no_variable_is_told_by_its_path() {
+    fn a_value_that_cannot_be_a_variable_is_reported_with_its_path() {
         let text = "a.b = 1\na__b = 2\n\"x y\" = 3\n1 = 4\nlist = [nan]\nzero = \"canary\\u0000\"";
         let error = variables("app", &[layer(ContentType::Toml, "c.enc", text)], under(None)).err().unwrap();
         assert_eq!(error.kind(), Kind::DoesNotFit);
@@ -386,7 +387,7 @@ mod tests {
                 at(5, 8)
             ),
             format!("\"x y\": its path is not a valid name of an environment variable{}", at(3, 9)),
-            format!("a__b: it makes the same name as a.b: A__B{}", at(2, 8)),
+            format!("a__b: it has the same variable name as a.b: A__B{}", at(2, 8)),
             format!("zero: no variable can hold its zero byte{}", at(6, 8)),
         ];
         assert_eq!(told, expected);

@@ -13,19 +13,19 @@ pub(crate) struct Document<'a> {
     layer: &'a Layer<'a>,
     /// A table.
     root: Node<'a>,
-    /// Filled when the first position is needed.
+    /// Filled when a position is needed for the first time.
     lines: OnceCell<Lines>,
-    /// Of dotenv content the names, and those with the prefix also without it.
+    /// The names of dotenv content; a name with the prefix is here also without it.
     names: OnceCell<SortedNames>,
 }
 
 impl<'a> Document<'a> {
-    /// The document of which `root` is the table.
+    /// Returns the document with the table `root`.
     pub(crate) fn new(layer: &'a Layer<'a>, root: Node<'a>) -> Self {
         Self { layer, root, lines: OnceCell::new(), names: OnceCell::new() }
     }
 
-    /// dotenv content is not a tree: its names are those of variables.
+    /// Dotenv content is not a tree: its names are names of variables.
     pub(crate) fn is_flat(&self) -> bool {
         self.layer.content_type == ContentType::Dotenv
     }
@@ -38,7 +38,7 @@ impl<'a> Document<'a> {
         &self.root
     }
 
-    /// The keys and lines of the root, by their bytes.
+    /// Returns the keys and lines of the root, sorted by their bytes.
     pub(crate) fn entries(&self) -> &[Entry<'a>] {
         match &self.root.value {
             Value::Table(table) => table.entries(),
@@ -46,7 +46,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The entry of a key or line of the root.
+    /// Returns the entry of a key or line of the root.
     pub(crate) fn entry(&self, key: &str) -> Option<&Entry<'a>> {
         match &self.root.value {
             Value::Table(table) => table.get(key),
@@ -55,7 +55,7 @@ impl<'a> Document<'a> {
     }
 
     #[cfg(feature = "tools")]
-    /// The text that the places are in.
+    /// Returns the text that the places refer to.
     pub(crate) fn text(&self) -> &'a str {
         self.layer.text
     }
@@ -64,7 +64,7 @@ impl<'a> Document<'a> {
         self.layer.origin(place, self.lines.get_or_init(|| Lines::of(self.layer.text)))
     }
 
-    /// The names of dotenv content: as they are, and without `prefix` where they have it.
+    /// Returns the names of dotenv content, and those that begin with `prefix` also without it.
     pub(crate) fn names(&self, prefix: Option<&str>) -> &SortedNames {
         self.names.get_or_init(|| {
             let start = prefix.map(|prefix| format!("{prefix}__"));
@@ -76,7 +76,8 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// The lines of the value that is named by `segments`: without the prefix, with it.
+    /// Returns the lines for the value with the name `segments`: first the line without the prefix, then the one with
+    /// it.
     pub(crate) fn lines_of(&self, segments: &str, prefix: Option<&str>) -> [Option<&Entry<'a>>; 2] {
         let full = prefix.and_then(|prefix| self.entry(&format!("{prefix}__{segments}")));
         [self.entry(segments), full]

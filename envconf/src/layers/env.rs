@@ -1,6 +1,7 @@
-//! Environment variables to values, by the names that the type gives (api.md §3).
+//! The application's environment variables: their names come from the type (api.md §3).
 //!
-//! Names are generated from the type and looked up. Only keys of maps and indices of lists are read out of a name.
+//! envconf generates the names from the type, and looks them up. Only keys of maps and indices of lists are read from
+//! a name.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -16,22 +17,22 @@ use crate::base::variables::wipe;
 use crate::base::{Complaint, Origin, Problem, Variables, suggest};
 use crate::meta::{Meta, Variable, path_of_key, segments_below};
 
-/// A file that a variable names may be as large as this.
+/// Largest size of a file that a variable names.
 const MAX_FILE: usize = 1 << 20;
 
-/// The application's variables: those that the fields of one type name.
+/// The application's variables: those that belong to fields of one type.
 pub(crate) struct Environment<'a> {
     variables: &'a Variables,
     prefix: Option<&'static str>,
-    /// What follows the prefix and `__` in the names that are set: most often there are none.
+    /// The names that are set, without the prefix and `__`. Most often there are none.
     present: SortedNames,
-    /// Names to be treated as set, though their values are not known here.
+    /// Names that count as set, although their values are unknown here.
     assumed: &'a [String],
     /// The values that the program set. They override every variable.
     set_values: Option<&'a SetValues>,
 }
 
-/// A variable's text and where it came from.
+/// The text of a variable, and its origin.
 pub(crate) struct Setting {
     pub(crate) text: Zeroizing<String>,
     pub(crate) origin: Origin,
@@ -44,7 +45,7 @@ pub(crate) struct Unusable {
 }
 
 impl<'a> Environment<'a> {
-    /// The variables under `prefix`.
+    /// Returns the variables with `prefix`.
     pub(crate) fn new(variables: &'a Variables, prefix: Option<&'static str>) -> Self {
         let below = |prefix| {
             let start = format!("{prefix}__");
@@ -62,7 +63,7 @@ impl<'a> Environment<'a> {
         Self { assumed: names, present, ..self }
     }
 
-    /// The same below the values that the program gives.
+    /// Adds the values that the program set, which override the variables.
     pub(crate) fn below_set(self, values: &'a SetValues) -> Self {
         Self { set_values: Some(values).filter(|values| !values.is_empty()), ..self }
     }
@@ -72,12 +73,12 @@ impl<'a> Environment<'a> {
         self.set_values
     }
 
-    /// What follows the prefix in the names that are set.
+    /// Returns the names that are set, without the prefix and `__`.
     pub(crate) fn present(&self) -> &SortedNames {
         &self.present
     }
 
-    /// The variable's name of which `segments` follows the prefix.
+    /// Returns the name of the variable with `segments` after the prefix.
     pub(crate) fn name(&self, segments: &str) -> Option<String> {
         Some(format!("{}__{segments}", self.prefix?))
     }
@@ -91,12 +92,12 @@ impl<'a> Environment<'a> {
         self.assumed.iter().any(|assumed| assumed == name)
     }
 
-    /// The prefix of generated names.
+    /// Returns the prefix of generated names.
     pub(crate) fn prefix(&self) -> Option<&'static str> {
         self.prefix
     }
 
-    /// Returns true if a field can have a value here at all: spares making up its name.
+    /// Returns true if a variable can set this field here. It saves the work of generating names.
     pub(crate) fn may_have(&self, variable: Variable) -> bool {
         match variable {
             Variable::Named(_) => true,
@@ -111,7 +112,7 @@ impl<'a> Environment<'a> {
         self.assumes(name) || is_set(name) || is_set(&file_form(name))
     }
 
-    /// The value of the variable `name`, from itself or from the file that its `_FILE` form names.
+    /// Returns the value of the variable `name`, or of the file that its `_FILE` form names.
     pub(crate) fn read(&self, name: &str) -> Option<Result<Setting, Unusable>> {
         let by_file = file_form(name);
         match (self.get(name), self.get(&by_file)) {
@@ -129,7 +130,8 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// A name under the prefix is one of `present` or not set: no need to ask the system.
+    /// Returns the value of a variable. A name with the prefix is in `present`, or it is not set: this saves a system
+    /// call.
     fn get(&self, name: &str) -> Option<OsString> {
         match self.without_prefix(name) {
             Some(segments) if !self.present.contains(segments) => None,
@@ -137,12 +139,12 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// The files that hold the values of `meta`'s fields, named by the `_FILE` forms that are set.
+    /// Returns the files with values of `meta`'s fields, named by the `_FILE` forms that are set.
     #[cfg(feature = "watch")]
     pub(crate) fn files(&self, meta: &'static Meta) -> Vec<PathBuf> {
         let leaves = meta.leaves();
         let fixed = leaves.iter().filter_map(|leaf| leaf.variable(self.prefix)).map(|name| file_form(&name));
-        // Below lists, maps and enums every name may name a file, except that of a field ending in `_FILE`.
+        // In lists, maps and enums every name may name a file, except the name of a field that ends in `_FILE`.
         let within =
             self.present.iter().filter(|name| name.ends_with("_FILE") && name.matches("__").count() > 0);
         let within = within.filter(|name| matches!(names::fit(meta, name, FileForms::Named), Fit::Value));
@@ -153,7 +155,7 @@ impl<'a> Environment<'a> {
         names.iter().filter_map(|name| self.get(name)).map(PathBuf::from).collect()
     }
 
-    /// A problem for every variable under the prefix that no field of `meta` reads.
+    /// Returns a problem for every variable with the prefix that no field of `meta` reads.
     pub(crate) fn unknown(&self, meta: &'static Meta) -> Vec<Problem> {
         if self.present.is_empty() || meta.allow_unknown_variables {
             return Vec::new();
@@ -201,7 +203,7 @@ pub(crate) fn unreachable(whole: &str) -> Complaint {
     Complaint::Rule(rule)
 }
 
-/// The variable that names a file with the value of `name`.
+/// Returns the name of the variable that names a file with the value of `name`.
 pub(crate) fn file_form(name: &str) -> String {
     format!("{name}_FILE")
 }
@@ -226,7 +228,7 @@ fn from_file(variable: &str, file: PathBuf) -> Result<Setting, Unusable> {
     }
 }
 
-/// The text of `file` without the newline (LF or CRLF) that it may end with.
+/// Returns the text of `file` without one newline (LF or CRLF) at its end.
 fn read_file(file: &std::path::Path) -> Result<Zeroizing<String>, Complaint> {
     let mut bytes = read_bounded(file)?;
     let mut text = match String::from_utf8(std::mem::take(&mut *bytes)) {
@@ -242,7 +244,7 @@ fn read_file(file: &std::path::Path) -> Result<Zeroizing<String>, Complaint> {
     Ok(text)
 }
 
-/// The content of `file` in one buffer that never grows, so that no unwiped copy of it stays behind.
+/// Reads `file` into one buffer that never grows, so that no unwiped copy stays behind.
 pub(crate) fn read_bounded(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, Complaint> {
     let cannot = |error: std::io::Error| {
         Complaint::Rule(format!("cannot read it: {}", crate::base::error::reason(&error)))
@@ -252,7 +254,7 @@ pub(crate) fn read_bounded(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>,
     if len > MAX_FILE as u64 {
         return Err(too_large());
     }
-    // Files of /proc have no length. Read one byte more than the length, to see whether the file is longer.
+    // Files of /proc have no length. Read one byte more than the length, to detect a longer file.
     let room = if len == 0 { MAX_FILE } else { len as usize } + 1;
     let mut bytes = Zeroizing::new(vec![0; room]);
     let mut filled = 0;
@@ -339,7 +341,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_variable_that_is_no_unicode_is_refused() {
+    fn a_variable_that_is_not_unicode_is_refused() {
         use std::os::unix::ffi::OsStringExt as _;
         let variables = Variables::given([("APP__A", OsString::from_vec(vec![0xff]))]);
         let setting = Environment::new(&variables, Some("APP")).read("APP__A").unwrap();

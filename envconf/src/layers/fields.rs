@@ -28,7 +28,7 @@ pub struct Fields<'a> {
     scopes: Vec<Scope<'a>>,
     /// The key in the struct's tables that named the variant of which this struct is the fields.
     tag: Option<&'static Field>,
-    /// Where the last value came from, if its field has `validate`.
+    /// The origin of the last value, if its field has `validate`.
     origin: Option<Origin>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Scope<'a> {
     Set(&'a SetValues),
 }
 
-/// Builds the root, which `meta` describes, with `build`.
+/// Builds the root of the type that `meta` describes with `build`.
 pub(crate) fn build_root<T>(
     meta: &'static Meta,
     documents: &[Document<'_>],
@@ -69,7 +69,7 @@ pub(crate) fn build_root<T>(
     value
 }
 
-/// Builds the struct from its defaults alone, to report what is wrong with them and with the examples.
+/// Builds the struct from its defaults alone, to report invalid defaults and examples.
 pub(crate) fn check_root<T>(
     meta: &'static Meta,
     environment: &Environment<'_>,
@@ -164,7 +164,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The derive knows a secret by the names in the type as written; a type alias hides them from it.
+    /// The derive recognizes a secret by the names in the written type. A type alias hides them.
     fn check_secret<T>(&mut self, field: &'static Field) {
         if !field.secret && std::any::type_name::<T>().contains("secrecy::SecretBox<") {
             let rule = "the type holds a secret that its name does not show: mark the field with `secret`";
@@ -184,11 +184,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reports what `validate` says of the field's value; whether it lets it pass.
+    /// Calls `validate` on the field's value, and reports its message. Returns true if the value is valid.
     pub(crate) fn judged(&mut self, index: usize, verdict: Result<(), &'static str>) -> bool {
         let Err(why) = verdict else { return true };
         let field = self.field(index);
-        // A struct has as many origins as fields.
+        // A struct has only as many origins as fields, so a search is fast enough.
         let origin = self.origin.take().filter(|_| field.part.is_none() && field.shape.nested().is_none());
         self.complain(field, "", origin, Complaint::Rule(why.to_owned()));
         false
@@ -210,12 +210,12 @@ impl<'a> Fields<'a> {
         if !self.shared.environment.assumes(&name) {
             return None;
         }
-        // The variable shadows the texts; errors in their keys are still errors.
+        // The variable overrides the texts, but errors in their keys are still errors.
         let found = self.find(field).is_ok();
         Some(found.then(|| self.trace(field, || Origin::Variable(name))))
     }
 
-    /// Says that `field` has the value that its type or function gives.
+    /// Records that the value of `field` comes from its type or its default function.
     pub(crate) fn defaulted(&mut self, field: &'static Field) {
         if matches!(field.shape, Shape::Defaulted(_)) {
             self.trace(field, || Origin::Default);
@@ -254,7 +254,7 @@ impl<'a> Fields<'a> {
         value
     }
 
-    /// A struct whose fields are read as if they were this one's: the same tables, the same path.
+    /// Builds a struct whose fields are read like fields of this one: from the same tables, at the same path.
     pub(crate) fn flattened<T>(
         &mut self,
         meta: &'static Meta,
@@ -266,8 +266,7 @@ impl<'a> Fields<'a> {
         value
     }
 
-    /// Returns the sources of the nested field. Returns `None` for a field that one source sets twice, which is
-    /// reported.
+    /// Returns the sources of the nested field. Returns `None` after it reported that one source sets the field twice.
     fn sources_of(&mut self, field: &'static Field) -> Option<Vec<LayerSource<'a>>> {
         let mut sources = Vec::with_capacity(self.scopes.len());
         for index in 0..self.scopes.len() {
@@ -331,10 +330,10 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The problem is in the report already.
+/// The problem was reported already.
 pub(crate) struct Reported;
 
-/// A default's literal, as if it stood in a text.
+/// Parses the literal of a default like a value in a text.
 fn node_of(literal: Literal) -> Node<'static> {
     let value = match literal {
         Literal::Bool(value) => Value::Bool(value),

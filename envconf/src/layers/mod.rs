@@ -1,8 +1,8 @@
-//! Precedence and merging; every value remembers its origin.
+//! Layers: their precedence, how they are merged, and the origin of each value.
 //!
-//! Layers are parsed into trees of borrowed values and stay apart: there is no merged copy. The type is walked from its
-//! root ([`Position`]), and each leaf is looked up from the strongest source down (api.md §3): what the program gives,
-//! variables, the texts, then the attribute's default. Whatever is wrong is collected, so that one report tells all of it.
+//! Layers are parsed into trees of borrowed values, and are not copied into one tree. The type is walked from its root
+//! ([`Position`]). Each leaf is looked up in the values of the program, then in the variables, the texts, and the
+//! default of the attribute (api.md §3). All problems are collected, so that one report lists them.
 
 pub(crate) mod document;
 pub(crate) mod env;
@@ -40,17 +40,17 @@ use crate::syntax::{Lines, Node, Place, Text, Value, no_table, parse};
 
 /// One text of a configuration: the sealed one, or a plain layer.
 pub(crate) struct Layer<'a> {
-    /// The file that holds it; of a sealed text its `.enc`.
+    /// The file with the text; for a sealed text, its `.enc`.
     pub(crate) file: Option<Arc<Path>>,
     pub(crate) kind: LayerKind,
     pub(crate) content_type: ContentType,
     pub(crate) text: &'a str,
 }
 
-/// Where a layer's text lies.
+/// Where the text of a layer is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LayerKind {
-    /// In a committed file that everybody reads.
+    /// In a committed file, which everybody can read.
     Plain,
     /// Sealed in a pair.
     Sealed,
@@ -59,25 +59,25 @@ pub(crate) enum LayerKind {
 }
 
 impl Layer<'_> {
-    /// The origin of what stands at `place`; `lines` are those of the text.
+    /// Returns the origin of the value at `place`. `lines` are the lines of the text.
     pub(crate) fn origin(&self, place: Place, lines: &Lines) -> Origin {
         let (line, column) = lines.position(self.text, place);
         Origin::Text { file: self.file.clone(), sealed: self.kind == LayerKind::Sealed, line, column }
     }
 }
 
-/// Which layer gives each leaf, where no type is known; by path.
+/// Returns, by path, the layer that each leaf comes from, without knowing the type.
 ///
 /// # Errors
 /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every layer that does not parse, and for paths that are too long
-/// together; `what` says whose.
+/// together. `what` names the configuration.
 #[cfg(feature = "tools")]
 pub(crate) fn origins(what: &str, layers: &[Layer<'_>]) -> Result<Vec<Provenance>, Error> {
     untyped::origins(&parse_all(what, layers, None)?)
         .map_err(|problem| Error::does_not_fit(what, vec![problem]))
 }
 
-/// Parses one layer as a load does.
+/// Parses one layer like a load.
 ///
 /// # Errors
 /// The problem that a load would report.
@@ -85,7 +85,8 @@ pub(crate) fn check(layer: &Layer<'_>) -> Result<(), Problem> {
     document(layer, None).map(drop)
 }
 
-/// Returns a problem for each value of a dotenv layer that begins with a quote. A load refuses each that a field reads.
+/// Returns a problem for each value of a dotenv layer that begins with a quote. A load rejects such a value if a field
+/// reads it.
 pub(crate) fn quoted_dotenv_values(layer: &Layer<'_>) -> Vec<Problem> {
     let Ok(Node { value: Value::Table(lines), .. }) = parse(layer.content_type, layer.text) else {
         return Vec::new();
@@ -103,11 +104,11 @@ pub(crate) fn quoted_dotenv_values(layer: &Layer<'_>) -> Vec<Problem> {
     quoted.map(problem).collect()
 }
 
-/// Builds a `T` with the fields of `meta` from `layers` (the weakest first) and variables. A report that
-/// [traces](Report::tracing) also returns where each value came from, in the order of the struct.
+/// Builds a `T` with the fields of `meta` from `layers` (the weakest first) and variables. With a
+/// [tracing](Report::tracing) report, also returns the origin of each value, in the order of the struct.
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every problem there is; `what` says whose.
+/// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every problem. `what` names the configuration.
 pub(crate) fn build<T>(
     what: &str,
     layers: &[Layer<'_>],
@@ -124,7 +125,7 @@ pub(crate) fn build<T>(
     report.finish(what, value)
 }
 
-/// Parses all texts. A text that does not parse hides what it would have given, so any such text is an error.
+/// Parses all texts. A text that does not parse hides its values, so it is an error even if no field needs them.
 ///
 /// An error names no key below a secret field of `meta`.
 fn parse_all<'a>(
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_later_layer_counts_and_tables_are_merged_key_by_key() {
+    fn the_later_layer_wins_and_tables_are_merged_key_by_key() {
         let layers = [
             toml("a.toml", "level = 1\nlist = [1, 2]\ninner = { a = 1, b = 1 }"),
             layer(ContentType::Json, "b.json", "{\"list\":[3],\n\"inner\":{\"b\":2}}"),
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_null_takes_back_what_weaker_layers_gave() {
+    fn a_null_removes_the_values_of_weaker_layers() {
         let null = layer(ContentType::Json, "b.json", r#"{"inner":null,"list":null}"#);
         let weaker = toml("a.toml", "list = [1]\ninner = { a = 1 }");
         let (app, _) = load(&[weaker, null], &[]).unwrap();
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_lies_in_no_plain_layer() {
+    fn a_secret_in_a_plain_layer_is_rejected() {
         #[derive(EncryptedConfig, Debug)]
         #[expect(dead_code, reason = "it never loads")]
         struct Login {
@@ -298,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn every_layer_is_judged() {
+    fn every_layer_is_checked() {
         let layers = [toml("a.toml", "levl = 1\nlevel = 2"), toml("b.toml", "level = 1\n[inner]\nc = 1")];
         let error = load(&layers, &[]).unwrap_err();
         let report = "app: 2 problems\n  inner.c: no such key, at b.toml line 3, column 1\n  \
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_has_an_end() {
+    fn a_long_report_is_cut() {
         let text: String = (0..500_000).map(|i| format!("unknown{i} = 1\n")).collect();
         let error = load(&[toml("a.toml", &text)], &[]).unwrap_err();
         assert_eq!(error.problems().last().map(ToString::to_string).as_deref(), Some("and 499800 more"));

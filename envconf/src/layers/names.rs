@@ -1,7 +1,7 @@
-//! Names of variables and of lines of dotenv content: which value of a type each of them can give.
+//! Names of variables and of dotenv lines: the value of a type that each of them sets.
 //!
-//! A name is made of segments joined by `__`. Fields and variants are compared with the names that the type gives;
-//! only keys of maps and indices of lists are read out of a name.
+//! A name consists of segments joined by `__`. Fields and variants are compared with the names from the type. Only
+//! keys of maps and indices of lists are read from a name.
 
 use crate::meta::{Field, Merge, Meta, NestedType, Shape, TypeStep, Variable};
 
@@ -28,7 +28,7 @@ impl SortedNames {
         self.0.iter().map(String::as_str)
     }
 
-    /// What follows `start` in each of the names that begin with it.
+    /// Returns the rest of each name that begins with `start`.
     pub(crate) fn below<'n>(&'n self, start: &str) -> impl Iterator<Item = &'n str> + use<'n> {
         let first = self.0.partition_point(|name| name.as_str() < start);
         let len = start.len();
@@ -40,15 +40,15 @@ impl SortedNames {
 /// The meaning of a variable name for a value with the segment `segment`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tail<'n> {
-    /// Its own name.
+    /// The name of the value itself.
     Exact,
     /// Its `_FILE` form.
     File,
-    /// The name of something in it: what follows `__`.
+    /// The name of a part of the value: the text after `__`.
     Below(&'n str),
 }
 
-/// What `name` is for a value with the name `segment`, if anything.
+/// Returns the meaning of `name` for a value with the name `segment`, if it has one.
 pub(crate) fn tail<'n>(name: &'n str, segment: &str) -> Option<Tail<'n>> {
     match name.strip_prefix(segment)? {
         "" => Some(Tail::Exact),
@@ -57,8 +57,8 @@ pub(crate) fn tail<'n>(name: &'n str, segment: &str) -> Option<Tail<'n>> {
     }
 }
 
-/// The segment of an entry that a name begins with, and what the name is for that entry. Of a map's key these are all
-/// there can be, the shortest first. A name that ends in `_FILE` is a file form, never a key.
+/// Splits a name into the segment of an entry and the meaning of the name for that entry. For a map, it returns all
+/// possible keys, the shortest first. A name that ends in `_FILE` is a file form, never a key.
 pub(crate) fn entry_segments(name: &str) -> impl Iterator<Item = (&str, Tail<'_>)> {
     let whole = match name.strip_suffix("_FILE") {
         Some(segment) if !segment.is_empty() => (segment, Tail::File),
@@ -68,13 +68,13 @@ pub(crate) fn entry_segments(name: &str) -> impl Iterator<Item = (&str, Tail<'_>
     inner.chain([whole]).filter(|(segment, tail)| !segment.is_empty() && *tail != Tail::Below(""))
 }
 
-/// The index that `segment` is: digits without leading zeros.
+/// Parses an index: digits without leading zeros.
 pub(crate) fn index(segment: &str) -> Option<usize> {
     let canonical = segment == "0" || !segment.starts_with('0');
     (canonical && segment.bytes().all(|byte| byte.is_ascii_digit())).then(|| segment.parse().ok())?
 }
 
-/// True if names that end in `_FILE` name files: those of variables do, lines of dotenv content do not.
+/// True if names that end in `_FILE` name files. Names of variables do, dotenv lines do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileForms {
     Named,
@@ -84,31 +84,31 @@ pub(crate) enum FileForms {
 /// The meaning of a variable name within a type.
 #[derive(Clone, Debug)]
 pub(crate) enum Fit {
-    /// A value, or something within a list, map or enum.
+    /// A value, or a part of a list, map or enum.
     Value,
     /// The value of a field that has no variable.
     Forbidden(Vec<TypeStep>, &'static Field),
     /// The value of a field whose variable has this name instead.
     Instead(&'static str),
-    /// Something within this field's value that no variable can reach.
+    /// A part of this field's value that no variable can set.
     Unreachable(Vec<TypeStep>, &'static Field),
     /// Nothing.
     Unknown,
 }
 
-/// Returns true if the variable `name` gives something of the type that `meta` describes.
+/// Returns true if the variable `name` sets a part of the type that `meta` describes.
 pub(crate) fn reads_variable(meta: &'static Meta, name: &str) -> bool {
     let below = meta.env_prefix.and_then(|prefix| name.strip_prefix(prefix)?.strip_prefix("__"));
     meta.reads_variable(name)
         || below.is_some_and(|name| fits(meta.part(), Tail::Below(name), FileForms::Named))
 }
 
-/// What `name` is for a struct, as far as the names of its fields tell.
+/// Returns the meaning of `name` for a struct, as far as the names of its fields determine it.
 pub(crate) fn fit(meta: &'static Meta, name: &str, files: FileForms) -> Fit {
     fit_section(meta, name, &mut Vec::new(), false, files)
 }
 
-/// Returns true if `tail` of the name of a value of type `part` gives something of it.
+/// Returns true if `tail` in the name of a value of type `part` sets a part of it.
 pub(crate) fn fits(part: NestedType, tail: Tail<'_>, files: FileForms) -> bool {
     match tail {
         Tail::Exact => true,
@@ -151,12 +151,12 @@ fn variants_fit(meta: &'static Meta, name: &str, files: FileForms) -> bool {
         })
 }
 
-/// Returns true if a segment is spelled as generated names are.
+/// Returns true if a segment is written like generated names.
 pub(crate) fn is_upper(segment: &str) -> bool {
     !segment.chars().any(char::is_lowercase)
 }
 
-/// `deep` is whether lists, maps and enums are looked into: otherwise they judge what is in them where they are built.
+/// With `deep`, lists, maps and enums are searched, too. Otherwise they check their parts when they are built.
 fn fit_section(
     meta: &'static Meta,
     name: &str,
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_below_another_are_found_without_a_look_at_the_rest() {
+    fn names_below_another_are_found_by_binary_search() {
         let names = SortedNames::new(["B__1", "A", "A__X", "A__Y_FILE", "AB"].map(str::to_owned).to_vec());
         assert_eq!(names.below("A__").collect::<Vec<_>>(), ["X", "Y_FILE"]);
         assert_eq!(names.below("C").count(), 0);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_taken_apart_where_a_key_may_end() {
+    fn a_name_is_split_where_a_key_may_end() {
         let segments: Vec<_> = entry_segments("A__B__HOST_FILE").collect();
         let expected = [
             ("A", Tail::Below("B__HOST_FILE")),

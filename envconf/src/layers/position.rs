@@ -1,7 +1,7 @@
-//! One place of the configuration: what each source gives there, from the weakest to the strongest.
+//! One place of the configuration: the value that each source has there, from the weakest to the strongest.
 //!
-//! The type's shape is walked from the root down. At each place a list, map, enum or struct sorts out what its sources
-//! give, and hands every part of itself its own sources.
+//! envconf walks the type from the root down. At each place, a list, map, enum or struct divides its sources among its
+//! parts.
 
 mod list;
 mod map;
@@ -23,15 +23,15 @@ use crate::syntax::{Entry, Node, Place, Text, Value, json, toml};
 pub(crate) struct Shared<'a> {
     pub(crate) documents: &'a [Document<'a>],
     pub(crate) environment: &'a Environment<'a>,
-    /// True if variables that no field has are let pass.
+    /// True if variables that belong to no field are ignored.
     pub(crate) allow_unknown_variables: bool,
 }
 
-/// Where the walk is, and what it found.
+/// The current place of the walk, and the problems and origins that it found.
 pub(crate) struct Walk {
     pub(crate) steps: Vec<TypeStep>,
     pub(crate) report: Report,
-    /// True if only what the type itself says is looked at: nothing is given, and nothing is missing.
+    /// True if only the type itself is checked: there are no values, and nothing is missing.
     pub(crate) checking: bool,
 }
 
@@ -40,15 +40,15 @@ pub(crate) struct Walk {
 pub(crate) enum LayerSource<'a> {
     /// A value of a tree.
     Node(&'a Node<'a>, TreeOwner<'a>),
-    /// The lines of dotenv content with the place's name.
+    /// The dotenv lines with the name of the place.
     Lines(&'a Document<'a>),
-    /// The environment variables with the place's name.
+    /// The environment variables with the name of the place.
     Variables,
     /// The values that the program set.
     Set(&'a SetValues),
 }
 
-/// Where a tree is from.
+/// The source of a tree.
 #[derive(Clone, Copy)]
 pub(crate) enum TreeOwner<'a> {
     Document(&'a Document<'a>),
@@ -69,17 +69,17 @@ impl TreeOwner<'_> {
     }
 }
 
-/// A place of the configuration, given to the type that is built there.
+/// A place of the configuration, passed to the type that is built there.
 pub struct Position<'a> {
     pub(crate) shared: Shared<'a>,
     pub(crate) walk: &'a mut Walk,
     pub(crate) sources: Vec<LayerSource<'a>>,
-    /// The type, as written.
+    /// The type as it is written in the code.
     pub(crate) ty: &'static str,
     pub(crate) merge: Merge,
-    /// True if variables and lines may give the value as a whole.
+    /// True if variables and lines may set the value as a whole.
     pub(crate) takes_whole: bool,
-    /// The key that named the variant, in the table of the variant's fields.
+    /// The key that names the variant, in the table with the variant's fields.
     pub(crate) tag: Option<&'static Field>,
 }
 
@@ -87,7 +87,7 @@ pub struct Position<'a> {
 struct WholeText<'a> {
     text: OwnedOrBorrowed<'a>,
     origin: Origin,
-    /// The index of the source that it belongs to, and comes before.
+    /// The index of its source. The text comes before this source.
     source: usize,
 }
 
@@ -105,9 +105,9 @@ impl WholeText<'_> {
     }
 }
 
-/// A name below that of a place, and where it was found.
+/// A name below the name of a place, and its origin.
 struct NameBelow<'a> {
-    /// What follows the place's name and `__`.
+    /// The part after the place's name and `__`.
     rest: &'a str,
     origin: Origin,
     from_variable: bool,
@@ -116,7 +116,7 @@ struct NameBelow<'a> {
 pub(crate) const INLINE: &str =
     "lists and maps in variables and in dotenv content are inline TOML or JSON, such as [1, 2] or {\"a\": 1}";
 
-/// The list, table or text that `text` is.
+/// Parses `text` as a list, a table or a text.
 pub(crate) fn parse_whole(text: &str) -> Node<'_> {
     let parsed = match text.trim_start().starts_with(['[', '{']) {
         true => json::parse(text).or_else(|_| toml::parse_value(text.trim())).ok(),
@@ -126,12 +126,12 @@ pub(crate) fn parse_whole(text: &str) -> Node<'_> {
 }
 
 impl<'a> Position<'a> {
-    /// The dotted path.
+    /// Returns the dotted path.
     pub(crate) fn path(&self) -> String {
         path_of(&self.walk.steps)
     }
 
-    /// The place's part of generated names.
+    /// Returns the part of generated names for this place.
     fn segments(&self) -> String {
         let mut segments = segments_below(&self.walk.steps);
         segments.truncate(segments.len().saturating_sub(2));
@@ -143,7 +143,7 @@ impl<'a> Position<'a> {
         self.walk.report.problem(|| Problem::new(path_of(steps), origin, complaint));
     }
 
-    /// Reports that the value from `origin` is not of the place's type.
+    /// Reports that the value from `origin` does not have the type of the place.
     pub(crate) fn misfit(&mut self, origin: Origin) {
         if matches!(origin, Origin::Variable(_) | Origin::VariableFile { .. } | Origin::Program) {
             self.walk.report.advise(INLINE);
@@ -151,7 +151,7 @@ impl<'a> Position<'a> {
         self.complain(Some(origin), Complaint::WrongType { expected: self.ty.to_owned() });
     }
 
-    /// Reports that no source has the value; returns false.
+    /// Reports that no source has the value. Returns false.
     fn missing(&mut self) -> bool {
         if !self.walk.checking {
             let variable = self.takes_whole.then(|| self.shared.environment.name(&self.segments())).flatten();
@@ -188,7 +188,7 @@ impl<'a> Position<'a> {
         given
     }
 
-    /// Returns true if a field of `part` has a variable or a separate line name that is given.
+    /// Returns true if a field of `part` names its variable itself, and this variable or line is set.
     pub(crate) fn is_named_elsewhere(&self, part: NestedType) -> bool {
         let environment = self.shared.environment;
         let in_content = |name: &str| {
@@ -207,7 +207,7 @@ impl<'a> Position<'a> {
         self.takes_whole && environment.name(&self.segments()).is_some_and(|name| environment.assumes(&name))
     }
 
-    /// The same place, of which the sources are handed on.
+    /// Returns the same place, and moves the sources out of this one.
     pub(crate) fn reborrow(&mut self) -> Position<'_> {
         Position {
             shared: self.shared,
@@ -220,14 +220,14 @@ impl<'a> Position<'a> {
         }
     }
 
-    /// Reports what `validate` says of the value at this place; whether it lets it pass.
+    /// Reports the message of `validate` about the value at this place. Returns true if the value is valid.
     pub(crate) fn judged(&mut self, verdict: Result<(), &'static str>) -> bool {
         let Err(why) = verdict else { return true };
         self.complain(None, Complaint::Rule(why.to_owned()));
         false
     }
 
-    /// Builds what is one step further, from `sources`.
+    /// Builds the value one step further down, from `sources`.
     fn descend<R>(
         &mut self,
         step: TypeStep,
@@ -249,7 +249,7 @@ impl<'a> Position<'a> {
         result
     }
 
-    /// Reads the texts that give the whole value, and has `build` find them among the sources.
+    /// Parses the texts that set the whole value, and calls `build` with them among the sources.
     fn expanded(mut self, build: &mut dyn FnMut(Position<'_>) -> bool) -> bool {
         let Some(wholes) = self.wholes() else { return false };
         if wholes.is_empty() {
@@ -274,7 +274,7 @@ impl<'a> Position<'a> {
         })
     }
 
-    /// `None` where one of them cannot be read, which is reported.
+    /// Returns `None` after it reported a text that cannot be read.
     fn wholes(&mut self) -> Option<Vec<WholeText<'a>>> {
         let mut wholes = Vec::new();
         if !self.takes_whole {
@@ -322,7 +322,7 @@ impl<'a> Position<'a> {
         Some(wholes)
     }
 
-    /// The one line that is given; two are one too many.
+    /// Returns the one line for this place. Two lines are an error.
     fn only_line<'e>(
         &mut self,
         document: &Document<'_>,
@@ -339,7 +339,7 @@ impl<'a> Position<'a> {
         }
     }
 
-    /// The text of a line, unless it is in quotes.
+    /// Returns the text of a line. A text in quotes is an error.
     fn unquoted_line<'e>(&mut self, document: &Document<'_>, entry: &'e Entry<'e>) -> Option<&'e str> {
         match &entry.node.value {
             Value::String(text) if !text.starts_with(['"', '\'', '`']) => Some(text),
@@ -352,7 +352,7 @@ impl<'a> Position<'a> {
         }
     }
 
-    /// The names below that of this place that a flat source has.
+    /// Returns the names of a flat source below the name of this place.
     fn names_below(&self, source: LayerSource<'a>) -> Vec<NameBelow<'a>> {
         let environment = self.shared.environment;
         let start = || segments_below(&self.walk.steps);
@@ -379,13 +379,13 @@ impl<'a> Position<'a> {
         }
     }
 
-    /// Returns true if a name that names nothing here may be another program's.
+    /// Returns true if a name that belongs to nothing here may belong to another program.
     fn lets_pass(&self, name: &NameBelow<'_>) -> bool {
         name.from_variable && self.shared.allow_unknown_variables
     }
 
-    /// Reports a name below that of this place that names nothing in a value of type `part`. `entry` is the part of the
-    /// name that may be right.
+    /// Reports a name below the name of this place that belongs to nothing in a value of type `part`. `entry` is the
+    /// part of the name that may be right.
     fn unknown_name(&mut self, name: &NameBelow<'_>, part: NestedType, entry: Option<&str>) {
         let environment = self.shared.environment;
         let start =
@@ -406,7 +406,7 @@ impl<'a> Position<'a> {
         self.walk.report.problem(|| Problem::new(path, origin, Complaint::Unknown { suggestion }));
     }
 
-    /// Reports the entries that the program gives where the value has none of this kind.
+    /// Reports entries that the program set in a value that cannot have such entries.
     fn refuse_set_entries(&mut self, values: &SetValues, keys: bool, items: bool) {
         let wrong = (keys && !values.keys.is_empty()) || (items && !values.items.is_empty());
         if wrong {
@@ -416,7 +416,7 @@ impl<'a> Position<'a> {
     }
 }
 
-/// Returns true if a name's `tail` may belong to a value of type `part`, from a variable or from a line.
+/// Returns true if a variable or line with the name `tail` may belong to a value of type `part`.
 fn tail_fits(part: NestedType, tail: Tail<'_>, from_variable: bool) -> bool {
     fits(part, tail, if from_variable { FileForms::Named } else { FileForms::None })
 }
@@ -427,6 +427,6 @@ pub(crate) fn unreachable_entry(environment: &Environment<'_>, segments: &str) -
 }
 
 pub(crate) const QUOTES: &str = "write the value without quotes: it is the rest of the line, as it is";
-/// More values than this are not listed one by one.
+/// Largest number of values that an error lists one by one.
 pub(crate) const MOST_QUOTED: usize = 200;
 pub(crate) const BEGINS_WITH_A_QUOTE: &str = "the value begins with a quote, and dotenv content knows none";

@@ -3,10 +3,10 @@
 use crate::base::{Complaint, Error, Kind, Origin, Problem};
 use crate::meta::{self, Field, TypeStep};
 
-/// More problems than this are counted, not listed.
+/// Largest number of listed problems. Further ones are only counted.
 const LISTED: usize = 200;
 
-/// Where one value of a configuration came from. Never the value.
+/// The origin of one value of a configuration. It never contains the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
     path: String,
@@ -16,29 +16,29 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// The value at `path`, of whose field nothing is known.
+    /// Returns the value at `path`, without a known field.
     #[cfg(feature = "tools")]
     pub(crate) fn new(path: String, origin: Origin, secret: bool) -> Self {
         Self { path, origin, secret, deprecated: None }
     }
 
-    /// The value at `path`, which is not secret.
+    /// Returns the value at `path`, which is not secret.
     pub(crate) fn of_place(path: String, origin: Origin) -> Self {
         Self { path, origin, secret: false, deprecated: None }
     }
 
-    /// The value of `field` below `parents`.
+    /// Returns the value of `field` below `parents`.
     pub(crate) fn of(parents: &[TypeStep], field: &'static Field, origin: Origin) -> Self {
         let deprecated = field.deprecated.filter(|_| origin != Origin::Default);
         Self { path: meta::path_of_key(parents, field.key), origin, secret: field.secret, deprecated }
     }
 
-    /// The dotted path, such as `database.pool_size`.
+    /// Returns the dotted path, such as `database.pool_size`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Where the value came from.
+    /// Returns where the value came from.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -48,14 +48,14 @@ impl Provenance {
         self.secret
     }
 
-    /// The text of the attribute `deprecated`, maybe an empty one, where something still gives such a field a value: a
-    /// program may log it with path and origin.
+    /// Returns the text of the attribute `deprecated`, which may be empty, if some source still sets this field. A
+    /// program can log it with path and origin.
     pub fn deprecated(&self) -> Option<&'static str> {
         self.deprecated
     }
 }
 
-/// Collects problems and, where asked, origins.
+/// Collects problems and, if requested, origins.
 #[derive(Default)]
 pub(crate) struct Report {
     problems: Vec<Problem>,
@@ -65,12 +65,12 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// One that collects origins too.
+    /// Returns a report that also collects origins.
     pub(crate) fn tracing() -> Self {
         Self { origins: Some(Vec::with_capacity(64)), ..Self::default() }
     }
 
-    /// The problem is made up only while there is room for it: a text may hold a million unknown keys.
+    /// Builds the problem only while there is room for it: a text may contain a million unknown keys.
     pub(crate) fn problem(&mut self, problem: impl FnOnce() -> Problem) {
         if self.problems.len() < LISTED {
             self.problems.push(problem());
@@ -79,19 +79,19 @@ impl Report {
         }
     }
 
-    /// Advice for the end of the report; the first one given stays.
+    /// Sets the advice at the end of the report. The first one stays.
     pub(crate) fn advise(&mut self, advice: &'static str) {
         self.advice.get_or_insert(advice);
     }
 
-    /// The provenance is made up only where someone wants it.
+    /// Builds the provenance only if origins are collected.
     pub(crate) fn trace(&mut self, provenance: impl FnOnce() -> Provenance) {
         if let Some(origins) = &mut self.origins {
             origins.push(provenance());
         }
     }
 
-    /// The value, if there is one and nothing was wrong.
+    /// Returns the value if there is one and no problem was reported.
     pub(crate) fn finish<T>(mut self, what: &str, value: Option<T>) -> Result<(T, Vec<Provenance>), Error> {
         if self.unlisted > 0 {
             let rule = format!("and {} more", self.unlisted);
@@ -99,7 +99,7 @@ impl Report {
         }
         match value {
             Some(value) if self.problems.is_empty() => Ok((value, self.origins.unwrap_or_default())),
-            // A `build` written by hand may give nothing and say nothing.
+            // A `build` written by hand may return nothing and report nothing.
             None if self.problems.is_empty() => {
                 Err(Error::new(Kind::Unexpected, format!("{what}: nothing was built")))
             }

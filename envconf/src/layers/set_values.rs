@@ -1,4 +1,4 @@
-//! Values that the program gives by path: the strongest layer.
+//! Values that the program sets by path: the layer that overrides all others.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 /// The values at and below one path.
 #[derive(Default)]
 pub(crate) struct SetValues {
-    /// The value as a whole; entries are laid over it.
+    /// The value as a whole. Values of its entries override it.
     pub(crate) text: Option<Zeroizing<String>>,
     pub(crate) keys: BTreeMap<String, SetValues>,
     pub(crate) items: BTreeMap<usize, SetValues>,
@@ -21,7 +21,7 @@ enum SetStep {
 }
 
 impl SetValues {
-    /// Gives the value at `path` this text, and forgets what was given at or below it.
+    /// Sets the text of the value at `path`, and forgets earlier values at or below it.
     ///
     /// # Errors
     /// The reason why the path is invalid.
@@ -42,7 +42,7 @@ impl SetValues {
     }
 }
 
-/// The steps of a dotted path such as `nodes[0].id` or `peers."a.b".host`.
+/// Parses a dotted path such as `nodes[0].id` or `peers."a.b".host` into its steps.
 fn steps(path: &str) -> Result<Vec<SetStep>, &'static str> {
     let mut steps = Vec::new();
     let mut rest = path;
@@ -67,7 +67,7 @@ fn steps(path: &str) -> Result<Vec<SetStep>, &'static str> {
         match rest.strip_prefix('.') {
             Some(after) => rest = after,
             None if rest.is_empty() => return Ok(steps),
-            None => return Err("a key is followed by something else than . or ["),
+            None => return Err("expected . or [ after a key"),
         }
     }
 }

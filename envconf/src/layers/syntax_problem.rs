@@ -10,7 +10,7 @@ impl Broken {
     /// Returns the problem to report, with line and column of `layer`. It names no key below a secret field of `meta`,
     /// because such keys can be tokens.
     ///
-    /// Where git left a conflict in the text, that is the problem, at the line where it begins.
+    /// A conflict marker of git in the text is reported first, at the line where the conflict begins.
     pub(crate) fn problem(self, layer: &Layer<'_>, meta: Option<&'static Meta>) -> Problem {
         if let Some(line) = conflict_markers::first_whole(layer.text.as_bytes()) {
             let (file, sealed) = (layer.file.clone(), layer.kind == LayerKind::Sealed);
@@ -64,7 +64,7 @@ fn written(path: &[PathPart], meta: Option<&'static Meta>) -> String {
     text
 }
 
-/// Returns whether what `key` gives in a value of type `ty` is secret, and the nested type behind it.
+/// Returns true if the value of `key` in a value of type `ty` is secret, and the nested type of that value.
 fn within(ty: NestedType, key: &str) -> (bool, Option<NestedType>) {
     match ty.without_options() {
         NestedType::Section(meta) => field(meta, key),
@@ -83,7 +83,7 @@ fn within(ty: NestedType, key: &str) -> (bool, Option<NestedType>) {
     }
 }
 
-/// Returns a key, cut where it is too long to be read.
+/// Returns a key, shortened if it is very long.
 fn shortened(key: &str) -> std::borrow::Cow<'_, str> {
     const LONGEST: usize = 100;
     match key.char_indices().nth(LONGEST) {
@@ -92,7 +92,7 @@ fn shortened(key: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// Returns whether the field that reads `key` is secret, and the nested type behind it.
+/// Returns true if the field that reads `key` is secret, and the nested type of that field.
 fn field(meta: &'static Meta, key: &str) -> (bool, Option<NestedType>) {
     let of_key = |field: &&&'static Field| field.keys().contains(&key);
     let fields = meta.unflattened();

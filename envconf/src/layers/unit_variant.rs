@@ -1,10 +1,10 @@
-//! The name of a unit variant, of an enum that is a leaf.
+//! The name of a unit variant, for an enum that is a leaf.
 
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, VariantAccess as _, Visitor};
 
-/// Reads one of `names`: its number.
+/// Reads one of `names`, and returns its index.
 pub(crate) fn read<'de, D: Deserializer<'de>>(
     deserializer: D,
     name: &'static str,

@@ -1,11 +1,11 @@
-//! Layers without a type: which of them gives each leaf.
+//! Layers without a type: the layer that each leaf comes from.
 
 use super::document::Document;
 use super::report::Provenance;
 use crate::base::{Complaint, Problem};
 use crate::syntax::{Node, Table, Value, segment};
 
-/// A value of the merged layers: its keys from the root, and where the strongest layer that has it says it.
+/// A value of the merged layers: its keys from the root, and its origin, the strongest layer that has it.
 pub(crate) struct UntypedLeaf<'k, 't, 'a> {
     pub(crate) keys: &'k [&'t str],
     pub(crate) document: &'t Document<'a>,
@@ -13,13 +13,14 @@ pub(crate) struct UntypedLeaf<'k, 't, 'a> {
 }
 
 impl UntypedLeaf<'_, '_, '_> {
-    /// The dotted path.
+    /// Returns the dotted path.
     pub(crate) fn path(&self) -> String {
         self.keys.iter().map(|key| segment(key)).collect::<Vec<_>>().join(".")
     }
 }
 
-/// Path and origin of every leaf of `documents` (the weakest first), by path. What lies sealed counts as secret.
+/// Returns the path and origin of every leaf of `documents` (the weakest first), sorted by path. Sealed values count
+/// as secret.
 ///
 /// # Errors
 /// The problem of [`refuse_long_paths`].
@@ -34,12 +35,13 @@ pub(crate) fn origins(documents: &[Document<'_>]) -> Result<Vec<Provenance>, Pro
     Ok(origins)
 }
 
-/// The paths of all leaves may be this many times as long as the texts; below [`SHORT`] bytes they may be longer.
+/// Largest total length of all paths, as a multiple of the length of the texts. Below [`SHORT`] bytes paths may be
+/// longer.
 const PATHS_PER_BYTE: usize = 16;
 const SHORT: usize = 1 << 16;
 
-/// Refuses documents whose leaves share long keys: one key of a megabyte over a hundred thousand leaves makes paths of
-/// a hundred gigabytes.
+/// Rejects documents whose leaves share long keys: one key of a megabyte above a hundred thousand leaves results in
+/// paths of a hundred gigabytes.
 ///
 /// # Errors
 /// The problem.

@@ -40,14 +40,14 @@ use crate::schema::{self, Format, template};
     note = "a `nested` field's type derives `EncryptedConfig`; without `nested`, serde's `Deserialize` is enough"
 )]
 pub trait EncryptedConfig: Sized {
-    /// The struct as constants: names, docs, variables, which fields are secret.
+    /// The struct as constants: names, docs, variables, and which fields are secret.
     const META: Meta;
 
-    /// Loads the configuration: reads the pair, has a trusted key unwrap its data key, decrypts, lays environment
-    /// variables over it. Blocks; call it from anywhere, inside async code too.
+    /// Loads the configuration: reads the pair, unwraps its data key with a trusted key, decrypts, and applies
+    /// environment variables. Blocks this thread. You can call it anywhere, also inside async code.
     ///
     /// # Errors
-    /// As for [`Loader::load`].
+    /// The errors of [`Loader::load`].
     fn load() -> Result<Self, Error> {
         worker::block_on(Self::loader().load_value(Wait::Here))
     }
@@ -55,19 +55,19 @@ pub trait EncryptedConfig: Sized {
     /// Like [`load`](Self::load), for async code on any runtime.
     ///
     /// # Errors
-    /// As for [`Loader::load`].
+    /// The errors of [`Loader::load`].
     fn load_async() -> impl Future<Output = Result<Self, Error>> + Send {
         stack_wipe::wiped(Self::loader().load_value(Wait::Beside))
     }
 
-    /// Returns the process's one instance. The first call loads it as [`load`](Self::load) does, while other callers
+    /// Returns the instance of the process. The first call loads it like [`load`](Self::load), while other callers
     /// wait. After a failed load, the next call tries again.
     ///
-    /// For programs where handing a reference around is a burden. A `validate` function that asks for the very type
-    /// that it judges waits for itself.
+    /// For programs that cannot pass a reference around. A `validate` function must not call `global` of the same
+    /// type: it would wait for itself.
     ///
     /// # Errors
-    /// As for [`Loader::load`].
+    /// The errors of [`Loader::load`].
     fn global() -> Result<&'static Self, Error>
     where
         Self: Send + Sync + 'static,
@@ -75,8 +75,8 @@ pub trait EncryptedConfig: Sized {
         global::get(Self::load)
     }
 
-    /// Loads the process's one instance with `loader`, before anybody asks for [`global`](Self::global): with a directory of
-    /// its own, a key service of the program's, or in a test of code that calls `global`.
+    /// Loads the instance of the process with `loader`, before any code calls [`global`](Self::global). Use it for a
+    /// separate directory, for your own key service, and in tests of code that calls `global`.
     ///
     /// ```
     /// # use envconf::{EncryptedConfig, testing};
@@ -90,8 +90,8 @@ pub trait EncryptedConfig: Sized {
     /// ```
     ///
     /// # Errors
-    /// As for [`Loader::load`]: there is no instance then, and it may be tried again. [`Kind::Usage`] if
-    /// the instance is loaded already; it stays as it is.
+    /// The errors of [`Loader::load`]; then there is no instance, and you can try again. [`Kind::Usage`] if the
+    /// instance is loaded already; it stays unchanged.
     fn init_global(loader: Loader<Self>) -> Result<&'static Self, Error>
     where
         Self: Send + Sync + 'static,
@@ -104,11 +104,11 @@ pub trait EncryptedConfig: Sized {
         })
     }
 
-    /// Loads the configuration as [`load`](Self::load) does, and follows its files from then on. The handle always
+    /// Loads the configuration like [`load`](Self::load), and follows its files from then on. The handle always
     /// returns the newest valid version. See [`Watch`](crate::Watch).
     ///
     /// # Errors
-    /// As for [`Loader::load`]; [`Kind::Unexpected`](crate::Kind::Unexpected) where no thread can be started.
+    /// The errors of [`Loader::load`]; [`Kind::Unexpected`](crate::Kind::Unexpected) if no thread can be started.
     #[cfg(feature = "watch")]
     fn watch() -> Result<crate::Watch<Self>, Error>
     where
@@ -120,7 +120,7 @@ pub trait EncryptedConfig: Sized {
     /// Like [`watch`](Self::watch), for async code on any runtime.
     ///
     /// # Errors
-    /// As for [`watch`](Self::watch).
+    /// The errors of [`watch`](Self::watch).
     #[cfg(feature = "watch")]
     fn watch_async() -> impl Future<Output = Result<crate::Watch<Self>, Error>> + Send
     where
@@ -129,8 +129,8 @@ pub trait EncryptedConfig: Sized {
         Self::loader().watch_async()
     }
 
-    /// Looks for mistakes in the type itself that only show when it is used: names of variables, keys and lines that
-    /// collide across structs; defaults and examples that do not fit their fields, or that `validate` refuses.
+    /// Finds mistakes in the type itself that otherwise show only in use: names of variables, keys and lines that
+    /// collide across structs; defaults and examples that do not fit their fields, or that `validate` rejects.
     ///
     /// For a test of one line:
     ///
@@ -144,23 +144,23 @@ pub trait EncryptedConfig: Sized {
     /// ```
     ///
     /// # Errors
-    /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with everything that is wrong.
+    /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every mistake.
     fn check() -> Result<(), Error> {
         schema::check::check(const { &Self::META }, Self::build_at)
     }
 
-    /// The schema of the content, for editors and for `envconf seal --schema`: JSON Schema, draft 2020-12, as the text of
-    /// a file. [`Schema`](crate::Schema) reads it. `envconf/docs/schema.md` in the repository lists
-    /// what it expresses.
+    /// Returns the schema of the content, for editors and for `envconf seal --schema`: JSON Schema, draft 2020-12, as
+    /// the text of a file. [`Schema`](crate::Schema) reads it. `envconf/docs/schema.md` in the repository lists what
+    /// it expresses.
     fn json_schema() -> String {
         schema::of(const { &Self::META })
     }
 
-    /// A text to fill in, with every key; of the syntaxes with comments also docs, types, defaults and variables, and
-    /// which values are secret.
+    /// Returns a text to fill in, with every key. In syntaxes with comments it also has docs, types, defaults and
+    /// variables, and marks secret values.
     ///
-    /// The template parses. It also loads once every value without a default and without an `example`, and that is not
-    /// optional, is filled in.
+    /// The template parses. It loads after you have filled in every required value that has neither a default nor an
+    /// `example`.
     fn template(format: Format) -> String {
         template(const { &Self::META }, format)
     }
@@ -170,14 +170,14 @@ pub trait EncryptedConfig: Sized {
         Loader::new()
     }
 
-    /// Builds the struct from its fields. `None` when a problem was reported.
+    /// Builds the struct from its fields. Returns `None` after it reported a problem.
     #[doc(hidden)]
     fn build(fields: &mut Fields<'_>) -> Option<Self> {
         let _ = fields;
         None
     }
 
-    /// Builds the value that is given at this place. `None` when a problem was reported.
+    /// Builds the value at this place. Returns `None` after it reported a problem.
     #[doc(hidden)]
     fn build_at(at: Position<'_>) -> Option<Self> {
         private::section(at, const { &Self::META }, Self::build)

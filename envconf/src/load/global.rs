@@ -1,4 +1,4 @@
-//! One instance of a configuration per process, loaded when it is first asked for.
+//! The instance of a configuration in a process, loaded when it is used first.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -8,23 +8,24 @@ use once_cell::sync::OnceCell;
 
 use crate::base::Error;
 
-/// By type, so that generic ones have an instance for each of their parameters. A cell is made once, never removed.
+/// One cell for each type, so that each instance of a generic type has its own. A cell is created once, and never
+/// removed.
 static CELLS: Mutex<Option<HashMap<TypeId, &'static (dyn Any + Send + Sync)>>> = Mutex::new(None);
 
-/// The process's `T`. Everyone who asks while it is loaded waits; what failed is tried again by the next who asks.
+/// Returns the `T` of the process. Callers wait while it is loaded. After a failure, the next caller tries again.
 ///
 /// # Errors
-/// As `load`.
+/// The errors of `load`.
 pub(crate) fn get<T: Send + Sync + 'static>(
     load: impl FnOnce() -> Result<T, Error>,
 ) -> Result<&'static T, Error> {
     cell::<T>().get_or_try_init(load)
 }
 
-/// Makes the process's `T`, unless there is one: `None` then.
+/// Creates the `T` of the process; returns `None` if it exists.
 ///
 /// # Errors
-/// As `load`.
+/// The errors of `load`.
 pub(crate) fn init<T: Send + Sync + 'static>(
     load: impl FnOnce() -> Result<T, Error>,
 ) -> Result<Option<&'static T>, Error> {
@@ -36,7 +37,7 @@ pub(crate) fn init<T: Send + Sync + 'static>(
     Ok(made.then_some(instance))
 }
 
-/// The map is locked for the look only: a load may ask for the instance of another type.
+/// Lock the map for the lookup only: a load may use the instance of another type.
 fn cell<T: Send + Sync + 'static>() -> &'static OnceCell<T> {
     let mut cells = CELLS.lock().unwrap_or_else(PoisonError::into_inner);
     let make = || -> &'static (dyn Any + Send + Sync) { Box::leak(Box::new(OnceCell::<T>::new())) };

@@ -1,4 +1,4 @@
-//! load: open a pair, lay the layers, build the struct (api.md §3).
+//! The loader: opens a pair, merges the layers, and builds the struct (api.md §3).
 
 use std::ffi::OsString;
 use std::marker::PhantomData;
@@ -76,56 +76,56 @@ impl<T: EncryptedConfig> Loader<T> {
         }
     }
 
-    /// The directory that has the pair; otherwise `ENVCONF_DIR`, the attribute `dir`, or `config`.
+    /// Sets the directory of the pair; otherwise `ENVCONF_DIR`, the attribute `dir`, or `config`.
     #[must_use]
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
         self
     }
 
-    /// The environment's label; otherwise `ENVCONF_ENV`, or `default`.
+    /// Sets the environment; otherwise `ENVCONF_ENV`, or `default`.
     #[must_use]
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
         self
     }
 
-    /// Exactly this pair, named by one of its files; name and environment must still be the expected ones.
+    /// Loads this pair, named by one of its files. Its name and environment must still be the expected ones.
     #[must_use]
     pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
         self.path = Some(path.into());
         self
     }
 
-    /// The trusted keys, comma separated, in the order of tries; replaces `ENVCONF_TRUST` and the attribute.
+    /// Sets the trusted keys, separated by commas, in the order of tries; replaces `ENVCONF_TRUST` and the attribute.
     #[must_use]
     pub fn trust(mut self, keys: impl Into<String>) -> Self {
         self.trust = Some(keys.into());
         self
     }
 
-    /// The trusted signers' public keys, comma separated; replaces `ENVCONF_SIGNERS` and the attribute.
+    /// Sets the public keys of trusted signers, separated by commas; replaces `ENVCONF_SIGNERS` and the attribute.
     #[must_use]
     pub fn signers(mut self, signers: impl Into<String>) -> Self {
         self.signers = Some(signers.into());
         self
     }
 
-    /// How many of the signers must have signed; the default is 1.
+    /// Sets how many of the signers must have signed; the default is 1.
     #[must_use]
     pub fn required_signatures(mut self, required: usize) -> Self {
         self.required_signatures = Some(required);
         self
     }
 
-    /// Refuses generations below this one; with `ENVCONF_MIN_GENERATION` the larger counts.
+    /// Rejects generations below this one. If `ENVCONF_MIN_GENERATION` is set, the larger number counts.
     #[must_use]
     pub fn min_generation(mut self, generation: u64) -> Self {
         self.min_generation = Some(generation);
         self
     }
 
-    /// Adds a local key, or the text of one, trusted as such.
+    /// Adds a local key, or the text of one. The key is trusted.
     #[must_use]
     pub fn local_key<K>(mut self, key: K) -> Self
     where
@@ -136,15 +136,15 @@ impl<T: EncryptedConfig> Loader<T> {
         self
     }
 
-    /// Adds a key service; it must be trusted to be asked.
+    /// Adds a key service. Its keys are used only if they are trusted.
     #[must_use]
     pub fn kms(mut self, kms: impl Kms) -> Self {
         self.kms.push(Arc::new(kms));
         self
     }
 
-    /// Replaces every variable that this library reads, settings and credentials included: those of the process
-    /// then count for nothing.
+    /// Replaces all environment variables that this library reads, settings and credentials included. The variables of
+    /// the process are then ignored.
     #[must_use]
     pub fn variables<N, V>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self
     where
@@ -155,18 +155,19 @@ impl<T: EncryptedConfig> Loader<T> {
         self
     }
 
-    /// The time for all tries of unwrapping together; otherwise `ENVCONF_KMS_DEADLINE`, the attribute, or 10 s.
+    /// Sets the time limit for all tries of unwrapping together; otherwise `ENVCONF_KMS_DEADLINE`, the attribute, or
+    /// 10 s.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// Gives the value at `path`, such as `database.url`, `nodes[0].id` or `peers."a.b".host`: the strongest layer, for
-    /// flags of a command line. Its origin reads "given by the program".
+    /// Sets the value at `path`, such as `database.url`, `nodes[0].id` or `peers."a.b".host`. This layer overrides all
+    /// others; use it for flags of a command line. The origin of the value is "given by the program".
     ///
-    /// The text is read as that of an environment variable is: as what the field's type asks for, lists and maps as
-    /// inline TOML or JSON. A later text for the same path, or for what it is in, replaces an earlier one.
+    /// The text is read like the text of an environment variable: as the type of the field, lists and maps as inline
+    /// TOML or JSON. A later text for the same path, or for a path that contains it, replaces an earlier one.
     ///
     /// ```no_run
     /// # #[derive(envconf::EncryptedConfig)] struct AppConfig { #[envconf(default = 1)] port: u16 }
@@ -185,26 +186,26 @@ impl<T: EncryptedConfig> Loader<T> {
         self
     }
 
-    /// Gives the values at these paths, as [`set`](Self::set) does with each.
+    /// Sets the values at these paths, like [`set`](Self::set).
     #[must_use]
     pub fn sets<P: AsRef<str>, V: Into<String>>(self, values: impl IntoIterator<Item = (P, V)>) -> Self {
         values.into_iter().fold(self, |loader, (path, text)| loader.set(path, text))
     }
 
-    /// Loads, and blocks until it is done. From anywhere: plain `main`, inside an async runtime, within another
-    /// load; it parks this thread only.
+    /// Loads, and blocks this thread until the configuration is loaded. Works in a plain `main`, inside an async
+    /// runtime, and within another load.
     ///
     /// # Errors
-    /// Every kind of format.md §8; [`Kind::Usage`] for a setting; [`Kind::DoesNotFit`] with all that is wrong with
-    /// the configuration.
+    /// Every kind of format.md §8; [`Kind::Usage`] for a setting; [`Kind::DoesNotFit`] with every problem of the
+    /// configuration.
     pub fn load(self) -> Result<Loaded<T>, Error> {
         worker::block_on(self.load_traced(Wait::Here))
     }
 
-    /// Loads; awaits nothing but a channel, so that it works on every async runtime.
+    /// Loads without blocking the thread. It awaits only a channel, so it works on every async runtime.
     ///
     /// # Errors
-    /// As for [`Loader::load`].
+    /// The errors of [`Loader::load`].
     pub async fn load_async(self) -> Result<Loaded<T>, Error> {
         stack_wipe::wiped(self.load_traced(Wait::Beside)).await
     }
@@ -221,7 +222,7 @@ impl<T: EncryptedConfig> Loader<T> {
         Ok(Loaded { value, origins })
     }
 
-    /// The struct alone: where its values came from is not written down.
+    /// Returns the struct without the origins of its values.
     pub(crate) async fn load_value(mut self, wait: Wait) -> Result<T, Error> {
         self.variables = self.variables.listed();
         let plan = self.plan()?;
@@ -236,7 +237,7 @@ impl<T: EncryptedConfig> Loader<T> {
         layers::build(&plan.policy.what(), &layers, &environment, report, meta, T::build_at)
     }
 
-    /// Every setting, read and checked before anything is tried.
+    /// Reads and checks all settings, before any file is opened.
     pub(crate) fn plan(&self) -> Result<LoadPlan, Error> {
         if let Some(message) = &self.set_error {
             return Err(Error::new(Kind::Usage, message));
@@ -263,7 +264,7 @@ impl<T: EncryptedConfig> Loader<T> {
         Ok(LoadPlan { pair, policy, services })
     }
 
-    /// Method, then variable, then attribute, each replacing the weaker ones (api.md §2).
+    /// Returns the policy: a method overrides the variable, and the variable overrides the attribute (api.md §2).
     fn policy(&self, meta: &Meta, name: Name, environment: Name) -> Result<Policy, Error> {
         let set = PolicyVariables::read(&self.variables)?;
         let (trust, trusted_by) = match (&self.trust, set.trust) {
@@ -290,7 +291,7 @@ impl<T: EncryptedConfig> Loader<T> {
         Ok(generations.into_iter().flatten().fold(policy, Policy::min_generation))
     }
 
-    /// The deadline: method, then variable, then attribute.
+    /// Returns the key services, with the deadline of the method, else of the variable, else of the attribute.
     fn services(&self, meta: &Meta, pair: &Pair) -> Result<KeyServices, Error> {
         let mut services = KeyServices::from_variables(&self.variables, Some(pair.directory().to_owned()))?;
         for key in &self.local_keys {
@@ -308,8 +309,8 @@ impl<T: EncryptedConfig> Loader<T> {
     }
 }
 
-/// Returns the keys that the attribute trusts in this environment. If the attribute lists other environments only, no
-/// key is trusted here: its author did not mean to trust any local key in the environments that are missing.
+/// Returns the keys that the attribute trusts in this environment. If the attribute lists only other environments, no
+/// key is trusted here: the author did not mean to trust every local key in an environment that is missing.
 fn attribute_trust(
     meta: &Meta,
     environment: &str,
@@ -350,14 +351,14 @@ pub(crate) struct LoadPlan {
 }
 
 impl LoadPlan {
-    /// The plain layers come first: that they are readable is found out before a key service is asked.
+    /// Read the plain layers first: an unreadable file is then reported before a key service is asked.
     async fn read(&self, wait: Wait) -> Result<Texts, Error> {
         let plain = Plain::beside(&self.pair, &self.policy.name, &self.policy.environment)?;
         let opened = open::open_pair(&self.pair, &self.policy, &self.services, wait).await?;
         Ok(Texts { plain, opened })
     }
 
-    /// Returns the paths of the plain layers that belong to the pair, whether they exist or not.
+    /// Returns the paths of the pair's plain layers, existing or not.
     #[cfg(feature = "watch")]
     pub(crate) fn plain_files(&self) -> Vec<PathBuf> {
         Plain::files(&self.pair, &self.policy.name, &self.policy.environment)
@@ -371,33 +372,33 @@ pub(crate) struct Texts {
 }
 
 impl Texts {
-    /// The weakest first.
+    /// Returns the plain layers, the weakest first.
     fn layers(&self, pair: &Pair) -> Result<Vec<Layer<'_>>, Error> {
         let sealed = self.opened.layer(pair)?;
         Ok(self.plain.iter().map(Plain::layer).chain([sealed]).collect())
     }
 }
 
-/// A loaded `T`, and where each of its values came from. Derefs to `T`.
+/// A loaded `T`, and the origin of each of its values. Derefs to `T`.
 ///
-/// `Debug` shows the origins only: the values may be secret.
+/// `Debug` shows the origins only, because the values may be secret.
 pub struct Loaded<T> {
     value: T,
     origins: Vec<Provenance>,
 }
 
 impl<T> Loaded<T> {
-    /// The struct alone.
+    /// Returns the struct without the origins.
     pub fn into_inner(self) -> T {
         self.value
     }
 
-    /// Where the value at `path`, such as `database.url`, came from; `None` for a path that has none.
+    /// Returns the origin of the value at `path`, such as `database.url`; `None` if no value has this path.
     pub fn origin(&self, path: &str) -> Option<&Origin> {
         self.origins.iter().find(|value| value.path() == path).map(Provenance::origin)
     }
 
-    /// Path, origin and secrecy of every value, in the order of the struct; no values.
+    /// Returns path, origin and secrecy of every value, in the order of the struct, without the values.
     pub fn origins(&self) -> &[Provenance] {
         &self.origins
     }
@@ -435,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn the_deadline_is_that_of_the_method_then_the_variable_then_the_attribute() {
+    fn method_overrides_variable_and_variable_overrides_attribute_for_the_deadline() {
         assert_eq!(deadline(Patient::loader(), None), 10_000);
         assert_eq!(deadline(Hurried::loader(), None), 250);
         assert_eq!(deadline(Hurried::loader(), Some("3s")), 3_000);

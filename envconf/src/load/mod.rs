@@ -1,4 +1,4 @@
-//! From the files to your struct: the loader, the one instance of a process, reload.
+//! Loads a configuration into a struct: the loader, the instance of a process, reload.
 
 mod config;
 mod loader;

@@ -1,4 +1,4 @@
-//! What `nested` works on: derived types, and `Option`, `Box`, `Vec` and maps of them.
+//! The types that `nested` supports: derived types, and `Option`, `Box`, `Vec` and maps of them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
@@ -17,7 +17,7 @@ pub trait Nested: Sized {
     /// The type as a constant.
     const PART: NestedType;
 
-    /// Builds the value that is given at this place. `None` when a problem was reported.
+    /// Builds the value at this place. Returns `None` after it reported a problem.
     fn nested_at(at: Position<'_>) -> Option<Self>;
 }
 
@@ -34,7 +34,7 @@ impl<T: Nested> Nested for Option<T> {
 
     fn nested_at(at: Position<'_>) -> Option<Self> {
         if at.walk.checking {
-            // Its own defaults are looked at; none of them would bring it about.
+            // Check the defaults of the inner type, although no default creates it.
             T::nested_at(at);
             return Some(None);
         }
@@ -48,7 +48,7 @@ impl<T: Nested> Nested for Vec<T> {
     fn nested_at(at: Position<'_>) -> Option<Self> {
         let mut items = Self::new();
         let is_right = at.list(const { &T::PART }, &mut |len, at| {
-            // A list that grows would leave copies of its items behind.
+            // Reserve the whole list first: a list that grows leaves copies of its items behind.
             items.reserve_exact(len.saturating_sub(items.len()));
             let item = T::nested_at(at);
             let is_right = item.is_some();

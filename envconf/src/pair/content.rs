@@ -7,15 +7,16 @@ use crate::format::{ContentType, conflict_markers};
 use crate::layers::{self, Layer, LayerKind};
 use crate::syntax::dotenv::{AmbiguousLine, ambiguous_lines};
 
-/// More lines than this are not listed one by one.
+/// Largest number of lines that an error lists one by one.
 const MOST_LINES: usize = 200;
 
-/// Refuses content that is not what its type says: not UTF-8, a byte order mark, or text that a load could not parse.
+/// Rejects content that is invalid for its type: not UTF-8, with a byte order mark, or with text that a load cannot
+/// parse.
 ///
-/// Raw content is never parsed. Content of type YAML is parsed with the feature `yaml`; without it the content is only
-/// checked to be text, and a load refuses it.
+/// Raw content is never parsed. YAML content is parsed with the feature `yaml`. Without this feature it is only
+/// checked to be text, and a load rejects it.
 ///
-/// Lines of dotenv content that other readers read differently pass; see [`check_dotenv`].
+/// Dotenv lines that other tools read differently are accepted; see [`check_dotenv`].
 ///
 /// # Errors
 /// [`Kind::DoesNotFit`] with line and column; [`Kind::TooLarge`] above 64 MiB, with exit code 20.
@@ -41,8 +42,8 @@ pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Er
     layers::check(&layer).map_err(broken)
 }
 
-/// Rejects what [`check_content`] rejects, and dotenv values that begin with a quote, which no load accepts: `seal`
-/// keeps them with `--as-is`.
+/// Rejects what [`check_content`] rejects, and dotenv values that begin with a quote: no load accepts them, although
+/// `seal --as-is` keeps them.
 ///
 /// # Errors
 /// As for [`check_content`].
@@ -56,18 +57,18 @@ pub(crate) fn check_loadable(content: &[u8], content_type: ContentType) -> Resul
     if problems.is_empty() { Ok(()) } else { Err(Error::does_not_fit("the content", problems)) }
 }
 
-/// Refuses dotenv content with lines that other dotenv readers (python-dotenv, Node's dotenv, Docker Compose) read
-/// differently: quotes, comments behind a value, `export`, `$`, backslashes, outer blanks, CR LF. Here a value is the raw
-/// rest of its line (format.md §7), so quotes and comments would become part of it.
+/// Rejects dotenv content with lines that other dotenv readers (python-dotenv, Node's dotenv, Docker Compose) read
+/// differently: quotes, comments after a value, `export`, `$`, backslashes, outer blanks, CR LF. In envconf a value is
+/// the raw rest of its line (format.md §7), so quotes and comments would become part of it.
 ///
-/// Lines of `known` pass: content that was sealed before, or nothing.
+/// Accepts the lines of `known`, which is content that was sealed before, or empty.
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`] with every such line and the name in it, and no value.
+/// [`Kind::DoesNotFit`] with each such line and the name in it, without values.
 pub fn check_dotenv(content: &[u8], known: &[u8]) -> Result<(), Error> {
     let text = check_text(content, "the content")?;
     if conflict_markers::first_whole(content).is_some() {
-        // Not what the lines mean: `check_content` says where the conflict is.
+        // A conflict marker is not a dotenv line: `check_content` reports it.
         return Ok(());
     }
     let known: HashSet<&[u8]> = known.split(|byte| *byte == b'\n').collect();
@@ -91,10 +92,10 @@ pub fn check_dotenv(content: &[u8], known: &[u8]) -> Result<(), Error> {
     ))
 }
 
-/// Returns bytes as a text; `what` says whose they are.
+/// Returns bytes as text. `what` names them in the error.
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`] for what is not UTF-8, with advice where it is UTF-16.
+/// [`Kind::DoesNotFit`] for bytes that are not UTF-8, with advice if they are UTF-16.
 pub fn check_text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, Error> {
     refuse_utf16(bytes, what)?;
     std::str::from_utf8(bytes)

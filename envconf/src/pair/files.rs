@@ -1,4 +1,5 @@
-//! The two files: names, bounded reads, and the order in which they are safely replaced (api.md §1; format.md §4).
+//! The two files of a pair: names, bounded reads, and the order in which they are safely replaced (api.md §1;
+//! format.md §4).
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -11,10 +12,10 @@ use crate::format::{EncFile, MAX_ENC, MAX_KEY, Name};
 
 const ENC: &str = ".conf.enc";
 const KEY: &str = ".conf.key";
-/// Labels that the files' own names use up (api.md §1).
+/// Labels that cannot be a name or an environment, because the names of the files use them (api.md §1).
 const RESERVED: [&str; 5] = ["conf", "defaults", "enc", "key", "local"];
 
-/// Where the two files of one configuration in one environment lie.
+/// The paths of the two files of one configuration in one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
     enc: PathBuf,
@@ -22,7 +23,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The pair of this name and environment in `dir`: `app.conf.enc`, or `app.prod.conf.enc` unless the
+    /// Returns the pair of this name and environment in `dir`: `app.conf.enc`, or `app.prod.conf.enc` unless the
     /// environment is `default`, and the `.key` beside it.
     pub fn new(dir: impl AsRef<Path>, name: &Name, environment: &Name) -> Self {
         let stem = match environment.as_str() {
@@ -33,7 +34,7 @@ impl Pair {
         Self { enc: file(ENC), key: file(KEY) }
     }
 
-    /// The pair of which `path` is one file.
+    /// Returns the pair that `path` is one file of.
     ///
     /// # Errors
     /// [`Kind::Usage`] if it ends in neither `.enc` nor `.key`.
@@ -47,17 +48,17 @@ impl Pair {
         }
     }
 
-    /// The sealed payload.
+    /// Returns the path of the `.enc`.
     pub fn enc(&self) -> &Path {
         &self.enc
     }
 
-    /// The wrapped keys.
+    /// Returns the path of the `.key`.
     pub fn key(&self) -> &Path {
         &self.key
     }
 
-    /// The directory that the pair is in.
+    /// Returns the directory of the pair.
     pub fn directory(&self) -> &Path {
         match self.enc.parent() {
             Some(parent) if parent != Path::new("") => parent,
@@ -65,10 +66,10 @@ impl Pair {
         }
     }
 
-    /// The bytes of the `.enc`.
+    /// Reads the bytes of the `.enc`.
     ///
     /// # Errors
-    /// [`Kind::Io`], and [`Kind::TooLarge`] beyond the format's limit.
+    /// [`Kind::Io`], and [`Kind::TooLarge`] above the limit of the format.
     pub fn read_enc(&self) -> Result<Vec<u8>, Error> {
         read(&self.enc, MAX_ENC)
     }
@@ -76,12 +77,12 @@ impl Pair {
     /// Parses the `.enc`. Large files are decoded while they are read: their text is never in memory as a whole.
     ///
     /// # Errors
-    /// As for [`Pair::read_enc`] and [`EncFile::parse`]; the file is named.
+    /// The errors of [`Pair::read_enc`] and [`EncFile::parse`]; they name the file.
     pub(crate) fn parse_enc(&self) -> Result<EncFile, Error> {
         let failed = |error| not_read(&self.enc, error);
         let (mut file, metadata) = open_by_own_name(&self.enc).map_err(failed)?;
         if metadata.len() >= EncFile::LARGE {
-            // Reading the whole file reports every error, also one of reading.
+            // If this fails, the whole file is read below, which reports the error.
             if let Ok(Some(enc)) = EncFile::from_reader(&mut file, metadata.len()) {
                 return Ok(enc);
             }
@@ -92,22 +93,23 @@ impl Pair {
         EncFile::parse(&bytes).map_err(|error| error.at(&self.enc))
     }
 
-    /// The bytes of the `.key`.
+    /// Reads the bytes of the `.key`.
     ///
     /// # Errors
-    /// As for [`Pair::read_enc`].
+    /// The errors of [`Pair::read_enc`].
     pub fn read_key(&self) -> Result<Vec<u8>, Error> {
         read(&self.key, MAX_KEY).map_err(|error| {
-            // Sealing is not the next thing to do: it keeps off a pair that it cannot read.
+            // `seal` would refuse a pair that it cannot read, so do not advise to seal.
             let is_half = self.key.symlink_metadata().is_err() && self.enc.exists();
             if is_half { error.advise("the .enc is there without it: restore it from git") } else { error }
         })
     }
 
-    /// Refuses to replace a link: what it points to would stay as it is, and everyone who reads it there miss the change.
+    /// Refuses to replace a link: the file that it points to would stay as it is, and readers of that file would miss
+    /// the change.
     ///
     /// # Errors
-    /// [`Kind::Io`] if either file is a link, also a broken one.
+    /// [`Kind::Io`] if one of the files is a link, also a broken one.
     pub(crate) fn refuse_links(&self) -> Result<(), Error> {
         let is_link =
             |file: &&PathBuf| file.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink());
@@ -117,20 +119,20 @@ impl Pair {
         ))
     }
 
-    /// Removes what a sealer that was killed had written beside the two files. Only while no other is at work.
+    /// Removes the temporary files that a killed sealer left beside the two files. The caller holds the lock.
     pub(crate) fn sweep(&self) {
         let Ok(entries) = std::fs::read_dir(self.directory()) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
             if [&self.enc, &self.key].into_iter().any(|file| is_temporary(&name.to_string_lossy(), file)) {
-                // A file that cannot be removed disturbs nobody.
+                // A file that cannot be removed does no harm.
                 let _ = std::fs::remove_file(entry.path());
             }
         }
     }
 
-    /// Replaces the `.enc`, its data key staying the same, and then the `.key` by `trimmed`, where that is given: one
-    /// that holds no data key but this. Both are written out before the first replaces anything.
+    /// Replaces the `.enc`, with the same data key, and then the `.key` by `trimmed`, which contains only this data
+    /// key. Both are written to temporary files before the first one replaces anything.
     pub(crate) fn replace_enc(&self, enc: &[u8], trimmed: Option<&[u8]>) -> Result<(), Error> {
         let enc = Staged::write(&self.enc, enc)?;
         let trimmed = trimmed.map(|key| Staged::write(&self.key, key)).transpose()?;
@@ -140,27 +142,29 @@ impl Pair {
         Ok(())
     }
 
-    /// Replaces the `.key`, by one that holds the data key of the `.enc` too.
+    /// Replaces the `.key`. The new one still has the data key of the `.enc`.
     pub(crate) fn replace_key(&self, key: &[u8]) -> Result<(), Error> {
         Staged::write(&self.key, key)?.replace().map(drop)
     }
 
-    /// Replaces both files by a pair with a new data key, so that everyone who reads in between finds a pair that opens:
-    /// first a `.key` that has the old section too, then the `.enc`, then the final `.key` (format.md §4, "Writing").
+    /// Replaces both files by a pair with a new data key. A reader at any moment finds a pair that opens: the first
+    /// write is a `.key` with the old and the new section, the second the `.enc`, the third the final `.key`
+    /// (format.md §4, "Writing").
     ///
-    /// All three are written out before the first replaces anything, so that a full disk is met in time. Should the
-    /// `.enc` still not be replaced, the `.key` becomes what it was. Once the `.enc` is replaced, the pair is sealed: where
-    /// the final `.key` cannot be put in its place, or a power failure could bring back the old `.enc`, the old section
-    /// stays until the next seal.
+    /// All three are written to temporary files first, so that a full disk is detected before anything is replaced. If
+    /// the `.enc` cannot be replaced, the old `.key` is restored. After the `.enc` is replaced, the pair is sealed.
+    /// The old section stays until the next seal if the final `.key` cannot be written, or if a power failure could
+    /// restore the old `.enc`.
     pub(crate) fn replace_both(&self, both_keys: Option<&[u8]>, enc: &[u8], key: &[u8]) -> Result<(), Error> {
         let before = if self.key.exists() { Some(self.read_key()?) } else { None };
         let first = Staged::write(&self.key, both_keys.unwrap_or(key))?;
         let enc = Staged::write(&self.enc, enc)?;
         let last = both_keys.map(|_| Staged::write(&self.key, key)).transpose()?;
         let is_first_lasting = first.replace()?;
-        // Only while the old `.enc` is in its place: the new one needs the new `.key`, synchronised or not.
+        // Restore the `.key` only while the old `.enc` is in its place: the new `.enc` needs the new `.key`,
+        // synchronised or not.
         if let Err(error) = enc.rename() {
-            // The pair opens as it is; if it cannot be put back, that is all there is to be had.
+            // The pair opens in both cases. If the old `.key` cannot be restored, nothing else helps.
             let _ = match before {
                 Some(before) => Staged::write(&self.key, &before).and_then(Staged::replace).map(drop),
                 None => std::fs::remove_file(&self.key).map_err(|error| Error::write(&self.key, error)),
@@ -179,8 +183,8 @@ fn trim(trimmed: Option<Staged<'_>>) {
     let _ = trimmed.map(Staged::replace);
 }
 
-/// Name and environment that a file's name says (api.md §1): the name without `.conf.enc`, `.conf.key` or its last
-/// extension is `name` or `name.environment`.
+/// Returns the name and environment in a file's name (api.md §1): the name without `.conf.enc`, `.conf.key` or its
+/// last extension is `name` or `name.environment`.
 ///
 /// # Errors
 /// [`Kind::Usage`] for more dots, an empty or invalid part, or a reserved label.
@@ -240,7 +244,7 @@ fn not_read(path: &Path, error: std::io::Error) -> Error {
     ))
 }
 
-/// Returns the directory in which a relative path is looked up, safe to print.
+/// Returns the directory in which a relative path is resolved, safe to print.
 fn resolved_in(path: &Path) -> String {
     let directory = match path.is_absolute() {
         true => path.parent().map(Path::to_owned),
@@ -250,19 +254,19 @@ fn resolved_in(path: &Path) -> String {
     escape(&directory.to_string_lossy()).to_string()
 }
 
-/// The name of a file beside `path` that nobody else has chosen.
+/// Returns the name of a new temporary file beside `path`.
 fn temporary_name(path: &Path, random: &str) -> String {
     format!(".{}.{random}.tmp", path.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// Returns true if `name` is such a name.
+/// Returns true if `name` is the name of a temporary file beside `path`.
 fn is_temporary(name: &str, path: &Path) -> bool {
     let random = name.len().checked_sub(".tmp".len() + 16).and_then(|at| name.get(at..at + 16));
     let random = random.filter(|random| random.parse::<crate::format::Id>().is_ok());
     random.is_some_and(|random| temporary_name(path, random) == name)
 }
 
-/// True if a replaced file is the one that a power failure leaves.
+/// Says whether a replaced file survives a power failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lasting {
     Yes,
@@ -270,7 +274,7 @@ enum Lasting {
     Unknown,
 }
 
-/// New content of a file, written out and synchronised beside it, and not yet in its place. Removed on drop.
+/// New content of a file: written and synchronised beside it, but not renamed yet. Removed on drop.
 struct Staged<'a> {
     path: &'a Path,
     temporary: PathBuf,
@@ -290,13 +294,14 @@ impl<'a> Staged<'a> {
         Ok(staged)
     }
 
-    /// Puts it in its place, and makes that last where the system can. Not an error after the file was replaced.
+    /// Replaces the file, and synchronises the directory if the system can. After the file was replaced, nothing is an
+    /// error.
     fn replace(self) -> Result<Lasting, Error> {
         self.rename()?;
         Ok(self.sync_directory())
     }
 
-    /// Puts it in its place, as a whole or not at all.
+    /// Replaces the file as a whole, or not at all.
     fn rename(&self) -> Result<(), Error> {
         std::fs::rename(&self.temporary, self.path).map_err(|error| Error::write(self.path, error))
     }
@@ -311,7 +316,7 @@ impl<'a> Staged<'a> {
 
 impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        // Once it has replaced the file there is nothing by this name; if it cannot be removed, nothing else helps.
+        // After the rename there is no temporary file. If it cannot be removed, nothing else helps.
         let _ = std::fs::remove_file(&self.temporary);
     }
 }
@@ -331,7 +336,8 @@ fn sync_directory(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The content type that a plain file's name says, or for `.conf` its first byte (api.md §1).
+/// Returns the content type that the name of a plain file says; a `.conf` file is JSON or TOML by its first byte
+/// (api.md §1).
 ///
 /// # Errors
 /// [`Kind::Usage`] for any other extension.
@@ -364,20 +370,20 @@ mod tests {
     use super::*;
 
     thread_local! {
-        /// Stands for a directory that cannot be synchronised, in this thread.
+        /// Simulates, in this thread, a directory that cannot be synchronised.
         pub(super) static NO_SYNC: Cell<bool> = const { Cell::new(false) };
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_file_that_was_replaced_is_no_error() {
+    fn a_directory_that_cannot_be_synchronised_is_no_error() {
         let directory = tempfile::tempdir().unwrap();
         let pair = Pair::new(directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         let content = || (std::fs::read(pair.enc()).unwrap(), std::fs::read(pair.key()).unwrap());
         NO_SYNC.set(true);
         pair.replace_both(None, b"1", b"1").unwrap();
         assert_eq!(content(), (b"1".to_vec(), b"1".to_vec()));
-        // The old `.enc` may be back after a power failure, so its section stays.
+        // After a power failure the old `.enc` may be back, so its section stays.
         pair.replace_both(Some(b"1 and 2"), b"2", b"2").unwrap();
         assert_eq!(content(), (b"2".to_vec(), b"1 and 2".to_vec()));
         pair.replace_enc(b"3", Some(b"2")).unwrap();
@@ -433,7 +439,7 @@ mod tests {
         assert!(Pair::of("c/app.toml").is_err());
     }
 
-    /// The name, content and number of everything in a directory.
+    /// Returns the name, content and inode number of every file in a directory.
     fn files(directory: &Path) -> Vec<(String, Option<Vec<u8>>)> {
         let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<_> =
@@ -442,7 +448,7 @@ mod tests {
         files
     }
 
-    /// Whichever of its steps fails, a replacement leaves the directory as it was.
+    /// If any of its steps fails, a replacement leaves the directory unchanged.
     #[test]
     fn a_failed_replacement_leaves_the_directory_as_it_was() {
         let (name, environment) = ("app".parse().unwrap(), "default".parse().unwrap());
@@ -476,7 +482,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_pipe_holds_up_nobody() {
+    fn a_pipe_is_refused_without_waiting() {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
         let directory = tempfile::tempdir().unwrap();
         let pair = Pair::new(directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());

@@ -1,8 +1,9 @@
-//! Known pairs: the highest generation of each pair that this user sealed or opened, and its recipients.
+//! Known pairs: a record, for each pair, of the highest generation that this user sealed or opened, and of its
+//! recipients.
 //!
-//! A genuine older pair can be put back by anybody who can write the repository. It opens, and its recipients are
-//! authentic, so without this memory it would bring back a recipient that was removed (format.md §9, "Rollback").
-//! Nothing in here is secret.
+//! Everybody who can write the repository can restore a genuine older pair. It opens, and its recipients are
+//! authentic. Without this record, sealing over it would bring back a recipient that was removed (format.md §9,
+//! "Rollback"). The records contain nothing secret.
 
 use std::path::{Path, PathBuf};
 
@@ -26,18 +27,18 @@ pub struct KnownPair {
 }
 
 impl KnownPair {
-    /// The generation, 1 … 2^63−1.
+    /// Returns the generation, 1 … 2^63−1.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// The recipients that a seal of this generation had, authenticated at that time.
+    /// Returns the recipients of this generation, authenticated when it was sealed or opened.
     pub fn recipients(&self) -> &[KeyRef] {
         &self.recipients
     }
 
-    /// Checks that `generation`, which the pair's `.enc` states, is not older than this one; and where it is the same, that
-    /// no recipient was added since: a `.key` can be put back without its `.enc`.
+    /// Checks that `generation`, from the pair's `.enc`, is not older than the known one. If both are equal, checks
+    /// that no recipient was added: somebody can restore a `.key` without its `.enc`.
     ///
     /// # Errors
     /// [`Kind::Rollback`].
@@ -65,7 +66,7 @@ impl KnownPair {
 }
 
 impl KeyStore {
-    /// Returns what is known of `pair`, of this name and environment.
+    /// Returns the record of `pair`, of this name and environment.
     ///
     /// # Errors
     /// [`Kind::Io`], [`Kind::InsecureKeyFile`] and [`Kind::Usage`] for a record that cannot be used.
@@ -82,8 +83,8 @@ impl KeyStore {
         }
     }
 
-    /// Returns what is known of the pair if it was moved within its repository: of pairs of this name and environment that
-    /// are not at their paths any more, the highest generation.
+    /// Returns the record of a pair that was moved within its repository: among the pairs of this name and environment
+    /// whose files are gone, the one of the highest generation.
     fn known_before_it_moved(
         &self,
         enc: &Path,
@@ -94,7 +95,7 @@ impl KeyStore {
         let Ok(entries) = std::fs::read_dir(self.directory().join(DIRECTORY)) else { return Ok(None) };
         let mut moved: Option<KnownPair> = None;
         for entry in entries.flatten() {
-            // A record that cannot be read is another pair's: it is reported when that is used.
+            // An unreadable record belongs to another pair, and is reported when that pair is used.
             let Ok(Some(record)) = self.read_record(&entry.path()) else { continue };
             let is_of_pair = record.name == name.as_str()
                 && record.environment == environment.as_str()
@@ -124,8 +125,8 @@ impl KeyStore {
         parse(&text).map(Some).ok_or_else(damaged)
     }
 
-    /// Remembers a pair that was opened, and so authenticated. An older one than the known one changes nothing, and
-    /// neither does one of the same generation that has more recipients.
+    /// Records a pair that was opened, and so authenticated. A pair older than the record changes nothing, and neither
+    /// does one of the same generation with more recipients.
     ///
     /// # Errors
     /// [`Kind::Io`], [`Kind::InsecureKeyFile`] and [`Kind::Usage`] for a record that cannot be used or written.
@@ -146,8 +147,7 @@ impl KeyStore {
         }
     }
 
-    /// Accepts a pair that was opened, without a comparison with its record: its generation becomes the highest known
-    /// one.
+    /// Accepts an opened pair without comparing it with its record: its generation becomes the highest known one.
     ///
     /// # Errors
     /// [`Kind::Io`] and [`Kind::InsecureKeyFile`] for a record that cannot be written.
@@ -172,7 +172,7 @@ impl KeyStore {
         private_file::replace(&path, format!("{record:#}\n").as_bytes())
     }
 
-    /// The record's path, and the canonical path of the `.enc`; `None` where the pair's directory does not exist.
+    /// Returns the record's path, and the canonical path of the `.enc`; `None` if the pair's directory does not exist.
     fn record_of(&self, pair: &Pair, name: &Name, environment: &Name) -> Option<(PathBuf, PathBuf)> {
         let enc = pair.directory().canonicalize().ok()?.join(pair.enc().file_name()?);
         let mut digest = Sha256::new();
@@ -193,7 +193,7 @@ impl KeyStore {
     }
 }
 
-/// A file of the memory.
+/// A record as it is stored.
 #[derive(Debug, PartialEq)]
 struct Record {
     enc: PathBuf,
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_record_is_an_error_and_no_clean_slate() {
+    fn a_damaged_record_is_an_error() {
         for text in [
             "",
             "{}",

@@ -1,5 +1,5 @@
-//! One sealer at a time in a directory: an advisory lock on the directory itself, which leaves no file behind and ends with
-//! the process, however that ends.
+//! The lock of a directory: one sealer at a time. It is an advisory lock on the directory itself, which leaves no file
+//! behind and ends with the process.
 
 use std::fs::{File, TryLockError};
 use std::time::{Duration, Instant};
@@ -7,24 +7,25 @@ use std::time::{Duration, Instant};
 use super::files::Pair;
 use crate::base::{Error, Kind};
 
-/// How long to wait for another sealer: longer than one takes that waits for its key service.
+/// How long to wait for another sealer. A sealer that waits for its key service needs less.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Held while a pair is read, made again and replaced.
+/// The lock, held while a pair is read, sealed and replaced.
 pub(crate) struct Lock {
-    /// `None` where nothing can be written either, and on systems that lock no directories.
+    /// `None` if the directory does not exist, and on systems that cannot lock directories.
     _directory: Option<File>,
 }
 
 impl Lock {
-    /// Waits until no other sealer is at work in the pair's directory, then removes what a killed one left of this pair.
+    /// Waits until no other sealer works in the pair's directory, then removes the files that a killed sealer of this
+    /// pair left.
     ///
-    /// Two sealers without a lock can leave the `.enc` of one and the `.key` of the other, which nobody can open. So a
-    /// file system without locks is an error.
+    /// Without a lock, two sealers can leave the `.enc` of one and the `.key` of the other, and nobody can open that
+    /// pair. So a file system without locks is an error.
     ///
     /// # Errors
-    /// [`Kind::Io`] when another sealer does not end, and where the directory cannot be locked.
+    /// [`Kind::Io`] if another sealer does not finish in time, or the directory cannot be locked.
     pub(crate) fn of(pair: &Pair) -> Result<Self, Error> {
         Self::within(pair, PATIENCE)
     }
@@ -32,7 +33,7 @@ impl Lock {
     fn within(pair: &Pair, patience: Duration) -> Result<Self, Error> {
         let directory = match File::open(pair.directory()) {
             Ok(directory) => directory,
-            // Whatever is written into it fails too.
+            // Writing into this directory fails too, and reports the error.
             Err(error) if is_missing(&error) => return Ok(Self { _directory: None }),
             Err(error) if cfg!(unix) => return Err(not_locked(pair, error)),
             Err(_) => return Ok(Self { _directory: None }),
@@ -48,7 +49,7 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => {
                     let busy = std::io::ErrorKind::ResourceBusy.into();
                     return Err(Error::write(pair.directory(), busy).advise(
-                        "another sealer is at work in this directory and does not end; nothing was written",
+                        "another envconf command is writing in this directory and did not finish in time; nothing was written",
                     ));
                 }
                 Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -99,11 +100,11 @@ mod tests {
     use crate::{ContentType, KeyServices, LocalKey};
 
     thread_local! {
-        /// What locking fails with in this thread.
+        /// The error of locking in this thread.
         pub(super) static NO_LOCKS: Cell<Option<ErrorKind>> = const { Cell::new(None) };
     }
 
-    /// Eight sealers with a new data key each, several times.
+    /// Eight sealers, each with a new data key, several times.
     #[cfg(unix)]
     #[test]
     fn sealers_on_a_file_system_without_locks_write_nothing() {
@@ -136,7 +137,7 @@ mod tests {
                                     .map(drop),
                             ];
                             for error in results.into_iter().filter_map(Result::err) {
-                                // A recipient whose key nobody has is refused before anything is locked.
+                                // A recipient whose key is missing is refused before the directory is locked.
                                 assert!([11, 43].contains(&error.exit_code()), "{error}");
                             }
                             let error = seal.seal(pair, content.as_bytes(), services).unwrap_err();
@@ -153,11 +154,11 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_missing_is_left_to_whoever_writes() {
+    fn a_missing_directory_is_no_error_of_the_lock() {
         let directory = tempfile::tempdir().unwrap();
         let pair =
             Pair::new(directory.path().join("gone"), &"app".parse().unwrap(), &"default".parse().unwrap());
-        // Without a directory there is nothing to lock, and everyone who writes meets that.
+        // Without a directory there is nothing to lock, and writing reports the error.
         NO_LOCKS.set(Some(ErrorKind::Unsupported));
         Lock::of(&pair).unwrap();
     }
@@ -176,7 +177,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_a_killed_sealer_left_of_this_pair_goes() {
+    fn files_that_a_killed_sealer_left_are_removed() {
         let directory = tempfile::tempdir().unwrap();
         let pair = Pair::new(directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         let left = [".app.conf.enc.0123456789abcdef.tmp", ".app.conf.key.fedcba9876543210.tmp"];

@@ -1,4 +1,4 @@
-//! A pair: its two files on disk, and what seals, opens, rewraps and signs them.
+//! Pairs: their two files on disk, and how envconf seals, opens, rewraps and signs them.
 
 mod files;
 pub(crate) mod seal;

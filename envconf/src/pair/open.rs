@@ -1,4 +1,4 @@
-//! open: a pair and everyone who can unwrap it give the plaintext (format.md §4, "Open").
+//! Opens a pair: returns the plaintext if a trusted key unwraps the data key (format.md §4, "Open").
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::format::{EncFile, Header, KeyFile, Section};
 use crate::kms::{Context, KeyServices, worker};
 use crate::layers::{Layer, LayerKind};
 
-/// How often, and after what pause, `.enc` and `.key` are read again: a sealer may be between its two writes
-/// (format.md §4, "Writing").
+/// Number of times that `.enc` and `.key` are read again, and the pause before each: a sealer may be between its two
+/// writes (format.md §4, "Writing").
 const READ_AGAIN: (usize, Duration) = (3, Duration::from_millis(100));
 
-/// An opened pair: the plaintext, and what is known of where it came from.
+/// An opened pair: the plaintext, the header, the recipients, and the key that unwrapped the data key.
 #[derive(Debug)]
 pub struct Opened {
     pub(crate) plaintext: Plaintext,
@@ -29,15 +29,15 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// The sealed content, byte for byte.
+    /// Returns the sealed content, byte for byte.
     pub fn content(&self) -> &[u8] {
         self.plaintext.expose()
     }
 
-    /// The content as a layer, where it is text.
+    /// Returns the content as a layer.
     ///
     /// # Errors
-    /// [`Kind::DoesNotFit`] for raw content that is not text; opening has checked all other.
+    /// [`Kind::DoesNotFit`] for raw content that is not UTF-8. Opening has checked all other content.
     pub(crate) fn layer(&self, pair: &Pair) -> Result<Layer<'_>, Error> {
         let text = std::str::from_utf8(self.content()).map_err(|_| {
             Error::new(Kind::DoesNotFit, "raw content cannot be loaded")
@@ -48,52 +48,54 @@ impl Opened {
         Ok(Layer { file, kind: LayerKind::Sealed, content_type: self.header.content_type, text })
     }
 
-    /// The header of the `.enc`.
+    /// Returns the header of the `.enc`.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Everybody who can unwrap this pair's data key; authenticated.
+    /// Returns the recipients of this pair's data key. They are authenticated.
     pub fn recipients(&self) -> impl Iterator<Item = &KeyRef> {
         self.section.recipients.iter().map(|recipient| &recipient.key)
     }
 
-    /// The key that unwrapped the data key.
+    /// Returns the key that unwrapped the data key.
     pub fn unwrapped_by(&self) -> &KeyRef {
         &self.unwrapped_by
     }
 }
 
-/// Opens a pair. Blocks; works before, inside and without any async runtime.
+/// Opens a pair. Blocks the thread; works before, inside and without an async runtime.
 ///
 /// # Errors
-/// Every kind of format.md §8 but those of writing; [`Kind::Io`] for a file that cannot be read.
+/// Every kind of format.md §8, except those of writing; [`Kind::Io`] if a file cannot be read.
 pub fn open(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Opened, Error> {
     worker::block_on(open_pair(pair, policy, services, Wait::Here))
 }
 
-/// Opens a pair given as the bytes of its two files.
+/// Opens a pair from the bytes of its two files.
 ///
 /// # Errors
-/// As for [`open`], without [`Kind::Io`].
+/// The errors of [`open`], except [`Kind::Io`].
 pub fn open_bytes(enc: &[u8], key: &[u8], policy: &Policy, services: &KeyServices) -> Result<Opened, Error> {
     let checked = Checked::new(enc, || Ok(key), policy, None)?;
     worker::block_on(checked.open(policy, services))
 }
 
-/// How deep [`verify`] looks.
+/// How much [`verify`] checks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
-    /// Both files are well formed, belong together and to the policy, and are signed as it requires. No key is needed.
+    /// Both files are well formed, belong together, match the policy, and have the signatures that it requires. No key
+    /// is needed.
     Structure,
-    /// And a trusted key unwraps the data key, which authenticates the recipients and the header.
+    /// In addition, a trusted key unwraps the data key, which authenticates the recipients and the header.
     Unwrap,
-    /// And the body opens to content that is what its type says, and the plain layers beside the pair parse.
+    /// In addition, the body decrypts to content that is valid for its type, and the plain layers beside the pair
+    /// parse.
     #[default]
     Full,
 }
 
-/// What [`verify`] found.
+/// The result of [`verify`].
 #[derive(Debug)]
 pub struct Verified {
     header: Header,
@@ -102,26 +104,27 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// The header of the `.enc`; authenticated unless the depth was [`Depth::Structure`].
+    /// Returns the header of the `.enc`. It is authenticated, except with [`Depth::Structure`].
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Everybody who can unwrap the data key; authenticated unless the depth was [`Depth::Structure`].
+    /// Returns the recipients of the data key. They are authenticated, except with [`Depth::Structure`].
     pub fn recipients(&self) -> &[KeyRef] {
         &self.recipients
     }
 
-    /// The key that unwrapped the data key, if it was asked.
+    /// Returns the key that unwrapped the data key; `None` with [`Depth::Structure`].
     pub fn unwrapped_by(&self) -> Option<&KeyRef> {
         self.unwrapped_by.as_ref()
     }
 }
 
-/// Checks a pair without giving its content. Blocks, as [`open`] does.
+/// Checks a pair without returning its content. Blocks the thread, like [`open`].
 ///
 /// # Errors
-/// As for [`open`], as far as `depth` goes; [`Kind::DoesNotFit`] for content or a plain layer that does not parse.
+/// The errors of [`open`] that `depth` can meet; [`Kind::DoesNotFit`] for content or a plain layer that does not
+/// parse.
 pub fn verify(pair: &Pair, policy: &Policy, services: &KeyServices, depth: Depth) -> Result<Verified, Error> {
     if depth == Depth::Full {
         let opened = open(pair, policy, services)?;
@@ -142,7 +145,7 @@ pub fn verify(pair: &Pair, policy: &Policy, services: &KeyServices, depth: Depth
     Ok(Verified { header: file.header, recipients, unwrapped_by: None })
 }
 
-/// A pair whose data key is available: header and recipients are authentic, the body was not looked at.
+/// A pair with an unwrapped data key. Header and recipients are authentic; the body is not decrypted yet.
 pub(crate) struct Unlocked {
     pub(crate) file: EncFile,
     pub(crate) key: KeyFile,
@@ -151,13 +154,13 @@ pub(crate) struct Unlocked {
     pub(crate) unwrapped_by: KeyRef,
 }
 
-/// Steps 1 to 12.
+/// Runs steps 1 to 12 of "Open".
 pub(crate) fn unlock(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Unlocked, Error> {
     let checked = read_pair(pair, policy)?;
     worker::block_on(checked.unlock(policy, services)).map_err(|error| in_file(error, pair))
 }
 
-/// Like [`unlock`], for a pair that is given as the bytes of its two files.
+/// Like [`unlock`], for the bytes of the two files of a pair.
 pub(crate) fn unlock_bytes(
     enc: &[u8],
     key: &[u8],
@@ -168,14 +171,14 @@ pub(crate) fn unlock_bytes(
     worker::block_on(checked.unlock(policy, services))
 }
 
-/// Where to wait before files are read again: on the caller's own thread, or beside it, in async code.
+/// Where to wait before the files are read again: blocking this thread, or on the worker, for async code.
 #[derive(Clone, Copy)]
 pub(crate) enum Wait {
     Here,
     Beside,
 }
 
-/// Calls `read` again, after a pause, while it meets a pair between two writes of a sealer.
+/// Calls `read` again, after a pause, while the pair is between two writes of a sealer.
 pub(crate) async fn read_again<T, F>(wait: Wait, mut read: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
@@ -193,13 +196,13 @@ where
     read().await
 }
 
-/// Steps 1 to 7 on the files, read again where a sealer is between its writes.
+/// Runs steps 1 to 7 on the files, and reads them again while a sealer is between its writes.
 async fn read_pair_in(pair: &Pair, policy: &Policy, wait: Wait) -> Result<Checked, Error> {
     let read = || async { Checked::read(pair, policy) };
     read_again(wait, read).await
 }
 
-/// Like [`read_pair_in`]; blocks while it waits.
+/// Like [`read_pair_in`], but blocks this thread while it waits.
 pub(crate) fn read_pair(pair: &Pair, policy: &Policy) -> Result<Checked, Error> {
     worker::block_on(read_pair_in(pair, policy, Wait::Here))
 }
@@ -214,7 +217,7 @@ pub(crate) async fn open_pair(
     checked.open(policy, services).await.map_err(|error| in_file(error, pair))
 }
 
-/// Both files of a pair, after every check that needs no key.
+/// Both files of a pair, after all checks that need no key.
 pub(crate) struct Checked {
     pub(crate) file: EncFile,
     pub(crate) key: KeyFile,
@@ -222,7 +225,8 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// Steps 1 to 7. `key` reads the `.key`, once the `.enc` has passed. Errors name the files of `pair`.
+    /// Runs steps 1 to 7. `key` reads the `.key` after the `.enc` has passed its checks. Errors name the files of
+    /// `pair`.
     pub(crate) fn new<K: AsRef<[u8]>>(
         enc: &[u8],
         key: impl FnOnce() -> Result<K, Error>,
@@ -236,7 +240,8 @@ impl Checked {
         Self::with_enc(file, key, pair)
     }
 
-    /// Steps 1 to 7 on the files. A signature covers the text of the `.enc`; without signers, nothing else needs it.
+    /// Runs steps 1 to 7 on the files. Only a check of signatures needs the text of the `.enc`; without signers, the
+    /// file is parsed while it is read.
     fn read(pair: &Pair, policy: &Policy) -> Result<Self, Error> {
         if !policy.signers.is_empty() {
             return Self::new(&pair.read_enc()?, || pair.read_key(), policy, Some(pair));
@@ -246,7 +251,7 @@ impl Checked {
         Self::with_enc(file, || pair.read_key(), Some(pair))
     }
 
-    /// Steps 5 to 7.
+    /// Runs steps 5 to 7.
     fn with_enc<K: AsRef<[u8]>>(
         file: EncFile,
         key: impl FnOnce() -> Result<K, Error>,
@@ -260,13 +265,13 @@ impl Checked {
         Ok(Self { file, key, section })
     }
 
-    /// Steps 8 and 9.
+    /// Runs steps 8 and 9.
     async fn unwrap(&self, policy: &Policy, services: &KeyServices) -> Result<(DataKey, KeyRef), Error> {
         let context = Context::new(&policy.name, &policy.environment, self.section.dek);
         wrapping::unwrap(&self.section, &context, policy, services).await
     }
 
-    /// Steps 8 to 15.
+    /// Runs steps 8 to 15.
     pub(crate) async fn open(self, policy: &Policy, services: &KeyServices) -> Result<Opened, Error> {
         let (dek, unwrapped_by) = self.unwrap(policy, services).await?;
         let commit = self.file.commit;
@@ -276,7 +281,7 @@ impl Checked {
         Ok(Opened { plaintext, header, commit, section, dek, unwrapped_by })
     }
 
-    /// Steps 8 to 12.
+    /// Runs steps 8 to 12.
     async fn unlock(self, policy: &Policy, services: &KeyServices) -> Result<Unlocked, Error> {
         let (dek, unwrapped_by) = self.unwrap(policy, services).await?;
         self.check_section(&dek)?;
@@ -285,13 +290,13 @@ impl Checked {
         Ok(Unlocked { file, key, section, dek, unwrapped_by })
     }
 
-    /// Steps 10 to 15: everything that needs the data key and nobody else.
+    /// Runs steps 10 to 15, which need nothing but the data key.
     pub(crate) fn open_with(self, dek: &DataKey) -> Result<(Header, Plaintext), Error> {
         self.check_section(dek)?;
         open_body(self.file, dek)
     }
 
-    /// Steps 10 and 11: the data key has the suite's length, and its holder made this section.
+    /// Runs steps 10 and 11: checks the length of the data key, and the MAC of the section.
     fn check_section(&self, dek: &DataKey) -> Result<(), Error> {
         envelope::check_length(dek, self.file.header.suite)?;
         if !same(&dek.section_mac(&self.key.authenticated(&self.section)), &self.section.mac) {
@@ -305,14 +310,14 @@ impl Checked {
     }
 }
 
-/// Steps 12 to 15: decrypts the body, and checks content and outline.
+/// Runs steps 12 to 15: decrypts the body, and checks content and outline.
 pub(crate) fn open_body(file: EncFile, dek: &DataKey) -> Result<(Header, Plaintext), Error> {
     let (header, plaintext) = envelope::open(file, dek)?;
     envelope::outline::verify(&header, plaintext.expose(), dek)?;
     Ok((header, plaintext))
 }
 
-/// An error of steps 5 to 15, with the file that it is about.
+/// Adds to an error of steps 5 to 15 the file that it is about.
 pub(crate) fn in_file(error: Error, pair: &Pair) -> Error {
     let concerns_enc = matches!(
         error.kind(),
@@ -321,7 +326,8 @@ pub(crate) fn in_file(error: Error, pair: &Pair) -> Error {
     error.at(if concerns_enc { pair.enc() } else { pair.key() })
 }
 
-/// Steps 1 to 4: the `.enc` is well formed, is what the policy expects, and is signed as it requires.
+/// Runs steps 1 to 4: checks that the `.enc` is well formed, matches the policy, and has the signatures that it
+/// requires.
 pub(crate) fn check_enc(enc: &[u8], policy: &Policy) -> Result<EncFile, Error> {
     let file = EncFile::parse(enc)?;
     check_header(&file.header, policy)?;
@@ -363,7 +369,7 @@ fn check_signatures(file: &EncFile, enc: &[u8], policy: &Policy) -> Result<(), E
         .advise("have it signed by those whom ENVCONF_SIGNERS or the attribute signers names"))
 }
 
-/// Steps 5 to 7: the `.key` is well formed, belongs to the `.enc`, and has its data key.
+/// Runs steps 5 to 7: checks that the `.key` is well formed, belongs to the `.enc`, and has its data key.
 pub(crate) fn check_key(file: &EncFile, key: &[u8]) -> Result<(KeyFile, Section), Error> {
     let key = KeyFile::parse(key)?;
     if (&key.name, &key.environment) != (&file.header.name, &file.header.environment) {
@@ -393,7 +399,7 @@ mod tests {
     use crate::{ContentType, LocalKey, Seal};
 
     #[test]
-    fn only_a_missing_data_key_is_read_again_and_not_for_ever() {
+    fn only_a_missing_data_key_is_read_again_a_few_times() {
         for (kind, times) in [(Kind::DekNotFound, READ_AGAIN.0 + 1), (Kind::TagMismatch, 1)] {
             let mut reads = 0;
             let result: Result<(), Error> = worker::block_on(read_again(Wait::Here, || {

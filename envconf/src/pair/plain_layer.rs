@@ -1,7 +1,7 @@
-//! The plain layers: committed files beside a pair, for what is not secret (api.md §1).
+//! The plain layers: committed files beside a pair, for values that are not secret (api.md §1).
 //!
-//! Nothing authenticates them: everyone who can write the repository can write them. They give only what the sealed
-//! content is silent on, and no secret; see `layers::fields`.
+//! Nothing authenticates them: everyone who can write the repository can change them. So they never override the
+//! sealed content and never provide a secret; see `layers::fields`.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::layers::{self, Layer, LayerKind};
 
 const LIMIT: usize = 1 << 20;
 
-/// A plain layer that is there.
+/// A plain layer that exists.
 pub(crate) struct Plain {
     file: Arc<Path>,
     text: String,
@@ -26,16 +26,17 @@ fn too_large(file: &Path) -> Error {
 }
 
 impl Plain {
-    /// The plain layers beside `pair`, the weakest first: for every environment, then for this one.
+    /// Reads the plain layers beside `pair`, the weakest first: the one for all environments, then the one for this
+    /// environment.
     ///
     /// # Errors
-    /// [`Kind::Io`] for one that cannot be read, [`Kind::DoesNotFit`] for one that is too large or no text.
+    /// [`Kind::Io`] for a layer that cannot be read, [`Kind::DoesNotFit`] for one that is too large or not UTF-8.
     pub(crate) fn beside(pair: &Pair, name: &Name, environment: &Name) -> Result<Vec<Self>, Error> {
         let files = Self::files(pair, name, environment).into_iter();
         files.filter_map(|file| Self::read(file).transpose()).collect()
     }
 
-    /// Where they are looked for, in the same order.
+    /// Returns the paths of the plain layers, in the same order.
     pub(crate) fn files(pair: &Pair, name: &Name, environment: &Name) -> Vec<PathBuf> {
         let file = |stem: String| pair.enc().with_file_name(format!("{stem}.defaults.toml"));
         let every = file(name.to_string());
@@ -43,13 +44,13 @@ impl Plain {
         [Some(every), this].into_iter().flatten().collect()
     }
 
-    /// The file that it was read from.
+    /// Returns the path of the file.
     #[cfg(feature = "tools")]
     pub(crate) fn file(&self) -> &Path {
         &self.file
     }
 
-    /// The file, and what it holds.
+    /// Returns the file, and its text.
     #[cfg(feature = "watch")]
     pub(crate) fn parts(&self) -> (&Path, &str) {
         (&self.file, &self.text)
@@ -61,11 +62,11 @@ impl Plain {
     }
 
     fn read(file: PathBuf) -> Result<Option<Self>, Error> {
-        // Most pairs have no plain layer. A link to a missing file is an error, and not a missing layer.
+        // Most pairs have no plain layer. A link to a missing file is an error, not a missing layer.
         if file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             return Ok(None);
         }
-        // Links are followed: Kubernetes mounts files as links.
+        // Follow links: Kubernetes mounts files as links.
         match read_regular(&file, LIMIT) {
             Ok(Some(bytes)) => Self::new(file, bytes).map(Some),
             Ok(None) => Err(too_large(&file)),
@@ -74,7 +75,7 @@ impl Plain {
     }
 
     /// # Errors
-    /// [`Kind::DoesNotFit`] for one that is too large or not UTF-8.
+    /// [`Kind::DoesNotFit`] for a layer that is too large or not UTF-8.
     fn new(file: PathBuf, bytes: Vec<u8>) -> Result<Self, Error> {
         if bytes.len() > LIMIT {
             return Err(too_large(&file));
@@ -86,7 +87,7 @@ impl Plain {
         }
     }
 
-    /// Parses it as a load does.
+    /// Parses the layer like a load.
     ///
     /// # Errors
     /// [`Kind::DoesNotFit`] with line and column.
@@ -96,16 +97,16 @@ impl Plain {
     }
 }
 
-/// Refuses the content of a plain layer (`app.defaults.toml`) that a load could not parse. `file` is the name for errors
-/// and is not read.
+/// Rejects the content of a plain layer (`app.defaults.toml`) that a load cannot parse. `file` is the path for errors;
+/// this function does not read it.
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`] for more than 1 MiB, for what is not UTF-8, and for what is not TOML, with line and column.
+/// [`Kind::DoesNotFit`], with line and column, for more than 1 MiB, and for text that is not UTF-8 or not TOML.
 pub fn check_plain_layer(file: &Path, content: Vec<u8>) -> Result<(), Error> {
     Plain::new(file.to_owned(), content)?.check()
 }
 
-/// Says where the text ends to be one.
+/// Returns an error with the line of the first invalid UTF-8 byte.
 fn no_text(file: Arc<Path>, bytes: &[u8], valid: usize) -> Error {
     let before = String::from_utf8_lossy(&bytes[..valid]);
     let line = before.matches('\n').count() + 1;
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environments_own_comes_after_that_for_all() {
+    fn the_layer_of_one_environment_comes_last() {
         let directory = tempfile::tempdir().unwrap();
         let write = |file: &str, text: &[u8]| std::fs::write(directory.path().join(file), text).unwrap();
         assert!(read(directory.path(), "prod").unwrap().is_empty());
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_told_by_its_place_and_what_is_too_large_is_not_read() {
+    fn invalid_utf_8_is_located_and_large_files_are_not_read() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("app.defaults.toml");
         std::fs::write(&file, b"a = 1\nb = '\xff'\n").unwrap();
@@ -153,7 +154,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn one_that_is_there_and_cannot_be_read_is_an_error() {
+    fn a_layer_that_cannot_be_read_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("nowhere", directory.path().join("app.defaults.toml")).unwrap();
         assert_eq!(read(directory.path(), "default").unwrap_err().kind(), Kind::Io);

@@ -1,6 +1,6 @@
-//! Who is trusted to open a pair: identity, keys, signers, generation (format.md §4; api.md §2).
+//! The reader's policy: identity, trusted keys, signers, and the lowest generation (format.md §4; api.md §2).
 //!
-//! All of it comes from the application or its deployment, never from the files.
+//! A policy comes from the application or its deployment, never from the files.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use crate::format::{MAX_GENERATION, Name};
 /// One entry of a list of trusted keys: a key, or `local` for the available local keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trusted {
-    /// The available local keys, with any id.
+    /// All available local keys.
     Local,
     /// This key.
     Key(KeyRef),
@@ -21,7 +21,8 @@ pub enum Trusted {
 
 impl Trusted {
     /// # Errors
-    /// [`Kind::Usage`] for an alias, which nobody can trust: it can be moved to another key. `whence` names the setting.
+    /// [`Kind::Usage`] for an alias: it cannot be trusted, because somebody can move it to another key. `whence` names
+    /// the setting.
     pub fn refuse_alias(&self, whence: &str) -> Result<(), Error> {
         match self {
             Self::Local => Ok(()),
@@ -47,12 +48,12 @@ impl fmt::Display for Trusted {
     }
 }
 
-/// The reader's policy: what a pair must be to be opened.
+/// The requirements that a pair must meet to be opened.
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub(crate) name: Name,
     pub(crate) environment: Name,
-    /// In the order of tries; `None` when nothing sets trust.
+    /// The trusted keys in the order of tries; `None` if no setting trusts a key.
     pub(crate) trust: Option<Vec<Trusted>>,
     pub(crate) trusted_by: TrustSource,
     pub(crate) signers: Vec<SignerKey>,
@@ -61,7 +62,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Expects this name and environment; trusts available local keys, and nothing else.
+    /// Returns a policy that expects this name and environment, and trusts the available local keys only.
     pub fn new(name: Name, environment: Name) -> Self {
         Self {
             name,
@@ -74,11 +75,11 @@ impl Policy {
         }
     }
 
-    /// As [`Policy::new`], and what `ENVCONF_TRUST`, `ENVCONF_SIGNERS`, `ENVCONF_REQUIRED_SIGNATURES` and
-    /// `ENVCONF_MIN_GENERATION` say.
+    /// Like [`Policy::new`], with the settings `ENVCONF_TRUST`, `ENVCONF_SIGNERS`, `ENVCONF_REQUIRED_SIGNATURES` and
+    /// `ENVCONF_MIN_GENERATION`.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for one that is set and empty or malformed.
+    /// [`Kind::Usage`] for a setting that is empty or malformed.
     pub fn from_environment(name: Name, environment: Name) -> Result<Self, Error> {
         let set = PolicyVariables::read(&Variables::Process)?;
         let mut policy = Self::new(name, environment);
@@ -95,7 +96,8 @@ impl Policy {
         Ok(set.min_generation.into_iter().fold(policy, Self::min_generation))
     }
 
-    /// Trusts these keys, in the order of tries; a found local key then only if `local` or its id is among them.
+    /// Trusts these keys, in the order of tries. A local key of the key store is then trusted only if `local` or its
+    /// id is in the list.
     #[must_use]
     pub fn trust(mut self, keys: impl IntoIterator<Item = Trusted>) -> Self {
         (self.trust, self.trusted_by) = (Some(keys.into_iter().collect()), TrustSource::Caller);
@@ -105,7 +107,7 @@ impl Policy {
     /// Requires signatures by `required` of these signers.
     ///
     /// # Errors
-    /// [`Kind::Usage`] if `required` is 0 or more than there are signers.
+    /// [`Kind::Usage`] if `required` is 0 or larger than the number of signers.
     pub fn signers(mut self, signers: Vec<SignerKey>, required: usize) -> Result<Self, Error> {
         if required == 0 || required > signers.len() {
             return Err(Error::new(
@@ -118,29 +120,29 @@ impl Policy {
         Ok(self)
     }
 
-    /// Refuses generations below this one.
+    /// Rejects generations below this one.
     #[must_use]
     pub fn min_generation(mut self, generation: u64) -> Self {
         self.min_generation = self.min_generation.max(generation);
         self
     }
 
-    /// The name that is expected.
+    /// Returns the expected name.
     pub fn name(&self) -> &Name {
         &self.name
     }
 
-    /// The environment that is expected.
+    /// Returns the expected environment.
     pub fn environment(&self) -> &Name {
         &self.environment
     }
 
-    /// The trusted keys, in the order of tries; `None` where nothing sets trust.
+    /// Returns the trusted keys in the order of tries; `None` if no setting trusts a key.
     pub fn trusted(&self) -> Option<&[Trusted]> {
         self.trust.as_deref()
     }
 
-    /// Whose configuration it is, for reports.
+    /// Returns the name and environment of the configuration, for reports.
     pub(crate) fn what(&self) -> String {
         format!("{} for {}", self.name, self.environment)
     }
@@ -179,7 +181,7 @@ fn parse_list<T: FromStr<Err = Error>>(list: &str, whence: &str, advice: &str) -
     })
 }
 
-/// The variables that set a policy (api.md §3). Each is `None` when it is not set.
+/// The environment variables that set a policy (api.md §3). Each is `None` if it is not set.
 #[derive(Debug, Default)]
 pub(crate) struct PolicyVariables {
     pub(crate) trust: Option<Vec<Trusted>>,
@@ -190,7 +192,7 @@ pub(crate) struct PolicyVariables {
 
 impl PolicyVariables {
     /// # Errors
-    /// [`Kind::Usage`] for one that is set and empty or malformed.
+    /// [`Kind::Usage`] for a setting that is empty or malformed.
     pub(crate) fn read(variables: &Variables) -> Result<Self, Error> {
         let number = |name: &str| -> Result<Option<u64>, Error> {
             let Some(text) = variables.setting(name)? else { return Ok(None) };

@@ -1,7 +1,8 @@
-//! rewrap: the same data key, wrapped for other recipients; only the `.key` changes (format.md §5; api.md §4).
+//! Rewraps a pair: wraps the same data key for other recipients; only the `.key` changes (format.md §5; api.md §4).
 //!
-//! Changing the recipients needs the data key once: to check that the old list is authentic, and to authenticate the
-//! new one. If a key service can re-wrap by itself, it does so, because then no right to wrap is needed.
+//! A change of the recipients needs the data key, to check that the old list is authentic and to authenticate the new
+//! one. If a key service can re-encrypt a wrapped key itself, envconf lets it, because then the user needs no right to
+//! wrap.
 
 use std::time::Instant;
 
@@ -41,7 +42,7 @@ pub struct Rewrap {
     renew: bool,
 }
 
-/// What rewrapping did.
+/// The result of rewrapping.
 #[derive(Clone, Debug)]
 pub struct Rewrapped {
     recipients: Vec<(KeyRef, HowWrapped)>,
@@ -50,50 +51,50 @@ pub struct Rewrapped {
     written: bool,
 }
 
-/// How the data key came to be wrapped for a recipient.
+/// How the data key was wrapped for a recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HowWrapped {
-    /// It was already; the wrapped key is the same, byte for byte.
+    /// Unchanged: the wrapped key is the same, byte for byte.
     Already,
-    /// The key service moved it from another of its keys, without showing it.
+    /// Re-encrypted by the key service from another of its keys, without showing the data key.
     Moved,
-    /// It was wrapped from the data key that an old recipient unwrapped.
+    /// Wrapped again, after an old recipient unwrapped the data key.
     Wrapped,
-    /// It would be, one way or the other ([`Rewrap::plan`]).
+    /// Not done yet: [`Rewrap::plan`] only says that it is needed.
     Planned,
 }
 
 impl Rewrapped {
-    /// The recipients as they are now, in their order.
+    /// Returns the new recipients, in their order.
     pub fn recipients(&self) -> &[(KeyRef, HowWrapped)] {
         &self.recipients
     }
 
-    /// Who was a recipient and is none now. They still unwrap this data key from an older `.key`: seal under a new
-    /// data key where they must not.
+    /// Returns the recipients that were removed. They can still unwrap this data key from an older `.key`. If they
+    /// must not, seal under a new data key.
     pub fn removed(&self) -> &[KeyRef] {
         &self.removed
     }
 
-    /// New recipients that could not be tested, because the user of this command may not unwrap with them.
+    /// Returns the new recipients that were not tested, because the user of this command may not unwrap with them.
     pub fn unproved(&self) -> &[KeyRef] {
         &self.unproved
     }
 
-    /// Returns true if the `.key` was replaced; not where the recipients are the wanted ones already.
+    /// Returns true if the `.key` was replaced; false if the recipients already were the wanted ones.
     pub fn is_written(&self) -> bool {
         self.written
     }
 }
 
 impl Rewrap {
-    /// Opens the old section with this policy; add recipients.
+    /// Opens the old section with this policy. Add recipients before you rewrap.
     pub fn new(policy: Policy) -> Self {
         Self { policy, recipients: Vec::new(), renew: false }
     }
 
-    /// Adds a key that must unwrap the data key.
+    /// Adds a recipient.
     #[must_use]
     pub fn recipient(mut self, key: KeyRef) -> Self {
         if !self.recipients.contains(&key) {
@@ -102,32 +103,32 @@ impl Rewrap {
         self
     }
 
-    /// Moves the wrapped keys of recipients that stay to the newest versions of their keys too, where their services
-    /// have versions. A key of Vault needs that before old versions of it are no longer decrypted.
+    /// Moves the wrapped keys of recipients that stay to the newest versions of their keys, if their services have
+    /// versions. A Vault key needs this before its old versions can be retired.
     #[must_use]
     pub fn renew(mut self) -> Self {
         self.renew = true;
         self
     }
 
-    /// Rewraps `pair`. Blocks; works before, inside and without any async runtime.
+    /// Rewraps `pair`. Blocks the thread; works before, inside and without an async runtime.
     ///
-    /// Wrapped keys of recipients that stay are kept byte for byte (unless [`Rewrap::renew`]); of the others each is unwrapped again before
-    /// anything is replaced, where that is allowed. After any error the pair is as it was.
+    /// The wrapped keys of recipients that stay are kept byte for byte, unless [`Rewrap::renew`] is set. Each new
+    /// wrapped key is unwrapped again before anything is replaced, if that is allowed. After an error the pair is
+    /// unchanged.
     ///
     /// # Errors
-    /// [`Kind::Usage`] without recipients, and for an alias; what [`verify`](crate::verify) gives for the old pair;
-    /// [`Kind::UnwrapFailed`] where a key service does not answer or wrap; [`Kind::Io`] for a file that cannot be
-    /// read or written, and for a link in the place of either.
+    /// [`Kind::Usage`] without recipients, and for an alias; the errors of [`verify`](crate::verify) for the old pair;
+    /// [`Kind::UnwrapFailed`] if a key service does not answer or does not wrap; [`Kind::Io`] for a file that cannot
+    /// be read or written, and for a link in the place of one.
     pub fn rewrap(&self, pair: &Pair, services: &KeyServices) -> Result<Rewrapped, Error> {
         self.rewrap_if(pair, services, |_| Ok(()))
     }
 
-    /// As [`Rewrap::rewrap`], and asks `confirm` first whether the recipients in its argument, which the old
-    /// authenticated section does not have, may be added.
+    /// Like [`Rewrap::rewrap`], but first calls `confirm` with the recipients that the old section does not have.
     ///
     /// # Errors
-    /// As for [`Rewrap::rewrap`], and what `confirm` gives.
+    /// The errors of [`Rewrap::rewrap`], and the error of `confirm`.
     pub fn rewrap_if(
         &self,
         pair: &Pair,
@@ -144,11 +145,11 @@ impl Rewrap {
         self.replace(pair, &old, services)
     }
 
-    /// As [`Rewrap::rewrap`], over a pair that was opened before: no key is asked for the old one again.
+    /// Like [`Rewrap::rewrap`], for a pair that was opened before: no key service unwraps the old data key again.
     ///
     /// # Errors
-    /// As for [`Rewrap::rewrap`], and [`Kind::Differences`] where somebody else has sealed or rewrapped the pair since
-    /// it was opened.
+    /// The errors of [`Rewrap::rewrap`], and [`Kind::Differences`] if the pair was sealed or rewrapped after it was
+    /// opened.
     pub fn rewrap_over(
         &self,
         pair: &Pair,
@@ -166,11 +167,11 @@ impl Rewrap {
         self.replace(pair, &Unlocked { file, key, section, dek, unwrapped_by }, services)
     }
 
-    /// Replaces the `.key`, if the pair is still the one that was unlocked.
+    /// Replaces the `.key`, if the pair still is the one that was unlocked.
     fn replace(&self, pair: &Pair, old: &Unlocked, services: &KeyServices) -> Result<Rewrapped, Error> {
         let (key, done) = worker::block_on(self.around(old, services))?;
         if done.written {
-            // Key services have answered: only now are others kept out.
+            // Take the lock only after the key services have answered.
             let _lock = Lock::of(pair)?;
             let enc = EncFile::parse(&pair.read_enc()?).map_err(|error| error.at(pair.enc()))?;
             if enc.commit != old.file.commit || pair.read_key()? != old.key.emit() {
@@ -181,10 +182,11 @@ impl Rewrap {
         Ok(done)
     }
 
-    /// What [`Rewrap::rewrap`] would do: opens the old section, wraps nothing and writes nothing. Blocks as that does.
+    /// Returns what [`Rewrap::rewrap`] would do. It opens the old section, but wraps and writes nothing. Blocks the
+    /// thread.
     ///
     /// # Errors
-    /// What [`verify`](crate::verify) gives for the pair; [`Kind::Usage`] without recipients, and for an alias.
+    /// The errors of [`verify`](crate::verify) for the pair; [`Kind::Usage`] without recipients, and for an alias.
     pub fn plan(&self, pair: &Pair, services: &KeyServices) -> Result<Rewrapped, Error> {
         self.check()?;
         let old = open::unlock(pair, &self.policy, services)?;
@@ -200,10 +202,10 @@ impl Rewrap {
         })
     }
 
-    /// The bytes of the new `.key` of a pair that is given as the bytes of its two files.
+    /// Returns the new `.key` for a pair given as the bytes of its two files.
     ///
     /// # Errors
-    /// As for [`Rewrap::rewrap`], without [`Kind::Io`].
+    /// The errors of [`Rewrap::rewrap`], except [`Kind::Io`].
     pub fn rewrap_bytes(
         &self,
         enc: &[u8],
@@ -235,11 +237,11 @@ impl Rewrap {
         keys.filter(|key| !self.recipients.contains(key)).cloned().collect()
     }
 
-    /// The new `.key` around the old data key, and how it was made.
+    /// Returns the new `.key` for the old data key, and how it was wrapped.
     async fn around(&self, old: &Unlocked, services: &KeyServices) -> Result<(Vec<u8>, Rewrapped), Error> {
         let is_public = |key: &KeyRef| !services.authenticates(key.provider());
         if old.file.signatures.is_empty() && self.recipients.iter().all(is_public) {
-            let message = "all recipients would be public keys, and nobody has signed the pair: it would not open any more";
+            let message = "all recipients would be public keys and the pair has no signature, so no reader could open it";
             return Err(Error::new(Kind::SignatureRequired, message)
                 .advise("sign the pair first; or keep a recipient that authenticates, such as a local key"));
         }
@@ -275,7 +277,7 @@ impl Rewrap {
         }
         let section =
             seal::section(&old.key.name, &old.key.environment, old.section.dek, &recipients, &old.dek);
-        // The sections of other data keys may be those of a sealer between two of its writes.
+        // Keep the sections of other data keys: a sealer may be between two of its writes.
         let sections: Vec<_> = old
             .key
             .sections
@@ -312,7 +314,7 @@ impl Rewrap {
             Ok((unwrapped, _)) if same(unwrapped.expose(), dek.expose()) => Ok(true),
             Ok(_) => Err(Error::new(
                 Kind::Unexpected,
-                format!("{key} unwraps to another data key than was wrapped; nothing was written"),
+                format!("{key} unwraps to a different data key than the wrapped one; nothing was written"),
             )),
             Err(error)
                 if error.kind() == Kind::SignatureRequired || error.fault() == Some(Fault::Refused) =>
@@ -328,7 +330,8 @@ fn blob_of<'a>(section: &'a Section, key: &KeyRef) -> Option<&'a str> {
     section.recipients.iter().find(|recipient| recipient.key == *key).map(|recipient| recipient.blob.as_str())
 }
 
-/// The wrapped key as its service moves it to the newest version of the same key; `None` where it has no versions.
+/// Returns the wrapped key, moved by its service to the newest version of the same key; `None` if the service has no
+/// versions.
 async fn renewed(
     key: &KeyRef,
     blob: &str,
@@ -346,7 +349,8 @@ async fn renewed(
     })
 }
 
-/// The data key as the service of `key` moves it there from another of its keys; `None` where it cannot or may not.
+/// Returns the wrapped key for `key`, re-encrypted by its service from another of its keys; `None` if that is
+/// impossible or not allowed.
 async fn moved(
     old: &Section,
     key: &KeyRef,
@@ -363,7 +367,7 @@ async fn moved(
         match wrapping::timed(key, until, job).await {
             Ok(Some(moved)) => return Ok(Some(moved)),
             Ok(None) => {}
-            // Without the right to move it there is still the way through this process.
+            // Without the right to re-encrypt, wrap the data key in this process.
             Err(attempt) if attempt.fault() != Fault::Transient => {}
             Err(attempt) => {
                 return Err(Error::service_failed("the data key was not wrapped again", attempt)

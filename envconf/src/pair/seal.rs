@@ -1,4 +1,5 @@
-//! seal: the mirror of open. Plaintext, a data key and its recipients give a pair (format.md §4; api.md §4).
+//! Seals a configuration: encrypts it under a data key, and wraps this key for the recipients (format.md §4; api.md
+//! §4).
 
 mod old_pair;
 mod planned;
@@ -64,7 +65,7 @@ pub struct Seal {
 }
 
 impl Seal {
-    /// Seals content of this type for this name and environment; add recipients.
+    /// Returns the settings for content of this type, name and environment. Add recipients before you seal.
     pub fn new(name: Name, environment: Name, content_type: ContentType) -> Self {
         Self {
             name,
@@ -84,9 +85,8 @@ impl Seal {
         }
     }
 
-    /// Seals as `opened` was sealed: for the same identity and recipients, with the same type and suite, with an
-    /// outline and a time of sealing if it has them. Signatures are not repeated: sign again, or use
-    /// [`Seal::unsigned`].
+    /// Returns the settings of `opened`: the same identity, recipients, type and suite, with an outline and a time of
+    /// sealing if it has them. Signatures are not repeated: sign again, or use [`Seal::unsigned`].
     pub fn again(opened: &Opened) -> Self {
         let header = &opened.header;
         let hidden = header.outline.iter().filter(|line| line.tag.is_none());
@@ -105,7 +105,7 @@ impl Seal {
         }
     }
 
-    /// Adds a key that can unwrap the data key.
+    /// Adds a recipient.
     #[must_use]
     pub fn recipient(mut self, key: KeyRef) -> Self {
         if !self.recipients.contains(&key) {
@@ -114,14 +114,14 @@ impl Seal {
         self
     }
 
-    /// Exactly these keys can unwrap the data key, in place of those that were added before.
+    /// Replaces the recipients that were added before by these.
     #[must_use]
     pub fn recipients(mut self, keys: impl IntoIterator<Item = KeyRef>) -> Self {
         self.recipients.clear();
         keys.into_iter().fold(self, Self::recipient)
     }
 
-    /// Uses this cipher; the default is AES-256-GCM.
+    /// Sets the cipher; the default is AES-256-GCM.
     #[must_use]
     pub fn suite(mut self, suite: Suite) -> Self {
         self.suite = suite;
@@ -142,79 +142,78 @@ impl Seal {
         self
     }
 
-    /// Signs the result; may be called several times.
+    /// Signs the new pair. Call it once for each signer.
     #[must_use]
     pub fn sign(mut self, signer: SigningKey) -> Self {
         self.signers.push(signer);
         self
     }
 
-    /// Lets a pair that is signed become one that is not; without this, sealing over one needs a signer too.
+    /// Allows a signed pair to become an unsigned one. Otherwise sealing over a signed pair needs a signer.
     #[must_use]
     pub fn unsigned(mut self) -> Self {
         self.unsigned = true;
         self
     }
 
-    /// Accepts dotenv content with lines that other readers read differently ([`check_dotenv`]), and keeps them byte for
-    /// byte. Content of other types is not concerned.
+    /// Accepts dotenv content with lines that other tools read differently ([`check_dotenv`]), and keeps them byte for
+    /// byte. Has no effect on content of other types.
     #[must_use]
     pub fn as_is(mut self) -> Self {
         self.as_is = true;
         self
     }
 
-    /// Brings a new data key even where the old one could stay.
+    /// Seals under a new data key, also if the old one could stay.
     #[must_use]
     pub fn new_data_key(mut self) -> Self {
         self.new_data_key = true;
         self
     }
 
-    /// Seals with a generation above this one, also where there is no old pair, or an older one.
+    /// Seals with a generation above this one, also if there is no old pair, or an older one.
     #[must_use]
     pub fn above_generation(mut self, generation: u64) -> Self {
         self.above_generation = Some(generation);
         self
     }
 
-    /// Opens an old pair with this policy instead of trusting the recipients and local keys given here.
+    /// Opens an old pair with this policy, instead of trusting the recipients and local keys of this seal.
     #[must_use]
     pub fn trust_for_old(mut self, policy: Policy) -> Self {
         self.old = Some(policy);
         self
     }
 
-    /// Refuses content that the application of this schema would refuse, the plain layers beside the pair being laid
-    /// under it.
+    /// Rejects content that this schema rejects, together with the plain layers beside the pair.
     #[must_use]
     pub fn schema(mut self, schema: Schema) -> Self {
         self.schema = Some(schema);
         self
     }
 
-    /// Seals `content` into `pair`. Blocks; works before, inside and without any async runtime.
+    /// Seals `content` into `pair`. Blocks the thread; works before, inside and without an async runtime.
     ///
-    /// A pair that is there already keeps its data key if it opens and its recipients are the wanted ones, and gets
-    /// a new one otherwise; its generation rises by one (api.md §4). The new pair is opened before anything is
-    /// replaced, and after any error the old one is as it was.
+    /// An existing pair keeps its data key if it opens and has the wanted recipients; otherwise the new pair has a new
+    /// data key. The generation rises by one (api.md §4). The new pair is opened before anything is replaced. After an
+    /// error the old pair is unchanged.
     ///
     /// # Errors
     /// [`Kind::Usage`] without recipients. [`Kind::DoesNotFit`] for content that does not parse, that the schema
-    /// refuses or that other dotenv readers read differently; the error lists every problem, and no key service was
-    /// asked and nothing written. [`Kind::SignatureRequired`] without a signer if the old pair is signed, or if all
+    /// rejects, or that other dotenv readers read differently. This error lists every problem; envconf asks no key
+    /// service and writes nothing. [`Kind::SignatureRequired`] without a signer if the old pair is signed, or if all
     /// recipients are public keys (class P of format.md §6). [`Kind::UnwrapFailed`] if a key service does not answer.
-    /// The errors of opening the old pair. [`Kind::Io`] for a file that cannot be read or written, and if either file
-    /// is a link.
+    /// The errors of opening the old pair. [`Kind::Io`] for a file that cannot be read or written, and for a link in
+    /// the place of one.
     pub fn seal(&self, pair: &Pair, content: &[u8], services: &KeyServices) -> Result<Sealed, Error> {
         self.seal_if(pair, content, services, |_, _| Ok(()))
     }
 
-    /// As [`Seal::seal`], and asks `confirm` first whether the recipients in its argument, for which the old pair does
-    /// not vouch, may be added. It is not asked where the old pair opened and has all of them.
+    /// Like [`Seal::seal`], but first calls `confirm` with the recipients that the old pair does not authenticate.
+    /// `confirm` is not called if the old pair opened and has all of them.
     ///
     /// # Errors
-    /// As for [`Seal::seal`], and what `confirm` gives.
+    /// The errors of [`Seal::seal`], and the error of `confirm`.
     pub fn seal_if(
         &self,
         pair: &Pair,
@@ -234,11 +233,11 @@ impl Seal {
         planned.put(pair).map(|sealed| Sealed { lost, ..sealed })
     }
 
-    /// As [`Seal::seal`], over a pair that was opened before: no key is asked for the old one again. Lines of dotenv
-    /// content that the old one has already are not checked again ([`Seal::as_is`]).
+    /// Like [`Seal::seal`], for a pair that was opened before: no key service unwraps the old data key again. Dotenv
+    /// lines that the old content has are not checked again ([`Seal::as_is`]).
     ///
     /// # Errors
-    /// As for [`Seal::seal`], and [`Kind::Differences`] where somebody else has sealed the pair since it was opened.
+    /// The errors of [`Seal::seal`], and [`Kind::Differences`] if the pair was sealed after it was opened.
     pub fn seal_over(
         &self,
         pair: &Pair,
@@ -251,14 +250,14 @@ impl Seal {
         let (enc, key) = (pair.read_enc()?, pair.read_key()?);
         let file = EncFile::parse(&enc).map_err(|error| error.at(pair.enc()))?;
         let (key_file, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
-        // The commitment is another for every seal, and for every other header.
+        // The commitment differs for each seal and each header, so it identifies the old file.
         if file.commit != opened.commit || section != opened.section {
             return Err(lock::overtaken(pair));
         }
         let lost = self.check_old(&file).map_err(|error| error.at(pair.enc()))?;
         let old = Old::Verified(Box::new(Known::of(opened, &key_file)));
         let planned = worker::block_on(self.plan(pair, content, services, old))?;
-        // Key services have answered: only now are others kept out.
+        // Take the lock only after the key services have answered.
         let _lock = Lock::of(pair)?;
         if (pair.read_enc()?, pair.read_key()?) != (enc, key) {
             return Err(lock::overtaken(pair));
@@ -269,7 +268,7 @@ impl Seal {
     /// Returns the bytes of a new pair's two files, `.enc` first, with a new data key and generation 1.
     ///
     /// # Errors
-    /// As for [`Seal::seal`], without [`Kind::Io`].
+    /// The errors of [`Seal::seal`], except [`Kind::Io`].
     pub fn seal_bytes(&self, content: &[u8], services: &KeyServices) -> Result<(Vec<u8>, Vec<u8>), Error> {
         self.check_content(content, b"")?;
         self.check_by_schema(content, &[])?;
@@ -280,7 +279,7 @@ impl Seal {
         })
     }
 
-    /// Checks everything that needs no key and, except for the content that was sealed before, nothing of the old pair.
+    /// Checks everything that needs no key, and of the old pair only the lines that were sealed before.
     fn check(&self, pair: &Pair, content: &[u8], old: &[u8]) -> Result<(), Error> {
         self.check_content(content, old)?;
         if self.schema.is_some() {
@@ -301,7 +300,7 @@ impl Seal {
         self.recipients.iter().try_for_each(|key| key.refuse_alias("the recipient"))?;
         if self.outline != Outline::None && !self.content_type.has_outline() {
             let ty = self.content_type.name();
-            return Err(Error::new(Kind::Usage, format!("content of type {ty} carries no outline")));
+            return Err(Error::new(Kind::Usage, format!("content of type {ty} cannot have an outline")));
         }
         if self.content_type == ContentType::Dotenv && !self.as_is {
             check_dotenv(content, old)?;
@@ -309,7 +308,7 @@ impl Seal {
         check_content(content, self.content_type)
     }
 
-    /// Readers refuse a pair that only recipients of class P can open and nobody has signed: so does this (format.md §4).
+    /// Rejects an unsigned pair whose recipients are all of class P, because readers reject it too (format.md §4).
     fn check_signed(&self, services: &KeyServices) -> Result<(), Error> {
         let is_signed = !self.signers.is_empty() || self.unsigned;
         if is_signed || self.recipients.iter().any(|key| services.authenticates(key.provider())) {
@@ -317,7 +316,7 @@ impl Seal {
         }
         let providers: Vec<&str> = self.recipients.iter().map(KeyRef::provider).collect();
         let message = format!(
-            "all recipients are public keys ({}), and anybody can encrypt to them: the pair must be signed",
+            "all recipients are public keys ({}), to which anyone can encrypt: the pair must be signed",
             providers.first().copied().unwrap_or_default()
         );
         Err(Error::new(Kind::SignatureRequired, message).advise_to_set(
@@ -326,7 +325,7 @@ impl Seal {
         ))
     }
 
-    /// The content, over these plain layers, is what the application takes.
+    /// Checks that the application accepts the content together with these plain layers.
     fn check_by_schema(&self, content: &[u8], plain: &[Plain]) -> Result<(), Error> {
         let Some(schema) = &self.schema else { return Ok(()) };
         let text = std::str::from_utf8(content).map_err(|error| {
@@ -337,16 +336,17 @@ impl Seal {
         schema.check(&format!("{} for {}", self.name, self.environment), &layers)
     }
 
-    /// Checks that this seal may replace the old file. Returns who signed it and does not sign the new one.
+    /// Checks that this seal may replace the old file. Returns the signers of the old file that do not sign the new
+    /// one.
     fn check_old(&self, old: &EncFile) -> Result<Vec<Id>, Error> {
         self.check_identity(&old.header.name, &old.header.environment)?;
         self.lost_signers(old)
     }
 
-    /// Returns who signed the old file and does not sign the new one.
+    /// Returns the signers of the old file that do not sign the new one.
     ///
     /// # Errors
-    /// [`Kind::SignatureRequired`] if nobody signs the new one, unless [`Seal::unsigned`] allows that.
+    /// [`Kind::SignatureRequired`] if nobody signs the new file, unless [`Seal::unsigned`] allows that.
     fn lost_signers(&self, old: &EncFile) -> Result<Vec<Id>, Error> {
         let new: Vec<Id> = self.signers.iter().map(|signer| signer.public().id()).collect();
         let old = old.signatures.iter().map(|signature| signature.signer);
@@ -355,7 +355,7 @@ impl Seal {
             return Ok(lost);
         }
         let by: Vec<_> = lost.iter().map(Id::to_string).collect();
-        let message = format!("it is signed by {}, and would not be any more", by.join(" "));
+        let message = format!("the old pair is signed by {}, the new pair has no signature", by.join(" "));
         Err(Error::new(Kind::SignatureRequired, message).advise_to_set(
             Remedy::SigningKeyOrUnsigned,
             "sign the new one too (Seal::sign); or seal it unsigned (Seal::unsigned), and have it signed before it is deployed",
@@ -369,8 +369,8 @@ impl Seal {
         let policy = self.old_policy();
         if !enc_there {
             if key_there {
-                // An interrupted first seal leaves a `.key` alone. Check that it belongs to this configuration before
-                // it is replaced.
+                // An interrupted first seal leaves a `.key` without `.enc`. Check that it belongs to this
+                // configuration before it is replaced.
                 let key = KeyFile::parse(&pair.read_key()?).map_err(|error| error.at(pair.key()))?;
                 self.check_identity(&key.name, &key.environment).map_err(|error| error.at(pair.key()))?;
             }
@@ -388,7 +388,7 @@ impl Seal {
         let (key, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
         let open = |policy: &Policy| worker::block_on(open::open_pair(pair, policy, services, Wait::Here));
         let opened = open(&policy).or_else(|error| match self.own_signatures(&policy) {
-            // What these signers have signed is their own: it vouches for recipients of class P.
+            // The signatures of these signers vouch for recipients of class P, so the policy pins them.
             Some(policy) if error.kind() == Kind::SignatureRequired => open(&policy),
             _ => Err(error),
         });
@@ -414,7 +414,7 @@ impl Seal {
             .advise("seal into another directory, or move the other pair away"))
     }
 
-    /// The sealer trusts its own recipients, unless a policy was given.
+    /// Returns the policy for opening the old pair: the recipients of this seal, unless a policy was given.
     fn old_policy(&self) -> Policy {
         self.old.clone().unwrap_or_else(|| {
             let own = self.recipients.iter().cloned().map(Trusted::Key);
@@ -422,13 +422,13 @@ impl Seal {
         })
     }
 
-    /// `policy` with the signers of the new pair pinned, where it pins none.
+    /// Returns `policy` with the signers of the new pair pinned, if it pins no signers.
     fn own_signatures(&self, policy: &Policy) -> Option<Policy> {
         let own: Vec<_> = self.signers.iter().map(SigningKey::public).collect();
         (policy.signers.is_empty() && !own.is_empty()).then(|| Policy { signers: own, ..policy.clone() })
     }
 
-    /// Makes the new pair, and opens it.
+    /// Seals the new pair, and opens it.
     async fn plan(
         &self,
         pair: &Pair,
@@ -519,8 +519,8 @@ impl Seal {
         envelope::seal(&header, content, dek, &envelope::random_32()?, &self.signers)
     }
 
-    /// Opens the new pair as a reader would, trusting its own recipients; where this sealer may not unwrap, from
-    /// the data key on (format.md §4, "Writing").
+    /// Opens the new pair like a reader who trusts its recipients. If this sealer may not unwrap, opens it with the
+    /// data key (format.md §4, "Writing").
     async fn prove_whole(
         &self,
         enc: &[u8],
@@ -533,7 +533,7 @@ impl Seal {
         let (key, section) = open::check_key(&file, key)?;
         let own = self.recipients.iter().cloned().map(Trusted::Key);
         let mut policy = Policy::new(self.name.clone(), self.environment.clone()).trust(own);
-        // Class P recipients are refused without a pinned signer; here it is the sealer's own word that counts.
+        // Recipients of class P are refused without a pinned signer. Here the sealer itself vouches for them.
         policy.signers = self.signers.iter().map(SigningKey::public).collect();
         let context = Context::new(&self.name, &self.environment, section.dek);
         let (unwrapped, check) = match wrapping::unwrap(&section, &context, &policy, services).await {
@@ -548,7 +548,7 @@ impl Seal {
         Ok(check)
     }
 
-    /// Opens a new `.enc` with the data key that has just been unwrapped from the `.key` it belongs to.
+    /// Opens a new `.enc` with the data key that was just unwrapped from its `.key`.
     fn prove(&self, enc: &[u8], dek: &DataKey, content: &[u8]) -> Result<(), Error> {
         let (_, plaintext) = open::open_body(EncFile::parse(enc)?, dek)?;
         same_content(plaintext.expose(), content)
@@ -562,7 +562,8 @@ struct Made {
     check: Check,
 }
 
-/// The available local keys for these recipients: those given, those of the command, and those found in the key store.
+/// Returns the available local keys of these recipients: those given, those of the command, and those of the key
+/// store.
 pub(crate) async fn local_keys(
     recipients: &[KeyRef],
     services: &KeyServices,
@@ -582,7 +583,7 @@ pub(crate) async fn local_keys(
     Ok(keys)
 }
 
-/// A section of a `.key`, with its MAC (format.md §5).
+/// Returns a section of a `.key`, with its MAC (format.md §5).
 pub(crate) fn section(
     name: &Name,
     environment: &Name,
@@ -599,7 +600,7 @@ fn same_content(opened: &[u8], content: &[u8]) -> Result<(), Error> {
     if opened == content {
         return Ok(());
     }
-    Err(Error::new(Kind::Unexpected, "what was sealed did not open to the same content; nothing was written"))
+    Err(Error::new(Kind::Unexpected, "the new pair did not open to the same content; nothing was written"))
 }
 
 fn now() -> Option<Timestamp> {

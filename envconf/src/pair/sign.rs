@@ -1,6 +1,6 @@
-//! sign: a signer vouches for a pair as it is; only the `sig` lines of the `.enc` change (format.md §4).
+//! Signs a pair as it is; only the `sig` lines of the `.enc` change (format.md §4).
 //!
-//! A signature covers the `.enc` through its body, so several people who share no key can sign one after the other.
+//! A signature covers the `.enc` through its body. So several signers, who share no key, can sign one after the other.
 
 use super::files::Pair;
 use super::lock::Lock;
@@ -11,7 +11,7 @@ use crate::envelope::{SigningKey, signing_key};
 use crate::format::{self, EncFile, Header, Id, MAX_SIGNATURES, Signature};
 use crate::kms::KeyServices;
 
-/// With which keys to sign a pair, and what it must be.
+/// The settings of signing: the policy that the pair must meet, and the signing keys.
 ///
 /// ```no_run
 /// use envconf::pair::{Sign, SigningKey};
@@ -34,7 +34,7 @@ pub struct Sign {
     blind: bool,
 }
 
-/// What signing did.
+/// The result of signing.
 #[derive(Debug)]
 pub struct Signed {
     header: Header,
@@ -44,12 +44,12 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// The header of the `.enc` that was signed; authenticated unless it was signed blind.
+    /// Returns the header of the signed `.enc`. It is authenticated, unless the pair was signed blind.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The ids of everybody whose signature the `.enc` now has, those of before included, ascending.
+    /// Returns the ids of all signers of the `.enc`, earlier ones included, in ascending order.
     pub fn signers(&self) -> &[Id] {
         &self.signers
     }
@@ -59,42 +59,42 @@ impl Signed {
         self.opened
     }
 
-    /// Returns true if the `.enc` was replaced; not where it had these signatures already.
+    /// Returns true if the `.enc` was replaced; false if it already had these signatures.
     pub fn is_written(&self) -> bool {
         self.written
     }
 }
 
 impl Sign {
-    /// Opens the pair with this policy before it is signed; add keys. Signatures that the policy requires are not
-    /// required here, they may be what is being added; one of a trusted signer that does not verify is still an error.
+    /// Opens the pair with this policy before it is signed. Add keys. A signature that the policy requires may be
+    /// missing, because it may be the one to add. An invalid signature of a trusted signer is an error.
     pub fn new(policy: Policy) -> Self {
         Self { policy, keys: Vec::new(), blind: false }
     }
 
-    /// Signs with this key too.
+    /// Adds a signing key.
     #[must_use]
     pub fn key(mut self, key: SigningKey) -> Self {
         self.keys.push(key);
         self
     }
 
-    /// Signs without opening: the signer then vouches for bytes that it cannot read. Identity, generation and form are
-    /// checked all the same.
+    /// Signs without opening: the signer then vouches for bytes that it cannot read. envconf still checks identity,
+    /// generation and form.
     #[must_use]
     pub fn blind(mut self) -> Self {
         self.blind = true;
         self
     }
 
-    /// Signs `pair`. Blocks; works before, inside and without any async runtime.
+    /// Signs `pair`. Blocks the thread; works before, inside and without an async runtime.
     ///
-    /// Signatures of others stay. The pair is opened, and its content parsed, before it is signed; after any error it is
-    /// as it was.
+    /// Signatures of other signers stay. The pair is opened, and its content parsed, before it is signed. After an
+    /// error the pair is unchanged.
     ///
     /// # Errors
-    /// [`Kind::Usage`] without keys, or where there would be more than 8 signatures; as for [`open`](crate::open()) and
-    /// [`verify`](crate::verify); [`Kind::Io`] for a file that cannot be written, and for a link in the place of either.
+    /// [`Kind::Usage`] without keys, or for more than 8 signatures; the errors of [`open`](crate::open()) and
+    /// [`verify`](crate::verify); [`Kind::Io`] for a file that cannot be written, and for a link in the place of one.
     pub fn sign(&self, pair: &Pair, services: &KeyServices) -> Result<Signed, Error> {
         pair.refuse_links()?;
         let _lock = Lock::of(pair)?;
@@ -108,10 +108,10 @@ impl Sign {
         Ok(signed)
     }
 
-    /// The bytes of the signed `.enc` of a pair that is given as the bytes of its two files.
+    /// Returns the signed `.enc` for a pair given as the bytes of its two files.
     ///
     /// # Errors
-    /// As for [`Sign::sign`], without [`Kind::Io`].
+    /// The errors of [`Sign::sign`], except [`Kind::Io`].
     pub fn sign_bytes(
         &self,
         enc: &[u8],
@@ -123,7 +123,7 @@ impl Sign {
         Ok(self.signed(enc, added))
     }
 
-    /// The new file, as a reader meets it who pins the signers of the policy and these.
+    /// Checks the new file like a reader who trusts the signers of the policy and the new ones.
     fn add(&self, enc: &[u8]) -> Result<Added, Error> {
         if self.keys.is_empty() {
             return Err(Error::new(Kind::Usage, "no signer's key is given")
@@ -143,7 +143,7 @@ impl Sign {
         Ok(Added { enc, file, policy })
     }
 
-    /// The pair opens, or, where it is signed blind, its files belong together.
+    /// Checks that the pair opens; if it is signed blind, that its files belong together.
     fn check(&self, added: &Added, key: &[u8], services: &KeyServices) -> Result<(), Error> {
         if self.blind {
             return open::check_key(&added.file, key).map(drop);
@@ -158,7 +158,7 @@ impl Sign {
         (enc, Signed { header: file.header, signers, opened: !self.blind, written })
     }
 
-    /// The file with these signatures among those that it has.
+    /// Returns the file with these signatures added.
     fn add_to(&self, file: &EncFile, enc: &[u8]) -> Result<Vec<u8>, Error> {
         let message = signing_key::message(&enc[..file.m]);
         let mut signatures: Vec<Signature> = self.keys.iter().map(|key| key.sign(&message)).collect();
@@ -171,9 +171,9 @@ impl Sign {
         if signatures.len() > MAX_SIGNATURES {
             return Err(Error::new(
                 Kind::Usage,
-                format!("a file has at most {MAX_SIGNATURES} signatures, and others fill it"),
+                format!("a file has at most {MAX_SIGNATURES} signatures, and this file has them already"),
             )
-            .advise("seal it again, signed by those who count"));
+            .advise("seal the configuration again, and sign it only with the keys that readers trust"));
         }
         let mut new = Vec::with_capacity(enc.len());
         new.extend_from_slice(&enc[..file.m]);
@@ -182,7 +182,7 @@ impl Sign {
     }
 }
 
-/// A file with its new signatures, and the policy that it passed.
+/// A file with its new signatures, and the policy that it meets.
 struct Added {
     enc: Vec<u8>,
     file: EncFile,

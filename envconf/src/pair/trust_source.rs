@@ -1,13 +1,13 @@
-//! Who said which keys are trusted, and how that reads in an error.
+//! The settings that name trusted keys, and how an error lists them.
 
 use super::policy::{Policy, Trusted};
 use crate::base::{KeyRef, escape, key_ref};
 use crate::kms::KeyServices;
 
-/// What set the trusted keys of a policy.
+/// The setting that named the trusted keys of a policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum TrustSource {
-    /// Nothing: available local keys are trusted.
+    /// No setting: available local keys are trusted.
     #[default]
     Nothing,
     /// `Policy::trust`.
@@ -16,13 +16,13 @@ pub(crate) enum TrustSource {
     Loader,
     /// `ENVCONF_TRUST`.
     Variable,
-    /// The attribute `trust`, for this environment or for all.
+    /// The attribute `trust`, for this environment or for all environments.
     Attribute { for_all: bool },
     /// The attribute `trust`, which names only these other environments.
     OtherEnvironments(Vec<&'static str>),
 }
 
-/// Lists the trusted keys of `policy` and the settings that name them, one line each; empty if nothing is trusted.
+/// Returns the trusted keys of `policy` and the setting that names them, one line each; empty if no key is trusted.
 pub(super) fn lines(policy: &Policy, services: &KeyServices) -> Vec<String> {
     let environment = &policy.environment;
     let by = match &policy.trusted_by {
@@ -47,7 +47,7 @@ pub(super) fn lines(policy: &Policy, services: &KeyServices) -> Vec<String> {
     lines
 }
 
-/// The local keys that are trusted because they are available.
+/// Returns the local keys that are trusted because they are available.
 fn given(policy: &Policy, services: &KeyServices) -> Vec<String> {
     let mut lines: Vec<String> = services
         .given_by()
@@ -57,7 +57,7 @@ fn given(policy: &Policy, services: &KeyServices) -> Vec<String> {
     if let Some(age) = services.age() {
         let recipients = age.identities().recipients().unwrap_or_default();
         lines.extend(
-            recipients.iter().map(|key| format!("trusted age recipient, whose identity is here: {key}")),
+            recipients.iter().map(|key| format!("trusted age recipient with an available identity: {key}")),
         );
     }
     if services.has_command() {

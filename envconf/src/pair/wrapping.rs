@@ -1,4 +1,5 @@
-//! Who can unwrap: tried in order, every failure kept; all asked when sealing (format.md §4, steps 8 and 9).
+//! Unwraps a data key with the first trusted recipient that can, and wraps it for all recipients (format.md §4, steps
+//! 8 and 9).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use crate::format::{Recipient, Section, Suite};
 use crate::kms::{AgeIdentity, age};
 use crate::kms::{Context, Deadline, KeyServices, Kms, KmsError, LocalKey, Patience, WrappedKey, worker};
 
-/// A recipient of a section that is trusted, and how to ask it.
+/// A trusted recipient of a section, and how to unwrap with it.
 pub(crate) struct Candidate {
     pub(crate) key: KeyRef,
     pub(crate) wrapped: WrappedKey,
@@ -26,15 +27,16 @@ pub(crate) enum Ask {
     #[cfg(feature = "age")]
     Age(AgeIdentity),
     Service(Arc<dyn Kms>),
-    /// A local key that is trusted by its id but not available, or a service that this build does not have.
+    /// A trusted local key that is not available, or a key service that this build does not have.
     Nobody(KmsError),
 }
 
-/// Steps 8 and 9: returns the data key of `section`, from the first trusted recipient that can unwrap it.
+/// Runs steps 8 and 9: returns the data key of `section`, and the first trusted recipient that could unwrap it.
 ///
 /// # Errors
-/// [`Kind::NoTrustedRecipient`] and [`Kind::SignatureRequired`] before anything is asked; [`Kind::UnwrapFailed`]
-/// with every failure; [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for a local key that is asked for.
+/// [`Kind::NoTrustedRecipient`] and [`Kind::SignatureRequired`] before any key service is asked;
+/// [`Kind::UnwrapFailed`] with all failures; [`Kind::BadLocalKey`] and [`Kind::InsecureKeyFile`] for a local key that
+/// cannot be used.
 pub(crate) async fn unwrap(
     section: &Section,
     context: &Context,
@@ -55,8 +57,8 @@ pub(crate) async fn unwrap(
             Ask::Age(identity) => identity.unwrap(&candidate.wrapped, context),
             Ask::Nobody(error) => Err(error),
             Ask::Service(kms) => {
-                // The remaining time is shared among the remaining keys, so that a silent key leaves time for the next
-                // one.
+                // The remaining keys share the remaining time, so that a key service that does not answer leaves time
+                // for the next one.
                 let limit = deadline.saturating_duration_since(started) / remote_left.max(1);
                 remote_left = remote_left.saturating_sub(1);
                 let has_alternative =
@@ -82,10 +84,11 @@ pub(crate) async fn unwrap(
     })
 }
 
-/// Step 8: the pins, in policy order, whose exact triplet is in the section; class P only beside pinned signers.
+/// Runs step 8: returns the trusted keys that the section has, in the order of the policy. Public-key recipients count
+/// only if the policy has signers.
 ///
 /// # Errors
-/// As for [`unwrap`] before anything is asked.
+/// The errors of [`unwrap`] that come before any key service is asked.
 pub(crate) async fn candidates(
     section: &Section,
     policy: &Policy,
@@ -152,7 +155,7 @@ pub(crate) async fn candidates(
         if candidates.is_empty() {
             return Err(Error::new(
                 Kind::SignatureRequired,
-                "only public-key recipients are trusted, and no signer is: anybody could have made this pair",
+                "no signer is trusted: anyone can seal a pair for the trusted public keys",
             )
             .advise_to_set(
                 Remedy::Signers,
@@ -163,10 +166,11 @@ pub(crate) async fn candidates(
     Ok(candidates)
 }
 
-/// The trusted keys in the order of tries, the available local keys, and whether `local` is trusted and none is.
+/// Returns the trusted keys in the order of tries, the available local keys, and true if `local` is trusted but no
+/// local key is available.
 ///
-/// Given local keys are trusted as such, before the list unless the list places them. A found one is looked for
-/// only where nothing is given, and where the section could be opened with it (api.md §2).
+/// Local keys that were given are trusted. They come first, unless the list names them. envconf searches the key store
+/// only if no local key was given and the section has a recipient that is a local key (api.md §2).
 async fn pins(
     section: &Section,
     policy: &Policy,
@@ -209,9 +213,9 @@ async fn pins(
     Ok((pins, keys, list.contains(&Trusted::Local) && all.is_empty() && !any_found))
 }
 
-/// Adds the available age identities to the trusted keys, and returns the identities. The rules are the rules of local
-/// keys. Given identities are trusted, before the list unless the list names them. An identity of the key store is
-/// used if none is given or the list names it, and only if the section has its recipient.
+/// Adds the available age identities to the trusted keys, and returns the identities. The rules are those of local
+/// keys: given identities are trusted, and come first unless the list names them. An identity of the key store is used
+/// if none was given or the list names it, and only if the section has its recipient.
 #[cfg(feature = "age")]
 async fn with_age(
     pins: Vec<KeyRef>,
@@ -243,7 +247,7 @@ async fn with_age(
             }
         }
     }
-    // Without a list the local keys come first, since nothing but them may be trusted without a signer.
+    // Without a list the local keys come first: nothing else may be trusted without a signer.
     let pins = match policy.trust {
         None => pins.into_iter().chain(all).collect(),
         Some(_) => all.into_iter().chain(pins).collect(),
@@ -251,7 +255,7 @@ async fn with_age(
     Ok((pins, identities))
 }
 
-/// As [`untrusted`], and how to get at an identity where the pair has recipients of age and nothing sets trust.
+/// Like [`untrusted`], with advice for an age identity if the pair has age recipients and no setting trusts a key.
 fn untrusted_here(section: &Section, policy: &Policy, services: &KeyServices) -> Error {
     let error = untrusted(section, policy, services);
     #[cfg(feature = "age")]
@@ -264,7 +268,7 @@ fn untrusted_here(section: &Section, policy: &Policy, services: &KeyServices) ->
     error
 }
 
-/// Names every recipient, unbroken, what is trusted instead, and what to set; nothing has been sent.
+/// Returns the error that names every recipient, each on a line, the trusted keys, and the setting to change.
 fn untrusted(section: &Section, policy: &Policy, services: &KeyServices) -> Error {
     const TRUST: &str =
         "if you know one of these recipients, trust it: set ENVCONF_TRUST, or the attribute trust = \"…\"";
@@ -290,7 +294,7 @@ fn untrusted(section: &Section, policy: &Policy, services: &KeyServices) -> Erro
         .advise_to_set(Remedy::Trust, advice)
 }
 
-/// The trusted key that is a replica of a recipient, in another region.
+/// Returns the trusted key that is a replica of `recipient` in another region.
 fn replica_of<'a>(recipient: &KeyRef, policy: &'a Policy) -> Option<&'a KeyRef> {
     policy.trust.iter().flatten().find_map(|trusted| match trusted {
         Trusted::Key(key) if provider::are_replicas(key, recipient) => Some(key),
@@ -315,7 +319,7 @@ fn keys_of(section: &Section) -> impl Iterator<Item = &KeyRef> {
     section.recipients.iter().map(|recipient| &recipient.key)
 }
 
-/// Asks a key service on the worker, together with everybody who asks it the same.
+/// Asks a key service on the worker thread. Concurrent loads share one request.
 async fn ask(
     kms: Arc<dyn Kms>,
     key: KeyRef,
@@ -345,7 +349,7 @@ pub(crate) async fn on_worker<T: Send + 'static>(
 
 fn flight_id(identity: &[u8; 32], key: &KeyRef, wrapped: &WrappedKey, context: &Context) -> worker::FlightId {
     let mut digest = Sha256::new_with_prefix(identity);
-    // A forked child has its parent's flights in memory, and nobody who flies them.
+    // A forked child has the parent's requests in its memory, but not the thread that runs them.
     digest.update(std::process::id().to_be_bytes());
     for part in [&key.to_string(), wrapped.as_str(), context.as_json(), &context.dek().to_string()] {
         digest.update((part.len() as u64).to_be_bytes());
@@ -368,7 +372,7 @@ fn attempt(key: KeyRef, error: KmsError, took: Duration) -> Attempt {
     }
 }
 
-/// A fresh data key, wrapped for each of `keys`: made by the first key service that can, else here.
+/// Returns a new data key, wrapped for each of `keys`. The first key service that can generates it, else this process.
 ///
 /// # Errors
 /// [`Kind::UnwrapFailed`] names the key that did not wrap. [`Kind::BadLocalKey`] for a local key that is not
@@ -434,7 +438,7 @@ fn not_wrapped(attempt: Attempt) -> Error {
     Error::service_failed("a recipient did not wrap the data key", attempt).advise("nothing was written")
 }
 
-/// The service of a key; `None` for a local key.
+/// Returns the service of a key; `None` for a local key.
 pub(crate) fn service_of(key: &KeyRef, services: &KeyServices) -> Result<Option<Arc<dyn Kms>>, Error> {
     if key.provider() == key_ref::LOCAL_PROVIDER {
         return Ok(None);
@@ -446,7 +450,7 @@ pub(crate) fn service_of(key: &KeyRef, services: &KeyServices) -> Result<Option<
     })
 }
 
-/// Asks a key service on the worker; what it failed with, and for how long it was asked.
+/// Asks a key service on the worker thread. An error says how long the service was asked.
 pub(crate) async fn timed<T: Send + 'static>(
     key: &KeyRef,
     deadline: Instant,

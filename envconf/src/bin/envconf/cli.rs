@@ -1,4 +1,4 @@
-//! The list of verbs.
+//! The definition of the command line: the verbs and their groups.
 
 use clap::{Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -22,7 +22,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
 /// Parses the process's arguments.
 ///
 /// # Errors
-/// Help, the version, or what is wrong with the arguments.
+/// Help, the version, or the error in the arguments.
 pub(crate) fn parse(color: ColorOption) -> Result<Cli, clap::Error> {
     if let Some(cli) = parse_one_verb() {
         return Ok(cli);
@@ -32,8 +32,9 @@ pub(crate) fn parse(color: ColorOption) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// Parses arguments that begin with a verb, with the definition of this verb alone: to define all verbs takes longer than
-/// to decrypt a pair. Returns `None` for other arguments, and for help and errors, which need the whole definition.
+/// Parses arguments that begin with a verb, with the definition of this verb only: defining all verbs takes longer
+/// than decrypting a pair. Returns `None` for other arguments, and for help and errors, which need the whole
+/// definition.
 fn parse_one_verb() -> Option<Cli> {
     let verb = std::env::args_os().nth(1)?;
     let definition = verb_definition(verb.to_str()?)?;
@@ -71,8 +72,8 @@ fn verb_definition(verb: &str) -> Option<Command> {
     }
 }
 
-/// Replaces the blanks in examples by blanks that help texts do not break: a command is never broken. [`Output::help`]
-/// prints them as blanks.
+/// Replaces the blanks in examples by blanks at which help texts are not broken, so that a command stays on one line.
+/// [`Output::help`] prints them as blanks.
 ///
 /// [`Output::help`]: crate::output::Output::help
 fn with_whole_examples(command: Command) -> Command {
@@ -83,7 +84,7 @@ fn with_whole_examples(command: Command) -> Command {
     command.mut_subcommands(with_whole_examples)
 }
 
-/// The definition of the command, with the verbs in groups.
+/// Returns the definition of the command, with the verbs in groups.
 pub(crate) fn command() -> Command {
     let command = Cli::command().styles(style::of_help());
     let verbs = grouped(&command);
@@ -157,10 +158,10 @@ pub(crate) enum Verb {
     Man(commands::man::Args),
 }
 
-/// Columns before what a verb does.
+/// Columns before the description of a verb.
 const INDENT: usize = 14;
 
-/// The verbs with what they do, a line each, below the headings of their groups.
+/// Returns the verbs with their descriptions, one line each, below the headings of their groups.
 fn grouped(command: &Command) -> String {
     let heading = style::of_help().get_header().to_owned();
     let literal = style::of_help().get_literal().to_owned();
@@ -201,7 +202,8 @@ mod tests {
         assert_eq!(grouped, verbs);
     }
 
-    /// A verb that is missing in `verb_definition` is parsed with the whole definition, so only equality matters.
+    /// A verb that is missing in `verb_definition` is parsed with the whole definition, so this test only compares
+    /// definitions.
     #[test]
     fn the_definition_of_one_verb_is_that_of_the_whole() {
         let mut count = 0;
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_verb_does_is_said_in_sixty_characters() {
+    fn the_short_help_of_a_verb_has_at_most_sixty_characters() {
         for verb in Cli::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
             let about = verb.get_about().unwrap().to_string();
             assert!(about.len() <= 60 && !about.ends_with('.'), "{}: {about}", verb.get_name());

@@ -1,4 +1,4 @@
-//! The `envconf` command: parse, run, report, end with a code that says what happened.
+//! The `envconf` command: parses the arguments, runs the verb, reports the result, and ends with its exit code.
 
 mod cli;
 mod commands;
@@ -14,7 +14,7 @@ use output::style::ColorOption;
 use output::{Output, error_report, hints};
 
 fn main() -> ExitCode {
-    // Where the system refuses it the command does its work all the same, and nobody could do anything about it here.
+    // If the system refuses, the command works all the same, and the user could not change it here.
     envconf::harden();
     report_file_size_limit();
     let color = ColorOption::of_arguments(std::env::args_os());
@@ -29,21 +29,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// Has a write beyond the file size limit (`ulimit -f`) fail, where SIGXFSZ would end the process and leave half a file.
+/// Makes a write beyond the file size limit (`ulimit -f`) fail. Otherwise SIGXFSZ would end the process and leave half
+/// a file.
 ///
-/// A handler and not "ignore": a program that this process becomes starts with the default again.
+/// Use a handler instead of "ignore": a program that replaces this process then starts with the default again.
 fn report_file_size_limit() {
     #[cfg(unix)]
     {
         let noted = std::sync::Arc::default();
-        // Without it the process ends as it did before.
+        // If this fails, SIGXFSZ ends the process, as by default.
         let _ = signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), noted);
     }
 }
 
 fn run(cli: &Cli, output: &Output) -> Result<ExitCode, envconf::Error> {
     let global = &cli.global;
-    // `doctor` reports such variables with everything else, and the others here use none.
+    // `doctor` reports such variables with everything else, and these other verbs use none.
     if !matches!(&cli.verb, Verb::Doctor(_) | Verb::Completion(_) | Verb::Man(_) | Verb::GitDiff(_)) {
         envconf::process::check_variable_names()?;
     }

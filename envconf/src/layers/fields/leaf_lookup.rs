@@ -1,4 +1,4 @@
-//! Where a leaf's value is found: variables before texts, the stronger text before the weaker.
+//! Looks up the value of a leaf: variables override texts, and stronger texts override weaker ones.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,13 +19,13 @@ pub(crate) const PLAIN_SECRET: &str = "a secret does not belong in a plain layer
 pub(crate) const PLAIN_SECRET_ADVICE: &str =
     "remove it from there and seal it; if the file was committed, change the secret";
 
-/// A value that some source gives for a leaf.
+/// A value that a source has for a leaf.
 pub(super) enum Lookup<'a> {
     /// A value of a tree.
     Node(&'a Node<'a>, TreeOwner<'a>),
-    /// A line of dotenv content.
+    /// A dotenv line.
     Line(&'a str, &'a Node<'a>, &'a Document<'a>),
-    /// A variable or the file it names.
+    /// A variable, or the file that it names.
     Variable(Setting),
     /// The value that the program set.
     Set(&'a str),
@@ -40,7 +40,7 @@ impl Lookup<'_> {
         }
     }
 
-    /// The text, of a value that is one.
+    /// Returns the text of a value that is a text.
     fn text(&self) -> Option<&str> {
         match self {
             Self::Node(..) => None,
@@ -49,7 +49,7 @@ impl Lookup<'_> {
         }
     }
 
-    /// The origin of the value, or of what stands at `place` within it. In a text places mean nothing.
+    /// Returns the origin of the value, or of the part at `place`. A text has no places.
     fn origin(&self, place: Option<Place>) -> Origin {
         match self {
             Self::Node(node, owner) => owner.origin(place.unwrap_or(node.place)),
@@ -64,13 +64,13 @@ impl Lookup<'_> {
 pub(super) enum LeafSources<'a> {
     /// The strongest source.
     One(Lookup<'a>),
-    /// Several, the weakest first, whose entries are merged.
+    /// Several sources, the weakest first. Their entries are merged.
     Several { layers: Vec<MapLayer<'a>>, levels: usize },
 }
 
 /// One source of a map.
 pub(super) struct MapLayer<'a> {
-    /// The key, where it is the value of one entry only.
+    /// The key, if the source sets only one entry.
     key: Option<String>,
     lookup: Lookup<'a>,
 }
@@ -108,7 +108,7 @@ impl LeafSources<'_> {
         de::from_merged(&mut table, read)
     }
 
-    /// The origin of what stands at `place` in what `layer` gives.
+    /// Returns the origin of the part at `place` in the value of `layer`.
     pub(super) fn origin_at(&self, layer: Option<usize>, place: Option<Place>) -> Origin {
         match self {
             Self::One(lookup) => lookup.origin(place),
@@ -119,7 +119,7 @@ impl LeafSources<'_> {
         }
     }
 
-    /// The origin of the value: of the strongest source.
+    /// Returns the origin of the value: the strongest source.
     pub(super) fn whole_origin(&self) -> Origin {
         match self {
             Self::One(lookup) => lookup.origin(None),
@@ -129,7 +129,7 @@ impl LeafSources<'_> {
         }
     }
 
-    /// The keys of a merged map, each with the origin of its value.
+    /// Returns the keys of a merged map, each with the origin of its value.
     pub(super) fn entries(&self) -> BTreeMap<&str, Origin> {
         let mut entries = BTreeMap::new();
         let Self::Several { layers, .. } = self else { return entries };
@@ -151,12 +151,12 @@ impl LeafSources<'_> {
     }
 }
 
-/// The keys of a map as they are in names of variables.
+/// The keys of a map as they appear in names of variables.
 #[derive(Default)]
 struct KeysBySegment(HashMap<String, BTreeSet<String>>);
 
 impl KeysBySegment {
-    /// Those that `layers` give.
+    /// Returns the keys in `layers`.
     fn of(layers: &[MapLayer<'_>]) -> Self {
         let mut this = Self::default();
         for MapLayer { key, lookup } in layers {
@@ -173,7 +173,7 @@ impl KeysBySegment {
         this
     }
 
-    /// Returns true if a name's segment is that of a key, one that there is or a new one.
+    /// Returns true if the segment of a name can be a key, an existing or a new one.
     fn may_be_key(&self, segment: &str) -> bool {
         self.0.contains_key(segment) || !segment.contains("__") && is_upper(segment)
     }
@@ -188,7 +188,7 @@ impl KeysBySegment {
 impl<'a> Fields<'a> {
     /// Returns the sources of the leaf `field`: the strongest one, or all of them for a map that is merged.
     ///
-    /// Weaker ones are looked at too: their keys are known, and what is wrong with them is wrong.
+    /// Weaker sources are checked too: a problem in them is reported.
     pub(super) fn find(&mut self, field: &'static Field) -> Result<Option<LeafSources<'a>>, Reported> {
         if field.merge == Merge::Keys {
             return self.find_merged(field);
@@ -207,7 +207,7 @@ impl<'a> Fields<'a> {
             layers.extend(found.map(|lookup| MapLayer { key: None, lookup }));
             self.add_entries(index, field, &mut layers)?;
         }
-        // A null takes back what weaker sources give.
+        // A null removes the values of weaker sources.
         let null = |layer: &MapLayer<'_>| {
             matches!(layer.lookup, Lookup::Node(Node { value: Value::Null, .. }, _)) && layer.key.is_none()
         };
@@ -249,7 +249,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// The entries of the map `field` that variables, lines or the program give one by one.
+    /// Returns the entries of the map `field` that variables, lines or the program set one by one.
     fn add_entries(
         &mut self,
         index: usize,
@@ -322,7 +322,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// The key that a name's `segment` means: the one that there is, or else a new one.
+    /// Returns the key that the `segment` of a name means: an existing key, or a new one.
     fn entry_key(
         &mut self,
         field: &'static Field,
@@ -337,8 +337,8 @@ impl<'a> Fields<'a> {
             [] => Ok(segment.to_lowercase()),
             [one, other, ..] => {
                 let rule = match field.secret {
-                    true => "it is the name of two keys: rename one of them".to_owned(),
-                    false => format!("it is the name of two keys, {one} and {other}: rename one of them"),
+                    true => "it is the name of two keys; rename one of them".to_owned(),
+                    false => format!("it is the name of two keys, {one} and {other}; rename one of them"),
                 };
                 self.complain(field, "", Some(origin), Complaint::Rule(rule));
                 Err(Reported)
@@ -369,7 +369,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// A plain layer is a file that everybody reads.
+    /// A plain layer is a file that everybody can read.
     fn refuse_plain_secret(
         &mut self,
         field: &'static Field,
@@ -385,7 +385,7 @@ impl<'a> Fields<'a> {
         Err(Reported)
     }
 
-    /// The application's variable for the leaf `field`.
+    /// Returns the application's variable for the leaf `field`.
     fn variable(&mut self, field: &'static Field) -> Result<Option<Setting>, Reported> {
         if !self.shared.environment.may_have(field.variable) {
             return Ok(None);
@@ -400,7 +400,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The entry of `field` in the table of scope `index`, by its key or an alias.
+    /// Returns the entry of `field` in the table of scope `index`, found by its key or an alias.
     pub(super) fn entry(
         &mut self,
         index: usize,
@@ -420,7 +420,7 @@ impl<'a> Fields<'a> {
         self.only(field, given, owner)
     }
 
-    /// The line of dotenv content for the leaf `field`, by its name with or without the prefix.
+    /// Returns the dotenv line for the leaf `field`, found by its name with or without the prefix.
     fn line(
         &mut self,
         document: &'a Document<'a>,
@@ -431,7 +431,7 @@ impl<'a> Fields<'a> {
         self.only(field, (lines.next(), lines.next()), TreeOwner::Document(document))
     }
 
-    /// The one entry that is given for `field`; two are one too many.
+    /// Returns the one entry for `field`. Two entries are an error.
     fn only(
         &mut self,
         field: &'static Field,
@@ -445,7 +445,7 @@ impl<'a> Fields<'a> {
         Err(Reported)
     }
 
-    /// A line of dotenv content, unless its value is in quotes: other readers would take those off.
+    /// Returns a dotenv line. A value in quotes is an error, because other readers remove the quotes.
     fn unquoted(
         &mut self,
         field: &'static Field,

@@ -1,6 +1,6 @@
-//! A leaf's value that does not fit, and keys in it that its type does not know, as problems to report.
+//! Reports a leaf's value that does not fit, and unknown keys in it.
 //!
-//! Below a secret no key is named that only the content has: the keys of a map can be tokens.
+//! Below a secret, no key is named that only the content contains: keys of maps can be tokens.
 
 use super::Fields;
 use crate::base::{Complaint, Origin, suggest, written_type};
@@ -8,7 +8,7 @@ use crate::layers::position::INLINE;
 use crate::meta::Field;
 use crate::syntax::{Fact, IgnoredKey, Misfit, ValueStep, path_of_steps};
 
-/// The message if nothing more specific than the table is known.
+/// The message if only the table is known.
 const IGNORED_IN_SECRET: &str = "a key in it is one that its type does not know";
 
 const DURATION: &str = "read durations such as 5s or 1m 30s with #[envconf(deserialize_with = envconf::de::duration)], and byte \
@@ -33,7 +33,7 @@ impl Fields<'_> {
         self.complain(field, &path_of_steps(shown), Some(origin), complaint);
     }
 
-    /// Reports the keys that the type of `field` ignored; `origin` says where one is from.
+    /// Reports the keys that the type of `field` ignored. `origin` returns where a key is from.
     pub(super) fn refuse_ignored(
         &mut self,
         field: &'static Field,
@@ -56,7 +56,7 @@ impl Fields<'_> {
     }
 }
 
-/// The steps that may be shown: below a secret those before the first key that only the content has.
+/// Returns the steps that may be shown: below a secret, those before the first key that only the content contains.
 fn shown<'s>(field: &Field, steps: &'s [ValueStep]) -> &'s [ValueStep] {
     let first_key = steps.iter().position(|step| matches!(step, ValueStep::Key(_)));
     match first_key {
@@ -91,7 +91,7 @@ fn complaint(field: &Field, steps: &[ValueStep], is_hidden: bool, fact: Fact) ->
     }
 }
 
-/// The type of the item at fault as far as it is known: as written, or as the type asked for it.
+/// Returns the type of the invalid item, as far as it is known: as it is written, or as the type requested it.
 fn wrong_type(field: &Field, steps: &[ValueStep], fact: Fact) -> String {
     if steps.is_empty() && field.deserialize_with.is_some() {
         // The function reads another type than the field has.
@@ -107,7 +107,8 @@ fn wrong_type(field: &Field, steps: &[ValueStep], fact: Fact) -> String {
     }
 }
 
-/// The type, as written, of what `steps` lead to within the type `written`; `None` if only the program knows.
+/// Returns the written type of the part that `steps` lead to within the type `written`; `None` if only the program
+/// knows it.
 fn type_at<'t>(written: &'t str, steps: &[ValueStep]) -> Option<&'t str> {
     steps.iter().try_fold(written, |ty, step| match step {
         ValueStep::Index(index) => written_type::item(ty, *index),

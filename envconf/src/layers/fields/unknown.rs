@@ -1,4 +1,4 @@
-//! Keys and lines that no field has.
+//! Keys and lines that belong to no field.
 
 use std::collections::HashSet;
 
@@ -13,9 +13,9 @@ use crate::meta::{Field, Meta, TypeStep, Variable, path_of_key, segments_below};
 use crate::syntax::{Entry, Table};
 
 impl Fields<'_> {
-    /// Reports the keys of this struct's tables that no field has.
+    /// Reports the keys of this struct's tables that belong to no field.
     pub(crate) fn refuse_unknown_keys(&mut self) {
-        // Most structs have no unknown key; the names of the fields are then not needed.
+        // Most structs have no unknown key. Then the names of the fields are not needed.
         let may_have_unknown = self.scopes.iter().any(|scope| match scope {
             Scope::Table { table, known, .. } => *known < table.entries().len(),
             Scope::Set(_) => true,
@@ -49,8 +49,7 @@ impl Fields<'_> {
     }
 }
 
-/// Reports the lines of dotenv content that no field of `meta` reads. Those for what is in lists, maps and enums are
-/// judged there.
+/// Reports the dotenv lines that no field of `meta` reads. Lines for parts of lists, maps and enums are checked there.
 pub(super) fn refuse_unknown_lines(
     meta: &'static Meta,
     documents: &[Document<'_>],
@@ -100,7 +99,7 @@ pub(super) fn refuse_unknown_lines(
     }
 }
 
-/// The entries of `table` whose keys are none of `known`, as they stand in the text.
+/// Returns the entries of `table` whose keys are not in `known`, in the order of the text.
 fn unknown<'t, 'a>(table: &'t Table<'a>, known: &[&str]) -> Vec<&'t Entry<'a>> {
     let known: HashSet<&str> = known.iter().copied().collect();
     let mut unknown: Vec<_> = table.entries().iter().filter(|entry| !known.contains(&*entry.key)).collect();

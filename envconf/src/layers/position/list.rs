@@ -1,4 +1,4 @@
-//! A list: its items, each with the entries that variables and the program lay over it.
+//! A list: its items, each with the entries that variables and the program set in it.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use crate::layers::names::{entry_segments, index};
 use crate::meta::{NestedType, TypeStep, path_of};
 use crate::syntax::{Node, Value};
 
-/// The items that a flat source gives entries of, and one name for each.
+/// The items in which a flat source sets entries, with one name for each.
 struct Overlay<'a> {
     source: OverlaySource<'a>,
     items: BTreeMap<usize, Origin>,
-    /// True if every name was one of an item's.
+    /// True if every name belongs to an item.
     is_right: bool,
 }
 
 #[derive(Clone, Copy)]
 enum OverlaySource<'a> {
-    /// Names, of variables or lines.
+    /// Names of variables or lines.
     Names(LayerSource<'a>),
     Set(&'a crate::layers::set_values::SetValues),
 }
@@ -104,7 +104,7 @@ impl Position<'_> {
         is_right
     }
 
-    /// Which items `source` gives entries of.
+    /// Returns the items in which `source` sets entries.
     fn overlay<'s>(&mut self, source: LayerSource<'s>, item: &'static NestedType) -> Overlay<'s>
     where
         Self: 's,
@@ -134,7 +134,7 @@ impl Position<'_> {
         Overlay { source: OverlaySource::Names(source), items, is_right }
     }
 
-    /// The list's length with the items that follow it. A gap is reported.
+    /// Returns the length of the list with the items added to it. A gap is reported.
     fn with_next(&mut self, len: usize, overlays: &[Overlay<'_>]) -> Option<usize> {
         let mut added: BTreeMap<usize, &Origin> = BTreeMap::new();
         for overlay in overlays {

@@ -91,8 +91,8 @@ impl Position<'_> {
         is_right
     }
 
-    /// Adds a flat source to the keys that its names give something of; whether there are any. `None` where a name is
-    /// reported.
+    /// Adds a flat source to the keys that its names set something in. Returns true if there are any; `None` after it
+    /// reported a name.
     fn lay_names_over<'s>(
         &mut self,
         source: LayerSource<'s>,
@@ -125,8 +125,8 @@ impl Position<'_> {
         is_right.then_some(!touched.is_empty())
     }
 
-    /// The key that a name gives something of: the one that there is, or else a new one. `None` for a name that
-    /// is none of this type's and may be.
+    /// Returns the key that a name sets something in: an existing key, or a new one. Returns `None` for a name that
+    /// does not belong to this type, and may belong to another program.
     fn key_of(
         &mut self,
         name: &NameBelow<'_>,
@@ -141,7 +141,7 @@ impl Position<'_> {
         match (there.next(), there.next()) {
             (Some(key), None) => return Ok(Some(key.clone())),
             (Some(one), Some(other)) => {
-                let rule = format!("it is the name of two keys, {one} and {other}: rename one of them");
+                let rule = format!("it is the name of two keys, {one} and {other}; rename one of them");
                 let (path, origin) = (self.path(), Some(name.origin.clone()));
                 self.walk.report.problem(|| Problem::new(path, origin, Complaint::Rule(rule)));
                 return Err(Reported);

@@ -1,5 +1,4 @@
-//! Values that a stronger layer replaces. Nothing is built from them, but they are still in a file, so their keys are
-//! checked.
+//! Values that a stronger layer replaces. They are not used, but they are still in a file, so their keys are checked.
 
 use super::{Position, TreeOwner};
 use crate::base::Complaint;

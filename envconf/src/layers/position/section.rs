@@ -1,4 +1,4 @@
-//! A struct: the tables of its fields.
+//! A struct: its fields take their values from the tables of the sources.
 
 use super::{LayerSource, Position};
 use crate::layers::fields::{Fields, Scope};
@@ -6,7 +6,7 @@ use crate::meta::{Merge, Meta, NestedType};
 use crate::syntax::Value;
 
 impl Position<'_> {
-    /// Has `build` build the struct that `meta` describes; whether it did.
+    /// Builds the struct that `meta` describes with `build`. Returns true if it is valid.
     pub(crate) fn section(self, meta: &'static Meta, build: &mut dyn FnMut(&mut Fields<'_>) -> bool) -> bool {
         self.expanded(&mut |at| at.section_of_tables(meta, build))
     }

@@ -1,7 +1,7 @@
-//! An enum: which variant the strongest source names, and what gives its fields.
+//! An enum: the variant that the strongest source names, and the sources of its fields.
 //!
-//! A source that names another variant than a weaker one drops what that gives; one that names the same or none is
-//! laid over it.
+//! A source that names another variant than a weaker source replaces the values of that source. A source that names
+//! the same variant, or none, overrides single values.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::layers::report::Provenance;
 use crate::meta::{Field, Merge, Meta, NestedType, TypeStep, Variant, path_of, path_of_key, segments_below};
 use crate::syntax::{Entry, Value};
 
-/// The variant as far as the sources were read, from the weakest to the strongest.
+/// The variant that the sources read until now name, from the weakest to the strongest.
 #[derive(Default)]
 struct ChosenVariant<'a> {
     variant: Option<usize>,
@@ -26,7 +26,7 @@ struct ChosenVariant<'a> {
 }
 
 impl Position<'_> {
-    /// Has `each` build the variant of that index; whether it is right.
+    /// Builds the variant with `each`, which receives its index. Returns true if it is valid.
     pub(crate) fn variants(
         self,
         meta: &'static Meta,
@@ -77,7 +77,7 @@ impl Position<'_> {
         }
     }
 
-    /// Takes `source` into account, of an externally tagged enum: a name, or a table with the name as its one key.
+    /// Applies `source` to an externally tagged enum: a name, or a table with the name as its one key.
     fn add_named<'s>(
         &mut self,
         choice: &mut ChosenVariant<'s>,
@@ -149,7 +149,7 @@ impl Position<'_> {
         Ok(())
     }
 
-    /// The variant whose segment a name begins with.
+    /// Returns the variant whose segment a name begins with.
     fn variant_of_name(&self, meta: &'static Meta, name: &NameBelow<'_>) -> Option<usize> {
         meta.variants.iter().position(|variant| match (tail(name.rest, variant.segment), variant.content) {
             (Some(Tail::File), _) if !name.from_variable => false,
@@ -159,7 +159,7 @@ impl Position<'_> {
         })
     }
 
-    /// Takes `source` into account, of an internally tagged enum: a table that has the tag beside the fields.
+    /// Applies `source` to an internally tagged enum: a table with the tag beside the fields.
     fn add_tagged<'s>(
         &mut self,
         choice: &mut ChosenVariant<'s>,
@@ -320,7 +320,7 @@ impl Position<'_> {
         self.descend(TypeStep::Variant(variant), contents, ty, |at| at.nothing()) && each(index, self)
     }
 
-    /// Returns true if what is given for a unit variant is nothing.
+    /// Returns true if the value for a unit variant is empty.
     fn nothing(self) -> bool {
         self.expanded(&mut |mut at| {
             for source in std::mem::take(&mut at.sources) {
@@ -375,7 +375,7 @@ impl Position<'_> {
         built && names_are_right
     }
 
-    /// Returns true if every name of a flat source is the tag's or of a field of the chosen variant.
+    /// Returns true if every name of a flat source is the tag or a field of the chosen variant.
     fn names_belong(
         &mut self,
         source: LayerSource<'_>,
@@ -404,7 +404,10 @@ impl Position<'_> {
             belong = false;
             match other {
                 Some(other) => {
-                    let rule = format!("a field of the variant {}, and {} is chosen", other.key, variant.key);
+                    let rule = format!(
+                        "a field of the variant {}, but the variant {} is chosen",
+                        other.key, variant.key
+                    );
                     self.complain(Some(name.origin), Complaint::Rule(rule));
                 }
                 None => self.unknown_name(&name, NestedType::Variants(meta), None),
@@ -414,10 +417,10 @@ impl Position<'_> {
     }
 }
 
-/// The fields of a unit variant.
+/// Returns the fields of a unit variant.
 static UNIT: Meta = Meta::EMPTY;
 
-/// The names of the variants.
+/// Returns the names of the variants, for messages.
 fn listed(meta: &'static Meta) -> String {
     let names: Vec<&str> = meta.variants.iter().map(|variant| variant.key).collect();
     names.join(", ")

@@ -1,4 +1,4 @@
-//! SIGHUP, where it is asked for.
+//! SIGHUP, if the program asked for it.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use signal_hook::iterator::{Handle, Signals};
 use super::wakeup::Wakeup;
 use crate::base::{Error, Kind};
 
-/// While it lives, SIGHUP makes the watch look.
+/// Makes the watch read the files on SIGHUP, until it is dropped.
 pub(super) struct Hangup(Handle);
 
 impl Hangup {
     /// # Errors
-    /// [`Kind::Unexpected`] where the signal or a thread for it cannot be had.
+    /// [`Kind::Unexpected`] if the signal cannot be handled, or no thread can be started.
     pub(super) fn start(wakeup: Arc<Wakeup>) -> Result<Self, Error> {
         let failed = |error| {
-            Error::new(Kind::Unexpected, "SIGHUP cannot be followed")
+            Error::new(Kind::Unexpected, "SIGHUP cannot be handled")
                 .caused_by(error)
-                .advise("raise the limit of threads or files of this process, or do without on_sighup")
+                .advise("raise the limit of threads or files of this process, or remove on_sighup")
         };
         let mut signals = Signals::new([SIGHUP]).map_err(failed)?;
         let this = Self(signals.handle());

@@ -1,4 +1,4 @@
-//! The newest valid configuration, where readers find it without a lock, and how it stands.
+//! The newest valid configuration, which readers get without a lock, and the status of a watch.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -32,38 +32,38 @@ pub struct Status {
 }
 
 impl Status {
-    /// The generation of the sealed pair in use.
+    /// Returns the generation of the pair in use.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// When the configuration in use was loaded.
+    /// Returns the time when the configuration in use was loaded.
     pub fn loaded_at(&self) -> SystemTime {
         self.loaded_at
     }
 
-    /// How often a new configuration has taken the place of an old one.
+    /// Returns how often a new configuration replaced an old one.
     pub fn reloads(&self) -> u64 {
         self.reloads
     }
 
-    /// How many versions of the files were refused. One that is tried again counts once.
+    /// Returns how many versions of the files were refused. A version that is retried counts once.
     pub fn refusals(&self) -> u64 {
         self.refusals
     }
 
-    /// Why the last version that was refused was. It stays when a later one is used; see
+    /// Returns the reason why the last refused version was refused. The reason stays when a later version is used; see
     /// [`is_current`](Self::is_current).
     pub fn last_refusal(&self) -> Option<&Error> {
         self.last_refusal.as_deref()
     }
 
-    /// Returns true if what is in use is what the files say; false while a version of them is refused.
+    /// Returns true if the files contain the configuration in use; false while their version is refused.
     pub fn is_current(&self) -> bool {
         self.is_current
     }
 
-    /// Returns true if the operating system gives notice of changes; otherwise the files are only looked at now and then.
+    /// Returns true if the operating system gives notice of changes; otherwise the files are only read periodically.
     pub fn by_notices(&self) -> bool {
         self.by_notices
     }
@@ -96,10 +96,11 @@ impl<T> Latest<T> {
         self.lock().clone()
     }
 
-    /// The version after `seen`, or a later one, once it is there. Versions are counted by reloads.
+    /// Returns the version after `seen`, or a later one, when it is available. A version is the number of reloads
+    /// before it.
     pub(super) async fn after(&self, seen: u64) -> (u64, Arc<Loaded<T>>) {
         loop {
-            // Made before the look, so that no turn is missed.
+            // Create the listener before the check, so that no change is missed.
             let turn = self.awaited.notified();
             if let Some(later) = self.later(&self.lock(), seen) {
                 return later;
@@ -108,7 +109,7 @@ impl<T> Latest<T> {
         }
     }
 
-    /// Like `after`, for a thread, and for at most this time.
+    /// Like `after`, but blocks this thread, for at most this time.
     pub(super) fn after_within(&self, seen: u64, timeout: Duration) -> Option<(u64, Arc<Loaded<T>>)> {
         let waiting = |status: &mut Status| status.reloads <= seen;
         let waited = self.turned.wait_timeout_while(self.lock(), timeout.min(LONGEST), waiting);
@@ -120,8 +121,8 @@ impl<T> Latest<T> {
         (status.reloads > seen).then(|| (status.reloads, self.current()))
     }
 
-    /// Puts a new configuration in the place of the old one, and gives that back: the code of its values may run when
-    /// it is dropped.
+    /// Replaces the configuration, and returns the old one. The caller drops it, because dropping may run code of its
+    /// values.
     pub(super) fn replace(&self, config: Loaded<T>, generation: u64) -> Arc<Loaded<T>> {
         let mut status = self.lock();
         let old = self.current.swap(Arc::new(config));
@@ -135,7 +136,7 @@ impl<T> Latest<T> {
         old
     }
 
-    /// The files hold again what is in use.
+    /// Records that the files contain the configuration in use again.
     pub(super) fn confirm(&self) {
         self.lock().is_current = true;
     }

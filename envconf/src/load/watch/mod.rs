@@ -1,4 +1,4 @@
-//! watch: loads, then follows the files; the newest valid configuration is always available.
+//! Watches: load a configuration, then follow its files; the newest valid configuration is always available.
 //!
 //! One thread for each watch (`reload_thread`) reads the files when the operating system reports a change (`notices`),
 //! at a signal (`hangup`), or after some time. It takes a `snapshot` of all relevant files. The result is in `latest`,
@@ -30,13 +30,13 @@ use crate::pair::Wait;
 pub use self::latest::Status;
 pub use self::options::WatchOptions;
 
-/// A configuration that is followed: always the newest valid one, while its files change.
+/// A configuration that follows its files: it is always the newest valid version.
 ///
-/// A new version is read as [`load`](EncryptedConfig::load) reads it, validated in full, and only then takes the place
-/// of the old one, as a whole. One that is refused changes nothing: the last good one stays, and [`status`](Self::status)
-/// tells why. A generation below that in use is refused too.
+/// A new version is read like [`load`](EncryptedConfig::load) and validated completely before it replaces the old one
+/// as a whole. A refused version changes nothing: the last valid one stays, and [`status`](Self::status) has the
+/// reason. A generation below the one in use is refused, too.
 ///
-/// Clones are cheap and follow the same files. With the last of them the watch ends.
+/// Clones are cheap and follow the same files. The watch ends when the last clone is dropped.
 ///
 /// ```no_run
 /// # #[derive(envconf::EncryptedConfig)] struct AppConfig { #[envconf(default = 1)] workers: u16 }
@@ -57,12 +57,12 @@ pub use self::options::WatchOptions;
 /// ```
 pub struct Watch<T> {
     latest: Arc<Latest<T>>,
-    /// The version that this handle has been given last.
+    /// The version that this handle returned last.
     seen: AtomicU64,
     alive: Arc<Alive>,
 }
 
-/// What all handles of a watch share; the watch ends with it.
+/// The state that all handles of a watch share. Dropping it ends the watch.
 struct Alive(Arc<Wakeup>);
 
 impl Drop for Alive {
@@ -72,14 +72,14 @@ impl Drop for Alive {
 }
 
 impl<T> Watch<T> {
-    /// The newest valid configuration. Takes no lock and waits for nobody, so that it may be asked for at every
-    /// request; hold the result where several values must be of one version.
+    /// Returns the newest valid configuration, without a lock and without waiting, so you can call it for every
+    /// request. Keep the result if several values must be of one version.
     pub fn current(&self) -> Arc<Loaded<T>> {
         self.latest.current()
     }
 
     /// Waits for a version that `changed` or [`wait`](Self::wait) has not returned from this handle yet, and returns
-    /// it. Versions that were replaced before are skipped. A new handle has returned the first version; a clone starts
+    /// it. It skips versions that were replaced before. A new handle has returned the first version. A clone starts
     /// with the state of its original.
     ///
     /// Works on every async runtime. A call that is dropped early has returned nothing, so the next call returns the
@@ -90,7 +90,7 @@ impl<T> Watch<T> {
         config
     }
 
-    /// Like [`changed`](Self::changed), for code without a runtime: blocks this thread for at most this time; returns
+    /// Like [`changed`](Self::changed), for code without a runtime: blocks this thread for at most this time. Returns
     /// `None` if nothing changed.
     pub fn wait(&self, timeout: Duration) -> Option<Arc<Loaded<T>>> {
         let (version, config) = self.latest.after_within(self.seen.load(Ordering::SeqCst), timeout)?;
@@ -121,17 +121,17 @@ impl<T> std::fmt::Debug for Watch<T> {
 }
 
 impl<T: EncryptedConfig + Send + Sync + 'static> Loader<T> {
-    /// How [`watch`](Self::watch) follows the files.
+    /// Sets how [`watch`](Self::watch) follows the files.
     #[must_use]
     pub fn watch_options(mut self, options: WatchOptions) -> Self {
         self.watch_options = options;
         self
     }
 
-    /// Loads as [`load`](Self::load) does, and follows the files from then on; blocks for the first load.
+    /// Loads like [`load`](Self::load), and follows the files from then on. Blocks for the first load.
     ///
     /// # Errors
-    /// As for [`load`](Self::load); [`Kind::Unexpected`](crate::Kind::Unexpected) where no thread can be started.
+    /// The errors of [`load`](Self::load); [`Kind::Unexpected`](crate::Kind::Unexpected) if no thread can be started.
     pub fn watch(self) -> Result<Watch<T>, Error> {
         worker::block_on(start(self, Wait::Here))
     }
@@ -139,7 +139,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Loader<T> {
     /// Like `watch`, for async code on any runtime.
     ///
     /// # Errors
-    /// As for [`watch`](Self::watch).
+    /// The errors of [`watch`](Self::watch).
     pub async fn watch_async(self) -> Result<Watch<T>, Error> {
         start(self, Wait::Beside).await
     }
@@ -151,7 +151,7 @@ async fn start<T: EncryptedConfig + Send + Sync + 'static>(
 ) -> Result<Watch<T>, Error> {
     let wakeup = Arc::new(Wakeup::default());
     let (reload_thread, latest) = ReloadThread::load(loader, wakeup.clone(), wait).await?;
-    // Whatever happens from here on, the reload thread ends with this.
+    // If this function fails from here on, dropping this value ends the reload thread.
     let alive = Arc::new(Alive(wakeup));
     reload_thread.start()?;
     Ok(Watch { latest, seen: AtomicU64::new(0), alive })

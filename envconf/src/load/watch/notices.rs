@@ -1,7 +1,7 @@
-//! The operating system's notices that something in a directory changed.
+//! Notices of the operating system that something in a directory changed.
 //!
-//! They only make the watch look: what counts is what it then reads. A notice for too much is a look for nothing, and
-//! one too few is made good by the next look that needs none.
+//! A notice only makes the watch read the files again. A superfluous notice costs one read. A missing notice is
+//! covered by the next periodic read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -21,7 +21,7 @@ pub(super) struct Notices {
 }
 
 impl Notices {
-    /// `None` where the system has none to give.
+    /// `None` if the system cannot give notices.
     pub(super) fn start(wakeup: Arc<Wakeup>) -> Option<Self> {
         let names: Arc<Mutex<BTreeSet<OsString>>> = Arc::default();
         let matter = names.clone();
@@ -36,7 +36,7 @@ impl Notices {
         Some(Self { watcher, directories: BTreeMap::new(), names })
     }
 
-    /// Has notice given of all that leads to `files`; whether there is nothing of it without notice.
+    /// Subscribes to the changes of all directories that lead to `files`. Returns true if all of them are watched.
     pub(super) fn follow<'a>(&mut self, files: impl Iterator<Item = &'a Path>) -> bool {
         let watched = WatchedDirectories::to(files);
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = watched.names();
@@ -51,7 +51,7 @@ impl Notices {
             .collect();
         for directory in gone {
             self.directories.remove(&directory);
-            // A directory that was deleted is not watched any more.
+            // A deleted directory is not watched any more.
             let _ = self.watcher.unwatch(&directory);
         }
         let mut all = true;
@@ -68,7 +68,7 @@ impl Notices {
     }
 }
 
-/// Returns true if it can be of a change of what bears one of these names. That a file is read is not a change: the watch itself
+/// Returns true if the event may be a change of one of these names. Reading a file is not a change: the watch itself
 /// reads.
 fn concerns(event: &Event, names: &BTreeSet<OsString>) -> bool {
     let changes = match event.kind {
@@ -79,7 +79,7 @@ fn concerns(event: &Event, names: &BTreeSet<OsString>) -> bool {
     changes && (event.need_rescan() || event.paths.is_empty() || event.paths.iter().any(named))
 }
 
-/// Tells a directory from another one that has taken its name.
+/// Identifies a directory, to detect another one that has its name now.
 #[cfg(unix)]
 type DirectoryId = Option<(u64, u64)>;
 
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_of_a_name_that_matters_is_one() {
+    fn only_changes_of_watched_names_count() {
         let names = BTreeSet::from(["app.conf.enc".into(), "..data".into()]);
         let concerns = |kind, path: &str| concerns(&Event::new(kind).add_path(path.into()), &names);
         let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));

@@ -1,4 +1,4 @@
-//! How a watch looks, and whom it tells.
+//! The options of a watch: when it reads the files, and which callback it calls.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::base::Error;
 
-/// How long files must have been quiet.
+/// Default time for which files must not change before they are loaded.
 const DEBOUNCE: Duration = Duration::from_millis(200);
-/// How often to look where the operating system gives notice of changes: not every file system does.
+/// Default interval of reads if the operating system gives notice of changes. Not every file system gives notice.
 const BESIDE_NOTICES: Duration = Duration::from_secs(30);
-/// The same without notices.
+/// Default interval of reads without notices.
 const WITHOUT_NOTICES: Duration = Duration::from_secs(2);
-/// Shortest interval. A shorter one would keep the thread busy for nothing.
+/// Shortest interval. A shorter one would keep the thread busy without use.
 const SHORTEST: Duration = Duration::from_millis(10);
 
 /// How a [`Watch`](crate::Watch) follows its files; for [`Loader::watch_options`](crate::Loader::watch_options).
@@ -39,44 +39,45 @@ pub struct WatchOptions {
 type OnRefusal = Arc<dyn Fn(&Error) + Send + Sync>;
 
 impl WatchOptions {
-    /// The defaults.
+    /// Returns the default options.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How long the files must have stayed the same before they are loaded, so that a writer is not met halfway; the
-    /// default is 200 ms. Files that never rest are loaded after ten times as long.
+    /// Sets the time for which the files must not change before they are loaded, so that a half-written file is not
+    /// read. The default is 200 ms. Files that change all the time are loaded after ten times as long.
     #[must_use]
     pub fn debounce(mut self, quiet: Duration) -> Self {
         self.debounce = Some(quiet);
         self
     }
 
-    /// How often to look at the files besides. The default is 30 s, for file systems that give no notice of changes
-    /// (network ones), and 2 s where no notice can be had at all.
+    /// Sets the interval of periodic reads. The default is 30 s, for (network) file systems that give no notice of
+    /// changes, and 2 s without notices.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = Some(interval);
         self
     }
 
-    /// Asks the operating system for no notice of changes, and looks every [`poll_interval`](Self::poll_interval) only.
+    /// Uses no notices of the operating system, and reads the files at every [`poll_interval`](Self::poll_interval)
+    /// only.
     #[must_use]
     pub fn poll_only(mut self) -> Self {
         self.poll_only = true;
         self
     }
 
-    /// SIGHUP makes the watch look at once, and try again what it has refused. From then on the signal does not end
-    /// the process any more, also when the watch has ended. Elsewhere than on Unix there is none.
+    /// Makes the watch read the files at once on SIGHUP, and retry a refused version. From then on, the signal does
+    /// not end the process, even after the watch has ended. Only on Unix.
     #[must_use]
     pub fn on_sighup(mut self) -> Self {
         self.on_sighup = true;
         self
     }
 
-    /// Is told why a new version is not used: once for each version. Runs on the watch's thread, which looks on when
-    /// it returns.
+    /// Sets a callback that receives the reason why a new version is not used, once for each version. The callback
+    /// runs on the thread of the watch, which waits until it returns.
     #[must_use]
     pub fn on_refusal(mut self, tell: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.on_refusal = Some(Arc::new(tell));
@@ -87,7 +88,7 @@ impl WatchOptions {
         self.debounce.unwrap_or(DEBOUNCE).max(SHORTEST)
     }
 
-    /// How often to look, with notices or without.
+    /// Returns the interval of periodic reads, with or without notices.
     pub(super) fn interval(&self, by_notices: bool) -> Duration {
         let usual = if by_notices { BESIDE_NOTICES } else { WITHOUT_NOTICES };
         self.poll_interval.unwrap_or(usual).max(SHORTEST)

@@ -1,4 +1,4 @@
-//! The thread of a watch: looks, judges what is new, and puts it in its place or remembers why not.
+//! The thread of a watch: reads the files, validates a new version, and uses it or records why not.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -15,11 +15,12 @@ use crate::load::EncryptedConfig;
 use crate::load::loader::{LoadPlan, Loaded, Loader};
 use crate::pair::{Wait, read_again};
 
-/// Waits between retries of a refused version that may become valid: the first wait, which doubles up to the second.
+/// Pauses between retries of a refused version that may become valid: the first pause doubles until it reaches the
+/// second.
 const TRY_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// Number of times that an incomplete state is seen before it is reported, because a slow writer may complete it.
+/// Number of reads of an incomplete state before it is reported, because a slow writer may complete it.
 const PATIENCE: u32 = 2;
-/// Files that never rest are loaded after so many times the quiet time.
+/// Files that change all the time are loaded after this number of quiet times.
 const RESTLESS: u32 = 10;
 
 pub(super) struct ReloadThread<T> {
@@ -35,19 +36,19 @@ pub(super) struct ReloadThread<T> {
 /// A version of the files that is not used.
 struct Refused {
     print: Print,
-    /// How often it was tried.
+    /// Number of tries.
     tries: u32,
-    /// When it is tried again; never while the files stay as they are, if there is none.
+    /// Time of the next try; `None` if the version is not tried again while the files stay as they are.
     again: Option<Instant>,
-    /// True if it has been told.
+    /// True if the callback was called for it.
     told: bool,
 }
 
 impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
-    /// The first load.
+    /// Loads for the first time.
     ///
     /// # Errors
-    /// As for [`Loader::load`].
+    /// The errors of [`Loader::load`].
     pub(super) async fn load(
         loader: Loader<T>,
         wakeup: Arc<Wakeup>,
@@ -66,7 +67,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
     }
 
     /// # Errors
-    /// [`Kind::Unexpected`] where there is no thread to be had, or no SIGHUP that was asked for.
+    /// [`Kind::Unexpected`] if no thread can be started, or SIGHUP cannot be handled.
     pub(super) fn start(mut self) -> Result<(), Error> {
         #[cfg(unix)]
         let hangup = match self.loader.watch_options.wants_sighup() {
@@ -106,7 +107,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         }
     }
 
-    /// Looks at the files; `asked` to try again also what was refused.
+    /// Reads the files. With `asked`, a refused version is tried again.
     fn look(&mut self, asked: bool) {
         let Some(snapshot) = self.settled(asked) else { return };
         let print = snapshot.print;
@@ -126,7 +127,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         }
     }
 
-    /// The files once they have stayed the same for a while; `None` when there is nothing to be done about them.
+    /// Returns the files after they have not changed for a while; `None` if there is nothing to do.
     fn settled(&self, asked: bool) -> Option<Snapshot> {
         let quiet = self.loader.watch_options.quiet();
         let restless = Instant::now() + quiet.saturating_mul(RESTLESS).min(TRY_AGAIN.1);
@@ -149,7 +150,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         }
     }
 
-    /// Returns true if this version was judged, and is not to be judged again now.
+    /// Returns true if this version was validated already and must not be tried again yet.
     fn is_known(&self, print: &Print, asked: bool) -> bool {
         match &self.refused {
             None => *print == self.in_use,
@@ -162,7 +163,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
 
     /// Loads and validates the snapshot; returns `None` if the watch ends during the load.
     fn attempt(&mut self, snapshot: Snapshot) -> Option<Result<(Loaded<T>, u64), Error>> {
-        // Anew each time, as a program that starts would do it: files with local keys are changed too.
+        // Read all settings again, like a program that starts: a file with a local key may have changed, too.
         let plan = match self.loader.plan() {
             Ok(plan) => plan,
             Err(error) => return Some(Err(error)),
@@ -173,14 +174,16 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         self.plan = LoadPlan { pair: self.plan.pair.clone(), policy, services };
         let load = pin!(snapshot.load(&self.loader, &self.plan));
         let stopped = pin!(self.wakeup.stopped());
-        // The code of the type runs in there: its `Deserialize`, its `validate`.
+        // This runs code of the type: its `Deserialize` and its `validate`.
         let result = catch_unwind(AssertUnwindSafe(|| worker::block_on(worker::first_of(load, stopped))));
         match result {
             Ok(result) => result.map(|result| result.map_err(going_back)),
             Err(_) => {
                 let error = Error::new(Kind::Unexpected, "the type's own code panicked")
                     .at(self.plan.pair.enc())
-                    .advise("the panic's message tells where: look at `validate` and `Deserialize`");
+                    .advise(
+                        "find the place in the message of the panic, and check `validate` and `Deserialize`",
+                    );
                 Some(Err(error))
             }
         }
@@ -200,12 +203,12 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
     }
 }
 
-/// Runs code of the program's. A panic there is theirs, and no reason to stop looking.
+/// Runs code of the program. A panic there must not end the watch.
 fn guarded(run: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(run));
 }
 
-/// The advice for a program that runs: it goes back only on purpose.
+/// Returns the advice for a running program: it must not return to an older generation by accident.
 fn going_back(error: Error) -> Error {
     match error.kind() {
         Kind::Rollback => error
@@ -214,7 +217,8 @@ fn going_back(error: Error) -> Error {
     }
 }
 
-/// After so many tries; somewhere in the second half of it, so that a fleet does not ask all at once.
+/// Returns the pause after this number of tries. It is random in its second half, so that a fleet does not ask at
+/// once.
 fn delay(tries: u32) -> Duration {
     let (first, last) = TRY_AGAIN;
     let full = first.saturating_mul(1 << tries.min(16)).min(last);

@@ -1,4 +1,4 @@
-//! All files that count, as they are at one time; and the configuration that they give.
+//! A snapshot of all files of a configuration at one time, and the configuration that they contain.
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use crate::load::EncryptedConfig;
 use crate::load::loader::{LoadPlan, Loaded, Loader, Texts};
 use crate::pair::{Checked, Pair, Plain, open};
 
-/// What tells one version of the files from another: a hash of all their bytes, or of why they cannot be read.
+/// A fingerprint of one version of the files: a hash of all their bytes, or of the reason why they cannot be read.
 pub(super) type Print = [u8; 32];
 
-/// Where the files are.
+/// The paths of the files.
 pub(super) struct WatchedFiles {
     pair: Pair,
     plain: Vec<PathBuf>,
-    /// Those that `_FILE` variables name.
+    /// The files that `_FILE` variables name.
     values: Vec<PathBuf>,
 }
 
@@ -62,7 +62,7 @@ impl WatchedFiles {
     }
 }
 
-/// A part of which no other sequence of parts has the print.
+/// Adds a part, with its length, so that no other sequence of parts has the same fingerprint.
 fn add(print: &mut Sha256, bytes: &[u8]) {
     print.update([0]);
     print.update((bytes.len() as u64).to_le_bytes());
@@ -83,10 +83,10 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The configuration that it gives, and the generation of its pair.
+    /// Returns the configuration, and the generation of its pair.
     ///
     /// # Errors
-    /// As for `Loader::load`.
+    /// The errors of `Loader::load`.
     pub(super) async fn load<T: EncryptedConfig>(
         self,
         loader: &Loader<T>,
@@ -102,14 +102,14 @@ impl Snapshot {
     }
 }
 
-/// Returns true if time alone may mend it, the files staying as they are: a key service that does not answer or refuses, a
-/// local key that is not there yet, a second file that is late.
+/// Returns true if the error may disappear while the files stay as they are: a key service does not answer or refuses,
+/// a local key is missing, or the second file of a pair is late.
 pub(super) fn may_pass(error: &Error) -> bool {
     let by_keys = [Kind::UnwrapFailed, Kind::NoTrustedRecipient, Kind::BadLocalKey, Kind::InsecureKeyFile];
     may_be_half_done(error) || error.kind() == Kind::Io || by_keys.contains(&error.kind())
 }
 
-/// Returns true if it is what a reader meets between the writes of somebody who takes his time.
+/// Returns true if a reader between two writes of a slow writer meets this error.
 pub(super) fn may_be_half_done(error: &Error) -> bool {
     match error.kind() {
         Kind::Io => error.path().is_some_and(|path| !path.exists()),

@@ -1,13 +1,13 @@
-//! Wakes the thread of a watch: after a change, at a request to look, or to stop.
+//! Wakes the thread of a watch: after a change, at a request to read, or to stop.
 //!
-//! Flags, not a queue: a thousand notices while it loads are one.
+//! It uses flags, not a queue: a thousand notices during a load wake the thread once.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// Longer waits are cut to this, so that no clock overflows.
+/// Longest wait; longer ones are shortened to this, so that no clock overflows.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Default)]
@@ -17,14 +17,14 @@ pub(super) struct Wakeup {
     stopped: Notify,
 }
 
-/// The reasons to wake since the last wait.
+/// The reasons for waking since the last wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct WakeReasons {
     /// A file may have changed.
     pub(super) changed: bool,
-    /// Somebody wants the files to be looked at, and what was refused to be tried again.
+    /// Somebody asked to read the files, and to try a refused version again.
     pub(super) asked: bool,
-    /// The last handle has gone.
+    /// The last handle was dropped.
     pub(super) stop: bool,
 }
 
@@ -43,7 +43,7 @@ impl Wakeup {
         self.stopped.notify_waiters();
     }
 
-    /// Waits for any reason, for at most this time, and returns the reasons. The reason to stop is kept.
+    /// Waits for any reason, at most this time, and returns the reasons. The reason to stop is kept.
     pub(super) fn wait(&self, at_most: Duration) -> WakeReasons {
         let quiet = |reasons: &mut WakeReasons| *reasons == WakeReasons::default();
         let waited = self.rung.wait_timeout_while(self.lock(), at_most.min(LONGEST), quiet);
@@ -91,7 +91,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn what_is_rung_is_heard_once_and_the_end_for_ever() {
+    fn a_reason_is_returned_once_and_the_stop_every_time() {
         let wakeup = Wakeup::default();
         (0..9).for_each(|_| wakeup.changed());
         assert!(wakeup.pass(Duration::from_millis(1)));

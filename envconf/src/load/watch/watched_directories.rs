@@ -1,17 +1,17 @@
-//! What leads to a file: the directories in which a change can change what is read by its path.
+//! The directories to watch: those in which a change can change the file that a path leads to.
 //!
-//! Kubernetes swaps a link beside the link that one opens (`..data`), deployments one above the directory (`current`);
-//! others replace the directory whole.
+//! Kubernetes replaces a link beside the opened link (`..data`). Deployments replace a link above the directory
+//! (`current`), or the whole directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// As many links as Linux follows.
+/// Largest number of links that Linux follows.
 const MAX_LINKS: usize = 40;
 
-/// Directories, and the names in them that matter.
+/// Directories, and the names in them to watch.
 #[derive(Debug, Default)]
 pub(super) struct WatchedDirectories {
     directories: BTreeMap<PathBuf, BTreeSet<OsString>>,
@@ -32,7 +32,7 @@ impl WatchedDirectories {
         self.directories.values().flatten().cloned().collect()
     }
 
-    /// The directories of all links on the way, then the directory of the file and the one above.
+    /// Adds the directories of all links in the path, the directory of the file, and its parent.
     fn follow(&mut self, path: &Path, links: usize) {
         let mut way: Vec<(PathBuf, &OsStr)> = Vec::new();
         let mut at = PathBuf::new();
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    /// Directory and name of each step, below the root.
+    /// Returns the directory and name of each step, below the root.
     fn watched(root: &Path, file: &str) -> Vec<String> {
         let watched = WatchedDirectories::to([root.join(file).as_path()].into_iter());
         let steps = watched

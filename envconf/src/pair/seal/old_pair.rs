@@ -1,16 +1,16 @@
-//! The pair that is to be replaced, as far as it is known.
+//! The pair that a seal replaces.
 
 use crate::base::KeyRef;
 use crate::envelope::DataKey;
 use crate::format::{EncFile, KeyFile, Section, Suite};
 use crate::pair::open::Opened;
 
-/// The pair that is to be replaced.
+/// The pair that a seal replaces.
 pub(super) enum Old {
     None,
-    /// It opened: its recipients are authentic.
+    /// The pair opened: its recipients are authentic.
     Verified(Box<Known>),
-    /// It is well formed and ours, and was not unwrapped.
+    /// The pair is well formed and matches the identity, but was not unwrapped.
     Closed {
         generation: u64,
         section: Vec<u8>,
@@ -20,21 +20,21 @@ pub(super) enum Old {
 /// The state of the pair that a seal replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OldPair {
-    /// There is none.
+    /// There is no pair yet.
     Missing,
-    /// A trusted key opened it: its header and recipients are authentic.
+    /// A trusted key opened the pair: its header and recipients are authentic.
     Opened,
-    /// No trusted key opened it: everybody who can write the directory could have made it.
+    /// No trusted key opened the pair: everyone who can write the directory could have made it.
     NotOpened,
 }
 
-/// What counts of a pair that opened.
+/// The parts of an opened pair that the next seal needs.
 pub(super) struct Known {
     pub(super) suite: Suite,
     pub(super) generation: u64,
     pub(super) section: Section,
     pub(super) dek: DataKey,
-    /// The `.key` holds sections of other data keys: a sealer was cut off before it could remove them.
+    /// True if the `.key` has sections of other data keys: a sealer was killed before it removed them.
     pub(super) has_leftovers: bool,
 }
 
@@ -54,7 +54,7 @@ impl Known {
     }
 }
 
-/// The section of a known pair, verbatim.
+/// Returns the section of a known pair, verbatim.
 pub(super) fn section_of(known: &Known) -> Vec<u8> {
     let Section { dek, recipients, mac, .. } = &known.section;
     Section::emit(&Section::emit_recipients(*dek, recipients), mac)
@@ -73,7 +73,7 @@ impl Old {
         }
     }
 
-    /// The section of its data key, verbatim.
+    /// Returns the section of the pair's data key, verbatim.
     pub(super) fn section(&self) -> Option<Vec<u8>> {
         match self {
             Self::None => None,
@@ -90,7 +90,7 @@ impl Old {
         }
     }
 
-    /// Returns true if `key` is an authentic recipient of it.
+    /// Returns true if `key` is an authentic recipient of the pair.
     pub(super) fn has(&self, key: &KeyRef) -> bool {
         matches!(self, Self::Verified(known) if known.has(key))
     }

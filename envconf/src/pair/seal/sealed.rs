@@ -1,9 +1,9 @@
-//! What sealing did.
+//! The result of sealing.
 
 use crate::base::KeyRef;
 use crate::format::Id;
 
-/// What sealing did.
+/// The result of sealing.
 #[derive(Debug)]
 pub struct Sealed {
     pub(super) generation: u64,
@@ -13,56 +13,56 @@ pub struct Sealed {
     pub(super) lost: Vec<Id>,
 }
 
-/// The data key of a seal.
+/// Why a seal has the data key that it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DataKeyUse {
-    /// The first seal of this pair.
+    /// A new data key: this is the first seal of the pair.
     First,
     /// The same data key as before: the recipients are the same, and the old pair opened.
     Kept,
     /// A new data key: the recipients changed.
     RecipientsChanged,
-    /// A new data key: the recipients are the same, the suite changed.
+    /// A new data key: the suite changed.
     SuiteChanged,
-    /// A new data key: it was asked for ([`Seal::new_data_key`](crate::Seal::new_data_key)).
+    /// A new data key, as requested ([`Seal::new_data_key`](crate::Seal::new_data_key)).
     Asked,
-    /// A new data key: the old pair could not be unwrapped with the keys that are trusted here.
+    /// A new data key: no trusted key unwrapped the old pair.
     OldPairNotOpened,
 }
 
-/// How far a new pair was proved to open before it replaced anything.
+/// How the new pair was tested before it replaced the old one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Check {
-    /// From the wrapped key on, as a reader does it.
+    /// From the wrapped key on, like a reader.
     Whole,
-    /// From the data key on: the sealer may wrap and not unwrap.
+    /// From the data key on: the sealer may wrap but not unwrap.
     AfterUnwrap,
 }
 
 impl Sealed {
-    /// The pair's generation.
+    /// Returns the pair's generation.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Who can unwrap its data key.
+    /// Returns the recipients of its data key.
     pub fn recipients(&self) -> &[KeyRef] {
         &self.recipients
     }
 
-    /// Returns true if it has a new data key.
+    /// Returns true if the pair has a new data key.
     pub fn data_key(&self) -> DataKeyUse {
         self.data_key
     }
 
-    /// How far it was proved to open.
+    /// Returns how the pair was tested.
     pub fn check(&self) -> Check {
         self.check
     }
 
-    /// The ids of those who had signed the old pair and have not signed the new one.
+    /// Returns the ids of the signers of the old pair that have not signed the new one.
     pub fn lost_signers(&self) -> &[Id] {
         &self.lost
     }

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Args, command: &Command, output: &Output) -> Result<(),
     output.data(&script)
 }
 
-/// The command without the verbs that it and git start: the scripts would offer these too.
+/// Returns the command without the internal verbs, which the scripts would offer, too.
 fn visible(whole: &Command) -> Command {
     let verbs = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned();
     let alone = Command::new("envconf").version(env!("CARGO_PKG_VERSION"));

@@ -91,7 +91,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
     }))
 }
 
-/// What there is of a pair; where both files are, they belong together.
+/// The existing files of a pair. If both exist, they belong together.
 fn read(pair: &Pair) -> Result<Side, Error> {
     let there = |path: &Path| path.symlink_metadata().is_ok();
     let (has_enc, has_key) = (there(pair.enc()), there(pair.key()));
@@ -109,7 +109,7 @@ fn read(pair: &Pair) -> Result<Side, Error> {
     Ok(side)
 }
 
-/// Opens the pair that `side` was read of.
+/// Opens the pair of `side`.
 fn open(text: &Path, side: &Side, global: &Global, output: &Output) -> Result<Opened, Error> {
     let target = Target::resolve(text, global)?;
     let opened = target.open(global, &target.services(output)?, output)?;
@@ -121,7 +121,7 @@ fn open(text: &Path, side: &Side, global: &Global, output: &Output) -> Result<Op
     Ok(opened)
 }
 
-/// Reports the differences of two pairs that were opened; gives whether there are any.
+/// Reports the differences of two opened pairs. Returns true if there are any.
 fn with_content(
     old: &Opened,
     new: &Opened,
@@ -197,11 +197,11 @@ fn show(change: &ValueChange, output: &Output) -> Result<(), Error> {
     Ok(())
 }
 
-/// A value that differs as JSON, written by hand into a buffer that is wiped and does not grow.
+/// Returns a changed value as JSON, in a buffer that is wiped and does not grow.
 fn as_json(change: &ValueChange) -> Zeroizing<Vec<u8>> {
     let old = change.old.as_ref().map_or("", |value| value.expose_secret());
     let new = change.new.as_ref().map_or("", |value| value.expose_secret());
-    // A character has at most six in JSON.
+    // A character has at most six characters in JSON.
     let mut text = Zeroizing::new(Vec::with_capacity(64 + 6 * (change.path.len() + old.len() + new.len())));
     for (name, value) in [
         ("{\"new\":", change.new.as_ref().map(|_| new)),
@@ -209,7 +209,7 @@ fn as_json(change: &ValueChange) -> Zeroizing<Vec<u8>> {
         (",\"path\":", Some(change.path.as_str())),
     ] {
         text.extend_from_slice(name.as_bytes());
-        // Writing text into memory does not fail.
+        // Writing into memory cannot fail.
         let _ = serde_json::to_writer(&mut *text, &value);
     }
     text.push(b'}');

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
             }
             Diagnose::new(pair.directory()).pair(pair, name, environment)
         }
-        // Options that contradict each other leave nothing to look at; a pair that is nowhere is one failure of many.
+        // Contradicting options end the command. A missing pair is only one failed step.
         Some(Err(error)) if error.kind() == Kind::Usage => return Err(error),
         Some(Err(error)) => {
             let directory = setting("ENVCONF_DIR")?.unwrap_or_else(|| "config".into());
@@ -102,10 +102,10 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
     Ok(ExitCode::from(code))
 }
 
-/// Columns for the state of a step, with the blank behind it.
+/// Columns for the state of a step, with the blank after it.
 const STATE_WIDTH: usize = 9;
 
-/// Says the one thing to do next.
+/// Prints the next step.
 fn print_next(steps: &[Step], output: &Output) {
     let is_first = |state: State| steps.iter().find(|step| step.state() == state);
     let failed = steps.iter().filter(|step| step.state() == State::Failed).count();
@@ -124,7 +124,7 @@ fn print_next(steps: &[Step], output: &Output) {
     });
 }
 
-/// A line for each step, and one for its advice; those of a key stand below it.
+/// Prints a line for each step, and one for its advice. The steps of a key are below it.
 fn print(steps: &[Step], output: &Output) -> Result<(), Error> {
     let mut key = None;
     for step in steps {

@@ -103,13 +103,13 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     }
 }
 
-/// Asks before a content that was there is replaced by nothing: an editor that failed may have left an empty file.
+/// Asks before an empty file replaces content: an editor that failed may have left an empty file.
 ///
 /// # Errors
 /// [`Kind::NeedsTerminal`] without a terminal and without `yes`; [`Kind::Interrupted`] if the user declines.
 fn confirm_emptied(change: &Change, text: &[u8], yes: bool, output: &Output) -> Result<(), Error> {
     let is_blank = |text: &[u8]| text.iter().all(u8::is_ascii_whitespace);
-    // Nothing is asked about what is refused anyway, such as JSON without a value.
+    // Do not ask about content that is rejected anyway, such as JSON without a value.
     let is_refused = check_content(text, change.content_type()).is_err();
     if yes || is_refused || !is_blank(text) || is_blank(change.content()) {
         return Ok(());
@@ -128,7 +128,7 @@ fn confirm_emptied(change: &Change, text: &[u8], yes: bool, output: &Output) -> 
     }
 }
 
-/// What editors know the content's syntax by.
+/// Returns the file extension by which editors recognize the syntax of the content.
 fn extension(content_type: ContentType) -> &'static str {
     match content_type {
         ContentType::Toml => "toml",
@@ -139,7 +139,7 @@ fn extension(content_type: ContentType) -> &'static str {
     }
 }
 
-/// What begins a comment, where the syntax has any.
+/// Returns the beginning of a comment, if the syntax has comments.
 fn comment(content_type: ContentType) -> Option<&'static str> {
     match content_type {
         ContentType::Toml | ContentType::Yaml | ContentType::Dotenv => Some("#"),
@@ -147,7 +147,7 @@ fn comment(content_type: ContentType) -> Option<&'static str> {
     }
 }
 
-/// Lines above the text, that say what is wrong with it; they are not sealed.
+/// Comment lines above the text with the errors in it. They are not sealed.
 struct Notes(Vec<String>);
 
 impl Notes {
@@ -166,7 +166,7 @@ impl Notes {
         self.0.is_empty()
     }
 
-    /// The lines, and `text` below them.
+    /// Returns the lines with `text` below them.
     fn above(&self, text: &[u8]) -> Zeroizing<Vec<u8>> {
         let len: usize = self.0.iter().map(|line| line.len() + 1).sum();
         let mut all = Zeroizing::new(Vec::with_capacity(len + text.len()));
@@ -178,7 +178,7 @@ impl Notes {
         all
     }
 
-    /// `text` without such lines at its beginning.
+    /// Returns `text` without such lines at its beginning.
     fn strip(&self, text: &[u8]) -> Zeroizing<Vec<u8>> {
         let mut rest = text;
         while let Some(line) = rest.split_inclusive(|byte| *byte == b'\n').next() {

@@ -1,5 +1,6 @@
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -88,12 +89,12 @@ pub(crate) struct Args {
 /// `ENVCONF_KEY_CMD`, and those of age identities. The command never inherits them.
 const KEYS: [&str; 2] = ["ENVCONF_KEY", "ENVCONF_AGE_KEY"];
 
-/// What means the file's path.
+/// The placeholder for the file's path.
 const PLACE: &str = "{}";
 
-/// Comes back only if the command was not started.
+/// Returns only if the command was not started.
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<Infallible, Error> {
-    // Whatever is wrong with the command is met before a key service is asked.
+    // Check the command before a key service is asked.
     let (name, arguments) =
         args.command.split_first().ok_or_else(|| Error::new(Kind::Usage, "no command"))?;
     if args.file && !arguments.iter().any(|argument| has_place(argument)) {
@@ -114,7 +115,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<Infal
     }
     if args.file {
         let opened = target.open(global, &target.services(output)?, output)?;
-        // Kept until the command has taken over, or has not.
+        // Keep it until the command runs or has failed to start.
         let (path, _file) = match &args.file_name {
             None => HandedOver::without_name(opened.content())?,
             Some(name) => HandedOver::with_name(name, opened.content(), output)?,
@@ -131,7 +132,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<Infal
     })
 }
 
-/// The content as a file that only this process and the program that it becomes can read.
+/// The content as a file that only this process, and the program that replaces it, can read.
 enum HandedOver {
     Memory {
         _file: MemoryFile,
@@ -176,7 +177,7 @@ fn file_name(text: &str) -> Result<String, &'static str> {
 #[cfg(unix)]
 fn is_too_large(error: &Error) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
-    source.is_some_and(|source| source.kind() == std::io::ErrorKind::ArgumentListTooLong)
+    source.is_some_and(|source| source.kind() == ErrorKind::ArgumentListTooLong)
 }
 
 #[cfg(not(unix))]
@@ -184,11 +185,11 @@ fn is_too_large(_: &Error) -> bool {
     false
 }
 
-/// Linux takes no environment variable above 32 pages, its name and a zero byte included. The pages of some machines are
+/// Largest environment variable of Linux: 32 pages, its name and a zero byte included. The pages of some machines are
 /// larger than this.
 const MAX_VARIABLE: usize = 32 * 4096;
 
-/// The error where the system refused to start a program with `set` in its environment.
+/// Returns the error for a program that the system could not start with `set` in its environment.
 fn too_large(set: &[&ExportedVariable]) -> Error {
     let size = |variable: &ExportedVariable| variable.name().len() + variable.expose_value().len() + 2;
     let mut by_size = set.to_vec();
@@ -219,7 +220,8 @@ fn is_credential(name: &str) -> bool {
     NameCategory::of(name) == Some(NameCategory::CloudCredentials)
 }
 
-/// Sets the variables that are not inherited, and returns them. An allowed name such as `ENVCONF_KEY` is not set either.
+/// Sets the variables that are not inherited, and returns them. It does not set an allowed name such as `ENVCONF_KEY`
+/// either.
 fn set<'a>(
     command: &mut Command,
     exported: &'a Exported,
@@ -262,7 +264,8 @@ fn become_it(_: Command, _: &OsStr, _: &Path) -> Result<Infallible, Error> {
         .advise("write the variables with `envconf export`"))
 }
 
-/// Not through [`Command`], which would look along the command's own `PATH`, and tells of nothing before a key is asked.
+/// Resolves the program. [`Command`] would search the command's own `PATH`, and would report an error only after a key
+/// was used.
 fn find(name: &OsStr) -> Result<PathBuf, Error> {
     let path = Path::new(name);
     if path.components().count() != 1 || name.as_encoded_bytes().contains(&b'/') {
@@ -272,10 +275,14 @@ fn find(name: &OsStr) -> Result<PathBuf, Error> {
         };
     }
     let places = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-    // An empty place would be the working directory, where anybody may have put something.
+    // An empty entry means the working directory, where anybody may have placed a program.
     let places = std::env::split_paths(&places).filter(|place| *place != Path::new(""));
     let found = places.map(|place| place.join(path)).find(|file| is_executable(file));
-    found.ok_or_else(|| not_run(path, std::io::ErrorKind::NotFound.into()).advise("it is nowhere along PATH"))
+    found.ok_or_else(|| {
+        Error::new(Kind::Io, "command not found")
+            .at(path)
+            .advise("check its name, and the directories in PATH")
+    })
 }
 
 #[cfg(unix)]
@@ -290,14 +297,23 @@ fn is_executable(file: &Path) -> bool {
 }
 
 fn not_run(program: &Path, error: std::io::Error) -> Error {
-    Error::read(program, error).advise("it is the command to run")
+    let (message, advice) = match error.kind() {
+        ErrorKind::NotFound => ("command not found", "check the path of the command"),
+        ErrorKind::PermissionDenied => (
+            "cannot run this command: permission denied",
+            "check that the file is a program, and make it executable with chmod +x",
+        ),
+        // The source tells the caller whether the environment is too large.
+        _ => return Error::read(program, error).advise("check that the file is a program"),
+    };
+    Error::new(Kind::Io, message).at(program).advise(advice)
 }
 
 fn has_place(argument: &OsStr) -> bool {
     argument.as_encoded_bytes().windows(PLACE.len()).any(|window| window == PLACE.as_bytes())
 }
 
-/// The argument with the path in its places.
+/// Returns the argument with the path in place of each placeholder.
 fn replaced(argument: &OsStr, path: &OsStr) -> OsString {
     if !has_place(argument) {
         return argument.to_owned();

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let paths: Vec<String> = values.iter().map(|value| escape(value.path()).to_string()).collect();
     let width = layout::column_width(paths.iter().map(String::as_str));
     for (path, value) in paths.iter().zip(values) {
-        // Without a schema it is the same of all that is sealed.
+        // Without a schema, all sealed values are marked alike.
         let secret = if value.secret() && schema.is_some() { " (secret)" } else { "" };
         let lead = format!("{}  ", layout::padded(path, width));
         let columns = lead.chars().count();

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     if !output.is_json() {
         return output.value(found.text());
     }
-    // Not through a JSON value, which would keep copies.
+    // Do not build a JSON value: it would keep copies.
     let path = serde_json::Value::from(path.to_string()).to_string();
     let (shape, value) = (found.shape().name(), found.json());
     let parts = ["{\"path\":", &path, ",\"type\":\"", shape, "\",\"value\":", &value, "}\n"];

@@ -25,12 +25,12 @@ pub(crate) struct Args {
     arguments: Vec<OsString>,
 }
 
-/// Whatever is wrong with the two files is part of the answer: git takes another code than 0 for a crash, and stops.
+/// An error in the two files is part of the output: git treats any code except 0 as a crash, and stops.
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let path = |at: usize| args.arguments.get(at).map(Path::new);
     let shown = |path: &Path| escape(&path.to_string_lossy()).to_string();
     match (path(0), path(1), path(4)) {
-        // Git has nothing else to say of a file in conflict.
+        // Git passes no files for a path in conflict.
         (Some(file), None, _) => {
             output.line(format_args!("sealed file {}: in conflict, choose one side", shown(file)))
         }
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     }
 }
 
-/// One side, which is an `.enc` or a `.key`; `None` where there was or will be no file.
+/// One side: an `.enc` or a `.key`; `None` if the file does not exist on this side.
 fn read(name: &Path, path: &Path) -> Result<Option<Side>, Error> {
     if path == Path::new("/dev/null") || path == Path::new("nul") {
         return Ok(None);

@@ -40,17 +40,17 @@ enum HookVerb {
     Uninstall,
 }
 
-/// The name under which `.gitattributes` and git's configuration know the driver.
+/// The name of the driver in `.gitattributes` and git's configuration.
 const DRIVER: &str = "diff.envconf.command";
-/// The command of the driver. Git appends a path of the repository, which may begin with a hyphen.
+/// The command of the driver. Git appends a path in the repository, which may begin with a hyphen.
 const DRIVER_ARGUMENTS: &str = "git-diff --";
 const DRIVER_ATTRIBUTES: &[&str] = &["*.conf.enc diff=envconf", "*.conf.key diff=envconf"];
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let repository = Repository::find(Path::new("."))?;
     let repository = repository.ok_or_else(|| {
-        Error::new(Kind::Usage, "this directory is in no git repository")
-            .advise("make one with `git init` first")
+        Error::new(Kind::Usage, "this directory is not in a git repository")
+            .advise("create one with `git init`")
     })?;
     match args.verb {
         HookVerb::Install => install(&repository, output),
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
 
 fn install(repository: &Repository, output: &Output) -> Result<(), Error> {
     let program = program();
-    // Everything is looked at before anything is made.
+    // Check everything before anything is created.
     let mut hooks = Vec::new();
     for hook in hook_managers::hooks(repository)? {
         let planned = hook.with_check(&program)?;
@@ -77,7 +77,7 @@ fn install(repository: &Repository, output: &Output) -> Result<(), Error> {
         (DRIVER, driver, format!("{program} {DRIVER_ARGUMENTS}")),
         (hook_managers::REMEMBERED, remembered, "true".to_owned()),
     ];
-    // All of it, or nothing.
+    // Install everything or nothing.
     let set_up = || -> Result<(Vec<String>, Vec<String>), Error> {
         let (mut done, mut kept) = (Vec::new(), Vec::new());
         for (hook, planned) in &hooks {
@@ -126,7 +126,7 @@ fn install(repository: &Repository, output: &Output) -> Result<(), Error> {
     Ok(())
 }
 
-/// Says what becomes of a hook where it lies.
+/// Reports programs that may overwrite this hook, and who else uses it.
 fn say_of_place(hook: &Hook, repository: &Repository, output: &Output) -> Result<(), Error> {
     let path = shown(hook.path());
     if let Some(manager) = hook_managers::manager(hook) {
@@ -174,7 +174,7 @@ fn report(what: &str, done: &[String], kept: &[String], output: &Output) -> Resu
     Ok(())
 }
 
-/// How a shell starts this program: by its name where `PATH` finds one, else by its path.
+/// Returns how a shell starts this program: by its name if `PATH` has it, else by its path.
 fn program() -> String {
     let name = format!("envconf{}", std::env::consts::EXE_SUFFIX);
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -119,7 +119,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     agree(&report(data_file, args, &target, &wanted, &imported, content_type), args.yes, output)?;
     let seal =
         Seal::new(target.name.clone(), target.environment.clone(), content_type).outline(outline.clone());
-    // `content_type` has checked the lines.
+    // `content_type` has checked the lines already.
     let seal = seal.as_is();
     let sealed = seal_first(seal, imported.expose(), &wanted, &sealing)?;
     written(&target, &imported, content_type, &sealed, output)?;
@@ -147,7 +147,7 @@ fn sealing<'a>(
     }
 }
 
-/// Seals a pair that is not there yet, for those that are wanted.
+/// Seals a new pair for the wanted recipients.
 fn seal_first(seal: Seal, content: &[u8], wanted: &Wanted, sealing: &Sealing<'_>) -> Result<Sealed, Error> {
     let Sealing { target, services, output, .. } = sealing;
     let seal = wanted.keys.iter().cloned().fold(seal, Seal::recipient);
@@ -173,7 +173,7 @@ fn target(file: &Path, (name, environment): (Name, Name), args: &Args) -> Result
     Ok(Target { pair, name, environment })
 }
 
-/// Once more before it is sealed: the question may have waited for long.
+/// Check again before sealing: the answer to the question may have taken long.
 fn refuse_existing(pair: &Pair) -> Result<(), Error> {
     for file in [pair.enc(), pair.key()] {
         if file.symlink_metadata().is_ok() {
@@ -185,7 +185,8 @@ fn refuse_existing(pair: &Pair) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where the blob is decrypted. Never from a file: everyone who could write it would choose who is asked.
+/// Returns the place of the key that decrypts the blob. It never comes from a file: a writer of the file could choose
+/// the key service.
 fn place(args: &Args) -> Result<BlobPlace, Error> {
     if let Some(from) = &args.from {
         return Ok(from.clone());
@@ -200,7 +201,7 @@ fn place(args: &Args) -> Result<BlobPlace, Error> {
     })
 }
 
-/// The one region of the Tencent keys that `-r` names.
+/// Returns the region of the Tencent keys in `-r`, if they have the same one.
 fn region_of_recipients(args: &Args) -> Option<String> {
     let mut regions = args.recipients.iter().filter_map(|recipient| match recipient {
         Trusted::Key(key) if key.provider() == "tencent" => Some(key.region()),
@@ -210,7 +211,7 @@ fn region_of_recipients(args: &Args) -> Option<String> {
     regions.all(|region| region == first).then(|| first.to_owned())
 }
 
-/// Reads the files, whose forms are checked before anything is asked, and has them decrypted.
+/// Reads the files, checks their forms before any request, and decrypts them.
 fn read(data_file: &Path, args: &Args, from: &BlobPlace, services: &KeyServices) -> Result<Imported, Error> {
     let data = plain_file::read(data_file)?;
     let Some(key_file) = &args.key else {

@@ -67,7 +67,7 @@ pub(crate) struct Args {
 const RULES: &str = ".envconf.toml";
 const SAMPLE: &str = "config/app.toml";
 
-/// The plain files in `config/` are ignored, what belongs into git is not; `*.key` is in many an ignore list.
+/// Ignores the plain files in `config/`, but not the files that belong into git. Many ignore lists contain `*.key`.
 const IGNORED: &[&str] = &[
     "/config/*.toml",
     "/config/*.json",
@@ -105,10 +105,10 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
         return age::run(output);
     }
     let here = Path::new(".");
-    // Everything is looked at, and every question asked, before anything is written.
+    // Check everything, and ask every question, before anything is written.
     let rules = Rules::find(here)?;
     refuse_other_rules(rules.as_ref(), &args.recipients)?;
-    // Whoever names keys of services only needs no local one.
+    // A user who names only keys of services needs no local key.
     let needs_local =
         args.recipients.is_empty() || args.recipients.contains(&Trusted::Local) || args.local_key.is_some();
     let key = if needs_local { Some(Key::choose(args, here, output)?) } else { None };
@@ -150,7 +150,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses to leave rules in place that seal for other keys than those that were named.
+/// Rejects existing rules that do not name the requested keys.
 fn refuse_other_rules(rules: Option<&Rules>, recipients: &[Trusted]) -> Result<(), Error> {
     let Some(rules) = rules else { return Ok(()) };
     let known: Vec<_> = rules.all_recipients().collect();
@@ -163,7 +163,7 @@ fn refuse_other_rules(rules: Option<&Rules>, recipients: &[Trusted]) -> Result<(
 fn rules_text(recipients: &[Trusted]) -> String {
     let local = [Trusted::Local];
     let recipients = if recipients.is_empty() { &local[..] } else { recipients };
-    // Characters of a key reference need no escape but these.
+    // Only these characters of a key reference need an escape.
     let quoted =
         |key: &Trusted| format!("\"{}\"", key.to_string().replace('\\', "\\\\").replace('"', "\\\""));
     let list: Vec<_> = recipients.iter().map(quoted).collect();
@@ -187,7 +187,7 @@ fn first_steps(recipients: &[Trusted]) -> Vec<String> {
     vec![format!("export ENVCONF_TRUST={}{local}", trust.join(",")), "envconf doctor --wrap".to_owned()]
 }
 
-/// As a shell takes it literally.
+/// Quotes a text for a shell.
 fn quoted_for_shell(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/:=@+,".contains(&byte);
     if text.bytes().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
@@ -195,7 +195,7 @@ fn quoted_for_shell(text: &str) -> String {
 
 /// The local key that the project will have.
 enum Key {
-    /// This variable supplies the local keys; the key store is not used then.
+    /// The local keys of this variable. The key store is not used then.
     OfVariable(&'static str),
     /// A key of the store that is enabled here already.
     Enabled(KeyRef),
@@ -205,11 +205,11 @@ enum Key {
     New { store: KeyStore, key: LocalKey, directory: PathBuf, from: From },
 }
 
-/// Where a key comes from that is not in the store yet.
+/// The source of a key that is not in the store yet.
 enum From {
     Generated,
     Given,
-    /// A file in the project, which is deleted once the store has the key.
+    /// A file in the project. It is deleted after the store has the key.
     Project(PathBuf),
 }
 
@@ -263,7 +263,7 @@ impl Key {
         Ok(Self::New { store, key, directory, from: From::Generated })
     }
 
-    /// The key's reference, where that is known without running a command.
+    /// Returns the key's reference, if it is known without running a command.
     fn reference(&self) -> Option<KeyRef> {
         match self {
             Self::OfVariable(_) => None,
@@ -272,12 +272,12 @@ impl Key {
         }
     }
 
-    /// Returns true if the key comes into the store now.
+    /// Returns true if this run stores the key.
     fn is_new(&self) -> bool {
         matches!(self, Self::New { .. })
     }
 
-    /// Stores and enables the key; returns its reference, where that is known without running a command.
+    /// Stores and enables the key. Returns its reference, if it is known without running a command.
     fn put(self, done: &mut Initialized, output: &Output) -> Result<Option<KeyRef>, Error> {
         let reference = match self {
             Self::OfVariable(variable) => {
@@ -311,8 +311,8 @@ impl Key {
     }
 }
 
-/// Returns true if a key in the project may be the user's own. A key that git tracks leaked, or somebody planted it.
-/// The same is possible for a key behind a link, and for a key that git cannot be asked about.
+/// Returns true if a key in the project may be the user's own. If git tracks the key, it leaked, or somebody planted
+/// it. The same is possible for a key behind a link, and if git does not answer.
 fn may_be_moved(path: &Path, project: &Path, output: &Output) -> bool {
     let is_file_of_project =
         path.canonicalize().is_ok_and(|canonical| canonical == path) && path.starts_with(project);
@@ -343,7 +343,7 @@ fn agreed(question: &str, args: &Args, output: &Output) -> Result<bool, Error> {
     })
 }
 
-/// The first key of the store that opens a pair in this directory or below it.
+/// Returns the first key of the store that opens a pair in this directory or below it.
 fn stored_key_of_project(store: &KeyStore) -> Result<Option<StoredKey>, Error> {
     let stored = store.keys()?;
     if stored.is_empty() {
@@ -389,7 +389,7 @@ struct Initialized {
     installed: Option<PathBuf>,
     /// The directory for which the key was enabled.
     enabled: Option<PathBuf>,
-    /// From where the key was moved, and to where.
+    /// The old and the new path of a moved key.
     moved: Option<(String, String)>,
 }
 
@@ -469,7 +469,7 @@ fn given_by_variable() -> Result<Option<&'static str>, Error> {
     Ok(None)
 }
 
-/// Refuses a `config` that is not a directory. A link could lead out of the project.
+/// Rejects a `config` that is not a directory. A link could lead out of the project.
 fn refuse_link(directory: &Path) -> Result<(), Error> {
     match directory.symlink_metadata() {
         Ok(metadata) if !metadata.is_dir() => Err(Error::new(Kind::Usage, "it is not a directory")
@@ -479,19 +479,19 @@ fn refuse_link(directory: &Path) -> Result<(), Error> {
     }
 }
 
-/// `app` in `config/`, plain before sealed.
+/// Returns `app` in `config/`: the plain file if it exists, else the sealed one.
 fn configuration() -> Option<String> {
     let endings = ["toml", "json", "yaml", "yml", "env", "conf", "conf.enc"];
     let mut files = endings.iter().map(|ending| format!("config/app.{ending}"));
     files.find(|file| Path::new(file).symlink_metadata().is_ok())
 }
 
-/// Creates a file that is not there: with all of `text`, or not at all.
+/// Creates a new file: with all of `text`, or not at all.
 fn create(path: &Path, text: &str) -> Result<(), Error> {
     let failed = |error| Error::write(path, error);
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(|error| {
-        // Half a file would be in the way of the next try. If it cannot be removed, nothing else helps.
+        // Half a file would block the next try. If it cannot be removed, nothing else helps.
         let _ = fs::remove_file(path);
         failed(error)
     })
@@ -499,7 +499,7 @@ fn create(path: &Path, text: &str) -> Result<(), Error> {
 
 fn make_directory(path: &Path, mode: u32) -> Result<(), Error> {
     let mut builder = fs::DirBuilder::new();
-    builder.recursive(true); // one that is there already is none the worse
+    builder.recursive(true); // accepts an existing directory
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, mode);
     #[cfg(not(unix))]
@@ -507,7 +507,7 @@ fn make_directory(path: &Path, mode: u32) -> Result<(), Error> {
     builder.create(path).map_err(|error| Error::write(path, error))
 }
 
-/// A path as seen from here, if it is below.
+/// Returns a path relative to the working directory, if it is below it.
 fn relative(path: &Path) -> String {
     let here = Path::new(".").canonicalize().unwrap_or_else(|_| PathBuf::new());
     shown(path.strip_prefix(here).unwrap_or(path))

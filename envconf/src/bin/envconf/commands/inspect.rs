@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         output.warn("nothing here is authenticated");
         output.hint("check it with `envconf verify`");
     }
-    // What is there has been shown; do the two files belong together?
+    // The files were shown. Now check that they belong together.
     let header = &found.enc.header;
     let itself = Policy::new(header.name.clone(), header.environment.clone());
     envconf::verify(&pair, &itself, &KeyServices::none(), Depth::Structure).map(drop)

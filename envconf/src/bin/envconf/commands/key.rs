@@ -65,7 +65,7 @@ struct Choice {
     directory: Option<PathBuf>,
 }
 
-/// A key of the store, as arguments name it.
+/// A key of the store, named by an argument.
 #[derive(Clone)]
 enum KeyName {
     Key(KeyRef),
@@ -99,7 +99,7 @@ impl fmt::Display for KeyName {
 }
 
 impl KeyName {
-    /// Checks that the store has it; returns its path.
+    /// Checks that the store has the key. Returns its path.
     fn path(&self, store: &KeyStore) -> Result<PathBuf, Error> {
         match self {
             Self::Key(key) => {
@@ -122,7 +122,11 @@ impl KeyName {
 
     fn disable(&self, store: &KeyStore, directory: &Path) -> Result<bool, Error> {
         match self {
-            Self::Key(key) => store.disable(key, directory),
+            Self::Key(key) => {
+                // Reject an invalid id: it would be reported as a key that is not enabled.
+                store.path_of(key)?;
+                store.disable(key, directory)
+            }
             Self::Signer(id) => store.disable_signer(*id, directory),
         }
     }

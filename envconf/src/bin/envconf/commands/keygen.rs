@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let reference = key.reference();
     let Some(file) = &args.file else {
         let mut text = key.expose_text();
-        text.push('\n'); // within its capacity: the library leaves room for it
+        text.push('\n'); // within its capacity: the library reserves one byte for it
         output.data(text.as_bytes())?;
         output.say(&reference);
         return Ok(());

@@ -120,7 +120,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
 fn create(args: &Create, services: &KeyServices, output: &Output) -> Result<(), Error> {
     let wanted = NewKey { alias: args.alias.clone(), description: args.description.clone() };
     let mut made = services.create_key(&args.place, &wanted)?;
-    // Its reference comes first: should the rest fail, the key is there all the same.
+    // Print the reference first: if a later step fails, the key exists all the same.
     if !output.is_json() {
         output.line(&made.key)?;
     }
@@ -218,7 +218,7 @@ fn created(key: &KeyInfo) -> String {
     key.created.and_then(Timestamp::from_unix).map(|moment| moment.to_string()).unwrap_or_default()
 }
 
-/// The shape that docs/json-output.md describes.
+/// Returns the shape that docs/json-output.md describes.
 fn as_json(key: &KeyInfo) -> Value {
     json!({
         "key": key.key.to_string(),

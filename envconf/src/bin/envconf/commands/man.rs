@@ -25,7 +25,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, command: Command, output: &Output) -> Result<(), Error> {
-    // No page tells of `help`: the pages are that.
+    // There is no page for `help`: the pages are the help.
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let Some(directory) = &args.directory else {
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args, command: Command, output: &Output) -> Result<(), 
     for (name, text) in pages {
         let path = directory.join(name);
         fs::write(&path, text).map_err(|error| {
-            // Half a page looks like a page. If it cannot be removed, nothing else helps.
+            // Half a page looks like a whole one. If it cannot be removed, nothing else helps.
             let _ = fs::remove_file(&path);
             Error::write(&path, error)
         })?;
@@ -57,7 +57,7 @@ fn collect(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<(), 
     visible(command).try_for_each(|verb| collect(verb, pages))
 }
 
-/// A page: the name of its file, and its text.
+/// Returns a page: the name of its file, and its text.
 fn page(command: &Command) -> Result<(String, Vec<u8>), Error> {
     let source = concat!("envconf ", env!("CARGO_PKG_VERSION"));
     let man = Man::new(command.clone()).manual("envconf").source(source);
@@ -81,12 +81,12 @@ fn write(command: &Command, man: &Man, text: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// The verbs below that users are to know.
+/// Returns the verbs below it that are for users.
 fn visible(command: &Command) -> impl Iterator<Item = &Command> {
     command.get_subcommands().filter(|verb| !verb.is_hide_set())
 }
 
-/// What stands below the help, under its first line as a heading. Not by the crate, which would fill its lines.
+/// Writes the text after the help, with its first line as a heading. The crate's own function would fill its lines.
 fn last_section(text: &str) -> Roff {
     let (heading, lines) = text.split_once('\n').unwrap_or((text, ""));
     let mut roff = Roff::new();

@@ -1,4 +1,4 @@
-//! One verb, one file: its `Args`, which hold the user's documentation, and `run`.
+//! The verbs. Each file has the `Args` of a verb, with the documentation for users, and `run`.
 
 pub(crate) mod completion;
 pub(crate) mod diff;

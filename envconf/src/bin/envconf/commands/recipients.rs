@@ -111,7 +111,7 @@ type Carry = fn(&RecipientPlan<'_>, &[KeyRef], bool) -> Result<Told, Error>;
 /// The result, or the planned result.
 struct Told {
     lines: Vec<String>,
-    /// Keys of the user, who loses access with them.
+    /// The user's keys that lose access.
     own_lost: Vec<KeyRef>,
     recipients: Vec<KeyRef>,
     new_data_key: bool,
@@ -164,7 +164,7 @@ fn add(plan: &RecipientPlan<'_>, named: &[KeyRef], dry_run: bool) -> Result<Told
     if !dry_run {
         let rewrap = Rewrap::new(plan.target.policy(plan.global)?);
         let rewrap = recipients.iter().cloned().fold(rewrap, Rewrap::recipient);
-        // Over what was opened: a recipient that somebody has removed since must not come back with it.
+        // Rewrap the pair that was opened: a recipient that was removed since then must not return.
         rewrap.rewrap_over(&plan.target.pair, plan.opened, plan.services)?;
     }
     let mut lines = vec![
@@ -205,8 +205,8 @@ fn remove(plan: &RecipientPlan<'_>, named: &[KeyRef], dry_run: bool) -> Result<T
     Ok(Told { lines, own_lost, recipients, new_data_key: true })
 }
 
-/// Who can unwrap a data key that the `.key` still holds and the `.enc` does not need: a sealer that removed them was
-/// cut off before its last write. Nothing vouches for this list; it only says that there is something to do.
+/// Returns the recipients of data keys that the `.key` has and the `.enc` does not need: a sealer was killed before it
+/// removed them. Nothing authenticates this list; it only shows that there is something to do.
 fn left_over(plan: &RecipientPlan<'_>) -> Result<Vec<KeyRef>, Error> {
     let pair = &plan.target.pair;
     let key = KeyFile::parse(&pair.read_key()?).map_err(|error| error.at(pair.key()))?;

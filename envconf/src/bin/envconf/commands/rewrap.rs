@@ -148,7 +148,7 @@ impl Work for Rewrapping<'_> {
         })
     }
 
-    /// Recipients that only the rules name need a yes.
+    /// Recipients that only the rules name must be accepted.
     fn asks(&self) -> bool {
         self.args.recipients.is_empty()
     }

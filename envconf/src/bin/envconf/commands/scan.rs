@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
         (Some(repository), true) => {
             let files = FilesToScan::indexed(repository)?;
             let staged: BTreeSet<_> = repository.staged()?.into_iter().collect();
-            // A plain file that was committed before its pair is to be noticed with the pair.
+            // Check the plain files of staged pairs, too: a plain file may have been committed before its pair.
             let plain = plain_beside(&files, &staged);
             (files, staged.into_iter().chain(plain).collect())
         }
@@ -84,14 +84,14 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
         say_of_line_ends(repository, &scan.sealed_among(&selected), output)?;
     }
     if findings.is_empty() && args.staged && !output.is_json() {
-        return Ok(ExitCode::SUCCESS); // a hook that has nothing to say
+        return Ok(ExitCode::SUCCESS); // a hook prints nothing on success
     }
     report(&findings, selected.len(), output)?;
     let differ = !findings.is_empty();
     Ok(ExitCode::from(if differ { Error::new(Kind::Differences, "").exit_code() } else { 0 }))
 }
 
-/// Says that git may damage sealed files, where no attribute keeps it from that.
+/// Warns if git may damage sealed files, because no attribute prevents it.
 fn say_of_line_ends(repository: &Repository, sealed: &[PathBuf], output: &Output) -> Result<(), Error> {
     if sealed.is_empty() {
         return Ok(());
@@ -106,7 +106,7 @@ fn say_of_line_ends(repository: &Repository, sealed: &[PathBuf], output: &Output
     Ok(())
 }
 
-/// Those of `candidates` that the arguments ask for.
+/// Returns the `candidates` that the arguments select.
 fn select(candidates: BTreeSet<PathBuf>, args: &Args, root: &Path) -> Result<BTreeSet<PathBuf>, Error> {
     let mut below = Vec::new();
     for path in &args.paths {

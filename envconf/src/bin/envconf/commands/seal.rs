@@ -199,7 +199,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     Ok(())
 }
 
-/// Deletes the plain file, unless it holds something else by now than what was sealed: keys and questions take their time.
+/// Deletes the plain file, unless it changed during the seal: key services and questions take time.
 fn remove(file: &Path, sealed: &[u8], target: &Target) -> Result<(), Error> {
     let now = plain_file::read(file)?;
     if *now != *sealed && plain_file::without_byte_order_mark(&now) != sealed {
@@ -212,7 +212,7 @@ fn remove(file: &Path, sealed: &[u8], target: &Target) -> Result<(), Error> {
 }
 
 impl Args {
-    /// The outline that the options ask for, if they do.
+    /// Returns the outline of the options, if they set one.
     fn outline(&self) -> Result<Option<Outline>, Error> {
         let Some(mut outline) = self.outline.clone() else { return Ok(None) };
         if !self.outline_hide.is_empty() && !matches!(outline, Outline::Tags { .. }) {
@@ -244,7 +244,7 @@ fn say_of_outline(
     Ok(())
 }
 
-/// Where the plain text comes from.
+/// The source of the plain text.
 enum ContentSource<'a> {
     File(&'a Path),
     Stdin,
@@ -270,7 +270,7 @@ impl<'a> ContentSource<'a> {
         Ok(Self::File(file))
     }
 
-    /// The pair to write, and whose it will be.
+    /// Returns the pair to write, with its name and environment.
     fn target(&self, args: &Args, global: &Global) -> Result<Target, Error> {
         let (beside, (name, environment)) = match self {
             Self::File(file) => {
@@ -279,7 +279,8 @@ impl<'a> ContentSource<'a> {
             }
             Self::Stdin => {
                 let name = global.name.clone();
-                let name = name.ok_or_else(|| usage("standard input has no name").advise("give --name"))?;
+                let name =
+                    name.ok_or_else(|| usage("standard input has no name").advise("set one with --name"))?;
                 (Path::new(""), (name, global.environment_or_default()?))
             }
         };
@@ -311,7 +312,8 @@ impl<'a> ContentSource<'a> {
         }
     }
 
-    /// The name whose extension says what the content is. Standard input counts as `.conf`, whose content says it.
+    /// Returns the name whose extension defines the content type. Standard input counts as `.conf`, whose type depends
+    /// on the content.
     fn path_for_type(&self) -> &Path {
         match self {
             Self::File(file) => file,
@@ -319,7 +321,7 @@ impl<'a> ContentSource<'a> {
         }
     }
 
-    /// Names the plain file in an error about it.
+    /// Adds the plain file to an error about it.
     fn name(&self, error: Error) -> Error {
         error.at(self.shown_path())
     }

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let path: KeyPath = args.path.parse()?;
     let change = Change::begin(&args.pair, &args.signing, global, output)?;
     let value = args.value.read(&format!("value of {path}"), output)?;
-    // It has been found to be text.
+    // `read` has checked that it is text.
     let text = std::str::from_utf8(&value).unwrap_or_default();
     let value = if args.literal { NewValue::Literal(text) } else { NewValue::Text(text) };
     let new = change::set(change.content_type(), change.content(), &path, &value)
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     match new {
         Some(new) => {
             change.seal(Seal::as_is, &new, more, output)?;
-            // The line was set on purpose; everyone who opens the pair into a file may not expect it.
+            // The user set this line on purpose, but other readers of the content may not expect it.
             if let (ContentType::Dotenv, Err(ambiguous)) =
                 (change.content_type(), check_dotenv(&new, change.content()))
             {

@@ -104,7 +104,7 @@ fn minimum() -> Result<u64, Error> {
 
 const HOOK_GONE: &str = "the check before commits, which envconf hook install set up, is gone";
 
-/// What became of the check that was set up in this clone.
+/// The state of the check that was installed in this clone.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum HookStatus {
     Installed,
@@ -112,7 +112,7 @@ enum HookStatus {
 }
 
 impl HookStatus {
-    /// `None` outside of a repository, where no check was set up, and where git cannot be asked.
+    /// Returns `None` outside a repository, if no check was installed, and if git does not answer.
     fn around(directory: &Path) -> Result<Option<Self>, Error> {
         let Ok(Some(repository)) = Repository::find(directory) else { return Ok(None) };
         if repository.setting(hook_managers::REMEMBERED)?.is_none() {
@@ -131,7 +131,7 @@ impl HookStatus {
     }
 }
 
-/// A pair, and how it differs from what it should be.
+/// A pair, and its differences from the policy file.
 struct PairStatus {
     pair: Pair,
     generation: Option<u64>,
@@ -140,14 +140,14 @@ struct PairStatus {
 }
 
 struct Difference {
-    /// One word for programs.
+    /// The name of the difference, for programs.
     name: &'static str,
     text: String,
 }
 
 impl PairStatus {
     /// # Errors
-    /// Those of the rules; what is wrong with the pair is a difference.
+    /// The errors of the rules. A fault of the pair is a difference, not an error.
     fn look(pair: Pair, minimum: u64, newest: Option<u64>, global: &Global) -> Result<Self, Error> {
         let mut found = Self { pair, generation: None, recipients: Vec::new(), differences: Vec::new() };
         found.look_at_files(minimum, newest.unwrap_or(0));
@@ -224,7 +224,7 @@ impl PairStatus {
         if self.recipients.is_empty() {
             return Ok(());
         }
-        // Aliases and `local` mean what somebody with rights finds out; here every local key is as good as another.
+        // The keys of aliases and of `local` are unknown without a request. Any local key may be meant by `local`.
         let is_local = |key: &KeyRef| key.provider() == "local";
         let any_local = wanted.contains(&Trusted::Local);
         let keys: Vec<KeyRef> = wanted
@@ -238,7 +238,7 @@ impl PairStatus {
         let there: Vec<KeyRef> =
             self.recipients.iter().filter(|key| !(any_local && is_local(key))).cloned().collect();
         let mut drift = differences(&there, &keys);
-        // Whom an alias means is not known without asking: it accounts for as many as there are.
+        // The key of an alias is unknown without a request: an alias accounts for any number of keys of its place.
         if aliases > 0 && drift.iter().all(|text| text.starts_with(UNWANTED)) && drift.len() <= aliases {
             drift.clear();
         }

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     match new {
         Some(new) => change.seal(Seal::as_is, &new, more, output),
         None if args.idempotent => change.leave(more, output),
-        // The same message as after a failed lookup.
+        // Use the message of a failed lookup.
         None => change::get(content_type, content, &path).map(drop).map_err(|error| change.name(error)),
     }
 }

@@ -76,7 +76,7 @@ struct Verification<'a> {
 /// The requirements on a pair.
 struct Requirements {
     policy: Policy,
-    /// The signatures that the rules demand. They are required in addition to the policy and never become part of it,
+    /// The signatures that the rules require. They are required in addition to the policy and never become part of it,
     /// because the rules are in the repository.
     demand: Option<Demand>,
 }

@@ -1,11 +1,11 @@
-//! An editor that returns before anybody can have edited anything: it opened a window, and did not wait for it.
+//! Detects an editor that returned before the user could edit: it opened a window, and did not wait for it.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Nobody opens, reads and closes a file by hand in less.
+/// Shortest time in which a person can open, read and close a file.
 const AT_ONCE: Duration = Duration::from_secs(2);
 /// The age of the file when the editor begins, so that any write changes its time.
 const EARLIER: Duration = Duration::from_secs(3600);
@@ -25,7 +25,7 @@ const WAITING: [(&[&str], &str); 11] = [
     (&["emacsclient"], ""),
 ];
 
-/// A file that is being edited: when that began, and what the file was then.
+/// A file in an editor: when the editing began, and the state of the file at that time.
 pub(crate) struct EditedFile<'a> {
     path: &'a Path,
     began: Instant,
@@ -33,7 +33,7 @@ pub(crate) struct EditedFile<'a> {
 }
 
 impl<'a> EditedFile<'a> {
-    /// The editor is about to be started.
+    /// Records the state of the file before the editor is started.
     pub(crate) fn begin(path: &'a Path) -> Self {
         // Set the time back, so that any write from now on changes it. If that fails, nothing else depends on it.
         let _ = SystemTime::now().checked_sub(EARLIER).map(|earlier| {
@@ -42,13 +42,13 @@ impl<'a> EditedFile<'a> {
         Self { path, began: Instant::now(), before: written(path) }
     }
 
-    /// Returns true if the editor came back at once, and has not written the file.
+    /// Returns true if the editor returned at once, and has not written the file.
     pub(crate) fn was_not_edited(&self) -> bool {
         self.began.elapsed() < AT_ONCE && written(self.path) == self.before
     }
 }
 
-/// When the file was written, and which file it is: some editors put another in its place.
+/// The time of the last write, and the identity of the file: some editors replace it.
 fn written(path: &Path) -> Option<(SystemTime, u64)> {
     let metadata = path.metadata().ok()?;
     Some((metadata.modified().ok()?, metadata.ino()))

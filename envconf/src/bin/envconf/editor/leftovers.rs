@@ -1,8 +1,8 @@
-//! Plain files that a killed command and its killed guard left in memory: found by their names, and removed.
+//! Finds and removes plain files that a killed command and its killed guard left in memory.
 //!
-//! The name of a directory says which process it is for: `envconf-edit-NAMESPACE-PROCESS-START-RANDOM`. A process number
-//! alone would not do: numbers are used again, and containers that share a `/dev/shm` have the same ones. The guard keeps
-//! a lock on the directory as long as it runs.
+//! The name of a directory identifies its process: `envconf-edit-NAMESPACE-PROCESS-START-RANDOM`. A process number
+//! alone is not enough: numbers are reused, and containers that share a `/dev/shm` have the same numbers. The guard
+//! keeps a lock on the directory while it runs.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -15,13 +15,13 @@ use rustix::process::{Pid, geteuid, test_kill_process};
 /// Prefixes of the directory names, without the `-`.
 const KINDS: [&str; 2] = ["envconf-edit", "envconf-exec"];
 
-/// A process on this machine, one that has ended included.
+/// A process on this machine, running or ended.
 #[derive(Debug, PartialEq, Eq)]
 struct Owner {
-    /// The inode of its PID namespace; 0 where the system has none.
+    /// The inode of its PID namespace; 0 if the system has none.
     namespace: u64,
     process: i32,
-    /// When it started, in the kernel's ticks; 0 where that is not known.
+    /// The time of its start in the kernel's ticks; 0 if it is unknown.
     start: u64,
 }
 
@@ -31,7 +31,7 @@ impl Owner {
         Self { namespace: own_namespace(), process, start: stat_of(process).map_or(0, |stat| stat.start) }
     }
 
-    /// Reads the owner from the name of a directory; `None` where it is another name.
+    /// Parses the owner from the name of a directory; returns `None` for another name.
     fn from_name(name: &str) -> Option<Self> {
         let rest = KINDS.iter().find_map(|kind| name.strip_prefix(kind)?.strip_prefix('-'))?;
         let parts: Vec<&str> = rest.split('-').collect();
@@ -43,7 +43,7 @@ impl Owner {
             process: process.parse().ok().filter(|process| *process > 0)?,
             start: start.parse().ok()?,
         };
-        // Numbers have one spelling.
+        // A number has only one spelling.
         (name_of(name.split_at("envconf-edit".len()).0, &owner, random) == name).then_some(owner)
     }
 
@@ -56,7 +56,7 @@ impl Owner {
         if test_kill_process(process) == Err(rustix::io::Errno::SRCH) {
             return true;
         }
-        // The number may be another process's by now, or that of one whose parent has not waited for it.
+        // The number may belong to another process now, or to an ended process whose parent has not waited for it.
         let Some(stat) = stat_of(self.process) else { return false };
         stat.is_zombie || self.start != 0 && stat.start != self.start
     }
@@ -72,12 +72,13 @@ pub(super) fn own_name(kind: &str, random: u64) -> String {
     name_of(kind, &Owner::this_process(), &format!("{random:016x}"))
 }
 
-/// Locks the directory for as long as the result lives. Where the system locks no directories, its owner still keeps it.
+/// Locks the directory until the result is dropped. If the system cannot lock directories, the owner still protects
+/// it.
 pub(super) fn hold(directory: &Path) -> Option<File> {
     File::open(directory).ok().filter(|directory| directory.try_lock().is_ok())
 }
 
-/// Removes a directory, in which an editor that is being ended may still make files.
+/// Removes a directory, in which an editor may still create files while it ends.
 pub(super) fn remove(directory: &Path) {
     for _ in 0..50 {
         match std::fs::remove_dir_all(directory) {
@@ -89,7 +90,7 @@ pub(super) fn remove(directory: &Path) {
     }
 }
 
-/// Removes the directories in `place` that are this user's, and whose process and guard have both ended.
+/// Removes the directories of this user in `place` whose process and guard have both ended.
 pub(super) fn clear(place: &Path) {
     let Ok(entries) = std::fs::read_dir(place) else { return };
     for entry in entries.flatten() {
@@ -101,7 +102,7 @@ pub(super) fn clear(place: &Path) {
     }
 }
 
-/// Opens and locks a directory of this user that no guard has locked; a link is none.
+/// Opens and locks a directory of this user that no guard has locked. A link does not count as a directory.
 fn own_unused_directory(path: &Path) -> Option<File> {
     let flags = (rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NOFOLLOW).bits();
     let directory = OpenOptions::new().read(true).custom_flags(i32::try_from(flags).ok()?).open(path).ok()?;
@@ -117,7 +118,7 @@ fn own_namespace() -> u64 {
     text.strip_prefix("pid:[").and_then(|rest| rest.strip_suffix(']')?.parse().ok()).unwrap_or_default()
 }
 
-/// What `/proc/PROCESS/stat` says of a process.
+/// The state and start time in `/proc/PROCESS/stat`.
 struct Stat {
     is_zombie: bool,
     start: u64,
@@ -125,7 +126,7 @@ struct Stat {
 
 fn stat_of(process: i32) -> Option<Stat> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The second field, in parentheses, may hold blanks and parentheses.
+    // The second field, in parentheses, may contain blanks and parentheses.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let is_zombie = matches!(fields.next()?, "Z" | "X");
     Some(Stat { is_zombie, start: fields.nth(18)?.parse().ok()? })
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_tell_their_owner() {
+    fn a_directory_name_identifies_its_process() {
         let name = own_name("envconf-edit", 7);
         let own = Owner::from_name(&name).unwrap();
         assert_eq!(own, Owner::this_process());

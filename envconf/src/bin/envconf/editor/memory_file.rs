@@ -1,19 +1,19 @@
-//! A file that is in memory and in no directory: for programs that want a path.
+//! A file in memory without a directory, for programs that need a path.
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use envconf::Error;
 
-/// A file that can be read by this process and by what it becomes or starts, and changed by nobody.
+/// A file that this process, its replacement and its children can read, and nobody can change.
 pub(crate) struct MemoryFile(#[cfg(target_os = "linux")] std::fs::File);
 
 #[cfg(target_os = "linux")]
 impl MemoryFile {
-    /// Makes one of this content.
+    /// Creates a file with this content.
     ///
     /// # Errors
-    /// [`Kind::Io`](envconf::Kind::Io) where the system gives none.
+    /// [`Kind::Io`](envconf::Kind::Io) if the system has no such files.
     pub(crate) fn of(content: &[u8]) -> Result<Self, Error> {
         Self::make(content).map_err(|error| Error::write(Path::new("a file in memory"), error))
     }
@@ -29,10 +29,10 @@ impl MemoryFile {
         Ok(Self(file))
     }
 
-    /// Where the program finds it that this process becomes; it stays open for that.
+    /// Returns the path for the program that replaces this process. The file stays open for that program.
     ///
     /// # Errors
-    /// [`Kind::Io`](envconf::Kind::Io) where the system refuses.
+    /// [`Kind::Io`](envconf::Kind::Io) if the system refuses.
     pub(crate) fn hand_over(&self) -> Result<OsString, Error> {
         use std::os::fd::AsRawFd as _;
         rustix::io::fcntl_setfd(&self.0, rustix::io::FdFlags::empty())

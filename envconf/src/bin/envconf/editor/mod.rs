@@ -1,4 +1,4 @@
-//! The editor of `edit`, and places for plaintext that leave nothing behind.
+//! The editor of `edit`, and places for plaintext that leave no copies.
 
 #[cfg(unix)]
 pub(crate) mod program;

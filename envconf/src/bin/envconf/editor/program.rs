@@ -1,4 +1,4 @@
-//! The user's editor: which it is, what keeps it from writing copies elsewhere, and how it is waited for.
+//! The user's editor: how envconf selects it, prevents copies in other places, and waits for it.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -15,15 +15,15 @@ use signal_hook::iterator::Signals;
 
 use super::{early_return, leftovers};
 
-/// Where an editor is named, the first one first.
+/// The variables that name an editor, in their order.
 const VARIABLES: [&str; 3] = ["ENVCONF_EDITOR", "VISUAL", "EDITOR"];
 /// The editors that are tried if none is configured.
 const USUAL: [&str; 3] = ["vim", "nano", "vi"];
-/// Stands for the directory that is removed afterwards.
+/// The placeholder for the directory that is removed afterwards.
 const DIRECTORY: &str = "{directory}";
 
-/// What keeps editors from leaving swap, undo, backup and history files anywhere but beside the file, whose directory is
-/// removed. Editors that write none (helix, kakoune, ed) need nothing.
+/// Arguments that make editors write swap, undo, backup and history files only beside the file, whose directory is
+/// removed. Editors without such files (helix, kakoune, ed) need none.
 const PRESETS: [(&[&str], &[&str]); 7] = [
     (
         &["gvim", "mvim"],
@@ -44,7 +44,7 @@ const PRESETS: [(&[&str], &[&str]); 7] = [
         &["nvim"],
         &["-n", "-i", "NONE", "-c", "silent! set nobackup nowritebackup noundofile noswapfile shada="],
     ),
-    // Backups, positions and search history are only ever switched on by its rc files.
+    // Only the rc files of nano enable backups, positions and search history.
     (&["nano", "rnano"], &["--ignorercfiles"]),
     (
         &["emacs"],
@@ -77,19 +77,19 @@ const PRESETS: [(&[&str], &[&str]); 7] = [
 
 /// The user's editor.
 pub(crate) struct Editor {
-    /// As a shell reads it.
+    /// The command as a shell parses it.
     command: String,
-    /// The name of the program in it.
+    /// The name of the program in the command.
     program: String,
     preset: &'static [&'static str],
 }
 
 impl Editor {
-    /// The editor that the environment names, else one of the usual ones.
+    /// Returns the editor that the environment names, else one of the usual ones.
     ///
     /// # Errors
-    /// [`Kind::NeedsTerminal`] where none is named and there is no terminal for a usual one; [`Kind::Usage`] where
-    /// there is none of these either.
+    /// [`Kind::NeedsTerminal`] if no variable names an editor and there is no terminal; [`Kind::Usage`] if no usual
+    /// editor is installed.
     pub(crate) fn find(has_terminal: bool) -> Result<Self, Error> {
         let [own, others @ ..] = VARIABLES;
         let other = |name: &&str| std::env::var(name).ok().filter(|command| !command.trim().is_empty());
@@ -119,15 +119,14 @@ impl Editor {
         self.preset.is_empty().then(|| early_return::advice(&self.program, &self.command))
     }
 
-    /// Has `file` edited; its directory is the only one for temporary files.
+    /// Opens `file` in the editor. Its directory is the only one for temporary files.
     ///
     /// # Errors
-    /// [`Kind::Interrupted`] where the editor ends with another status than 0; [`Kind::Usage`] where it cannot be
-    /// started.
+    /// [`Kind::Interrupted`] if the editor ends with another status than 0; [`Kind::Usage`] if it cannot be started.
     pub(crate) fn edit(&self, file: &Path, watch: &EditorSignals) -> Result<(), Error> {
         let directory = file.parent().unwrap_or(Path::new("/"));
         let plain = |c: char| c.is_ascii_alphanumeric() || " /._-+,:".contains(c);
-        // So that a signal meant for the editor meets no shell in between.
+        // Use `exec`, so that a signal for the editor does not reach a shell in between.
         let exec = if self.command.chars().all(plain) { "exec " } else { "" };
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("{exec}{} \"$@\"", self.command)).arg("envconf-editor");
@@ -166,9 +165,9 @@ fn ended(status: ExitStatus) -> Error {
     Error::new(Kind::Interrupted, format!("the editor ended {how}; nothing was written"))
 }
 
-/// The name of the program that `command` runs, links such as `vi` and `editor` followed.
+/// Returns the name of the program that `command` runs. It follows links such as `vi` and `editor`.
 fn program_of(command: &str) -> String {
-    // A command that shlex cannot split is one that sh cannot run either.
+    // If shlex cannot split a command, sh cannot run it either.
     let words = shlex::split(command).unwrap_or_default();
     let word = words.iter().find(|word| !word.contains('=')).map_or(Path::new(""), Path::new);
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -178,7 +177,7 @@ fn program_of(command: &str) -> String {
     }
     let program = if word.components().count() > 1 { Some(word.to_owned()) } else { in_path(&name(word)) };
     let real = program.and_then(|program| program.canonicalize().ok()).unwrap_or_else(|| word.to_owned());
-    // Such as vim.basic, vim.tiny and emacs-gtk.
+    // Names such as vim.basic, vim.tiny and emacs-gtk.
     name(&real).split(['.', '-']).next().unwrap_or_default().to_owned()
 }
 
@@ -187,24 +186,24 @@ fn in_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|directory| directory.join(program)).find(|file| file.is_file())
 }
 
-/// So late a signal of the keyboard may be seen that an editor has taken before it ended.
+/// Time after the end of an editor in which a keyboard signal may still be for this editor.
 const LATE_KEY: Duration = Duration::from_millis(150);
 
-/// What signals do while something is edited: those of the keyboard are the editor's; to be ended, or interrupted
-/// while no editor runs, removes the directory and ends the process with 130.
+/// The handling of signals during an edit. Keyboard signals are for the editor. A signal to end the process, and an
+/// interrupt while no editor runs, remove the directory and end the process with 130.
 pub(crate) struct EditorSignals {
-    /// True if an editor runs, or is about to.
+    /// True if an editor runs or is being started.
     editing: Arc<AtomicBool>,
-    /// Its process, 0 while that is not known.
+    /// The process of the editor; 0 if it is unknown.
     editor: Arc<AtomicI32>,
     stopped: Arc<AtomicBool>,
 }
 
 impl EditorSignals {
-    /// Begins; `directory` is what must not stay.
+    /// Begins to handle signals. `directory` is the directory to remove.
     ///
     /// # Errors
-    /// [`Kind::Unexpected`] where the signals cannot be had.
+    /// [`Kind::Unexpected`] if signals cannot be handled.
     pub(crate) fn begin(directory: &Path) -> Result<Self, Error> {
         let failed = |_| Error::new(Kind::Unexpected, "signals cannot be handled");
         let mut signals = Signals::new([SIGINT, SIGQUIT, SIGTERM, SIGHUP]).map_err(failed)?;
@@ -228,14 +227,14 @@ impl EditorSignals {
     }
 
     fn run(&self, command: &mut Command) -> std::io::Result<ExitStatus> {
-        // Before the editor is there: it may have the keyboard sooner than its number is known here.
+        // Set this before the editor starts: it may receive keys before its number is known here.
         self.editing.store(true, Ordering::SeqCst);
         let status = command.spawn().and_then(|mut child| {
             self.editor.store(i32::try_from(child.id()).unwrap_or_default(), Ordering::SeqCst);
             child.wait()
         });
         self.editor.store(0, Ordering::SeqCst);
-        // A key that the editor took reached this process too, perhaps in this moment, and was meant for the editor.
+        // A key for the editor is also a signal to this process, perhaps at this moment.
         std::thread::sleep(LATE_KEY);
         self.editing.store(false, Ordering::SeqCst);
         if self.stopped.load(Ordering::SeqCst) {

@@ -1,10 +1,10 @@
-//! A directory for a plain file that must not stay behind: in memory, private to its owner, and removed however the
-//! command ends.
+//! A directory for a plain file that must not stay: in memory, private to its owner, and removed when the command ends
+//! for any reason.
 //!
-//! A second process guards the directory: it creates it, waits until the command has ended for any reason, and removes
-//! it. For `edit` it holds the reading end of a pipe whose writing end only the command has. For `exec`, which
-//! replaces its own process, it waits for the end of that process. If both are killed, the next command that creates
-//! such a directory removes this one.
+//! A second process guards the directory: it creates it, waits until the command has ended, and removes it. For
+//! `edit`, the guard holds the reading end of a pipe, and only the command has the writing end. For `exec`, which
+//! replaces its own process, the guard waits for the end of that process. If both are killed, the next command that
+//! creates such a directory removes this one.
 
 use std::fs::DirBuilder;
 use std::io::{self, BufRead as _, Read as _, Write as _};
@@ -23,7 +23,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use super::leftovers;
 use crate::output::{Output, shown};
 
-/// The environment variable that names the directory to make them in.
+/// The environment variable for the parent of the directories.
 const PLACE: &str = "ENVCONF_EDIT_DIR";
 
 /// Arguments of the process that removes the plain file of `edit` and `exec`.
@@ -40,28 +40,30 @@ pub(crate) struct Guard {
     detach: bool,
 }
 
-/// A directory of mode 0700, which is removed when this is dropped, and by its guard if it is not.
+/// A directory of mode 0700. Dropping this removes it; otherwise its guard does.
 pub(crate) struct Scratch {
     directory: PathBuf,
-    /// A guard that waits for the end of its input; none where one waits for the end of this process.
+    /// A guard that waits for the end of its input; `None` if it waits for the end of this process.
     guard: Option<Child>,
 }
 
 impl Scratch {
-    /// Makes one in `ENVCONF_EDIT_DIR`, else in `XDG_RUNTIME_DIR` or `/dev/shm`, where that is a file system in memory.
+    /// Creates a directory in `ENVCONF_EDIT_DIR`, else in `XDG_RUNTIME_DIR` or `/dev/shm`, if that is a file system in
+    /// memory.
     ///
     /// # Errors
-    /// [`Kind::Io`](envconf::Kind::Io) where there is none and `allow_disk` does not say that a disk will do.
+    /// [`Kind::Io`](envconf::Kind::Io) if there is none and `allow_disk` does not allow a disk.
     pub(crate) fn new(allow_disk: bool, output: &Output) -> Result<Self, Error> {
         let directory = new_directory("envconf-edit", &place(Some(allow_disk), output)?)?;
         let guard = start_guard(&directory).map_err(|error| Error::write(&directory, error))?;
         Ok(Self { directory, guard: Some(guard) })
     }
 
-    /// Makes one that stays until this process ends, also after it has become another program. It is never on a disk.
+    /// Creates a directory that stays until this process ends, also after another program has replaced it. It is never
+    /// on a disk.
     ///
     /// # Errors
-    /// As for [`Scratch::new`].
+    /// The errors of [`Scratch::new`].
     pub(crate) fn for_process(output: &Output) -> Result<Self, Error> {
         let directory = new_directory("envconf-exec", &place(None, output)?)?;
         start_detached_guard(&directory).map_err(|error| Error::write(&directory, error))?;
@@ -73,7 +75,7 @@ impl Scratch {
     }
 }
 
-/// Returns the path of a directory that is not there yet, below `place`, after removing what killed commands left there.
+/// Returns the path of a new directory below `place`, and removes directories that killed commands left there.
 fn new_directory(kind: &str, place: &Path) -> Result<PathBuf, Error> {
     leftovers::clear(place);
     let mut random = [0; 8];
@@ -86,15 +88,15 @@ fn new_directory(kind: &str, place: &Path) -> Result<PathBuf, Error> {
 impl Drop for Scratch {
     fn drop(&mut self) {
         leftovers::remove(&self.directory);
-        // Without a directory a guard that waits for this process has nothing left to do either.
+        // Without a directory, a guard that waits for this process has nothing to do either.
         if let Some(mut guard) = self.guard.take() {
             drop(guard.stdin.take());
-            let _ = guard.wait(); // it has nothing left to do
+            let _ = guard.wait(); // it ends now
         }
     }
 }
 
-/// Returns a directory in memory, or on a disk where `allow_disk` is true; `None` where that cannot be allowed.
+/// Returns a directory in memory, or on a disk if `allow_disk` is true; `None` if a disk cannot be allowed.
 fn place(allow_disk: Option<bool>, output: &Output) -> Result<PathBuf, Error> {
     let chosen = setting(PLACE)?.map(PathBuf::from);
     let own = setting("XDG_RUNTIME_DIR").ok().flatten().map(PathBuf::from);
@@ -124,7 +126,7 @@ fn place(allow_disk: Option<bool>, output: &Output) -> Result<PathBuf, Error> {
 fn is_in_memory(directory: &Path) -> bool {
     const TMPFS: u32 = 0x0102_1994;
     const RAMFS: u32 = 0x8584_58f6;
-    // The low 32 bits count; the field's type differs from machine to machine.
+    // Compare the low 32 bits: the field's type differs between machines.
     rustix::fs::statfs(directory).is_ok_and(|found| matches!(found.f_type as u32, TMPFS | RAMFS))
 }
 
@@ -133,19 +135,19 @@ fn is_in_memory(_: &Path) -> bool {
     false
 }
 
-/// Starts the guard, and waits until it has made the directory.
+/// Starts the guard, and waits until it has created the directory.
 fn start_guard(directory: &Path) -> io::Result<Child> {
     let mut guard = guard_command(directory)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     wait_until_made(&mut guard).inspect_err(|_| {
         drop(guard.stdin.take());
-        let _ = guard.wait(); // it has given up
+        let _ = guard.wait(); // it has failed
     })?;
     Ok(guard)
 }
 
-/// Starts a guard that waits for the end of this process, and waits until it has made the directory.
+/// Starts a guard that waits for the end of this process, and waits until it has created the directory.
 ///
-/// It is not a child of this process: the program that this process becomes may wait for all of its children.
+/// The guard is not a child of this process: the program that replaces this process may wait for all of its children.
 fn start_detached_guard(directory: &Path) -> io::Result<()> {
     let mut command = guard_command(directory)?;
     command.arg("--detach").arg("--process").arg(std::process::id().to_string());
@@ -156,7 +158,7 @@ fn start_detached_guard(directory: &Path) -> io::Result<()> {
 }
 
 fn guard_command(directory: &Path) -> io::Result<Command> {
-    // The running program, also if its file was replaced while it runs.
+    // The file of the running program, also if it was replaced since.
     let own = Path::new("/proc/self/exe");
     let program = if own.exists() { own.to_owned() } else { std::env::current_exe()? };
     let mut command = Command::new(program);
@@ -177,15 +179,15 @@ fn wait_until_made(guard: &mut Child) -> io::Result<()> {
     }
 }
 
-/// The guard's message after it created the directory. On failure it sends the error number of the operating system
-/// instead.
+/// The guard's message after it has created the directory. After a failure, it sends the error number of the operating
+/// system instead.
 const MADE: i32 = 0;
 
-/// The guard: makes the directory, waits for the end of its input, and removes it. Signals to a terminal's processes do
-/// not reach it, and those that would end it do not.
+/// Runs the guard: creates the directory, waits for the end of its input, and removes the directory. Signals for the
+/// processes of a terminal do not reach it, and it ignores signals that would end it.
 ///
 /// # Errors
-/// [`Kind::Io`](envconf::Kind::Io) where the directory cannot be made, such as for one that is there.
+/// [`Kind::Io`](envconf::Kind::Io) if the directory cannot be created, for example because it exists.
 pub(crate) fn guard(args: &Guard) -> Result<(), Error> {
     let directory = args.directory.as_path();
     let failed = |error: io::Error| Error::write(directory, error);
@@ -204,7 +206,7 @@ pub(crate) fn guard(args: &Guard) -> Result<(), Error> {
     let made = DirBuilder::new().mode(0o700).create(directory);
     let _lock = leftovers::hold(directory);
     let answer = made.as_ref().err().map_or(MADE, |error| error.raw_os_error().unwrap_or(-1));
-    // Where nobody reads it, the input is at its end too.
+    // If the output cannot be written, the input has ended, too.
     let _ = writeln!(io::stdout(), "{answer}");
     made.map_err(failed)?;
     match process {
@@ -231,7 +233,7 @@ fn wait_for_process(process: rustix::process::Pid) {
     use rustix::event::{PollFd, PollFlags, poll};
     use rustix::process::{PidfdFlags, pidfd_open};
     let Ok(ended) = pidfd_open(process, PidfdFlags::empty()) else { return look_for_process(process) };
-    // Signals interrupt it.
+    // Signals interrupt the call.
     while poll(&mut [PollFd::new(&ended, PollFlags::IN)], None) == Err(rustix::io::Errno::INTR) {}
 }
 
@@ -240,7 +242,7 @@ fn wait_for_process(process: rustix::process::Pid) {
     look_for_process(process);
 }
 
-/// For systems that give no notice of a process which is not a child.
+/// For systems without a notice of the end of a process that is not a child.
 fn look_for_process(process: rustix::process::Pid) {
     while rustix::process::test_kill_process(process) != Err(rustix::io::Errno::SRCH) {
         std::thread::sleep(Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! Lines that belong into a text file of the user's: `.gitattributes`, `.gitignore`.
+//! Adds lines to a text file of the user: `.gitattributes`, `.gitignore`.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use envconf::files::open_regular;
 use envconf::{Error, Kind};
 
-/// Sealed files are compared and opened byte for byte (format.md §4).
+/// Attributes of sealed files, which are compared and opened byte for byte (format.md §4).
 pub(crate) const ATTRIBUTES: &[&str] = &["*.enc -text", "*.key -text"];
 
 /// The lines that a file lacks.
 pub(crate) struct AppendedLines {
     file: PathBuf,
-    /// How long the file is without them; `None` where there is none.
+    /// The length of the file without them; `None` if there is no file.
     len: Option<u64>,
     /// The text to append.
     text: String,
@@ -25,11 +25,11 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
 }
 
 impl AppendedLines {
-    /// Those of `wanted` that `file` does not have.
+    /// Returns the lines of `wanted` that `file` does not have.
     ///
     /// # Errors
-    /// [`Kind::Io`] if it is there and cannot be read; [`Kind::Usage`] for a link: git would not follow it, and a
-    /// hostile repository could have it lead anywhere.
+    /// [`Kind::Io`] if it exists and cannot be read; [`Kind::Usage`] for a link: git would not follow it, and in a
+    /// hostile repository it could lead anywhere.
     pub(crate) fn missing_in(file: &Path, wanted: &[&str]) -> Result<Self, Error> {
         if file.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
             return Err(Error::new(Kind::Usage, "it is a link, and git does not follow links").at(file));
@@ -62,7 +62,7 @@ impl AppendedLines {
         self.text.is_empty()
     }
 
-    /// Adds them at the end of the file, which is made if there is none: all of them, or none.
+    /// Appends the lines to the file, or creates it: all of the lines, or none.
     pub(crate) fn append(&self) -> Result<(), Error> {
         if self.text.is_empty() {
             return Ok(());
@@ -75,7 +75,7 @@ impl AppendedLines {
         })
     }
 
-    /// Takes them out again, and the file away if it was made for them. If that fails, nothing else helps.
+    /// Removes the lines again, and deletes the file if it was created for them. If that fails, nothing else helps.
     pub(crate) fn remove(&self) {
         let _ = match self.len {
             _ if self.text.is_empty() => Ok(()),

@@ -1,4 +1,4 @@
-//! Programs that manage git's hooks and overwrite them, and the place where a check survives.
+//! Programs that manage git's hooks and overwrite them, and the places where a check stays.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -9,21 +9,21 @@ use envconf::files::open_regular;
 use super::Repository;
 use super::pre_commit::{Hook, HookRunner};
 
-/// The setting that remembers that the check was set up in this clone.
+/// The setting that records that the check was installed in this clone.
 pub(crate) const REMEMBERED: &str = "envconf.hook";
-/// The directory of husky, below which lies the directory of hooks that it generates.
+/// The directory of husky, which contains the directory of generated hooks.
 const HUSKY: &str = ".husky";
-/// Largest configuration that is read, in bytes.
+/// Largest configuration in bytes that is read.
 const LIMIT: u64 = 1 << 20;
 
-/// A program that overwrites `.git/hooks/pre-commit` when it is installed, and has the commands in a separate file.
+/// A program that overwrites `.git/hooks/pre-commit` when it is installed, and keeps its commands in a separate file.
 pub(crate) struct HookManager {
     pub(crate) name: &'static str,
-    /// What its hook has in it.
+    /// A text in its hook.
     mark: &'static str,
-    /// The files that may have its commands.
+    /// The files that may contain its commands.
     files: &'static [&'static str],
-    /// Where to put the check.
+    /// The place for the check.
     pub(crate) advice: &'static str,
 }
 
@@ -69,14 +69,14 @@ const MANAGERS: [HookManager; 4] = [
     },
 ];
 
-/// The hooks that are to have the check.
+/// Returns the hooks that must contain the check.
 ///
-/// husky 9 generates all files in `.husky/_`, where `core.hooksPath` leads, whenever packages are installed; these run the
-/// user's file `.husky/pre-commit`. Where husky is used and has not been installed yet, there are two: that file, and the
-/// hook that git runs until then.
+/// husky 9 generates all files in `.husky/_`, the target of `core.hooksPath`, when packages are installed. They run
+/// the user's file `.husky/pre-commit`. If husky is used but not installed yet, there are two hooks: that file, and
+/// the hook that git runs until then.
 ///
 /// # Errors
-/// Those of [`Hook::read`], and those of git.
+/// The errors of [`Hook::read`], and those of git.
 pub(crate) fn hooks(repository: &Repository) -> Result<Vec<Hook>, Error> {
     let directory = repository.hooks()?;
     if let Some(of_user) = husky_directory(&directory) {
@@ -91,7 +91,7 @@ pub(crate) fn hooks(repository: &Repository) -> Result<Vec<Hook>, Error> {
     Ok(hooks)
 }
 
-/// The hook that an earlier version put the check into, and that husky generates.
+/// Returns the hook that an earlier version extended, and that husky generates.
 pub(crate) fn generated_hook(repository: &Repository) -> Result<Option<Hook>, Error> {
     let directory = repository.hooks()?;
     if husky_directory(&directory).is_none() {
@@ -100,10 +100,10 @@ pub(crate) fn generated_hook(repository: &Repository) -> Result<Option<Hook>, Er
     Hook::read(&directory, HookRunner::Git).map(Some)
 }
 
-/// Returns true if a commit is checked: by the hook that git runs, or by what it runs.
+/// Returns true if a commit is checked: by the hook that git runs, or by a hook that it runs.
 ///
 /// # Errors
-/// As for [`hooks`].
+/// The errors of [`hooks`].
 pub(crate) fn is_checked(repository: &Repository) -> Result<bool, Error> {
     let hooks = hooks(repository)?;
     let Some(hook) = hooks.first() else { return Ok(false) };
@@ -125,7 +125,7 @@ pub(crate) fn manager(hook: &Hook) -> Option<&'static HookManager> {
     MANAGERS.iter().find(|manager| text.contains(manager.mark))
 }
 
-/// The directory with the user's hooks, if `directory` is the one of those that husky 9 generates.
+/// Returns the directory with the user's hooks, if `directory` is the one that husky 9 generates.
 fn husky_directory(directory: &Path) -> Option<&Path> {
     let above = directory.parent().filter(|_| directory.ends_with("_"))?;
     let is_husky =
@@ -133,7 +133,7 @@ fn husky_directory(directory: &Path) -> Option<&Path> {
     is_husky.then_some(above)
 }
 
-/// A file's text, or nothing.
+/// Returns the text of a file; empty if it cannot be read.
 fn text(file: &Path) -> String {
     let mut bytes = Vec::new();
     let read = open_regular(file).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes));

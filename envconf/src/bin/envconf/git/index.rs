@@ -1,4 +1,5 @@
-//! What git's index has of sealed files: newer generations than the work tree's, which somebody put back to an older one.
+//! Reads sealed files from git's index, to find generations that are newer than those in the work tree: somebody may
+//! have restored an older file.
 
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -8,7 +9,7 @@ use envconf::format::EncFile;
 
 use crate::git::{Objects, Repository};
 
-/// More than any sealed file has.
+/// Largest size that is read. Sealed files are smaller.
 const LIMIT: u64 = 100 << 20;
 
 /// The index of the repository around a directory.
@@ -19,7 +20,7 @@ pub(crate) struct Indexed {
 }
 
 impl Indexed {
-    /// `None` where there is no repository, or git cannot be asked: then nothing is known of older generations.
+    /// `None` if there is no repository, or git does not answer. Then older generations are unknown.
     pub(crate) fn around(directory: &Path) -> Option<Self> {
         let repository = Repository::find(directory).ok()??;
         let entries = repository.index().ok()?.into_iter();
@@ -31,7 +32,7 @@ impl Indexed {
         })
     }
 
-    /// The generation of the `.enc` at this path, as the index has it; `None` if it has none.
+    /// Returns the generation of the `.enc` at this path in the index; `None` if the index has none.
     pub(crate) fn generation(&mut self, enc: &Path) -> Option<u64> {
         let path = enc.canonicalize().ok()?;
         let object = self.objects.get(path.strip_prefix(&self.root).ok()?)?;

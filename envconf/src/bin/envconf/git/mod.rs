@@ -1,7 +1,7 @@
 //! Queries to git: runs the program without a shell.
 //!
-//! A repository may be hostile, and its configuration can name programs that git would start. Only plumbing is called,
-//! what could start one is switched off, and nothing is fetched.
+//! A repository may be hostile, and its configuration can name programs that git would start. So envconf calls only
+//! plumbing commands, disables everything that starts programs, and fetches nothing.
 
 pub(crate) mod index;
 pub(crate) mod appended_lines;
@@ -22,17 +22,17 @@ pub(crate) struct Repository {
     variables: GitVariables,
 }
 
-/// What git's own environment variables count for.
+/// The use of git's own environment variables.
 #[derive(Clone, Copy)]
 enum GitVariables {
-    /// They are removed: one that is left over, or that a hook of another repository inherited, would have git answer
-    /// about something else than the files that are meant.
+    /// They are removed. Variables that are left over, or inherited from a hook of another repository, would make git
+    /// answer about other files.
     Removed,
-    /// They name the index that is about to be committed.
+    /// They are kept: they name the index that will be committed.
     OfHook,
 }
 
-/// The environment variables by which git finds a repository, its index and its objects.
+/// The environment variables that tell git where the repository, its index and its objects are.
 const VARIABLES: [&str; 9] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -47,25 +47,25 @@ const VARIABLES: [&str; 9] = [
 
 /// A file of the index.
 pub(crate) struct IndexEntry {
-    /// Relative to the root.
+    /// Its path, relative to the root.
     pub(crate) path: PathBuf,
     /// The id of its content.
     pub(crate) object: String,
-    /// A regular file; else a link or a submodule.
+    /// True for a regular file; false for a link or a submodule.
     pub(crate) is_file: bool,
-    /// In conflict: there is one entry for each side.
+    /// True for a file in conflict, which has one entry for each side.
     pub(crate) is_unmerged: bool,
 }
 
 impl Repository {
-    /// The repository that `directory` is in, if it is in one: that of the nearest directory above with `.git`.
+    /// Returns the repository of `directory`, if it is in one: that of the nearest directory above with `.git`.
     ///
-    /// Git itself would look for a bare repository first: tracked files named HEAD, objects and refs make a directory one,
-    /// with an index and a configuration that a writer of the repository chose.
+    /// Git itself would first search a bare repository: tracked files named HEAD, objects and refs make a directory
+    /// one, with an index and a configuration that a writer of the repository chose.
     ///
     /// # Errors
-    /// [`Kind::Io`] where git is not installed; [`Kind::Unexpected`] where it refuses the repository, or takes another
-    /// directory for its top.
+    /// [`Kind::Io`] if git is not installed; [`Kind::Unexpected`] if it refuses the repository, or reports another top
+    /// directory.
     pub(crate) fn find(directory: &Path) -> Result<Option<Self>, Error> {
         let Ok(directory) = directory.canonicalize() else { return Ok(None) };
         let has_git = |directory: &&Path| directory.join(".git").symlink_metadata().is_ok();
@@ -78,10 +78,10 @@ impl Repository {
         }
     }
 
-    /// The repository whose index is about to be committed, as git's variables say in a hook.
+    /// Returns the repository whose index will be committed, from git's variables in a hook.
     ///
     /// # Errors
-    /// As for [`Repository::find`].
+    /// The errors of [`Repository::find`].
     pub(crate) fn of_hook() -> Result<Option<Self>, Error> {
         if std::env::var_os("GIT_DIR").is_none() && std::env::var_os("GIT_INDEX_FILE").is_none() {
             return Self::find(Path::new("."));
@@ -91,12 +91,12 @@ impl Repository {
         Ok(Some(Self { root, ..repository }))
     }
 
-    /// The work tree's directory.
+    /// Returns the work tree's directory.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Everything in the index.
+    /// Returns all files of the index.
     pub(crate) fn index(&self) -> Result<Vec<IndexEntry>, Error> {
         let listed = self.run(["ls-files", "--stage", "-z"])?;
         Ok(listed.split(|b| *b == 0).filter_map(entry).collect())
@@ -121,7 +121,7 @@ impl Repository {
     /// Returns true if git ignores `file`, an absolute path that it does not track.
     pub(crate) fn ignores(&self, file: &Path) -> Result<bool, Error> {
         let mut git = self.command();
-        // `check-ignore` refuses literal pathspecs; what begins with `/` is literal anyway.
+        // `check-ignore` rejects literal pathspecs. A path that begins with `/` is literal anyway.
         git.arg("--no-literal-pathspecs");
         let status = git.args(["check-ignore", "--quiet", "--"]).arg(file).status().map_err(not_started)?;
         match status.code() {
@@ -131,8 +131,8 @@ impl Repository {
         }
     }
 
-    /// Those of `files`, relative to the root, whose line ends git may change when it checks them out: `.gitattributes` does
-    /// not say `-text` of them. At most 200 files are looked at.
+    /// Returns the `files`, relative to the root, whose line ends git may change on checkout: `.gitattributes` does
+    /// not set `-text` for them. It checks at most 200 files.
     pub(crate) fn convertible(&self, files: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         let mut git = self.command();
         git.args(["check-attr", "-z", "text", "--"]).args(files.iter().take(200));
@@ -140,13 +140,13 @@ impl Repository {
         if !output.status.success() {
             return Err(refused("check-attr"));
         }
-        // `<path> NUL text NUL <value> NUL`, for each file.
+        // The output has `<path> NUL text NUL <value> NUL` for each file.
         let fields: Vec<&[u8]> = output.stdout.split(|b| *b == 0).collect();
         let files = fields.chunks_exact(3).filter(|fields| fields[2] != b"unset");
         Ok(files.map(|fields| path(fields[0])).collect())
     }
 
-    /// A reader of contents of the index.
+    /// Returns a reader of contents of the index.
     pub(crate) fn objects(&self) -> Result<Objects, Error> {
         let mut child = self
             .command()
@@ -164,24 +164,24 @@ impl Repository {
         }
     }
 
-    /// Where hooks are, `core.hooksPath` considered.
+    /// Returns the directory of the hooks; `core.hooksPath` overrides the default.
     pub(crate) fn hooks(&self) -> Result<PathBuf, Error> {
         Ok(self.root.join(one_line(&self.run(["rev-parse", "--git-path", "hooks"])?)))
     }
 
-    /// The directory that the repository's work trees share.
+    /// Returns the directory that the repository's work trees share.
     pub(crate) fn common(&self) -> Result<PathBuf, Error> {
         Ok(self.root.join(one_line(&self.run(["rev-parse", "--git-common-dir"])?)))
     }
 
-    /// A setting of this repository.
+    /// Returns a setting of this repository.
     pub(crate) fn setting(&self, name: &str) -> Result<Option<String>, Error> {
         let output =
             self.command().args(["config", "--local", "--get", name]).output().map_err(not_started)?;
         Ok(output.status.success().then(|| one_line(&output.stdout).to_string_lossy().into_owned()))
     }
 
-    /// Sets it, or removes it.
+    /// Sets or removes a setting of this repository.
     pub(crate) fn set(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
         match value {
             Some(value) => self.run(["config", "--local", name, value]).map(drop),
@@ -217,7 +217,7 @@ fn command(directory: &Path, variables: GitVariables) -> Command {
     command
 }
 
-/// `<mode> <object> <stage>\t<path>`.
+/// Parses `<mode> <object> <stage>\t<path>`.
 fn entry(line: &[u8]) -> Option<IndexEntry> {
     let at = line.iter().position(|b| *b == b'\t')?;
     let mut head = std::str::from_utf8(&line[..at]).ok()?.split(' ');
@@ -257,7 +257,7 @@ fn refused(what: &str) -> Error {
         .advise("run `git status` here; a repository of another owner needs git's safe.directory")
 }
 
-/// Contents of the index, one after the other.
+/// A reader of file contents in the index.
 pub(crate) struct Objects {
     child: Child,
     ask: Option<ChildStdin>,
@@ -265,7 +265,7 @@ pub(crate) struct Objects {
 }
 
 impl Objects {
-    /// Gives `read` the content of an object; what it leaves is skipped.
+    /// Passes the content of an object to `read`, and skips the bytes that it does not read.
     pub(crate) fn read<T>(
         &mut self,
         object: &str,
@@ -276,7 +276,7 @@ impl Objects {
         ask.write_all(format!("{object}\n").as_bytes()).and_then(|()| ask.flush())?;
         let mut head = String::new();
         (&mut self.answer).take(1024).read_line(&mut head)?;
-        // `<object> blob <size>`; an object that is not here is `<object> missing`.
+        // The header is `<object> blob <size>`, or `<object> missing` for an unknown object.
         let size = head.trim_end().rsplit_once(" blob ").and_then(|(_, size)| size.parse::<u64>().ok());
         let mut content = (&mut self.answer).take(size.ok_or_else(gone)?);
         let result = read(&mut content);
@@ -288,7 +288,7 @@ impl Objects {
 
 impl Drop for Objects {
     fn drop(&mut self) {
-        // With its input closed git ends.
+        // Git ends when its input is closed.
         self.ask = None;
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! The pre-commit hook: our lines in it, between marks, before everything that another hook does.
+//! The pre-commit hook: the lines of envconf between marks, before all other commands of the hook.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -6,32 +6,34 @@ use std::path::{Path, PathBuf};
 
 use envconf::{Error, Kind};
 
-const BEGIN: &str = "# >>> envconf: checks what is staged >>>";
+const BEGIN: &str = "# >>> envconf: check the staged files >>>";
+/// The beginning of [`BEGIN`], also in hooks of earlier versions.
+const MARK: &str = "# >>> envconf: ";
 const END: &str = "# <<< envconf <<<";
 /// The first line of a new hook.
 const HEAD: &str = "#!/bin/sh\n";
-/// A hook that is larger is not a script that a person wrote.
+/// Largest hook in bytes. A larger one is not a script of a person.
 const LIMIT: u64 = 1 << 20;
 
-/// Who runs a hook.
+/// The program that runs a hook.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HookRunner {
-    /// Git, which needs a script that is executable and says which shell it is for.
+    /// Git: it needs an executable script with a `#!` line.
     Git,
-    /// husky, which has `sh` run the text.
+    /// husky: it runs the text with `sh`.
     Husky,
 }
 
-/// The repository's pre-commit hook, which may not be there.
+/// The pre-commit hook of the repository, which may not exist.
 pub(crate) struct Hook {
     path: PathBuf,
     runner: HookRunner,
-    /// `None` where there is none.
+    /// `None` if there is no hook.
     bytes: Option<Vec<u8>>,
 }
 
 impl Hook {
-    /// The hook in this directory.
+    /// Returns the hook in this directory.
     ///
     /// # Errors
     /// [`Kind::Io`] if it cannot be read; [`Kind::Usage`] if it is not a regular file, or too large.
@@ -56,12 +58,12 @@ impl Hook {
         String::from_utf8_lossy(self.bytes.as_deref().unwrap_or_default()).into_owned()
     }
 
-    /// Returns true if it is there, and is run.
+    /// Returns true if the hook exists, and is run.
     pub(crate) fn is_run(&self) -> bool {
         self.bytes.is_some() && (self.runner == HookRunner::Husky || is_executable(&self.path))
     }
 
-    /// Returns true if it is run, and runs the check, between our marks or anywhere else.
+    /// Returns true if the hook is run, and runs the check, between the marks or elsewhere.
     pub(crate) fn runs_check(&self) -> bool {
         self.is_run() && self.bytes.as_deref().is_some_and(checks)
     }
@@ -70,16 +72,16 @@ impl Hook {
         &self.path
     }
 
-    /// The hook's text with the check in it; `None` if it has one.
+    /// Returns the hook's text with the check added; `None` if it has the check already.
     ///
-    /// The check comes first: a script may end with `exit` or `exec`, and what follows is never run.
+    /// The check comes first: a script may end with `exit` or `exec`, and later lines never run.
     ///
     /// # Errors
     /// [`Kind::Usage`] for a hook that is not a shell script, or that git does not run.
     pub(crate) fn with_check(&self, program: &str) -> Result<Option<Vec<u8>>, Error> {
         let check = format!("{BEGIN}\n{program} scan --staged || exit 1\n{END}\n");
         let Some(bytes) = &self.bytes else { return Ok(Some([HEAD, &check].concat().into_bytes())) };
-        // A hook may come with the repository, and marks with nothing between them.
+        // The repository may contain the hook, with marks and nothing between them.
         let rest = match self.block() {
             Some(block) if checks(&bytes[block.clone()]) => return Ok(None),
             Some(block) => [&bytes[..block.start], &bytes[block.end..]].concat(),
@@ -99,7 +101,7 @@ impl Hook {
         Ok(Some([first, check.as_bytes(), &bytes[first.len()..]].concat()))
     }
 
-    /// Replaces the hook as a whole; one that was there keeps its mode.
+    /// Replaces the hook as a whole. An existing hook keeps its mode.
     pub(crate) fn write(&self, text: &[u8]) -> Result<(), Error> {
         let failed = |error| Error::write(&self.path, error);
         let directory = self.path.parent().unwrap_or(Path::new("."));
@@ -116,13 +118,13 @@ impl Hook {
             })
             .and_then(|()| fs::rename(&staged, &self.path));
         written.map_err(|error| {
-            // Its name is ours; if it cannot be removed, the error below is still the first one.
+            // The temporary file is ours. If it cannot be removed, the error below still comes first.
             let _ = fs::remove_file(&staged);
             failed(error)
         })
     }
 
-    /// Puts back what was there when it was read. If that fails, nothing else helps.
+    /// Restores the hook as it was read. If that fails, nothing else helps.
     pub(crate) fn restore(&self) {
         let _ = match &self.bytes {
             Some(bytes) => self.write(bytes),
@@ -130,7 +132,7 @@ impl Hook {
         };
     }
 
-    /// Takes the check out, and the hook away if nothing else is in it; says whether it was there.
+    /// Removes the check, and deletes the hook if nothing else is in it. Returns true if the check was there.
     pub(crate) fn remove_check(&self) -> Result<bool, Error> {
         let (Some(bytes), Some(block)) = (&self.bytes, self.block()) else { return Ok(false) };
         let rest = [&bytes[..block.start], &bytes[block.end..]].concat();
@@ -142,14 +144,14 @@ impl Hook {
         Ok(true)
     }
 
-    /// Where our lines stand.
+    /// Returns the range of the lines of envconf.
     fn block(&self) -> Option<std::ops::Range<usize>> {
         let bytes = self.bytes.as_deref()?;
         let find = |what: &str, from: usize| {
             let at = bytes[from..].windows(what.len()).position(|window| window == what.as_bytes());
             at.map(|at| from + at)
         };
-        let start = find(BEGIN, 0)?;
+        let start = find(MARK, 0)?;
         let end = find(END, start)? + END.len();
         Some(start..end + usize::from(bytes.get(end) == Some(&b'\n')))
     }
@@ -161,7 +163,7 @@ fn checks(block: &[u8]) -> bool {
     block.lines().any(|line| !line.trim_start().starts_with('#') && line.contains(" scan --staged"))
 }
 
-/// `#!/bin/sh`, `#!/usr/bin/env bash`, and the like.
+/// Returns true for `#!/bin/sh`, `#!/usr/bin/env bash`, and the like.
 fn is_shell(first_line: &[u8]) -> bool {
     let line = String::from_utf8_lossy(first_line);
     let Some(command) = line.strip_prefix("#!") else { return false };

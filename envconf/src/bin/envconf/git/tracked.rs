@@ -1,4 +1,4 @@
-//! Files with secrets that git tracks: a pull replaces them, and a commit publishes what is typed into them.
+//! Warnings about files with secrets that git tracks: a pull replaces them, and a commit publishes changes in them.
 
 use std::path::Path;
 
@@ -8,31 +8,31 @@ use envconf::{Error, Kind};
 use crate::git::Repository;
 use crate::output::{Output, shown};
 
-/// How git treats a path.
+/// The state of a path in git.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// It is in the index: a pull can replace it, and `git commit -a` commits it.
+    /// Tracked: a pull can replace it, and `git commit -a` commits it.
     Tracked,
-    /// `git add -A` would add it.
+    /// Untracked: `git add -A` would add it.
     NotIgnored,
-    /// It is ignored, or in no work tree.
+    /// Ignored, or outside a work tree.
     Safe,
 }
 
 impl Standing {
-    /// Returns how git treats `file`, which need not exist.
+    /// Returns the state of `file` in git. The file need not exist.
     ///
     /// # Errors
-    /// [`Kind::Unexpected`] where git refuses the repository, and [`Kind::Io`] where it is not installed.
+    /// [`Kind::Unexpected`] if git refuses the repository, and [`Kind::Io`] if it is not installed.
     pub(crate) fn of(file: &Path) -> Result<Self, Error> {
         let file = std::path::absolute(file).map_err(|error| Error::read(file, error))?;
-        // The directory may be about to be created: the nearest one that exists decides.
+        // The directory may not exist yet: use the nearest existing one.
         let existing = file.ancestors().skip(1).find_map(|above| Some((above, above.canonicalize().ok()?)));
         let Some((above, directory)) = existing else { return Ok(Self::Safe) };
         let Ok(below) = file.strip_prefix(above) else { return Ok(Self::Safe) };
         let Some(repository) = Repository::find(&directory)? else { return Ok(Self::Safe) };
         let file = directory.join(below);
-        // Git's own directory is not in its work tree.
+        // The directory of git itself is not in its work tree.
         if !file.starts_with(repository.root()) || file.starts_with(repository.root().join(".git")) {
             return Ok(Self::Safe);
         }
@@ -43,7 +43,7 @@ impl Standing {
     }
 }
 
-/// Refuses a plain file that git tracks, unless `allowed`, and warns where git does not ignore it.
+/// Rejects a plain file that git tracks, unless `allowed`. Warns if git does not ignore it.
 ///
 /// # Errors
 /// [`Kind::Usage`].
@@ -66,7 +66,7 @@ pub(crate) fn refuse_plain(file: &Path, allowed: bool, output: &Output) -> Resul
     }
 }
 
-/// Warns where a plain file was written that git tracks or does not ignore.
+/// Warns if git tracks a written plain file, or does not ignore it.
 pub(crate) fn warn_of_plain(file: &Path, output: &Output) {
     match standing_or_warn(file, output) {
         Standing::Tracked => {
@@ -77,7 +77,7 @@ pub(crate) fn warn_of_plain(file: &Path, output: &Output) {
     }
 }
 
-/// Refuses to write a secret key to a path that git tracks, and warns where git does not ignore it.
+/// Rejects a path for a secret key that git tracks. Warns if git does not ignore it.
 ///
 /// # Errors
 /// [`Kind::Usage`].
@@ -96,7 +96,7 @@ pub(crate) fn refuse_key(file: &Path, output: &Output) -> Result<(), Error> {
     }
 }
 
-/// Says what a local key in the project is that git tracks.
+/// Returns the warning about a local key in the project that git tracks.
 pub(crate) fn tracked_key(path: &Path) -> String {
     format!(
         "git tracks the local key {}: either it leaked, or somebody planted it. envconf does not use it. Find out who committed it; if it was yours, seal everything for a new key",
@@ -104,7 +104,7 @@ pub(crate) fn tracked_key(path: &Path) -> String {
     )
 }
 
-/// Warns where the project of `directory` holds a local key, as earlier versions did.
+/// Warns if the project of `directory` contains a local key, as earlier versions required.
 pub(crate) fn warn_of_key_in_project(directory: &Path, output: &Output) {
     let Some(path) = key_in_project(directory) else { return };
     match Standing::of(&path) {
@@ -119,11 +119,11 @@ pub(crate) fn warn_of_key_in_project(directory: &Path, output: &Output) {
     }
 }
 
-/// Where git cannot say it, nothing is refused: a tree without git must work.
+/// If git does not answer, warn only: a tree without git must work.
 fn standing_or_warn(file: &Path, output: &Output) -> Standing {
     Standing::of(file).unwrap_or_else(|error| {
-        output.warn(format_args!("cannot find out whether git tracks {}:", shown(file)));
-        output.warn_of(&error);
+        output.warn(format_args!("cannot ask git whether it tracks {}: {}", shown(file), error.message()));
+        error.advice().into_iter().flat_map(str::lines).for_each(|hint| output.hint(hint));
         Standing::Safe
     })
 }

@@ -1,4 +1,4 @@
-//! One verb over several pairs: all are done and reported, and the exit code is that of the first that failed.
+//! Runs one verb for several pairs: all are handled and reported, and the exit code is that of the first failure.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,53 +15,53 @@ use super::plain_file::same_file;
 use super::target::Target;
 use crate::output::{Output, error_report, hints};
 
-/// Number of pairs at the same time: the threads wait for key services, and compute little.
+/// Number of pairs at the same time. The threads mostly wait for key services.
 const AT_ONCE: usize = 8;
-/// What takes longer shows how far it is.
+/// Time after which the progress is shown.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A pair, what is available to reach its keys, and what the verb has prepared for it.
+/// A pair, the access to its keys, and the values that the verb has prepared for it.
 pub(crate) struct BatchPair<P = ()> {
     pub(crate) target: Target,
     pub(crate) services: KeyServices,
     pub(crate) prepared: P,
 }
 
-/// The work of a command on one pair, and its report.
+/// The work of a verb on one pair, and its report.
 pub(crate) trait Work: Sync {
     type Prepared: Send + Sync;
     type Done: Send;
 
-    /// Reads the settings for one pair, before anything is done to any of them.
+    /// Reads the settings for one pair, before any pair is changed.
     ///
     /// # Errors
     /// [`Kind::Usage`] ends the command; any other error is the result of this pair.
     fn prepare(&self, target: &Target) -> Result<Self::Prepared, Error>;
     fn run(&self, subject: &BatchPair<Self::Prepared>) -> Result<Self::Done, Error>;
     fn as_text(&self, subject: &BatchPair<Self::Prepared>, done: &Self::Done) -> Vec<String>;
-    /// The fields of the pair's object, whose shape docs/json-output.md describes.
+    /// Returns the fields of the pair's JSON object, which docs/json-output.md describes.
     fn as_json(&self, subject: &BatchPair<Self::Prepared>, done: &Self::Done) -> Value;
 
-    /// Returns true if the text is the result that was asked for, and so goes to standard output.
+    /// Returns true if the text is the requested result, which goes to standard output.
     fn is_result(&self) -> bool {
         false
     }
 
-    /// The line that ends the report, where there is one: so many pairs succeeded, and so many failed.
+    /// Returns the last line of the report, if there is one: the numbers of successes and failures.
     fn summary(&self, _succeeded: usize, _failed: usize) -> Option<String> {
         None
     }
 
-    /// Returns true if it may ask on the terminal, and so has to be done for one pair after the other.
+    /// Returns true if it may ask on the terminal, so that pairs must be handled one after the other.
     fn asks(&self) -> bool {
         false
     }
 }
 
-/// Does `work` to every one of `pairs`.
+/// Runs `work` for every one of `pairs`.
 ///
 /// # Errors
-/// [`Kind::Usage`] for settings and names, before anything is tried; those of pairs are reported one by one.
+/// [`Kind::Usage`] for settings and names, before any pair is handled. Errors of pairs are reported one by one.
 pub(crate) fn run<W: Work>(
     work: &W,
     pairs: &[PathBuf],
@@ -76,7 +76,7 @@ pub(crate) fn run<W: Work>(
         let result = match (subject, result) {
             (Err(error), _) => Err(error),
             (Ok(subject), Some(result)) => result.map(|done| (subject, done)),
-            // Every subject that there is was worked on.
+            // Every subject was handled.
             (Ok(_), None) => continue,
         }
         .map_err(hints::with_options);
@@ -115,10 +115,11 @@ pub(crate) fn run<W: Work>(
     Ok(code)
 }
 
-/// A pair as the user named it, with the result of reading it.
+/// A pair as the user named it, with the result of resolving it.
 type NamedPair<'a, P> = (&'a Path, Result<BatchPair<P>, Error>);
 
-/// The pairs that are meant, each once; those of one directory share what is available, so that a key command runs once.
+/// Returns the named pairs, each once. Pairs of one directory share the access to keys, so that a key command runs
+/// once.
 fn subjects<'a, W: Work>(
     work: &W,
     pairs: &'a [PathBuf],
@@ -156,10 +157,10 @@ fn subjects<'a, W: Work>(
     Ok(subjects)
 }
 
-/// Where a result is put once there is one.
+/// The place of a result.
 type ResultCell<T> = Mutex<Option<Result<T, Error>>>;
 
-/// The results in the order of the subjects.
+/// Returns the results in the order of the subjects.
 fn all<W: Work>(
     work: &W,
     subjects: &[NamedPair<'_, W::Prepared>],
@@ -180,7 +181,7 @@ fn all<W: Work>(
                         let result = work.run(subject);
                         *results[at].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                     }
-                    // The other end waits until all have gone.
+                    // The receiver waits until all senders are dropped.
                     let _ = done.send(());
                 }
             });
@@ -191,7 +192,7 @@ fn all<W: Work>(
     results.into_iter().map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }
 
-/// Shows how many are done, once it takes longer.
+/// Shows the progress after some time.
 fn follow(finished: &mpsc::Receiver<()>, of: usize, output: &Output) {
     let started = Instant::now();
     let mut done = 0;

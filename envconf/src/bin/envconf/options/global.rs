@@ -1,4 +1,4 @@
-//! Options that every verb takes.
+//! The options of every verb.
 
 use std::path::PathBuf;
 
@@ -50,7 +50,7 @@ pub(crate) struct Global {
 }
 
 impl Global {
-    /// The environment where no file's name says one: the option, `ENVCONF_ENV`, or `default`.
+    /// Returns the environment if no file name contains it: the option, `ENVCONF_ENV`, or `default`.
     pub(crate) fn environment_or_default(&self) -> Result<Name, Error> {
         if let Some(environment) = &self.environment {
             return Ok(environment.clone());
@@ -63,7 +63,7 @@ impl Global {
     }
 }
 
-/// Accepts exactly these words, lists them in the help, and parses them with `parse`.
+/// Returns a parser of these words that lists them in the help. `parse` converts a word.
 pub(crate) fn one_of<T: Clone + Send + Sync + 'static>(
     words: impl IntoIterator<Item = &'static str>,
     parse: fn(&str) -> Option<T>,

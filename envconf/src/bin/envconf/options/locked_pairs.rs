@@ -1,4 +1,4 @@
-//! Pairs of a project that are sealed for others, and who can let a newcomer in.
+//! Pairs of a project that a new user cannot open, and the people who can help.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,16 +13,16 @@ use crate::output::{Output, shown};
 /// Number of listed pairs.
 const MOST: usize = 8;
 
-/// The pairs in a directory and below it of which a key is not a recipient, as their files state it.
+/// The pairs in a directory and below it that do not have a key as a recipient, as their files state it.
 #[derive(Default)]
 pub(crate) struct LockedPairs(Vec<(Pair, Vec<KeyRef>)>);
 
 impl LockedPairs {
-    /// Finds them. A key that was there before is expected to open some pairs and not others: then nothing is found, unless
-    /// it opens none.
+    /// Finds these pairs. An existing key usually opens some pairs and not others: then the result is empty, unless
+    /// the key opens none.
     ///
     /// # Errors
-    /// As for [`pairs_below::collect`].
+    /// The errors of [`pairs_below::collect`].
     pub(crate) fn find(directory: &Path, key: &KeyRef, is_new: bool) -> Result<Self, Error> {
         let mut pairs = Vec::new();
         pairs_below::collect(directory, &mut pairs)?;
@@ -36,7 +36,7 @@ impl LockedPairs {
         Ok(Self(if is_new || own.is_empty() { others } else { Vec::new() }))
     }
 
-    /// The first of them, by path.
+    /// Returns the first of these pairs, by path.
     pub(crate) fn first(&self) -> Option<&Pair> {
         self.0.first().map(|(pair, _)| pair)
     }
@@ -45,12 +45,12 @@ impl LockedPairs {
         self.0.is_empty()
     }
 
-    /// Returns true if `app` in `config`, which `init` names as the next to open, is one of them.
+    /// Returns true if `app` in `config`, the pair that `init` names next, is one of them.
     pub(crate) fn has_app(&self) -> bool {
         self.0.iter().any(|(pair, _)| pair.enc() == Path::new("config/app.conf.enc"))
     }
 
-    /// A list of `enc` and `recipients`.
+    /// Returns a JSON list of `enc` and `recipients`.
     pub(crate) fn as_json(&self) -> Value {
         let pairs = self.0.iter().map(|(pair, recipients)| {
             let recipients: Vec<_> = recipients.iter().map(ToString::to_string).collect();
@@ -59,7 +59,7 @@ impl LockedPairs {
         pairs.collect()
     }
 
-    /// Says which they are, for whom they are sealed, and how the holder of `key` gets in.
+    /// Reports these pairs, their recipients, and how the holder of `key` gets access.
     pub(crate) fn say(&self, key: &KeyRef, output: &Output) {
         let Some((first, _)) = self.0.first() else { return };
         let are =
@@ -82,7 +82,7 @@ impl LockedPairs {
                 "ask a colleague who has {other} for that key (envconf key show-path {id} prints its file), and install it: envconf init --local-key FILE"
             ));
         }
-        // To wrap for a local key takes that key.
+        // Wrapping for a local key needs this key.
         let files = if local.is_empty() { "YOUR_KEY" } else { "THEIR_KEY:YOUR_KEY" };
         output.hint(format_args!(
             "or give a colleague your key, who adds it to .envconf.toml if that lists recipients, and runs: ENVCONF_KEY_FILE={files} envconf recipients add {} {key}",
@@ -91,7 +91,7 @@ impl LockedPairs {
     }
 }
 
-/// The first of them, one on a line.
+/// Returns the first of these pairs, one on each line.
 fn list(items: impl ExactSizeIterator<Item = String>, output: &Output) {
     let all = items.len();
     items.take(MOST).for_each(|item| output.say(format_args!("  {item}")));

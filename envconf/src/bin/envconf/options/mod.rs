@@ -1,4 +1,4 @@
-//! Options that several verbs share, and what they mean.
+//! Options that several verbs share, and their meaning.
 
 pub(crate) mod global;
 pub(crate) mod pair_change;

@@ -1,4 +1,4 @@
-//! A change of what a pair holds: open it, check that it may be changed, seal the new content over it.
+//! Changes the content of a pair: opens it, checks that the change is allowed, and seals the new content over it.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::target::Target;
 use super::wanted_recipients::refuse_drift;
 use crate::output::{Output, shown};
 
-/// A pair that was opened to be changed.
+/// A pair that was opened for a change.
 pub(crate) struct Change {
     target: Target,
     services: KeyServices,
@@ -23,7 +23,7 @@ impl Change {
     /// Opens the pair and compares its recipients with the rules.
     ///
     /// # Errors
-    /// As for [`Target::refuse_older`], [`Target::open`] and [`refuse_drift`].
+    /// The errors of [`Target::refuse_older`], [`Target::open`] and [`refuse_drift`].
     pub(crate) fn begin(
         pair: &Path,
         signing: &SigningArgs,
@@ -48,22 +48,22 @@ impl Change {
         self.opened.header().content_type
     }
 
-    /// A name for the plain file, without an extension.
+    /// Returns a name for the plain file, without an extension.
     #[cfg(unix)]
     pub(crate) fn label(&self) -> String {
         format!("{}.{}", self.target.name, self.target.environment)
     }
 
-    /// Names the pair in an error about its content.
+    /// Adds the pair to an error about its content.
     pub(crate) fn name(&self, error: Error) -> Error {
         error.at(self.target.pair.enc())
     }
 
-    /// Seals `content` as the old one was sealed, with what `adjust` changes, and reports that; `more` are fields of the
-    /// JSON report.
+    /// Seals `content` with the settings of the old pair and the changes of `adjust`, and reports it. `more` are
+    /// further fields of the JSON report.
     ///
     /// # Errors
-    /// As for [`Seal::seal_over`].
+    /// The errors of [`Seal::seal_over`].
     pub(crate) fn seal(
         &self,
         adjust: impl FnOnce(Seal) -> Seal,
@@ -80,7 +80,7 @@ impl Change {
         Ok(())
     }
 
-    /// Reports that everything is as wanted already.
+    /// Reports that nothing had to change.
     pub(crate) fn leave(&self, more: Value, output: &Output) -> Result<(), Error> {
         self.report(None, more, output)
     }

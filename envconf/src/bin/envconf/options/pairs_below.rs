@@ -1,12 +1,12 @@
-//! The pairs of a directory and of those below it.
+//! Lists the pairs of a directory and of those below it.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use envconf::{Error, Pair};
 
-/// The pairs in `directory` and below it, each by one of its files or both. Directories below that this user may not read are
-/// left out: the user cannot use a pair in them.
+/// Returns the pairs in `directory` and below it that have at least one file. It skips directories below that this
+/// user may not read: the user cannot use a pair in them.
 ///
 /// # Errors
 /// [`Kind::Io`](envconf::Kind::Io) for a directory that cannot be read.
@@ -16,7 +16,7 @@ pub(crate) fn collect(directory: &Path, pairs: &mut Vec<Pair>) -> Result<(), Err
         let entry = entry.map_err(failed)?;
         let (file_name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
         let name = file_name.to_string_lossy();
-        // The path as somebody would type it.
+        // The path as a user would type it.
         let path = if directory == Path::new(".") { PathBuf::from(&file_name) } else { entry.path() };
         if kind.is_dir() {
             if !name.starts_with('.') && !["target", "node_modules"].contains(&&*name) && is_readable(&path) {

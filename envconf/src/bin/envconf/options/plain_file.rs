@@ -1,4 +1,4 @@
-//! The plain file: read into buffers that are wiped, written for its owner's eyes only.
+//! The plain file: reads it into buffers that are wiped, and writes it so that only its owner can read it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
@@ -15,7 +15,7 @@ use crate::output::{Output, shown};
 /// Size of the first buffer in bytes, if the length is unknown.
 const FIRST: usize = 64 * 1024;
 
-/// Reads a whole file. Of one that is too large to be sealed only so much that this shows.
+/// Reads a whole file. For a file that is too large to seal, it reads only enough to detect this.
 ///
 /// # Errors
 /// [`Kind::Io`](envconf::Kind::Io) if it cannot be read.
@@ -23,12 +23,12 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let failed = |error| Error::read(path, error);
     let file = open_regular(path).map_err(failed)?;
     let len = file.metadata().map_err(failed)?.len();
-    // One byte more, so that the end is met before the buffer has to grow. A pipe has no length.
+    // Reserve one more byte, so that the end is detected before the buffer has to grow. A pipe has no length.
     let first = usize::try_from(len).map_or(FIRST, |len| if len == 0 { FIRST } else { len + 1 });
     read_all(file, first).map_err(failed)
 }
 
-/// Refuses what was read where there may be more: only the first 64 MiB are ever read.
+/// Rejects content that may be incomplete: only the first 64 MiB are read.
 ///
 /// # Errors
 /// [`Kind::TooLarge`], with the exit code of content that does not fit.
@@ -46,7 +46,7 @@ pub(crate) fn read_stdin() -> Result<Zeroizing<Vec<u8>>, Error> {
         .map_err(|error| Error::read(Path::new("standard input"), error))
 }
 
-/// Removes the byte order mark at the beginning of UTF-8 text, and says so; `name` is the file's.
+/// Removes the byte order mark at the beginning of UTF-8 text, and reports it. `name` is the name of the file.
 pub(crate) fn remove_byte_order_mark(text: &mut Zeroizing<Vec<u8>>, name: &Path, output: &Output) {
     if without_byte_order_mark(text).len() < text.len() {
         text.drain(..BYTE_ORDER_MARK.len());
@@ -61,11 +61,11 @@ pub(crate) fn without_byte_order_mark(text: &[u8]) -> &[u8] {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Writes a file that only its owner can read. One that is there already is replaced as a whole, and only if
-/// `replace` says so; on failure there is what was there before.
+/// Writes a file that only its owner can read. An existing file is replaced as a whole, and only if `replace` is true.
+/// After a failure, the old file is unchanged.
 ///
 /// # Errors
-/// [`Kind::Io`](envconf::Kind::Io) if it cannot be written, or is there already.
+/// [`Kind::Io`](envconf::Kind::Io) if it cannot be written, or exists.
 pub(crate) fn write(path: &Path, content: &[u8], replace: bool) -> Result<(), Error> {
     let failed = |error: io::Error| {
         let exists = error.kind() == io::ErrorKind::AlreadyExists;
@@ -79,32 +79,32 @@ pub(crate) fn write(path: &Path, content: &[u8], replace: bool) -> Result<(), Er
         true => std::fs::rename(&staged, path),
         false => place(&staged, path, content),
     });
-    // Where it has become `path` there is nothing by this name; what cannot be removed is not in the way.
+    // After the rename there is no temporary file. If it cannot be removed, it does no harm.
     let _ = std::fs::remove_file(&staged);
     placed.map_err(failed)
 }
 
-/// Gives `staged` the name `path`, unless a file has it.
+/// Renames `staged` to `path`, unless that file exists.
 fn place(staged: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
     match std::fs::hard_link(staged, path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
         done => return done,
     }
-    // A file system without hard links.
+    // The file system has no hard links.
     let mut file = create(path)?;
     let written = file.write_all(content).and_then(|()| file.sync_all());
     written.inspect_err(|_| {
-        // The file is ours: `create` made it. If it cannot be removed, the error is still the first one.
+        // `create` made this file. If it cannot be removed, the error still comes first.
         let _ = std::fs::remove_file(path);
     })
 }
 
-/// Returns true if both paths lead to the same file; `false` if either leads to none.
+/// Returns true if both paths lead to the same file; false if one of them does not exist.
 pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Refuses to write plaintext over one of the two files of `pair`.
+/// Rejects a plaintext output that is one of the two files of `pair`.
 ///
 /// # Errors
 /// [`Kind::Usage`] if `file` is one of them.
@@ -128,7 +128,8 @@ pub(crate) fn note_quotes(content_type: ContentType, content: &[u8], output: &Ou
     }
 }
 
-/// The line of the first dotenv value that begins with a quote; such a text seals and opens, and does not load.
+/// Returns the line of the first dotenv value that begins with a quote. Such a text can be sealed and opened, but not
+/// loaded.
 fn first_quoted_value(content: &[u8]) -> Option<usize> {
     let quoted = |line: &[u8]| {
         let value = line.iter().position(|b| *b == b'=').map(|at| &line[at + 1..]);
@@ -138,7 +139,7 @@ fn first_quoted_value(content: &[u8]) -> Option<usize> {
     content.split(|b| *b == b'\n').position(quoted).map(|at| at + 1)
 }
 
-/// Returns the path of a file that is not there yet, in the directory of `path`.
+/// Returns the path of a new file in the directory of `path`.
 fn beside(path: &Path) -> io::Result<PathBuf> {
     let mut random = [0; 8];
     getrandom::fill(&mut random)
@@ -146,7 +147,7 @@ fn beside(path: &Path) -> io::Result<PathBuf> {
     Ok(path.with_file_name(format!(".envconf-{:016x}.tmp", u64::from_ne_bytes(random))))
 }
 
-/// Creates a file of mode 0600; never opens one that is there, nor what a link leads to.
+/// Creates a file of mode 0600. It never opens an existing file, or the target of a link.
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -155,7 +156,7 @@ fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Reads to the end, or one byte beyond what can be sealed. Grows by hand: a `Vec` that grows on its own leaves
+/// Reads to the end, or one byte beyond the largest content. It grows the buffer itself: a `Vec` that grows leaves
 /// copies behind.
 fn read_all(mut source: impl Read, first: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     let limit = MAX_CONTENT + 1;
@@ -178,7 +179,7 @@ fn read_all(mut source: impl Read, first: usize) -> io::Result<Zeroizing<Vec<u8>
     Ok(buffer)
 }
 
-/// Not through the standard library's buffer, which would keep a copy.
+/// Do not use the buffer of the standard library: it would keep a copy.
 #[cfg(unix)]
 fn unbuffered_stdin() -> io::Result<impl Read> {
     use std::os::fd::AsFd as _;
@@ -194,7 +195,7 @@ fn unbuffered_stdin() -> io::Result<impl Read> {
 mod tests {
     use super::*;
 
-    /// Gives a few bytes at a time, as a pipe does.
+    /// Returns a few bytes at a time, like a pipe.
     struct Trickle<'a>(&'a [u8]);
 
     impl Read for Trickle<'_> {

@@ -1,4 +1,4 @@
-//! The options about the program's schema.
+//! The options for the program's schema.
 
 use std::path::PathBuf;
 
@@ -20,10 +20,10 @@ pub(crate) struct SchemaArgs {
 }
 
 impl SchemaArgs {
-    /// The schema, if one is given.
+    /// Returns the schema, if one is given.
     ///
     /// # Errors
-    /// As for [`Schema::read`] and [`Schema::provided`].
+    /// The errors of [`Schema::read`] and [`Schema::provided`].
     pub(crate) fn read(&self) -> Result<Option<Schema>, Error> {
         let Some(file) = &self.schema else { return Ok(None) };
         let provided = |schema: Schema, name: &String| schema.provided(name);

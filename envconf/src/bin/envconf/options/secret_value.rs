@@ -1,4 +1,4 @@
-//! Where a secret value comes from: standard input, a file, or a prompt; never an argument.
+//! The sources of a secret value: standard input, a file, or a prompt; never an argument.
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, stdin};
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::plain_file;
 use crate::output::Output;
 
-/// Options of a verb that takes a value.
+/// Options of a verb that reads a value.
 #[derive(clap::Args)]
 pub(crate) struct ValueSource {
     /// Read the value from this file; - is standard input
@@ -34,10 +34,10 @@ pub(crate) struct ValueSource {
     surplus: Vec<OsString>,
 }
 
-/// Refuses `path=value` where a path is expected. The value may be a secret, so it is not repeated.
+/// Rejects `path=value` in place of a path. The value may be a secret, so the error does not repeat it.
 ///
 /// # Errors
-/// [`Kind::Usage`], with the path in front of the `=`.
+/// [`Kind::Usage`], with the path before the `=`.
 pub(crate) fn refuse_assignment(path: &str) -> Result<(), Error> {
     let mut is_quoted = false;
     let at = path.find(|c| {
@@ -52,12 +52,12 @@ pub(crate) fn refuse_assignment(path: &str) -> Result<(), Error> {
     )))
 }
 
-/// Why a value is never an argument.
+/// The reason why a value is never an argument.
 const VISIBLE: &str = "the shell keeps it in its history, and other users of this machine can read it";
 const GIVE_IT: &str = "give the value at the prompt, on standard input or with --value-file";
 
 impl ValueSource {
-    /// Refuses a value among the arguments.
+    /// Rejects a value among the arguments.
     ///
     /// # Errors
     /// [`Kind::Usage`], without the argument.
@@ -69,10 +69,11 @@ impl ValueSource {
             .advise(format!("{GIVE_IT}; if it was a real secret, replace it")))
     }
 
-    /// Reads the value, which is text, without a byte order mark.
+    /// Reads the value, which must be text without a byte order mark.
     ///
     /// # Errors
-    /// [`Kind::Io`]; [`Kind::DoesNotFit`] for what is not UTF-8 or has a zero byte; [`Kind::Usage`] for an empty input;
+    /// [`Kind::Io`]; [`Kind::DoesNotFit`] for a value that is not UTF-8 or has a zero byte; [`Kind::Usage`] for an
+    /// empty input; [`Kind::NeedsTerminal`] if there is no terminal for the prompt.
     /// [`Kind::NeedsTerminal`] where there is nowhere to ask.
     pub(crate) fn read(&self, prompt: &str, output: &Output) -> Result<Zeroizing<Vec<u8>>, Error> {
         let stdin_name = Path::new("standard input");
@@ -85,7 +86,7 @@ impl ValueSource {
         if value.is_empty() && !self.exact && name == stdin_name {
             return Err(Error::new(Kind::Usage, "it is empty")
                 .at(name)
-                .advise("for an empty value give a line feed alone, or --exact"));
+                .advise("for an empty value, pass a single line feed, or use --exact"));
         }
         if !self.exact {
             let line_feed = usize::from(value.ends_with(b"\n"));

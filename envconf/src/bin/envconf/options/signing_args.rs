@@ -1,4 +1,4 @@
-//! Who signs: the keys that options name, and what the rules demand of them (docs/signatures.md).
+//! The signing keys: those that options name, and the signatures that the rules require (docs/signatures.md).
 
 use std::path::{Path, PathBuf};
 
@@ -12,13 +12,13 @@ use super::global::Global;
 use super::wanted_recipients::{borrowed, files, rules};
 use crate::output::Output;
 
-/// Returns the signatures that the rules demand of a pair; `None` without rules or without a matching rule.
+/// Returns the signatures that the rules require for a pair; `None` without rules or without a matching rule.
 pub(crate) fn demand(global: &Global, file: Option<&Path>, pair: &Pair) -> Result<Option<Demand>, Error> {
     let files = files(file, pair);
     Ok(rules(global, pair)?.and_then(|rules| rules.demand(&borrowed(&files)).cloned()))
 }
 
-/// How a verb that makes a new `.enc` signs it.
+/// The options for the signatures of a new `.enc`.
 #[derive(clap::Args)]
 pub(crate) struct SigningArgs {
     /// Sign the pair with the key in this file; repeatable
@@ -33,7 +33,7 @@ pub(crate) struct SigningArgs {
     unsigned: bool,
 }
 
-/// What signs the new `.enc` of a pair, and what the rules demand of it.
+/// The keys that sign the new `.enc` of a pair, and the signatures that the rules require.
 pub(crate) struct Signing {
     keys: Vec<SigningKey>,
     unsigned: bool,
@@ -41,11 +41,11 @@ pub(crate) struct Signing {
 }
 
 impl SigningArgs {
-    /// Reads the keys, and holds them to the rules' demand. Without a key that is named, the signing keys of the key
-    /// store sign that the rules name.
+    /// Reads the keys, and checks them against the rules. If no key is named, the signing keys of the key store that
+    /// the rules name are used.
     ///
     /// # Errors
-    /// Those of the key files; [`Kind::SignatureRequired`] where nobody whom the rules name would sign.
+    /// The errors of the key files; [`Kind::SignatureRequired`] if no key is one that the rules name.
     pub(crate) fn read(&self, global: &Global, file: Option<&Path>, pair: &Pair) -> Result<Signing, Error> {
         let demand = demand(global, file, pair)?;
         let keys = match (self.sign_keys.is_empty(), &demand) {
@@ -66,26 +66,26 @@ impl Signing {
         if self.unsigned { seal.unsigned() } else { seal }
     }
 
-    /// Who signs.
+    /// Returns the signing keys.
     pub(crate) fn ids(&self) -> Vec<Id> {
         self.keys.iter().map(|key| key.public().id()).collect()
     }
 
-    /// Says how many signatures the rules still demand.
+    /// Reports the number of missing signatures.
     pub(crate) fn say_missing(&self, output: &Output) {
         say_missing(self.demand.as_ref(), &self.ids(), output);
     }
 }
 
-/// The keys in these files.
+/// Returns the keys in these files.
 pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<SigningKey>, Error> {
     files.iter().map(|file| SigningKey::read(file)).collect()
 }
 
-/// The signing keys of the key store that are enabled for the pair's directory, and that the rules name.
+/// Returns the signing keys of the key store that are enabled for the pair's directory and that the rules name.
 ///
 /// # Errors
-/// As for [`KeyStore::read_signer`].
+/// The errors of [`KeyStore::read_signer`].
 pub(crate) fn stored(demand: &Demand, pair: &Pair) -> Result<Vec<SigningKey>, Error> {
     let Some(store) = KeyStore::of_user()? else { return Ok(Vec::new()) };
     let directory = if pair.directory() == Path::new("") { Path::new(".") } else { pair.directory() };
@@ -94,8 +94,8 @@ pub(crate) fn stored(demand: &Demand, pair: &Pair) -> Result<Vec<SigningKey>, Er
     enabled.into_iter().filter(is_named).map(|id| store.read_signer(id)).collect()
 }
 
-/// Refuses to make a pair that nobody whom the rules name has signed. With some of several it goes on: the others sign
-/// what it made.
+/// Rejects a new pair without any signature that the rules require. One of several is enough: the other signers can
+/// sign later.
 fn require(demand: Option<&Demand>, keys: &[SigningKey], pair: &Pair) -> Result<(), Error> {
     let Some(demand) = demand else { return Ok(()) };
     if keys.iter().any(|key| demand.signers().contains(&key.public())) {
@@ -107,7 +107,7 @@ fn require(demand: Option<&Demand>, keys: &[SigningKey], pair: &Pair) -> Result<
     ))
 }
 
-/// Says how many signatures the rules still demand beyond those that are there.
+/// Reports the number of signatures that the rules require in addition to the existing ones.
 pub(crate) fn say_missing(demand: Option<&Demand>, there: &[Id], output: &Output) {
     let Some(demand) = demand else { return };
     match demand.missing(there) {

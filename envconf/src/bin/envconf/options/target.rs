@@ -1,4 +1,4 @@
-//! Which pair is meant, and what it is expected to be: PAIR is a path or a bare name (api.md §4).
+//! Resolves PAIR, a path or a bare name, to a pair with its expected name and environment (api.md §4).
 
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
@@ -13,7 +13,7 @@ use super::global::Global;
 use crate::git::tracked;
 use crate::output::{Output, shown};
 
-/// A pair, and whose it is expected to be.
+/// A pair with its expected name and environment.
 pub(crate) struct Target {
     pub(crate) pair: Pair,
     pub(crate) name: Name,
@@ -21,12 +21,12 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The pair that PAIR means. A path says which file, and its name or the options what is expected in it; for a
-    /// bare name the options choose the file.
+    /// Returns the pair that PAIR means. If PAIR is a path, its name or the options define what is expected in it. If
+    /// PAIR is a bare name, the options select the file.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a name that does not say what is expected, and for a bare name whose pair is in both
-    /// places; [`Kind::Io`] for one whose pair is in neither.
+    /// [`Kind::Usage`] for a name without configuration or environment, and for a bare name with pairs in both places;
+    /// [`Kind::Io`] for a bare name without a pair.
     pub(crate) fn resolve(text: &Path, global: &Global) -> Result<Self, Error> {
         match bare(text) {
             Some(text) => Self::by_name(text, global),
@@ -38,7 +38,7 @@ impl Target {
         }
     }
 
-    /// The configuration and its environment in words: `app`, or `app for prod`.
+    /// Returns the configuration and its environment in words: `app`, or `app for prod`.
     pub(crate) fn label(&self) -> String {
         match self.environment.as_str() {
             "default" => self.name.to_string(),
@@ -46,7 +46,7 @@ impl Target {
         }
     }
 
-    /// Whom the command trusts to open it: `--trust`, else `ENVCONF_TRUST`, else local keys; never a file of the
+    /// Returns the trusted keys of the command: `--trust`, else `ENVCONF_TRUST`, else local keys; never a file of the
     /// repository (api.md §2).
     ///
     /// # Errors
@@ -57,11 +57,11 @@ impl Target {
         Ok(if global.trust.is_empty() { policy } else { policy.trust(global.trust.iter().cloned()) })
     }
 
-    /// How to reach its keys: the settings of the environment, and the keys of the key store that are enabled for the
-    /// pair's directory.
+    /// Returns the access to its keys: the settings of the environment variables, and the keys of the key store that
+    /// are enabled for the pair's directory.
     ///
     /// # Errors
-    /// As for [`KeyServices::from_environment`].
+    /// The errors of [`KeyServices::from_environment`].
     pub(crate) fn services(&self, output: &Output) -> Result<KeyServices, Error> {
         let services = KeyServices::from_environment(self.pair.directory())?;
         if !services.are_given() {
@@ -70,11 +70,11 @@ impl Target {
         Ok(services)
     }
 
-    /// Opens the pair with the keys that the command trusts, warns where it is older than one that was used before,
-    /// and remembers it.
+    /// Opens the pair with the trusted keys of the command. Warns if it is older than the known one, and records it
+    /// otherwise.
     ///
     /// # Errors
-    /// As for [`Target::policy`], [`Target::services`] and [`envconf::open`].
+    /// The errors of [`Target::policy`], [`Target::services`] and [`envconf::open`].
     pub(crate) fn open(
         &self,
         global: &Global,
@@ -86,10 +86,10 @@ impl Target {
         Ok(opened)
     }
 
-    /// Warns where an opened pair is older than one that was used before, and remembers it otherwise.
+    /// Warns if an opened pair is older than the known one, and records it otherwise.
     ///
     /// # Errors
-    /// As for [`KeyStore::of_user`].
+    /// The errors of [`KeyStore::of_user`].
     pub(crate) fn opened<'a>(
         &self,
         header: &Header,
@@ -98,7 +98,7 @@ impl Target {
     ) -> Result<(), Error> {
         let Some(store) = KeyStore::of_user()? else { return Ok(()) };
         let recipients: Vec<KeyRef> = recipients.into_iter().cloned().collect();
-        // A memory that cannot be used stops nobody from reading.
+        // An unusable record does not prevent reading.
         let known = match store.known_pair(&self.pair, &self.name, &self.environment) {
             Ok(known) => known,
             Err(error) => {
@@ -108,7 +108,7 @@ impl Target {
         };
         match known.map_or(Ok(()), |known| known.check(header.generation, &recipients, &self.pair)) {
             Err(error) => output.warn_of(&error),
-            // A machine that only reads, such as a server, needs no memory: nothing is created there.
+            // A machine that only reads, such as a server, needs no records: nothing is created there.
             Ok(()) if store.directory().is_dir() => {
                 let _ = store.remember(&self.pair, header, &recipients);
             }
@@ -120,11 +120,11 @@ impl Target {
     /// Returns the record of the pair from earlier uses.
     ///
     /// # Errors
-    /// As for [`KeyStore::known_pair`].
+    /// The errors of [`KeyStore::known_pair`].
     pub(crate) fn known(&self) -> Result<Option<KnownPair>, Error> {
         match KeyStore::of_user()? {
             Some(store) => match store.known_pair(&self.pair, &self.name, &self.environment) {
-                // In some containers the user cannot read the home directory: then nothing is remembered.
+                // In some containers the user cannot read the home directory. Then there are no records.
                 Err(error) if error.kind() == Kind::Io => Ok(None),
                 known => known,
             },
@@ -132,10 +132,10 @@ impl Target {
         }
     }
 
-    /// Checks what the files state against what is known of the pair from earlier uses.
+    /// Compares the files with the record of the pair from earlier uses.
     ///
     /// # Errors
-    /// [`Kind::Rollback`] for a pair that is older.
+    /// [`Kind::Rollback`] for an older pair.
     pub(crate) fn check_known(&self) -> Result<(), Error> {
         match (self.known()?, Stated::read(&self.pair)) {
             (Some(known), Some(stated)) => {
@@ -145,11 +145,11 @@ impl Target {
         }
     }
 
-    /// Refuses to change a pair that is older than one that was used before. One that no trusted key opens vouches for
-    /// nobody anyway.
+    /// Rejects a change of a pair that is older than the known one. A pair that no trusted key opens authenticates
+    /// nothing anyway.
     ///
     /// # Errors
-    /// [`Kind::Rollback`]; and as for [`envconf::open`] where the pair states to be older.
+    /// [`Kind::Rollback`]; and the errors of [`envconf::open`] if the pair states an older generation.
     pub(crate) fn refuse_older(&self, global: &Global, services: &KeyServices) -> Result<(), Error> {
         let Err(older) = self.check_known() else { return Ok(()) };
         match self.open_if_trusted(&self.policy(global)?, services)? {
@@ -158,10 +158,10 @@ impl Target {
         }
     }
 
-    /// Opens the pair; `None` where no trusted key opens it, so that its recipients are not known.
+    /// Opens the pair. Returns `None` if no trusted key opens it, so that its recipients are unknown.
     ///
     /// # Errors
-    /// As for [`envconf::open`]: a damaged pair, and a key service that does not answer.
+    /// The errors of [`envconf::open`]: a damaged pair, and a key service that does not answer.
     pub(crate) fn open_if_trusted(
         &self,
         policy: &Policy,
@@ -177,16 +177,16 @@ impl Target {
         }
     }
 
-    /// Accepts an older pair that was verified: from now on its generation is the highest one.
+    /// Accepts an older pair that was verified: its generation becomes the highest known one.
     ///
     /// # Errors
-    /// [`Kind::Usage`] without a home directory; as for [`KeyStore::accept`].
+    /// [`Kind::Usage`] without a home directory; the errors of [`KeyStore::accept`].
     pub(crate) fn accept(&self, verified: &Verified) -> Result<(), Error> {
         let store = KeyStore::of_user()?.ok_or_else(no_home)?;
         store.accept(&self.pair, verified.header(), verified.recipients())
     }
 
-    /// Remembers the pair that was just written. Its recipients are known here, so the pair is not opened again.
+    /// Records the pair that was just written. Its recipients are known, so it is not opened again.
     pub(crate) fn sealed<'a>(&self, recipients: impl IntoIterator<Item = &'a KeyRef>, output: &Output) {
         let remember = || {
             let (Some(store), Some(header)) = (KeyStore::of_user()?, self.stated_header()) else {
@@ -195,13 +195,13 @@ impl Target {
             store.accept(&self.pair, &header, recipients)
         };
         if let Err(error) = remember() {
-            // The pair is written: from here on this is not a failure.
+            // The pair is written, so a failure here is only a warning.
             output.warn("the generation of this pair was not stored in the key store:");
             output.warn_of(&error);
         }
     }
 
-    /// The header that the `.enc` states, where there is one. Not authenticated.
+    /// Returns the header of the `.enc`, if it exists. It is not authenticated.
     pub(crate) fn stated_header(&self) -> Option<Header> {
         Stated::read(&self.pair).map(|stated| stated.header)
     }
@@ -223,15 +223,15 @@ impl Target {
     }
 }
 
-/// Header and recipients as the files of a pair state them. Nothing has authenticated them yet.
+/// Header and recipients as the files of a pair state them, without authentication.
 pub(crate) struct Stated {
     pub(crate) header: Header,
-    /// Empty where the `.key` cannot be read, or belongs to another `.enc`.
+    /// Empty if the `.key` cannot be read, or belongs to another `.enc`.
     pub(crate) recipients: Vec<KeyRef>,
 }
 
 impl Stated {
-    /// `None` without an `.enc` that parses.
+    /// `None` if there is no valid `.enc`.
     pub(crate) fn read(pair: &Pair) -> Option<Self> {
         let header = EncFile::parse(&pair.read_enc().ok()?).ok()?.header;
         let key = pair.read_key().and_then(|key| KeyFile::parse(&key)).ok();
@@ -241,13 +241,13 @@ impl Stated {
     }
 }
 
-/// There is no place for a key store.
+/// Returns the error for a missing place of the key store.
 pub(crate) fn no_home() -> Error {
     Error::new(Kind::Usage, "there is no home directory, so there is no key store")
         .advise("set HOME, or set ENVCONF_HOME to a directory for the key store")
 }
 
-/// The directory that a key is enabled for: the top of the repository, else this one. Canonical.
+/// Returns the canonical directory for which a key is enabled: the top of the repository, else this one.
 ///
 /// # Errors
 /// [`Kind::Io`] for a directory that does not exist.
@@ -260,7 +260,7 @@ pub(crate) fn project_directory(here: &Path) -> Result<PathBuf, Error> {
 /// Returns the pair that PAIR names, without a check of its content.
 ///
 /// # Errors
-/// As for [`Target::resolve`], without those about what is expected.
+/// The errors of [`Target::resolve`] about the path.
 pub(crate) fn locate(text: &Path, global: &Global) -> Result<Pair, Error> {
     match bare(text) {
         Some(text) => Target::by_name(text, global).map(|target| target.pair),
@@ -268,10 +268,10 @@ pub(crate) fn locate(text: &Path, global: &Global) -> Result<Pair, Error> {
     }
 }
 
-/// Name and environment of a file: what the options say, else what its own name says.
+/// Returns the name and environment of a file: those of the options, else those in its name.
 ///
 /// # Errors
-/// [`Kind::Usage`] where neither says it.
+/// [`Kind::Usage`] if neither has them.
 pub(crate) fn identity(file: &Path, global: &Global) -> Result<(Name, Name), Error> {
     match (&global.name, &global.environment) {
         (Some(name), Some(environment)) => Ok((name.clone(), environment.clone())),
@@ -287,8 +287,8 @@ pub(crate) fn identity(file: &Path, global: &Global) -> Result<(Name, Name), Err
     }
 }
 
-/// The environment of a file whose configuration has a name already: `prod` of `app.prod.toml` and of `.env.prod`. The
-/// name of `.env` says none.
+/// Returns the environment of a file whose configuration name is known: `prod` for `app.prod.toml` and `.env.prod`.
+/// The name `.env` contains none.
 fn environment_of(file: &Path, global: &Global) -> Result<Name, Error> {
     let text = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match text.strip_prefix('.').map(|text| text.split_once('.')) {
@@ -306,7 +306,7 @@ fn no_environment(file: &Path) -> Error {
         .advise("give --environment")
 }
 
-/// PAIR as a bare name: no separator, and neither `.enc` nor `.key` at its end.
+/// Returns PAIR if it is a bare name: without separator, and without `.enc` or `.key` at its end.
 fn bare(text: &Path) -> Option<&str> {
     let is_file = matches!(text.extension().and_then(|e| e.to_str()), Some("enc" | "key"));
     text.to_str().filter(|text| !is_file && !text.contains(['/', MAIN_SEPARATOR]))
@@ -326,7 +326,7 @@ fn contradiction(text: &str, option: &str, value: &Name) -> Error {
     Error::new(Kind::Usage, message).advise(format!("leave --{option} out, or give the pair's path"))
 }
 
-/// The pair of this name and environment in `./`, or in `ENVCONF_DIR` or `config/`.
+/// Returns the pair of this name and environment in `./`, or in `ENVCONF_DIR` or `config/`.
 fn find(name: &Name, environment: &Name) -> Result<Pair, Error> {
     let directory = setting("ENVCONF_DIR")?.map_or_else(|| PathBuf::from("config"), PathBuf::from);
     let here = Pair::new("", name, environment);

@@ -10,7 +10,7 @@ use super::global::{Global, one_of};
 use super::target::Target;
 use crate::output::Output;
 
-/// Options of the verbs that make environment variables.
+/// Options of the verbs that create environment variables.
 #[derive(clap::Args)]
 pub(crate) struct VariableNames {
     /// Begin each name with PREFIX and __, and add plain layers
@@ -44,10 +44,10 @@ pub(crate) struct VariableNames {
     pub(crate) allow: Vec<AllowedName>,
 }
 
-/// Opens the pair and prints once which keys became no variable.
+/// Opens the pair, and prints the keys that are not exported.
 ///
 /// # Errors
-/// As for [`envconf::tools::export`].
+/// The errors of [`envconf::tools::export`].
 pub(crate) fn variables(
     target: &Target,
     global: &Global,
@@ -75,7 +75,7 @@ pub(crate) fn variables(
     Ok(exported)
 }
 
-/// A writer of the repository can put any number of keys into a plain layer; only so many are printed.
+/// A writer of the repository can add any number of keys to a plain layer, so the list is limited.
 const LISTED: usize = 50;
 
 fn print_keys(what: &str, keys: &[Provenance], output: &Output) {

@@ -1,4 +1,5 @@
-//! For whom to seal: what the options say, else the rules, else the old pair, else the own local keys (api.md §4).
+//! Selects the recipients: those of the options, else of the rules, else of the old pair, else the user's local keys
+//! (api.md §4).
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,36 +16,36 @@ use super::global::Global;
 use super::target::{Stated, Target};
 use crate::output::{Output, shown};
 
-/// A pair that a verb is about to seal or wrap, and how the verb may ask.
+/// A pair that a verb will seal or wrap, and the questions that it may ask.
 pub(crate) struct Sealing<'a> {
     pub(crate) target: &'a Target,
-    /// The plain file, where there is one.
+    /// The plain file, if there is one.
     pub(crate) file: Option<&'a Path>,
     pub(crate) services: &'a KeyServices,
     pub(crate) global: &'a Global,
     pub(crate) output: &'a Output,
     /// `--yes`.
     pub(crate) yes: bool,
-    /// Nothing will be written, so nothing needs to be accepted.
+    /// True if nothing will be written, so that nothing needs to be accepted.
     pub(crate) is_plan: bool,
     /// `Seal` or `Wrap`, for the question.
     pub(crate) verb: &'static str,
-    /// The outline that a rule asks for, and the content that it would describe.
+    /// The outline that a rule sets, and the content for it.
     pub(crate) outline: Option<(&'a Outline, ContentType, &'a [u8])>,
 }
 
-/// For whom to seal.
+/// The recipients.
 pub(crate) struct Wanted {
     pub(crate) keys: Vec<KeyRef>,
     source: RecipientSource,
-    /// Keys that need no question: the sealer trusts, owns or has accepted them.
+    /// Keys that need no question: the user trusts, owns or has accepted them.
     accepted: Vec<KeyRef>,
     outline_accepted: bool,
     /// The record of the pair from earlier seals.
     known: Option<KnownPair>,
 }
 
-/// Who says for whom.
+/// The source of the recipients.
 enum RecipientSource {
     Options,
     /// The rules in this file of the repository.
@@ -55,12 +56,13 @@ enum RecipientSource {
 }
 
 impl Wanted {
-    /// `-r`, else the rules, else the recipients of the old pair if it opens, else the own local keys. Recipients that
-    /// only the rules name are asked for here, before any key or key service is used; those that the old pair states
-    /// wait for [`Wanted::confirm`].
+    /// Selects `-r`, else the rules, else the recipients of the old pair if it opens, else the user's local keys. It
+    /// asks about recipients that only the rules name before any key or key service is used. Questions about
+    /// recipients that the old pair states wait for [`Wanted::confirm`].
     ///
     /// # Errors
-    /// [`Kind::NeedsTerminal`] and [`Kind::Interrupted`] where the question is not answered with yes;
+    /// [`Kind::NeedsTerminal`] and [`Kind::Interrupted`] if the answer is not yes; [`Kind::Rollback`] for an old pair
+    /// that is older than the known one.
     /// [`Kind::Rollback`] for an old pair that is older than the known one.
     pub(crate) fn choose(named: &[Trusted], sealing: &Sealing<'_>) -> Result<Self, Error> {
         let Sealing { target, services, global, .. } = *sealing;
@@ -86,7 +88,7 @@ impl Wanted {
             this.keys = resolve(named, services)?;
             return Ok(this);
         }
-        // Half a pair, and one of another identity, is refused when it is about to be replaced.
+        // A half pair, and a pair of another identity, is rejected when it would be replaced.
         let is_of_target = |stated: &Stated| {
             !stated.recipients.is_empty()
                 && (&stated.header.name, &stated.header.environment) == (&target.name, &target.environment)
@@ -116,7 +118,7 @@ impl Wanted {
         Ok(this)
     }
 
-    /// The old pair, where its recipients are those that are wanted.
+    /// Returns the old pair, if it has the wanted recipients.
     pub(crate) fn opened(&self) -> Option<&Opened> {
         match &self.source {
             RecipientSource::OldPair(opened) => Some(opened),
@@ -124,14 +126,14 @@ impl Wanted {
         }
     }
 
-    /// The record of the pair from earlier seals.
+    /// Returns the record of the pair from earlier seals.
     pub(crate) fn known(&self) -> Option<&KnownPair> {
         self.known.as_ref()
     }
 
-    /// With which keys the old pair may be opened: those that are trusted anyway, and those of `-r`, which the
-    /// operator has named. Never those of the rules: a writer of the repository could name a key of theirs there, beside
-    /// a pair made with it, and the next seal would keep that pair's data key without a question.
+    /// Returns the keys that may open the old pair: the trusted ones, and those of `-r`, which the operator has named.
+    /// The keys of the rules do not count: a writer of the repository could name a foreign key there, beside a pair
+    /// made with it, and the next seal would keep the data key of that pair without a question.
     pub(crate) fn trust_for_old(&self, target: &Target, global: &Global) -> Result<Policy, Error> {
         let policy = target.policy(global)?;
         if policy.trusted().is_some() || !matches!(self.source, RecipientSource::Options) {
@@ -141,11 +143,11 @@ impl Wanted {
         Ok(policy.trust(std::iter::once(Trusted::Local).chain(named)))
     }
 
-    /// Accepts recipients and the outline, or asks for them, once it is known what the old pair vouches for: not for
-    /// `added`.
+    /// Accepts the recipients and the outline, or asks about them. The old pair does not authenticate the recipients
+    /// in `added`.
     ///
     /// # Errors
-    /// As for [`Wanted::choose`].
+    /// The errors of [`Wanted::choose`].
     pub(crate) fn confirm(&self, added: &[KeyRef], old: OldPair, sealing: &Sealing<'_>) -> Result<(), Error> {
         let strangers: Vec<String> = match self.source {
             RecipientSource::Rules(_) => {
@@ -170,8 +172,8 @@ impl Wanted {
         sealing: &Sealing<'_>,
     ) -> Result<(), Error> {
         let is_stated = |key: &KeyRef| stated.is_some_and(|stated| stated.recipients.contains(key));
-        // Which key an alias names is known after a request to its key service. Without a key of that place in the old
-        // pair or in trust no answer could vouch for it.
+        // The key of an alias is known only after a request to its key service. If neither the old pair nor the
+        // trusted keys have a key of that place, no answer could authenticate it.
         let has_key_of_place = |keys: &[KeyRef], alias: &KeyRef| {
             keys.iter().any(|key| (key.provider(), key.region()) == (alias.provider(), alias.region()))
         };
@@ -200,7 +202,7 @@ impl Wanted {
         self.outline_accepted = !revealed.is_empty();
         let (aliases, keys): (Vec<_>, Vec<_>) = strangers.into_iter().partition(|key| key.alias().is_some());
         self.accepted.extend(keys);
-        // An alias that was accepted is accepted as the key that it names now.
+        // If an alias was accepted, accept the key that it points to now.
         for alias in aliases {
             self.accepted.push(sealing.services.resolve(&alias)?);
         }
@@ -211,8 +213,8 @@ impl Wanted {
         sealing.target.policy(sealing.global).is_ok_and(|policy| policy.trusted().is_some())
     }
 
-    /// Asks for `strangers`, keys that only the rules name, and for what an outline of the rules shows. `--yes` answers,
-    /// but where trust is set it accepts no key.
+    /// Asks about `strangers`, keys that only the rules name, and about additions to the outline by the rules. `--yes`
+    /// answers, but if trusted keys are set, it accepts no other key.
     fn ask(&self, strangers: &[String], revealed: &[String], sealing: &Sealing<'_>) -> Result<(), Error> {
         if sealing.is_plan || (strangers.is_empty() && revealed.is_empty()) {
             return Ok(());
@@ -261,7 +263,8 @@ impl Wanted {
     }
 }
 
-/// The outline that the rules ask for; none for content that carries none, for a rule speaks of files of every type.
+/// Returns the outline of the rules. Content that cannot have an outline gets none, because a rule applies to files of
+/// all types.
 pub(crate) fn outline(
     global: &Global,
     file: Option<&Path>,
@@ -280,12 +283,13 @@ pub(crate) fn outline(
     Ok(Outline::None)
 }
 
-/// Stops a change of a pair that is, or would be, sealed for others than the rules want (api.md §4): a file that was
-/// copied to another path, or rules that were changed since, would hand new values to the wrong recipients. No rules, no
-/// check.
+/// Rejects a change of a pair whose recipients differ, or would differ, from the rules (api.md §4). The file may have
+/// been copied to another path, or the rules may have changed: new values would then go to the wrong recipients.
+/// Without rules there is no check.
 ///
 /// # Errors
-/// [`Kind::Differences`] with whom they would add and drop; [`Kind::NoRule`] where no rule matches the pair.
+/// [`Kind::Differences`] with the recipients that the rules would add and remove; [`Kind::NoRule`] if no rule matches
+/// the pair.
 pub(crate) fn refuse_drift(
     recipients: &[KeyRef],
     pair: &Pair,
@@ -308,12 +312,12 @@ pub(crate) fn refuse_drift(
     ))
 }
 
-/// Says what the loss of access means for those in `lost`, who could open the old pair and cannot open the new one.
+/// Reports the loss of access of the recipients in `lost`, who could open the old pair and cannot open the new one.
 pub(crate) fn say_of_lost(lost: &[KeyRef], services: &KeyServices, output: &Output) {
     if lost.is_empty() {
         return;
     }
-    // The pair is written: from here on nothing is a failure.
+    // The pair is written, so a failure here is only a warning.
     let own = services.own_keys().unwrap_or_default();
     lost.iter().filter(|key| own.contains(key)).for_each(|key| {
         output.warn(format_args!("you lost access with your own key {key}"));
@@ -321,25 +325,25 @@ pub(crate) fn say_of_lost(lost: &[KeyRef], services: &KeyServices, output: &Outp
     warn_of_older_commits(output);
 }
 
-/// Says what remains to be done after a recipient lost access.
+/// Reports the next step after a recipient lost access.
 pub(crate) fn warn_of_older_commits(output: &Output) {
     output.warn("removed recipients can still open older commits");
     output.hint("replace the secrets themselves, at their source");
 }
 
-/// How a recipient is called that a pair should have, or should not have.
+/// Returns the name of a recipient in a message about differences.
 pub(crate) const MISSING: &str = "missing";
 pub(crate) const UNWANTED: &str = "unwanted";
 
-/// How the recipients that are wanted differ from those that there are, each in words.
+/// The differences between the wanted and the existing recipients, each in words.
 pub(crate) fn differences(there: &[KeyRef], wanted: &[KeyRef]) -> Vec<String> {
     let added = wanted.iter().filter(|key| !there.contains(key)).map(|key| format!("{MISSING} {key}"));
     let dropped = there.iter().filter(|key| !wanted.contains(key)).map(|key| format!("{UNWANTED} {key}"));
     added.chain(dropped).collect()
 }
 
-/// Returns the paths that a rule for `pair` may match: the plain file and the pair. Without a plain file, all plain
-/// files count that the pair may have been sealed from, by its content type.
+/// Returns the paths that a rule for `pair` may match: the plain file and the pair. Without a plain file, it returns
+/// all possible plain files with the content type of the pair.
 pub(crate) fn files(file: Option<&Path>, pair: &Pair) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = file.into_iter().map(Path::to_owned).collect();
     files.push(pair.enc().to_owned());
@@ -364,13 +368,13 @@ pub(crate) fn borrowed(files: &[PathBuf]) -> Vec<&Path> {
     files.iter().map(PathBuf::as_path).collect()
 }
 
-/// The rules that apply to `pair`, where there are some.
+/// Returns the rules for `pair`, if there are some.
 pub(crate) fn rules(global: &Global, pair: &Pair) -> Result<Option<Rules>, Error> {
     let file = global.config.clone().or_else(|| Rules::file_for(pair.directory()));
     file.map(|file| read_once(&file)).transpose()
 }
 
-/// Reads the rules in this file, unless the command has read them already: one file is for many pairs.
+/// Reads the rules in this file, unless the command has read them already for another pair.
 fn read_once(file: &Path) -> Result<Rules, Error> {
     thread_local! {
         static READ: RefCell<HashMap<PathBuf, Rules>> = RefCell::default();
@@ -383,7 +387,7 @@ fn read_once(file: &Path) -> Result<Rules, Error> {
     Ok(rules)
 }
 
-/// The keys that a list names, each by its id; `local` means the available local keys.
+/// Returns the keys that a list names, each by its id; `local` means the available local keys.
 pub(crate) fn resolve(list: &[Trusted], services: &KeyServices) -> Result<Vec<KeyRef>, Error> {
     let mut keys = Vec::new();
     for entry in list {

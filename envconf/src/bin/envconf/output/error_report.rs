@@ -1,4 +1,4 @@
-//! Lays an error out, as text or as JSON, and picks the exit code.
+//! Formats an error as text or JSON, and selects the exit code.
 
 use std::error::Error as _;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(crate) fn failed(error: &Error, output: &Output) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-/// Reports an error: the library's own words, or one line of JSON.
+/// Reports an error: as text, or as one line of JSON.
 pub(crate) fn print(error: &Error, output: &Output) {
     if output.is_json() {
         output.json_error(&json!({ "error": as_json(error) }));
@@ -27,9 +27,9 @@ pub(crate) fn print(error: &Error, output: &Output) {
     }
 }
 
-/// Prints help, the version, or what is wrong with the arguments.
+/// Prints help, the version, or the error in the arguments.
 pub(crate) fn not_parsed(stopped: &clap::Error, color: ColorOption) -> ExitCode {
-    // The options are not known; what was asked for still is.
+    // The options were not parsed, but `--json` still counts.
     let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
     let output = Output::new(json, false, color);
     let usage = Error::new(Kind::Usage, "").exit_code();
@@ -59,7 +59,7 @@ pub(crate) fn not_parsed(stopped: &clap::Error, color: ColorOption) -> ExitCode 
     }
 }
 
-/// What `envconf` alone prints.
+/// The text that `envconf` without arguments prints.
 const FIRST_STEPS: &str = "\
 envconf keeps configuration encrypted in git, next to the code.
 
@@ -71,7 +71,7 @@ First steps, in the directory of your project:
 All commands:
   envconf help";
 
-/// The shape that docs/json-output.md describes.
+/// Returns the shape that docs/json-output.md describes.
 pub(crate) fn as_json(error: &Error) -> Value {
     json!({
         "code": error.kind().name(),
@@ -83,7 +83,7 @@ pub(crate) fn as_json(error: &Error) -> Value {
     })
 }
 
-/// The path as it is, for programs; but not a key that was given where a path belongs.
+/// Returns the path unchanged, for programs; but not a key that the user passed by mistake.
 fn path(path: &Path) -> String {
     let text = path.to_string_lossy();
     let shown = escape(&text).to_string();

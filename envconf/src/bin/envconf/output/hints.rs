@@ -1,15 +1,15 @@
-//! The command's options in place of the library's settings.
+//! Hints of the library, reworded for the options of the command.
 
 use envconf::Error;
 use envconf::error::Remedy;
 
-/// Replaces advice on a setting of the library by advice that names the command's option for it.
+/// Replaces advice about a setting of the library by advice about the command's option for it.
 pub(crate) fn with_options(error: Error) -> Error {
     let Some(advice) = error.remedy().and_then(option) else { return error };
     error.advise(advice)
 }
 
-/// Returns the advice for a failure: on the command's option where it has one, else the library's.
+/// Returns the advice for a failure: about the command's option if there is one, else the library's.
 pub(crate) fn advice(remedy: Option<&Remedy>, advice: Option<&str>) -> Option<String> {
     remedy.and_then(option).or(advice.map(str::to_owned))
 }

@@ -1,8 +1,8 @@
-//! Results laid out for people. Where a width is given, that of their terminal, lines are broken to fit it, between
-//! words only: a reference or a path can always be copied whole.
+//! Formats results for people. If the width of the terminal is known, lines are broken to fit it, between words only:
+//! a reference or a path can always be copied as a whole.
 
-/// Rows under their heads, in columns as wide as they need to be. Where these do not fit, a paragraph for each row: its
-/// first cell, and below it the others with their heads.
+/// Formats rows below their heads, in columns as wide as necessary. If they do not fit, each row becomes a paragraph:
+/// its first cell, and below it the other cells with their heads.
 pub(crate) fn table<const N: usize>(
     heads: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -36,9 +36,9 @@ fn block<const N: usize>(heads: [&str; N], row: &[String; N], width: Option<usiz
     row.iter().take(1).cloned().chain(fields).collect()
 }
 
-/// Returns the lines of a text that begins after `lead` columns, and goes on below its beginning.
+/// Returns the lines of a text that begins after `lead` columns, with its further lines below its beginning.
 pub(crate) fn paragraph(lead: usize, text: &str, width: Option<usize>) -> Vec<String> {
-    // So narrow a rest would be a column of single words.
+    // A narrower rest would be a column of single words.
     const NARROWEST: usize = 20;
     let room = width.map(|width| width.saturating_sub(lead));
     wrapped(text, room.filter(|room| *room >= NARROWEST), 0, 0)
@@ -71,7 +71,7 @@ pub(crate) fn wrapped(text: &str, width: Option<usize>, first: usize, indent: us
     lines
 }
 
-/// Returns the words of a text; blanks within a pair of backquotes do not end one.
+/// Returns the words of a text. A blank between backquotes does not end a word.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let has_pairs = text.matches('`').count().is_multiple_of(2);
     let mut is_quoted = false;
@@ -81,8 +81,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns the width of a column that holds `cells`: that of the longest one, up to a limit. A longer cell then moves
-/// what follows it in its own row, and the other rows are not filled up with blanks.
+/// Returns the width of a column with `cells`: that of the longest one, up to a limit. A longer cell moves the rest of
+/// its own row only.
 pub(crate) fn column_width<'a>(cells: impl Iterator<Item = &'a str>) -> usize {
     const WIDEST: usize = 100;
     cells.map(len).max().unwrap_or(0).min(WIDEST)
@@ -93,7 +93,7 @@ pub(crate) fn padded(cell: &str, width: usize) -> String {
     format!("{cell}{}", " ".repeat(width.saturating_sub(len(cell))))
 }
 
-/// Returns how many characters of `text` show: the codes of colours do not.
+/// Returns the number of visible characters of `text`: colour codes are not visible.
 fn len(text: &str) -> usize {
     let mut is_code = false;
     let mut shows = |c: char| {

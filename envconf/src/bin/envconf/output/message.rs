@@ -1,4 +1,4 @@
-//! Messages laid out for a person: labels, hints, and lines that fit the terminal.
+//! Formats messages for people: labels, hints, and lines that fit the terminal.
 
 use envconf::Error;
 use envconf::error::escape;
@@ -10,12 +10,12 @@ use super::{hints, layout};
 #[derive(Default)]
 pub(crate) struct Message {
     lines: Vec<(Option<Label>, String)>,
-    /// The emphasised begin of the first line: the path of an error.
+    /// The emphasised beginning of the first line: the path of an error.
     subject: Option<String>,
 }
 
 impl Message {
-    /// An error as `label`: what failed, on what; the causes; and what to do next, a line for each hint.
+    /// Returns an error as `label`: what failed, on what; the causes; and the hints, one on each line.
     pub(super) fn of_error(label: Label, error: &Error) -> Self {
         let path = error.path().map(|path| escape(&path.to_string_lossy()).to_string());
         let mut this = Self { subject: path, ..Self::default() };
@@ -36,14 +36,14 @@ impl Message {
         this
     }
 
-    /// A text whose first line has `label`.
+    /// Returns a text whose first line has `label`.
     pub(super) fn of_text(label: Option<Label>, text: &str) -> Self {
         let mut this = Self::default();
         this.push(label, text);
         this
     }
 
-    /// Hints, one on each line.
+    /// Returns hints, one on each line.
     pub(super) fn of_hints(text: &str) -> Self {
         let mut this = Self::default();
         this.hints(text);

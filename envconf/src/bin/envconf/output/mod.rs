@@ -1,4 +1,4 @@
-//! The only place that prints. Data and results go to stdout, messages to stderr. Each message is one write.
+//! All output of the command. Data and results go to stdout, messages to stderr. Each message is one write.
 
 pub(crate) mod pair_difference;
 pub(crate) mod variable_formats;
@@ -26,7 +26,7 @@ use self::style::{ColorOption, Label, Paint};
 pub(crate) const CHECKED_AFTER_UNWRAP: &str =
     "the wrapped key was not tested: none of the recipients can unwrap it here";
 
-/// Prints results and messages, as the options and the terminal want them.
+/// Prints results and messages according to the options and the terminal.
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
@@ -41,7 +41,7 @@ impl Output {
         Self { json, quiet, stdout: Paint::stdout(color), stderr: Paint::stderr(color) }
     }
 
-    /// The colours of results.
+    /// Returns the colours of results.
     pub(crate) fn paint(&self) -> Paint {
         self.stdout
     }
@@ -51,18 +51,18 @@ impl Output {
         self.json
     }
 
-    /// Content or a key, byte for byte. Not through the standard library's buffer, which would keep a copy.
+    /// Writes content or a key, byte for byte. It avoids the buffer of the standard library, which would keep a copy.
     pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Error> {
         unbuffered_stdout().and_then(|mut stdout| stdout.write_all(bytes)).or_else(tolerate)
     }
 
-    /// A value as it is, and on a terminal on a separate line.
+    /// Writes a value unchanged, and ends the line on a terminal.
     pub(crate) fn value(&self, value: &str) -> Result<(), Error> {
         self.data(value.as_bytes())?;
         if io::stdout().is_terminal() { self.data(b"\n") } else { Ok(()) }
     }
 
-    /// Lines of a result, broken to fit the terminal.
+    /// Writes lines of a result, broken to fit the terminal.
     pub(crate) fn line(&self, line: impl Display) -> Result<(), Error> {
         let width = columns(io::stdout());
         line.to_string().split('\n').try_for_each(|line| {
@@ -75,17 +75,17 @@ impl Output {
         })
     }
 
-    /// A line that fits, or that must not be broken.
+    /// Writes a line that fits or must not be broken.
     fn whole_line(&self, line: impl Display) -> Result<(), Error> {
         io::stdout().write_all(format!("{line}\n").as_bytes()).or_else(tolerate)
     }
 
-    /// A line of a result that stands out.
+    /// Writes an emphasised line of a result.
     pub(crate) fn heading(&self, line: impl Display) -> Result<(), Error> {
         self.line(self.stdout.strong(&line.to_string()))
     }
 
-    /// Rows of a result under their heads.
+    /// Writes rows of a result below their heads.
     pub(crate) fn table<const N: usize>(
         &self,
         heads: [&str; N],
@@ -99,12 +99,12 @@ impl Output {
         })
     }
 
-    /// A text of a result after its lead; what does not fit the terminal goes on below the text's beginning.
+    /// Writes a text of a result after its lead. Further lines begin below the beginning of the text.
     pub(crate) fn paragraph(&self, lead: &str, text: &str) -> Result<(), Error> {
         self.paragraph_after(lead, lead.chars().count(), text)
     }
 
-    /// As [`Output::paragraph`], for a lead that takes `columns` on the terminal: codes of colours take none.
+    /// Like [`Output::paragraph`], for a lead that is `columns` wide on the terminal: colour codes have no width.
     pub(crate) fn paragraph_after(&self, lead: &str, columns: usize, text: &str) -> Result<(), Error> {
         let lines = layout::paragraph(columns, text, self::columns(io::stdout()));
         let indent = " ".repeat(columns);
@@ -114,7 +114,7 @@ impl Output {
         })
     }
 
-    /// The mark of a step of a diagnosis: ASCII where the locale is not UTF-8.
+    /// Returns the mark of a step of a diagnosis: ASCII where the locale is not UTF-8.
     pub(crate) fn mark(&self, state: State) -> String {
         let paint = self.stdout;
         let pick = |mark, ascii| if style::is_utf8() { mark } else { ascii };
@@ -127,38 +127,38 @@ impl Output {
         .into_owned()
     }
 
-    /// A result as one JSON document.
+    /// Writes a result as one JSON document.
     pub(crate) fn json(&self, value: &Value) -> Result<(), Error> {
         self.whole_line(json_text(value))
     }
 
-    /// An error as one JSON document.
+    /// Writes an error as one JSON document.
     pub(crate) fn json_error(&self, value: &Value) {
         write_stderr(&format!("{}\n", json_text(value)));
     }
 
-    /// Says what was done, to a person: not with `--quiet`, and not with `--json`, whose reader is a program.
+    /// Prints what was done, for people: not with `--quiet`, and not with `--json`.
     pub(crate) fn say(&self, text: impl Display) {
         if self.talks() {
             self.message(&Message::of_text(None, &text.to_string()));
         }
     }
 
-    /// Warns, as [`Output::say`] talks.
+    /// Prints a warning, under the same conditions as [`Output::say`].
     pub(crate) fn warn(&self, text: impl Display) {
         if self.talks() {
             self.message(&Message::of_text(Some(Label::Warning), &text.to_string()));
         }
     }
 
-    /// Warns of a failure that does not end the command.
+    /// Prints a warning about a failure that does not end the command.
     pub(crate) fn warn_of(&self, error: &Error) {
         if self.talks() {
             self.message(&Message::of_error(Label::Warning, error));
         }
     }
 
-    /// Says what to do next.
+    /// Prints a hint.
     pub(crate) fn hint(&self, text: impl Display) {
         if self.talks() {
             self.message(&Message::of_hints(&text.to_string()));
@@ -194,7 +194,7 @@ impl Output {
         write_stderr(&format!("{line}\n"));
     }
 
-    /// Shows on a terminal how many of several are done, over what was shown before; whether it did.
+    /// Shows the progress on a terminal, over the previous one. Returns true if it was shown.
     pub(crate) fn progress(&self, done: usize, of: usize) -> bool {
         const WIDTH: usize = 30;
         if self.quiet || self.json || !io::stderr().is_terminal() {
@@ -205,7 +205,7 @@ impl Output {
         true
     }
 
-    /// Goes on below what was shown last.
+    /// Continues below the progress.
     pub(crate) fn end_progress(&self) {
         write_stderr("\n");
     }
@@ -213,7 +213,7 @@ impl Output {
     /// Asks a yes-or-no question on the terminal.
     ///
     /// # Errors
-    /// [`Kind::NeedsTerminal`] where stdin or stderr is none.
+    /// [`Kind::NeedsTerminal`] if stdin or stderr is not a terminal.
     pub(crate) fn ask(&self, question: &str) -> Result<bool, Error> {
         let stdin = io::stdin();
         if !stdin.is_terminal() || !io::stderr().is_terminal() {
@@ -226,19 +226,19 @@ impl Output {
     }
 }
 
-/// Returns the width of help texts, as clap finds it out: that of the terminal, else `COLUMNS`, and at most 100.
+/// Returns the width of help texts by clap's rule: that of the terminal, else `COLUMNS`, and at most 100.
 pub(crate) fn help_width() -> usize {
     let set = || std::env::var("COLUMNS").ok()?.parse().ok();
     columns(io::stdout()).or_else(set).unwrap_or(HELP_WIDTH).min(HELP_WIDTH)
 }
 
-/// A blank of a help text at which no line ends.
+/// A blank of a help text at which a line is never broken.
 pub(crate) const UNBROKEN_BLANK: &str = "\u{a0}";
 
-/// Longer lines are hard to read.
+/// Longest line. Longer ones are hard to read.
 pub(crate) const HELP_WIDTH: usize = 100;
 
-/// Returns the width of the terminal behind `stream`; `None` where there is none, or it does not say.
+/// Returns the width of the terminal of `stream`; `None` if it is not a terminal, or its width is unknown.
 #[cfg(unix)]
 fn columns(stream: impl std::os::fd::AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;
@@ -250,32 +250,33 @@ fn columns<T>(_: T) -> Option<usize> {
     None
 }
 
-/// One write, so that the lines of processes that share a terminal or a log do not mix.
+/// Writes a text with one write, so that the lines of processes that share a terminal or a log do not mix.
 fn write_stderr(text: &str) {
-    // When stderr is gone, there is nobody left to tell.
+    // If stderr is closed, nobody reads the message.
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Writes a value as JSON. Characters that control a terminal are written as escapes, which mean the same to a program.
+/// Formats a value as JSON. Characters that control a terminal are written as escapes, which mean the same to a
+/// program.
 fn json_text(value: &Value) -> String {
     let mut text = String::new();
     for c in value.to_string().chars() {
         let is_plain = c.is_ascii() && c != '\u{7f}' || !c.is_control() && !is_deceptive(c);
         match is_plain {
             true => text.push(c),
-            // None of these characters needs two units of UTF-16.
+            // None of these characters needs two UTF-16 units.
             false => text += &format!("\\u{:04x}", u32::from(c)),
         }
     }
     text
 }
 
-/// A path, safe to print.
+/// Returns a path, safe to print.
 pub(crate) fn shown(path: &Path) -> String {
     escape(&path.to_string_lossy()).to_string()
 }
 
-/// A reader that has seen enough and closed the pipe is not a failure.
+/// Ignores a closed pipe: a reader that has read enough is not a failure.
 fn tolerate(error: io::Error) -> Result<(), Error> {
     match error.kind() {
         ErrorKind::BrokenPipe => Ok(()),

@@ -1,4 +1,4 @@
-//! What differs between two pairs, or two files of them, laid out for people and for programs.
+//! Formats the differences between two pairs, or two files of them, for people and for programs.
 
 use envconf::KeyRef;
 use envconf::error::escape;
@@ -18,7 +18,7 @@ pub(crate) struct PairDifference {
     same_key_file: bool,
 }
 
-/// What there is of one side: an `.enc`, the recipients in its `.key`, or both.
+/// The existing parts of one side: an `.enc`, the recipients in its `.key`, or both.
 #[derive(Default)]
 pub(crate) struct Side {
     pub(crate) enc: Option<EncFile>,
@@ -26,7 +26,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    /// Recipients of the data key in use, where that is known, else of all.
+    /// The recipients of the current data key if it is known, else of all data keys.
     fn recipients(&self) -> Option<Vec<KeyRef>> {
         let in_use = self.enc.as_ref().map(|enc| enc.header.dek);
         let sections = self.key.as_ref()?.sections.iter();
@@ -59,13 +59,13 @@ impl PairDifference {
         }
     }
 
-    /// Returns true if the two are the same.
+    /// Returns true if there are no differences.
     pub(crate) fn is_empty(&self) -> bool {
         let same_header = |header: &Comparison| header.same_seal && header.signers.is_empty();
         self.header.as_ref().is_none_or(same_header) && self.same_key_file
     }
 
-    /// One line for each thing that differs, indented.
+    /// Prints one indented line for each difference.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if self.is_empty() {
@@ -101,7 +101,7 @@ impl PairDifference {
     fn key_lines(&self, header: &Comparison, line: &mut impl FnMut(&str, &dyn std::fmt::Display)) {
         let Some(keys) = &header.keys else {
             if !header.same_seal {
-                line("keys", &"cannot be told: they need an outline in both files, or --open");
+                line("keys", &"unknown: compare them with --open, or seal both with an outline");
             }
             return;
         };
@@ -123,7 +123,7 @@ impl PairDifference {
         }
     }
 
-    /// The shape that docs/json-output.md describes.
+    /// Returns the shape that docs/json-output.md describes.
     pub(crate) fn as_json(&self) -> Value {
         let header = self.header.as_ref();
         let [old, new] = &self.data_keys;

@@ -1,4 +1,4 @@
-//! Colour and emphasis: which streams take them, and the codes.
+//! Colour and emphasis: the streams that use them, and their codes.
 
 use std::borrow::Cow;
 use std::io;
@@ -34,10 +34,10 @@ impl Label {
     }
 }
 
-/// What `--color` says.
+/// The value of `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorOption {
-    // On a terminal, unless NO_COLOR is set; elsewhere with CLICOLOR_FORCE.
+    // Colours on a terminal, unless NO_COLOR is set; elsewhere with CLICOLOR_FORCE.
     #[default]
     Auto,
     Always,
@@ -45,7 +45,7 @@ pub(crate) enum ColorOption {
 }
 
 impl ColorOption {
-    /// Returns what the arguments say, before they are parsed: errors of the parser are coloured too.
+    /// Returns the value in the arguments before they are parsed: errors of the parser are coloured, too.
     pub(crate) fn of_arguments(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Self {
         let mut said = Self::default();
         let mut arguments = arguments.into_iter().take_while(|argument| argument != "--");
@@ -63,7 +63,7 @@ impl ColorOption {
         said
     }
 
-    /// Returns the choice for the parser of arguments.
+    /// Returns the choice for the argument parser.
     pub(crate) fn for_clap(self) -> clap::ColorChoice {
         match self {
             Self::Auto => clap::ColorChoice::Auto,
@@ -81,7 +81,7 @@ impl ColorOption {
     }
 }
 
-/// Writes codes, or none, for one stream.
+/// Formats texts for one stream, with or without codes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint {
     is_on: bool,
@@ -107,7 +107,7 @@ impl Paint {
         self.with(label.style(), label.text())
     }
 
-    /// Values, paths and commands.
+    /// Formats values, paths and commands.
     pub(crate) fn strong(self, text: &str) -> Cow<'_, str> {
         self.with(Style::new().bold(), text)
     }
@@ -129,7 +129,7 @@ impl Paint {
         self.with(Label::Warning.style(), text)
     }
 
-    /// Shows what is between backquotes as strong. Without colour the backquotes stay.
+    /// Formats text between backquotes as strong. Without colour the backquotes stay.
     pub(crate) fn emphasized(self, text: &str) -> Cow<'_, str> {
         if !self.is_on || text.matches('`').count() < 2 {
             return Cow::Borrowed(text);
@@ -151,7 +151,7 @@ impl Paint {
     }
 }
 
-/// Returns true where the locale says that the terminal shows UTF-8.
+/// Returns true if the locale says that the terminal shows UTF-8.
 pub(crate) fn is_utf8() -> bool {
     if cfg!(any(target_os = "macos", windows)) {
         return true;
@@ -163,7 +163,7 @@ pub(crate) fn is_utf8() -> bool {
     })
 }
 
-/// The styles of help and of errors of the parser.
+/// Returns the styles of help and of parser errors.
 pub(crate) fn of_help() -> clap::builder::Styles {
     let bold = Style::new().bold();
     clap::builder::Styles::plain()

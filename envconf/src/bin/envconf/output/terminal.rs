@@ -1,4 +1,4 @@
-//! A line typed at a terminal that does not show it.
+//! Reads a line from a terminal without showing it.
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
@@ -12,10 +12,11 @@ use zeroize::Zeroizing;
 /// Longest line in bytes that a terminal passes to a program.
 const LONGEST: usize = 4095;
 
-/// Asks for a line on the terminal, and does not show what is typed.
+/// Prompts for a line on the terminal, without showing the typed text.
 ///
 /// # Errors
-/// [`Kind::NeedsTerminal`] where stdin or stderr is none; [`Kind::Interrupted`] at the end of input;
+/// [`Kind::NeedsTerminal`] if stdin or stderr is not a terminal; [`Kind::Interrupted`] at the end of input;
+/// [`Kind::DoesNotFit`] for a text that is too long to type, or not UTF-8. Ctrl-C ends the process with 130.
 /// [`Kind::DoesNotFit`] for what is too long to be typed, or no UTF-8. At Ctrl-C the process ends, with 130.
 pub(crate) fn secret(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
@@ -25,7 +26,7 @@ pub(crate) fn secret(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     let _silence = Silence::begin().map_err(failed)?;
     let _ = write!(io::stderr(), "{prompt}: ");
     let line = read_line().map_err(failed);
-    // The line feed that was typed does not show either.
+    // The terminal does not show the typed line feed either.
     let _ = writeln!(io::stderr());
     let line =
         line?.ok_or_else(|| Error::new(Kind::Interrupted, "no value was given; nothing was written"))?;
@@ -43,10 +44,10 @@ fn failed(error: io::Error) -> Error {
     Error::read(Path::new("the terminal"), error)
 }
 
-/// A line without its line feed; `None` where the input ends before one.
+/// Returns a line without its line feed; `None` if the input ends before one.
 fn read_line() -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     use std::os::fd::AsFd as _;
-    // Not through the standard library's buffer, which would keep a copy.
+    // Do not use the buffer of the standard library: it would keep a copy.
     let mut stdin = std::fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut line = Zeroizing::new(vec![0; LONGEST + 1]);
     let mut filled = 0;
@@ -66,7 +67,7 @@ fn read_line() -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     Ok(Some(line))
 }
 
-/// While it lives, the terminal does not show what is typed; it is set back also when a signal ends the process.
+/// Hides the typed text until it is dropped. A signal that ends the process also restores the terminal.
 struct Silence {
     before: Termios,
     signals: Handle,
@@ -100,6 +101,6 @@ impl Drop for Silence {
 }
 
 fn set(modes: &Termios) {
-    // A terminal that is gone needs nothing set back.
+    // A closed terminal needs no restoring.
     let _ = tcsetattr(io::stdin(), OptionalActions::Now, modes);
 }

@@ -1,5 +1,5 @@
-//! Variables as texts that other programs read: dotenv, JSON, shell, Kubernetes. All by hand, into a buffer of its exact
-//! size: a serialiser would leave copies of the values behind.
+//! Formats variables for other programs: dotenv, JSON, shell, Kubernetes. It writes into a buffer of exact size,
+//! because a serialiser would leave copies of the values behind.
 
 use std::fmt::{self, Write};
 
@@ -11,10 +11,10 @@ use envconf::tools::{Exported, ExportedVariable};
 use envconf::{Error, Kind};
 use zeroize::Zeroizing;
 
-/// The most that a Secret holds, by the API server's rules.
+/// Largest Secret in bytes, by the rules of the API server.
 const MAX_SECRET: usize = 1 << 20;
 
-/// How to write variables.
+/// A format for variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExportFormat {
     Dotenv,
@@ -42,11 +42,11 @@ pub(crate) struct SecretName {
     pub(crate) namespace: Option<String>,
 }
 
-/// The variables as a text; `secret` counts for Kubernetes only.
+/// Returns the variables as a text. Only Kubernetes uses `secret`.
 ///
 /// # Errors
-/// [`Kind::DoesNotFit`] for values that the format cannot hold, each named by its path; [`Kind::TooLarge`] for a Secret
-/// beyond what a cluster takes.
+/// [`Kind::DoesNotFit`] for values that the format cannot express, each named by its path; [`Kind::TooLarge`] for a
+/// Secret above the limit of a cluster.
 pub(crate) fn write(
     exported: &Exported,
     format: ExportFormat,
@@ -74,19 +74,20 @@ pub(crate) fn write(
     }
 }
 
-/// How a value is written in dotenv, such that python-dotenv, Node's dotenv, Docker Compose, `sh` and `envconf import
+/// The form of a value in dotenv, so that python-dotenv, Node's dotenv, Docker Compose, `sh` and `envconf import
 /// --dotenv` read the same value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DotenvQuote {
-    /// Letters, digits and a few signs need no quotes.
+    /// No quotes: the value has only letters, digits and a few signs.
     None,
-    /// No reader replaces variables here, except python-dotenv `${…}`.
+    /// Single quotes: no reader replaces variables, except `${…}` in python-dotenv.
     Single,
-    /// For values with a single quote. Readers replace variables and disagree about escapes, so none of both is written.
+    /// Double quotes, for values with a single quote. Readers replace variables and disagree about escapes, so such
+    /// values cannot have them.
     Double,
 }
 
-/// Why no spelling of a value is read alike.
+/// The reason why readers disagree about every form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum DotenvRefusal {
     CarriageReturn,
@@ -115,17 +116,17 @@ impl DotenvQuote {
         if value.bytes().all(is_plain) {
             Ok(Self::None)
         } else if value.contains('\r') {
-            // Node and Python read every line end as LF, and `sh` knows no escape for it.
+            // Node and Python read every line end as LF, and `sh` has no escape for it.
             Err(DotenvRefusal::CarriageReturn)
         } else if value.contains("${") {
             Err(DotenvRefusal::Expansion)
         } else if has_single_quote && value.contains(['"', '$', '\\', '`']) {
-            // Node removes no backslash, and within double quotes `sh` requires one before each of these.
+            // Node keeps backslashes, and `sh` requires one before each of these in double quotes.
             Err(DotenvRefusal::BothQuotes)
         } else if has_single_quote {
             Ok(Self::Double)
         } else if value.ends_with('\\') || value.contains("\\\\") {
-            // python-dotenv reads two as one, and one before the closing quote as an escape of it.
+            // python-dotenv reads two backslashes as one, and one before the closing quote as an escape of it.
             Err(DotenvRefusal::Backslashes)
         } else {
             Ok(Self::Single)
@@ -142,7 +143,7 @@ impl DotenvQuote {
 }
 
 /// # Errors
-/// [`Kind::DoesNotFit`] with the paths of all values that dotenv cannot hold.
+/// [`Kind::DoesNotFit`] with the paths of all values that dotenv cannot express.
 fn refuse_unwritable(variables: &[ExportedVariable]) -> Result<(), Error> {
     let mut refused: Vec<(DotenvRefusal, String)> = Vec::new();
     for variable in variables {
@@ -162,7 +163,7 @@ fn refuse_unwritable(variables: &[ExportedVariable]) -> Result<(), Error> {
     Err(Error::new(Kind::DoesNotFit, message).advise("choose another --format: json, shell or kubernetes"))
 }
 
-/// Lines of `NAME=value`, the value in quotes where it needs them. [`refuse_unwritable`] has checked the values.
+/// Writes lines of `NAME=value`, with quotes if necessary. [`refuse_unwritable`] has checked the values.
 fn dotenv(variables: &[ExportedVariable], out: &mut dyn Write) -> fmt::Result {
     for variable in variables {
         let value = variable.expose_value().as_str();
@@ -172,7 +173,8 @@ fn dotenv(variables: &[ExportedVariable], out: &mut dyn Write) -> fmt::Result {
     Ok(())
 }
 
-/// For `eval`: within single quotes a shell obeys nothing, and only the quote itself has to be left out of them.
+/// Writes lines for `eval`: single quotes disable everything in a shell, and only the quote itself must be written
+/// outside of them.
 fn shell(variables: &[ExportedVariable], out: &mut dyn Write) -> fmt::Result {
     for variable in variables {
         write!(out, "export {}='", variable.name())?;
@@ -185,7 +187,7 @@ fn shell(variables: &[ExportedVariable], out: &mut dyn Write) -> fmt::Result {
     Ok(())
 }
 
-/// One object of strings.
+/// Writes one object of strings.
 fn json(variables: &[ExportedVariable], out: &mut dyn Write) -> fmt::Result {
     out.write_str("{")?;
     for (at, variable) in variables.iter().enumerate() {
@@ -196,7 +198,7 @@ fn json(variables: &[ExportedVariable], out: &mut dyn Write) -> fmt::Result {
     out.write_str(if variables.is_empty() { "}\n" } else { "\n}\n" })
 }
 
-/// A manifest. Everything that is not ours is in quotes: `NO` and `1e3` are not texts in YAML.
+/// Writes a manifest. All foreign texts are in quotes: `NO` and `1e3` are not texts in YAML.
 fn kubernetes(variables: &[ExportedVariable], secret: &SecretName, out: &mut dyn Write) -> fmt::Result {
     write!(out, "apiVersion: v1\nkind: Secret\nmetadata:\n  name: \"{}\"\n", secret.name)?;
     if let Some(namespace) = &secret.namespace {
@@ -210,7 +212,8 @@ fn kubernetes(variables: &[ExportedVariable], secret: &SecretName, out: &mut dyn
     Ok(())
 }
 
-/// A name of a configuration as one that Kubernetes takes (RFC 1123): lower case, `-` for everything else.
+/// Converts the name of a configuration to one for Kubernetes (RFC 1123): lower case, with `-` for all other
+/// characters.
 pub(crate) fn secret_name(name: &str, environment: &str) -> String {
     let both = if environment == "default" { name.to_owned() } else { format!("{name}-{environment}") };
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -218,7 +221,7 @@ pub(crate) fn secret_name(name: &str, environment: &str) -> String {
     text.trim_matches('-').to_owned()
 }
 
-/// Accepts what Kubernetes takes as the name of a Secret (`dots`) or a namespace.
+/// Accepts the name of a Secret (`dots`) or a namespace of Kubernetes.
 pub(crate) fn check_name(text: &str, option: &str, dots: bool, longest: usize) -> Result<(), Error> {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let part = |part: &str| {

@@ -56,7 +56,7 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
     report.extend(wanted.keys.iter().map(|key| format!("  recipient {key}")));
     agree(&report, args.yes, output)?;
 
-    // The values are what other tools read; as lines of the pair they need no quotes.
+    // Seal the parsed values: as lines of the pair they need no quotes.
     let seal = Seal::new(target.name.clone(), target.environment.clone(), content_type).as_is();
     let sealed = seal_first(seal, content.as_bytes(), &wanted, &sealing)?;
     let (enc, key) = (target.pair.enc(), target.pair.key());
@@ -89,7 +89,7 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
     Ok(())
 }
 
-/// `.env` and `.env.production` say no name; the second part of the latter is the environment.
+/// `.env` and `.env.production` contain no name. The second part of the latter is the environment.
 fn identity(file: &Path, global: &Global) -> Result<(Name, Name), Error> {
     let file_name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let (Some(rest), Some(name)) = (file_name.strip_prefix(".env"), &global.name) else {

@@ -1,4 +1,4 @@
-//! `init --age`: an identity and a signing key in the key store, and rules that name their public halves.
+//! `init --age`: creates an identity and a signing key in the key store, and rules with their public halves.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ use crate::output::{Output, shown};
 
 pub(super) fn run(output: &Output) -> Result<(), Error> {
     let here = Path::new(".");
-    // Everything is looked at before anything is written.
+    // Check everything before anything is written.
     let store = KeyStore::of_user()?.ok_or_else(target::no_home)?;
     let directory = target::project_directory(here)?;
     store.check_directory(&directory)?;
@@ -86,9 +86,9 @@ pub(super) fn run(output: &Output) -> Result<(), Error> {
 
 /// The identity that the project will have.
 enum Identity {
-    /// The first one of this variable; the key store is not looked at then.
+    /// The first identity of this variable. The key store is not used then.
     OfVariable(&'static str, KeyRef),
-    /// One of the store that is enabled here already.
+    /// An identity of the store that is enabled here already.
     Enabled(KeyRef),
     New(AgeIdentity),
 }

@@ -9,15 +9,15 @@ use super::Scan;
 
 const LOCAL: &str = "local";
 
-/// Compares the recipients of the current data key with the rule's recipients. They are unauthenticated here, which is
-/// enough: a change without the data key makes a pair that does not open.
+/// Compares the recipients of the current data key with the rule's recipients. They are not authenticated here. That
+/// is enough: a pair does not open if somebody changed them without the data key.
 pub(super) fn check(scan: &mut Scan, pair: &Pair, enc: &EncFile, section: &Section) -> Result<(), Error> {
     let Some((rules, relative)) = scan.rules(pair.enc())? else { return Ok(()) };
     let names = names(&relative, enc.header.content_type);
     let names: Vec<&Path> = names.iter().map(PathBuf::as_path).collect();
     let Some(rule) = rules.matching(&names) else {
         let advice = "add a [[rule]] whose files glob matches it";
-        scan.find(pair.enc(), None, "no-rule", "no rule says for whom it is to be sealed", advice);
+        scan.find(pair.enc(), None, "no-rule", "no rule of the policy file matches it", advice);
         return Ok(());
     };
     let present: Vec<&KeyRef> = section.recipients.iter().map(|recipient| &recipient.key).collect();
@@ -44,7 +44,7 @@ pub(super) fn check(scan: &mut Scan, pair: &Pair, enc: &EncFile, section: &Secti
     Ok(())
 }
 
-/// Returns true if `key` is what the rule's entry means.
+/// Returns true if the rule's entry means `key`.
 fn is_for(wanted: &Trusted, key: &KeyRef) -> bool {
     match wanted {
         Trusted::Local => key.provider() == LOCAL,
@@ -55,7 +55,7 @@ fn is_for(wanted: &Trusted, key: &KeyRef) -> bool {
     }
 }
 
-/// The names under which a rule may mean the pair: its own, and those of the plain file it was sealed from.
+/// Returns the names that a rule may use for the pair: its own, and those of its plain file.
 fn names(enc: &Path, content_type: ContentType) -> Vec<PathBuf> {
     let endings: &[&str] = match content_type {
         ContentType::Toml => &["toml", "conf"],

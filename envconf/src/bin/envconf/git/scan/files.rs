@@ -1,4 +1,4 @@
-//! The files that are scanned: those on disk, or as git's index has them.
+//! The files to scan: those on disk, or those in git's index.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,11 +10,11 @@ use envconf::files::open_regular;
 
 use crate::git::{Objects, Repository};
 
-/// Files by their paths relative to a root.
+/// Files, by their paths relative to a root.
 pub(crate) struct FilesToScan {
     root: PathBuf,
     contents: Contents,
-    /// In conflict, as git has it.
+    /// Files in conflict.
     pub(crate) unmerged: BTreeSet<PathBuf>,
 }
 
@@ -24,7 +24,7 @@ enum Contents {
 }
 
 impl FilesToScan {
-    /// The work tree's files that git knows.
+    /// Returns the work tree's files that git knows.
     pub(crate) fn tracked(repository: &Repository) -> Result<Self, Error> {
         let (mut paths, mut unmerged) = (BTreeSet::new(), BTreeSet::new());
         for entry in repository.index()? {
@@ -43,7 +43,7 @@ impl FilesToScan {
         Ok(Self { root: repository.root().to_owned(), contents: Contents::Disk(paths), unmerged })
     }
 
-    /// The files of the index, as they would be committed.
+    /// Returns the files of the index, which would be committed.
     pub(crate) fn indexed(repository: &Repository) -> Result<Self, Error> {
         let (mut objects, mut unmerged) = (BTreeMap::new(), BTreeSet::new());
         for entry in repository.index()? {
@@ -57,8 +57,8 @@ impl FilesToScan {
         Ok(Self { root: repository.root().to_owned(), contents, unmerged })
     }
 
-    /// Returns every file below `root`, which is not in a repository. Links are not followed. Files in `.envconf` are
-    /// skipped: they are private.
+    /// Returns every file below `root`, which is not in a repository. It does not follow links, and skips files in
+    /// `.envconf`, which are private.
     pub(crate) fn below(root: &Path) -> Result<Self, Error> {
         let mut paths = BTreeSet::new();
         let mut directories = vec![PathBuf::new()];
@@ -83,7 +83,7 @@ impl FilesToScan {
         &self.root
     }
 
-    /// Returns true if they are those of the index.
+    /// Returns true if they are files of the index.
     pub(crate) fn are_staged(&self) -> bool {
         matches!(self.contents, Contents::Index(..))
     }
@@ -102,7 +102,7 @@ impl FilesToScan {
         }
     }
 
-    /// Gives `read` the content of a file.
+    /// Passes the content of a file to `read`.
     pub(crate) fn with<T>(
         &mut self,
         path: &Path,
@@ -118,7 +118,7 @@ impl FilesToScan {
         result.map_err(|error| Error::read(path, error))
     }
 
-    /// The content of a file, up to one byte beyond `limit`.
+    /// Returns the content of a file, up to one byte beyond `limit`.
     pub(crate) fn read(&mut self, path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
         self.with(path, |reader| {
             let mut bytes = Vec::new();

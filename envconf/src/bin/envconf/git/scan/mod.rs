@@ -1,7 +1,7 @@
 //! Finds files that must not be committed: plain files, dotenv files, secret keys, broken pairs and plain layers, and
 //! pairs that differ from the rules.
 //!
-//! Files alone are looked at; no key is asked, and nothing that is found is repeated but names.
+//! It reads files only, and uses no key. A finding contains names, but no content.
 
 mod drift;
 pub(crate) mod files;
@@ -21,34 +21,34 @@ use envconf::{Error, Kind, Pair};
 use files::FilesToScan;
 use secret_key::SecretKeyKind;
 
-/// The largest `.envconf.toml` that is read; `Rules::read` has the same limit.
+/// Largest `.envconf.toml` in bytes. `Rules::read` has the same limit.
 const MAX_RULES: usize = 1 << 20;
-/// The largest plain layer that a load reads.
+/// Largest plain layer in bytes that a load reads.
 const MAX_LAYER: usize = 1 << 20;
 
-/// One thing that must not be committed.
+/// A problem that must not be committed.
 pub(crate) struct Finding {
     pub(crate) path: PathBuf,
     pub(crate) line: Option<usize>,
-    /// One of those that docs/command-check.md lists.
+    /// The class of the problem, listed in docs/command-check.md.
     pub(crate) code: &'static str,
     pub(crate) message: String,
     pub(crate) advice: Cow<'static, str>,
 }
 
-/// A scan of some of `files`; their partners and rules are looked up among all of them.
+/// A scan of some of `files`. Their partners and rules are searched among all files.
 pub(crate) struct Scan {
     files: FilesToScan,
-    /// Those of `--config`.
+    /// The rules of `--config`.
     given_rules: Option<Rules>,
-    /// By directory.
+    /// The rules of each directory.
     found_rules: BTreeMap<PathBuf, Option<Rules>>,
-    /// Of all sealed files: the directory, and the name without `.conf.enc` in lower case.
+    /// All sealed files: the directory, and the name without `.conf.enc` in lower case.
     sealed: BTreeSet<(PathBuf, String)>,
     /// The rules that were read, by their file.
     read_rules: BTreeMap<PathBuf, Rules>,
     findings: Vec<Finding>,
-    /// What could not be looked at, in words.
+    /// The parts that could not be checked, in words.
     pub(crate) notes: BTreeSet<&'static str>,
 }
 
@@ -70,7 +70,7 @@ impl Scan {
         }
     }
 
-    /// Looks at these; a path that is not a file any more means what it leaves behind.
+    /// Scans these paths. A deleted file means a check of the files that it leaves behind.
     ///
     /// # Errors
     /// [`Kind::Io`] for a file that cannot be read; [`Kind::Usage`] for rules that are malformed.
@@ -105,7 +105,7 @@ impl Scan {
         Ok(std::mem::take(&mut self.findings))
     }
 
-    /// Those of `paths` that are one file of a pair.
+    /// Returns the `paths` that are a file of a pair.
     pub(crate) fn sealed_among(&self, paths: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
         let is_sealed = |path: &&PathBuf| plain_name::sealed_stem(path).is_some();
         paths.iter().filter(is_sealed).cloned().collect()
@@ -147,7 +147,8 @@ impl Scan {
         Ok(())
     }
 
-    /// By its name; other files that end in `.enc` or `.key` are somebody else's unless they begin as ours do.
+    /// Returns true for the name of a sealed file. Other files that end in `.enc` or `.key` count only if they begin
+    /// like sealed files.
     fn is_sealed(&mut self, path: &Path) -> Result<bool, Error> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.ends_with(".conf.enc") || name.ends_with(".conf.key") {
@@ -157,8 +158,7 @@ impl Scan {
         Ok(may_be && self.files.read(path, 16)?.starts_with(b"envconf/v"))
     }
 
-    /// A plain file that is to be sealed, not committed: its pair is beside it, a rule speaks of it, or it is a dotenv
-    /// file.
+    /// Reports a plain file that must be sealed: its pair is beside it, a rule names it, or it is a dotenv file.
     fn check_plain(&mut self, path: &Path) -> Result<(), Error> {
         let stem = plain_name::stem(path);
         let is_dotenv = plain_name::is_dotenv(path);
@@ -192,7 +192,7 @@ impl Scan {
         on_disk || self.sealed.contains(&(directory(path), stem)) || of_identity() == Some(true)
     }
 
-    /// A plain layer of a pair, which a load would refuse.
+    /// Reports a plain layer that a load would reject.
     fn check_layer(&mut self, path: &Path) -> Result<(), Error> {
         let Some(name) = plain_name::layer_of(path) else { return Ok(()) };
         let directory = directory(path);
@@ -213,8 +213,8 @@ impl Scan {
     }
 
     /// Returns the glob of the rule that matches this plain file. A glob of wildcards only, such as `**`, matches only
-    /// files in the configuration directory that have the name of a configuration: such a rule says for whom to seal,
-    /// not which files must be sealed.
+    /// files in the configuration directory that have the name of a configuration: such a rule names recipients, not
+    /// files to seal.
     fn rule_for_plain(&mut self, path: &Path, has_identity: bool) -> Result<Option<String>, Error> {
         let directory = setting("ENVCONF_DIR")?.unwrap_or_else(|| "config".to_owned());
         let Some((rules, relative)) = self.rules(path)? else { return Ok(None) };
@@ -279,8 +279,8 @@ impl Scan {
         }
     }
 
-    /// A pair that was copied to another name opens for nobody who expects what the name says. Other names than
-    /// api.md's say nothing.
+    /// Reports a pair that was copied to another name: no reader who expects this name can open it. Names that do not
+    /// follow api.md are not checked.
     fn check_name(&mut self, pair: &Pair, enc: &EncFile) {
         let header = &enc.header;
         let is_ours = pair.enc().to_string_lossy().ends_with(".conf.enc");
@@ -300,7 +300,7 @@ impl Scan {
         }
     }
 
-    /// The rules for a file, and its path relative to their directory.
+    /// Returns the rules for a file, and its path relative to their directory.
     fn rules(&mut self, path: &Path) -> Result<Option<(Rules, PathBuf)>, Error> {
         let directory = path.parent().unwrap_or(Path::new(""));
         let rules = match &self.given_rules {
@@ -320,7 +320,7 @@ impl Scan {
         Ok(relative.ok().map(|relative| (rules, relative)))
     }
 
-    /// Staged files are checked with the staged rules, not with those on disk.
+    /// Check staged files with the staged rules, not with those on disk.
     fn find_rules(&mut self, directory: &Path) -> Result<Option<Rules>, Error> {
         if !self.files.are_staged() {
             let file = Rules::file_for(&self.files.root().join(directory));
@@ -342,7 +342,7 @@ impl Scan {
         Rules::from_text(&self.files.root().join(file), &text)
     }
 
-    /// The rules in this file, which may be those of many directories.
+    /// Returns the rules in this file, which may belong to many directories.
     fn read_once(
         &mut self,
         file: &Path,
@@ -357,7 +357,7 @@ impl Scan {
     }
 }
 
-/// The plain files, of all `files`, whose pair is among `paths`.
+/// Returns the plain files among all `files` whose pair is in `paths`.
 pub(crate) fn plain_beside(files: &FilesToScan, paths: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
     let pairs: BTreeSet<_> = paths
         .iter()

@@ -1,16 +1,16 @@
-//! Which files may be plain configurations, by their names.
+//! Recognizes plain configurations by their names.
 
 use std::path::Path;
 
 /// The extensions of plain configurations (api.md §1).
 const EXTENSIONS: [&str; 6] = ["toml", "json", "yaml", "yml", "env", "conf"];
-/// What editors and people put behind the name of a file that they keep a copy of.
+/// Suffixes that editors and people append to the name of a copy.
 const COPIES: [&str; 7] = ["~", ".bak", ".old", ".orig", ".save", ".swp", ".swo"];
-/// The dotenv files that are made to be committed.
+/// Suffixes of dotenv files that are meant to be committed.
 const EXAMPLES: [&str; 3] = [".example", ".sample", ".template"];
 
-/// The name of a plain configuration without its extension, if it may be one; upper and lower case are alike, and so are
-/// copies (`app.toml~`, `.app.toml.swp`). Plain layers and the rules are meant to be committed.
+/// Returns the name of a plain configuration without its extension, if the file may be one. Case is ignored, and
+/// copies (`app.toml~`, `.app.toml.swp`) count. Plain layers and the rules are meant to be committed.
 pub(super) fn stem(path: &Path) -> Option<String> {
     let name = lower_case(path);
     let original = without_copy_mark(&name);
@@ -21,7 +21,7 @@ pub(super) fn stem(path: &Path) -> Option<String> {
     EXTENSIONS.contains(&extension).then(|| stem.to_owned())
 }
 
-/// Returns true if the name is that of a dotenv file, `.env` or `.env.production`, and not that of an example.
+/// Returns true for the name of a dotenv file, `.env` or `.env.production`, but not of an example.
 pub(super) fn is_dotenv(path: &Path) -> bool {
     let name = lower_case(path);
     let original = without_copy_mark(&name);
@@ -29,13 +29,13 @@ pub(super) fn is_dotenv(path: &Path) -> bool {
     (original == ".env" || original.starts_with(".env.")) && !is_example()
 }
 
-/// The name of a sealed file without `.conf.enc` or `.conf.key`.
+/// Returns the name of a sealed file without `.conf.enc` or `.conf.key`.
 pub(super) fn sealed_stem(path: &Path) -> Option<String> {
     let name = lower_case(path);
     name.strip_suffix(".conf.enc").or_else(|| name.strip_suffix(".conf.key")).map(str::to_owned)
 }
 
-/// The name of the configuration that a plain layer belongs to: `app` of `app.defaults.toml`.
+/// Returns the configuration of a plain layer: `app` for `app.defaults.toml`.
 pub(super) fn layer_of(path: &Path) -> Option<String> {
     path.file_name()?.to_str()?.strip_suffix(".defaults.toml").map(str::to_owned)
 }
@@ -46,7 +46,7 @@ fn lower_case(path: &Path) -> String {
 
 fn without_copy_mark(name: &str) -> &str {
     let Some(original) = COPIES.iter().find_map(|mark| name.strip_suffix(mark)) else { return name };
-    // Vim's swap file of `app.toml` is `.app.toml.swp`, that of `.env` is `..env.swp`.
+    // Vim's swap file of `app.toml` is `.app.toml.swp`, and that of `.env` is `..env.swp`.
     let is_swap_file = name.ends_with(".swp") || name.ends_with(".swo");
     let visible = original.strip_prefix('.').filter(|rest| is_swap_file && rest.contains('.'));
     visible.unwrap_or(original)

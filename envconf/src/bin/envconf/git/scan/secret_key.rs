@@ -1,4 +1,4 @@
-//! Local keys, age identities and signers' keys in a file: found by their form, and never held or repeated beyond where they stand.
+//! Finds local keys, age identities and signing keys in files by their form. It neither keeps nor repeats them.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -8,15 +8,15 @@ use zeroize::Zeroizing;
 /// The kind of a secret key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SecretKeyKind {
-    /// It opens pairs.
+    /// A local key: it opens pairs.
     Local,
-    /// It opens pairs, and everything else that is encrypted to its recipient.
+    /// An age identity: it opens pairs, and everything else that is encrypted to its recipient.
     Age,
-    /// It signs pairs.
+    /// A signing key: it signs pairs.
     Signer,
 }
 
-/// The beginning of each kind's text. A text in base64, as in the Secret of a cluster, begins with the base64 of that.
+/// The prefix of each kind. A text in base64, as in a Secret of a cluster, begins with the base64 of the prefix.
 const PREFIXES: [(SecretKeyKind, &[u8]); 6] = [
     (SecretKeyKind::Local, b"envconf-local-v1"),
     (SecretKeyKind::Signer, b"envconf-signer-v1"),
@@ -25,22 +25,22 @@ const PREFIXES: [(SecretKeyKind, &[u8]); 6] = [
     (SecretKeyKind::Age, b"AGE-SECRET-KEY-1"),
     (SecretKeyKind::Age, b"QUdFLVNFQ1JFVC1LRVktM"),
 ];
-/// Characters of an age identity after its prefix, and of their base64 after that of the prefix.
+/// Characters of an age identity after its prefix, and of their base64 after the base64 of the prefix.
 const AGE_KEY: usize = 58;
 const AGE_KEY_IN_BASE64: usize = AGE_KEY * 4 / 3;
 /// Characters of a key's id, and of the base64 of 32 bytes without `=`.
 const ID: usize = 16;
 const KEY: usize = 43;
-/// Characters in base64 that follow the prefix in base64, at least: the rest of `:`, an id, `:` and a key.
+/// Least number of base64 characters after the prefix in base64: the rest of `:`, an id, `:` and a key.
 const REST_IN_BASE64: usize = (ID + 1 + KEY) * 4 / 3;
-/// Bytes of the longest spelling: each character of id and key as `\u002f`.
+/// Bytes of the longest spelling: each character of id and key is written as `\u002f`.
 const LONGEST: usize = 32 + (ID + KEY + 2) * 6;
-/// More findings in one file say nothing new.
+/// Largest number of findings in one file.
 const MOST: usize = 100;
 
-/// The lines, from 1, on which keys stand, each with what the key is for; at most [`MOST`].
+/// Returns the lines, from 1, that contain keys, each with the kind of the key; at most [`MOST`].
 ///
-/// Zero bytes do not count, so that a key in UTF-16 is found too.
+/// It ignores zero bytes, so that it finds a key in UTF-16, too.
 pub(crate) fn find(reader: &mut dyn Read) -> io::Result<Vec<(usize, SecretKeyKind)>> {
     let mut buffer = Zeroizing::new(vec![0; 64 * 1024]);
     let (mut filled, mut lines) = (0, 0);
@@ -73,7 +73,7 @@ pub(crate) fn find(reader: &mut dyn Read) -> io::Result<Vec<(usize, SecretKeyKin
     }
 }
 
-/// Moves what is not zero in `from..to` together; returns where it ends.
+/// Moves the bytes of `from..to` that are not zero together. Returns their end.
 fn without_zero_bytes(buffer: &mut [u8], from: usize, to: usize) -> usize {
     let mut end = from;
     for at in from..to {
@@ -86,7 +86,7 @@ fn without_zero_bytes(buffer: &mut [u8], from: usize, to: usize) -> usize {
 fn key_at(text: &[u8]) -> Option<SecretKeyKind> {
     let (kind, prefix) = PREFIXES.iter().find(|(_, prefix)| text.starts_with(prefix))?;
     let rest = &text[prefix.len()..];
-    // Each prefix of a plain key has a hyphen; base64 has none.
+    // Every prefix of a plain key has a hyphen, and base64 has none.
     let is_key = match (kind, prefix.contains(&b'-')) {
         (SecretKeyKind::Age, true) => take(rest, AGE_KEY, is_bech32).is_some(),
         (SecretKeyKind::Age, false) => take(rest, AGE_KEY_IN_BASE64, is_base64).is_some(),
@@ -120,7 +120,7 @@ fn take(text: &[u8], count: usize, allowed: fn(u8) -> bool) -> Option<&[u8]> {
     })
 }
 
-/// The first character, and what follows: as it is, or in an escape of JSON (`\/`, `\u002f`) or of an address (`%2F`).
+/// Returns the first character and the rest: as it is, or as an escape of JSON (`\/`, `\u002f`) or of a URL (`%2F`).
 fn character(text: &[u8]) -> Option<(u8, &[u8])> {
     match text {
         [b'\\', b'u', b'0', b'0', digits @ ..] => hex_character(digits),
@@ -149,7 +149,7 @@ mod tests {
     const AGE: &str = "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0";
     const AGE_BASE64: &str = "QUdFLVNFQ1JFVC1LRVktMUVHVFpWRkZWMjA4MzVOV1lWNjI3MExYWVZLMlZLTlgyTU1ES1dZS0xNR1I0OFVBV1g0MFEyUDJMTTA=";
 
-    /// Gives a few bytes at a time, as a pipe does.
+    /// Returns a few bytes at a time, like a pipe.
     struct Trickle<'a>(&'a [u8], usize);
 
     impl Read for Trickle<'_> {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_speaks_of_one_is_none() {
+    fn a_text_about_a_key_is_not_a_key() {
         for text in [
             "",
             "envconf-local-v1:<kid>:<b64>",
