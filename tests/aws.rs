@@ -345,7 +345,7 @@ fn the_error_names_a_created_key_without_its_alias() {
     });
     let wanted = NewKey { alias: "app".into(), description: String::new() };
     let error = services(&http.url()).create_key(&"aws:us-east-1".parse().unwrap(), &wanted).unwrap_err();
-    assert!(error.to_string().contains("arn:aws:kms:us-east-1:1:key/a was made"), "{error}");
+    assert!(error.to_string().contains("arn:aws:kms:us-east-1:1:key/a was created"), "{error}");
     let made = http
         .requests()
         .iter()

@@ -391,7 +391,7 @@ fn errors_in_a_file_have_their_line() {
         (
             "",
             "[default]\nsso_start_url = https://x\n",
-            "line 2 of ~/.aws/config belongs to a login, of which sso_region is missing",
+            "line 2 of ~/.aws/config belongs to an SSO login without sso_region",
         ),
         (
             "",

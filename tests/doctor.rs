@@ -141,10 +141,10 @@ fn the_diagnosis_of_a_good_pair_reaches_the_content_with_one_request() {
     let key = patient.project.key.to_string();
     report.says("pair", "ok", &["app for default, generation 1", &key, "no signature"]);
     report.says("trust", "ok", &["ENVCONF_TRUST", &key]);
-    report.says("credentials", "ok", &["from the variables TENCENTCLOUD_SECRET_ID", "lasting"]);
+    report.says("credentials", "ok", &["from the variables TENCENTCLOUD_SECRET_ID", "long-term"]);
     report.says("endpoint", "ok", &[&patient.project.kms.host(), "ENVCONF_TENCENT_ENDPOINT"]);
     report.says("resolution", "ok", &["127.0.0.1"]);
-    report.says("tls", "ok", &["TLS 1.3", "of Tencent KMS stand-in, by envconf tests", "ca.pem"]);
+    report.says("tls", "ok", &["TLS 1.3", "of Tencent KMS stand-in, issued by envconf tests", "ca.pem"]);
     report.says("rights", "ok", &["Decrypt is granted (request "]);
     report.says("content", "ok", &["toml"]);
     let of_key = |step: &Value| step["recipient"] == key.as_str();
@@ -272,7 +272,7 @@ fn a_tls_failure_is_reported_with_its_reason() {
     report.fails(
         "tls",
         40,
-        &["not trusted", "of Tencent KMS stand-in, by envconf tests", "ca.pem", "ENVCONF_CA_FILE"],
+        &["not trusted", "of Tencent KMS stand-in, issued by envconf tests", "ca.pem", "ENVCONF_CA_FILE"],
     );
     report.says("rights", "skipped", &["tls failed"]);
     assert!(report.asked.is_empty());

@@ -231,7 +231,7 @@ fn an_existing_key_is_found_by_its_upper_case_name_and_two_are_an_error() {
             "peers = { a = { host = '' }, A = { host = '' } }",
             &[("APP__PEERS__A__WEIGHT", "2")]
         ),
-        ["peers: it is the name of two keys, A and a: rename one of them, at variable APP__PEERS__A__WEIGHT"]
+        ["peers: it is the name of two keys, A and a; rename one of them, at variable APP__PEERS__A__WEIGHT"]
     );
     assert_eq!(
         problems::<App>("peers.a.host = 'x'", &[("APP__PEERS__a__WEIGHT", "2")]),
@@ -782,7 +782,7 @@ fn variables_set_variants_and_their_fields() {
     );
     assert_eq!(
         told_problems(tagged("tagged = { type = 'disk', path = 'x' }", &[("APP__TAGGED__BUCKET", "b")])),
-        ["tagged: a field of the variant s3, and disk is chosen, at variable APP__TAGGED__BUCKET"]
+        ["tagged: a field of the variant s3, but the variant disk is chosen, at variable APP__TAGGED__BUCKET"]
     );
 }
 

@@ -398,7 +398,7 @@ fn nonsense_of_a_metadata_service_is_an_error() {
         (
             "reader",
             json!({"TmpSecretId": "i", "TmpSecretKey": "k", "Token": "t", "ExpiredTime": 1}),
-            "have expired",
+            "expired credentials",
         ),
     ] {
         let mut reader = Reader::new();

@@ -197,7 +197,7 @@ fn permanent_errors_are_not_retried() {
         (|| Reply::WrongKeyId, Kind::UnwrapFailed, 40, "another key than the trusted one"),
         (|| Reply::WrongLength, Kind::BadDek, 30, "length"),
         (|| Reply::Oversized(1 << 20), Kind::UnwrapFailed, 40, "larger than 64 KiB"),
-        (|| Reply::Redirect("http://127.0.0.1:1/".into()), Kind::UnwrapFailed, 40, "redirects"),
+        (|| Reply::Redirect("http://127.0.0.1:1/".into()), Kind::UnwrapFailed, 40, "a redirect"),
         (|| Reply::Status(403), Kind::UnwrapFailed, 40, "gateway refused"),
         (
             || Reply::error("RequestLimitExceeded.RotateRateLimited", "x"),
@@ -299,7 +299,7 @@ fn a_key_without_a_region_is_never_requested() {
     let key: KeyRef = format!("tencent:-:{}", kms.key_id()).parse().unwrap();
     let seal = envconf::Seal::new("app".parse().unwrap(), "prod".parse().unwrap(), ContentType::Raw);
     let error = seal.recipient(key).seal_bytes(b"x", &services).map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("has a region"), "{error}");
+    assert!(error.to_string().contains("needs a region"), "{error}");
     assert_eq!((error.exit_code(), kms.requests().len()), (40, 0));
 }
 

@@ -514,7 +514,7 @@ fn an_invalid_setting_is_reported_when_it_is_needed() {
         (&broken, "always verifies"),
         (&broken[..1], "VAULT_ADDR uses http for a host outside"),
         (&[("VAULT_ADDR", "unix:///x")], "VAULT_ADDR has a scheme"),
-        (&[("BAO_ADDR", "https://a b")], "BAO_ADDR has blanks"),
+        (&[("BAO_ADDR", "https://a b")], "BAO_ADDR contains blanks"),
         (&[("VAULT_ADDR", "https://h"), ("VAULT_CLIENT_CERT", "/c")], "VAULT_CLIENT_KEY is not"),
         (&[("VAULT_ADDR", "https://h"), ("VAULT_TLS_SERVER_NAME", "other")], "VAULT_TLS_SERVER_NAME differs"),
     ] {
