@@ -782,7 +782,9 @@ fn variables_set_variants_and_their_fields() {
     );
     assert_eq!(
         told_problems(tagged("tagged = { type = 'disk', path = 'x' }", &[("APP__TAGGED__BUCKET", "b")])),
-        ["tagged: a field of the variant s3, but the variant disk is chosen, at variable APP__TAGGED__BUCKET"]
+        [
+            "tagged: a field of the variant s3, but the variant disk is chosen, at variable APP__TAGGED__BUCKET"
+        ]
     );
 }
 
