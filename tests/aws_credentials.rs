@@ -401,7 +401,7 @@ fn errors_in_a_file_have_their_line() {
         (
             "",
             "[default]\nsso_session = corp\nsso_account_id = 1\nsso_role_name = r\n[sso-session corp]\nsso_region = r\n",
-            "sso_start_url is missing",
+            "SSO login without sso_start_url",
         ),
     ];
     for (credentials, config, says) in files {
