@@ -1,5 +1,5 @@
-//! Tests of two pages of the docs: the story, with the real command, git and a shell, and the pitfalls, whose tests
-//! must exist.
+//! Tests of two pages of the docs: the story, with the real command, git and a shell, and the pitfalls, whose test
+//! files must exist.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -52,32 +52,30 @@ fn the_docs_print_the_script_that_runs() {
     assert!(SCRIPT.lines().count() < 40, "the story must be short");
 }
 
-/// Checks that each of the thirty pitfalls names existing tests, or the reason why it has no test.
+/// Checks that each of the thirty pitfalls names files with tests, or the reason why it has no test.
 #[test]
-fn the_pitfalls_name_existing_tests() {
+fn the_pitfalls_name_files_with_tests() {
     let chapter = include_str!("../envconf/docs/pitfalls.md");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let mut said = 0;
+    let mut count = 0;
     for number in 1..=30 {
         let start = format!("\n{number}. ");
         let pitfall = chapter.split_once(&start).unwrap_or_else(|| panic!("no pitfall {number}")).1;
         let end = pitfall.find(&format!("\n{}. ", number + 1)).unwrap_or(pitfall.len());
-        let held = pitfall[..end].split_once('→').unwrap_or_else(|| panic!("{number}: no arrow")).1;
-        if held.trim_start().starts_with("No test: ") {
+        let evidence = pitfall[..end].split_once('→').unwrap_or_else(|| panic!("{number}: no arrow")).1;
+        if evidence.trim_start().starts_with("No test: ") {
             continue;
         }
-        let named: Vec<_> = held.split('`').skip(1).step_by(2).filter(|text| text.contains('/')).collect();
-        assert!(!named.is_empty(), "{number} names no test");
-        for test in named {
-            let (file, function) = test.split_once(": ").unwrap_or((test, ""));
+        let files: Vec<_> =
+            evidence.split('`').skip(1).step_by(2).filter(|text| text.contains('/')).collect();
+        assert!(!files.is_empty(), "{number} names no file");
+        for file in files {
             let text =
                 std::fs::read_to_string(root.join(file)).unwrap_or_else(|_| panic!("{number}: no {file}"));
-            // The attributes of the function are directly above it.
-            let above = text.split_once(&format!("fn {function}(")).map_or("", |(above, _)| above);
-            let is_test = above.rsplit("\n\n").next().is_some_and(|above| above.contains("test]"));
-            assert!(is_test || function.is_empty() && file.starts_with("tests/cmd/"), "{number}: no {test}");
-            said += 1;
+            let has_tests = text.contains("#[test]") || file.starts_with("tests/cmd/");
+            assert!(has_tests, "{number}: {file} has no test");
+            count += 1;
         }
     }
-    assert!(said > 40, "{said}");
+    assert!(count > 30, "{count}");
 }
