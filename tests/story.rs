@@ -66,7 +66,8 @@ fn the_pitfalls_name_files_with_tests() {
         if evidence.trim_start().starts_with("No test: ") {
             continue;
         }
-        let files: Vec<_> = evidence.split('`').skip(1).step_by(2).filter(|text| text.contains('/')).collect();
+        let files: Vec<_> =
+            evidence.split('`').skip(1).step_by(2).filter(|text| text.contains('/')).collect();
         assert!(!files.is_empty(), "{number} names no file");
         for file in files {
             let text =
