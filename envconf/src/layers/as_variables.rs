@@ -1,5 +1,5 @@
 //! Layers as environment variables: a name and a text for each leaf. Loading these variables has the same result as
-//! loading the layers (api.md §3, "The application's variables"). There is one exception: a text such as `8080` is a
+//! loading the layers (layers.md, "Variables"). There is one exception: a text such as `8080` is a
 //! number for a type without a tag. Without the type, a table is exported as a struct, and a field that is a map finds
 //! no variable.
 //!
