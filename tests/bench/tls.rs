@@ -3,6 +3,8 @@
 //!
 //! Each request has a separate connection. Warm requests resume their TLS session. A cold request is the first action
 //! of a new process. The child measures it, so the start of the process does not count.
+//!
+//! The lines without a request are the same loads with a local key: the part of a load that is not the request.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,6 +25,8 @@ use crate::project::Project;
 /// The first argument of a child process. The comment lists the other arguments.
 const COLD_LOAD: &str = "cold-load"; // DIRECTORY KEY VARIABLE VALUE …
 const COLD_REQUEST: &str = "cold-request"; // CA-FILE URL BODY HEADER VALUE …
+
+const REQUEST: &str = "one reqwest request";
 
 /// The headers of a request, without those that reqwest adds.
 type Headers = Vec<(String, String)>;
@@ -51,22 +55,30 @@ pub(crate) fn run() {
         bare().windows(11).any(|window| window == b"\"Plaintext\""),
         "the reply is the same as for the load"
     );
-    let warm = race(Duration::from_secs(6), [whole(load), whole(bare)]);
-    warm.compare("load over TLS, warm", |t| t[0], "one reqwest request", |t| t[1], Aim::Within(1.2));
+    let offline = Project::new();
+    let offline_dir = offline.sandbox.path("config");
+    let offline_key = offline.key.key_ref().to_string();
+    let offline_variables = [("ENVCONF_KEY".to_owned(), offline.key.expose_text().to_string())];
+    let local = || self::load(&offline_dir, &offline_key, &offline_variables);
+    let warm = race(Duration::from_secs(6), [whole(load), whole(bare), whole(local)]);
+    warm.compare("load over TLS, warm", |t| t[0], REQUEST, |t| t[1], Aim::Within(1.2));
+    warm.compare("  the same without a request", |t| t[2], REQUEST, |t| t[1], Aim::None);
 
-    let mut load = vec![COLD_LOAD.into(), dir.to_string_lossy().into_owned(), key.to_string()];
-    load.extend(variables.into_iter().flat_map(<[String; 2]>::from));
+    let load = cold_load(&dir, &key.to_string(), variables);
+    let local = cold_load(&offline_dir, &offline_key, offline_variables);
     let body = String::from_utf8(body).unwrap();
     let mut request = vec![COLD_REQUEST.into(), ca_file.to_string_lossy().into_owned(), kms.endpoint(), body];
     request.extend(headers.into_iter().flat_map(<[String; 2]>::from));
-    let cold = race(Duration::from_secs(6), [child(load), child(request)]);
-    cold.compare(
-        "load over TLS, first in a process",
-        |t| t[0],
-        "one reqwest request",
-        |t| t[1],
-        Aim::Within(1.2),
-    );
+    let cold = race(Duration::from_secs(6), [child(load), child(request), child(local)]);
+    cold.compare("load over TLS, first in a process", |t| t[0], REQUEST, |t| t[1], Aim::Within(1.2));
+    cold.compare("  the same without a request", |t| t[2], REQUEST, |t| t[1], Aim::None);
+}
+
+/// Returns the arguments of a child that loads the pair in `dir`.
+fn cold_load(dir: &Path, key: &str, variables: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
+    let mut arguments = vec![COLD_LOAD.into(), dir.to_string_lossy().into_owned(), key.to_owned()];
+    arguments.extend(variables.into_iter().flat_map(<[String; 2]>::from));
+    arguments
 }
 
 /// Runs the task of a child process. Returns false if this process is not a child.
