@@ -10,6 +10,7 @@ use toml::value::Datetime;
 use zeroize::Zeroizing;
 
 use super::{Broken, PathPart, SyntaxFault};
+use crate::base::stack_wipe;
 
 /// Maximum depth of nested containers, including the root. It limits every recursion.
 pub(crate) const MAX_DEPTH: usize = 128;
@@ -54,11 +55,18 @@ pub(crate) struct Lines {
     characters: Vec<usize>,
 }
 
+/// Bytes of stack that the search for line feeds uses. Without optimisation it stores pieces of the text there, and
+/// moving an [`Origin`](crate::base::Origin) could copy them to the heap.
+const SCAN_STACK: usize = 4 * 1024;
 /// Bytes between two counts of characters.
 const STEP: usize = 256;
 
 impl Lines {
     pub(crate) fn of(text: &str) -> Self {
+        stack_wipe::wiped_after::<SCAN_STACK, _>(|| Self::scan(text))
+    }
+
+    fn scan(text: &str) -> Self {
         let mut starts = Vec::with_capacity(text.len() / 32 + 1);
         starts.push(0);
         starts.extend(memchr::memchr_iter(b'\n', text.as_bytes()).map(|newline| newline + 1));
