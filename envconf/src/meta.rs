@@ -420,16 +420,45 @@ impl Leaf {
 /// Returns the dotted path of `key` below `parents`.
 pub(crate) fn path_of_key(parents: &[TypeStep], key: &str) -> String {
     let mut path = String::with_capacity(path_len(parents) + key.len());
-    push_steps(&mut path, parents);
-    push_key(&mut path, &segment(key));
+    push_path_of_key(&mut path, parents, key);
     path
 }
 
 /// Returns the dotted path that `steps` lead to; empty for the root.
 pub(crate) fn path_of(steps: &[TypeStep]) -> String {
     let mut path = String::with_capacity(path_len(steps));
-    push_steps(&mut path, steps);
+    push_path_of(&mut path, steps);
     path
+}
+
+/// Appends the dotted path of `key` below `parents` to `text`.
+pub(crate) fn push_path_of_key(text: &mut String, parents: &[TypeStep], key: &str) {
+    let start = text.len();
+    push_path_of(text, parents);
+    push_key(text, start, &segment(key));
+}
+
+/// Appends the dotted path that `steps` lead to to `text`.
+pub(crate) fn push_path_of(text: &mut String, steps: &[TypeStep]) {
+    let start = text.len();
+    for step in steps {
+        match step {
+            TypeStep::Field(field) => push_key(text, start, &segment(field.key)),
+            TypeStep::Key(key) => push_key(text, start, &segment(key)),
+            TypeStep::Variant(variant) => push_key(text, start, &segment(variant.key)),
+            TypeStep::AnyKey => push_key(text, start, "*"),
+            TypeStep::Item(index) => text.push_str(&format!("[{index}]")),
+            TypeStep::AnyItem => text.push_str("[*]"),
+        }
+    }
+}
+
+/// Appends `key`, a segment of a path, to the path that begins at `start` in `text`.
+pub(crate) fn push_key(text: &mut String, start: usize, key: &str) {
+    if text.len() > start {
+        text.push('.');
+    }
+    text.push_str(key);
 }
 
 /// Estimates the length of the path of `steps` in bytes. Keys that need quotes are longer.
@@ -441,26 +470,6 @@ fn path_len(steps: &[TypeStep]) -> usize {
         TypeStep::AnyKey | TypeStep::Item(_) | TypeStep::AnyItem => 3,
     };
     steps.iter().map(|step| of(step) + 1).sum()
-}
-
-fn push_steps(path: &mut String, steps: &[TypeStep]) {
-    for step in steps {
-        match step {
-            TypeStep::Field(field) => push_key(path, &segment(field.key)),
-            TypeStep::Key(key) => push_key(path, &segment(key)),
-            TypeStep::Variant(variant) => push_key(path, &segment(variant.key)),
-            TypeStep::AnyKey => push_key(path, "*"),
-            TypeStep::Item(index) => path.push_str(&format!("[{index}]")),
-            TypeStep::AnyItem => path.push_str("[*]"),
-        }
-    }
-}
-
-fn push_key(path: &mut String, key: &str) {
-    if !path.is_empty() {
-        path.push('.');
-    }
-    path.push_str(key);
 }
 
 /// Returns the common start of the generated names below `steps`, without the prefix: `DATABASE__`, or empty text.

@@ -4,11 +4,13 @@ mod leaf_lookup;
 mod misfit_report;
 mod unknown;
 
+use std::ops::Range;
+
 use self::leaf_lookup::LeafSources;
 use super::document::Document;
 use super::env::Environment;
 use super::position::{LayerSource, Position, Shared, TreeOwner, Walk};
-use super::report::{Provenance, Report};
+use super::report::Report;
 use super::set_values::SetValues;
 use crate::base::{Complaint, Origin, Problem};
 use crate::meta::{self, Fallback, Field, Leaf, Literal, Merge, Meta, Shape, TypeStep};
@@ -30,6 +32,8 @@ pub struct Fields<'a> {
     tag: Option<&'static Field>,
     /// The origin of the last value, if its field has `validate`.
     origin: Option<Origin>,
+    /// See [`Report::trace_field`].
+    path: Option<Range<usize>>,
 }
 
 /// One source of a struct.
@@ -99,7 +103,7 @@ impl<'a> Fields<'a> {
         scopes: Vec<Scope<'a>>,
         tag: Option<&'static Field>,
     ) -> Self {
-        Self { meta, shared, walk, scopes, tag, origin: None }
+        Self { meta, shared, walk, scopes, tag, origin: None, path: None }
     }
 
     /// Returns the value of the leaf `index`, or the value of `absent` if no source has one.
@@ -245,7 +249,7 @@ impl<'a> Fields<'a> {
         let value = match default {
             Some(default) => {
                 let steps = &at.walk.steps;
-                at.walk.report.trace(|| Provenance::of_place(meta::path_of(steps), Origin::Default));
+                at.walk.report.trace_place(|text| meta::push_path_of(text, steps), Origin::Default);
                 Some(default())
             }
             None => build(at),
@@ -315,18 +319,21 @@ impl<'a> Fields<'a> {
         }
         for (key, origin) in found.entries() {
             let steps = &self.walk.steps;
-            let path = || meta::path_of_key(steps, field.key) + &format!(".{}", segment(key));
-            self.walk.report.trace(|| Provenance::of_place(path(), origin));
+            let push_path = |text: &mut String| {
+                meta::push_path_of_key(text, steps, field.key);
+                text.extend([".", &segment(key)]);
+            };
+            self.walk.report.trace_place(push_path, origin);
         }
     }
 
     fn trace(&mut self, field: &'static Field, origin: impl FnOnce() -> Origin) {
-        let steps = &self.walk.steps;
+        let Walk { steps, report, .. } = &mut *self.walk;
         if field.validate.is_none() {
-            return self.walk.report.trace(|| Provenance::of(steps, field, origin()));
+            return report.trace_field(steps, &mut self.path, field, origin);
         }
         let origin = self.origin.insert(origin());
-        self.walk.report.trace(|| Provenance::of(steps, field, origin.clone()));
+        report.trace_field(steps, &mut self.path, field, || origin.clone());
     }
 }
 

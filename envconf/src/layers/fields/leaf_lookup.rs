@@ -195,9 +195,11 @@ impl<'a> Fields<'a> {
         }
         let mut strongest = None;
         for index in 0..self.scopes.len() {
-            strongest = self.lookup(index, field)?.or(strongest);
+            if let Some(stronger) = self.lookup(index, field)? {
+                strongest = Some(LeafSources::One(stronger));
+            }
         }
-        Ok(strongest.map(LeafSources::One))
+        Ok(strongest)
     }
 
     fn find_merged(&mut self, field: &'static Field) -> Result<Option<LeafSources<'a>>, Reported> {

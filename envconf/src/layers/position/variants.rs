@@ -12,8 +12,10 @@ use crate::base::{Complaint, Origin, Problem};
 use crate::layers::env::Unusable;
 use crate::layers::fields::Reported;
 use crate::layers::names::{Tail, tail};
-use crate::layers::report::Provenance;
-use crate::meta::{Field, Merge, Meta, NestedType, TypeStep, Variant, path_of, path_of_key, segments_below};
+use crate::meta::{
+    Field, Merge, Meta, NestedType, TypeStep, Variant, path_of_key, push_path_of, push_path_of_key,
+    segments_below,
+};
 use crate::syntax::{Entry, Value};
 
 /// The variant that the sources read until now name, from the weakest to the strongest.
@@ -316,7 +318,7 @@ impl Position<'_> {
             return self.descend(TypeStep::Variant(variant), contents, ty, |at| each(index, at));
         }
         let steps = &self.walk.steps;
-        self.walk.report.trace(|| Provenance::of_place(path_of(steps), origin));
+        self.walk.report.trace_place(|text| push_path_of(text, steps), origin);
         self.descend(TypeStep::Variant(variant), contents, ty, |at| at.nothing()) && each(index, self)
     }
 
@@ -351,7 +353,7 @@ impl Position<'_> {
         each: &mut dyn FnMut(usize, Position<'_>) -> bool,
     ) -> bool {
         let steps = &self.walk.steps;
-        self.walk.report.trace(|| Provenance::of_place(path_of_key(steps, tag.key), origin));
+        self.walk.report.trace_place(|text| push_path_of_key(text, steps, tag.key), origin);
         let names_are_right = contents.iter().all(|source| self.names_belong(*source, tag, meta, variant));
         let at = Position {
             shared: self.shared,
