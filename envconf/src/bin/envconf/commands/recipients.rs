@@ -26,7 +26,25 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum RecipientsVerb {
     List(ListRecipients),
+
+    /// Add recipients to a pair
+    ///
+    /// A new recipient can also decrypt older commits that use the same data key. The
+    /// recipients must agree with the rules in .envconf.toml. Change the rules first.
+    #[command(after_help = "\
+Examples:
+  envconf recipients add app tencent:ap-shanghai:71b03ac8-1e38-11e9-b129-5cb9019b4b01
+  envconf recipients add app local --dry-run")]
     Add(RecipientChange),
+
+    /// Remove recipients from a pair
+    ///
+    /// A removed recipient can still decrypt older commits, so change the secrets too. The
+    /// recipients must agree with the rules in .envconf.toml. Change the rules first.
+    #[command(after_help = "\
+Examples:
+  envconf recipients remove app local:-:02f673fde6952cdf
+  envconf recipients remove app local:-:02f673fde6952cdf --dry-run")]
     Remove(RecipientChange),
 }
 
@@ -42,16 +60,7 @@ struct ListRecipients {
     pair: PathBuf,
 }
 
-/// Change the recipients of pairs
-///
-/// A new recipient can also decrypt older commits that use the same data key. A removed
-/// recipient can still decrypt older commits, so change the secrets too. The recipients
-/// must agree with the rules in .envconf.toml. Change the rules first.
 #[derive(clap::Args)]
-#[command(after_help = "\
-Examples:
-  envconf recipients add app tencent:ap-shanghai:71b03ac8-1e38-11e9-b129-5cb9019b4b01
-  envconf recipients remove app local:-:02f673fde6952cdf --dry-run")]
 struct RecipientChange {
     /// Path of an .enc or .key file, or a bare name such as app
     #[arg(value_name = "PAIR")]

@@ -20,8 +20,9 @@ use crate::output::{Output, shown};
 ///
 /// envconf needs a trusted key to unwrap the data key. The trusted keys are those of
 /// --trust. Without --trust, they are those of ENVCONF_TRUST. Without both, they are your
-/// local keys. Within one region, Tencent Cloud KMS rewraps a key itself (ReEncrypt). In
-/// other cases, or without the right to ReEncrypt, envconf wraps the data key again.
+/// local keys. Within one region, Tencent Cloud KMS and AWS KMS rewrap a key themselves
+/// (ReEncrypt). In other cases, or without the right to ReEncrypt, envconf unwraps the data
+/// key and wraps it again.
 ///
 /// A removed recipient can still unwrap this data key from older commits. Use `envconf
 /// rotate` to create a new data key.
