@@ -46,6 +46,7 @@ fn every_case_has_the_expected_output() {
     assert!(failures.is_empty(), "{} of {} cases:\n\n{}", failures.len(), files.len(), failures.join("\n"));
 }
 
+// Pitfall 27.
 #[test]
 fn the_cases_have_exactly_the_documented_exit_codes() {
     let docs = include_str!("../envconf/docs/exit-codes.md");
@@ -61,6 +62,7 @@ fn the_cases_have_exactly_the_documented_exit_codes() {
     assert_eq!(seen, documented);
 }
 
+// Pitfall 21.
 #[test]
 fn the_help_of_every_verb_has_examples() {
     let sandbox = Sandbox::new();
@@ -138,6 +140,7 @@ fn a_full_disk_is_an_error_of_stdout() {
     assert_eq!(text(&output.stderr), "error: standard output: cannot write it: the disk is full\n");
 }
 
+// Pitfall 30.
 #[test]
 fn open_prints_the_content_byte_for_byte() {
     let sandbox = Sandbox::new();

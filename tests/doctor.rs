@@ -374,6 +374,7 @@ fn a_proxy_is_reported_with_its_variable_and_used() {
     patient.report(&["app"]).fails("endpoint", 40, &["HTTPS_PROXY does not name an http or https proxy"]);
 }
 
+// Pitfall 13.
 #[test]
 fn the_next_trusted_key_opens_the_content_when_the_first_fails() {
     let patient = Patient::plain();

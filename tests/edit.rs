@@ -93,6 +93,7 @@ fn is_running(pid: &str) -> bool {
     stat.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.trim().starts_with('Z'))
 }
 
+// Pitfall 2.
 #[test]
 fn the_edited_text_is_sealed_and_the_plain_file_is_only_in_memory() {
     let case = Case::new("app.toml", TOML);
@@ -320,6 +321,7 @@ fn nothing_is_left_after_ctrl_c() {
     assert!(case.opened() == "{}\n" && case.left().is_empty());
 }
 
+// Pitfall 2.
 #[test]
 fn nothing_is_left_after_any_signal() {
     for (signal, status) in [("TERM", Some(130)), ("HUP", Some(130)), ("KILL", None)] {
@@ -363,6 +365,7 @@ fn plain_files_are_on_disk_only_with_the_option() {
     assert_eq!((case.opened().as_str(), fs::read_dir(disk.path()).unwrap().count()), ("a = 1\n", 0));
 }
 
+// Pitfall 2.
 #[test]
 fn known_editors_get_options_against_copies() {
     let case = Case::new("app.toml", TOML);

@@ -155,6 +155,7 @@ fn a_file_in_memory_has_the_sealed_content_and_cannot_be_changed() {
     assert_eq!(project.sandbox.snapshot().len(), 2, "files remain on disk");
 }
 
+// Pitfall 22.
 #[test]
 fn nothing_runs_if_the_pair_does_not_open_or_a_name_is_refused() {
     let project = Project::sealed(ContentType::Dotenv, b"LD_PRELOAD=/x.so\nA=canary\n");

@@ -64,6 +64,7 @@ fn policy(name: &str, environment: &str) -> Policy {
     Policy::new(name.parse().unwrap(), environment.parse().unwrap())
 }
 
+// Pitfall 22.
 #[test]
 fn every_flipped_bit_is_rejected() {
     for sample in samples() {

@@ -202,6 +202,7 @@ fn completions_offer_every_public_verb() {
     assert!(shell.unwrap().status.success(), "bash cannot read the completions");
 }
 
+// Pitfall 10.
 #[test]
 fn no_option_skips_a_check() {
     for help in Help::all() {
@@ -213,6 +214,7 @@ fn no_option_skips_a_check() {
     }
 }
 
+// Pitfall 16.
 #[test]
 fn verbs_that_need_no_key_ask_no_key_service() {
     let place = Place::new();

@@ -513,6 +513,7 @@ fn a_rewrap_that_fails_writes_nothing() {
     }
 }
 
+// Pitfall 4.
 #[test]
 fn a_new_recipient_without_a_service_is_an_error() {
     let project = Project::sealed();

@@ -398,6 +398,7 @@ fn a_load_is_one_decrypt_request_with_pinned_values_only() {
     assert_eq!(body.as_object().unwrap().len(), 2);
 }
 
+// Pitfall 4.
 #[test]
 fn sealing_asks_the_service_for_the_data_key_and_checks_the_pair() {
     let project = tencent();
@@ -405,6 +406,7 @@ fn sealing_asks_the_service_for_the_data_key_and_checks_the_pair() {
     assert_eq!(actions, ["GenerateDataKey", "Decrypt"]);
 }
 
+// Pitfall 4.
 #[test]
 fn a_sealer_without_decrypt_checks_the_pair_with_its_data_key() {
     let kms = StandIn::start();
@@ -610,6 +612,7 @@ fn all_checks_without_a_key_run_before_the_first_request() {
     assert_eq!(memory.calls.load(Ordering::SeqCst), asked_for_the_proof);
 }
 
+// Pitfall 8.
 #[test]
 fn a_public_key_recipient_opens_only_with_a_signer() {
     let memory = InMemory { public: true, ..InMemory::default() };
@@ -627,6 +630,7 @@ fn a_public_key_recipient_opens_only_with_a_signer() {
     );
 }
 
+// Pitfall 26.
 #[test]
 fn recipients_are_tried_in_the_order_of_trust_and_every_failure_is_kept() {
     let project = tencent();

@@ -150,6 +150,7 @@ fn layered(project: &Project, layers: &[usize]) -> Result<(u8, String), Error> {
     Ok((loaded.level, told(loaded.origin("level").unwrap())))
 }
 
+// Pitfall 23.
 #[test]
 fn the_stronger_of_two_layers_is_used() {
     let project = Project::toml("");
@@ -231,6 +232,7 @@ fn origins_name_every_leaf_and_which_are_secret() {
     assert_eq!(seen, expected);
 }
 
+// Pitfall 19.
 #[test]
 fn all_problems_are_reported_at_once() {
     let toml = "levl = 2\n[database]\npool_size = '5'\nservers = [{ host = 'a', port = 1 }, { host = 'b', port = 70000 }]\nhost.x = 1\n";
@@ -264,6 +266,7 @@ fn a_nested_struct_that_is_not_a_table_is_one_problem() {
     );
 }
 
+// Pitfall 17.
 #[test]
 fn unknown_variables_are_rejected_only_under_the_prefix() {
     let given =

@@ -192,6 +192,7 @@ fn fails<T: EncryptedConfig>(loader: Loader<T>) -> Error {
     loader.load().map(|_| ()).unwrap_err()
 }
 
+// Pitfall 19.
 #[test]
 fn values_that_do_not_fit() {
     for value in values() {
@@ -317,6 +318,7 @@ fn text_that_is_not_unicode() {
     assert_error_silent("no UTF-8", &check_content(&bytes, ContentType::Toml).unwrap_err(), &[CANARY]);
 }
 
+// Pitfall 19.
 #[test]
 fn texts_that_do_not_parse() {
     let c = CANARY;
@@ -586,6 +588,7 @@ fn services_that_repeat_temporary_credentials() {
     }
 }
 
+// Pitfall 20.
 #[test]
 fn debug_of_all_types_with_a_secret() {
     let local = LocalKey::generate().unwrap();
@@ -640,6 +643,7 @@ fn names_from_outside_are_escaped() {
 }
 
 /// Checks the output of the command for every way of reading plain text, a key or a pair.
+// Pitfall 9.
 #[cfg(feature = "cli")]
 #[test]
 fn the_output_of_the_command() {

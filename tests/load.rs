@@ -71,6 +71,7 @@ fn multi_thread() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
+// Pitfall 15.
 #[test]
 fn from_plain_code() {
     within_a_minute(|| {
@@ -81,6 +82,7 @@ fn from_plain_code() {
     });
 }
 
+// Pitfall 15.
 #[test]
 fn from_both_flavours_of_tokio() {
     within_a_minute(|| {
@@ -249,6 +251,7 @@ fn a_panic_in_a_key_service_is_an_error_and_the_thread_continues() {
     });
 }
 
+// Pitfall 12.
 #[test]
 fn concurrent_loads_of_one_pair_share_one_request() {
     within_a_minute(|| {
@@ -361,6 +364,7 @@ fn a_service_starts_a_thread_that_ends_and_a_local_key_starts_none() {
     assert_eq!(own_threads(), 1, "the thread must start again");
 }
 
+// Pitfall 1.
 #[test]
 fn a_reader_never_fails_during_a_seal() {
     within_a_minute(|| {
@@ -403,6 +407,7 @@ fn a_reader_never_fails_during_a_seal() {
     });
 }
 
+// Pitfall 18.
 #[test]
 fn each_value_has_an_origin() {
     let project = Project::toml(TOML);

@@ -155,6 +155,7 @@ fn concurrent_seals_lose_nothing() {
     );
 }
 
+// Pitfall 1.
 #[test]
 fn the_next_seal_removes_files_of_an_interrupted_one() {
     let project = Project::sealed(b"a = 1\n", |seal| seal);

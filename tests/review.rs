@@ -121,6 +121,7 @@ fn a_commit_with_a_plain_file_is_rejected() {
 }
 
 /// The hook checks the staged blob, not the file in the work tree (field notes, pitfall 5).
+// Pitfall 5.
 #[test]
 fn the_hook_checks_the_staged_blob_and_not_the_work_tree() {
     let repository = Repository::new();
@@ -167,6 +168,7 @@ fn the_hook_uses_the_staged_rules() {
     assert!(repository.envconf(&["scan"]).contains("Found nothing"));
 }
 
+// Pitfall 25.
 #[test]
 fn every_verb_names_a_conflict() {
     let repository = Repository::new();
@@ -213,6 +215,7 @@ fn a_conflict_in_a_plain_file_is_named() {
 }
 
 /// Damage by editors and transports is named, too (field notes, pitfall 25).
+// Pitfall 25.
 #[test]
 fn damage_by_editors_is_named() {
     let repository = Repository::new();
@@ -337,6 +340,7 @@ fn the_hook_finds_staged_secret_files() {
 }
 
 /// The driver shows a description of the changes, and no line of the files (field notes, pitfall 5).
+// Pitfall 5.
 #[test]
 fn git_diff_shows_keys_and_recipients() {
     let repository = Repository::new();

@@ -110,6 +110,7 @@ fn the_genuine_pair_is_accepted_with_and_without_a_pin() {
     assert_eq!(scene.load(true).unwrap(), "alice");
 }
 
+// Pitfall 8.
 #[test]
 fn a_forger_with_wrap_rights_can_configure_a_program_without_pins() {
     let scene = Scene::new();

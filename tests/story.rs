@@ -1,5 +1,5 @@
-//! Tests of two pages of the docs: the story, with the real command, git and a shell, and the pitfalls, whose test
-//! files must exist.
+//! Tests of two pages of the docs: the story, with the real command, git and a shell, and the pitfalls, whose tests
+//! must exist.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -11,6 +11,7 @@ use envconf_test_support::Sandbox;
 const SCRIPT: &str = include_str!("../examples/story.sh");
 const CHAPTER: &str = include_str!("../envconf/docs/story.md");
 
+// Pitfall 6.
 #[test]
 fn the_story_runs() {
     let sandbox = Sandbox::new();
@@ -53,6 +54,8 @@ fn the_docs_print_the_script_that_runs() {
 }
 
 /// Checks that each of the thirty pitfalls names files with tests, or the reason why it has no test.
+///
+/// In Rust files, a comment above the test has the number of the pitfall. A case in `tests/cmd` is a test as a whole.
 #[test]
 fn the_pitfalls_name_files_with_tests() {
     let chapter = include_str!("../envconf/docs/pitfalls.md");
@@ -72,10 +75,17 @@ fn the_pitfalls_name_files_with_tests() {
         for file in files {
             let text =
                 std::fs::read_to_string(root.join(file)).unwrap_or_else(|_| panic!("{number}: no {file}"));
-            let has_tests = text.contains("#[test]") || file.starts_with("tests/cmd/");
-            assert!(has_tests, "{number}: {file} has no test");
+            let is_tested = file.starts_with("tests/cmd/") || has_test_of(&text, number);
+            assert!(is_tested, "{file} has no test with the comment `// Pitfall {number}.`");
             count += 1;
         }
     }
     assert!(count > 30, "{count}");
+}
+
+/// Returns true if a comment above a test in `text` names this pitfall.
+fn has_test_of(text: &str, pitfall: usize) -> bool {
+    let comment = format!("// Pitfall {pitfall}.");
+    let mut below = text.lines().map(str::trim).skip_while(|line| *line != comment);
+    below.find(|line| !line.starts_with("// Pitfall ") && !line.starts_with("#[cfg")) == Some("#[test]")
 }

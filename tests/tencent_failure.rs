@@ -333,6 +333,7 @@ fn a_clock_that_cannot_be_corrected_is_reported() {
     load(&project, &[]).fails(2..=2, 42, &["SignatureExpire", "this machine's clock is"]);
 }
 
+// Pitfall 13.
 #[test]
 fn trusted_keys_are_tried_in_order_and_all_failures_are_reported() {
     let project = tencent();

@@ -64,6 +64,7 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+// Pitfall 14.
 #[test]
 fn no_request_is_sent_if_neither_file_changed() {
     let project = TencentProject::toml("n = 1\n");
@@ -232,6 +233,7 @@ fn the_command_seals_while_a_program_runs() {
     assert_eq!(watch.status().refusals(), 0);
 }
 
+// Pitfall 14.
 #[test]
 fn an_equal_generation_is_used_and_a_rejection_is_reported_once_without_secrets() {
     let canary = "kanarienvogel";

@@ -318,16 +318,19 @@ fn sealed_in_place() {
     play_all(Style::Seal);
 }
 
+// Pitfall 24.
 #[test]
 fn written_in_place() {
     play_all(Style::InPlace);
 }
 
+// Pitfall 24.
 #[test]
 fn renamed_over() {
     play_all(Style::Rename);
 }
 
+// Pitfall 24.
 #[test]
 fn swapped_by_kubernetes() {
     play_all(Style::Kubernetes);

@@ -163,6 +163,7 @@ mod tests {
         assert_eq!(Backoff::FAULTS.longest(u32::MAX), Duration::from_secs(5));
     }
 
+    // Pitfall 12.
     #[test]
     fn jitter_is_full_and_stays_inside_the_deadline() {
         let wait = |left, random| Backoff::FAULTS.wait(3, left, random);

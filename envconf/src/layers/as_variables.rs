@@ -309,6 +309,7 @@ mod tests {
         left_out.iter().map(|left| format!("{} ({})", left.path(), left.origin())).collect()
     }
 
+    // Pitfall 17.
     #[test]
     fn a_variable_has_the_name_of_its_path_and_the_text_of_its_value() {
         let text = "port = 1\npool-size = 2\nmaxWait = 1.0\n[database]\nurl = 'x y'\nS3KEY = true\nhosts = ['a\"', 1, {b = 1979-05-27}]\nnone = {}\nat = 07:32:00";

@@ -449,6 +449,7 @@ mod tests {
     }
 
     /// If any of its steps fails, a replacement leaves the directory unchanged.
+    // Pitfall 1.
     #[test]
     fn a_failed_replacement_leaves_the_directory_as_it_was() {
         let (name, environment) = ("app".parse().unwrap(), "default".parse().unwrap());

@@ -336,6 +336,7 @@ mod tests {
     const OLD: &str = "gone = 1\nhidden = 1\nkept = 1\non = true\nother = 1\n";
     const NEW: &str = "hidden = 2\nkept = 1\nmore.inner = 1\non = false\nother = \"1\"\n";
 
+    // Pitfall 29.
     #[test]
     fn outlines_show_keys_and_changes() {
         let sealer = Sealer::new(Outline::Tags { hide: vec!["hidden".into()] });

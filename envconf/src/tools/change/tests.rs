@@ -335,6 +335,7 @@ proptest! {
 
     /// Builds texts with `set`, reads them with `get` and removes the values with `unset`. The functions check that all
     /// other values stay the same, and so does this test.
+    // Pitfall 30.
     #[test]
     fn a_set_value_is_found_and_all_others_stay(
         is_json in any::<bool>(),
