@@ -325,7 +325,7 @@ fn dotenv_content_has_special_rules() {
     assert_eq!(
         problems::<App>("dotenv", "LEVEL=1\nDATABASE_URL=\"u\"\nDATABASE__SERVERS=[]\nDATABASE__URL=x", &[]),
         [
-            "database.url: the value begins with a quote, and dotenv content knows none, at config/app.conf.enc line 2, column 14 of the sealed text",
+            "database.url: the value begins with a quote, which dotenv content does not support, at config/app.conf.enc line 2, column 14 of the sealed text",
             "DATABASE__URL: no such key (did you mean DATABASE_URL?), at config/app.conf.enc line 4, column 1 of the sealed text",
         ]
     );

@@ -111,7 +111,7 @@ fn the_contract_holds_over_tls() {
     let directory = [("VAULT_CAPATH", directory.root().to_owned())];
     let trusting: Vec<_> = trusting.into_iter().chain(directory).collect();
     let error = seal(&keys[..1], &with("BAO_CACERT", ca.to_str().unwrap())).err().unwrap();
-    refused(&error, "no secrets engine is mounted there");
+    refused(&error, "the mount does not exist");
     server.run(&["secrets", "enable", "transit"]);
     keys.iter()
         .for_each(|key| drop(server.run(&["write", "-f", &key.replace("vault:-:transit", "transit/keys")])));
@@ -371,14 +371,14 @@ fn the_contract_holds_with_faults() {
         ],
         refusals: vec![
             (error(403, "1 error occurred:\n\t* permission denied\n\n"), "permission denied"),
-            (error(400, "encryption key not found"), "no such key"),
+            (error(400, "encryption key not found"), "the key does not exist"),
             (
                 error(400, "ciphertext or signature version is disallowed by policy (too old)"),
                 "min_decryption_version",
             ),
             (error(400, "refusing to use soft-deleted key"), "soft-deleted"),
             (error(400, "missing 'context' for key derivation; the key was"), "derived"),
-            (error(404, "no handler for route"), "mounted"),
+            (error(404, "no handler for route"), "the mount does not exist"),
             (error(404, "namespace not found"), "namespace"),
         ],
         lies: vec![
@@ -484,7 +484,7 @@ fn the_error_of_a_wrong_or_expired_token_names_its_source() {
     let reader = with_token(server, &short);
     assert_eq!(sealed.open(&reader).unwrap(), b"content");
     std::thread::sleep(Duration::from_millis(1500));
-    refused(&sealed.open(&reader).unwrap_err(), "has expired");
+    refused(&sealed.open(&reader).unwrap_err(), "invalid or expired");
     // A file is read for every request.
     let sandbox = Sandbox::new();
     let home = sandbox.root().to_str().unwrap();
@@ -844,7 +844,7 @@ fn states_of_a_key_have_different_errors() {
     assert_eq!(sealed.open(&root).unwrap(), b"content");
     server.ok("POST", "transit/keys/states/config", &json!({"deletion_allowed": true}));
     server.ok("DELETE", "transit/keys/states", &Value::Null);
-    refused(&sealed.open(&root).unwrap_err(), "no such key");
+    refused(&sealed.open(&root).unwrap_err(), "the key does not exist");
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn keys_of_transit_are_made_listed_described_and_rotated() {
     let soft = run(&["keys", "describe", "vault:-:vaulted/transit/soft", "--json"]).json();
     assert_eq!(soft["state"], "pending deletion");
     assert!(run(&["keys", "list", place]).ok().contains(key));
-    run(&["keys", "describe", "vault:-:vaulted/transit/none"]).fails(42, "no such key");
+    run(&["keys", "describe", "vault:-:vaulted/transit/none"]).fails(42, "the key does not exist");
     run(&["keys", "list", "vault:-:nowhere"]).fails(42, "mounted there");
     run(&["keys", "list", "vault:eu"]).fails(2, "vault:-:MOUNT");
     // `vault:-` is the mount transit.

@@ -53,7 +53,8 @@ pub(crate) fn tokens(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     }
 }
 
-/// Returns true if a `<` after these tokens opens arguments or a type: it follows `::`, or there is no value before it.
+/// Returns true if a `<` after these tokens begins generic arguments or a qualified path. It does after `::`, and if no
+/// operand precedes it.
 fn begins_path(before: &[TokenTree]) -> bool {
     match before {
         [.., TokenTree::Punct(first), TokenTree::Punct(second)]

@@ -139,7 +139,7 @@ pub(crate) fn variables(
                 _ => problems.push(rule(
                     (**name).to_owned(),
                     &document.origin(node.place),
-                    "the value begins with a quote, and dotenv content knows none",
+                    "the value begins with a quote, which dotenv content does not support",
                 )),
             }
         }

@@ -429,4 +429,5 @@ pub(crate) fn unreachable_entry(environment: &Environment<'_>, segments: &str) -
 pub(crate) const QUOTES: &str = "write the value without quotes: it is the rest of the line, as it is";
 /// Largest number of values that an error lists one by one.
 pub(crate) const MOST_QUOTED: usize = 200;
-pub(crate) const BEGINS_WITH_A_QUOTE: &str = "the value begins with a quote, and dotenv content knows none";
+pub(crate) const BEGINS_WITH_A_QUOTE: &str =
+    "the value begins with a quote, which dotenv content does not support";

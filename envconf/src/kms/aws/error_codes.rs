@@ -20,7 +20,7 @@ const CODES: &[ErrorRow] = &[
     (
         "NotFoundException",
         Fault::Refused,
-        "there is no such key in this region and account, or it may not be used from here",
+        "the key does not exist in this region and account, or this account may not use it",
         "check the key reference; if the key is in another account, its policy and the credential's policy must both allow this",
     ),
     (

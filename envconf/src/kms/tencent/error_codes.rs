@@ -115,7 +115,7 @@ const CODES: &[Row] = &[
     (
         "ResourceUnavailable.CmkNotFound",
         Fault::Refused,
-        "there is no such CMK in this region and account",
+        "the CMK does not exist in this region and account",
         "check the region and the key id in the key reference, and the account of the credential",
     ),
     (
@@ -212,8 +212,8 @@ const BLOB_ADVICE: &str =
 const STS_CODES: &[Row] = &[
     ("AuthFailure.UnauthorizedOperation", Fault::Refused, ROLE, ROLE_ADVICE),
     ("UnauthorizedOperation", Fault::Refused, ROLE, ROLE_ADVICE),
-    ("ResourceNotFound.RoleNotFound", Fault::Refused, "there is no such role", "check the role's ARN"),
-    ("InvalidParameter.RoleArn", Fault::Refused, "there is no such role", "check the role's ARN"),
+    ("ResourceNotFound.RoleNotFound", Fault::Refused, "the role does not exist", "check the role's ARN"),
+    ("InvalidParameter.RoleArn", Fault::Refused, "the role does not exist", "check the role's ARN"),
     (
         "InvalidParameter.WebIdentityToken",
         Fault::Refused,

@@ -10,20 +10,23 @@ use crate::kms::KmsError;
 /// hint.
 type RefusalRow = (u16, &'static str, Fault, &'static str, &'static str);
 
+/// The message for status 404 without a known phrase. Listing the keys of a mount without keys has this reply, too.
+pub(super) const NOT_FOUND: &str = "the path does not belong to transit, or the key does not exist";
+
 /// The first row that matches decides; docs/vault-errors.md shows the same table.
 const TABLE: &[RefusalRow] = &[
     (
         403,
         "",
         Fault::Refused,
-        "permission denied: the token is wrong, has expired or has no right to do this, or there is no such key",
+        "permission denied: the token is invalid or expired, it lacks the right, or the key does not exist",
         "check the token, and that its policy allows `update` on MOUNT/decrypt/KEY (to seal: MOUNT/encrypt/KEY)",
     ),
     (
         400,
         "encryption key not found",
         Fault::Refused,
-        "there is no such key",
+        "the key does not exist",
         "check the mount and the name in the key reference",
     ),
     (
@@ -52,15 +55,9 @@ const TABLE: &[RefusalRow] = &[
     (400, "does not support", Fault::Refused, "the key cannot wrap data keys", TYPE_ADVICE),
     (400, "unsupported key type", Fault::Refused, "the key cannot wrap data keys", TYPE_ADVICE),
     (400, "requested version for encryption", Fault::Refused, "the key cannot wrap data keys", TYPE_ADVICE),
-    (404, "namespace not found", Fault::Refused, "there is no such namespace", NAMESPACE_ADVICE),
-    (404, "no handler for route", Fault::Refused, "no secrets engine is mounted there", NAMESPACE_ADVICE),
-    (
-        404,
-        "",
-        Fault::Refused,
-        "the path does not belong to transit, or there is no such key",
-        NAMESPACE_ADVICE,
-    ),
+    (404, "namespace not found", Fault::Refused, "the namespace does not exist", NAMESPACE_ADVICE),
+    (404, "no handler for route", Fault::Refused, "the mount does not exist", NAMESPACE_ADVICE),
+    (404, "", Fault::Refused, NOT_FOUND, NAMESPACE_ADVICE),
     (405, "", Fault::Refused, "the path does not belong to transit", NAMESPACE_ADVICE),
     (
         429,
@@ -138,7 +135,7 @@ mod tests {
         for (status, text, fault, says) in [
             (403, "permission denied", Fault::Refused, "permission denied"),
             (403, "1 error occurred:\n\t* permission denied\n\n", Fault::Refused, "permission denied"),
-            (400, "encryption key not found", Fault::Refused, "no such key"),
+            (400, "encryption key not found", Fault::Refused, "does not exist"),
             (
                 400,
                 "ciphertext or signature version is disallowed by policy (too old)",
@@ -153,7 +150,12 @@ mod tests {
             (400, "invalid ciphertext length", Fault::Other, "damaged"),
             (400, "anything", Fault::Other, "refused the request"),
             (401, "anything", Fault::Other, "refused the request"),
-            (404, "no handler for route \"x\". route entry not found.", Fault::Refused, "mounted"),
+            (
+                404,
+                "no handler for route \"x\". route entry not found.",
+                Fault::Refused,
+                "the mount does not exist",
+            ),
             (404, "namespace not found", Fault::Refused, "namespace"),
             (404, "", Fault::Refused, "transit"),
             (405, "unsupported operation", Fault::Refused, "transit"),

@@ -2,6 +2,7 @@
 
 use super::Vault;
 use super::client::VaultResponse;
+use super::errors::NOT_FOUND;
 use crate::base::{Fault, KeyRef};
 use crate::kms::json::Argument::Text;
 use crate::kms::json::{boolean, integer, string};
@@ -197,9 +198,7 @@ impl Vault {
             };
         match self.ask("list keys", &path, None, read).await {
             // The server replies with 404 for a mount without keys.
-            Err(error) if error.status == Some(404) && error.message.contains("or there is no such key") => {
-                Ok(Vec::new())
-            }
+            Err(error) if error.status == Some(404) && error.message.ends_with(NOT_FOUND) => Ok(Vec::new()),
             Err(error) => Err(with_missing_right(error, "allow `list` on MOUNT/keys")),
             names => names,
         }
