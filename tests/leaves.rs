@@ -330,11 +330,11 @@ fn messages_name_no_key_below_a_secret() {
         ("credentials = [{ host = 'h', port = 'x' }]".to_owned(), "credentials[0].port: expected u16"),
         (
             format!("credentials = [{{ host = 'h', port = 1, {canary} = 1 }}]"),
-            "credentials[0]: a key in it is one that its type does not know",
+            "credentials[0]: it contains a key that its type does not know",
         ),
         (
             format!("ignoring = {{ k = {{ name = 'a', {canary} = 1 }} }}"),
-            "ignoring: a key in it is one that its type does not know",
+            "ignoring: it contains a key that its type does not know",
         ),
         (format!("ignoring = {{ {canary} = {{}} }}"), "ignoring: missing"),
     ] {

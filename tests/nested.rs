@@ -602,7 +602,7 @@ fn a_merged_value_has_the_same_errors() {
         (
             "hidden.a = { cpu = 1, hunter2 = 2 }",
             ("APP__HIDDEN__B", "{ cpu = 1 }"),
-            "hidden: a key in it is one that its type does not know",
+            "hidden: it contains a key that its type does not know",
         ),
     ] {
         assert_eq!(problems::<MergedLeaves>(toml, &[variable]), [problem], "{toml} {variable:?}");

@@ -225,7 +225,7 @@ impl Error {
         this
     }
 
-    /// Returns the error of a key service that failed at something else than unwrapping. It has the same kind, because
+    /// Returns the error of a key service that failed at another task than unwrapping. It has the same kind, because
     /// the causes are the same.
     pub(crate) fn service_failed(message: &'static str, attempt: Attempt) -> Self {
         let mut this = Self::new(Kind::UnwrapFailed, message);
@@ -274,7 +274,7 @@ impl Error {
         self
     }
 
-    /// The kind of an error: the closed list of format.md §8, and failures around the files.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
@@ -360,7 +360,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// Prints the same as `Display`: `unwrap()` and `fn main() -> Result` use this one, so it must be as readable.
+/// Prints the same as `Display`, because `unwrap()` and `fn main() -> Result` print errors with `Debug`.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {self}", self.0.kind)

@@ -105,7 +105,7 @@ impl KeyRef {
             format!("{what} `{}` is an alias, which can be moved to another key", escape(&self.to_string())),
         )
         .advise(format!(
-            "name the key by its id: `envconf keys describe {}` tells it",
+            "name the key by its id: `envconf keys describe {}` prints it",
             escape(&self.to_string())
         )))
     }

@@ -27,7 +27,7 @@ pub(crate) struct Provider {
     /// Environment variables with its credentials: names, and beginnings of names followed by `*`.
     #[cfg_attr(
         not(all(test, feature = "tools")),
-        allow(dead_code, reason = "a test holds the table of refused names to it")
+        allow(dead_code, reason = "a test compares the table of refused names with it")
     )]
     pub(crate) credentials: &'static [&'static str],
 }
@@ -78,7 +78,7 @@ impl Provider {
         Self { name: "", class, check: |_| Ok(()), alias: |_| None, credentials: &[] }
     }
 
-    /// Returns the provider of this name; `None` for one that this library knows nothing of.
+    /// Returns the provider of this name; `None` for an unknown provider.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         PROVIDERS.iter().find(|provider| provider.name == name)
     }

@@ -29,8 +29,8 @@ pub(crate) fn wipe_deep() {
 
 /// Runs a function that uses at most `DEPTH` bytes of stack, also in unoptimised builds, and wipes that stack at once.
 ///
-/// Ciphers need this: moving an enum copies all of it, with old stack bytes in its unused part. So a move could copy
-/// key material to the heap.
+/// Ciphers and searches in plaintext need this: moving an enum copies all of it, with old stack bytes in its unused
+/// part. So a move could copy key material or plaintext to the heap.
 pub(crate) fn wiped_after<const DEPTH: usize, T>(cipher: impl FnOnce() -> T) -> T {
     /// Keeps the cipher in a separate stack frame: inlined, it would use the frame of its caller.
     #[inline(never)]

@@ -80,10 +80,10 @@ impl Variables {
         let wrong = |what: &str| Error::new(Kind::Usage, format!("{} is set but {what}", escape(name)));
         match value.into_string() {
             Ok(value) if value.trim().is_empty() => {
-                Err(wrong("empty").advise(format!("give {name} a value, or unset it")))
+                Err(wrong("empty").advise(format!("set {name} to a value, or unset it")))
             }
             Ok(value) => Ok(Some(value)),
-            Err(_) => Err(wrong("no Unicode text")),
+            Err(_) => Err(wrong("not valid Unicode")),
         }
     }
 

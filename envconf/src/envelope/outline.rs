@@ -106,7 +106,7 @@ pub(crate) fn verify(header: &Header, content: &[u8], dek: &DataKey) -> Result<(
         return Ok(());
     }
     Err(Error::new(Kind::OutlineMismatch, "the outline does not describe the content")
-        .advise("do not deploy it: the person who sealed this file showed reviewers something else than the sealed content; ask them"))
+        .advise("do not deploy it: the person who sealed this file showed reviewers another outline than that of the sealed content; ask this person"))
 }
 
 /// Returns the paths of the leaves of `content`, ascending.

@@ -120,7 +120,7 @@ impl SigningKey {
         let unreadable = |error: std::io::Error| {
             let is_missing = error.kind() == std::io::ErrorKind::NotFound;
             let error = Error::read(path, error);
-            if is_missing { error.advise("make a signer's key with `envconf signer new`") } else { error }
+            if is_missing { error.advise("create a signing key with `envconf signer new`") } else { error }
         };
         let file = private_file::open_without_waiting(path).map_err(unreadable)?;
         private_file::check(&file, path, "signer's key")?;
@@ -157,8 +157,8 @@ impl SigningKey {
 }
 
 fn malformed() -> Error {
-    Error::new(Kind::Usage, "not a signer's key, or its id does not belong to it")
-        .advise("a signer's key is one line, envconf-signer-v1:<id>:<base64>; copy it whole, or make one with `envconf signer new`")
+    Error::new(Kind::Usage, "invalid signing key, or its id does not match")
+        .advise("a signing key is one line, envconf-signer-v1:<id>:<base64>; copy it whole, or create one with `envconf signer new`")
 }
 
 impl FromStr for SigningKey {

@@ -295,7 +295,7 @@ fn decode_body(text: &[u8], full_lines: usize, last: usize) -> Result<SecretByte
     let final_line = if last.is_empty() { full.trim_ascii_end() } else { last };
     let len = decoded_len(full_lines * LINE + last.len(), final_line).ok_or_else(not_base64)?;
     if !is_body_len(len) {
-        // Invalid base64 has the same kind, so the order of the two checks does not show.
+        // Invalid base64 has the same kind, so the order of the two checks does not matter.
         return Err(bad_body(&format!("not a multiple of {PADDING} bytes and a tag long")));
     }
     let mut body = SecretBytes::zeroed(len);

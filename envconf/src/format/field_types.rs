@@ -134,7 +134,7 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::from_bytes(text.as_bytes())
-            .ok_or_else(|| Error::new(Kind::Usage, "a moment is written YYYY-MM-DDThh:mm:ssZ"))
+            .ok_or_else(|| Error::new(Kind::Usage, "a time is written as YYYY-MM-DDThh:mm:ssZ"))
     }
 }
 

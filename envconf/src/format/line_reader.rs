@@ -77,17 +77,17 @@ fn not_envconf(bytes: &[u8], kind: FileKind) -> Error {
     match bytes {
         [] => error.advise("the file is empty; restore it from git, or delete both files of the pair and seal the configuration again"),
         _ if tencent_guide::blob(bytes).is_some() => error.advise(match kind {
-            FileKind::Key => "it has the form of a key file of Tencent's envelope guide: bring both files over with `envconf import --key FILE --data FILE`",
-            FileKind::Enc => "it has the form of a file of Tencent's guide for small files: bring it over with `envconf import --data FILE`",
+            FileKind::Key => "it has the form of a key file of Tencent's envelope guide: import both files with `envconf import --key FILE --data FILE`",
+            FileKind::Enc => "it has the form of a file of Tencent's guide for small files: import it with `envconf import --data FILE`",
         }),
         _ if tencent_guide::is_guide_data(bytes) => error.advise(
-            "it has the form of a file of Tencent's envelope guide: bring it over with `envconf import --key FILE --data FILE`",
+            "it has the form of a file of Tencent's envelope guide: import it with `envconf import --key FILE --data FILE`",
         ),
         [0xEF, 0xBB, 0xBF, ..] | [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
             error.advise("it begins with a byte order mark, which an editor has added; restore it from git")
         }
         _ => error.advise(
-            "seal the plain configuration with `envconf seal FILE`; files made by other tools are not read",
+            "seal the plain configuration with `envconf seal FILE`; envconf does not read files of other tools",
         ),
     }
 }
@@ -127,7 +127,7 @@ impl<'a> LineReader<'a> {
                 Kind::WrongKind,
                 format!("line 1: expected `{}`, this is the other file of a pair", kind.first_line()),
             )
-            .advise("give the .enc and the .key each at its place"));
+            .advise("check that the .enc and the .key were not swapped"));
         }
         Err(Error::new(Kind::UnsupportedVersion, format!("line 1: expected `{}`", kind.first_line()))
             .advise("it was written by a newer envconf; update this one"))
@@ -145,7 +145,7 @@ impl<'a> LineReader<'a> {
                     format!("line {number}: longer than {MAX_LINE} bytes"),
                 ));
             }
-            return Err(Error::new(Kind::Truncated, format!("line {number}: the file ends here, too early"))
+            return Err(Error::new(Kind::Truncated, format!("line {number}: the file ends too early"))
                 .advise("the file was cut; restore it from git"));
         };
         self.skip(len + 1);
@@ -179,8 +179,11 @@ impl<'a> LineReader<'a> {
         if self.at == self.bytes.len() {
             return Ok(());
         }
-        Err(Error::new(Kind::TrailingData, format!("line {}: something follows the end", self.number + 1))
-            .advise("restore it with `git checkout`, or seal the plain file again"))
+        Err(Error::new(
+            Kind::TrailingData,
+            format!("line {}: data after the end of the file", self.number + 1),
+        )
+        .advise("restore it with `git checkout`, or seal the plain file again"))
     }
 
     /// Returns the number of bytes that were read.

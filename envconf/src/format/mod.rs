@@ -64,7 +64,7 @@ impl ContentType {
         }
     }
 
-    /// Returns the type of that name.
+    /// Returns the type with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|ty| ty.name() == name)
     }
@@ -81,7 +81,7 @@ pub enum Suite {
     /// AES-256-GCM, the default.
     #[default]
     Aes256Gcm,
-    /// AES-128-GCM, for key services that give 16-byte keys.
+    /// AES-128-GCM, for key services that return 16-byte keys.
     Aes128Gcm,
 }
 
@@ -94,7 +94,7 @@ impl Suite {
         }
     }
 
-    /// Returns the suite of that name; `None` for an unknown or reserved one.
+    /// Returns the suite with this name; `None` for an unknown or reserved one.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Aes256Gcm, Self::Aes128Gcm].into_iter().find(|suite| suite.name() == name)
     }

@@ -158,7 +158,11 @@ pub(crate) fn variables(
         found.push(NamedValue { path: name.to_owned(), name: name.to_owned(), value, origin });
     }
     for named in found.iter().filter(|named| named.value.contains('\0')) {
-        problems.push(rule(named.path.clone(), &named.origin, "no variable can hold its zero byte"));
+        problems.push(rule(
+            named.path.clone(),
+            &named.origin,
+            "the value contains a zero byte, which no variable can hold",
+        ));
     }
     if !problems.is_empty() {
         let error = Error::does_not_fit(what, problems);
@@ -260,7 +264,7 @@ fn text_of(node: &Node<'_>, content: &str) -> Result<Option<Zeroizing<String>>, 
             exact_text(|out| write_scalar(node, content, out))
         }
         Value::Array(_) | Value::Table(_) if !is_json(node) => {
-            return Err("JSON, as which a list or table becomes a variable, has no such number");
+            return Err("a list or table is exported as JSON, which has no such number");
         }
         Value::Array(_) | Value::Table(_) => exact_text(|out| {
             write_json(node, content, &|datetime, out| write_scalar(datetime, content, out), out)
@@ -383,13 +387,10 @@ mod tests {
         };
         let expected = [
             format!("1: its path is not a valid name of an environment variable{}", at(4, 5)),
-            format!(
-                "list: JSON, as which a list or table becomes a variable, has no such number{}",
-                at(5, 8)
-            ),
+            format!("list: a list or table is exported as JSON, which has no such number{}", at(5, 8)),
             format!("\"x y\": its path is not a valid name of an environment variable{}", at(3, 9)),
             format!("a__b: it has the same variable name as a.b: A__B{}", at(2, 8)),
-            format!("zero: no variable can hold its zero byte{}", at(6, 8)),
+            format!("zero: the value contains a zero byte, which no variable can hold{}", at(6, 8)),
         ];
         assert_eq!(told, expected);
         let quoted = layer(ContentType::Dotenv, "c.enc", "A='canary'");

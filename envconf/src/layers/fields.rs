@@ -19,7 +19,7 @@ use crate::syntax::{Given, Misfit, Node, Place, Reading, Table, Text, Value, de,
 pub(crate) use self::leaf_lookup::{PLAIN_SECRET, PLAIN_SECRET_ADVICE};
 pub(crate) use self::unknown::no_such_key;
 
-/// What generated code is given to build one struct from.
+/// The input from which generated code builds one struct.
 ///
 /// It names a field by its index in [`Meta::fields`]; everything else is found there.
 pub struct Fields<'a> {
@@ -28,7 +28,7 @@ pub struct Fields<'a> {
     walk: &'a mut Walk,
     /// The sources of this struct, the weakest first.
     scopes: Vec<Scope<'a>>,
-    /// The key in the struct's tables that named the variant of which this struct is the fields.
+    /// The tag, if this struct has the fields of a variant: the key in the struct's tables that names the variant.
     tag: Option<&'static Field>,
     /// The origin of the last value, if its field has `validate`.
     origin: Option<Origin>,

@@ -66,7 +66,7 @@ impl Layer<'_> {
     }
 }
 
-/// Returns, by path, the layer that each leaf comes from, without knowing the type.
+/// Returns the origin of each leaf, sorted by path. It needs no type.
 ///
 /// # Errors
 /// [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) with every layer that does not parse, and for paths that are too long

@@ -421,7 +421,8 @@ fn tail_fits(part: NestedType, tail: Tail<'_>, from_variable: bool) -> bool {
     fits(part, tail, if from_variable { FileForms::Named } else { FileForms::None })
 }
 
-/// Returns the complaint about an entry that cannot be reached, in words for a variable without a prefix.
+/// Returns the complaint about an entry that no variable can set. `segments` is the name of the whole value without
+/// the prefix.
 pub(crate) fn unreachable_entry(environment: &Environment<'_>, segments: &str) -> Complaint {
     unreachable(&environment.name(segments).unwrap_or_else(|| segments.to_owned()))
 }

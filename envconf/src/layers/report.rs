@@ -127,7 +127,7 @@ impl Report {
         Self { origins: Some(origins), ..Self::default() }
     }
 
-    /// Builds the problem only while there is room for it: a text may contain a million unknown keys.
+    /// Adds a problem. Calls `problem` only while the list has room, because a text may contain a million unknown keys.
     pub(crate) fn problem(&mut self, problem: impl FnOnce() -> Problem) {
         if self.problems.len() < LISTED {
             self.problems.push(problem());

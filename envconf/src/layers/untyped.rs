@@ -85,7 +85,7 @@ fn walk<'t, 'a>(
     for key in keys {
         let given: Vec<_> =
             tables.iter().filter_map(|(document, table)| Some((*document, &table.get(key)?.node))).collect();
-        // Tables are merged down to the first value that is none; that one hides what is below it.
+        // Merge tables down to the first value that is not a table. That value hides all weaker ones.
         let merged: Vec<_> =
             given.iter().map_while(|(document, node)| Some((*document, table(node)?))).collect();
         parents.push(key);

@@ -101,7 +101,11 @@ impl Pair {
         read(&self.key, MAX_KEY).map_err(|error| {
             // `seal` would refuse a pair that it cannot read, so do not advise to seal.
             let is_half = self.key.symlink_metadata().is_err() && self.enc.exists();
-            if is_half { error.advise("the .enc is there without it: restore it from git") } else { error }
+            if is_half {
+                error.advise("the .enc exists without its .key: restore the .key from git")
+            } else {
+                error
+            }
         })
     }
 
@@ -114,9 +118,8 @@ impl Pair {
         let is_link =
             |file: &&PathBuf| file.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink());
         let Some(link) = [&self.enc, &self.key].into_iter().find(is_link) else { return Ok(()) };
-        Err(Error::not_replaced(link, "it is a link").advise(
-            "name the pair in the directory where its files lie, or put the files in the links' place",
-        ))
+        Err(Error::not_replaced(link, "it is a link")
+            .advise("name the pair in the directory of its real files, or replace the links with the files"))
     }
 
     /// Removes the temporary files that a killed sealer left beside the two files. The caller holds the lock.
@@ -178,7 +181,7 @@ impl Pair {
     }
 }
 
-/// Replaces a `.key` by one without the sections that its `.enc` does not use. One that stays is as good.
+/// Replaces a `.key` by one without the sections that its `.enc` does not use. If this fails, the pair still opens.
 fn trim(trimmed: Option<Staged<'_>>) {
     let _ = trimmed.map(Staged::replace);
 }
@@ -190,7 +193,7 @@ fn trim(trimmed: Option<Staged<'_>>) {
 /// [`Kind::Usage`] for more dots, an empty or invalid part, or a reserved label.
 pub fn identity_of(path: &Path) -> Result<(Name, Name), Error> {
     let unclear = |why: String| {
-        Error::new(Kind::Usage, format!("the file name does not say which configuration this is: {why}"))
+        Error::new(Kind::Usage, format!("cannot read name and environment from the file name: {why}"))
             .at(path)
             .advise_to_set(
                 Remedy::Identity,
@@ -266,7 +269,7 @@ fn is_temporary(name: &str, path: &Path) -> bool {
     random.is_some_and(|random| temporary_name(path, random) == name)
 }
 
-/// Says whether a replaced file survives a power failure.
+/// The durability of a replaced file: it survives a power failure, or this is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lasting {
     Yes,
@@ -294,7 +297,7 @@ impl<'a> Staged<'a> {
         Ok(staged)
     }
 
-    /// Replaces the file, and synchronises the directory if the system can. After the file was replaced, nothing is an
+    /// Replaces the file, and synchronises the directory if the system can. A failure after the replacement is not an
     /// error.
     fn replace(self) -> Result<Lasting, Error> {
         self.rename()?;
@@ -336,7 +339,7 @@ fn sync_directory(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Returns the content type that the name of a plain file says; a `.conf` file is JSON or TOML by its first byte
+/// Returns the content type for the name of a plain file. A `.conf` file is JSON if its first byte is `{`, else TOML
 /// (api.md §1).
 ///
 /// # Errors
@@ -355,11 +358,8 @@ pub fn content_type_of(path: &Path, content: &[u8]) -> Result<crate::format::Con
             Some(b'{') => Ok(ContentType::Json),
             _ => Ok(ContentType::Toml),
         },
-        _ => Err(Error::new(
-            Kind::Usage,
-            format!("the name {} does not say what the content is", escape(&name)),
-        )
-        .advise_to_set(Remedy::ContentType, "give the content type: toml, json, yaml, dotenv or raw")),
+        _ => Err(Error::new(Kind::Usage, format!("unknown content type of {}", escape(&name)))
+            .advise_to_set(Remedy::ContentType, "set the content type: toml, json, yaml, dotenv or raw")),
     }
 }
 
@@ -439,7 +439,7 @@ mod tests {
         assert!(Pair::of("c/app.toml").is_err());
     }
 
-    /// Returns the name, content and inode number of every file in a directory.
+    /// Returns the path and content of every file in a directory.
     fn files(directory: &Path) -> Vec<(String, Option<Vec<u8>>)> {
         let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<_> =

@@ -49,8 +49,10 @@ impl KnownPair {
             return Ok(());
         }
         if generation == self.generation {
-            let message =
-                format!("it has recipients that it did not have when you last used it: {}", added.join(" "));
+            let message = format!(
+                "the pair has recipients that it did not have when you last used it: {}",
+                added.join(" ")
+            );
             return Err(Error::new(Kind::Rollback, message).at(pair.key()).advise(
                 "if a colleague added them, accept the pair with `envconf verify PAIR --accept-older`; else restore the newest .key with git",
             ));

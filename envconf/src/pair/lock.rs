@@ -104,7 +104,7 @@ mod tests {
         pub(super) static NO_LOCKS: Cell<Option<ErrorKind>> = const { Cell::new(None) };
     }
 
-    /// Eight sealers, each with a new data key, several times.
+    /// Runs eight sealers at the same time. Each seals several times, with a new data key.
     #[cfg(unix)]
     #[test]
     fn sealers_on_a_file_system_without_locks_write_nothing() {

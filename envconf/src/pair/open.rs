@@ -302,7 +302,7 @@ impl Checked {
         if !same(&dek.section_mac(&self.key.authenticated(&self.section)), &self.section.mac) {
             return Err(Error::new(
                 Kind::KeyMacMismatch,
-                "its recipients were changed by someone without the data key",
+                "the recipients were changed by someone without the data key",
             )
             .advise("restore the .key from git, and find out who changed it"));
         }
@@ -366,7 +366,7 @@ fn check_signatures(file: &EncFile, enc: &[u8], policy: &Policy) -> Result<(), E
     }
     let message = format!("{valid} signatures of trusted signers, {} required", policy.required_signatures);
     Err(Error::new(Kind::SignatureRequired, message)
-        .advise("have it signed by those whom ENVCONF_SIGNERS or the attribute signers names"))
+        .advise("ask a signer to sign the pair: ENVCONF_SIGNERS or the attribute signers names them"))
 }
 
 /// Runs steps 5 to 7: checks that the `.key` is well formed, belongs to the `.enc`, and has its data key.
@@ -374,7 +374,7 @@ pub(crate) fn check_key(file: &EncFile, key: &[u8]) -> Result<(KeyFile, Section)
     let key = KeyFile::parse(key)?;
     if (&key.name, &key.environment) != (&file.header.name, &file.header.environment) {
         let message = format!(
-            "it is `{}` for `{}`, its .enc `{}` for `{}`",
+            "the .key belongs to `{}` for `{}`, but the .enc belongs to `{}` for `{}`",
             key.name, key.environment, file.header.name, file.header.environment
         );
         return Err(Error::new(Kind::IdentityMismatch, message)

@@ -21,12 +21,12 @@ pub enum Trusted {
 
 impl Trusted {
     /// # Errors
-    /// [`Kind::Usage`] for an alias: it cannot be trusted, because somebody can move it to another key. `whence` names
+    /// [`Kind::Usage`] for an alias: it cannot be trusted, because somebody can move it to another key. `setting` names
     /// the setting.
-    pub fn refuse_alias(&self, whence: &str) -> Result<(), Error> {
+    pub fn refuse_alias(&self, setting: &str) -> Result<(), Error> {
         match self {
             Self::Local => Ok(()),
-            Self::Key(key) => key.refuse_alias(&format!("{}:", escape(whence))),
+            Self::Key(key) => key.refuse_alias(&format!("{}:", escape(setting))),
         }
     }
 }
@@ -148,36 +148,36 @@ impl Policy {
     }
 }
 
-/// Parses a comma-separated list of trusted keys; `whence` names the setting in errors.
+/// Parses a comma-separated list of trusted keys; `setting` names the setting in errors.
 ///
 /// # Errors
 /// [`Kind::Usage`] for an empty list or an entry that is not a key reference.
-pub fn parse_trust(list: &str, whence: &str) -> Result<Vec<Trusted>, Error> {
+pub fn parse_trust(list: &str, setting: &str) -> Result<Vec<Trusted>, Error> {
     let trust: Vec<Trusted> =
-        parse_list(list, whence, "name keys as provider:region:key-id, or local, separated by commas")?;
-    trust.iter().try_for_each(|trusted| trusted.refuse_alias(whence))?;
+        parse_list(list, setting, "name keys as provider:region:key-id, or local, separated by commas")?;
+    trust.iter().try_for_each(|trusted| trusted.refuse_alias(setting))?;
     Ok(trust)
 }
 
-/// Parses a comma-separated list of signers' public keys, each base64 of 32 bytes; `whence` names the setting.
+/// Parses a comma-separated list of signers' public keys, each base64 of 32 bytes; `setting` names the setting.
 ///
 /// # Errors
 /// [`Kind::Usage`] for an empty list or an entry that is not a public key.
-pub fn parse_signers(list: &str, whence: &str) -> Result<Vec<SignerKey>, Error> {
+pub fn parse_signers(list: &str, setting: &str) -> Result<Vec<SignerKey>, Error> {
     let signers: Vec<SignerKey> =
-        parse_list(list, whence, "give Ed25519 public keys, base64 of 32 bytes, separated by commas")?;
+        parse_list(list, setting, "write Ed25519 public keys, each 32 bytes in base64, separated by commas")?;
     let mut ids: Vec<_> = signers.iter().map(SignerKey::id).collect();
     ids.sort();
     if ids.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(Error::new(Kind::Usage, format!("{whence} names a signer twice")));
+        return Err(Error::new(Kind::Usage, format!("{setting} names a signer twice")));
     }
     Ok(signers)
 }
 
-fn parse_list<T: FromStr<Err = Error>>(list: &str, whence: &str, advice: &str) -> Result<Vec<T>, Error> {
+fn parse_list<T: FromStr<Err = Error>>(list: &str, setting: &str, advice: &str) -> Result<Vec<T>, Error> {
     let entries = list.split(',').map(|entry| entry.trim().parse());
     entries.collect::<Result<_, Error>>().map_err(|error| {
-        Error::new(Kind::Usage, format!("{}: {}", escape(whence), error.message())).advise(advice)
+        Error::new(Kind::Usage, format!("{}: {}", escape(setting), error.message())).advise(advice)
     })
 }
 

@@ -169,7 +169,7 @@ impl Rewrap {
 
     /// Replaces the `.key`, if the pair still is the one that was unlocked.
     fn replace(&self, pair: &Pair, old: &Unlocked, services: &KeyServices) -> Result<Rewrapped, Error> {
-        let (key, done) = worker::block_on(self.around(old, services))?;
+        let (key, done) = worker::block_on(self.new_key_file(old, services))?;
         if done.written {
             // Take the lock only after the key services have answered.
             let _lock = Lock::of(pair)?;
@@ -214,12 +214,12 @@ impl Rewrap {
     ) -> Result<(Vec<u8>, Rewrapped), Error> {
         self.check()?;
         let old = open::unlock_bytes(enc, key, &self.policy, services)?;
-        worker::block_on(self.around(&old, services))
+        worker::block_on(self.new_key_file(&old, services))
     }
 
     fn check(&self) -> Result<(), Error> {
         if self.recipients.is_empty() {
-            return Err(Error::new(Kind::Usage, "no recipient is given")
+            return Err(Error::new(Kind::Usage, "no recipient was given")
                 .advise("name at least one key that can unwrap"));
         }
         if self.recipients.len() > MAX_RECIPIENTS {
@@ -238,7 +238,11 @@ impl Rewrap {
     }
 
     /// Returns the new `.key` for the old data key, and how it was wrapped.
-    async fn around(&self, old: &Unlocked, services: &KeyServices) -> Result<(Vec<u8>, Rewrapped), Error> {
+    async fn new_key_file(
+        &self,
+        old: &Unlocked,
+        services: &KeyServices,
+    ) -> Result<(Vec<u8>, Rewrapped), Error> {
         let is_public = |key: &KeyRef| !services.authenticates(key.provider());
         if old.file.signatures.is_empty() && self.recipients.iter().all(is_public) {
             let message = "all recipients would be public keys and the pair has no signature, so no reader could open it";

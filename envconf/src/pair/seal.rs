@@ -291,7 +291,7 @@ impl Seal {
     /// Checks that the content is valid for its type. `old` is the content that was sealed before.
     fn check_content(&self, content: &[u8], old: &[u8]) -> Result<(), Error> {
         if self.recipients.is_empty() {
-            return Err(Error::new(Kind::Usage, "no recipient is given")
+            return Err(Error::new(Kind::Usage, "no recipient was given")
                 .advise("name at least one key that can unwrap"));
         }
         if self.recipients.len() > MAX_RECIPIENTS {
@@ -408,8 +408,10 @@ impl Seal {
         if (name, environment) == (&self.name, &self.environment) {
             return Ok(());
         }
-        let message =
-            format!("it is `{name}` for `{environment}`, not `{}` for `{}`", self.name, self.environment);
+        let message = format!(
+            "the existing pair is `{name}` for `{environment}`, expected `{}` for `{}`",
+            self.name, self.environment
+        );
         Err(Error::new(Kind::IdentityMismatch, message)
             .advise("seal into another directory, or move the other pair away"))
     }

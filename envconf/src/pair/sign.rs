@@ -126,7 +126,7 @@ impl Sign {
     /// Checks the new file like a reader who trusts the signers of the policy and the new ones.
     fn add(&self, enc: &[u8]) -> Result<Added, Error> {
         if self.keys.is_empty() {
-            return Err(Error::new(Kind::Usage, "no signer's key is given")
+            return Err(Error::new(Kind::Usage, "no signing key was given")
                 .advise("name at least one key to sign with"));
         }
         let mut policy = self.policy.clone();

@@ -115,22 +115,22 @@ pub(crate) async fn candidates(
             candidates.push(Candidate { key: pin, wrapped, ask });
             continue;
         }
-        let ask = match pin.provider() {
-            key_ref::LOCAL_PROVIDER => match keys.iter().find(|key| *key.key_ref() == pin) {
-                Some(key) => Ask::Local(key.clone()),
-                None => Ask::Nobody(
-                    KmsError::refused("this local key is trusted, but was not found")
-                        .advise_with(services.missing_key_advice([&pin])),
-                ),
-            },
-            provider => match services.provider(provider) {
-                Some(kms) => Ask::Service(kms),
-                None => Ask::Nobody(
-                    KmsError::other("this build has no such key service")
-                        .advise("enable the crate feature of that provider, or give the Loader a Kms for it"),
-                ),
-            },
-        };
+        let ask =
+            match pin.provider() {
+                key_ref::LOCAL_PROVIDER => match keys.iter().find(|key| *key.key_ref() == pin) {
+                    Some(key) => Ask::Local(key.clone()),
+                    None => Ask::Nobody(
+                        KmsError::refused("this local key is trusted, but was not found")
+                            .advise_with(services.missing_key_advice([&pin])),
+                    ),
+                },
+                provider => match services.provider(provider) {
+                    Some(kms) => Ask::Service(kms),
+                    None => Ask::Nobody(KmsError::other("this build has no such key service").advise(
+                        "enable the crate feature of that provider, or pass a Kms for it to the Loader",
+                    )),
+                },
+            };
         candidates.push(Candidate { key: pin, wrapped, ask });
     }
     if candidates.is_empty() {
@@ -372,7 +372,8 @@ fn attempt(key: KeyRef, error: KmsError, took: Duration) -> Attempt {
     }
 }
 
-/// Returns a new data key, wrapped for each of `keys`. The first key service that can generates it, else this process.
+/// Returns a new data key, wrapped for each of `keys`. The first key service that can generate data keys generates it.
+/// If none can, this process does.
 ///
 /// # Errors
 /// [`Kind::UnwrapFailed`] names the key that did not wrap. [`Kind::BadLocalKey`] for a local key that is not

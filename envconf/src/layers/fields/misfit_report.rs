@@ -1,6 +1,6 @@
 //! Reports a leaf's value that does not fit, and unknown keys in it.
 //!
-//! Below a secret, no key is named that only the content contains: keys of maps can be tokens.
+//! Below a secret, messages do not name keys that only the content contains, because keys of maps can be tokens.
 
 use super::Fields;
 use crate::base::{Complaint, Origin, suggest, written_type};
@@ -9,7 +9,7 @@ use crate::meta::Field;
 use crate::syntax::{Fact, IgnoredKey, Misfit, ValueStep, path_of_steps};
 
 /// The message if only the table is known.
-const IGNORED_IN_SECRET: &str = "a key in it is one that its type does not know";
+const IGNORED_IN_SECRET: &str = "it contains a key that its type does not know";
 
 const DURATION: &str = "read durations such as 5s or 1m 30s with #[envconf(deserialize_with = envconf::de::duration)], and byte \
                         sizes such as 64 MiB with envconf::de::byte_size (feature units): serde reads a bare Duration as a \
@@ -77,7 +77,7 @@ fn complaint(field: &Field, steps: &[ValueStep], is_hidden: bool, fact: Fact) ->
         Fact::NoSuchKey(_) if is_hidden => rule(IGNORED_IN_SECRET.to_owned()),
         Fact::NoSuchKey(known) => unknown_key(steps.last(), known),
         Fact::NoSuchKeyBelow(known) => {
-            rule(format!("a key in it is unknown, expected one of {}", known.join(", ")))
+            rule(format!("it contains an unknown key, expected one of {}", known.join(", ")))
         }
         Fact::WrongKey => {
             let map = steps.split_last().and_then(|(_, map)| type_at(field.ty, map));
@@ -91,7 +91,7 @@ fn complaint(field: &Field, steps: &[ValueStep], is_hidden: bool, fact: Fact) ->
     }
 }
 
-/// Returns the type of the invalid item, as far as it is known: as it is written, or as the type requested it.
+/// Returns the type of the invalid item: as it is written in the source code, or as its type requested it.
 fn wrong_type(field: &Field, steps: &[ValueStep], fact: Fact) -> String {
     if steps.is_empty() && field.deserialize_with.is_some() {
         // The function reads another type than the field has.
@@ -103,7 +103,7 @@ fn wrong_type(field: &Field, steps: &[ValueStep], fact: Fact) -> String {
         (None, Fact::Expected(asked)) => asked.to_owned(),
         (None, Fact::FieldOf(name, field)) => format!("the type of {name}::{field}"),
         (None, Fact::Inline) => "a list or table".to_owned(),
-        (None, _) => format!("what {} has there", field.ty),
+        (None, _) => format!("the type of this part of {}", field.ty),
     }
 }
 

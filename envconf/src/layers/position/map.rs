@@ -91,7 +91,7 @@ impl Position<'_> {
         is_right
     }
 
-    /// Adds a flat source to the keys that its names set something in. Returns true if there are any; `None` after it
+    /// Adds a flat source to the keys whose values its names set. Returns true if there are any; `None` after it
     /// reported a name.
     fn lay_names_over<'s>(
         &mut self,
@@ -125,7 +125,7 @@ impl Position<'_> {
         is_right.then_some(!touched.is_empty())
     }
 
-    /// Returns the key that a name sets something in: an existing key, or a new one. Returns `None` for a name that
+    /// Returns the key whose value a name sets: an existing key, or a new one. Returns `None` for a name that
     /// does not belong to this type, and may belong to another program.
     fn key_of(
         &mut self,

@@ -52,7 +52,7 @@ impl Sealed {
         &self.recipients
     }
 
-    /// Returns true if the pair has a new data key.
+    /// Returns which data key the pair has, and why.
     pub fn data_key(&self) -> DataKeyUse {
         self.data_key
     }

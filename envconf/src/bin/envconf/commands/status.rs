@@ -171,7 +171,7 @@ impl PairStatus {
         if let Ok((name, environment)) = identity_of(self.pair.enc())
             && (&name, &environment) != (&enc.header.name, &enc.header.environment)
         {
-            let text = format!("it is `{}` for `{}`", enc.header.name, enc.header.environment);
+            let text = format!("the pair is `{}` for `{}`", enc.header.name, enc.header.environment);
             self.differs("identity", format!("{text}: it was copied or renamed; seal it again"));
         }
         let itself = Policy::new(enc.header.name.clone(), enc.header.environment.clone());
@@ -182,7 +182,7 @@ impl PairStatus {
             key.section(enc.header.dek).map(|section| section.recipients.clone()).unwrap_or_default();
         self.recipients = in_use.into_iter().map(|recipient| recipient.key).collect();
         if key.sections.len() > 1 {
-            let text = "its .key holds data keys that are no longer used: the next seal removes them";
+            let text = "the .key contains unused data keys: the next seal removes them";
             self.differs("leftovers", text);
         }
         if enc.header.generation < minimum {

@@ -230,8 +230,8 @@ impl Scan {
             (true, true) => {}
             (true, false) if self.files.unmerged.contains(pair.key()) => return Ok(()),
             (false, true) if self.files.unmerged.contains(pair.enc()) => return Ok(()),
-            (true, false) => self.find(pair.enc(), None, "half-pair", "its .key is not there", advice),
-            (false, true) => self.find(pair.key(), None, "half-pair", "its .enc is not there", advice),
+            (true, false) => self.find(pair.enc(), None, "half-pair", "the .key is missing", advice),
+            (false, true) => self.find(pair.key(), None, "half-pair", "the .enc is missing", advice),
             (false, false) => return Ok(()),
         }
         let enc = self.parse(pair.enc(), MAX_ENC, EncFile::parse)?;
@@ -242,7 +242,10 @@ impl Scan {
         let (Some(enc), Some(key)) = (enc, key) else { return Ok(()) };
         let advice = "commit both files of one seal";
         if (&enc.header.name, &enc.header.environment) != (&key.name, &key.environment) {
-            let message = format!("it is `{}` for `{}`, its .enc is not", key.name, key.environment);
+            let message = format!(
+                "the .key belongs to `{}` for `{}`, but the .enc does not",
+                key.name, key.environment
+            );
             self.find(pair.key(), None, "mismatch", message, advice);
             return Ok(());
         }
@@ -287,7 +290,7 @@ impl Scan {
         let Some((name, environment)) = identity_of(pair.enc()).ok().filter(|_| is_ours) else { return };
         if (&name, &environment) != (&header.name, &header.environment) {
             let message = format!(
-                "it is `{}` for `{}`, and is called as `{name}` for `{environment}`",
+                "the pair is `{}` for `{}`, but its file name says `{name}` for `{environment}`",
                 header.name, header.environment
             );
             self.find(
