@@ -439,7 +439,7 @@ fn arguments_of_commands(line: &str) -> Vec<Vec<String>> {
     let words: Vec<_> = words[..comment].iter().filter(|word| !word.is_empty()).cloned().collect();
     let calls = words.iter().enumerate().filter(|(at, word)| {
         let before = at.checked_sub(1).map_or("", |before| words[before].as_str());
-        // A command is at the begin of its line, or after an assignment, `$`, `run:`, the dash of a list, or another
+        // A command is at the beginning of its line, or after an assignment, `$`, `run:`, the dash of a list, or another
         // command.
         let starts =
             before.is_empty() || before.contains('=') || before.ends_with(['$', '|', '&', ';', '-', ':']);

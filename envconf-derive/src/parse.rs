@@ -349,7 +349,7 @@ fn deadline(items: &Items, errors: &Errors) -> Option<Duration> {
     deadline
 }
 
-/// Returns the doc comment without the space at the begin of each line.
+/// Returns the doc comment without the space at the beginning of each line.
 pub(crate) fn docs(attributes: &[Attribute]) -> String {
     let line = |attribute: &Attribute| match &attribute.meta {
         Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {

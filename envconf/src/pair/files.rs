@@ -197,7 +197,7 @@ pub fn identity_of(path: &Path) -> Result<(Name, Name), Error> {
             .at(path)
             .advise_to_set(
                 Remedy::Identity,
-                "rename the file, such as to app.toml or app.prod.toml, or give name and environment",
+                "rename the file, such as to app.toml or app.prod.toml, or set name and environment",
             )
     };
     let file = path.file_name().and_then(OsStr::to_str);

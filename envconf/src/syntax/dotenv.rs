@@ -120,7 +120,7 @@ fn fault_of_line(line: &str) -> Option<&'static str> {
 
 const QUOTES: [char; 3] = ['"', '\'', '`'];
 
-/// Returns the quote at the begin of this line's value, if the line does not close it.
+/// Returns the quote at the beginning of this line's value, if the line does not close it.
 fn opened_quote(line: &str) -> Option<char> {
     let value = line.split_once('=')?.1.trim_start();
     let quote = value.chars().next().filter(|first| QUOTES.contains(first))?;

@@ -47,7 +47,7 @@ pub(crate) enum Value<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(pub(crate) usize);
 
-/// An index of a text: the begin of each line, and the number of characters before every [`STEP`]th byte. With it, many
+/// An index of a text: the beginning of each line, and the number of characters before every [`STEP`]th byte. With it, many
 /// positions need only one pass over the text, also if the text is one long line.
 pub(crate) struct Lines {
     starts: Vec<usize>,

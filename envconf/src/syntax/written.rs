@@ -72,7 +72,7 @@ fn token<'t>(node: &Node<'_>, text: &'t str) -> Option<&'t str> {
     }
 }
 
-/// Returns the length of the number, date or time at the begin of `text`.
+/// Returns the length of the number, date or time at the beginning of `text`.
 fn end_of_word(text: &str) -> usize {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "+-._:".contains(c);
     text.find(|c| !is_part(c)).unwrap_or(text.len())

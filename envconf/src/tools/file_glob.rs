@@ -11,7 +11,7 @@ use std::path::{Path, is_separator};
 #[derive(Clone, Debug)]
 pub(super) struct FileGlob {
     text: String,
-    /// Length in bytes of the begin of the glob with which every matching path begins.
+    /// Length in bytes of the beginning of the glob with which every matching path begins.
     prefix: usize,
     /// Length in bytes of the end of the glob with which every matching path ends.
     suffix: usize,

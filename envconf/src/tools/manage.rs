@@ -16,7 +16,7 @@ impl KeyServices {
     /// have, or that has no keys to manage.
     pub fn create_key(&self, place: &KeyPlace, wanted: &NewKey) -> Result<KeyInfo, Error> {
         let wanted = wanted.clone();
-        self.manage(&place.0, "the key was not made", move |keys, key| {
+        self.manage(&place.0, "the key was not created", move |keys, key| {
             Box::pin(async move { keys.get()?.create(&KeyPlace(key), &wanted).await })
         })
     }

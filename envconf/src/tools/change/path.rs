@@ -94,7 +94,7 @@ fn parse(text: &str) -> Option<KeyPath> {
     (steps.len() <= MAX_STEPS).then_some(KeyPath(steps))
 }
 
-/// Returns the key at the begin of `text`, and the rest.
+/// Returns the key at the beginning of `text`, and the rest.
 fn key(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let is_bare = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';

@@ -211,8 +211,8 @@ impl Diagnose {
             })
         });
         match found {
-            Ok((whence, recipients)) => {
-                let message = format!("{whence}: sealed for {}", list(&recipients));
+            Ok((source, recipients)) => {
+                let message = format!("{source}: sealed for {}", list(&recipients));
                 steps.push(Step::new("policy", State::Ok, message));
                 Some(recipients)
             }

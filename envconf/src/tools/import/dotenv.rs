@@ -187,7 +187,7 @@ impl<'t> DotenvReader<'t> {
     }
 }
 
-/// Returns the name at the begin of a line, and the offset of its value.
+/// Returns the name at the beginning of a line, and the offset of its value.
 fn name_of(line: &str) -> Option<(&str, usize)> {
     let (before, after) = line.split_once('=')?;
     let name = before.trim_start_matches(BLANKS);

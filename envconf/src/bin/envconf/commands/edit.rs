@@ -122,7 +122,7 @@ fn confirm_emptied(change: &Change, text: &[u8], yes: bool, output: &Output) -> 
         }
         Err(error) if error.kind() == Kind::NeedsTerminal => {
             let error = Error::new(Kind::NeedsTerminal, "the file was emptied; nothing was written");
-            Err(change.name(error).advise("if every value is to be removed, seal it empty with --yes"))
+            Err(change.name(error).advise("to remove every value, run the command again with --yes"))
         }
         Err(error) => Err(error),
     }
@@ -156,7 +156,8 @@ impl Notes {
     }
 
     fn of(error: &Error, mark: &str) -> Self {
-        let head = "this cannot be sealed yet; close it unchanged to give up (these lines do not count)";
+        let head =
+            "this content cannot be sealed; close it unchanged to cancel (envconf ignores these lines)";
         let error = error.to_string();
         let lines = std::iter::once(head).chain(error.lines());
         Self(lines.map(|line| format!("{mark} envconf: {line}")).collect())
@@ -198,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notes_come_off_again_and_nothing_else_does() {
+    fn notes_are_removed_and_nothing_else_is() {
         let notes = Notes::of(&Error::new(Kind::DoesNotFit, "bad").advise("mend it"), "#");
         let text = b"# envconf: mine\na = 1";
         let above = notes.above(text);

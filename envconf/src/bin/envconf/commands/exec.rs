@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<Infal
     let (name, arguments) =
         args.command.split_first().ok_or_else(|| Error::new(Kind::Usage, "no command"))?;
     if args.file && !arguments.iter().any(|argument| has_place(argument)) {
-        return Err(Error::new(Kind::Usage, "no argument of the command holds {}")
+        return Err(Error::new(Kind::Usage, "no argument of the command contains {}")
             .advise("put {} where the file's path belongs"));
     }
     let program = find(name)?;
@@ -144,7 +144,7 @@ enum HandedOver {
 }
 
 impl HandedOver {
-    /// Returns the path of a file that is in no directory.
+    /// Returns the path of a file in memory that is not in a directory.
     fn without_name(content: &[u8]) -> Result<(OsString, Self), Error> {
         let file = MemoryFile::of(content)?;
         Ok((file.hand_over()?, Self::Memory { _file: file }))
@@ -209,7 +209,7 @@ fn too_large(set: &[&ExportedVariable]) -> Error {
         }
     };
     Error::new(Kind::DoesNotFit, message)
-        .advise("hand the whole content over as a file: envconf exec PAIR --file -- CMD {}")
+        .advise("pass the whole content as a file: envconf exec PAIR --file -- CMD {}")
 }
 
 fn is_own_key(name: &str) -> bool {
@@ -260,7 +260,7 @@ fn become_it(mut command: Command, name: &OsStr, program: &Path) -> Result<Infal
 
 #[cfg(not(unix))]
 fn become_it(_: Command, _: &OsStr, _: &Path) -> Result<Infallible, Error> {
-    Err(Error::new(Kind::Usage, "this system cannot run a command in envconf's place")
+    Err(Error::new(Kind::Usage, "this system cannot replace envconf with a command")
         .advise("write the variables with `envconf export`"))
 }
 

@@ -130,7 +130,7 @@ fn install(repository: &Repository, output: &Output) -> Result<(), Error> {
 fn say_of_place(hook: &Hook, repository: &Repository, output: &Output) -> Result<(), Error> {
     let path = shown(hook.path());
     if let Some(manager) = hook_managers::manager(hook) {
-        output.warn(format_args!("{} overwrites {path}, and then the check is gone", manager.name));
+        output.warn(format_args!("{} overwrites {path} and removes the check", manager.name));
         output.hint(format_args!("{}", manager.advice));
     }
     if hook.path().starts_with(repository.common()?) {

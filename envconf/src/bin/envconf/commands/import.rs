@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     if let Some(file) = &args.dotenv {
         return dotenv::run(file, args, global, output);
     }
-    let Some(data_file) = &args.data else { return Err(Error::new(Kind::Usage, "no --data is given")) };
+    let Some(data_file) = &args.data else { return Err(Error::new(Kind::Usage, "--data is missing")) };
     let target = target(data_file, target::identity(data_file, global)?, args)?;
     let from = place(args)?;
     let services = target.services(output)?;
@@ -165,7 +165,7 @@ fn target(file: &Path, (name, environment): (Name, Name), args: &Args) -> Result
     let directory = args.output.as_deref().unwrap_or(beside);
     if directory != Path::new("") && !directory.is_dir() {
         return Err(
-            Error::write(directory, std::io::ErrorKind::NotFound.into()).advise("make the directory first")
+            Error::write(directory, std::io::ErrorKind::NotFound.into()).advise("create the directory first")
         );
     }
     let pair = Pair::new(directory, &name, &environment);
@@ -177,9 +177,8 @@ fn target(file: &Path, (name, environment): (Name, Name), args: &Args) -> Result
 fn refuse_existing(pair: &Pair) -> Result<(), Error> {
     for file in [pair.enc(), pair.key()] {
         if file.symlink_metadata().is_ok() {
-            return Err(Error::write(file, std::io::ErrorKind::AlreadyExists.into()).advise(
-                "choose another --name, --environment or -o; or move it away, if it is what you import or has become useless",
-            ));
+            return Err(Error::write(file, std::io::ErrorKind::AlreadyExists.into())
+                .advise("choose another --name, --environment or -o, or move the existing pair away"));
         }
     }
     Ok(())
@@ -192,8 +191,8 @@ fn place(args: &Args) -> Result<BlobPlace, Error> {
         return Ok(from.clone());
     }
     let region = setting("TENCENTCLOUD_REGION")?.or_else(|| region_of_recipients(args)).ok_or_else(|| {
-        Error::new(Kind::Usage, "the files do not say where their key is").advise(
-            "give the region of the CMK, such as --from tencent:ap-guangzhou, or set TENCENTCLOUD_REGION",
+        Error::new(Kind::Usage, "the files do not name the region of their key").advise(
+            "set the region of the CMK, such as --from tencent:ap-guangzhou, or set TENCENTCLOUD_REGION",
         )
     })?;
     format!("tencent:{region}").parse().map_err(|_| {
@@ -268,8 +267,8 @@ fn report(
         found("key", form.to_string());
     }
     found("encoding", imported.encoding().to_string());
-    let whence = if args.content_type.is_some() { "as --type says" } else { "guessed" };
-    found("type", format!("{}, {whence}", content_type.name()));
+    let source = if args.content_type.is_some() { "as --type says" } else { "guessed" };
+    found("type", format!("{}, {source}", content_type.name()));
     imported.remarks().iter().for_each(|remark| found("note", remark.to_string()));
     imported.guide().not_known().iter().for_each(|unknown| found("not known", unknown.to_string()));
     let Target { pair, name, environment } = target;
@@ -286,11 +285,11 @@ fn agree(report: &[String], yes: bool, output: &Output) -> Result<(), Error> {
     }
     match output.ask(&format!("{}\nSeal it?", report.join("\n"))) {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Error::new(Kind::Interrupted, "not agreed to; nothing was written")),
+        Ok(false) => Err(Error::new(Kind::Interrupted, "the report was not accepted; nothing was written")),
         Err(error) if error.kind() == Kind::NeedsTerminal => {
             say();
-            Err(Error::new(Kind::NeedsTerminal, "this needs an answer, and there is no terminal")
-                .advise("read what was found, and confirm it with --yes"))
+            Err(Error::new(Kind::NeedsTerminal, "the report needs an answer, and there is no terminal")
+                .advise("read the report, then accept it with --yes"))
         }
         Err(error) => Err(error),
     }

@@ -155,7 +155,7 @@ fn refuse_other_rules(rules: Option<&Rules>, recipients: &[Trusted]) -> Result<(
     let Some(rules) = rules else { return Ok(()) };
     let known: Vec<_> = rules.all_recipients().collect();
     let Some(missing) = recipients.iter().find(|wanted| !known.contains(wanted)) else { return Ok(()) };
-    Err(Error::new(Kind::Usage, format!("its rules do not name {missing}, and init changes no rules"))
+    Err(Error::new(Kind::Usage, format!("its rules do not name {missing}, and init does not change rules"))
         .at(rules.path())
         .advise(format!("add a rule with recipients = [\"{missing}\"]")))
 }

@@ -81,7 +81,7 @@ impl Inspection<'_> {
         field("environment", &key.environment);
         field("size", &format_args!("{} bytes", self.key_size));
         for section in &key.sections {
-            let use_ = if section.dek == header.dek { "in use" } else { "not of this .enc" };
+            let use_ = if section.dek == header.dek { "in use" } else { "of another .enc" };
             field("data key", &format_args!("{}, {use_}", section.dek));
             section.recipients.iter().for_each(|recipient| field("  recipient", &recipient.key));
         }

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
         return Ok(());
     };
     key.create(file).map_err(|error| match file.symlink_metadata() {
-        Ok(_) => error.advise("a key is never written over; choose another name"),
+        Ok(_) => error.advise("envconf never overwrites a key; choose another name"),
         Err(_) => error,
     })?;
     if output.is_json() {

@@ -128,7 +128,7 @@ fn create(args: &Create, services: &KeyServices, output: &Output) -> Result<(), 
         let rotation = Rotation::Every(days);
         services.set_key_rotation(&made.key, rotation).map_err(|error| {
             let advice = format!(
-                "the key {} was made; `envconf keys rotation {} --on` tries again",
+                "the key {} was created; try again with `envconf keys rotation {} --on`",
                 made.key, made.key
             );
             error.advise(advice)
@@ -197,7 +197,7 @@ fn rotation(args: &RotationArgs, services: &KeyServices, output: &Output) -> Res
     if wanted.is_some_and(|wanted| rotates == (wanted == Rotation::Off)) {
         return Err(Error::new(
             Kind::Unexpected,
-            format!("{key}: the service took the change, and shows none"),
+            format!("{key}: the service accepted the change, but does not show it"),
         ));
     }
     if output.is_json() {

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
         (None, true) => {
             return Err(Error::new(
                 Kind::Usage,
-                "--staged needs a git repository, and this directory is in none",
+                "--staged needs a git repository, and this directory is not in one",
             ));
         }
         (None, false) => {
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
     let findings = scan.run(&selected)?;
     scan.notes.iter().for_each(|note| output.warn(note));
     if let (Some(repository), false) = (&repository, args.staged) {
-        say_of_line_ends(repository, &scan.sealed_among(&selected), output)?;
+        warn_of_line_ends(repository, &scan.sealed_among(&selected), output)?;
     }
     if findings.is_empty() && args.staged && !output.is_json() {
         return Ok(ExitCode::SUCCESS); // a hook prints nothing on success
@@ -92,7 +92,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
 }
 
 /// Warns if git may damage sealed files, because no attribute prevents it.
-fn say_of_line_ends(repository: &Repository, sealed: &[PathBuf], output: &Output) -> Result<(), Error> {
+fn warn_of_line_ends(repository: &Repository, sealed: &[PathBuf], output: &Output) -> Result<(), Error> {
     if sealed.is_empty() {
         return Ok(());
     }
@@ -112,9 +112,10 @@ fn select(candidates: BTreeSet<PathBuf>, args: &Args, root: &Path) -> Result<BTr
     for path in &args.paths {
         let absolute = path.canonicalize().map_err(|error| Error::read(path, error))?;
         let relative = absolute.strip_prefix(root).map(Path::to_owned);
-        below.push(
-            relative.map_err(|_| Error::new(Kind::Usage, "it is outside of what is scanned").at(path))?,
-        );
+        below
+            .push(relative.map_err(|_| {
+                Error::new(Kind::Usage, "the path is outside the scanned directory").at(path)
+            })?);
     }
     let is_asked = |path: &PathBuf| {
         (below.is_empty() || below.iter().any(|above| path.starts_with(above)))

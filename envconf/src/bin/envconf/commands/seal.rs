@@ -203,7 +203,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
 fn remove(file: &Path, sealed: &[u8], target: &Target) -> Result<(), Error> {
     let now = plain_file::read(file)?;
     if *now != *sealed && plain_file::without_byte_order_mark(&now) != sealed {
-        let message = "it was changed while it was sealed, and is not deleted";
+        let message = "the file changed during the seal, so envconf did not delete it";
         return Err(Error::new(Kind::Differences, message)
             .at(file)
             .advise(format!("{} has the old content; seal it again", shown(target.pair.enc()))));
@@ -287,13 +287,13 @@ impl<'a> ContentSource<'a> {
         let directory = args.output.as_deref().unwrap_or(beside);
         if directory != Path::new("") && !directory.is_dir() {
             return Err(Error::write(directory, std::io::ErrorKind::NotFound.into())
-                .advise("make the directory first"));
+                .advise("create the directory first"));
         }
         let pair = Pair::new(directory, &name, &environment);
         if let Self::File(file) = self
             && [pair.enc(), pair.key()].into_iter().any(|sealed| plain_file::same_file(file, sealed))
         {
-            return Err(usage("the pair would be written over it").at(file));
+            return Err(usage("the pair would overwrite it").at(file));
         }
         Ok(Target { pair, name, environment })
     }

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
         _ => signing_args::read(&args.keys)?,
     };
     if keys.is_empty() {
-        return Err(Error::new(Kind::Usage, "no signing key of yours is named in the policy file")
+        return Err(Error::new(Kind::Usage, "the policy file names none of your signing keys")
             .advise("name one with --sign-key FILE; `envconf signer new FILE` creates one"));
     }
     let own: Vec<Id> = keys.iter().map(|key| key.public().id()).collect();

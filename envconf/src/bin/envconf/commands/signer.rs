@@ -10,7 +10,7 @@ use crate::git::tracked;
 use crate::options::target;
 use crate::output::{Output, shown};
 
-/// Create the key of a signer, or print its public key
+/// Create a signing key, or print its public key
 ///
 /// A signer approves the content that a program may load. The right to sign is separate
 /// from the right to seal. The public key is not secret. Use it in the attribute signers,
@@ -51,10 +51,10 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
             tracked::refuse_key(file, output)?;
             let key = SigningKey::generate()?;
             key.create(file).map_err(|error| match file.symlink_metadata() {
-                Ok(_) => error.advise("a key is never written over; choose another name"),
+                Ok(_) => error.advise("envconf never overwrites a key; choose another name"),
                 Err(_) => error,
             })?;
-            output.say(format_args!("Created the key of a signer\n  {}", shown(file)));
+            output.say(format_args!("Created the signing key\n  {}", shown(file)));
             output.hint("keep it where only the signer can read it");
             (file, key)
         }

@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     if !found.is_empty() {
         let pairs = if found.len() == 1 { "pair" } else { "pairs" };
         output.say(match different {
-            0 => format!("{} {pairs}, all as they should be", found.len()),
+            0 => format!("{} {pairs}, no differences", found.len()),
             _ => format!("{} {pairs}, {different} with differences", found.len()),
         });
     }
@@ -89,10 +89,11 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
             "set it up again with `envconf hook install`, or remove it with `envconf hook uninstall`",
         ));
     }
-    let and_hook = if is_hook_gone { ", and the check before commits is gone" } else { "" };
-    let message = format!("{different} of {} pairs differ from what they should be{and_hook}", found.len());
-    Err(Error::new(Kind::Differences, message)
-        .advise("`envconf rewrap` brings recipients in line with the rules; what else to do stands beside each difference"))
+    let and_hook = if is_hook_gone { ", and the pre-commit check is missing" } else { "" };
+    let message = format!("{different} of {} pairs have differences{and_hook}", found.len());
+    Err(Error::new(Kind::Differences, message).advise(
+        "`envconf rewrap` applies the recipients of the rules; each other difference names its remedy",
+    ))
 }
 
 fn minimum() -> Result<u64, Error> {
@@ -102,7 +103,7 @@ fn minimum() -> Result<u64, Error> {
     Ok(setting("ENVCONF_MIN_GENERATION")?.and_then(|text| text.parse().ok()).unwrap_or(1))
 }
 
-const HOOK_GONE: &str = "the check before commits, which envconf hook install set up, is gone";
+const HOOK_GONE: &str = "the pre-commit check that envconf hook install added is missing";
 
 /// The state of the check that was installed in this clone.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -187,7 +188,7 @@ impl PairStatus {
         }
         if enc.header.generation < minimum {
             let text = format!("generation {} is below ENVCONF_MIN_GENERATION", enc.header.generation);
-            self.differs("stale", format!("{text}: put back the newest one"));
+            self.differs("stale", format!("{text}: restore the newest one"));
         }
         let target = Target {
             pair: self.pair.clone(),
@@ -201,13 +202,13 @@ impl PairStatus {
             self.differs(
                 "stale",
                 format!(
-                    "{text}: put back the newest one, or accept this one with `envconf verify --accept-older`"
+                    "{text}: restore the newest one, or accept this one with `envconf verify --accept-older`"
                 ),
             );
         }
         if enc.header.generation < newest {
             let text = format!("generation {} is older than {newest}, which git has", enc.header.generation);
-            self.differs("stale", format!("{text}: put back the newest one, or seal again on top of it"));
+            self.differs("stale", format!("{text}: restore the newest one, or seal again on top of it"));
         }
     }
 

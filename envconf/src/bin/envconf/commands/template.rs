@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
         Some(path) if args.format == Format::Toml && !path.contains(char::is_control) => {
             format!("#:schema {path}\n\n")
         }
-        Some(_) => return Err(Error::new(Kind::Usage, "--link is a path, and only for TOML")),
+        Some(_) => return Err(Error::new(Kind::Usage, "--link needs a path, and works for TOML only")),
     };
     output.data(format!("{link}{}", template(schema.meta(), args.format)).as_bytes())
 }

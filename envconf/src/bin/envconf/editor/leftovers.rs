@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn only_own_directories_without_process_and_guard_go() {
+    fn only_own_directories_without_process_and_guard_are_removed() {
         let place = tempfile::tempdir().unwrap();
         let own = Owner::this_process();
         let ended = Owner { start: own.start + 1, ..Owner::this_process() };

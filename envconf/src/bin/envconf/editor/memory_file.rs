@@ -45,7 +45,7 @@ impl MemoryFile {
 impl MemoryFile {
     pub(crate) fn of(_: &[u8]) -> Result<Self, Error> {
         Err(Error::new(envconf::Kind::Usage, "this system has no files in memory")
-            .advise("give the program variables, without --file; or use Linux"))
+            .advise("run the program without --file, which passes variables; or use Linux"))
     }
 
     pub(crate) fn hand_over(&self) -> Result<OsString, Error> {

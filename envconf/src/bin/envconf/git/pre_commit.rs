@@ -47,7 +47,7 @@ impl Hook {
             Ok(metadata) => metadata,
         };
         if !metadata.is_file() || metadata.len() > LIMIT {
-            return Err(not_ours(&path, "it is a link, or no script"));
+            return Err(not_ours(&path, "it is a link or not a script"));
         }
         let bytes = fs::read(&path).map_err(|error| Error::read(&path, error))?;
         Ok(Self { path, runner, bytes: Some(bytes) })
@@ -175,7 +175,7 @@ fn is_shell(first_line: &[u8]) -> bool {
 fn not_ours(path: &Path, why: &str) -> Error {
     Error::new(Kind::Usage, format!("the existing hook cannot be extended: {why}"))
         .at(path)
-        .advise("have it run `envconf scan --staged`, and end with 1 when that fails; nothing was changed")
+        .advise("add `envconf scan --staged || exit 1` to it; nothing was changed")
 }
 
 #[cfg(unix)]
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shells_are_told_from_other_programs() {
+    fn shells_are_recognised_among_programs() {
         for line in
             ["#!/bin/sh\n", "#! /bin/bash -e\n", "#!/usr/bin/env bash\n", "#!/usr/bin/env -S zsh -f\n"]
         {

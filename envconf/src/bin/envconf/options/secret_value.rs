@@ -54,7 +54,7 @@ pub(crate) fn refuse_assignment(path: &str) -> Result<(), Error> {
 
 /// The reason why a value is never an argument.
 const VISIBLE: &str = "the shell keeps it in its history, and other users of this machine can read it";
-const GIVE_IT: &str = "give the value at the prompt, on standard input or with --value-file";
+const GIVE_IT: &str = "enter the value at the prompt, or pass it on standard input or with --value-file";
 
 impl ValueSource {
     /// Rejects a value among the arguments.
@@ -74,7 +74,6 @@ impl ValueSource {
     /// # Errors
     /// [`Kind::Io`]; [`Kind::DoesNotFit`] for a value that is not UTF-8 or has a zero byte; [`Kind::Usage`] for an
     /// empty input; [`Kind::NeedsTerminal`] if there is no terminal for the prompt.
-    /// [`Kind::NeedsTerminal`] where there is nowhere to ask.
     pub(crate) fn read(&self, prompt: &str, output: &Output) -> Result<Zeroizing<Vec<u8>>, Error> {
         let stdin_name = Path::new("standard input");
         let (mut value, name) = match &self.value_file {
@@ -95,7 +94,7 @@ impl ValueSource {
         }
         let text = check_text(&value, "the value").map_err(|error| error.at(name))?;
         if text.contains('\0') {
-            return Err(Error::new(Kind::DoesNotFit, "the value has a zero byte")
+            return Err(Error::new(Kind::DoesNotFit, "the value contains a zero byte")
                 .at(name)
                 .advise("a value is text: encode binary data, such as with base64"));
         }
@@ -111,5 +110,5 @@ fn ask(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
 #[cfg(not(unix))]
 fn ask(_: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     Err(Error::new(Kind::NeedsTerminal, "there is no prompt on this system")
-        .advise("give the value on standard input or with --value-file"))
+        .advise("pass the value on standard input or with --value-file"))
 }

@@ -101,7 +101,7 @@ fn require(demand: Option<&Demand>, keys: &[SigningKey], pair: &Pair) -> Result<
     if keys.iter().any(|key| demand.signers().contains(&key.public())) {
         return Ok(());
     }
-    let message = format!("the rules demand that it is signed, by {}", listed(demand.signers()));
+    let message = format!("the rules require a signature by {}", listed(demand.signers()));
     Err(Error::new(Kind::SignatureRequired, message).at(pair.enc()).advise(
         "sign it with --sign-key; or seal it unsigned (--unsigned), and have it signed before it is deployed",
     ))
@@ -115,7 +115,7 @@ pub(crate) fn say_missing(demand: Option<&Demand>, there: &[Id], output: &Output
         missing => {
             let noun = if missing == 1 { "signature" } else { "signatures" };
             output.warn(format_args!("the policy file requires {missing} more {noun}"));
-            output.hint("let another signer run `envconf sign`");
+            output.hint("ask another signer to run `envconf sign`");
         }
     }
 }

@@ -301,7 +301,7 @@ fn environment_of(file: &Path, global: &Global) -> Result<Name, Error> {
 }
 
 fn no_environment(file: &Path) -> Error {
-    Error::new(Kind::Usage, "the file name does not say for which environment this is")
+    Error::new(Kind::Usage, "cannot read the environment from the file name")
         .at(file)
         .advise("give --environment")
 }
@@ -316,14 +316,14 @@ fn bare(text: &Path) -> Option<&str> {
 fn spelled(text: &str) -> Result<(Name, Option<Name>), Error> {
     let (name, environment) = identity_of(Path::new(&format!("{text}.conf.enc"))).map_err(|_| {
         Error::new(Kind::Usage, format!("`{}` is neither a path nor a name", escape(text)))
-            .advise("give the path of the .conf.enc, or the configuration's name; dotted names need a path, --name and --environment")
+            .advise("use the path of the .conf.enc, or the configuration's name; dotted names need a path, --name and --environment")
     })?;
     Ok((name, text.contains('.').then_some(environment)))
 }
 
 fn contradiction(text: &str, option: &str, value: &Name) -> Error {
     let message = format!("`{}` and --{option} {value} contradict each other", escape(text));
-    Error::new(Kind::Usage, message).advise(format!("leave --{option} out, or give the pair's path"))
+    Error::new(Kind::Usage, message).advise(format!("remove --{option}, or use the path of the pair"))
 }
 
 /// Returns the pair of this name and environment in `./`, or in `ENVCONF_DIR` or `config/`.
@@ -337,7 +337,7 @@ fn find(name: &Name, environment: &Name) -> Result<Pair, Error> {
     match (exists(&here), exists(&there)) {
         (true, true) if !same_directory() => {
             let message = format!("both {} and {} exist", shown(here.enc()), shown(there.enc()));
-            let advice = format!("give the path of the one you mean, such as ./{}", shown(here.enc()));
+            let advice = format!("use the path of the one you mean, such as ./{}", shown(here.enc()));
             Err(Error::new(Kind::Usage, message).advise(advice))
         }
         (true, false) => Ok(here),
@@ -345,7 +345,7 @@ fn find(name: &Name, environment: &Name) -> Result<Pair, Error> {
         (false, false) => {
             let working_directory = std::env::current_dir().unwrap_or_default();
             Err(Error::read(there.enc(), std::io::ErrorKind::NotFound.into()).advise(format!(
-                "envconf searched {} and, from there, {}: give its path, or set ENVCONF_DIR\nif there is no pair yet, create it with `envconf seal`",
+                "envconf searched {} and, from there, {}: use its path, or set ENVCONF_DIR\nif there is no pair yet, create it with `envconf seal`",
                 shown(&working_directory),
                 shown(&directory),
             )))

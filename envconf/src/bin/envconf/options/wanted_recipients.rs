@@ -63,7 +63,6 @@ impl Wanted {
     /// # Errors
     /// [`Kind::NeedsTerminal`] and [`Kind::Interrupted`] if the answer is not yes; [`Kind::Rollback`] for an old pair
     /// that is older than the known one.
-    /// [`Kind::Rollback`] for an old pair that is older than the known one.
     pub(crate) fn choose(named: &[Trusted], sealing: &Sealing<'_>) -> Result<Self, Error> {
         let Sealing { target, services, global, .. } = *sealing;
         let known = target.known()?;
@@ -251,7 +250,7 @@ impl Wanted {
             Err(error) if error.kind() == Kind::NeedsTerminal => {
                 let advice = match trust_decides {
                     true => format!(
-                        "{} does not name them, and --yes accepts no other key: name those that are meant to read it with -r",
+                        "{} does not name them, and --yes accepts no other key: name each intended recipient with -r",
                         if sealing.global.trust.is_empty() { "ENVCONF_TRUST" } else { "--trust" }
                     ),
                     false => "if this is intended, accept it with --yes".to_owned(),

@@ -17,9 +17,9 @@ pub(crate) fn advice(remedy: Option<&Remedy>, advice: Option<&str>) -> Option<St
 fn option(remedy: &Remedy) -> Option<String> {
     let advice = match remedy {
         Remedy::Identity => {
-            "rename the file, such as to app.toml or app.prod.toml, or give --name and --environment"
+            "rename the file, such as to app.toml or app.prod.toml, or set --name and --environment"
         }
-        Remedy::ContentType => "give --type toml, json, yaml, dotenv or raw",
+        Remedy::ContentType => "use --type toml, json, yaml, dotenv or raw",
         Remedy::Trust => {
             "if you know one of these recipients, trust it: use --trust, set ENVCONF_TRUST, or the attribute trust = \"…\""
         }
@@ -39,15 +39,15 @@ seal again with --sign-key FILE"
             "sign the new one too (--sign-key); or seal it unsigned (--unsigned), and have it signed before it is deployed"
         }
         Remedy::ProvidedVariables => {
-            "what only a variable gives where the program runs is named with --env-provides"
+            "if the program gets a value from an environment variable, name the variable with --env-provides"
         }
         Remedy::PolicyFile => {
             "run envconf as that user; or copy the rules into a directory that belongs to you, and name the copy with --config"
         }
         Remedy::GuideFiles => {
-            "give the wrapped key as --key and the encrypted text as --data; for a file of the guide for small files leave --key out"
+            "pass the wrapped key with --key and the encrypted text with --data; for a file of the guide for small files, omit --key"
         }
-        Remedy::Literal => "give one of this type, or one of any type with --literal",
+        Remedy::Literal => "use a value of this type, or any value with --literal",
         Remedy::AsIs => {
             "read the file as other tools do with `envconf import --dotenv FILE`; or keep every line as it is with --as-is"
         }

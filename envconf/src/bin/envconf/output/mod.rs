@@ -217,7 +217,10 @@ impl Output {
     pub(crate) fn ask(&self, question: &str) -> Result<bool, Error> {
         let stdin = io::stdin();
         if !stdin.is_terminal() || !io::stderr().is_terminal() {
-            return Err(Error::new(Kind::NeedsTerminal, "this needs an answer, and there is no terminal"));
+            return Err(Error::new(
+                Kind::NeedsTerminal,
+                "this question needs an answer, and there is no terminal",
+            ));
         }
         write_stderr(&format!("{} [y/N] ", self.stderr.emphasized(question)));
         let mut answer = String::new();

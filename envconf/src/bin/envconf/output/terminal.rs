@@ -17,11 +17,10 @@ const LONGEST: usize = 4095;
 /// # Errors
 /// [`Kind::NeedsTerminal`] if stdin or stderr is not a terminal; [`Kind::Interrupted`] at the end of input;
 /// [`Kind::DoesNotFit`] for a text that is too long to type, or not UTF-8. Ctrl-C ends the process with 130.
-/// [`Kind::DoesNotFit`] for what is too long to be typed, or no UTF-8. At Ctrl-C the process ends, with 130.
 pub(crate) fn secret(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Error::new(Kind::NeedsTerminal, "this needs a value, and there is no terminal")
-            .advise("give the value on standard input or with --value-file"));
+        return Err(Error::new(Kind::NeedsTerminal, "the prompt for the value needs a terminal")
+            .advise("pass the value on standard input or with --value-file"));
     }
     let _silence = Silence::begin().map_err(failed)?;
     let _ = write!(io::stderr(), "{prompt}: ");
@@ -32,7 +31,7 @@ pub(crate) fn secret(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
         line?.ok_or_else(|| Error::new(Kind::Interrupted, "no value was given; nothing was written"))?;
     if line.len() >= LONGEST {
         return Err(Error::new(Kind::DoesNotFit, "the value is too long to be typed: it was cut off")
-            .advise("give it on standard input or with --value-file"));
+            .advise("pass it on standard input or with --value-file"));
     }
     match std::str::from_utf8(&line) {
         Ok(_) => Ok(line),

@@ -167,7 +167,7 @@ pub(super) fn entries(table: &InlineTable) -> Vec<Range<usize>> {
     entries
 }
 
-/// Returns the begin of the line that contains `at`.
+/// Returns the beginning of the line that contains `at`.
 pub(super) fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |feed| feed + 1)
 }

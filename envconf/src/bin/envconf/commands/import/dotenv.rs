@@ -17,8 +17,8 @@ use crate::output::{Output, shown};
 pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     let content_type = args.content_type.unwrap_or(ContentType::Dotenv);
     if !matches!(content_type, ContentType::Dotenv | ContentType::Toml | ContentType::Json) {
-        return Err(Error::new(Kind::Usage, format!("dotenv does not become {}", content_type.name()))
-            .advise("give --type dotenv, toml or json"));
+        return Err(Error::new(Kind::Usage, format!("cannot convert dotenv to {}", content_type.name()))
+            .advise("use --type dotenv, toml or json"));
     }
     let target = target(file, identity(file, global)?, args)?;
     let services = target.services(output)?;
@@ -38,16 +38,14 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
     }
     if !dollars.is_empty() {
         let dollars = dollars.join(" ");
-        report.push(format!("  note: a $ in a value stays, and nothing is put in its place: {dollars}"));
+        report.push(format!("  note: envconf does not expand $ in values: {dollars}"));
     }
     if content_type != ContentType::Dotenv {
         let ty = content_type.name();
-        report.push(format!(
-            "  note: in {ty} all of them are texts; a field that is a number has to be edited"
-        ));
+        report.push(format!("  note: in {ty} all values are strings: edit the fields that are numbers"));
     }
     report.push(format!(
-        "to be sealed as {} for {}, into {}, as {}",
+        "will be sealed as {} for {}, into {}, as {}",
         target.name,
         target.environment,
         shown(target.pair.enc()),

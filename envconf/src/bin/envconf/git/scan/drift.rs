@@ -31,14 +31,14 @@ pub(super) fn check(scan: &mut Scan, pair: &Pair, enc: &EncFile, section: &Secti
     let foreign: Vec<String> = foreign.map(ToString::to_string).collect();
     let mut parts = Vec::new();
     if !lacking.is_empty() {
-        parts.push(format!("it is not for {}", lacking.join(" ")));
+        parts.push(format!("{} is missing", lacking.join(" ")));
     }
     if !foreign.is_empty() {
-        parts.push(format!("it is for {}", foreign.join(" ")));
+        parts.push(format!("{} is not in the rule", foreign.join(" ")));
     }
     if !parts.is_empty() {
-        let message = format!("otherwise than the rule `{}` says, {}", rule.files(), parts.join(", "));
-        let advice = "seal it again; or bring the recipients in line with `envconf rewrap`";
+        let message = format!("the recipients differ from the rule `{}`: {}", rule.files(), parts.join(", "));
+        let advice = "seal it again, or apply the rule with `envconf rewrap`";
         scan.find(pair.key(), None, "drift", message, advice);
     }
     Ok(())

@@ -168,13 +168,13 @@ impl Scan {
         let message = if stem.is_some_and(|stem| self.has_pair(path, stem)) {
             "a plain file, and its sealed pair is beside it".to_owned()
         } else if let Some(glob) = self.rule_for_plain(path, identity_of(path).is_ok())? {
-            format!("a plain file that the rule `{glob}` wants sealed")
+            format!("a plain file that must be sealed by the rule `{glob}`")
         } else if is_dotenv {
             "a dotenv file, which usually has secrets".to_owned()
         } else {
             return Ok(());
         };
-        let advice = "seal it, `git rm --cached` it and have git ignore it; if it was ever pushed, change the secrets in it";
+        let advice = "seal it, remove it from git with `git rm --cached`, and add it to .gitignore; if it was ever pushed, change the secrets in it";
         self.find(path, None, "plain-file", message, advice);
         Ok(())
     }

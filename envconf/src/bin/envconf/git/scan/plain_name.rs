@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_configurations_are_told_by_their_names() {
+    fn plain_configurations_are_recognised_by_their_names() {
         for (name, expected) in [
             ("app.toml", "app"),
             ("config/app.prod.json", "app.prod"),
