@@ -275,7 +275,7 @@ fn on_a_terminal_invalid_text_is_opened_again_with_its_errors() {
     let output = case.on_terminal(&["edit", "app"], mend, "none", "");
     assert!(output.status.success(), "{}", text(&output.stdout));
     let again = case.read("again");
-    assert!(again.starts_with("# envconf: this cannot be sealed yet"), "{again}");
+    assert!(again.starts_with("# envconf: this content cannot be sealed"), "{again}");
     assert!(again.contains("\n# envconf:   not valid TOML, at line 4, column 1\n# head\n"), "{again}");
     assert_eq!(case.opened(), format!("{TOML}\n"), "without these lines");
     assert!(case.left().is_empty());

@@ -89,9 +89,9 @@ impl Repository {
     #[track_caller]
     fn is_gone(&self) {
         let text = self.envconf_ends(50, &["status", "--check"]);
-        assert!(text.contains("is gone") && text.contains("envconf hook install"), "{text}");
+        assert!(text.contains("is missing") && text.contains("envconf hook install"), "{text}");
         let text = self.envconf(&["status"]);
-        assert!(text.contains("config/app.conf.enc: ok") && text.contains("is gone"), "{text}");
+        assert!(text.contains("config/app.conf.enc: ok") && text.contains("is missing"), "{text}");
         assert!(self.envconf(&["status", "--json"]).contains("\"hook\":\"gone\""));
         self.envconf_ends(50, &["status", "config", "--check"]);
     }
@@ -295,7 +295,7 @@ fn status_reports_a_missing_hook() {
     repository.0.write("config/app.toml", "port = 1\n");
     let text = repository.envconf_ends(50, &["status", "--check"]);
     assert!(
-        text.contains("1 of 1 pairs differ") && text.contains("the check before commits is gone"),
+        text.contains("1 of 1 pairs have differences") && text.contains("the pre-commit check is missing"),
         "{text}"
     );
     fs::remove_file(repository.0.path("config/app.toml")).unwrap();

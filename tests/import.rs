@@ -347,9 +347,9 @@ fn a_small_file_can_be_binary() {
 fn swapped_files_are_recognized() {
     let made = Made::of(json!({}), toml(40));
     for (key, data, advice) in [
-        (Some(DATA_FILE), KEY_FILE, "the encrypted text as --data"),
+        (Some(DATA_FILE), KEY_FILE, "the encrypted text with --data"),
         (None, DATA_FILE, "--key"),
-        (Some(KEY_FILE), KEY_FILE, "leave --key out"),
+        (Some(KEY_FILE), KEY_FILE, "omit --key"),
     ] {
         let key = key.map_or_else(Vec::new, |file| vec!["--key", file]);
         let arguments = [&["import", "--data", data, "--from", FROM, "--yes"], &key[..]].concat();

@@ -34,7 +34,7 @@ enum RecipientsVerb {
     #[command(after_help = "\
 Examples:
   envconf recipients add app tencent:ap-shanghai:71b03ac8-1e38-11e9-b129-5cb9019b4b01
-  envconf recipients add app local --dry-run")]
+  envconf recipients add app tencent:ap-shanghai:71b03ac8-1e38-11e9-b129-5cb9019b4b01 --dry-run")]
     Add(RecipientChange),
 
     /// Remove recipients from a pair
