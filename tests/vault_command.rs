@@ -146,7 +146,7 @@ fn keys_of_transit_are_made_listed_described_and_rotated() {
     assert_eq!(soft["state"], "pending deletion");
     assert!(run(&["keys", "list", place]).ok().contains(key));
     run(&["keys", "describe", "vault:-:vaulted/transit/none"]).fails(42, "the key does not exist");
-    run(&["keys", "list", "vault:-:nowhere"]).fails(42, "mounted there");
+    run(&["keys", "list", "vault:-:nowhere"]).fails(42, "the mount does not exist");
     run(&["keys", "list", "vault:eu"]).fails(2, "vault:-:MOUNT");
     // `vault:-` is the mount transit.
     assert!(names(&["keys", "list", "vault:-", "--json"]).contains(&"app".to_owned()));
@@ -214,7 +214,7 @@ fn init_accepts_a_key_of_transit() {
     // A second run changes nothing. Another key is not in the rules.
     let again = envconf(&sandbox, &["init", "-r", key, "--json"]).json();
     assert_eq!(again["made"], json!([]));
-    envconf(&sandbox, &["init", "-r", "vault:-:transit/other"]).fails(2, "init changes no rules");
+    envconf(&sandbox, &["init", "-r", "vault:-:transit/other"]).fails(2, "init does not change rules");
     assert_eq!(std::fs::read_to_string(sandbox.path(".envconf.toml")).unwrap(), rules);
     // A local key is added on request.
     let both = Sandbox::new();
