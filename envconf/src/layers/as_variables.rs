@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use zeroize::Zeroizing;
 
 use super::document::Document;
-use super::report::Provenance;
+use super::origins::Provenance;
 use super::untyped::{for_each_leaf, refuse_long_paths};
 use super::{Layer, parse_all};
 use crate::base::{Complaint, Error, Origin, Problem, Remedy, exact_text};

@@ -8,6 +8,7 @@ pub(crate) mod document;
 pub(crate) mod env;
 pub(crate) mod fields;
 pub(crate) mod names;
+mod origins;
 pub(crate) mod position;
 pub(crate) mod report;
 pub(crate) mod set_values;
@@ -24,8 +25,9 @@ pub use self::as_variables::NameStyle;
 pub(crate) use self::as_variables::NamedValue;
 pub(crate) use self::env::Environment;
 pub use self::fields::Fields;
+pub(crate) use self::origins::Origins;
+pub use self::origins::Provenance;
 pub use self::position::Position;
-pub use self::report::Provenance;
 pub(crate) use self::report::Report;
 pub(crate) use self::set_values::SetValues;
 
@@ -116,7 +118,7 @@ pub(crate) fn build<T>(
     mut report: Report,
     meta: &'static Meta,
     build: impl FnOnce(Position<'_>) -> Option<T>,
-) -> Result<(T, Vec<Provenance>), Error> {
+) -> Result<(T, Origins), Error> {
     let documents = parse_all(what, layers, Some(meta))?;
     let value = fields::build_root(meta, &documents, environment, &mut report, build);
     for problem in environment.unknown(meta) {
@@ -205,7 +207,7 @@ mod tests {
         what: &str,
         layers: &[Layer<'_>],
         variables: &Variables,
-    ) -> Result<(T, Vec<Provenance>), Error> {
+    ) -> Result<(T, Origins), Error> {
         let environment = Environment::new(variables, T::META.env_prefix);
         build(what, layers, &environment, Report::tracing(), const { &T::META }, T::build_at)
     }
@@ -213,7 +215,7 @@ mod tests {
     fn load(layers: &[Layer<'_>], variables: &[(&str, &str)]) -> Result<(App, Vec<String>), Error> {
         let variables = Variables::given(variables.iter().copied());
         let (app, origins) = build_typed::<App>("app", layers, &variables)?;
-        Ok((app, origins.iter().map(|o| format!("{} {}", o.path(), o.origin())).collect()))
+        Ok((app, origins.list().iter().map(|o| format!("{} {}", o.path(), o.origin())).collect()))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Layers without a type: the layer that each leaf comes from.
 
 use super::document::Document;
-use super::report::Provenance;
+use super::origins::Provenance;
 use crate::base::{Complaint, Problem};
 use crate::syntax::{Node, Table, Value, segment};
 

@@ -13,7 +13,7 @@ use super::EncryptedConfig;
 use crate::base::{Error, Kind, Origin, Variables, escape, own_variables, stack_wipe};
 use crate::format::Name;
 use crate::kms::{KeyServices, Kms, LocalKey, worker};
-use crate::layers::{self, Environment, Layer, Provenance, Report, SetValues};
+use crate::layers::{self, Environment, Layer, Origins, Provenance, Report, SetValues};
 use crate::meta::Meta;
 use crate::pair::{Opened, Pair, Plain, Policy, PolicyVariables, TrustSource, Wait, open, policy};
 
@@ -230,7 +230,7 @@ impl<T: EncryptedConfig> Loader<T> {
         self.build(&plan, &texts, Report::default()).map(|(value, _)| value)
     }
 
-    fn build(&self, plan: &LoadPlan, texts: &Texts, report: Report) -> Result<(T, Vec<Provenance>), Error> {
+    fn build(&self, plan: &LoadPlan, texts: &Texts, report: Report) -> Result<(T, Origins), Error> {
         let meta = const { &T::META };
         let layers = texts.layers(&plan.pair)?;
         let environment = Environment::new(&self.variables, meta.env_prefix).below_set(&self.set_values);
@@ -384,7 +384,7 @@ impl Texts {
 /// `Debug` shows the origins only, because the values may be secret.
 pub struct Loaded<T> {
     value: T,
-    origins: Vec<Provenance>,
+    origins: Origins,
 }
 
 impl<T> Loaded<T> {
@@ -395,12 +395,12 @@ impl<T> Loaded<T> {
 
     /// Returns the origin of the value at `path`, such as `database.url`; `None` if no value has this path.
     pub fn origin(&self, path: &str) -> Option<&Origin> {
-        self.origins.iter().find(|value| value.path() == path).map(Provenance::origin)
+        self.origins().iter().find(|value| value.path() == path).map(Provenance::origin)
     }
 
     /// Returns path, origin and secrecy of every value, in the order of the struct, without the values.
     pub fn origins(&self) -> &[Provenance] {
-        &self.origins
+        self.origins.list()
     }
 }
 

@@ -24,7 +24,7 @@ use crate::base::open_regular;
 use crate::base::{Complaint, Error, Kind, Remedy, Variables, escape, suggest};
 use crate::layers::env::file_form;
 use crate::layers::names::{FileForms, Tail, fits};
-use crate::layers::{self, Environment, Fields, Layer, Position, Provenance, Report};
+use crate::layers::{self, Environment, Fields, Layer, Origins, Position, Report};
 use crate::meta::{Fallback, Meta, NestedType, Shape};
 
 pub(crate) use self::json::Json;
@@ -179,8 +179,8 @@ impl Schema {
         what: &str,
         layers: &[Layer<'_>],
         variables: &Variables,
-    ) -> Result<Vec<Provenance>, Error> {
-        self.build(what, layers, variables, Report::tracing())
+    ) -> Result<Vec<layers::Provenance>, Error> {
+        self.build(what, layers, variables, Report::tracing()).map(Origins::into_list)
     }
 
     fn build(
@@ -189,7 +189,7 @@ impl Schema {
         layers: &[Layer<'_>],
         variables: &Variables,
         report: Report,
-    ) -> Result<Vec<Provenance>, Error> {
+    ) -> Result<Origins, Error> {
         let meta = self.meta();
         let environment = Environment::new(variables, meta.env_prefix).assuming(&self.provided);
         let build = |at: Position<'_>| section(at, &self.root);
