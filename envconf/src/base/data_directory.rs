@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::{Error, Kind};
 use super::private_file;
 use super::variables::Variables;
+use super::{Error, Kind};
 
 /// The variable that names the directory itself.
 pub(crate) const VARIABLE: &str = "ENVCONF_HOME";

@@ -1,6 +1,6 @@
 //! The one table of exit codes (documented in `docs/exit-codes.md`).
 
-use super::error::{Fault, Kind};
+use super::{Fault, Kind};
 
 /// Returns the exit code of a failure.
 ///

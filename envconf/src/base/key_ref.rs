@@ -5,8 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::error::{Error, Kind, escape};
-use super::{age_recipient, provider};
+use super::{Error, Kind, age_recipient, escape, provider};
 
 /// The provider of local keys.
 pub(crate) const LOCAL_PROVIDER: &str = "local";

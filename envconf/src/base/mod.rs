@@ -2,6 +2,11 @@
 
 pub(crate) mod duration;
 pub(crate) mod error;
+mod kind;
+mod problem;
+mod origin;
+mod attempt;
+mod escape;
 mod exact_text;
 mod exit_code;
 mod remedy;
@@ -21,13 +26,18 @@ pub(crate) mod own_variables;
 pub(crate) mod pages;
 pub(crate) mod written_type;
 
-pub use self::error::{Attempt, Complaint, Error, Fault, Kind, Origin, Problem, escape, is_deceptive};
+pub use self::attempt::{Attempt, Fault};
+pub use self::error::Error;
+pub use self::escape::{escape, is_deceptive};
 pub(crate) use self::exact_text::json_string;
 pub use self::exact_text::{exact_text, write_json_string};
 pub(crate) use self::exit_code::exit_code;
 pub use self::harden::{Hardened, Measure, harden};
 pub use self::key_ref::KeyRef;
+pub use self::kind::Kind;
+pub use self::origin::Origin;
 pub use self::own_variables::check_variable_names;
+pub use self::problem::{Complaint, Problem};
 pub use self::regular_file::open_regular;
 pub(crate) use self::regular_file::{fill, open_by_own_name, read_opened, read_regular};
 pub use self::remedy::Remedy;

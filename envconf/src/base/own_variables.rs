@@ -2,8 +2,8 @@
 
 use strsim::osa_distance;
 
-use super::error::{Error, Kind, escape};
 use super::variables::Variables;
+use super::{Error, Kind, escape};
 
 /// Every variable that envconf reads, in the order of the documentation.
 const KNOWN: &[&str] = &[

@@ -4,9 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
-use super::error::{Error, Kind};
 pub(crate) use super::regular_file::open_without_waiting;
 use super::secret::SecretBytes;
+use super::{Error, Kind};
 
 /// Writes a new file that only its owner can read.
 ///

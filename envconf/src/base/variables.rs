@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::error::{Error, Kind, escape};
+use super::{Error, Kind, escape};
 
 /// The variables that this library reads: settings, credentials and the application's own.
 ///

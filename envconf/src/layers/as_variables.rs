@@ -206,7 +206,7 @@ fn rule(path: String, origin: &Origin, what: &str) -> Problem {
 fn refuse_collisions(found: &mut [NamedValue], problems: &mut Vec<Problem>) {
     found.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
     for pair in found.windows(2).filter(|pair| pair[0].name == pair[1].name) {
-        let first = crate::base::error::escape(&pair[0].path);
+        let first = crate::base::escape(&pair[0].path);
         let what = format!("it has the same variable name as {first}: {}", pair[1].name);
         problems.push(rule(pair[1].path.clone(), &pair[1].origin, &what));
     }

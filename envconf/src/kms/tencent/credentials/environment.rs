@@ -88,7 +88,7 @@ mod tests {
         ] {
             let error = find_in(pairs).unwrap_err();
             assert!(error.message.contains(name), "{}", error.message);
-            assert_eq!((error.fault, error.tries), (crate::base::error::Fault::Refused, 0));
+            assert_eq!((error.fault, error.tries), (crate::base::Fault::Refused, 0));
         }
     }
 }
