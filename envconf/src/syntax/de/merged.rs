@@ -6,12 +6,11 @@ use serde::de::{self, DeserializeSeed, Visitor};
 use serde::forward_to_deserialize_any;
 use zeroize::Zeroizing;
 
+use super::claims::{TableFacts, at_node, is_in, is_like, judged, of_key};
 use super::ignored::{IgnoredKey, IgnoredKeys, SortedNotes};
+use super::node::{NodeDeserializer, all_read, step};
 use super::text::{ParsedText, TextDeserializer};
-use super::{
-    Given, GivenSource, Misfit, NodeDeserializer, Reading, TableFacts, ValueStep, all_read, at_node, is_in,
-    is_like, judged, of_key, step,
-};
+use super::{Given, GivenSource, Misfit, Reading, ValueStep};
 use crate::syntax::tree::{Node, Place, Table, Value};
 
 /// The entries of several tables. An entry of a stronger table replaces that of a weaker one.

@@ -4,8 +4,10 @@ use std::cell::{Cell, OnceCell};
 
 use serde::de::{self, Visitor};
 
+use super::datetime::{DATETIME, DatetimeAccess};
 use super::ignored::{IgnoredKey, IgnoredKeys};
-use super::{DATETIME, DatetimeAccess, Fact, Misfit, NodeDeserializer, VariantAccess};
+use super::node::{NodeDeserializer, VariantAccess};
+use super::{Fact, Misfit};
 use crate::syntax::tree::{Node, Value};
 use crate::syntax::{json, toml};
 
