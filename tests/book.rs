@@ -87,7 +87,7 @@ const WITH_COMMANDS: [&str; 5] = ["console", "sh", "text", "yaml", "dockerfile"]
 const PLACEHOLDER: &str = "local:-:0123456789abcdef";
 
 /// The terms of the glossary.
-const TERMS: [&str; 16] = [
+const TERMS: [&str; 20] = [
     "configuration",
     "pair",
     "seal",
@@ -99,6 +99,10 @@ const TERMS: [&str; 16] = [
     "key reference",
     "recipient",
     "trusted key",
+    "local key",
+    "key store",
+    "generation",
+    "outline",
     "signer",
     "environment",
     "policy file",

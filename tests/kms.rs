@@ -342,7 +342,7 @@ fn the_contract_finds_every_fault() {
         (Wrong::ForgetsTheContext, "own context"),
         (Wrong::ForgetsTheKey, "own key"),
         (Wrong::TakesDamage, "damaged"),
-        (Wrong::BlamesTheNetwork, "opens only in its own context"),
+        (Wrong::BlamesTheNetwork, "unwrapped only in its own context"),
         (Wrong::ShowsTheDataKey, "secret"),
         (Wrong::TellsTheDataKey, "secret"),
         (Wrong::MakesTooLong, ""),

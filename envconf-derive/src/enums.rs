@@ -11,7 +11,7 @@
 //!         ::envconf::private::variants(at, const { &Self::META }, |index, at| match index {
 //!             0usize => ::core::option::Option::Some(Self::Memory {}),
 //!             1usize => ::envconf::private::section(at, const { &<its fields> }, |fields| …),
-//!             _ => ::envconf::private::around::<S3>(at).map(Self::S3),
+//!             _ => ::envconf::private::variant_content::<S3>(at).map(Self::S3),
 //!         })
 //!     }
 //! }
@@ -295,7 +295,7 @@ fn build(config: &ConfigEnum) -> TokenStream {
         let value = match &variant.content {
             Content::Unit => quote!(::core::option::Option::Some(Self::#ident {})),
             Content::Around(ty) => {
-                quote!(::core::option::Option::map(::envconf::private::around::<#ty>(#at), Self::#ident))
+                quote!(::core::option::Option::map(::envconf::private::variant_content::<#ty>(#at), Self::#ident))
             }
             Content::Fields(of) => {
                 let fields = expand::local("fields");

@@ -37,21 +37,12 @@
 //! **`watch`** reload ·
 //! **`units`** durations and byte sizes, in the module `de` ·
 //! **`yaml`** YAML content; TOML, JSON and dotenv need no feature ·
-//! **`tools`** what the command does, as a library ·
+//! **`tools`** the operations of the command, as a library ·
 //! **`cli`** the command: `tools`, `yaml` and every key service.
 
 // Generated code names this crate as `envconf`, also in its unit tests.
 #[cfg(test)]
 extern crate self as envconf;
-
-/// Compiles the programs of the book.
-#[cfg(doctest)]
-mod book {
-    #[doc = include_str!("../docs/quick-start.md")]
-    struct QuickStart;
-    #[doc = include_str!("../docs/moving-from-config-rs.md")]
-    struct MovingFromConfigRs;
-}
 
 // One module per concept, from top to bottom: a module uses only the modules below it.
 pub mod testing;
@@ -138,12 +129,12 @@ pub mod error {
 pub mod de {
     pub use crate::syntax::units::{ByteSizeValue, DurationValue, byte_size, duration};
 }
-/// Reading of files: opens regular files only.
+/// Functions that read files, and open regular files only.
 pub mod files {
     pub use crate::base::open_regular;
 }
-/// The user's key store: local keys, age identities and signing keys, which are enabled per directory, and a record of
-/// the pairs that this user opened.
+/// The user's key store: local keys, age identities and signing keys, each enabled per directory. It also records the
+/// pairs that this user sealed or opened.
 pub mod key_store {
     pub use crate::kms::{KeyStore, StoredKey, StoredSigner, key_in_project};
     pub use crate::pair::KnownPair;

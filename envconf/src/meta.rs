@@ -1,4 +1,4 @@
-//! A config type as constants: paths, docs, variables, which fields are secret.
+//! A configuration type as constants: paths, docs, environment variables, and which fields are secret.
 //!
 //! The derive writes `T::META` from the source code; no value changes it. [`Meta::leaves`] lists its leaves.
 
@@ -67,15 +67,15 @@ pub struct Field {
     pub shape: Shape,
     /// The type of a field with `nested`.
     pub part: Option<NestedType>,
-    /// How a stronger layer combines with a weaker one.
+    /// The rule by which a stronger layer combines with a weaker one.
     pub merge: Merge,
     /// The Rust name in upper case: the field's part of generated variable names.
     pub segment: &'static str,
     /// The environment variable.
     pub variable: Variable,
-    /// True if the value is secret: the attribute `secret`, or a type of secrecy's.
+    /// True if the value is secret: the attribute `secret`, or a type of the crate `secrecy`.
     pub secret: bool,
-    /// True if keys in the value that its type does not know are allowed.
+    /// True if the value may contain keys that its type does not know.
     pub allow_unknown_fields: bool,
     /// The function of the attribute `deserialize_with`, as written. It defines the form of the value.
     pub deserialize_with: Option<&'static str>,
@@ -141,7 +141,7 @@ pub struct Variant {
     pub content: Option<NestedType>,
 }
 
-/// How a stronger layer combines with a weaker one.
+/// The rule by which a stronger layer combines with a weaker one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merge {
     /// The stronger layer replaces the whole value.
@@ -313,12 +313,13 @@ impl Meta {
         self.leaves().iter().filter_map(|leaf| leaf.variable(self.env_prefix)).any(is_of)
     }
 
-    /// Returns the type that this describes.
+    /// Returns the struct or enum that this `Meta` describes.
     pub(crate) const fn part(&'static self) -> NestedType {
         if self.variants.is_empty() { NestedType::Section(self) } else { NestedType::Variants(self) }
     }
 
-    /// Returns the fields with keys in this struct's table. The fields of a flattened struct replace its own field.
+    /// Returns the fields with keys in this struct's table. A flattened field is replaced by the fields of its
+    /// struct.
     pub(crate) fn unflattened(&'static self) -> Vec<&'static Field> {
         let own = |field: &'static Field| match field.shape {
             Shape::Flattened(meta) => meta.unflattened(),
@@ -438,7 +439,7 @@ pub(crate) fn push_path_of_key(text: &mut String, parents: &[TypeStep], key: &st
     push_key(text, start, &segment(key));
 }
 
-/// Appends the dotted path that `steps` lead to to `text`.
+/// Appends to `text` the dotted path of `steps`.
 pub(crate) fn push_path_of(text: &mut String, steps: &[TypeStep]) {
     let start = text.len();
     for step in steps {

@@ -104,7 +104,7 @@ impl Origins {
         self.list.get_or_init(|| self.recorded.iter().map(|value| self.provenance(value)).collect())
     }
 
-    /// Like [`list`](Self::list), as a list of its own.
+    /// Like [`list`](Self::list), but returns the list itself.
     #[cfg(feature = "tools")]
     pub(crate) fn into_list(self) -> Vec<Provenance> {
         self.list();

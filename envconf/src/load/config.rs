@@ -37,7 +37,7 @@ use crate::schema::{self, Format, template};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not derive `EncryptedConfig`",
     label = "not a configuration type",
-    note = "a `nested` field's type derives `EncryptedConfig`; without `nested`, serde's `Deserialize` is enough"
+    note = "the type of a `nested` field must derive `EncryptedConfig`; without `nested`, serde's `Deserialize` is enough"
 )]
 pub trait EncryptedConfig: Sized {
     /// The struct as constants: names, docs, variables, and which fields are secret.
@@ -49,7 +49,7 @@ pub trait EncryptedConfig: Sized {
     /// # Errors
     /// The errors of [`Loader::load`].
     fn load() -> Result<Self, Error> {
-        worker::block_on(Self::loader().load_value(Wait::Here))
+        worker::block_on(Self::loader().load_value(Wait::Blocking))
     }
 
     /// Like [`load`](Self::load), for async code on any runtime.
@@ -57,14 +57,14 @@ pub trait EncryptedConfig: Sized {
     /// # Errors
     /// The errors of [`Loader::load`].
     fn load_async() -> impl Future<Output = Result<Self, Error>> + Send {
-        stack_wipe::wiped(Self::loader().load_value(Wait::Beside))
+        stack_wipe::wiped(Self::loader().load_value(Wait::OnWorker))
     }
 
     /// Returns the instance of the process. The first call loads it like [`load`](Self::load), while other callers
     /// wait. After a failed load, the next call tries again.
     ///
     /// For programs that cannot pass a reference around. A `validate` function must not call `global` of the same
-    /// type: it would wait for itself.
+    /// type: that call would never return.
     ///
     /// # Errors
     /// The errors of [`Loader::load`].
@@ -96,7 +96,7 @@ pub trait EncryptedConfig: Sized {
     where
         Self: Send + Sync + 'static,
     {
-        let instance = global::init(|| worker::block_on(loader.load_value(Wait::Here)))?;
+        let instance = global::init(|| worker::block_on(loader.load_value(Wait::Blocking)))?;
         instance.ok_or_else(|| {
             let name = Self::META.type_name;
             Error::new(Kind::Usage, format!("the instance of {name} is loaded already"))
@@ -129,8 +129,8 @@ pub trait EncryptedConfig: Sized {
         Self::loader().watch_async()
     }
 
-    /// Finds mistakes in the type itself that otherwise show only in use: names of variables, keys and lines that
-    /// collide across structs; defaults and examples that do not fit their fields, or that `validate` rejects.
+    /// Finds mistakes in the type that otherwise show only in use. It reports keys, environment variables and dotenv
+    /// names that collide, and defaults and examples that do not fit their fields or that `validate` rejects.
     ///
     /// For a test of one line:
     ///

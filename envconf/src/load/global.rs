@@ -1,4 +1,4 @@
-//! The instance of a configuration in a process, loaded when it is used first.
+//! The instance of a configuration in a process, loaded on first use.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ pub(crate) fn init<T: Send + Sync + 'static>(
     Ok(made.then_some(instance))
 }
 
-/// Lock the map for the lookup only: a load may use the instance of another type.
+/// Returns the cell of `T`. Locks the map for the lookup only, because a load may use the instance of another type.
 fn cell<T: Send + Sync + 'static>() -> &'static OnceCell<T> {
     let mut cells = CELLS.lock().unwrap_or_else(PoisonError::into_inner);
     let make = || -> &'static (dyn Any + Send + Sync) { Box::leak(Box::new(OnceCell::<T>::new())) };
@@ -77,11 +77,11 @@ mod tests {
         assert_eq!(get(|| Ok(Of(1_u16))).unwrap().0, 1);
         assert_eq!(get(|| Ok(Of("a"))).unwrap().0, "a");
         let within = get(|| get(|| Ok(Of(2_u64))).map(|inner| Of(inner.0 as i64))).unwrap();
-        assert_eq!(within.0, 2, "a load may ask for another type's");
+        assert_eq!(within.0, 2, "a load may use the instance of another type");
     }
 
     #[test]
-    fn many_at_once_load_once() {
+    fn concurrent_callers_load_once() {
         static LOADS: AtomicUsize = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_that_panics_locks_nobody_out() {
+    fn a_load_succeeds_after_a_load_that_panicked() {
         let panicked = std::panic::catch_unwind(|| get::<Of<i8>>(|| panic!("in a validator")).map(drop));
         assert!(panicked.is_err());
         assert_eq!(get(|| Ok(Of(1_i8))).unwrap().0, 1);

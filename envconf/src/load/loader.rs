@@ -15,7 +15,7 @@ use crate::format::Name;
 use crate::kms::{KeyServices, Kms, LocalKey, worker};
 use crate::layers::{self, Environment, Layer, Origins, Provenance, Report, SetValues};
 use crate::meta::Meta;
-use crate::pair::{Opened, Pair, Plain, Policy, PolicyVariables, TrustSource, Wait, open, policy};
+use crate::pair::{Opened, Pair, PlainLayer, Policy, PolicyVariables, TrustSource, Wait, open, policy};
 
 const DEFAULT_DIR: &str = "config";
 const DEFAULT_ENVIRONMENT: &str = "default";
@@ -90,7 +90,7 @@ impl<T: EncryptedConfig> Loader<T> {
         self
     }
 
-    /// Loads this pair, named by one of its files. Its name and environment must still be the expected ones.
+    /// Sets the pair, by the path of one of its files. The pair must still have the expected name and environment.
     #[must_use]
     pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
         self.path = Some(path.into());
@@ -111,7 +111,7 @@ impl<T: EncryptedConfig> Loader<T> {
         self
     }
 
-    /// Sets how many of the signers must have signed; the default is 1.
+    /// Sets how many of the signers must have signed; otherwise `ENVCONF_REQUIRED_SIGNATURES`, the attribute, or 1.
     #[must_use]
     pub fn required_signatures(mut self, required: usize) -> Self {
         self.required_signatures = Some(required);
@@ -155,8 +155,7 @@ impl<T: EncryptedConfig> Loader<T> {
         self
     }
 
-    /// Sets the time limit for all tries of unwrapping together; otherwise `ENVCONF_KMS_DEADLINE`, the attribute, or
-    /// 10 s.
+    /// Sets the time limit for all unwrap attempts together; otherwise `ENVCONF_KMS_DEADLINE`, the attribute, or 10 s.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
@@ -199,7 +198,7 @@ impl<T: EncryptedConfig> Loader<T> {
     /// Every kind of format.md §8; [`Kind::Usage`] for a setting; [`Kind::DoesNotFit`] with every problem of the
     /// configuration.
     pub fn load(self) -> Result<Loaded<T>, Error> {
-        worker::block_on(self.load_traced(Wait::Here))
+        worker::block_on(self.load_with_origins(Wait::Blocking))
     }
 
     /// Loads without blocking the thread. It awaits only a channel, so it works on every async runtime.
@@ -207,17 +206,17 @@ impl<T: EncryptedConfig> Loader<T> {
     /// # Errors
     /// The errors of [`Loader::load`].
     pub async fn load_async(self) -> Result<Loaded<T>, Error> {
-        stack_wipe::wiped(self.load_traced(Wait::Beside)).await
+        stack_wipe::wiped(self.load_with_origins(Wait::OnWorker)).await
     }
 
-    async fn load_traced(mut self, wait: Wait) -> Result<Loaded<T>, Error> {
+    async fn load_with_origins(mut self, wait: Wait) -> Result<Loaded<T>, Error> {
         self.variables = self.variables.listed();
         let plan = self.plan()?;
         let texts = plan.read(wait).await?;
-        self.build_traced(&plan, &texts)
+        self.build_with_origins(&plan, &texts)
     }
 
-    pub(crate) fn build_traced(&self, plan: &LoadPlan, texts: &Texts) -> Result<Loaded<T>, Error> {
+    pub(crate) fn build_with_origins(&self, plan: &LoadPlan, texts: &Texts) -> Result<Loaded<T>, Error> {
         let (value, origins) = self.build(plan, texts, Report::tracing())?;
         Ok(Loaded { value, origins })
     }
@@ -234,10 +233,10 @@ impl<T: EncryptedConfig> Loader<T> {
         let meta = const { &T::META };
         let layers = texts.layers(&plan.pair)?;
         let environment = Environment::new(&self.variables, meta.env_prefix).below_set(&self.set_values);
-        layers::build(&plan.policy.what(), &layers, &environment, report, meta, T::build_at)
+        layers::build(&plan.policy.title(), &layers, &environment, report, meta, T::build_at)
     }
 
-    /// Reads and checks all settings, before any file is opened.
+    /// Reads and checks all settings, before any file of the pair is opened.
     pub(crate) fn plan(&self) -> Result<LoadPlan, Error> {
         if let Some(message) = &self.set_error {
             return Err(Error::new(Kind::Usage, message));
@@ -351,9 +350,10 @@ pub(crate) struct LoadPlan {
 }
 
 impl LoadPlan {
-    /// Read the plain layers first: an unreadable file is then reported before a key service is asked.
+    /// Reads all texts. Reads the plain layers first, so that an unreadable file is reported before any request to a
+    /// key service.
     async fn read(&self, wait: Wait) -> Result<Texts, Error> {
-        let plain = Plain::beside(&self.pair, &self.policy.name, &self.policy.environment)?;
+        let plain = PlainLayer::beside(&self.pair, &self.policy.name, &self.policy.environment)?;
         let opened = open::open_pair(&self.pair, &self.policy, &self.services, wait).await?;
         Ok(Texts { plain, opened })
     }
@@ -361,21 +361,21 @@ impl LoadPlan {
     /// Returns the paths of the pair's plain layers, existing or not.
     #[cfg(feature = "watch")]
     pub(crate) fn plain_files(&self) -> Vec<PathBuf> {
-        Plain::files(&self.pair, &self.policy.name, &self.policy.environment)
+        PlainLayer::files(&self.pair, &self.policy.name, &self.policy.environment)
     }
 }
 
 /// All texts of one configuration.
 pub(crate) struct Texts {
-    pub(crate) plain: Vec<Plain>,
+    pub(crate) plain: Vec<PlainLayer>,
     pub(crate) opened: Opened,
 }
 
 impl Texts {
-    /// Returns the plain layers, the weakest first.
+    /// Returns all layers, the weakest first: the plain layers, then the pair.
     fn layers(&self, pair: &Pair) -> Result<Vec<Layer<'_>>, Error> {
         let sealed = self.opened.layer(pair)?;
-        Ok(self.plain.iter().map(Plain::layer).chain([sealed]).collect())
+        Ok(self.plain.iter().map(PlainLayer::layer).chain([sealed]).collect())
     }
 }
 

@@ -34,7 +34,7 @@ impl<T: Nested> Nested for Option<T> {
 
     fn nested_at(at: Position<'_>) -> Option<Self> {
         if at.walk.checking {
-            // Check the defaults of the inner type, although no default creates it.
+            // Check the defaults of the inner type too, although this field defaults to `None`.
             T::nested_at(at);
             return Some(None);
         }
@@ -90,8 +90,8 @@ impl<T: Nested, S: BuildHasher + Default> Nested for HashMap<String, T, S> {
     }
 }
 
-/// `Box<T>` of a derived type is a derived type itself, see `config`. The other types are listed one by one, because
-/// another crate may implement traits for `Box`.
+/// Implements `Nested` for a `Box` of each of these types. A `Box` of a derived type implements `EncryptedConfig`, see
+/// `config`, so an implementation for every `Box<T>` would overlap with it.
 macro_rules! boxed {
     ($([$($parameter:ident: $bound:path),*] $ty:ty),* $(,)?) => {$(
         impl<$($parameter: $bound),*> Nested for Box<$ty> {

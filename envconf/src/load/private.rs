@@ -13,18 +13,18 @@ use crate::meta::{Field, Meta, NestedType, Shape, Variable};
 pub use crate::syntax::Given;
 use crate::syntax::Misfit;
 
-/// The constant that the derive generates instead of `META` beside its errors.
+/// An empty `META`. The derive generates it beside compile errors, and fills some of its fields for enums.
 pub const NO_META: Meta = Meta::EMPTY;
 
 /// Defaults of an entry of `META`. The derive generates only the fields that differ.
 pub const FIELD: Field = Field::EMPTY;
 
 /// A type that is read as one value. It is a separate trait for a better compile error. The derive never implements
-/// it, so a type may have both derives.
+/// it, so a type may derive both `EncryptedConfig` and `Deserialize`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a nested struct nor a type that serde can read",
     label = "add `#[envconf(nested)]`, or derive serde's Deserialize for `{Self}`",
-    note = "a type that derives `EncryptedConfig` is read field by field, with `#[envconf(nested)]`; any other type, and each type within a list, map or Option, derives `serde::Deserialize`"
+    note = "a type that derives `EncryptedConfig` is read field by field, with `#[envconf(nested)]`; any other type, and each type within a list, map or Option, must derive `serde::Deserialize`"
 )]
 pub trait LeafValue: Sized {
     /// Reads the value.
@@ -118,7 +118,7 @@ pub fn variants<T>(
 }
 
 /// Builds the content of a variant at this place.
-pub fn around<T: Nested>(at: Position<'_>) -> Option<T> {
+pub fn variant_content<T: Nested>(at: Position<'_>) -> Option<T> {
     T::nested_at(at)
 }
 
@@ -162,7 +162,7 @@ pub const fn beside_tag<T: Nested>() -> NestedType {
     let part = T::PART;
     assert!(
         matches!(part, NestedType::Section(_)),
-        "with `tag` a variant is around a struct that derives `EncryptedConfig`: its fields are beside the tag"
+        "with `tag`, a variant must contain a struct that derives `EncryptedConfig`: the fields of the struct are beside the tag"
     );
     part
 }

@@ -42,11 +42,11 @@ pub fn check_content(content: &[u8], content_type: ContentType) -> Result<(), Er
     layers::check(&layer).map_err(broken)
 }
 
-/// Rejects what [`check_content`] rejects, and dotenv values that begin with a quote: no load accepts them, although
-/// `seal --as-is` keeps them.
+/// Like [`check_content`], and also rejects dotenv values that begin with a quote. `seal --as-is` keeps such values,
+/// but no load accepts them.
 ///
 /// # Errors
-/// As for [`check_content`].
+/// The errors of [`check_content`].
 pub(crate) fn check_loadable(content: &[u8], content_type: ContentType) -> Result<(), Error> {
     check_content(content, content_type)?;
     let (ContentType::Dotenv, Ok(text)) = (content_type, std::str::from_utf8(content)) else {
@@ -58,8 +58,8 @@ pub(crate) fn check_loadable(content: &[u8], content_type: ContentType) -> Resul
 }
 
 /// Rejects dotenv content with lines that other dotenv readers (python-dotenv, Node's dotenv, Docker Compose) read
-/// differently: quotes, comments after a value, `export`, `$`, backslashes, outer blanks, CR LF. In envconf a value is
-/// the raw rest of its line (format.md §7), so quotes and comments would become part of it.
+/// differently: quotes, comments after a value, `export`, `$`, backslashes, blanks around a value, CR LF. In envconf a
+/// value is the raw rest of its line (format.md §7), so quotes and comments would become part of it.
 ///
 /// Accepts the lines of `known`, which is content that was sealed before, or empty.
 ///
@@ -88,7 +88,7 @@ pub fn check_dotenv(content: &[u8], known: &[u8]) -> Result<(), Error> {
     }
     Err(Error::does_not_fit("the content", problems).advise_to_set(
         Remedy::AsIs,
-        "read the file as other tools do with `envconf import`, or keep every line as it is with Seal::as_is",
+        "run `envconf import` to read the file like other tools, or call Seal::as_is to keep every line unchanged",
     ))
 }
 
@@ -102,6 +102,8 @@ pub fn check_text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, Error> {
         .map_err(|error| Error::does_not_fit(what, vec![not_utf8(bytes, error.valid_up_to())]))
 }
 
+/// Rejects bytes that look like UTF-16.
+///
 /// # Errors
 /// [`Kind::DoesNotFit`] for bytes that begin with a byte order mark of UTF-16, or whose first characters are ASCII in
 /// UTF-16.

@@ -34,17 +34,21 @@ impl Pair {
         Self { enc: file(ENC), key: file(KEY) }
     }
 
-    /// Returns the pair that `path` is one file of.
+    /// Returns the pair to which the file `path` belongs.
     ///
     /// # Errors
-    /// [`Kind::Usage`] if it ends in neither `.enc` nor `.key`.
+    /// [`Kind::Usage`] if `path` ends in neither `.enc` nor `.key`.
     pub fn of(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         match path.extension().and_then(OsStr::to_str) {
             Some("enc" | "key") => {
                 Ok(Self { enc: path.with_extension("enc"), key: path.with_extension("key") })
             }
-            _ => Err(Error::new(Kind::Usage, "a sealed pair ends in .enc and .key").at(path)),
+            _ => Err(Error::new(
+                Kind::Usage,
+                "not a file of a pair: expected a path that ends in .enc or .key",
+            )
+            .at(path)),
         }
     }
 
@@ -123,7 +127,7 @@ impl Pair {
     }
 
     /// Removes the temporary files that a killed sealer left beside the two files. The caller holds the lock.
-    pub(crate) fn sweep(&self) {
+    pub(crate) fn remove_temporary_files(&self) {
         let Ok(entries) = std::fs::read_dir(self.directory()) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
@@ -134,12 +138,12 @@ impl Pair {
         }
     }
 
-    /// Replaces the `.enc`, with the same data key, and then the `.key` by `trimmed`, which contains only this data
-    /// key. Both are written to temporary files before the first one replaces anything.
+    /// Replaces the `.enc`. Its data key stays the same. Then replaces the `.key` by `trimmed`, which contains only
+    /// this data key. Both are written to temporary files before anything is replaced.
     pub(crate) fn replace_enc(&self, enc: &[u8], trimmed: Option<&[u8]>) -> Result<(), Error> {
         let enc = Staged::write(&self.enc, enc)?;
         let trimmed = trimmed.map(|key| Staged::write(&self.key, key)).transpose()?;
-        if enc.replace()? == Lasting::Yes {
+        if enc.replace()? == Durability::Synchronised {
             trim(trimmed);
         }
         Ok(())
@@ -163,7 +167,7 @@ impl Pair {
         let first = Staged::write(&self.key, both_keys.unwrap_or(key))?;
         let enc = Staged::write(&self.enc, enc)?;
         let last = both_keys.map(|_| Staged::write(&self.key, key)).transpose()?;
-        let is_first_lasting = first.replace()?;
+        let is_first_synchronised = first.replace()?;
         // Restore the `.key` only while the old `.enc` is in its place: the new `.enc` needs the new `.key`,
         // synchronised or not.
         if let Err(error) = enc.rename() {
@@ -174,7 +178,9 @@ impl Pair {
             };
             return Err(error);
         }
-        if (is_first_lasting, enc.sync_directory()) == (Lasting::Yes, Lasting::Yes) {
+        if (is_first_synchronised, enc.sync_directory())
+            == (Durability::Synchronised, Durability::Synchronised)
+        {
             trim(last);
         }
         Ok(())
@@ -247,7 +253,7 @@ fn not_read(path: &Path, error: std::io::Error) -> Error {
     ))
 }
 
-/// Returns the directory in which a relative path is resolved, safe to print.
+/// Returns the parent of an absolute path, or else the working directory, escaped for printing.
 fn resolved_in(path: &Path) -> String {
     let directory = match path.is_absolute() {
         true => path.parent().map(Path::to_owned),
@@ -271,8 +277,8 @@ fn is_temporary(name: &str, path: &Path) -> bool {
 
 /// The durability of a replaced file: it survives a power failure, or this is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lasting {
-    Yes,
+enum Durability {
+    Synchronised,
     /// The directory could not be synchronised.
     Unknown,
 }
@@ -299,7 +305,7 @@ impl<'a> Staged<'a> {
 
     /// Replaces the file, and synchronises the directory if the system can. A failure after the replacement is not an
     /// error.
-    fn replace(self) -> Result<Lasting, Error> {
+    fn replace(self) -> Result<Durability, Error> {
         self.rename()?;
         Ok(self.sync_directory())
     }
@@ -309,17 +315,17 @@ impl<'a> Staged<'a> {
         std::fs::rename(&self.temporary, self.path).map_err(|error| Error::write(self.path, error))
     }
 
-    fn sync_directory(&self) -> Lasting {
+    fn sync_directory(&self) -> Durability {
         match sync_directory(self.path) {
-            Ok(()) => Lasting::Yes,
-            Err(_) => Lasting::Unknown,
+            Ok(()) => Durability::Synchronised,
+            Err(_) => Durability::Unknown,
         }
     }
 }
 
 impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        // After the rename there is no temporary file. If it cannot be removed, nothing else helps.
+        // Ignore the error: after the rename the file is gone, and otherwise nothing else can be done.
         let _ = std::fs::remove_file(&self.temporary);
     }
 }
@@ -339,8 +345,8 @@ fn sync_directory(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Returns the content type for the name of a plain file. A `.conf` file is JSON if its first byte is `{`, else TOML
-/// (api.md §1).
+/// Returns the content type for the name of a plain file. A `.conf` file is JSON if its first byte that is not
+/// white space is `{`, else TOML (api.md §1).
 ///
 /// # Errors
 /// [`Kind::Usage`] for any other extension.
@@ -376,7 +382,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_directory_that_cannot_be_synchronised_is_no_error() {
+    fn a_directory_that_cannot_be_synchronised_is_not_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let pair = Pair::new(directory.path(), &"app".parse().unwrap(), &"default".parse().unwrap());
         let content = || (std::fs::read(pair.enc()).unwrap(), std::fs::read(pair.key()).unwrap());
@@ -396,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_files_name_says_name_and_environment() {
+    fn the_file_name_contains_name_and_environment() {
         let identity = |path: &str| {
             identity_of(Path::new(path)).map(|(name, environment)| format!("{name} {environment}"))
         };
@@ -474,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_gone_is_an_error_of_writing() {
+    fn a_missing_directory_is_a_write_error() {
         let directory = tempfile::tempdir().unwrap();
         let pair =
             Pair::new(directory.path().join("gone"), &"app".parse().unwrap(), &"default".parse().unwrap());

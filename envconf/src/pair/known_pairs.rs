@@ -1,9 +1,9 @@
-//! Known pairs: a record, for each pair, of the highest generation that this user sealed or opened, and of its
-//! recipients.
+//! Known pairs: for each pair, a record of the highest generation that this user sealed or opened. The record also
+//! lists the recipients of that generation.
 //!
 //! Everybody who can write the repository can restore a genuine older pair. It opens, and its recipients are
-//! authentic. Without this record, sealing over it would bring back a recipient that was removed (format.md §9,
-//! "Rollback"). The records contain nothing secret.
+//! authentic. Without this record, sealing over it would bring back a recipient that was removed
+//! (format-threats.md §9). The records contain nothing secret.
 
 use std::path::{Path, PathBuf};
 
@@ -68,7 +68,7 @@ impl KnownPair {
 }
 
 impl KeyStore {
-    /// Returns the record of `pair`, of this name and environment.
+    /// Returns the record of `pair` with this name and environment; `None` if this user never sealed or opened it.
     ///
     /// # Errors
     /// [`Kind::Io`], [`Kind::InsecureKeyFile`] and [`Kind::Usage`] for a record that cannot be used.
@@ -85,8 +85,8 @@ impl KeyStore {
         }
     }
 
-    /// Returns the record of a pair that was moved within its repository: among the pairs of this name and environment
-    /// whose files are gone, the one of the highest generation.
+    /// Returns the record of a pair that was moved within its repository. Searches the records of the same name and
+    /// environment whose `.enc` no longer exists, and returns the one with the highest generation.
     fn known_before_it_moved(
         &self,
         enc: &Path,
@@ -127,8 +127,8 @@ impl KeyStore {
         parse(&text).map(Some).ok_or_else(damaged)
     }
 
-    /// Records a pair that was opened, and so authenticated. A pair older than the record changes nothing, and neither
-    /// does one of the same generation with more recipients.
+    /// Records an opened pair. Opening has authenticated it. The record stays unchanged if the pair has an older
+    /// generation, or the same generation with additional recipients.
     ///
     /// # Errors
     /// [`Kind::Io`], [`Kind::InsecureKeyFile`] and [`Kind::Usage`] for a record that cannot be used or written.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::files::Pair;
 use crate::base::{Error, Kind};
 
-/// How long to wait for another sealer. A sealer that waits for its key service needs less.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for another sealer. A sealer that waits for its key service needs less.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The lock, held while a pair is read, sealed and replaced.
@@ -18,8 +18,8 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Waits until no other sealer works in the pair's directory, then removes the files that a killed sealer of this
-    /// pair left.
+    /// Locks the pair's directory, and waits for other sealers. Then removes the temporary files that a killed sealer
+    /// of this pair left.
     ///
     /// Without a lock, two sealers can leave the `.enc` of one and the `.key` of the other, and nobody can open that
     /// pair. So a file system without locks is an error.
@@ -27,7 +27,7 @@ impl Lock {
     /// # Errors
     /// [`Kind::Io`] if another sealer does not finish in time, or the directory cannot be locked.
     pub(crate) fn of(pair: &Pair) -> Result<Self, Error> {
-        Self::within(pair, PATIENCE)
+        Self::within(pair, LOCK_TIMEOUT)
     }
 
     fn within(pair: &Pair, patience: Duration) -> Result<Self, Error> {
@@ -42,14 +42,14 @@ impl Lock {
         loop {
             match try_lock(&directory) {
                 Ok(()) => {
-                    pair.sweep();
+                    pair.remove_temporary_files();
                     return Ok(Self { _directory: Some(directory) });
                 }
                 Err(TryLockError::WouldBlock) if started.elapsed() < patience => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
                     let busy = std::io::ErrorKind::ResourceBusy.into();
                     return Err(Error::write(pair.directory(), busy).advise(
-                        "another envconf command is writing in this directory and did not finish in time; nothing was written",
+                        "run the command again: another envconf command is writing in this directory and did not finish in time; nothing was written",
                     ));
                 }
                 Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -65,7 +65,7 @@ fn is_missing(error: &std::io::Error) -> bool {
 
 fn not_locked(pair: &Pair, error: std::io::Error) -> Error {
     Error::write(pair.directory(), error).advise(
-        "envconf cannot lock this directory, so two sealers could mix their files; nothing was written. Some network file systems have no locks: seal in a directory on a local disk, then copy the .enc and the .key together",
+        "seal in a directory on a local disk, then copy the .enc and the .key together: envconf cannot lock this directory, so two sealers could mix their files; nothing was written",
     )
 }
 
@@ -84,7 +84,7 @@ fn try_lock(directory: &File) -> Result<(), TryLockError> {
 }
 
 /// Returns the error for a pair that changed after a command had read it.
-pub(crate) fn overtaken(pair: &Pair) -> Error {
+pub(crate) fn pair_changed(pair: &Pair) -> Error {
     Error::new(Kind::Differences, "the pair changed while this command ran; nothing was written")
         .at(pair.enc())
         .advise("run the command again on the new pair")
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_directory_is_no_error_of_the_lock() {
+    fn a_missing_directory_is_not_a_lock_error() {
         let directory = tempfile::tempdir().unwrap();
         let pair =
             Pair::new(directory.path().join("gone"), &"app".parse().unwrap(), &"default".parse().unwrap());

@@ -22,7 +22,7 @@ pub(crate) use self::open::Wait;
 #[cfg(feature = "watch")]
 pub(crate) use self::open::read_again;
 pub use self::open::{Depth, Opened, Verified, open, open_bytes, verify};
-pub(crate) use self::plain_layer::Plain;
+pub(crate) use self::plain_layer::PlainLayer;
 pub use self::plain_layer::check_plain_layer;
 pub(crate) use self::policy::PolicyVariables;
 pub use self::policy::{Policy, Trusted, parse_signers, parse_trust};
@@ -31,5 +31,5 @@ pub use self::seal::{Check, DataKeyUse, OldPair, Seal, Sealed};
 pub use self::sign::{Sign, Signed};
 pub(crate) use self::trust_source::TrustSource;
 #[cfg(feature = "tools")]
-pub(crate) use self::wrapping::Ask;
+pub(crate) use self::wrapping::Unwrapper;
 pub use crate::envelope::{SignerKey, SigningKey};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::Pair;
-use super::plain_layer::Plain;
+use super::plain_layer::PlainLayer;
 use super::policy::Policy;
 use super::wrapping;
 use crate::base::{Error, KeyRef, Kind, Plaintext, same};
@@ -64,12 +64,12 @@ impl Opened {
     }
 }
 
-/// Opens a pair. Blocks the thread; works before, inside and without an async runtime.
+/// Opens a pair. Blocks the thread. Works inside and outside an async runtime.
 ///
 /// # Errors
 /// Every kind of format.md §8, except those of writing; [`Kind::Io`] if a file cannot be read.
 pub fn open(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Opened, Error> {
-    worker::block_on(open_pair(pair, policy, services, Wait::Here))
+    worker::block_on(open_pair(pair, policy, services, Wait::Blocking))
 }
 
 /// Opens a pair from the bytes of its two files.
@@ -81,7 +81,7 @@ pub fn open_bytes(enc: &[u8], key: &[u8], policy: &Policy, services: &KeyService
     worker::block_on(checked.open(policy, services))
 }
 
-/// How much [`verify`] checks.
+/// The checks that [`verify`] makes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
     /// Both files are well formed, belong together, match the policy, and have the signatures that it requires. No key
@@ -123,14 +123,16 @@ impl Verified {
 /// Checks a pair without returning its content. Blocks the thread, like [`open`].
 ///
 /// # Errors
-/// The errors of [`open`] that `depth` can meet; [`Kind::DoesNotFit`] for content or a plain layer that does not
+/// The errors of [`open`], as far as `depth` checks; [`Kind::DoesNotFit`] for content or a plain layer that does not
 /// parse.
 pub fn verify(pair: &Pair, policy: &Policy, services: &KeyServices, depth: Depth) -> Result<Verified, Error> {
     if depth == Depth::Full {
         let opened = open(pair, policy, services)?;
         super::content::check_loadable(opened.content(), opened.header.content_type)
             .map_err(|error| error.at(pair.enc()))?;
-        Plain::beside(pair, &policy.name, &policy.environment)?.iter().try_for_each(Plain::check)?;
+        PlainLayer::beside(pair, &policy.name, &policy.environment)?
+            .iter()
+            .try_for_each(PlainLayer::check)?;
         let recipients = opened.recipients().cloned().collect();
         return Ok(Verified { header: opened.header, recipients, unwrapped_by: Some(opened.unwrapped_by) });
     }
@@ -171,14 +173,16 @@ pub(crate) fn unlock_bytes(
     worker::block_on(checked.unlock(policy, services))
 }
 
-/// Where to wait before the files are read again: blocking this thread, or on the worker, for async code.
+/// The way to wait before the files are read again.
 #[derive(Clone, Copy)]
 pub(crate) enum Wait {
-    Here,
-    Beside,
+    /// Block this thread.
+    Blocking,
+    /// Wait on the worker thread, for async code.
+    OnWorker,
 }
 
-/// Calls `read` again, after a pause, while the pair is between two writes of a sealer.
+/// Calls `read`. Retries it after a pause while a sealer is between two writes of the pair.
 pub(crate) async fn read_again<T, F>(wait: Wait, mut read: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
@@ -187,8 +191,8 @@ where
     for _ in 0..times {
         match read().await {
             Err(error) if error.kind() == Kind::DekNotFound => match wait {
-                Wait::Here => std::thread::sleep(pause),
-                Wait::Beside => worker::sleep(pause).await,
+                Wait::Blocking => std::thread::sleep(pause),
+                Wait::OnWorker => worker::sleep(pause).await,
             },
             result => return result,
         }
@@ -204,7 +208,7 @@ async fn read_pair_in(pair: &Pair, policy: &Policy, wait: Wait) -> Result<Checke
 
 /// Like [`read_pair_in`], but blocks this thread while it waits.
 pub(crate) fn read_pair(pair: &Pair, policy: &Policy) -> Result<Checked, Error> {
-    worker::block_on(read_pair_in(pair, policy, Wait::Here))
+    worker::block_on(read_pair_in(pair, policy, Wait::Blocking))
 }
 
 pub(crate) async fn open_pair(
@@ -317,7 +321,7 @@ pub(crate) fn open_body(file: EncFile, dek: &DataKey) -> Result<(Header, Plainte
     Ok((header, plaintext))
 }
 
-/// Adds to an error of steps 5 to 15 the file that it is about.
+/// Adds the path of the file to an error of steps 5 to 15.
 pub(crate) fn in_file(error: Error, pair: &Pair) -> Error {
     let concerns_enc = matches!(
         error.kind(),
@@ -349,9 +353,8 @@ fn check_header(header: &Header, policy: &Policy) -> Result<(), Error> {
             "the pair has generation {}, expected at least {}",
             header.generation, policy.min_generation
         );
-        return Err(Error::new(Kind::Rollback, message).advise(
-            "an older file was put back; deploy the current one, or lower ENVCONF_MIN_GENERATION on purpose",
-        ));
+        return Err(Error::new(Kind::Rollback, message)
+            .advise("deploy the current pair; or lower ENVCONF_MIN_GENERATION to accept this older one"));
     }
     Ok(())
 }
@@ -366,7 +369,7 @@ fn check_signatures(file: &EncFile, enc: &[u8], policy: &Policy) -> Result<(), E
     }
     let message = format!("{valid} signatures of trusted signers, {} required", policy.required_signatures);
     Err(Error::new(Kind::SignatureRequired, message)
-        .advise("ask a signer to sign the pair: ENVCONF_SIGNERS or the attribute signers names them"))
+        .advise("ask a trusted signer to sign the pair: ENVCONF_SIGNERS or the attribute signers lists the trusted signers"))
 }
 
 /// Runs steps 5 to 7: checks that the `.key` is well formed, belongs to the `.enc`, and has its data key.
@@ -378,7 +381,7 @@ pub(crate) fn check_key(file: &EncFile, key: &[u8]) -> Result<(KeyFile, Section)
             key.name, key.environment, file.header.name, file.header.environment
         );
         return Err(Error::new(Kind::IdentityMismatch, message)
-            .advise("the two files belong to different pairs; restore both from git"));
+            .advise("restore both files from git: they belong to different pairs"));
     }
     let section = key.section(file.header.dek).cloned().ok_or_else(|| {
         Error::new(
@@ -388,7 +391,7 @@ pub(crate) fn check_key(file: &EncFile, key: &[u8]) -> Result<(KeyFile, Section)
                 file.header.dek
             ),
         )
-        .advise("the two files are of different seals; restore both from the same commit")
+        .advise("restore both files from the same commit: they come from different seals")
     })?;
     Ok((key, section))
 }
@@ -402,7 +405,7 @@ mod tests {
     fn only_a_missing_data_key_is_read_again_a_few_times() {
         for (kind, times) in [(Kind::DekNotFound, READ_AGAIN.0 + 1), (Kind::TagMismatch, 1)] {
             let mut reads = 0;
-            let result: Result<(), Error> = worker::block_on(read_again(Wait::Here, || {
+            let result: Result<(), Error> = worker::block_on(read_again(Wait::Blocking, || {
                 reads += 1;
                 async { Err(Error::new(kind, "no")) }
             }));

@@ -16,16 +16,16 @@ use crate::layers::{self, Layer, LayerKind};
 const LIMIT: usize = 1 << 20;
 
 /// A plain layer that exists.
-pub(crate) struct Plain {
+pub(crate) struct PlainLayer {
     file: Arc<Path>,
     text: String,
 }
 
 fn too_large(file: &Path) -> Error {
-    Error::new(Kind::DoesNotFit, "a plain layer has at most 1 MiB").at(file)
+    Error::new(Kind::DoesNotFit, "the plain layer is larger than 1 MiB").at(file)
 }
 
-impl Plain {
+impl PlainLayer {
     /// Reads the plain layers beside `pair`, the weakest first: the one for all environments, then the one for this
     /// environment.
     ///
@@ -36,7 +36,7 @@ impl Plain {
         files.filter_map(|file| Self::read(file).transpose()).collect()
     }
 
-    /// Returns the paths of the plain layers, in the same order.
+    /// Returns the paths of the plain layers, existing or not, the weakest first.
     pub(crate) fn files(pair: &Pair, name: &Name, environment: &Name) -> Vec<PathBuf> {
         let file = |stem: String| pair.enc().with_file_name(format!("{stem}.defaults.toml"));
         let every = file(name.to_string());
@@ -74,6 +74,8 @@ impl Plain {
         }
     }
 
+    /// Returns the layer with this content.
+    ///
     /// # Errors
     /// [`Kind::DoesNotFit`] for a layer that is too large or not UTF-8.
     fn new(file: PathBuf, bytes: Vec<u8>) -> Result<Self, Error> {
@@ -83,7 +85,7 @@ impl Plain {
         let file: Arc<Path> = Arc::from(file);
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Self { file, text }),
-            Err(error) => Err(no_text(file, error.as_bytes(), error.utf8_error().valid_up_to())),
+            Err(error) => Err(not_utf8(file, error.as_bytes(), error.utf8_error().valid_up_to())),
         }
     }
 
@@ -103,11 +105,11 @@ impl Plain {
 /// # Errors
 /// [`Kind::DoesNotFit`], with line and column, for more than 1 MiB, and for text that is not UTF-8 or not TOML.
 pub fn check_plain_layer(file: &Path, content: Vec<u8>) -> Result<(), Error> {
-    Plain::new(file.to_owned(), content)?.check()
+    PlainLayer::new(file.to_owned(), content)?.check()
 }
 
 /// Returns an error with the line of the first invalid UTF-8 byte.
-fn no_text(file: Arc<Path>, bytes: &[u8], valid: usize) -> Error {
+fn not_utf8(file: Arc<Path>, bytes: &[u8], valid: usize) -> Error {
     let before = String::from_utf8_lossy(&bytes[..valid]);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -122,7 +124,7 @@ mod tests {
 
     fn read(directory: &Path, environment: &str) -> Result<Vec<String>, Error> {
         let (name, environment) = ("app".parse().unwrap(), environment.parse().unwrap());
-        let plain = Plain::beside(&Pair::new(directory, &name, &environment), &name, &environment)?;
+        let plain = PlainLayer::beside(&Pair::new(directory, &name, &environment), &name, &environment)?;
         Ok(plain.into_iter().map(|plain| plain.text).collect())
     }
 

@@ -20,9 +20,11 @@ pub enum Trusted {
 }
 
 impl Trusted {
+    /// Rejects a key that is an alias, because somebody can move an alias to another key. `setting` names the setting
+    /// in the error.
+    ///
     /// # Errors
-    /// [`Kind::Usage`] for an alias: it cannot be trusted, because somebody can move it to another key. `setting` names
-    /// the setting.
+    /// [`Kind::Usage`] for an alias.
     pub fn refuse_alias(&self, setting: &str) -> Result<(), Error> {
         match self {
             Self::Local => Ok(()),
@@ -90,7 +92,7 @@ impl Policy {
             policy = policy
                 .signers(set.signers.unwrap_or_default(), set.required_signatures.unwrap_or(1))
                 .map_err(|error| {
-                    error.advise("set ENVCONF_SIGNERS, and ENVCONF_REQUIRED_SIGNATURES to at most as many")
+                    error.advise("set ENVCONF_SIGNERS, and set ENVCONF_REQUIRED_SIGNATURES to at most the number of these signers")
                 })?;
         }
         Ok(set.min_generation.into_iter().fold(policy, Self::min_generation))
@@ -114,7 +116,7 @@ impl Policy {
                 Kind::Usage,
                 format!("signatures required: {required}; signers trusted: {}", signers.len()),
             )
-            .advise("require at least one signature and at most one of each signer"));
+            .advise("require at least 1 signature, and at most as many as there are trusted signers"));
         }
         (self.signers, self.required_signatures) = (signers, required);
         Ok(self)
@@ -143,7 +145,7 @@ impl Policy {
     }
 
     /// Returns the name and environment of the configuration, for reports.
-    pub(crate) fn what(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         format!("{} for {}", self.name, self.environment)
     }
 }
@@ -151,10 +153,10 @@ impl Policy {
 /// Parses a comma-separated list of trusted keys; `setting` names the setting in errors.
 ///
 /// # Errors
-/// [`Kind::Usage`] for an empty list or an entry that is not a key reference.
+/// [`Kind::Usage`] for an empty list, an alias, or an entry that is neither a key reference nor `local`.
 pub fn parse_trust(list: &str, setting: &str) -> Result<Vec<Trusted>, Error> {
     let trust: Vec<Trusted> =
-        parse_list(list, setting, "name keys as provider:region:key-id, or local, separated by commas")?;
+        parse_list(list, setting, "list the keys as provider:region:id or local, separated by commas")?;
     trust.iter().try_for_each(|trusted| trusted.refuse_alias(setting))?;
     Ok(trust)
 }
@@ -162,7 +164,7 @@ pub fn parse_trust(list: &str, setting: &str) -> Result<Vec<Trusted>, Error> {
 /// Parses a comma-separated list of signers' public keys, each base64 of 32 bytes; `setting` names the setting.
 ///
 /// # Errors
-/// [`Kind::Usage`] for an empty list or an entry that is not a public key.
+/// [`Kind::Usage`] for an empty list, an entry that is not a public key, or a key that is listed twice.
 pub fn parse_signers(list: &str, setting: &str) -> Result<Vec<SignerKey>, Error> {
     let signers: Vec<SignerKey> =
         parse_list(list, setting, "write Ed25519 public keys, each 32 bytes in base64, separated by commas")?;
@@ -181,7 +183,7 @@ fn parse_list<T: FromStr<Err = Error>>(list: &str, setting: &str, advice: &str) 
     })
 }
 
-/// The environment variables that set a policy (api.md §3). Each is `None` if it is not set.
+/// The environment variables that set a policy (api.md §2). Each is `None` if it is not set.
 #[derive(Debug, Default)]
 pub(crate) struct PolicyVariables {
     pub(crate) trust: Option<Vec<Trusted>>,
@@ -191,6 +193,8 @@ pub(crate) struct PolicyVariables {
 }
 
 impl PolicyVariables {
+    /// Reads and parses the variables.
+    ///
     /// # Errors
     /// [`Kind::Usage`] for a setting that is empty or malformed.
     pub(crate) fn read(variables: &Variables) -> Result<Self, Error> {
@@ -199,9 +203,9 @@ impl PolicyVariables {
             let digits = text.bytes().all(|b| b.is_ascii_digit());
             let number =
                 text.parse().ok().filter(|_| digits).filter(|number| (1..=MAX_GENERATION).contains(number));
-            number
-                .map(Some)
-                .ok_or_else(|| Error::new(Kind::Usage, format!("{name} is not a whole number above 0")))
+            number.map(Some).ok_or_else(|| {
+                Error::new(Kind::Usage, format!("{name}: invalid number: expected a whole number above 0"))
+            })
         };
         let trust = variables.setting("ENVCONF_TRUST")?;
         let signers = variables.setting("ENVCONF_SIGNERS")?;

@@ -1,8 +1,7 @@
 //! Rewraps a pair: wraps the same data key for other recipients; only the `.key` changes (format.md §5; api.md §4).
 //!
 //! A change of the recipients needs the data key, to check that the old list is authentic and to authenticate the new
-//! one. If a key service can re-encrypt a wrapped key itself, envconf lets it, because then the user needs no right to
-//! wrap.
+//! one. If a key service can re-encrypt a wrapped key, envconf uses this: the user then needs no permission to wrap.
 
 use std::time::Instant;
 
@@ -16,7 +15,7 @@ use crate::envelope::DataKey;
 use crate::format::{EncFile, KeyFile, MAX_RECIPIENTS, Recipient, Section};
 use crate::kms::{Context, KeyServices, WrappedKey, worker};
 
-/// Wraps the data key of a pair for other recipients.
+/// The settings for wrapping the data key of a pair for other recipients.
 ///
 /// ```no_run
 /// use envconf::pair::Rewrap;
@@ -51,17 +50,17 @@ pub struct Rewrapped {
     written: bool,
 }
 
-/// How the data key was wrapped for a recipient.
+/// The way in which the data key was wrapped for a recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HowWrapped {
     /// Unchanged: the wrapped key is the same, byte for byte.
     Already,
-    /// Re-encrypted by the key service from another of its keys, without showing the data key.
+    /// Re-encrypted inside the key service, from another of its keys or from an older version of the same key.
     Moved,
     /// Wrapped again, after an old recipient unwrapped the data key.
     Wrapped,
-    /// Not done yet: [`Rewrap::plan`] only says that it is needed.
+    /// Not wrapped yet: [`Rewrap::plan`] reports that this recipient needs it.
     Planned,
 }
 
@@ -77,19 +76,21 @@ impl Rewrapped {
         &self.removed
     }
 
-    /// Returns the new recipients that were not tested, because the user of this command may not unwrap with them.
+    /// Returns the new recipients that were not tested, because this process may not unwrap with them.
     pub fn unproved(&self) -> &[KeyRef] {
         &self.unproved
     }
 
-    /// Returns true if the `.key` was replaced; false if the recipients already were the wanted ones.
+    /// Returns true if the `.key` was replaced, or if [`Rewrap::rewrap_bytes`] changed it; false if nothing changed,
+    /// and for [`Rewrap::plan`].
     pub fn is_written(&self) -> bool {
         self.written
     }
 }
 
 impl Rewrap {
-    /// Opens the old section with this policy. Add recipients before you rewrap.
+    /// Returns settings without recipients. `policy` is the policy for opening the old section. Add recipients before
+    /// you rewrap.
     pub fn new(policy: Policy) -> Self {
         Self { policy, recipients: Vec::new(), renew: false }
     }
@@ -111,7 +112,7 @@ impl Rewrap {
         self
     }
 
-    /// Rewraps `pair`. Blocks the thread; works before, inside and without an async runtime.
+    /// Rewraps `pair`. Blocks the thread. Works inside and outside an async runtime.
     ///
     /// The wrapped keys of recipients that stay are kept byte for byte, unless [`Rewrap::renew`] is set. Each new
     /// wrapped key is unwrapped again before anything is replaced, if that is allowed. After an error the pair is
@@ -161,7 +162,7 @@ impl Rewrap {
         let (key, section) =
             open::check_key(&file, &pair.read_key()?).map_err(|error| error.at(pair.key()))?;
         if file.commit != opened.commit || file.header != opened.header || section != opened.section {
-            return Err(lock::overtaken(pair));
+            return Err(lock::pair_changed(pair));
         }
         let (dek, unwrapped_by) = (opened.dek.clone(), opened.unwrapped_by.clone());
         self.replace(pair, &Unlocked { file, key, section, dek, unwrapped_by }, services)
@@ -175,15 +176,15 @@ impl Rewrap {
             let _lock = Lock::of(pair)?;
             let enc = EncFile::parse(&pair.read_enc()?).map_err(|error| error.at(pair.enc()))?;
             if enc.commit != old.file.commit || pair.read_key()? != old.key.emit() {
-                return Err(lock::overtaken(pair));
+                return Err(lock::pair_changed(pair));
             }
             pair.replace_key(&key)?;
         }
         Ok(done)
     }
 
-    /// Returns what [`Rewrap::rewrap`] would do. It opens the old section, but wraps and writes nothing. Blocks the
-    /// thread.
+    /// Returns the changes that [`Rewrap::rewrap`] would make. Opens the old section, but wraps and writes nothing.
+    /// Blocks the thread.
     ///
     /// # Errors
     /// The errors of [`verify`](crate::verify) for the pair; [`Kind::Usage`] without recipients, and for an alias.
@@ -304,7 +305,7 @@ impl Rewrap {
         Ok((bytes, Rewrapped { recipients: how, removed, unproved, written }))
     }
 
-    /// Returns true if a new recipient unwraps to the same data key, or if this user may not unwrap with it.
+    /// Returns true if a new recipient unwraps to the same data key; false if this process may not unwrap with it.
     async fn proves(
         &self,
         section: &Section,
@@ -348,8 +349,10 @@ async fn renewed(
     let (owned, context) = (key.clone(), context.clone());
     let job = async move { kms.rewrap(&owned, &wrapped, &owned, &context).await };
     wrapping::timed(key, until, job).await.map_err(|attempt| {
-        Error::service_failed("the wrapped key was not moved to the newest version of its key", attempt)
-            .advise("nothing was written")
+        Error::service_failed(
+            "the wrapped key was not moved to the newest version of its key; nothing was written",
+            attempt,
+        )
     })
 }
 
@@ -374,8 +377,10 @@ async fn moved(
             // Without the right to re-encrypt, wrap the data key in this process.
             Err(attempt) if attempt.fault() != Fault::Transient => {}
             Err(attempt) => {
-                return Err(Error::service_failed("the data key was not wrapped again", attempt)
-                    .advise("nothing was written"));
+                return Err(Error::service_failed(
+                    "the data key was not wrapped again; nothing was written",
+                    attempt,
+                ));
             }
         }
     }

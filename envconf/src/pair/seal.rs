@@ -8,14 +8,14 @@ mod sealed;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use self::old_pair::OldPair;
-use self::old_pair::{Known, Old, section_of};
+use self::old_pair::{OpenedParts, ReplacedPair, section_of};
 use self::planned::{NewFiles, Planned};
 pub use self::sealed::{Check, DataKeyUse, Sealed};
 use super::content::{check_content, check_dotenv, not_utf8};
 use super::files::Pair;
 use super::lock::{self, Lock};
 use super::open::{self, Checked, Opened, Wait};
-use super::plain_layer::Plain;
+use super::plain_layer::PlainLayer;
 use super::policy::{Policy, Trusted};
 use super::wrapping;
 use crate::base::{Error, Fault, KeyRef, Kind, Remedy};
@@ -135,7 +135,7 @@ impl Seal {
         self
     }
 
-    /// Writes the time of sealing into the header.
+    /// Sets whether the header contains the time of sealing; the default is false.
     #[must_use]
     pub fn sealed_at(mut self, write: bool) -> Self {
         self.sealed_at = write;
@@ -185,18 +185,18 @@ impl Seal {
         self
     }
 
-    /// Rejects content that this schema rejects, together with the plain layers beside the pair.
+    /// Validates the content, together with the plain layers beside the pair, against this schema.
     #[must_use]
     pub fn schema(mut self, schema: Schema) -> Self {
         self.schema = Some(schema);
         self
     }
 
-    /// Seals `content` into `pair`. Blocks the thread; works before, inside and without an async runtime.
+    /// Seals `content` into `pair`. Blocks the thread. Works inside and outside an async runtime.
     ///
-    /// An existing pair keeps its data key if it opens and has the wanted recipients; otherwise the new pair has a new
-    /// data key. The generation rises by one (api.md §4). The new pair is opened before anything is replaced. After an
-    /// error the old pair is unchanged.
+    /// An existing pair keeps its data key if it opens and has the wanted recipients and suite; otherwise the new pair
+    /// has a new data key. The generation rises by one (api.md §4). The new pair is opened before anything is replaced.
+    /// After an error the old pair is unchanged.
     ///
     /// # Errors
     /// [`Kind::Usage`] without recipients. [`Kind::DoesNotFit`] for content that does not parse, that the schema
@@ -230,7 +230,7 @@ impl Seal {
             confirm(&added, old.state())?;
         }
         let planned = worker::block_on(self.plan(pair, content, services, old))?;
-        planned.put(pair).map(|sealed| Sealed { lost, ..sealed })
+        planned.write(pair).map(|sealed| Sealed { lost, ..sealed })
     }
 
     /// Like [`Seal::seal`], for a pair that was opened before: no key service unwraps the old data key again. Dotenv
@@ -252,17 +252,17 @@ impl Seal {
         let (key_file, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
         // The commitment differs for each seal and each header, so it identifies the old file.
         if file.commit != opened.commit || section != opened.section {
-            return Err(lock::overtaken(pair));
+            return Err(lock::pair_changed(pair));
         }
         let lost = self.check_old(&file).map_err(|error| error.at(pair.enc()))?;
-        let old = Old::Verified(Box::new(Known::of(opened, &key_file)));
+        let old = ReplacedPair::Verified(Box::new(OpenedParts::of(opened, &key_file)));
         let planned = worker::block_on(self.plan(pair, content, services, old))?;
         // Take the lock only after the key services have answered.
         let _lock = Lock::of(pair)?;
         if (pair.read_enc()?, pair.read_key()?) != (enc, key) {
-            return Err(lock::overtaken(pair));
+            return Err(lock::pair_changed(pair));
         }
-        planned.put(pair).map(|sealed| Sealed { lost, ..sealed })
+        planned.write(pair).map(|sealed| Sealed { lost, ..sealed })
     }
 
     /// Returns the bytes of a new pair's two files, `.enc` first, with a new data key and generation 1.
@@ -279,16 +279,16 @@ impl Seal {
         })
     }
 
-    /// Checks everything that needs no key, and of the old pair only the lines that were sealed before.
+    /// Checks everything that needs no key. `old` is the content that was sealed before; its dotenv lines are accepted.
     fn check(&self, pair: &Pair, content: &[u8], old: &[u8]) -> Result<(), Error> {
         self.check_content(content, old)?;
         if self.schema.is_some() {
-            self.check_by_schema(content, &Plain::beside(pair, &self.name, &self.environment)?)?;
+            self.check_by_schema(content, &PlainLayer::beside(pair, &self.name, &self.environment)?)?;
         }
         pair.refuse_links()
     }
 
-    /// Checks that the content is valid for its type. `old` is the content that was sealed before.
+    /// Checks the recipients, the outline, and the content for its type. `old` is the content that was sealed before.
     fn check_content(&self, content: &[u8], old: &[u8]) -> Result<(), Error> {
         if self.recipients.is_empty() {
             return Err(Error::new(Kind::Usage, "no recipient was given")
@@ -326,13 +326,13 @@ impl Seal {
     }
 
     /// Checks that the application accepts the content together with these plain layers.
-    fn check_by_schema(&self, content: &[u8], plain: &[Plain]) -> Result<(), Error> {
+    fn check_by_schema(&self, content: &[u8], plain: &[PlainLayer]) -> Result<(), Error> {
         let Some(schema) = &self.schema else { return Ok(()) };
         let text = std::str::from_utf8(content).map_err(|error| {
             Error::does_not_fit("the content", vec![not_utf8(content, error.valid_up_to())])
         })?;
         let layer = Layer { file: None, kind: LayerKind::ToSeal, content_type: self.content_type, text };
-        let layers: Vec<Layer<'_>> = plain.iter().map(Plain::layer).chain([layer]).collect();
+        let layers: Vec<Layer<'_>> = plain.iter().map(PlainLayer::layer).chain([layer]).collect();
         schema.check(&format!("{} for {}", self.name, self.environment), &layers)
     }
 
@@ -358,12 +358,12 @@ impl Seal {
         let message = format!("the old pair is signed by {}, the new pair has no signature", by.join(" "));
         Err(Error::new(Kind::SignatureRequired, message).advise_to_set(
             Remedy::SigningKeyOrUnsigned,
-            "sign the new one too (Seal::sign); or seal it unsigned (Seal::unsigned), and have it signed before it is deployed",
+            "sign the new pair too (Seal::sign); or seal it unsigned (Seal::unsigned), and have it signed before it is deployed",
         ))
     }
 
     /// Reads the old pair, and the signers whose signatures the new pair will not have.
-    fn read_old(&self, pair: &Pair, services: &KeyServices) -> Result<(Old, Vec<Id>), Error> {
+    fn read_old(&self, pair: &Pair, services: &KeyServices) -> Result<(ReplacedPair, Vec<Id>), Error> {
         let present = |path: &std::path::Path| path.symlink_metadata().is_ok();
         let (enc_there, key_there) = (present(pair.enc()), present(pair.key()));
         let policy = self.old_policy();
@@ -374,30 +374,31 @@ impl Seal {
                 let key = KeyFile::parse(&pair.read_key()?).map_err(|error| error.at(pair.key()))?;
                 self.check_identity(&key.name, &key.environment).map_err(|error| error.at(pair.key()))?;
             }
-            return Ok((Old::None, Vec::new()));
+            return Ok((ReplacedPair::None, Vec::new()));
         }
         let enc = pair.read_enc()?;
         let file = EncFile::parse(&enc).map_err(|error| error.at(pair.enc()))?;
         let lost = self.check_old(&file).map_err(|error| error.at(pair.enc()))?;
         let key = pair.read_key().map_err(|error| match key_there {
             true => error,
-            false => {
-                error.advise("restore it from git; or delete the .enc too, and seal as if for the first time")
-            }
+            false => error.advise("restore the .key from git; or delete the .enc too, and seal again"),
         })?;
         let (key, section) = open::check_key(&file, &key).map_err(|error| error.at(pair.key()))?;
-        let open = |policy: &Policy| worker::block_on(open::open_pair(pair, policy, services, Wait::Here));
+        let open =
+            |policy: &Policy| worker::block_on(open::open_pair(pair, policy, services, Wait::Blocking));
         let opened = open(&policy).or_else(|error| match self.own_signatures(&policy) {
             // The signatures of these signers vouch for recipients of class P, so the policy pins them.
             Some(policy) if error.kind() == Kind::SignatureRequired => open(&policy),
             _ => Err(error),
         });
         match opened {
-            Ok(opened) => Ok((Old::Verified(Box::new(Known::of(&opened, &key))), lost)),
+            Ok(opened) => Ok((ReplacedPair::Verified(Box::new(OpenedParts::of(&opened, &key))), lost)),
             Err(error) => match error.kind() {
-                Kind::UnwrapFailed if error.is_permanent() => Ok((Old::closed(&file, &key, &section), lost)),
+                Kind::UnwrapFailed if error.is_permanent() => {
+                    Ok((ReplacedPair::closed(&file, &key, &section), lost))
+                }
                 Kind::NoTrustedRecipient | Kind::BadLocalKey | Kind::SignatureRequired => {
-                    Ok((Old::closed(&file, &key, &section), lost))
+                    Ok((ReplacedPair::closed(&file, &key, &section), lost))
                 }
                 _ => Err(error),
             },
@@ -430,13 +431,13 @@ impl Seal {
         (policy.signers.is_empty() && !own.is_empty()).then(|| Policy { signers: own, ..policy.clone() })
     }
 
-    /// Seals the new pair, and opens it.
+    /// Returns the new files and the result, without writing. Seals the content, and checks that the new pair opens.
     async fn plan(
         &self,
         pair: &Pair,
         content: &[u8],
         services: &KeyServices,
-        old: Old,
+        old: ReplacedPair,
     ) -> Result<Planned, Error> {
         let above = old.generation().max(self.above_generation);
         let generation = above.map_or(Ok(1), |generation| {
@@ -445,9 +446,9 @@ impl Seal {
             }
             Err(Error::new(Kind::Rollback, "the generation cannot be raised any further")
                 .at(pair.enc())
-                .advise("seal into a new environment label"))
+                .advise("seal the configuration for a new environment"))
         })?;
-        if let Old::Verified(known) = &old
+        if let ReplacedPair::Verified(known) = &old
             && known.suite == self.suite
             && self.has_recipients_of(known)
             && !self.new_data_key
@@ -464,11 +465,11 @@ impl Seal {
             KeyFile::assemble(&self.name, &self.environment, &[section.to_vec(), made.section.clone()])
         });
         let use_ = match old {
-            Old::None => DataKeyUse::First,
-            Old::Verified(known) if !self.has_recipients_of(&known) => DataKeyUse::RecipientsChanged,
-            Old::Verified(known) if known.suite != self.suite => DataKeyUse::SuiteChanged,
-            Old::Verified(_) => DataKeyUse::Asked,
-            Old::Closed { .. } => DataKeyUse::OldPairNotOpened,
+            ReplacedPair::None => DataKeyUse::First,
+            ReplacedPair::Verified(known) if !self.has_recipients_of(&known) => DataKeyUse::RecipientsChanged,
+            ReplacedPair::Verified(known) if known.suite != self.suite => DataKeyUse::SuiteChanged,
+            ReplacedPair::Verified(_) => DataKeyUse::Asked,
+            ReplacedPair::Closed { .. } => DataKeyUse::OldPairNotOpened,
         };
         let sealed = self.sealed(generation, use_, made.check);
         Ok(Planned { files: NewFiles::NewKey { both, enc: made.enc, key: made.key }, sealed })
@@ -478,7 +479,7 @@ impl Seal {
         Sealed { generation, recipients: self.recipients.clone(), data_key, check, lost: Vec::new() }
     }
 
-    fn has_recipients_of(&self, old: &Known) -> bool {
+    fn has_recipients_of(&self, old: &OpenedParts) -> bool {
         let has = |key: &KeyRef| old.has(key);
         old.section.recipients.len() == self.recipients.len() && self.recipients.iter().all(has)
     }
@@ -489,7 +490,7 @@ impl Seal {
         content: &[u8],
         generation: u64,
         services: &KeyServices,
-    ) -> Result<Made, Error> {
+    ) -> Result<NewPair, Error> {
         let id = envelope::random_id()?;
         let context = Context::new(&self.name, &self.environment, id);
         let local_keys = local_keys(&self.recipients, services).await?;
@@ -500,7 +501,7 @@ impl Seal {
         let enc = self.envelope(content, id, generation, &dek)?;
         let services = local_keys.into_iter().fold(services.clone(), KeyServices::local_key);
         let check = self.prove_whole(&enc, &key, &dek, content, &services).await?;
-        Ok(Made { enc, key, section, check })
+        Ok(NewPair { enc, key, section, check })
     }
 
     fn envelope(&self, content: &[u8], dek_id: Id, generation: u64, dek: &DataKey) -> Result<Vec<u8>, Error> {
@@ -557,15 +558,15 @@ impl Seal {
     }
 }
 
-struct Made {
+struct NewPair {
     enc: Vec<u8>,
     key: Vec<u8>,
     section: Vec<u8>,
     check: Check,
 }
 
-/// Returns the available local keys of these recipients: those given, those of the command, and those of the key
-/// store.
+/// Returns local keys for these recipients: all given keys, and, while a key is missing, the keys of `ENVCONF_KEY_CMD`
+/// and of the key store.
 pub(crate) async fn local_keys(
     recipients: &[KeyRef],
     services: &KeyServices,

@@ -1,6 +1,7 @@
 //! Signs a pair as it is; only the `sig` lines of the `.enc` change (format.md §4).
 //!
-//! A signature covers the `.enc` through its body. So several signers, who share no key, can sign one after the other.
+//! A signature covers the `.enc` up to the end of its body. So several signers, who share no key, can sign one after
+//! the other.
 
 use super::files::Pair;
 use super::lock::Lock;
@@ -66,8 +67,8 @@ impl Signed {
 }
 
 impl Sign {
-    /// Opens the pair with this policy before it is signed. Add keys. A signature that the policy requires may be
-    /// missing, because it may be the one to add. An invalid signature of a trusted signer is an error.
+    /// Returns settings without keys. `policy` is the policy for opening the pair before it is signed. The pair may
+    /// lack signatures that the policy requires. An invalid signature of a trusted signer is an error.
     pub fn new(policy: Policy) -> Self {
         Self { policy, keys: Vec::new(), blind: false }
     }
@@ -87,7 +88,7 @@ impl Sign {
         self
     }
 
-    /// Signs `pair`. Blocks the thread; works before, inside and without an async runtime.
+    /// Signs `pair`. Blocks the thread. Works inside and outside an async runtime.
     ///
     /// Signatures of other signers stay. The pair is opened, and its content parsed, before it is signed. After an
     /// error the pair is unchanged.
@@ -123,7 +124,8 @@ impl Sign {
         Ok(self.signed(enc, added))
     }
 
-    /// Checks the new file like a reader who trusts the signers of the policy and the new ones.
+    /// Adds the signatures, and checks the new file like a reader who trusts the signers of the policy and the new
+    /// signers.
     fn add(&self, enc: &[u8]) -> Result<Added, Error> {
         if self.keys.is_empty() {
             return Err(Error::new(Kind::Usage, "no signing key was given")
@@ -143,7 +145,7 @@ impl Sign {
         Ok(Added { enc, file, policy })
     }
 
-    /// Checks that the pair opens; if it is signed blind, that its files belong together.
+    /// Checks that the pair opens. With `blind`, checks only that its files belong together.
     fn check(&self, added: &Added, key: &[u8], services: &KeyServices) -> Result<(), Error> {
         if self.blind {
             return open::check_key(&added.file, key).map(drop);
@@ -171,7 +173,7 @@ impl Sign {
         if signatures.len() > MAX_SIGNATURES {
             return Err(Error::new(
                 Kind::Usage,
-                format!("a file has at most {MAX_SIGNATURES} signatures, and this file has them already"),
+                format!("the file would have more than {MAX_SIGNATURES} signatures"),
             )
             .advise("seal the configuration again, and sign it only with the keys that readers trust"));
         }

@@ -22,8 +22,8 @@ pub(crate) enum TrustSource {
     OtherEnvironments(Vec<&'static str>),
 }
 
-/// Returns the trusted keys of `policy` and the setting that names them, one line each; empty if no key is trusted.
-pub(super) fn lines(policy: &Policy, services: &KeyServices) -> Vec<String> {
+/// Returns the trusted keys and the settings that name them, as lines for an error.
+pub(super) fn trusted_key_lines(policy: &Policy, services: &KeyServices) -> Vec<String> {
     let environment = &policy.environment;
     let by = match &policy.trusted_by {
         TrustSource::Nothing => None,
@@ -35,7 +35,7 @@ pub(super) fn lines(policy: &Policy, services: &KeyServices) -> Vec<String> {
         TrustSource::OtherEnvironments(others) => {
             let others = others.join(", ");
             let silent = format!("the attribute trust has no entry for {environment}, only for {others}");
-            return std::iter::once(silent).chain(given(policy, services)).collect();
+            return std::iter::once(silent).chain(available_key_lines(policy, services)).collect();
         }
     };
     let mut lines = Vec::new();
@@ -43,12 +43,12 @@ pub(super) fn lines(policy: &Policy, services: &KeyServices) -> Vec<String> {
         let keys: Vec<String> = list.iter().map(ToString::to_string).collect();
         lines.push(format!("trusted by {by}: {}", keys.join(", ")));
     }
-    lines.extend(given(policy, services));
+    lines.extend(available_key_lines(policy, services));
     lines
 }
 
-/// Returns the local keys that are trusted because they are available.
-fn given(policy: &Policy, services: &KeyServices) -> Vec<String> {
+/// Returns the local keys and age recipients that are trusted because their keys are available, as lines.
+fn available_key_lines(policy: &Policy, services: &KeyServices) -> Vec<String> {
     let mut lines: Vec<String> = services
         .given_by()
         .map(|(key, by)| format!("trusted local key, given by {by}: {}", key.key_ref()))

@@ -1,5 +1,4 @@
-//! Unwraps a data key with the first trusted recipient that can, and wraps it for all recipients (format.md §4, steps
-//! 8 and 9).
+//! Unwraps a data key with a trusted recipient (format.md §4, steps 8 and 9), and wraps a data key for all recipients.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,16 +18,17 @@ use crate::kms::{Context, Deadline, KeyServices, Kms, KmsError, LocalKey, Patien
 pub(crate) struct Candidate {
     pub(crate) key: KeyRef,
     pub(crate) wrapped: WrappedKey,
-    pub(crate) ask: Ask,
+    pub(crate) unwrapper: Unwrapper,
 }
 
-pub(crate) enum Ask {
+/// The means to unwrap with a candidate.
+pub(crate) enum Unwrapper {
     Local(LocalKey),
     #[cfg(feature = "age")]
     Age(AgeIdentity),
     Service(Arc<dyn Kms>),
-    /// A trusted local key that is not available, or a key service that this build does not have.
-    Nobody(KmsError),
+    /// A trusted local key or age identity that is not available, or a key service that this build does not have.
+    Unavailable(KmsError),
 }
 
 /// Runs steps 8 and 9: returns the data key of `section`, and the first trusted recipient that could unwrap it.
@@ -47,22 +47,25 @@ pub(crate) async fn unwrap(
     let deadline = Instant::now() + services.time_limit();
     let mut attempts = Vec::new();
     let mut remote_left =
-        candidates.iter().filter(|candidate| matches!(candidate.ask, Ask::Service(_))).count() as u32;
+        candidates.iter().filter(|candidate| matches!(candidate.unwrapper, Unwrapper::Service(_))).count()
+            as u32;
     let mut candidates = candidates.into_iter();
     while let Some(candidate) = candidates.next() {
         let started = Instant::now();
-        let result = match candidate.ask {
-            Ask::Local(key) => key.unwrap(&candidate.wrapped, context),
+        let result = match candidate.unwrapper {
+            Unwrapper::Local(key) => key.unwrap(&candidate.wrapped, context),
             #[cfg(feature = "age")]
-            Ask::Age(identity) => identity.unwrap(&candidate.wrapped, context),
-            Ask::Nobody(error) => Err(error),
-            Ask::Service(kms) => {
+            Unwrapper::Age(identity) => identity.unwrap(&candidate.wrapped, context),
+            Unwrapper::Unavailable(error) => Err(error),
+            Unwrapper::Service(kms) => {
                 // The remaining keys share the remaining time, so that a key service that does not answer leaves time
                 // for the next one.
                 let limit = deadline.saturating_duration_since(started) / remote_left.max(1);
                 remote_left = remote_left.saturating_sub(1);
-                let has_alternative =
-                    candidates.as_slice().iter().any(|other| !matches!(other.ask, Ask::Nobody(_)));
+                let has_alternative = candidates
+                    .as_slice()
+                    .iter()
+                    .any(|other| !matches!(other.unwrapper, Unwrapper::Unavailable(_)));
                 let patience = Patience { until: started + limit, has_alternative };
                 ask(kms, candidate.key.clone(), candidate.wrapped, context.clone(), patience).await
             }
@@ -74,11 +77,10 @@ pub(crate) async fn unwrap(
     }
     let error = Error::unwrap_failed(attempts);
     Err(match error.fault() {
-        Some(Fault::Transient) => {
-            error.advise("try again; if it fails again, look at the network and the service's status page")
-        }
+        Some(Fault::Transient) => error
+            .advise("try again; if it fails again, check the network and the status page of the key service"),
         Some(Fault::Refused) => {
-            error.advise("a retry will not help: correct the cause of each error, then start again")
+            error.advise("correct the cause of each error, then start again: a retry alone will not help")
         }
         _ => error,
     })
@@ -110,28 +112,31 @@ pub(crate) async fn candidates(
         #[cfg(feature = "age")]
         if let Some(age) = services.age().filter(|age| age.provider() == pin.provider()) {
             let held = identities.iter().find(|identity| *identity.key_ref() == pin);
-            let ask =
-                held.map_or_else(|| Ask::Nobody(age.missing_identity(&pin)), |held| Ask::Age(held.clone()));
-            candidates.push(Candidate { key: pin, wrapped, ask });
+            let unwrapper = held.map_or_else(
+                || Unwrapper::Unavailable(age.missing_identity(&pin)),
+                |held| Unwrapper::Age(held.clone()),
+            );
+            candidates.push(Candidate { key: pin, wrapped, unwrapper });
             continue;
         }
-        let ask =
-            match pin.provider() {
-                key_ref::LOCAL_PROVIDER => match keys.iter().find(|key| *key.key_ref() == pin) {
-                    Some(key) => Ask::Local(key.clone()),
-                    None => Ask::Nobody(
-                        KmsError::refused("this local key is trusted, but was not found")
-                            .advise_with(services.missing_key_advice([&pin])),
-                    ),
-                },
-                provider => match services.provider(provider) {
-                    Some(kms) => Ask::Service(kms),
-                    None => Ask::Nobody(KmsError::other("this build has no such key service").advise(
+        let unwrapper = match pin.provider() {
+            key_ref::LOCAL_PROVIDER => match keys.iter().find(|key| *key.key_ref() == pin) {
+                Some(key) => Unwrapper::Local(key.clone()),
+                None => Unwrapper::Unavailable(
+                    KmsError::refused("this local key is trusted, but was not found")
+                        .advise_with(services.missing_key_advice([&pin])),
+                ),
+            },
+            provider => match services.provider(provider) {
+                Some(kms) => Unwrapper::Service(kms),
+                None => {
+                    Unwrapper::Unavailable(KmsError::other("this build has no such key service").advise(
                         "enable the crate feature of that provider, or pass a Kms for it to the Loader",
-                    )),
-                },
-            };
-        candidates.push(Candidate { key: pin, wrapped, ask });
+                    ))
+                }
+            },
+        };
+        candidates.push(Candidate { key: pin, wrapped, unwrapper });
     }
     if candidates.is_empty() {
         return Err(if missing && lists_local {
@@ -141,11 +146,12 @@ pub(crate) async fn candidates(
             untrusted(section, policy, services)
                 .advise(format!("{}\n{trust}", services.missing_key_advice(keys_of(section))))
         } else {
-            untrusted_here(section, policy, services)
+            untrusted_with_age_advice(section, policy, services)
         });
     }
     let is_missing = |candidate: &Candidate| {
-        candidate.key.provider() == key_ref::LOCAL_PROVIDER && matches!(candidate.ask, Ask::Nobody(_))
+        candidate.key.provider() == key_ref::LOCAL_PROVIDER
+            && matches!(candidate.unwrapper, Unwrapper::Unavailable(_))
     };
     if candidates.iter().all(is_missing) {
         return Err(local_key_missing(section, services));
@@ -170,7 +176,8 @@ pub(crate) async fn candidates(
 /// local key is available.
 ///
 /// Local keys that were given are trusted. They come first, unless the list names them. envconf searches the key store
-/// only if no local key was given and the section has a recipient that is a local key (api.md §2).
+/// only if the section has a local key as recipient, and either no local key was given or the list does not contain
+/// `local` (api.md §2).
 async fn pins(
     section: &Section,
     policy: &Policy,
@@ -247,7 +254,7 @@ async fn with_age(
             }
         }
     }
-    // Without a list the local keys come first: nothing else may be trusted without a signer.
+    // Without a list, local keys come before age identities, because only local keys can be used without a signer.
     let pins = match policy.trust {
         None => pins.into_iter().chain(all).collect(),
         Some(_) => all.into_iter().chain(pins).collect(),
@@ -256,7 +263,7 @@ async fn with_age(
 }
 
 /// Like [`untrusted`], with advice for an age identity if the pair has age recipients and no setting trusts a key.
-fn untrusted_here(section: &Section, policy: &Policy, services: &KeyServices) -> Error {
+fn untrusted_with_age_advice(section: &Section, policy: &Policy, services: &KeyServices) -> Error {
     let error = untrusted(section, policy, services);
     #[cfg(feature = "age")]
     if policy.trust.is_none()
@@ -268,7 +275,8 @@ fn untrusted_here(section: &Section, policy: &Policy, services: &KeyServices) ->
     error
 }
 
-/// Returns the error that names every recipient, each on a line, the trusted keys, and the setting to change.
+/// Returns the error for a pair without a trusted recipient. It lists the recipients and the trusted keys, and the hint
+/// names the setting to change.
 fn untrusted(section: &Section, policy: &Policy, services: &KeyServices) -> Error {
     const TRUST: &str =
         "if you know one of these recipients, trust it: set ENVCONF_TRUST, or the attribute trust = \"…\"";
@@ -280,7 +288,7 @@ fn untrusted(section: &Section, policy: &Policy, services: &KeyServices) -> Erro
         None => format!("recipient {recipient}: not trusted"),
     };
     let mut notes: Vec<String> = keys_of(section).map(note).collect();
-    notes.extend(trust_source::lines(policy, services));
+    notes.extend(trust_source::trusted_key_lines(policy, services));
     let advice = match keys_of(section).find_map(|recipient| replica_of(recipient, policy)) {
         Some(trusted) => {
             format!(
@@ -436,7 +444,7 @@ pub(crate) async fn wrap(
 }
 
 fn not_wrapped(attempt: Attempt) -> Error {
-    Error::service_failed("a recipient did not wrap the data key", attempt).advise("nothing was written")
+    Error::service_failed("a recipient did not wrap the data key; nothing was written", attempt)
 }
 
 /// Returns the service of a key; `None` for a local key.
@@ -451,7 +459,7 @@ pub(crate) fn service_of(key: &KeyRef, services: &KeyServices) -> Result<Option<
     })
 }
 
-/// Asks a key service on the worker thread. An error says how long the service was asked.
+/// Sends a request to a key service on the worker thread. An error contains the duration of the request.
 pub(crate) async fn timed<T: Send + 'static>(
     key: &KeyRef,
     deadline: Instant,

@@ -16,7 +16,7 @@ use crate::pair::{Policy, Seal, Trusted, open_bytes};
 
 const CONTENT: &[u8] = b"content of the contract";
 const SUITES: [Suite; 2] = [Suite::Aes256Gcm, Suite::Aes128Gcm];
-/// Time within which a request with a deadline of a few milliseconds must end.
+/// Time within which a request with a deadline of 1 ms must end.
 const DEADLINE_LIMIT: Duration = Duration::from_secs(5);
 /// Number of threads that open a pair at the same time.
 const THREADS: usize = 4;
@@ -53,7 +53,8 @@ fn broken(rule: &'static str, found: impl Into<String>) -> BrokenContract {
 /// seal and open pairs, and send requests to the service directly:
 ///
 /// * Unwrapping returns the wrapped data key: for both lengths, for each of the two keys, and for several threads.
-/// * A wrapped key opens only with its own key and in its own context: not with another name, environment or key.
+/// * A wrapped key is unwrapped only with its own key and in its own context: not with another name, environment or
+///   key.
 /// * The service rejects a wrapped key that was damaged, cut or extended. This is not a transient failure.
 /// * A data key that the service generates ([`Kms::generate`]) has the requested length, and can be unwrapped.
 /// * A wrapped key that the service moves ([`Kms::rewrap`]) contains the same data key.
@@ -90,7 +91,7 @@ pub fn contract(services: &KeyServices, key: &KeyRef, other: &KeyRef) -> Result<
 /// The two files of a pair.
 type Files = (Vec<u8>, Vec<u8>);
 
-/// Checks that seal and open pairs, as programs do.
+/// The checks that seal and open pairs, like a program.
 struct PairRules<'a> {
     services: &'a KeyServices,
     key: &'a KeyRef,
@@ -135,10 +136,10 @@ impl<'a> PairRules<'a> {
             ("app", "staging", relabelled(&pair, "env: prod\n", "env: staging\n")),
         ];
         for (name, environment, pair) in relabelled {
-            self.refuses("a wrapped key opens only in its own context", &pair, name, environment)?;
+            self.refuses("a wrapped key is unwrapped only in its own context", &pair, name, environment)?;
         }
         let swapped = swapped(&pair)?;
-        self.refuses("a wrapped key opens only with its own key", &swapped, "app", "prod")
+        self.refuses("a wrapped key is unwrapped only with its own key", &swapped, "app", "prod")
     }
 
     fn seal(&self, suite: Suite) -> Result<Files, BrokenContract> {
@@ -205,7 +206,7 @@ impl<'a> PairRules<'a> {
         Ok(())
     }
 
-    /// Checks the deadline, which also binds a service that answers immediately.
+    /// Checks that a request ends at the deadline. A service that answers earlier passes, too.
     fn ends_at_the_deadline(&self) -> Result<(), BrokenContract> {
         const RULE: &str = "a request ends at the deadline";
         let pair = self.seal(Suite::Aes256Gcm)?;
@@ -224,7 +225,7 @@ impl<'a> PairRules<'a> {
     }
 }
 
-/// Checks that send requests to the service.
+/// The checks that send requests to the service directly.
 struct DirectRules<'a> {
     kms: Arc<dyn Kms>,
     key: &'a KeyRef,
@@ -235,7 +236,7 @@ impl DirectRules<'_> {
     fn names(&self) -> Result<(), BrokenContract> {
         if self.kms.provider() != self.key.provider() {
             let found = format!("{} of {}", self.kms.provider(), self.key);
-            return Err(broken("the service has the provider's name of its key references", found));
+            return Err(broken("the provider of the service is the provider of its key references", found));
         }
         if self.kms.identity() != self.kms.identity() {
             return Err(broken("the identity of a service does not change", "two identities"));
@@ -250,11 +251,17 @@ impl DirectRules<'_> {
         let wrapped = self.wrap(self.key, &dek, &context)?;
         hides(&[dek.expose()], wrapped.as_str())?;
         self.opens("a wrapped data key is unwrapped", self.key, &wrapped, &dek, &context)?;
-        const CONTEXT: &str = "a wrapped key opens only in its own context";
+        const CONTEXT: &str = "a wrapped key is unwrapped only in its own context";
         for (name, environment) in [("app2", "prod"), ("app", "staging"), ("prod", "app"), ("a", "prod")] {
             self.refuses(CONTEXT, self.key, &wrapped, &dek, &self::context(name, environment)?)?;
         }
-        self.refuses("a wrapped key opens only with its own key", self.other, &wrapped, &dek, &context)?;
+        self.refuses(
+            "a wrapped key is unwrapped only with its own key",
+            self.other,
+            &wrapped,
+            &dek,
+            &context,
+        )?;
         for damaged in damaged(wrapped.as_str()) {
             self.refuses("the service rejects a damaged wrapped key", self.key, &damaged, &dek, &context)?;
         }
@@ -266,7 +273,8 @@ impl DirectRules<'_> {
     }
 
     fn generates(&self, suite: Suite, context: &Context) -> Result<(), BrokenContract> {
-        const RULE: &str = "a data key that the service generates has the requested length, and opens";
+        const RULE: &str =
+            "a data key that the service generates has the requested length, and can be unwrapped";
         let (key, ctx) = (self.key.clone(), context.clone());
         let made = self.ask(move |kms| async move { kms.generate(&key, suite, &ctx).await });
         let Some((dek, wrapped)) = made.map_err(|error| broken_by(RULE, &error))? else { return Ok(()) };
@@ -290,7 +298,7 @@ impl DirectRules<'_> {
         let Some(moved) = moved.map_err(|error| broken_by(RULE, &error))? else { return Ok(()) };
         self.opens(RULE, to, &moved, dek, context)?;
         let from = if to == self.key { self.other } else { self.key };
-        self.refuses("a moved key opens only with its new key", from, &moved, dek, context)
+        self.refuses("a moved wrapped key is unwrapped only with its new key", from, &moved, dek, context)
     }
 
     fn wrap(&self, key: &KeyRef, dek: &DataKey, context: &Context) -> Result<WrappedKey, BrokenContract> {
@@ -325,7 +333,7 @@ impl DirectRules<'_> {
         context: &Context,
     ) -> Result<(), BrokenContract> {
         match self.unwrap(key, wrapped, context) {
-            Ok(_) => Err(broken(rule, format!("{key} opens it"))),
+            Ok(_) => Err(broken(rule, format!("{key} unwraps it"))),
             Err(error) if error.fault == Fault::Transient => Err(broken_by(rule, &error)),
             Err(error) => hides(&[dek.expose()], &format!("{error:?}")),
         }
@@ -411,7 +419,7 @@ fn damaged(text: &str) -> Vec<WrappedKey> {
         String::from_utf8(bytes).ok()
     };
     let last = bytes.len().saturating_sub(1);
-    // The last characters of base64 may have unused bits, so a change of them need not be an error.
+    // The last characters of base64 may have unused bits, so a service may accept a change in them.
     let places = (0..10).map(|tenth| tenth * last / 10);
     let mut texts: Vec<String> = places.filter_map(changed).collect();
     texts.extend([4, bytes.len() / 2, last].map(|cut| text[..text.len().saturating_sub(cut)].to_owned()));

@@ -9,7 +9,7 @@ use super::{MemoryKms, seal_signed, signers};
 use crate::base::{Error, Kind};
 use crate::format::{ContentType, Name};
 use crate::load::{EncryptedConfig, Loader};
-use crate::pair::Plain;
+use crate::pair::PlainLayer;
 
 /// The files from which a test loads a `T`. [`Deployment::loader`] writes them.
 ///
@@ -124,7 +124,7 @@ impl<T: EncryptedConfig> Deployment<T> {
             &self.kms,
             &signers,
         )?;
-        let mut files = Plain::files(&pair, &T::META.name.parse()?, &environment).into_iter();
+        let mut files = PlainLayer::files(&pair, &T::META.name.parse()?, &environment).into_iter();
         for text in [self.defaults, self.environment_defaults] {
             let file = files.next();
             let Some(text) = text else { continue };

@@ -1,4 +1,5 @@
-//! Helpers for tests of programs: a key service in memory that fails on demand, and pairs that one line seals.
+//! Helpers for tests of programs: a key service in memory that fails on demand, and functions that seal a pair in one
+//! line.
 //!
 //! ```
 //! use envconf::error::Fault;
@@ -100,7 +101,7 @@ impl MemoryKms {
         KeyServices::none().kms(Arc::new(self.clone()))
     }
 
-    /// Fails the next request with this error. Several calls fail as many requests, in their order.
+    /// Fails the next request with this error. Each further call fails one more request, in the order of the calls.
     pub fn fail_next(&self, error: KmsError) {
         self.state().script.push_back(error);
     }
@@ -193,7 +194,7 @@ impl Kms for MemoryKms {
         })
     }
 
-    /// Clones have the same identity. The key reference names the key.
+    /// Clones have the same identity.
     fn identity(&self) -> Option<[u8; 32]> {
         let mut identity = [0; 32];
         identity[..8].copy_from_slice(&(Arc::as_ptr(&self.0) as usize as u64).to_be_bytes());
@@ -227,7 +228,7 @@ pub fn loader_with<T: EncryptedConfig>(
 
 /// Seals content as the pair of `T` in this environment and directory, for the key of `kms`.
 ///
-/// If the pair exists, it gets the next generation, like a new deployment next to the running program.
+/// If the pair exists, it gets the next generation, like a new deployment while the program runs.
 ///
 /// # Errors
 /// The errors of [`Seal::seal`].
@@ -259,7 +260,7 @@ fn seal_signed<T: EncryptedConfig>(
     Ok(pair)
 }
 
-/// Creates as many signers as `T` requires signatures.
+/// Creates one signer for each signature that `T` requires.
 fn signers<T: EncryptedConfig>() -> Result<Vec<SigningKey>, Error> {
     let wanted = match T::META.signers {
         [] => 0,

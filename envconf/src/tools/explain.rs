@@ -4,7 +4,7 @@ use crate::base::{Error, KeyRef, Variables};
 use crate::format::Header;
 use crate::kms::KeyServices;
 use crate::layers::{self, Layer, Provenance};
-use crate::pair::{Pair, Plain, Policy, open};
+use crate::pair::{Pair, PlainLayer, Policy, open};
 use crate::schema::Schema;
 
 /// The result of [`explain`].
@@ -41,7 +41,7 @@ impl Explained {
 /// # Errors
 /// The errors of [`open`]; [`Kind::DoesNotFit`](crate::Kind::DoesNotFit) for files that do not parse.
 pub fn explain(pair: &Pair, policy: &Policy, services: &KeyServices) -> Result<Explained, Error> {
-    explain_with(pair, policy, services, |layers| layers::origins(&policy.what(), layers))
+    explain_with(pair, policy, services, |layers| layers::origins(&policy.title(), layers))
 }
 
 /// Returns the origin of each value as the program with this schema would load it, in the order of the struct.
@@ -57,7 +57,9 @@ pub fn explain_by(
     policy: &Policy,
     services: &KeyServices,
 ) -> Result<Explained, Error> {
-    explain_with(pair, policy, services, |layers| schema.origins(&policy.what(), layers, &Variables::Process))
+    explain_with(pair, policy, services, |layers| {
+        schema.origins(&policy.title(), layers, &Variables::Process)
+    })
 }
 
 fn explain_with(
@@ -66,9 +68,9 @@ fn explain_with(
     services: &KeyServices,
     origins: impl FnOnce(&[Layer<'_>]) -> Result<Vec<Provenance>, Error>,
 ) -> Result<Explained, Error> {
-    let plain = Plain::beside(pair, &policy.name, &policy.environment)?;
+    let plain = PlainLayer::beside(pair, &policy.name, &policy.environment)?;
     let opened = open(pair, policy, services)?;
-    let mut layers: Vec<Layer<'_>> = plain.iter().map(Plain::layer).collect();
+    let mut layers: Vec<Layer<'_>> = plain.iter().map(PlainLayer::layer).collect();
     layers.push(opened.layer(pair)?);
     let values = origins(&layers)?;
     let recipients = opened.recipients().cloned().collect();

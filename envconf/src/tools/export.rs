@@ -7,7 +7,7 @@ use crate::format::Header;
 use crate::kms::KeyServices;
 use crate::layers::as_variables::Naming;
 use crate::layers::{Layer, NameStyle, NamedValue, Provenance, as_variables};
-use crate::pair::{Pair, Plain, Policy, open};
+use crate::pair::{Pair, PlainLayer, Policy, open};
 use crate::syntax::dotenv::is_name;
 
 use super::refused_names::{AllowedName, NameCategory};
@@ -202,9 +202,9 @@ pub fn export(
         )
         .advise("use letters, digits and `_`, and begin with a letter or `_`, such as APP"));
     }
-    let plain = Plain::beside(pair, &policy.name, &policy.environment)?;
+    let plain = PlainLayer::beside(pair, &policy.name, &policy.environment)?;
     let opened = open(pair, policy, services)?;
-    let mut layers: Vec<Layer<'_>> = plain.iter().map(Plain::layer).collect();
+    let mut layers: Vec<Layer<'_>> = plain.iter().map(PlainLayer::layer).collect();
     layers.push(opened.layer(pair)?);
     let naming = Naming {
         prefix,
@@ -212,7 +212,7 @@ pub fn export(
         keys: options.keys,
         skip_unnamed: options.skip_unnamed,
     };
-    let named = as_variables::variables(&policy.what(), &layers, naming)?;
+    let named = as_variables::variables(&policy.title(), &layers, naming)?;
     check_names(&named.variables, &options.allowed).map_err(|error| error.at(pair.enc()))?;
     Ok(Exported {
         variables: named.variables.into_iter().map(ExportedVariable).collect(),

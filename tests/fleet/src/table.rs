@@ -62,13 +62,13 @@ pub fn tables() -> String {
     text += "\n10,000 processes with other deadlines:\n\n";
     let deadlines = [10, 30, 40, 50, 60, 75, 100, 120, 200, 300];
     text += &table(deadlines.map(|seconds| ours(10_000).within(seconds)));
-    text += "\nA service that counts otherwise, and half the quota:\n\n";
+    text += "\nA service that counts in another way, and half the quota:\n\n";
     let limiters = [Limiter::Bucket, Limiter::ChargedBucket, Limiter::LastSecond];
     let counted = |limiter| SIZES[1..].iter().map(move |size| Fleet { limiter, ..ours(*size) });
     let short = limiters[1..].iter().map(|limiter| Fleet { limiter: *limiter, ..ours(10_000).within(60) });
     let halved = [Fleet::against(150, 10_000, Policy::Envconf)];
     text += &table(limiters.into_iter().flat_map(counted).chain(short).chain(halved));
-    text += "\nThe service is away from the first start on:\n\n";
+    text += "\nThe service does not answer when the first process starts:\n\n";
     let away = |seconds| Fleet { away: Duration::from_secs(seconds), ..ours(10_000) };
     let policies = Policy::ALL.map(|policy| Fleet { policy, ..away(5) });
     text += &table(policies.into_iter().chain([away(30), Fleet { processes: 1_000, ..away(5).within(10) }]));
@@ -77,7 +77,7 @@ pub fn tables() -> String {
     let deadlines = [10, 20, 30].map(|seconds| restarted(ours(10_000).within(seconds)));
     let policies = Policy::ALL[1..].iter().map(|policy| restarted(Fleet::suited(10_000, *policy)));
     text += &table(deadlines.into_iter().chain(policies));
-    text += "\nWaits that grow with the time that was waited, which were considered and not chosen:\n\n";
+    text += "\nA rejected policy: waits that grow with the time that a process has waited:\n\n";
     let growing = Fleet { policy: Policy::Growing, ..ours(10_000) };
     let deadlines = [42, 60, 100, 300].map(|seconds| growing.within(seconds));
     let default = [400, 1_000, 2_400].map(|processes| Fleet { processes, ..growing.within(10) });
@@ -118,7 +118,7 @@ fn conditions(fleet: &Fleet, outcome: &Outcome) -> String {
     }
     if !fleet.away.is_zero() {
         let calls = f64::from(outcome.faults) / f64::from(fleet.processes);
-        let _ = write!(text, "; away for {} s, {calls:.1} failed calls each", fleet.away.as_secs());
+        let _ = write!(text, "; no answer for {} s, {calls:.1} failed calls each", fleet.away.as_secs());
     }
     text
 }

@@ -79,7 +79,7 @@ const CODES: &[Row] = &[
     (
         "RequestLimitExceeded.RotateRateLimited",
         Fault::Other,
-        "a key rotates once a day",
+        "a key can rotate only once a day",
         "wait until tomorrow",
     ),
     (
@@ -157,7 +157,7 @@ const CODES: &[Row] = &[
     (
         "InvalidParameterValue.InvalidPlaintext",
         Fault::Other,
-        "the data key is not what the CMK wraps",
+        "the CMK cannot wrap this data key",
         "use a symmetric CMK of usage ENCRYPT_DECRYPT",
     ),
     (
@@ -175,7 +175,12 @@ const CODES: &[Row] = &[
     ("InvalidParameterValue.InvalidCiphertext", Fault::Other, BLOB, BLOB_ADVICE),
     ("FailedOperation", Fault::Other, BLOB, BLOB_ADVICE),
     ("UnsupportedRegion", Fault::Other, "the region has no KMS", "check the region of the key reference"),
-    ("UnsupportedProtocol", Fault::Other, "the request's form is refused", "unset ENVCONF_TENCENT_METHOD"),
+    (
+        "UnsupportedProtocol",
+        Fault::Other,
+        "the service does not accept requests of this form",
+        "unset ENVCONF_TENCENT_METHOD",
+    ),
     (
         "UnsupportedOperation.ExternalCmkCanNotRotate",
         Fault::Other,

@@ -8,12 +8,14 @@ use signal_hook::iterator::{Handle, Signals};
 use super::wakeup::Wakeup;
 use crate::base::{Error, Kind};
 
-/// Makes the watch read the files on SIGHUP, until it is dropped.
+/// The SIGHUP handler of a watch: on SIGHUP, the watch reads its files. Dropping the handler stops this.
 pub(super) struct Hangup(Handle);
 
 impl Hangup {
+    /// Installs the handler and starts its thread.
+    ///
     /// # Errors
-    /// [`Kind::Unexpected`] if the signal cannot be handled, or no thread can be started.
+    /// [`Kind::Unexpected`] if the handler cannot be installed, or its thread cannot be started.
     pub(super) fn start(wakeup: Arc<Wakeup>) -> Result<Self, Error> {
         let failed = |error| {
             Error::new(Kind::Unexpected, "SIGHUP cannot be handled")

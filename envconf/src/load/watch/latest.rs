@@ -9,14 +9,14 @@ use tokio::sync::Notify;
 use crate::base::Error;
 use crate::load::loader::Loaded;
 
-/// Longer waits are cut to this, so that no clock overflows.
+/// Longest wait. Longer ones are shortened to this, so that no clock overflows.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 pub(super) struct Latest<T> {
     current: ArcSwap<Loaded<T>>,
     status: Mutex<Status>,
-    turned: Condvar,
-    awaited: Notify,
+    replaced: Condvar,
+    replaced_async: Notify,
 }
 
 /// The version that a [`Watch`](crate::Watch) uses, and the errors of newer versions.
@@ -52,7 +52,7 @@ impl Status {
         self.refusals
     }
 
-    /// Returns the reason why the last refused version was refused. The reason stays when a later version is used; see
+    /// Returns the error of the last refused version. It stays after a later version is used; see
     /// [`is_current`](Self::is_current).
     pub fn last_refusal(&self) -> Option<&Error> {
         self.last_refusal.as_deref()
@@ -83,8 +83,8 @@ impl<T> Latest<T> {
         Self {
             current: ArcSwap::from_pointee(config),
             status: Mutex::new(status),
-            turned: Condvar::new(),
-            awaited: Notify::new(),
+            replaced: Condvar::new(),
+            replaced_async: Notify::new(),
         }
     }
 
@@ -96,23 +96,23 @@ impl<T> Latest<T> {
         self.lock().clone()
     }
 
-    /// Returns the version after `seen`, or a later one, when it is available. A version is the number of reloads
-    /// before it.
+    /// Waits for a version newer than `seen`, and returns it with its number. The first version has number 0, and each
+    /// reload adds 1.
     pub(super) async fn after(&self, seen: u64) -> (u64, Arc<Loaded<T>>) {
         loop {
             // Create the listener before the check, so that no change is missed.
-            let turn = self.awaited.notified();
+            let replacement = self.replaced_async.notified();
             if let Some(later) = self.later(&self.lock(), seen) {
                 return later;
             }
-            turn.await;
+            replacement.await;
         }
     }
 
-    /// Like `after`, but blocks this thread, for at most this time.
+    /// Like `after`, but blocks this thread. Returns `None` after `timeout`.
     pub(super) fn after_within(&self, seen: u64, timeout: Duration) -> Option<(u64, Arc<Loaded<T>>)> {
         let waiting = |status: &mut Status| status.reloads <= seen;
-        let waited = self.turned.wait_timeout_while(self.lock(), timeout.min(LONGEST), waiting);
+        let waited = self.replaced.wait_timeout_while(self.lock(), timeout.min(LONGEST), waiting);
         let (status, _) = waited.unwrap_or_else(PoisonError::into_inner);
         self.later(&status, seen)
     }
@@ -131,8 +131,8 @@ impl<T> Latest<T> {
         status.reloads += 1;
         status.is_current = true;
         drop(status);
-        self.turned.notify_all();
-        self.awaited.notify_waiters();
+        self.replaced.notify_all();
+        self.replaced_async.notify_waiters();
         old
     }
 

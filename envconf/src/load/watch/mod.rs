@@ -1,4 +1,4 @@
-//! Watches: load a configuration, then follow its files; the newest valid configuration is always available.
+//! The watch: loads a configuration and follows its files. The newest valid configuration is always available.
 //!
 //! One thread for each watch (`reload_thread`) reads the files when the operating system reports a change (`notices`),
 //! at a signal (`hangup`), or after some time. It takes a `snapshot` of all relevant files. The result is in `latest`,
@@ -78,12 +78,11 @@ impl<T> Watch<T> {
         self.latest.current()
     }
 
-    /// Waits for a version that `changed` or [`wait`](Self::wait) has not returned from this handle yet, and returns
-    /// it. It skips versions that were replaced before. A new handle has returned the first version. A clone starts
-    /// with the state of its original.
+    /// Waits for a version that this handle has not returned yet from `changed` or [`wait`](Self::wait). Returns the
+    /// newest such version. For a new handle, the first version counts as returned. A clone continues from the version
+    /// that its original returned last.
     ///
-    /// Works on every async runtime. A call that is dropped early has returned nothing, so the next call returns the
-    /// version.
+    /// Works on every async runtime. If you drop the future early, the next call returns the version.
     pub async fn changed(&self) -> Arc<Loaded<T>> {
         let (version, config) = self.latest.after(self.seen.load(Ordering::SeqCst)).await;
         self.seen.fetch_max(version, Ordering::SeqCst);
@@ -131,9 +130,10 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Loader<T> {
     /// Loads like [`load`](Self::load), and follows the files from then on. Blocks for the first load.
     ///
     /// # Errors
-    /// The errors of [`load`](Self::load); [`Kind::Unexpected`](crate::Kind::Unexpected) if no thread can be started.
+    /// The errors of [`load`](Self::load); [`Kind::Unexpected`](crate::Kind::Unexpected) if a thread cannot be started,
+    /// or the SIGHUP handler cannot be installed.
     pub fn watch(self) -> Result<Watch<T>, Error> {
-        worker::block_on(start(self, Wait::Here))
+        worker::block_on(start(self, Wait::Blocking))
     }
 
     /// Like `watch`, for async code on any runtime.
@@ -141,7 +141,7 @@ impl<T: EncryptedConfig + Send + Sync + 'static> Loader<T> {
     /// # Errors
     /// The errors of [`watch`](Self::watch).
     pub async fn watch_async(self) -> Result<Watch<T>, Error> {
-        start(self, Wait::Beside).await
+        start(self, Wait::OnWorker).await
     }
 }
 
@@ -151,7 +151,7 @@ async fn start<T: EncryptedConfig + Send + Sync + 'static>(
 ) -> Result<Watch<T>, Error> {
     let wakeup = Arc::new(Wakeup::default());
     let (reload_thread, latest) = ReloadThread::load(loader, wakeup.clone(), wait).await?;
-    // If this function fails from here on, dropping this value ends the reload thread.
+    // Dropping this value ends the reload thread.
     let alive = Arc::new(Alive(wakeup));
     reload_thread.start()?;
     Ok(Watch { latest, seen: AtomicU64::new(0), alive })

@@ -21,18 +21,18 @@ pub(super) struct Notices {
 }
 
 impl Notices {
-    /// `None` if the system cannot give notices.
+    /// Starts the notices. Returns `None` if the operating system cannot give notices.
     pub(super) fn start(wakeup: Arc<Wakeup>) -> Option<Self> {
         let names: Arc<Mutex<BTreeSet<OsString>>> = Arc::default();
-        let matter = names.clone();
-        let ring = move |event: notify::Result<Event>| {
-            let names = matter.lock().unwrap_or_else(PoisonError::into_inner);
+        let watched_names = names.clone();
+        let on_event = move |event: notify::Result<Event>| {
+            let names = watched_names.lock().unwrap_or_else(PoisonError::into_inner);
             // An error may hide any change.
             if event.map_or(true, |event| concerns(&event, &names)) {
                 wakeup.changed();
             }
         };
-        let watcher = notify::recommended_watcher(ring).ok()?;
+        let watcher = notify::recommended_watcher(on_event).ok()?;
         Some(Self { watcher, directories: BTreeMap::new(), names })
     }
 
@@ -51,7 +51,7 @@ impl Notices {
             .collect();
         for directory in gone {
             self.directories.remove(&directory);
-            // A deleted directory is not watched any more.
+            // Ignore the error: a deleted directory is not watched any more.
             let _ = self.watcher.unwatch(&directory);
         }
         let mut all = true;
@@ -79,7 +79,7 @@ fn concerns(event: &Event, names: &BTreeSet<OsString>) -> bool {
     changes && (event.need_rescan() || event.paths.is_empty() || event.paths.iter().any(named))
 }
 
-/// Identifies a directory, to detect another one that has its name now.
+/// The identity of a directory. It changes if another directory takes the same path.
 #[cfg(unix)]
 type DirectoryId = Option<(u64, u64)>;
 

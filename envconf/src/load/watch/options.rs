@@ -15,7 +15,7 @@ const WITHOUT_NOTICES: Duration = Duration::from_secs(2);
 /// Shortest interval. A shorter one would keep the thread busy without use.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// How a [`Watch`](crate::Watch) follows its files; for [`Loader::watch_options`](crate::Loader::watch_options).
+/// The options of a [`Watch`](crate::Watch), for [`Loader::watch_options`](crate::Loader::watch_options).
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,15 +45,16 @@ impl WatchOptions {
     }
 
     /// Sets the time for which the files must not change before they are loaded, so that a half-written file is not
-    /// read. The default is 200 ms. Files that change all the time are loaded after ten times as long.
+    /// read. The default is 200 ms. Files that keep changing are loaded after ten times this time, at most
+    /// 60 s.
     #[must_use]
     pub fn debounce(mut self, quiet: Duration) -> Self {
         self.debounce = Some(quiet);
         self
     }
 
-    /// Sets the interval of periodic reads. The default is 30 s, for (network) file systems that give no notice of
-    /// changes, and 2 s without notices.
+    /// Sets the interval of periodic reads. The default is 30 s if the operating system gives notice of changes, and
+    /// 2 s otherwise. Periodic reads find changes on network file systems that give no notice.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = Some(interval);
@@ -79,8 +80,8 @@ impl WatchOptions {
     /// Sets a callback that receives the reason why a new version is not used, once for each version. The callback
     /// runs on the thread of the watch, which waits until it returns.
     #[must_use]
-    pub fn on_refusal(mut self, tell: impl Fn(&Error) + Send + Sync + 'static) -> Self {
-        self.on_refusal = Some(Arc::new(tell));
+    pub fn on_refusal(mut self, callback: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.on_refusal = Some(Arc::new(callback));
         self
     }
 
@@ -103,9 +104,9 @@ impl WatchOptions {
         self.on_sighup
     }
 
-    pub(super) fn tell(&self, refusal: &Error) {
-        if let Some(tell) = &self.on_refusal {
-            tell(refusal);
+    pub(super) fn report_refusal(&self, refusal: &Error) {
+        if let Some(callback) = &self.on_refusal {
+            callback(refusal);
         }
     }
 }

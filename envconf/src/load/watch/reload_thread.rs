@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::latest::Latest;
 use super::notices::Notices;
-use super::snapshot::{Print, Snapshot, WatchedFiles, may_be_half_done, may_pass};
+use super::snapshot::{Fingerprint, Snapshot, WatchedFiles, may_be_half_done, may_be_temporary};
 use super::wakeup::Wakeup;
 use crate::base::{Error, Kind};
 use crate::kms::worker;
@@ -15,19 +15,19 @@ use crate::load::EncryptedConfig;
 use crate::load::loader::{LoadPlan, Loaded, Loader};
 use crate::pair::{Wait, read_again};
 
-/// Pauses between retries of a refused version that may become valid: the first pause doubles until it reaches the
-/// second.
+/// Shortest and longest pause between retries of a refused version that may become valid. Each pause is twice as long
+/// as the one before.
 const TRY_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Number of reads of an incomplete state before it is reported, because a slow writer may complete it.
 const PATIENCE: u32 = 2;
-/// Files that change all the time are loaded after this number of quiet times.
+/// Files that keep changing are loaded after this number of debounce times.
 const RESTLESS: u32 = 10;
 
 pub(super) struct ReloadThread<T> {
     loader: Loader<T>,
     plan: LoadPlan,
     files: WatchedFiles,
-    in_use: Print,
+    in_use: Fingerprint,
     refused: Option<Refused>,
     latest: Arc<Latest<T>>,
     wakeup: Arc<Wakeup>,
@@ -35,7 +35,7 @@ pub(super) struct ReloadThread<T> {
 
 /// A version of the files that is not used.
 struct Refused {
-    print: Print,
+    fingerprint: Fingerprint,
     /// Number of tries.
     tries: u32,
     /// Time of the next try; `None` if the version is not tried again while the files stay as they are.
@@ -58,44 +58,46 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         let files = WatchedFiles::of::<T>(&plan, &loader.variables);
         let (in_use, (config, generation)) = read_again(wait, || async {
             let snapshot = files.read(&plan);
-            let print = snapshot.print;
-            snapshot.load(&loader, &plan).await.map(|loaded| (print, loaded))
+            let fingerprint = snapshot.fingerprint;
+            snapshot.load(&loader, &plan).await.map(|loaded| (fingerprint, loaded))
         })
         .await?;
         let latest = Arc::new(Latest::new(config, generation));
         Ok((Self { loader, plan, files, in_use, refused: None, latest: latest.clone(), wakeup }, latest))
     }
 
+    /// Starts the thread.
+    ///
     /// # Errors
-    /// [`Kind::Unexpected`] if no thread can be started, or SIGHUP cannot be handled.
+    /// [`Kind::Unexpected`] if a thread cannot be started, or the SIGHUP handler cannot be installed.
     pub(super) fn start(mut self) -> Result<(), Error> {
         #[cfg(unix)]
         let hangup = match self.loader.watch_options.wants_sighup() {
             true => Some(super::hangup::Hangup::start(self.wakeup.clone())?),
             false => None,
         };
-        let keep = move || {
+        let run = move || {
             #[cfg(unix)]
             let _hangup = hangup;
-            self.keep();
+            self.run();
         };
-        let spawned = std::thread::Builder::new().name("envconf-watch".into()).spawn(keep);
+        let spawned = std::thread::Builder::new().name("envconf-watch".into()).spawn(run);
         spawned.map(drop).map_err(|error| {
-            Error::new(Kind::Unexpected, "no thread can be started to follow the files")
+            Error::new(Kind::Unexpected, "the thread that follows the files cannot be started")
                 .caused_by(error)
                 .advise("raise the limit of threads or memory of this process")
         })
     }
 
-    fn keep(&mut self) {
+    fn run(&mut self) {
         let wants_notices = self.loader.watch_options.wants_notices();
         let mut notices = wants_notices.then(|| Notices::start(self.wakeup.clone())).flatten();
         let mut asked = false;
         loop {
-            // Subscribe first, then look: every change after the look is reported.
+            // Subscribe before reading the files, so that no change is missed.
             let by_notices = notices.as_mut().is_some_and(|notices| notices.follow(self.files.paths()));
             self.latest.by_notices(by_notices);
-            self.look(asked);
+            self.check_files(asked);
             let interval = self.loader.watch_options.interval(by_notices);
             let again = self.refused.as_ref().and_then(|refused| refused.again);
             let due = again.map(|again| again.saturating_duration_since(Instant::now()));
@@ -107,11 +109,11 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         }
     }
 
-    /// Reads the files. With `asked`, a refused version is tried again.
-    fn look(&mut self, asked: bool) {
+    /// Reads the files, and uses or refuses a new version. With `asked`, retries a refused version.
+    fn check_files(&mut self, asked: bool) {
         let Some(snapshot) = self.settled(asked) else { return };
-        let print = snapshot.print;
-        if print == self.in_use {
+        let fingerprint = snapshot.fingerprint;
+        if fingerprint == self.in_use {
             self.refused = None;
             self.latest.confirm();
             return;
@@ -119,11 +121,11 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         match self.attempt(snapshot) {
             None => {}
             Some(Ok((config, generation))) => {
-                (self.in_use, self.refused) = (print, None);
+                (self.in_use, self.refused) = (fingerprint, None);
                 let old = self.latest.replace(config, generation);
                 guarded(|| drop(old));
             }
-            Some(Err(error)) => self.refuse(print, error),
+            Some(Err(error)) => self.refuse(fingerprint, error),
         }
     }
 
@@ -133,17 +135,17 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         let restless = Instant::now() + quiet.saturating_mul(RESTLESS).min(TRY_AGAIN.1);
         let mut snapshot = self.files.read(&self.plan);
         loop {
-            if self.is_known(&snapshot.print, asked) {
+            if self.is_known(&snapshot.fingerprint, asked) {
                 return None;
             }
-            if snapshot.print == self.in_use {
+            if snapshot.fingerprint == self.in_use {
                 return Some(snapshot);
             }
             if !self.wakeup.pass(quiet) {
                 return None;
             }
             let next = self.files.read(&self.plan);
-            if next.print == snapshot.print || Instant::now() > restless {
+            if next.fingerprint == snapshot.fingerprint || Instant::now() > restless {
                 return Some(next);
             }
             snapshot = next;
@@ -151,12 +153,12 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
     }
 
     /// Returns true if this version was validated already and must not be tried again yet.
-    fn is_known(&self, print: &Print, asked: bool) -> bool {
+    fn is_known(&self, fingerprint: &Fingerprint, asked: bool) -> bool {
         match &self.refused {
-            None => *print == self.in_use,
+            None => *fingerprint == self.in_use,
             Some(refused) => {
                 let due = asked || refused.again.is_some_and(|again| Instant::now() >= again);
-                *print == refused.print && !due
+                *fingerprint == refused.fingerprint && !due
             }
         }
     }
@@ -174,10 +176,10 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         self.plan = LoadPlan { pair: self.plan.pair.clone(), policy, services };
         let load = pin!(snapshot.load(&self.loader, &self.plan));
         let stopped = pin!(self.wakeup.stopped());
-        // This runs code of the type: its `Deserialize` and its `validate`.
+        // Catch panics: this runs code of the type, its `Deserialize` and its `validate`.
         let result = catch_unwind(AssertUnwindSafe(|| worker::block_on(worker::first_of(load, stopped))));
         match result {
-            Ok(result) => result.map(|result| result.map_err(going_back)),
+            Ok(result) => result.map(|result| result.map_err(advise_on_rollback)),
             Err(_) => {
                 let error = Error::new(Kind::Unexpected, "the type's own code panicked")
                     .at(self.plan.pair.enc())
@@ -189,16 +191,16 @@ impl<T: EncryptedConfig + Send + Sync + 'static> ReloadThread<T> {
         }
     }
 
-    fn refuse(&mut self, print: Print, error: Error) {
-        let earlier = self.refused.take().filter(|refused| refused.print == print);
+    fn refuse(&mut self, fingerprint: Fingerprint, error: Error) {
+        let earlier = self.refused.take().filter(|refused| refused.fingerprint == fingerprint);
         let (tries, told) = earlier.map_or((0, false), |refused| (refused.tries, refused.told));
-        let again = may_pass(&error).then(|| Instant::now() + delay(tries));
+        let again = may_be_temporary(&error).then(|| Instant::now() + delay(tries));
         let tell = !told && (tries >= PATIENCE || !may_be_half_done(&error));
-        self.refused = Some(Refused { print, tries: tries + 1, again, told: told || tell });
+        self.refused = Some(Refused { fingerprint, tries: tries + 1, again, told: told || tell });
         let error = Arc::new(error);
         self.latest.refuse(tell.then(|| error.clone()));
         if tell {
-            guarded(|| self.loader.watch_options.tell(&error));
+            guarded(|| self.loader.watch_options.report_refusal(&error));
         }
     }
 }
@@ -208,17 +210,18 @@ fn guarded(run: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(run));
 }
 
-/// Returns the advice for a running program: it must not return to an older generation by accident.
-fn going_back(error: Error) -> Error {
+/// Adds the hint for a running program to a rollback error.
+fn advise_on_rollback(error: Error) -> Error {
     match error.kind() {
-        Kind::Rollback => error
-            .advise("somebody put an older file back; seal the older content again, or restart the program"),
+        Kind::Rollback => error.advise(
+            "restore the newest pair; or, to use the older content, seal it again or restart the program",
+        ),
         _ => error,
     }
 }
 
-/// Returns the pause after this number of tries. It is random in its second half, so that a fleet does not ask at
-/// once.
+/// Returns the pause after this number of tries. Half of it is random, so that many processes do not retry at the same
+/// time.
 fn delay(tries: u32) -> Duration {
     let (first, last) = TRY_AGAIN;
     let full = first.saturating_mul(1 << tries.min(16)).min(last);

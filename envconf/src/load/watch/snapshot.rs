@@ -9,10 +9,10 @@ use crate::base::{Error, Kind, Variables};
 use crate::layers::{Environment, env};
 use crate::load::EncryptedConfig;
 use crate::load::loader::{LoadPlan, Loaded, Loader, Texts};
-use crate::pair::{Checked, Pair, Plain, open};
+use crate::pair::{Checked, Pair, PlainLayer, open};
 
 /// A fingerprint of one version of the files: a hash of all their bytes, or of the reason why they cannot be read.
-pub(super) type Print = [u8; 32];
+pub(super) type Fingerprint = [u8; 32];
 
 /// The paths of the files.
 pub(super) struct WatchedFiles {
@@ -34,52 +34,52 @@ impl WatchedFiles {
         pair.chain(self.plain.iter().chain(&self.values).map(PathBuf::as_path))
     }
 
-    /// Reads the files. A file that cannot be read becomes part of the snapshot, too.
+    /// Reads the files. The error of a file that cannot be read is part of the snapshot.
     pub(super) fn read(&self, plan: &LoadPlan) -> Snapshot {
-        let plain = Plain::beside(&self.pair, &plan.policy.name, &plan.policy.environment);
+        let plain = PlainLayer::beside(&self.pair, &plan.policy.name, &plan.policy.environment);
         let (enc, key) = (self.pair.read_enc(), self.pair.read_key());
-        let mut print = Sha256::new();
+        let mut fingerprint = Sha256::new();
         for file in [&enc, &key] {
             match file {
-                Ok(bytes) => add(&mut print, bytes),
-                Err(error) => add_unread(&mut print, error),
+                Ok(bytes) => add(&mut fingerprint, bytes),
+                Err(error) => add_unread(&mut fingerprint, error),
             }
         }
         match &plain {
-            Ok(plain) => plain.iter().map(Plain::parts).for_each(|(file, text)| {
-                add(&mut print, file.as_os_str().as_encoded_bytes());
-                add(&mut print, text.as_bytes());
+            Ok(plain) => plain.iter().map(PlainLayer::parts).for_each(|(file, text)| {
+                add(&mut fingerprint, file.as_os_str().as_encoded_bytes());
+                add(&mut fingerprint, text.as_bytes());
             }),
-            Err(error) => add_unread(&mut print, error),
+            Err(error) => add_unread(&mut fingerprint, error),
         }
         for file in &self.values {
             match env::read_bounded(file) {
-                Ok(value) => add(&mut print, &value),
-                Err(complaint) => add_unread(&mut print, &complaint),
+                Ok(value) => add(&mut fingerprint, &value),
+                Err(complaint) => add_unread(&mut fingerprint, &complaint),
             }
         }
-        Snapshot { enc, key, plain, print: print.finalize().into() }
+        Snapshot { enc, key, plain, fingerprint: fingerprint.finalize().into() }
     }
 }
 
 /// Adds a part, with its length, so that no other sequence of parts has the same fingerprint.
-fn add(print: &mut Sha256, bytes: &[u8]) {
-    print.update([0]);
-    print.update((bytes.len() as u64).to_le_bytes());
-    print.update(bytes);
+fn add(fingerprint: &mut Sha256, bytes: &[u8]) {
+    fingerprint.update([0]);
+    fingerprint.update((bytes.len() as u64).to_le_bytes());
+    fingerprint.update(bytes);
 }
 
 /// Adds the reason why a file cannot be read.
-fn add_unread(print: &mut Sha256, why: &dyn Debug) {
-    print.update([1]);
-    add(print, format!("{why:?}").as_bytes());
+fn add_unread(fingerprint: &mut Sha256, why: &dyn Debug) {
+    fingerprint.update([1]);
+    add(fingerprint, format!("{why:?}").as_bytes());
 }
 
 pub(super) struct Snapshot {
     enc: Result<Vec<u8>, Error>,
     key: Result<Vec<u8>, Error>,
-    plain: Result<Vec<Plain>, Error>,
-    pub(super) print: Print,
+    plain: Result<Vec<PlainLayer>, Error>,
+    pub(super) fingerprint: Fingerprint,
 }
 
 impl Snapshot {
@@ -97,19 +97,19 @@ impl Snapshot {
         let opened = checked.open(&plan.policy, &plan.services).await;
         let opened = opened.map_err(|error| open::in_file(error, &plan.pair))?;
         let generation = opened.header().generation;
-        let config = loader.build_traced(plan, &Texts { plain, opened })?;
+        let config = loader.build_with_origins(plan, &Texts { plain, opened })?;
         Ok((config, generation))
     }
 }
 
-/// Returns true if the error may disappear while the files stay as they are: a key service does not answer or refuses,
-/// a local key is missing, or the second file of a pair is late.
-pub(super) fn may_pass(error: &Error) -> bool {
+/// Returns true if a retry may succeed: a key service failed, a local key is missing or unusable, a file cannot be
+/// read, or the pair is only half written.
+pub(super) fn may_be_temporary(error: &Error) -> bool {
     let by_keys = [Kind::UnwrapFailed, Kind::NoTrustedRecipient, Kind::BadLocalKey, Kind::InsecureKeyFile];
     may_be_half_done(error) || error.kind() == Kind::Io || by_keys.contains(&error.kind())
 }
 
-/// Returns true if a reader between two writes of a slow writer meets this error.
+/// Returns true if a half-written pair can cause this error.
 pub(super) fn may_be_half_done(error: &Error) -> bool {
     match error.kind() {
         Kind::Io => error.path().is_some_and(|path| !path.exists()),

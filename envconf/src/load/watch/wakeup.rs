@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Default)]
 pub(super) struct Wakeup {
     reasons: Mutex<WakeReasons>,
-    rung: Condvar,
+    woken: Condvar,
     stopped: Notify,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Wakeup {
 pub(super) struct WakeReasons {
     /// A file may have changed.
     pub(super) changed: bool,
-    /// Somebody asked to read the files, and to try a refused version again.
+    /// SIGHUP arrived: read the files, and retry a refused version.
     pub(super) asked: bool,
     /// The last handle was dropped.
     pub(super) stop: bool,
@@ -30,23 +30,23 @@ pub(super) struct WakeReasons {
 
 impl Wakeup {
     pub(super) fn changed(&self) {
-        self.ring(|reasons| reasons.changed = true);
+        self.wake(|reasons| reasons.changed = true);
     }
 
     #[cfg(any(unix, test))]
     pub(super) fn ask(&self) {
-        self.ring(|reasons| reasons.asked = true);
+        self.wake(|reasons| reasons.asked = true);
     }
 
     pub(super) fn stop(&self) {
-        self.ring(|reasons| reasons.stop = true);
+        self.wake(|reasons| reasons.stop = true);
         self.stopped.notify_waiters();
     }
 
-    /// Waits for any reason, at most this time, and returns the reasons. The reason to stop is kept.
+    /// Waits for any reason, at most this time. Returns the reasons and clears them, except the reason to stop.
     pub(super) fn wait(&self, at_most: Duration) -> WakeReasons {
         let quiet = |reasons: &mut WakeReasons| *reasons == WakeReasons::default();
-        let waited = self.rung.wait_timeout_while(self.lock(), at_most.min(LONGEST), quiet);
+        let waited = self.woken.wait_timeout_while(self.lock(), at_most.min(LONGEST), quiet);
         let (mut reasons, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let taken = *reasons;
         *reasons = WakeReasons { stop: taken.stop, ..WakeReasons::default() };
@@ -62,7 +62,7 @@ impl Wakeup {
             if reasons.stop || left.is_zero() {
                 return !reasons.stop;
             }
-            (reasons, _) = self.rung.wait_timeout(reasons, left).unwrap_or_else(PoisonError::into_inner);
+            (reasons, _) = self.woken.wait_timeout(reasons, left).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -74,9 +74,9 @@ impl Wakeup {
         }
     }
 
-    fn ring(&self, change: impl FnOnce(&mut WakeReasons)) {
+    fn wake(&self, change: impl FnOnce(&mut WakeReasons)) {
         change(&mut self.lock());
-        self.rung.notify_all();
+        self.woken.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, WakeReasons> {

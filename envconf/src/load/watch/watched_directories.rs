@@ -1,4 +1,4 @@
-//! The directories to watch: those in which a change can change the file that a path leads to.
+//! The directories to watch: for each path, those that contain the file, its directory, or a link on the path.
 //!
 //! Kubernetes replaces a link beside the opened link (`..data`). Deployments replace a link above the directory
 //! (`current`), or the whole directory.
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn every_link_on_the_way_counts() {
+    fn every_link_on_the_path_is_watched() {
         let root = tempfile::tempdir().unwrap();
         let path = |relative: &str| root.path().join(relative);
         fs::create_dir_all(path("mount/..2026_1")).unwrap();

@@ -5,12 +5,12 @@ use crate::envelope::DataKey;
 use crate::format::{EncFile, KeyFile, Section, Suite};
 use crate::pair::open::Opened;
 
-/// The pair that a seal replaces.
-pub(super) enum Old {
+/// The pair that a seal replaces, with the parts that the new pair needs.
+pub(super) enum ReplacedPair {
     None,
     /// The pair opened: its recipients are authentic.
-    Verified(Box<Known>),
-    /// The pair is well formed and matches the identity, but was not unwrapped.
+    Verified(Box<OpenedParts>),
+    /// The pair is well formed and has the expected name and environment, but its data key was not unwrapped.
     Closed {
         generation: u64,
         section: Vec<u8>,
@@ -29,7 +29,7 @@ pub enum OldPair {
 }
 
 /// The parts of an opened pair that the next seal needs.
-pub(super) struct Known {
+pub(super) struct OpenedParts {
     pub(super) suite: Suite,
     pub(super) generation: u64,
     pub(super) section: Section,
@@ -38,7 +38,7 @@ pub(super) struct Known {
     pub(super) has_leftovers: bool,
 }
 
-impl Known {
+impl OpenedParts {
     pub(super) fn of(opened: &Opened, key: &KeyFile) -> Self {
         Self {
             suite: opened.header.suite,
@@ -55,12 +55,12 @@ impl Known {
 }
 
 /// Returns the section of a known pair, verbatim.
-pub(super) fn section_of(known: &Known) -> Vec<u8> {
+pub(super) fn section_of(known: &OpenedParts) -> Vec<u8> {
     let Section { dek, recipients, mac, .. } = &known.section;
     Section::emit(&Section::emit_recipients(*dek, recipients), mac)
 }
 
-impl Old {
+impl ReplacedPair {
     pub(super) fn closed(file: &EncFile, key: &KeyFile, section: &Section) -> Self {
         Self::Closed { generation: file.header.generation, section: key.verbatim(section).to_vec() }
     }

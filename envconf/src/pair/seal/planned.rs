@@ -19,7 +19,7 @@ pub(super) enum NewFiles {
 
 impl Planned {
     /// Replaces the old pair.
-    pub(super) fn put(self, pair: &Pair) -> Result<Sealed, Error> {
+    pub(super) fn write(self, pair: &Pair) -> Result<Sealed, Error> {
         match self.files {
             NewFiles::SameKey { enc, trimmed } => pair.replace_enc(&enc, trimmed.as_deref())?,
             NewFiles::NewKey { both, enc, key } => pair.replace_both(both.as_deref(), &enc, &key)?,

@@ -13,13 +13,13 @@ pub struct Sealed {
     pub(super) lost: Vec<Id>,
 }
 
-/// Why a seal has the data key that it has.
+/// The data key of a seal: kept or new, and the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DataKeyUse {
     /// A new data key: this is the first seal of the pair.
     First,
-    /// The same data key as before: the recipients are the same, and the old pair opened.
+    /// The same data key as before: the recipients and the suite are the same, and the old pair opened.
     Kept,
     /// A new data key: the recipients changed.
     RecipientsChanged,
@@ -31,13 +31,13 @@ pub enum DataKeyUse {
     OldPairNotOpened,
 }
 
-/// How the new pair was tested before it replaced the old one.
+/// The test that the new pair passed before it replaced the old one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Check {
-    /// From the wrapped key on, like a reader.
+    /// All steps of a reader, from the wrapped key on.
     Whole,
-    /// From the data key on: the sealer may wrap but not unwrap.
+    /// All steps after the unwrap: the sealer may wrap but not unwrap.
     AfterUnwrap,
 }
 
@@ -47,7 +47,7 @@ impl Sealed {
         self.generation
     }
 
-    /// Returns the recipients of its data key.
+    /// Returns the recipients of the pair's data key.
     pub fn recipients(&self) -> &[KeyRef] {
         &self.recipients
     }
@@ -57,7 +57,7 @@ impl Sealed {
         self.data_key
     }
 
-    /// Returns how the pair was tested.
+    /// Returns the test that the pair passed.
     pub fn check(&self) -> Check {
         self.check
     }

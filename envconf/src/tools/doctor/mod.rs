@@ -16,7 +16,7 @@ use crate::base::{Error, KeyRef, key_ref};
 use crate::envelope::{DataKey, SignerKey};
 use crate::format::{ContentType, Name};
 use crate::kms::{Context, KeyServices, State, Step, worker};
-use crate::pair::{Ask, Checked, Pair, Plain, Policy, Trusted, open, wrapping};
+use crate::pair::{Checked, Pair, PlainLayer, Policy, Trusted, Unwrapper, open, wrapping};
 
 /// Extensions of the plain file from which a pair is sealed (api.md §1).
 const PLAIN: [&str; 6] = ["toml", "json", "yaml", "yml", "env", "conf"];
@@ -241,8 +241,8 @@ impl Diagnose {
     /// Parses the plain layers next to the pair. Adds no step if there are none.
     fn look_at_plain_layers(&self, steps: &mut Vec<Step>) {
         let DiagnosisSubject::Pair(pair, name, environment) = &self.subject else { return };
-        let parsed = Plain::beside(pair, name, environment).and_then(|layers| {
-            layers.iter().try_for_each(Plain::check)?;
+        let parsed = PlainLayer::beside(pair, name, environment).and_then(|layers| {
+            layers.iter().try_for_each(PlainLayer::check)?;
             Ok(layers.iter().map(|layer| layer.file().display().to_string()).collect::<Vec<_>>())
         });
         match parsed {
@@ -283,18 +283,18 @@ impl Opening<'_> {
         let context = Context::new(&self.policy.name, &self.policy.environment, section.dek);
         let mut dek = None;
         for candidate in candidates {
-            let (more, given) = match candidate.ask {
-                Ask::Local(key) => local::unwrap(&key, &candidate.wrapped, &context),
+            let (more, given) = match candidate.unwrapper {
+                Unwrapper::Local(key) => local::unwrap(&key, &candidate.wrapped, &context),
                 #[cfg(feature = "age")]
-                Ask::Age(identity) => match identity.unwrap(&candidate.wrapped, &context) {
+                Unwrapper::Age(identity) => match identity.unwrap(&candidate.wrapped, &context) {
                     Ok(dek) => (
                         vec![Step::new("rights", State::Ok, "the age identity unwraps the data key")],
                         Some(dek),
                     ),
                     Err(error) => (vec![Step::fault("rights", &error)], None),
                 },
-                Ask::Nobody(error) => (vec![Step::fault("rights", &error)], None),
-                Ask::Service(kms) => {
+                Unwrapper::Unavailable(error) => (vec![Step::fault("rights", &error)], None),
+                Unwrapper::Service(kms) => {
                     let limit = self.services.time_limit();
                     service::unwrap(kms, &candidate.key, candidate.wrapped, &context, limit).await
                 }
