@@ -6,12 +6,16 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "common/pages.rs"]
+mod pages;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use envconf_test_support::Sandbox;
+use pages::{blocks, said};
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 
@@ -20,14 +24,45 @@ const MAX_LINES: usize = 300;
 /// Maximum number of columns in a line.
 const MAX_COLUMNS: usize = 100;
 
-/// Pages whose shell blocks run, and the commands that run before them.
-const SHELL: [(&str, &str); 6] = [
-    ("quick-start.md", ""),
-    ("local-development.md", ""),
-    ("rotation.md", ""),
-    ("moving-from-dotenv.md", ""),
-    ("local-keys.md", ""),
-    ("ci.md", "git init --quiet\nenvconf init\nenvconf seal config/app.toml --rm\ngit add .\n"),
+/// Pages whose shell blocks run, and the commands that run before each block. `tests/book_services.rs` has the pages
+/// that need a server.
+const SHELL: [(&str, &[&str]); 8] = [
+    ("quick-start.md", &[]),
+    ("local-development.md", &[]),
+    ("rotation.md", &[]),
+    ("moving-from-dotenv.md", &[]),
+    ("local-keys.md", &[]),
+    ("ci.md", &["git init --quiet\nenvconf init\nenvconf seal config/app.toml --rm\ngit add .\n"]),
+    (
+        "refused-names.md",
+        &["git init --quiet
+        envconf init
+        printf 'AWS_ACCESS_KEY_ID=a\\nAWS_SECRET_ACCESS_KEY=b\\n' | envconf seal - --name app --type dotenv -o config
+        printf '#!/bin/sh\\ntest \"$AWS_ACCESS_KEY_ID\" = a\\n' > server
+        chmod +x server
+        "],
+    ),
+    (
+        "review.md",
+        &[
+            "git init --quiet\nenvconf init\n",
+            "envconf seal config/app.toml --rm
+            git add .
+            git commit --quiet --message base
+            mkdir -m 700 \"$ENVCONF_HOME/colleague\"
+            cp -Rp \"$ENVCONF_HOME\"/keys \"$ENVCONF_HOME\"/enabled.json \"$ENVCONF_HOME/colleague\"
+            git checkout --quiet -b theirs
+            printf theirs | ENVCONF_HOME=\"$ENVCONF_HOME/colleague\" envconf set app api_token
+            git commit --quiet --all --message theirs
+            git checkout --quiet -
+            printf ours | envconf set app api_token
+            git commit --quiet --all --message ours
+            git merge --quiet theirs > /dev/null || true
+            git ls-files --unmerged | grep --quiet app.conf.enc
+            ",
+            "git add .\n",
+        ],
+    ),
 ];
 
 /// A project with a local key that is the same in every run.
@@ -156,7 +191,9 @@ fn shell_blocks_run() {
         let pages = pages();
         let blocks = blocks(&pages[page], "sh");
         assert!(!blocks.is_empty(), "{page} has no shell block");
-        let script = format!("set -e\n{before}{}", blocks.concat());
+        let before = before.iter().copied().chain(std::iter::repeat(""));
+        let script: String = before.zip(&blocks).flat_map(|(before, block)| [before, block]).collect();
+        let script = format!("set -e\n{script}");
         let output = run(&Sandbox::new(), &script);
         assert!(output.status.success(), "{page}: {}", said(&output));
     }
@@ -406,21 +443,6 @@ fn pages() -> BTreeMap<String, String> {
     pages
 }
 
-/// Returns the code blocks of a language, without the indentation of a block in a list.
-fn blocks(text: &str, language: &str) -> Vec<String> {
-    let (opening, mut blocks) = (format!("```{language}"), Vec::new());
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if line.trim_start() == opening {
-            let indentation = &line[..line.len() - opening.len()];
-            let body = lines.by_ref().take_while(|line| line.trim_start() != "```");
-            let body = body.map(|line| line.strip_prefix(indentation).unwrap_or(line));
-            blocks.push(body.flat_map(|line| [line, "\n"]).collect());
-        }
-    }
-    blocks
-}
-
 /// Returns the arguments of each call of the command in a line of shell, up to `--`.
 fn arguments_of_commands(line: &str) -> Vec<Vec<String>> {
     let (mut words, mut quote) = (vec![String::new()], None);
@@ -443,8 +465,8 @@ fn arguments_of_commands(line: &str) -> Vec<Vec<String>> {
     let words: Vec<_> = words[..comment].iter().filter(|word| !word.is_empty()).cloned().collect();
     let calls = words.iter().enumerate().filter(|(at, word)| {
         let before = at.checked_sub(1).map_or("", |before| words[before].as_str());
-        // A command is at the beginning of its line, or after an assignment, `$`, `run:`, the dash of a list, or another
-        // command.
+        // A command is at the beginning of its line, or after an assignment, `$`, `run:`, the dash of a list, or
+        // another command.
         let starts =
             before.is_empty() || before.contains('=') || before.ends_with(['$', '|', '&', ';', '-', ':']);
         word.as_str() == "envconf" && starts
@@ -483,17 +505,5 @@ fn first_word(text: &str) -> String {
 
 /// Runs a script in the sandbox with the command in its path.
 fn run(sandbox: &Sandbox, script: &str) -> Output {
-    let directory = Path::new(ENVCONF).parent().unwrap();
-    let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
-    let mut command = sandbox.command("sh");
-    command.args(["-c", script]).env("PATH", path);
-    command.envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")]);
-    command.envs([("GIT_AUTHOR_NAME", "Anna"), ("GIT_AUTHOR_EMAIL", "anna@example.com")]);
-    command.envs([("GIT_COMMITTER_NAME", "Anna"), ("GIT_COMMITTER_EMAIL", "anna@example.com")]);
-    command.output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    let texts = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
-    texts.concat()
+    pages::shell(sandbox, script).output().unwrap()
 }
