@@ -45,7 +45,7 @@ Examples:
 Examples:
   envconf recipients remove app local:-:02f673fde6952cdf
   envconf recipients remove app local:-:02f673fde6952cdf --dry-run")]
-    Remove(RecipientChange),
+    Remove(RemoveRecipients),
 }
 
 /// List the recipients of a pair, authenticated by its data key
@@ -76,6 +76,12 @@ struct RecipientChange {
     /// Open the pair and print the changes, but write nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+#[derive(clap::Args)]
+struct RemoveRecipients {
+    #[command(flatten)]
+    change: RecipientChange,
 
     #[command(flatten)]
     signing: SigningArgs,
@@ -84,8 +90,9 @@ struct RecipientChange {
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Error> {
     match &args.verb {
         RecipientsVerb::List(args) => list(args, global, output),
-        RecipientsVerb::Add(args) => change(args, global, output, add),
-        RecipientsVerb::Remove(args) => change(args, global, output, remove),
+        // Adding writes only the `.key`, so the signatures of the `.enc` stay.
+        RecipientsVerb::Add(args) => change(args, None, global, output, add),
+        RecipientsVerb::Remove(args) => change(&args.change, Some(&args.signing), global, output, remove),
     }
 }
 
@@ -111,8 +118,8 @@ struct RecipientPlan<'a> {
     global: &'a Global,
     opened: &'a Opened,
     recipients: Vec<KeyRef>,
-    /// The signers of a new `.enc`.
-    signing: Signing,
+    /// The signers of the new `.enc`, if the change writes one.
+    signing: Option<Signing>,
 }
 
 type Carry = fn(&RecipientPlan<'_>, &[KeyRef], bool) -> Result<Told, Error>;
@@ -126,14 +133,20 @@ struct Told {
     new_data_key: bool,
 }
 
-fn change(args: &RecipientChange, global: &Global, output: &Output, carry: Carry) -> Result<(), Error> {
+fn change(
+    args: &RecipientChange,
+    signing: Option<&SigningArgs>,
+    global: &Global,
+    output: &Output,
+    carry: Carry,
+) -> Result<(), Error> {
     let target = Target::resolve(&args.pair, global)?;
     let services = target.services(output)?;
     target.refuse_older(global, &services)?;
     let named = resolve(&args.recipients, &services)?;
     let opened = target.open(global, &services, output)?;
     let recipients = opened.recipients().cloned().collect();
-    let signing = args.signing.read(global, None, &target.pair)?;
+    let signing = signing.map(|signing| signing.read(global, None, &target.pair)).transpose()?;
     let plan =
         RecipientPlan { target: &target, services: &services, global, opened: &opened, recipients, signing };
     let told = carry(&plan, &named, args.dry_run)?;
@@ -158,7 +171,7 @@ fn change(args: &RecipientChange, global: &Global, output: &Output, carry: Carry
     });
     if told.new_data_key {
         warn_of_older_commits(output);
-        plan.signing.say_missing(output);
+        plan.signing.iter().for_each(|signing| signing.say_missing(output));
     }
     Ok(())
 }
@@ -201,7 +214,7 @@ fn remove(plan: &RecipientPlan<'_>, named: &[KeyRef], dry_run: bool) -> Result<T
     refuse_drift(&recipients, &plan.target.pair, plan.global, plan.services)?;
     if !dry_run {
         let seal = Seal::again(plan.opened).recipients(recipients.clone()).new_data_key();
-        let seal = plan.signing.apply(seal);
+        let seal = plan.signing.iter().fold(seal, |seal, signing| signing.apply(seal));
         seal.seal_over(&plan.target.pair, plan.opened, plan.opened.content(), plan.services)?;
     }
     let mut lines = vec![
