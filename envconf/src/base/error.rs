@@ -71,7 +71,7 @@ impl Error {
         this
     }
 
-    /// Content that is too large to seal.
+    /// Returns the error for content that is too large to seal.
     pub(crate) fn content_too_large() -> Self {
         let mut this = Self::new(Kind::TooLarge, "the content is larger than 64 MiB");
         this.0.is_content = true;

@@ -93,6 +93,8 @@ impl KeyRef {
         provider::alias(self)
     }
 
+    /// Rejects an alias.
+    ///
     /// # Errors
     /// [`Kind::Usage`] for an alias. `what` describes the use of the reference.
     pub(crate) fn refuse_alias(&self, what: &str) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::escape;
 
-/// Where a value came from.
+/// The place where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {

@@ -185,7 +185,7 @@ fn is_of_a_program(name: &str) -> bool {
     name.trim_start_matches("ENVCONF").trim_start_matches('_').contains("__")
 }
 
-/// Upper case, without separators.
+/// Returns the name in upper case, without separators.
 fn letters(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
 }

@@ -75,7 +75,7 @@ impl Problem {
         &self.path
     }
 
-    /// Where the value came from; `None` for one that is missing.
+    /// Returns the origin of the value; `None` if the value is missing.
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
     }

@@ -104,7 +104,7 @@ fn alias_prefix(key_id: &str) -> Option<&str> {
     key_id.strip_prefix("alias/")
 }
 
-/// `alias/NAME`, or the ARN of an alias: `arn:aws:kms:REGION:ACCOUNT:alias/NAME`.
+/// Returns `NAME` of `alias/NAME`, or of the ARN of an alias: `arn:aws:kms:REGION:ACCOUNT:alias/NAME`.
 fn aws_alias(key_id: &str) -> Option<&str> {
     alias_prefix(key_id).or_else(|| alias_prefix(aws_arn(key_id)?.resource))
 }
@@ -168,7 +168,7 @@ fn check_aws(key: &KeyRef) -> Result<(), BadReference> {
     }
 }
 
-/// A native recipient.
+/// Checks a native recipient of age.
 fn check_age(key: &KeyRef) -> Result<(), BadReference> {
     age_recipient::check(key.key_id())?;
     match key.region() {
@@ -180,9 +180,9 @@ fn check_age(key: &KeyRef) -> Result<(), BadReference> {
     }
 }
 
-/// `MOUNT/KEY`, optionally with namespaces before the mount. All of it becomes part of the path of requests.
+/// Checks `MOUNT/KEY`, optionally with namespaces before the mount. All of it becomes part of the path of requests.
 fn check_vault(key: &KeyRef) -> Result<(), BadReference> {
-    const FORM: &str = "write it as vault:-:MOUNT/KEY, such as vault:-:transit/app; a namespace stands before the mount: vault:-:NAMESPACE/MOUNT/KEY";
+    const FORM: &str = "write it as vault:-:MOUNT/KEY, such as vault:-:transit/app; a namespace precedes the mount: vault:-:NAMESPACE/MOUNT/KEY";
     let bad = |reason| Err(BadReference { reason, advice: FORM });
     if key.region() != "-" {
         return bad("a key of Vault has no region");

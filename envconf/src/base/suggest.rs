@@ -26,7 +26,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// Case and word separators are the most frequent difference, so they are not counted.
+/// Returns the name without case and word separators, which are the most frequent difference.
 fn normal(name: &str) -> Option<String> {
     (name.len() <= LONGEST)
         .then(|| name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect())

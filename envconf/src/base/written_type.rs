@@ -109,7 +109,7 @@ pub(crate) fn key(written: &str) -> Option<&str> {
     arguments.first().copied().filter(|_| MAPS.contains(&name))
 }
 
-/// How many maps are directly in each other, this one included: at least 1.
+/// Returns the number of maps that are directly in each other, this one included: at least 1.
 pub(crate) fn map_levels(written: &str) -> usize {
     1 + value(written).filter(|inner| value(inner).is_some()).map_or(0, map_levels)
 }

@@ -81,7 +81,7 @@ impl DataKey {
         out
     }
 
-    /// Content key, nonce and commitment for a salt and a header (format.md §4).
+    /// Derives content key, nonce and commitment for a salt and a header (format.md §4).
     pub(crate) fn content_keys(&self, suite: Suite, salt: &[u8; 32], h0: &[u8]) -> ContentKeys {
         let header = Sha256::digest(h0);
         let mut okm = SecretBytes::zeroed(suite.key_len() + NONCE);

@@ -176,7 +176,7 @@ pub(crate) fn tag(key: &[u8], path: &str, node: &Node<'_>) -> [u8; 16] {
     tag
 }
 
-/// `v(value)` of format.md §7, in a wiped buffer of exact size.
+/// Returns `v(value)` of format.md §7, in a wiped buffer of exact size.
 pub(crate) fn encode(value: &Value<'_>) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::with_capacity(encoded_len(value)));
     push_value(&mut out, value);
@@ -223,7 +223,7 @@ fn push_value(out: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-/// The 64 MiB of the content limit all lengths and counts.
+/// Appends a length or count. Content has at most 64 MiB, so each fits into 32 bits.
 fn push_len(out: &mut Vec<u8>, len: usize) {
     out.extend_from_slice(&(len as u32).to_be_bytes());
 }

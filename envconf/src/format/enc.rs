@@ -128,7 +128,7 @@ impl EncFile {
         bytes
     }
 
-    /// Length of ciphertext and tag, in bytes.
+    /// Returns the length of ciphertext and tag, in bytes.
     pub fn body_len(&self) -> usize {
         self.body.expose().len()
     }

@@ -187,7 +187,7 @@ mod tests {
         assert!(EncFile::from_reader(&mut { shrunk }, enc.len() as u64).unwrap().is_none());
     }
 
-    /// Reads its tail like a whole file, and then ends early.
+    /// A file whose size is that of a whole file, but whose end is missing.
     struct Shrinking<'a> {
         bytes: Cursor<&'a Vec<u8>>,
         limit: u64,

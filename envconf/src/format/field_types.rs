@@ -150,7 +150,7 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// Year, month and day (both from 1) of the day `days` after 1970-01-01, in the proleptic Gregorian calendar.
+/// Returns year, month and day (both from 1) of the day `days` after 1970-01-01, in the proleptic Gregorian calendar.
 ///
 /// The calculation uses eras of 400 years that begin in March, so that leap days come last.
 pub(crate) fn civil_date(days: u64) -> (u64, u64, u64) {
@@ -171,7 +171,7 @@ pub(super) fn generation(bytes: &[u8]) -> Option<u64> {
     (value <= crate::format::MAX_GENERATION).then_some(value)
 }
 
-/// Strict base64 (format.md §1) of exactly `N` bytes.
+/// Decodes strict base64 (format.md §1) of exactly `N` bytes; `None` for anything else.
 pub(super) fn b64<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     // `decode_slice` needs room for its own estimate. The length of the text decides whether it fits at all.
@@ -181,7 +181,7 @@ pub(super) fn b64<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     (STANDARD.decode_slice(text, &mut bytes) == Ok(N)).then_some(bytes)
 }
 
-/// Strict lower-case hex of exactly `out.len()` bytes.
+/// Decodes strict lower-case hex of exactly `out.len()` bytes into `out`. Returns false for anything else.
 pub(super) fn decode_hex(hex: &[u8], out: &mut [u8]) -> bool {
     let digit = |c: u8| match c {
         b'0'..=b'9' => Some(c - b'0'),

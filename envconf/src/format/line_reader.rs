@@ -213,7 +213,7 @@ impl<'a> LineReader<'a> {
             .advise("restore it with `git checkout`, or seal the plain file again")
     }
 
-    /// The last line's value is outside its grammar.
+    /// Returns the error for a value of the last line that is outside its grammar.
     pub(super) fn bad_value(&self, expected: &str) -> Error {
         self.fault(Kind::BadValue, &format!("expected {expected}"))
     }

@@ -99,7 +99,7 @@ impl Suite {
         [Self::Aes256Gcm, Self::Aes128Gcm].into_iter().find(|suite| suite.name() == name)
     }
 
-    /// Length of data key and content key, in bytes.
+    /// Returns the length of data key and content key, in bytes.
     pub fn key_len(self) -> usize {
         match self {
             Self::Aes256Gcm => 32,

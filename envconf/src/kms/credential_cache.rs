@@ -27,7 +27,7 @@ pub(crate) trait Renewable: Clone {
     /// Sets the generation and the expiry, in Unix seconds of this machine's clock.
     fn dated(self, generation: u64, expires: u64) -> Self;
 
-    /// The number of this fetch, counted over the whole process.
+    /// Returns the number of this fetch, counted over the whole process.
     fn generation(&self) -> Option<u64>;
 }
 
@@ -127,7 +127,7 @@ impl<C: Renewable> CredentialCache<C> {
 }
 
 impl<C: Renewable> Kept<C> {
-    /// The credential, unless it has expired or was refused.
+    /// Returns the credential, unless it has expired or was refused.
     fn valid(&self, now: u64, refused: Option<u64>) -> Option<C> {
         let credential = self.credential.as_ref().filter(|_| now < self.expires)?;
         let is_refused =

@@ -12,7 +12,7 @@ tokio::task_local! {
     static CURRENT: Arc<Deadline>;
 }
 
-/// How long the caller is willing to wait.
+/// The longest time that the caller waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     pub(crate) until: Instant,

@@ -71,12 +71,12 @@ impl Endpoint {
         Ok(Self { scheme, host, path: path.to_owned() })
     }
 
-    /// The value of the `Host` header, which is signed.
+    /// Returns the value of the `Host` header, which is signed.
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    /// The URL of every request, with a slash at its end.
+    /// Returns the URL of every request, with a slash at its end.
     pub(crate) fn url(&self) -> String {
         format!("{}://{}{}/", self.scheme, self.host, self.path)
     }

@@ -62,17 +62,17 @@ const MOUNTED: &str = "vault";
 pub(crate) const TRANSIT: &str = "transit";
 
 impl KeyPlace {
-    /// The key service's name.
+    /// Returns the key service's name.
     pub fn provider(&self) -> &str {
         self.0.provider()
     }
 
-    /// The service's region; `-` if the service has no regions.
+    /// Returns the service's region; `-` if the service has no regions.
     pub fn region(&self) -> &str {
         self.0.region()
     }
 
-    /// The mount; `None` for services without one.
+    /// Returns the mount; `None` for services without one.
     pub(crate) fn below_region(&self) -> Option<&str> {
         self.0.key_id().strip_suffix("/*")
     }
@@ -173,7 +173,7 @@ pub enum KeyState {
 }
 
 impl KeyState {
-    /// The state in words.
+    /// Returns the state in words.
     pub fn name(self) -> &'static str {
         match self {
             Self::Enabled => "enabled",

@@ -121,7 +121,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// }
 /// ```
 pub trait Kms: Send + Sync + 'static {
-    /// The provider's name in key references, such as `vault`.
+    /// Returns the provider's name in key references, such as `vault`.
     fn provider(&self) -> &str;
 
     /// Returns true if a wrapped key proves that its maker had the right to wrap (class A of format.md §6). Public-key
@@ -223,17 +223,17 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of a data key of this name and environment.
+    /// Returns the context of a data key of this name and environment.
     pub(crate) fn new(name: &Name, environment: &Name, dek: Id) -> Self {
         Self { text: format!("{{\"env\":\"{environment}\",\"envconf\":\"v1\",\"name\":\"{name}\"}}"), dek }
     }
 
-    /// The context as JSON text, byte for byte as format.md §6 fixes it.
+    /// Returns the context as JSON text, byte for byte as format.md §6 fixes it.
     pub fn as_json(&self) -> &str {
         &self.text
     }
 
-    /// The data key's id.
+    /// Returns the data key's id.
     pub fn dek(&self) -> Id {
         self.dek
     }
@@ -251,7 +251,7 @@ impl WrappedKey {
         fits.then_some(Self(text))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -271,12 +271,12 @@ impl Decrypted {
         Self { key, bytes: SecretBytes::copy_of(bytes) }
     }
 
-    /// The key that the service used.
+    /// Returns the key that the service used.
     pub fn key(&self) -> &KeyRef {
         &self.key
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub fn expose(&self) -> &[u8] {
         self.bytes.expose()
     }

@@ -64,7 +64,7 @@ impl Proxies {
         Self { proxy, without, settings: variables.hash_of(&VARIABLES) }
     }
 
-    /// A hash of the variables.
+    /// Returns a hash of the variables.
     pub(crate) fn settings(&self) -> &[u8; 32] {
         &self.settings
     }

@@ -41,7 +41,7 @@ pub struct KeyServices {
 }
 
 impl KeyServices {
-    /// Returns the services that the process's environment variables describe (api.md §3), and the keys of the user's
+    /// Returns the services that the process's environment variables describe (environment-variables.md), and the keys of the user's
     /// key store that are enabled for `directory`, the directory of the pair.
     ///
     /// # Errors
@@ -206,18 +206,18 @@ impl KeyServices {
         !is_public && self.provider(provider).is_none_or(|kms| kms.authenticates())
     }
 
-    /// The directory of the pair, for which keys of the key store are enabled.
+    /// Returns the directory of the pair, for which keys of the key store are enabled.
     pub(crate) fn directory(&self) -> Option<&Path> {
         self.found_for.as_deref()
     }
 
-    /// The user's key store; `None` without a home directory, or if the caller uses no key store.
+    /// Returns the user's key store; `None` without a home directory, or if the caller uses no key store.
     #[cfg(feature = "tools")]
     pub(crate) fn store(&self) -> Option<&KeyStore> {
         self.store.as_ref()
     }
 
-    /// The local keys that variables or the program supplied; they are trusted.
+    /// Returns the local keys that variables or the program supplied; they are trusted.
     pub(crate) fn given(&self) -> &[LocalKey] {
         &self.given
     }

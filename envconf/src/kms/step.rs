@@ -23,7 +23,7 @@ pub enum State {
 }
 
 impl State {
-    /// The state in one word, as it appears in reports and in `--json`.
+    /// Returns the state in one word, as it appears in reports and in `--json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -133,42 +133,43 @@ impl Step {
         self
     }
 
-    /// The checked part, in one word: `policy`, `credentials`, `tls`, …
+    /// Returns the checked part, in one word: `policy`, `credentials`, `tls`, …
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The key that the step belongs to; `None` for a step that all keys share.
+    /// Returns the key that the step belongs to; `None` for a step that all keys share.
     pub fn recipient(&self) -> Option<&KeyRef> {
         self.recipient.as_ref()
     }
 
-    /// The result of the step.
+    /// Returns the result of the step.
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// The message, in one line.
+    /// Returns the message, in one line.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The hint, if there is one.
+    /// Returns the hint, if there is one.
     pub fn advice(&self) -> Option<&str> {
         self.advice.as_deref()
     }
 
-    /// The setting of the caller that the hint is about; see [`Error::remedy`].
+    /// Returns the setting of the caller that the hint is about; see [`Error::remedy`].
     pub fn remedy(&self) -> Option<&Remedy> {
         self.remedy.as_ref()
     }
 
-    /// The duration of the step, if it was measured.
+    /// Returns the duration of the step, if it was measured.
     pub fn duration(&self) -> Option<Duration> {
         self.took
     }
 
-    /// The exit code for this failure, with the meaning of [`Error::exit_code`]; 0 for a step that has not failed.
+    /// Returns the exit code for this failure, with the meaning of [`Error::exit_code`]; 0 for a step that has not
+    /// failed.
     pub fn exit_code(&self) -> u8 {
         self.exit
     }

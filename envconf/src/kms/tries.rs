@@ -27,7 +27,7 @@ impl Tries {
         Self { deadline, retries, made: 0, refused: None }
     }
 
-    /// The generation of the credentials that the service refused. The next try needs newer ones.
+    /// Returns the generation of the credentials that the service refused. The next try needs newer ones.
     pub(crate) fn refused(&self) -> Option<u64> {
         self.refused
     }

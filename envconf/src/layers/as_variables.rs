@@ -18,7 +18,7 @@ use crate::syntax::dotenv::is_name;
 use crate::syntax::json_text::write_json;
 use crate::syntax::{Node, Value, write_scalar};
 
-/// How the path of a value becomes the name of a variable.
+/// The rules by which the path of a value becomes the name of a variable.
 #[derive(Clone, Copy)]
 pub(crate) struct Naming<'a> {
     /// The beginning of every name. Without it, plain layers add no variables.
@@ -30,7 +30,7 @@ pub(crate) struct Naming<'a> {
     pub(crate) skip_unnamed: bool,
 }
 
-/// How a key of the content becomes part of the name of an environment variable.
+/// The style in which a key of the content becomes part of the name of an environment variable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NameStyle {
     /// As the key is written: `poolSize` stays `poolSize`.

@@ -25,7 +25,7 @@ impl<'a> Document<'a> {
         Self { layer, root, lines: OnceCell::new(), names: OnceCell::new() }
     }
 
-    /// Dotenv content is not a tree: its names are names of variables.
+    /// Returns true for dotenv content. It is not a tree: its names are names of variables.
     pub(crate) fn is_flat(&self) -> bool {
         self.layer.content_type == ContentType::Dotenv
     }

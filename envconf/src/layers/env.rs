@@ -1,4 +1,4 @@
-//! The application's environment variables: their names come from the type (api.md §3).
+//! The application's environment variables: their names come from the type (layers.md).
 //!
 //! envconf generates the names from the type, and looks them up. Only keys of maps and indices of lists are read from
 //! a name.

@@ -168,7 +168,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The derive recognizes a secret by the names in the written type. A type alias hides them.
+    /// Reports a secret that the derive did not recognize. The derive recognizes a secret by the names in the written
+    /// type, and a type alias hides them.
     fn check_secret<T>(&mut self, field: &'static Field) {
         if !field.secret && std::any::type_name::<T>().contains("secrecy::SecretBox<") {
             let rule = "the type holds a secret that its name does not show: mark the field with `secret`";
@@ -311,7 +312,8 @@ impl<'a> Fields<'a> {
             .problem(|| Problem::new(meta::path_of_key(steps, field.key) + within, origin, complaint));
     }
 
-    /// If several sources are merged into a value, every entry has its own origin.
+    /// Records the origin of a value. If several sources are merged into the value, also records the origin of each
+    /// entry.
     fn trace_found(&mut self, field: &'static Field, found: &LeafSources<'_>) {
         self.trace(field, || found.whole_origin());
         if field.secret {

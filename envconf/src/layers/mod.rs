@@ -2,7 +2,7 @@
 //!
 //! Layers are parsed into trees of borrowed values, and are not copied into one tree. The type is walked from its root
 //! ([`Position`]). Each leaf is looked up in the values of the program, then in the variables, the texts, and the
-//! default of the attribute (api.md §3). All problems are collected, so that one report lists them.
+//! default of the attribute (layers.md). All problems are collected, so that one report lists them.
 
 pub(crate) mod document;
 pub(crate) mod env;
@@ -49,7 +49,7 @@ pub(crate) struct Layer<'a> {
     pub(crate) text: &'a str,
 }
 
-/// Where the text of a layer is stored.
+/// The kind of file that stores the text of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LayerKind {
     /// In a committed file, which everybody can read.

@@ -156,7 +156,8 @@ pub(crate) fn is_upper(segment: &str) -> bool {
     !segment.chars().any(char::is_lowercase)
 }
 
-/// With `deep`, lists, maps and enums are searched, too. Otherwise they check their parts when they are built.
+/// Returns how well `name` fits a field of `meta`. With `deep`, searches lists, maps and enums, too. Otherwise they check
+/// their parts when they are built.
 fn fit_section(
     meta: &'static Meta,
     name: &str,

@@ -105,7 +105,7 @@ impl OpenBao {
         self.ok("POST", "transit/keys/app", &json!({}));
     }
 
-    /// `127.0.0.1:PORT`.
+    /// Returns `127.0.0.1:PORT`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }

@@ -46,7 +46,7 @@ impl AgeIdentity {
         Self { secret, public, key }
     }
 
-    /// The reference of its recipient, `age:-:age1…`. Public.
+    /// Returns the reference of its recipient, `age:-:age1…`. Public.
     pub fn key_ref(&self) -> &KeyRef {
         &self.key
     }

@@ -219,18 +219,18 @@ impl AwsReply<'_> {
         read(&AwsReply { fields, request_id: request_id(reply) })
     }
 
-    /// A field that is text.
+    /// Returns a field that is text.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         string(self.fields, name)
     }
 
-    /// All fields.
+    /// Returns all fields.
     #[cfg(feature = "tools")]
     pub(super) fn fields(&self) -> &Table<'_> {
         self.fields
     }
 
-    /// A field that is an object.
+    /// Returns a field that is an object.
     #[cfg(feature = "tools")]
     pub(super) fn table(&self, name: &str) -> Option<&Table<'_>> {
         match field(self.fields, name) {
@@ -239,7 +239,7 @@ impl AwsReply<'_> {
         }
     }
 
-    /// A field that is a list: those of its items that are objects.
+    /// Returns a field that is a list: those of its items that are objects.
     #[cfg(feature = "tools")]
     pub(super) fn tables(&self, name: &str) -> impl Iterator<Item = &Table<'_>> {
         let items = match field(self.fields, name) {
@@ -252,7 +252,7 @@ impl AwsReply<'_> {
         })
     }
 
-    /// A field that is true or false.
+    /// Returns a field that is true or false.
     #[cfg(feature = "tools")]
     pub(super) fn boolean(&self, name: &str) -> Option<bool> {
         boolean(self.fields, name)

@@ -26,7 +26,7 @@ pub(super) enum AwsService {
 }
 
 impl AwsService {
-    /// The name of the service in host names.
+    /// Returns the name of the service in host names.
     fn host(self) -> &'static str {
         match self {
             Self::Kms => "kms",

@@ -323,7 +323,7 @@ fn info(place: &KeyPlace, metadata: &Table<'_>) -> Option<KeyInfo> {
 }
 
 impl AwsReply<'_> {
-    /// A field that is a number; the fraction is cut off.
+    /// Returns a field that is a number; the fraction is cut off.
     fn number(&self, name: &str) -> Option<u64> {
         number(self.fields(), name)
     }

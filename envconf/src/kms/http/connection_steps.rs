@@ -60,14 +60,14 @@ impl<'a> ConnectionSteps<'a> {
         Ok(Self { url, proxy, route })
     }
 
-    /// The proxy, without its password, and the variable that names it.
+    /// Returns the proxy, without its password, and the variable that names it.
     pub(crate) fn proxy(&self) -> Option<(String, &'static str)> {
         let (url, variable) = self.proxy.as_ref()?;
         let (host, port) = host_and_port(url);
         Some((format!("{host}:{port}"), variable))
     }
 
-    /// The host name to resolve: the proxy's if there is one, else the service's.
+    /// Returns the host name to resolve: the proxy's if there is one, else the service's.
     pub(crate) fn first_host(&self) -> &str {
         host_and_port(self.first()).0
     }

@@ -54,7 +54,7 @@ impl LocalKey {
         Self { kek, key }
     }
 
-    /// The key's reference, `local:-:<kid>`. Public.
+    /// Returns the key's reference, `local:-:<kid>`. Public.
     pub fn key_ref(&self) -> &KeyRef {
         &self.key
     }

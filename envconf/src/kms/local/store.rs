@@ -59,17 +59,17 @@ pub struct StoredKey {
 }
 
 impl StoredKey {
-    /// The key's reference, `local:-:<kid>` or `age:-:<recipient>`.
+    /// Returns the key's reference, `local:-:<kid>` or `age:-:<recipient>`.
     pub fn key_ref(&self) -> &KeyRef {
         &self.key
     }
 
-    /// The file that contains the key.
+    /// Returns the file that contains the key.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The canonical directories that the key is enabled for, sorted.
+    /// Returns the canonical directories that the key is enabled for, sorted.
     pub fn directories(&self) -> &[PathBuf] {
         &self.directories
     }
@@ -94,7 +94,7 @@ impl KeyStore {
         Self { directory: directory.into() }
     }
 
-    /// The directory of the store.
+    /// Returns the directory of the store.
     pub fn directory(&self) -> &Path {
         &self.directory
     }

@@ -19,17 +19,17 @@ pub struct StoredSigner {
 }
 
 impl StoredSigner {
-    /// The signer's id.
+    /// Returns the signer's id.
     pub fn id(&self) -> Id {
         self.id
     }
 
-    /// The file that contains the key.
+    /// Returns the file that contains the key.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The canonical directories that the key is enabled for, sorted.
+    /// Returns the canonical directories that the key is enabled for, sorted.
     pub fn directories(&self) -> &[PathBuf] {
         &self.directories
     }

@@ -193,22 +193,22 @@ impl Response<'_> {
         read(&Response { fields, request_id, status: reply.status, date: reply.date.as_deref() })
     }
 
-    /// A field that is text.
+    /// Returns a field that is text.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         string(self.fields, name)
     }
 
-    /// A field that is text, copied into a buffer that is wiped.
+    /// Returns a field that is text, copied into a buffer that is wiped.
     pub(super) fn secret(&self, name: &str) -> Option<Zeroizing<String>> {
         self.text(name).map(secret)
     }
 
-    /// A text field of the object in the field `within`, copied into a buffer that is wiped.
+    /// Returns a text field of the object in the field `within`, copied into a buffer that is wiped.
     pub(super) fn secret_within(&self, within: &str, name: &str) -> Option<Zeroizing<String>> {
         self.table(within).and_then(|table| string(table, name)).map(secret)
     }
 
-    /// A field that is an object.
+    /// Returns a field that is an object.
     pub(super) fn table(&self, name: &str) -> Option<&Table<'_>> {
         match field(self.fields, name) {
             Some(Value::Table(table)) => Some(table),
@@ -216,7 +216,7 @@ impl Response<'_> {
         }
     }
 
-    /// A field that is a list: those of its items that are objects.
+    /// Returns a field that is a list: those of its items that are objects.
     #[cfg(feature = "tools")]
     pub(super) fn tables(&self, name: &str) -> impl Iterator<Item = &Table<'_>> {
         let items = match field(self.fields, name) {
@@ -229,13 +229,13 @@ impl Response<'_> {
         })
     }
 
-    /// A field that is true or false.
+    /// Returns a field that is true or false.
     #[cfg(feature = "tools")]
     pub(super) fn boolean(&self, name: &str) -> Option<bool> {
         boolean(self.fields, name)
     }
 
-    /// A field that is a whole number.
+    /// Returns a field that is a whole number.
     pub(super) fn integer(&self, name: &str) -> Option<i128> {
         integer(self.fields, name)
     }

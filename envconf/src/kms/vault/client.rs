@@ -160,7 +160,7 @@ impl VaultResponse<'_> {
         read(&VaultResponse { root, request_id: request_id.as_deref(), status, date: date(reply) })
     }
 
-    /// A field that is an object.
+    /// Returns a field that is an object.
     pub(super) fn table(&self, name: &str) -> Option<&Table<'_>> {
         match field(&self.root, name) {
             Some(Value::Table(table)) => Some(table),
@@ -168,12 +168,12 @@ impl VaultResponse<'_> {
         }
     }
 
-    /// A field of `data` that is text, copied into a buffer that is wiped.
+    /// Returns a field of `data` that is text, copied into a buffer that is wiped.
     pub(super) fn secret(&self, name: &str) -> Option<Zeroizing<String>> {
         self.text(name).map(crate::kms::json::secret)
     }
 
-    /// A field of `data` that is text.
+    /// Returns a field of `data` that is text.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.table("data").and_then(|data| string(data, name))
     }

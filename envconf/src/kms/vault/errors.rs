@@ -192,7 +192,7 @@ mod tests {
         }
     }
 
-    /// The table as the documentation shows it.
+    /// Returns the table as the documentation shows it.
     fn markdown() -> String {
         let row = |(status, phrase, fault, message, advice): &RefusalRow| {
             let phrase = if phrase.is_empty() { "anything else" } else { phrase };

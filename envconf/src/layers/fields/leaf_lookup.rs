@@ -371,7 +371,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// A plain layer is a file that everybody can read.
+    /// Rejects a secret in a plain layer, because everybody can read the file.
     fn refuse_plain_secret(
         &mut self,
         field: &'static Field,

@@ -419,7 +419,7 @@ impl Position<'_> {
     }
 }
 
-/// Returns the fields of a unit variant.
+/// The fields of a unit variant: none.
 static UNIT: Meta = Meta::EMPTY;
 
 /// Returns the names of the variants, for messages.

@@ -181,7 +181,7 @@ impl MergedEntry<'_> {
     }
 }
 
-/// Reads a merged table.
+/// The deserializer of a merged table.
 #[derive(Clone, Copy)]
 pub(super) struct MergedDeserializer<'de, 'm> {
     table: &'de MergedTable<'m>,
@@ -292,7 +292,7 @@ impl<'de, 'm: 'de> de::MapAccess<'de> for MergedAccess<'de, 'm> {
     }
 }
 
-/// Reads the value of a key, and notes the key if the type ignores it.
+/// The deserializer of the value of a key. It notes the key if the type ignores the value.
 struct MergedValue<'de, 'm> {
     given: Given<'de, 'm>,
     key: &'m str,

@@ -13,7 +13,7 @@ use super::text::TextDeserializer;
 use super::{Fact, Misfit, ValueStep};
 use crate::syntax::tree::{Entry, Node, Table, Value};
 
-/// Reads a value of the tree.
+/// The deserializer of a value of the tree.
 #[derive(Clone, Copy)]
 pub(super) struct NodeDeserializer<'de> {
     pub(super) node: &'de Node<'de>,
@@ -308,7 +308,7 @@ impl<'de> de::MapAccess<'de> for TableAccess<'de> {
     }
 }
 
-/// Reads the value of a key, and notes the key if the type ignores it.
+/// The deserializer of the value of a key. It notes the key if the type ignores the value.
 struct ValueDeserializer<'de> {
     entry: &'de Entry<'de>,
     known: &'static [&'static str],

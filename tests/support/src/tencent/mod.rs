@@ -110,7 +110,7 @@ impl StandIn {
         format!("{}://{}", if self.tls { "https" } else { "http" }, self.host())
     }
 
-    /// The value that clients send, and sign, as `Host`: `127.0.0.1:40123`.
+    /// Returns the value that clients send, and sign, as `Host`: `127.0.0.1:40123`.
     pub fn host(&self) -> String {
         self.address().to_string()
     }

@@ -253,19 +253,19 @@ fn without_comment(value: &str) -> &str {
 }
 
 impl ConfigSection {
-    /// The property of this name.
+    /// Returns the property of this name.
     pub(super) fn get(&self, name: &str) -> Option<&Property> {
         self.properties.get(name)
     }
 
-    /// The first of these properties that exists.
+    /// Returns the first of these properties that exists.
     pub(super) fn first_of(&self, names: &[&'static str]) -> Option<(&'static str, &Property)> {
         names.iter().find_map(|name| self.get(name).map(|property| (*name, property)))
     }
 }
 
 impl Property {
-    /// The value, which may be secret.
+    /// Returns the value, which may be secret.
     pub(super) fn value(&self) -> &str {
         std::str::from_utf8(self.value.expose()).unwrap_or_default()
     }
@@ -275,7 +275,7 @@ impl Property {
         broken(&self.place, what)
     }
 
-    /// The line, for reports.
+    /// Returns the line, for reports.
     pub(super) fn place(&self) -> &str {
         &self.place
     }
