@@ -187,7 +187,7 @@ fn a_wrong_clock_is_reported_even_if_the_pair_opens() {
         let patient = Patient::plain();
         patient.project.kms.set_clock_offset(offset);
         let report = patient.report(&["app"]);
-        report.fails("clock", 42, &[way, "synchronize"]);
+        report.fails("clock", 42, &[way, "synchronise"]);
         report.says("rights", "ok", &["granted"]);
         report.says("content", "ok", &[]);
         assert_eq!(report.asked, ["Decrypt", "Decrypt"]);
@@ -195,7 +195,7 @@ fn a_wrong_clock_is_reported_even_if_the_pair_opens() {
     let patient = Patient::plain();
     patient.project.kms.set_clock_offset(100);
     let report = patient.report(&["app"]);
-    report.says("clock", "note", &["s behind", "synchronize"]);
+    report.says("clock", "note", &["s behind", "synchronise"]);
     assert_eq!(report.exit, 0);
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-/// Time limit of a command (api.md §3).
+/// Time limit of a command (environment-variables.md).
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// The reason why a command returned no text.

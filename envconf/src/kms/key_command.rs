@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::command_output::{CommandFailure, output_of, split_words};
 use crate::base::{Error, Kind, escape, stack_wipe};
 
-/// Limit of a command's output in bytes (api.md §3).
+/// Limit of a command's output in bytes (environment-variables.md).
 const OUTPUT: u64 = 4096;
 
 /// A command, and the keys that it printed.

@@ -1,4 +1,4 @@
-//! Export of a configuration as environment variables, for programs that do not read pairs (api.md §4, `exec`).
+//! Export of a configuration as environment variables, for programs that do not read pairs (command-run.md).
 
 use zeroize::Zeroizing;
 
@@ -22,7 +22,7 @@ pub struct Exported {
     skipped: Vec<Provenance>,
 }
 
-/// How [`export`] names variables, and which refused names it allows.
+/// The options of [`export`]: the names of variables, and the refused names that it allows.
 #[derive(Clone, Debug)]
 pub struct ExportOptions {
     prefix: Option<String>,

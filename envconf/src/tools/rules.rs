@@ -1,4 +1,4 @@
-//! The policy file, `.envconf.toml`: the recipients for which each file is sealed (api.md §4).
+//! The policy file, `.envconf.toml`: the recipients for which each file is sealed (policy-file.md).
 //!
 //! Everybody who can write to the repository can change it. So it never names trusted keys.
 

@@ -1,4 +1,4 @@
-//! The diagnosis of everything that opening a pair needs, step by step, each with its advice (api.md §4, `doctor`).
+//! The diagnosis of everything that opening a pair needs, step by step, each with its advice (command-services.md).
 //!
 //! The diagnosis continues after a failure if the next step is still useful. It sends the requests of a load (and with
 //! `wrap` those of sealing), and wipes the replies.

@@ -151,11 +151,11 @@ fn clock(ahead: Option<i64>) -> Step {
         step(State::Ok, &message)
     } else if off <= CLOCK_REJECTED {
         step(State::Note, &message)
-            .advise("synchronize the clock (NTP): services reject requests beyond 300 s")
+            .advise("synchronise the clock (NTP): services reject requests beyond 300 s")
     } else {
-        step(State::Failed, &(message + "; until then, envconf signs requests with the time of the service"))
+        step(State::Failed, &(message + ", so envconf signs requests with the time of the service"))
             .failed_as(Kind::UnwrapFailed, Some(Fault::Refused))
-            .advise("synchronize the clock (NTP): each start causes one rejected request")
+            .advise("synchronise the clock (NTP): each start causes one rejected request")
     }
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<ExitC
     }))
 }
 
-/// The existing files of a pair. If both exist, they belong together.
+/// Returns the existing files of a pair. If both exist, they belong together.
 fn read(pair: &Pair) -> Result<Side, Error> {
     let there = |path: &Path| path.symlink_metadata().is_ok();
     let (has_enc, has_key) = (there(pair.enc()), there(pair.key()));

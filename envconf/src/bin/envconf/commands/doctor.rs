@@ -39,8 +39,7 @@ pub(crate) struct Args {
     /// Also check the rights that sealing needs
     ///
     /// A key service wraps a new data key, and envconf discards the result. envconf asks
-    /// the key services in the policy file. If there are none, it asks those of the pair,
-    /// and then the trusted ones.
+    /// the key services in the policy file, else those of the pair, else the trusted ones.
     #[arg(long)]
     wrap: bool,
 

@@ -27,8 +27,8 @@ use crate::output::Output;
 /// --env-prefix.
 ///
 /// envconf replaces itself with the command. The command receives signals, and its exit
-/// code is the exit code of envconf. The command does not inherit ENVCONF_KEY,
-/// ENVCONF_KEY_FILE and ENVCONF_KEY_CMD. It inherits cloud credentials unless you use
+/// code is the exit code of envconf. The command does not inherit the
+/// environment variables of local keys and age identities. It inherits cloud credentials unless you use
 /// --drop-credentials.
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -65,8 +65,8 @@ pub(crate) struct Args {
 
     /// Replace {} in CMD with the path of a file in memory
     ///
-    /// The file holds the sealed content, byte for byte, and is read-only. envconf sets
-    /// no environment variables from the pair. Without --file-name, this option needs
+    /// The file contains the content of the pair, byte for byte, and is read-only. envconf
+    /// sets no environment variables from the pair. Without --file-name, this option needs
     /// Linux.
     #[arg(long,
         conflicts_with_all = ["env_prefix", "overrides", "allow", "names", "separator", "skip_unnamed"])]

@@ -14,8 +14,7 @@ use crate::output::{Output, shown};
 /// Print a configuration as environment variables
 ///
 /// envconf uses the same names as `envconf exec`, and refuses the same names. The output
-/// is plain text: pipe it, and do not store it in a file. For a program, load the pair or
-/// use `envconf exec`.
+/// is plain text: do not commit it. For a program, load the pair or use `envconf exec`.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -25,7 +25,8 @@ pub(crate) struct Args {
     arguments: Vec<OsString>,
 }
 
-/// An error in the two files is part of the output: git treats any code except 0 as a crash, and stops.
+/// Prints the difference of one file. An error in the two files is part of the output, because git treats any code
+/// except 0 as a crash, and stops.
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     let path = |at: usize| args.arguments.get(at).map(Path::new);
     let shown = |path: &Path| escape(&path.to_string_lossy()).to_string();
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Error> {
     }
 }
 
-/// One side: an `.enc` or a `.key`; `None` if the file does not exist on this side.
+/// Reads one side: an `.enc` or a `.key`; `None` if the file does not exist on this side.
 fn read(name: &Path, path: &Path) -> Result<Option<Side>, Error> {
     if path == Path::new("/dev/null") || path == Path::new("nul") {
         return Ok(None);

@@ -25,8 +25,8 @@ enum HookVerb {
     /// Install the pre-commit check and the diff driver
     ///
     /// The hook runs `envconf scan --staged`. If a hook already exists, the check runs
-    /// first. envconf writes the hook to the directory in core.hooksPath. With husky, it
-    /// writes to .husky/pre-commit.
+    /// first. envconf writes the hook to the directory in which git looks for hooks. With
+    /// husky, it writes to .husky/pre-commit.
     ///
     /// `git diff` then shows the output of `envconf diff` for sealed files, without a
     /// key. `envconf status --check` fails if the check is missing. You can run this

@@ -23,8 +23,9 @@ use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 /// that file with --data alone. The key service decrypts the files. envconf seals the
 /// content into a new pair under a new data key.
 ///
-/// Nothing authenticates such files. envconf describes the files and lists the facts that
-/// it cannot know, without the content. It asks you to accept this report. It keeps the
+/// Nothing authenticates such files. envconf describes the files, and lists the facts
+/// that the files do not prove. It does not print the content. It asks you to accept this
+/// report. It keeps the
 /// old files and never replaces an existing pair.
 ///
 /// With --dotenv, envconf reads the syntax of other tools: quotes, export, comments and
@@ -42,8 +43,8 @@ Examples:
 pub(crate) struct Args {
     /// File with the encrypted text
     ///
-    /// envconf takes the name and the environment of the configuration from the file
-    /// name, unless you use --name.
+    /// The file name contains the name and the environment of the configuration. --name
+    /// and --environment override them.
     #[arg(long, value_name = "FILE", required_unless_present = "dotenv")]
     data: Option<PathBuf>,
 
@@ -59,7 +60,7 @@ pub(crate) struct Args {
 
     /// Remove PREFIX and __ from names
     ///
-    /// This option applies to --dotenv with --type TOML or JSON.
+    /// This option applies to --dotenv with --type toml or json.
     #[arg(long, value_name = "PREFIX", requires = "dotenv")]
     env_prefix: Option<String>,
 
@@ -173,7 +174,7 @@ fn target(file: &Path, (name, environment): (Name, Name), args: &Args) -> Result
     Ok(Target { pair, name, environment })
 }
 
-/// Check again before sealing: the answer to the question may have taken long.
+/// Rejects an existing pair. Called again before sealing, because the answer to the question may have taken long.
 fn refuse_existing(pair: &Pair) -> Result<(), Error> {
     for file in [pair.enc(), pair.key()] {
         if file.symlink_metadata().is_ok() {

@@ -80,8 +80,8 @@ const IGNORED: &[&str] = &[
     "!/config/*.conf.key",
 ];
 
-const RULES_TEXT: &str = r#"# For whom `envconf seal` seals: the first rule whose glob matches decides, relative to this directory.
-# Whom to trust when opening is never said here, but by ENVCONF_TRUST or the program.
+const RULES_TEXT: &str = r#"# The recipients for which `envconf seal` seals each file. The first rule whose glob matches the path of the file,
+# relative to this directory, counts. This file makes no key trusted: set ENVCONF_TRUST, or the attribute trust.
 #
 # [[rule]]
 # files = "config/*.prod.*"

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::options::target;
 use crate::output::{Output, shown};
 
-/// List, enable and disable the local keys in your key store
+/// List, enable and disable the keys in your key store
 ///
 /// The key store is a directory outside every project. ENVCONF_HOME sets its path. The
 /// default is envconf in your data directory (~/.local/share/envconf on Linux). You

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, command: Command, output: &Output) -> Result<(), 
     Ok(())
 }
 
-/// The pages of a command and of all below it.
+/// Returns the pages of a command and of all below it.
 fn collect(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<(), Error> {
     pages.push(page(command)?);
     visible(command).try_for_each(|verb| collect(verb, pages))

@@ -38,10 +38,10 @@ use crate::output::{CHECKED_AFTER_UNWRAP, Output, shown};
 /// program with --env-provides.
 ///
 /// When you seal again, envconf increases the generation by one. It keeps the data key if
-/// it can open the old pair and the recipients stay the same. You need --sign-key or
-/// --unsigned if the old pair is signed, or if all recipients are age keys. envconf signs
-/// automatically with a signing key in your key store, if the policy file names its
-/// signer. If the command fails, it leaves the old pair unchanged.
+/// it can open the old pair and the recipients stay the same. You need a signing key
+/// or --unsigned if the old pair is signed, or if all recipients are age keys. Name the
+/// signing key with --sign-key. If the policy file names a signing key of your key store,
+/// envconf uses that key. If the command fails, it leaves the old pair unchanged.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -16,9 +16,9 @@ use crate::output::Output;
 /// envconf reads the value from standard input, from --value-file, or from a prompt that
 /// hides it. A value is never an argument.
 ///
-/// A new value becomes a string, and so does a value that replaces a string. A value of
-/// another type must keep its type: write it in the syntax of the content. The rest of
-/// the content stays the same, byte for byte.
+/// If the old value is a string or does not exist, the new value becomes a string.
+/// Otherwise the new value must have the same type: write it in the syntax of the
+/// content. The rest of the content stays the same, byte for byte.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

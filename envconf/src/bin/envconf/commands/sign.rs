@@ -29,7 +29,7 @@ pub(crate) struct Args {
 
     /// Sign with the key in this file; repeatable
     ///
-    /// The default is the signing key in your key store.
+    /// The default is every signing key in your key store that .envconf.toml names.
     #[arg(long = "sign-key", value_name = "FILE")]
     keys: Vec<PathBuf>,
 

@@ -147,6 +147,8 @@ struct Difference {
 }
 
 impl PairStatus {
+    /// Compares a pair with its rules, and with the generations that are known.
+    ///
     /// # Errors
     /// The errors of the rules. A fault of the pair is a difference, not an error.
     fn look(pair: Pair, minimum: u64, newest: Option<u64>, global: &Global) -> Result<Self, Error> {

@@ -48,7 +48,7 @@ impl<'a> EditedFile<'a> {
     }
 }
 
-/// The time of the last write, and the identity of the file: some editors replace it.
+/// Returns the time of the last write, and the identity of the file: some editors replace it.
 fn written(path: &Path) -> Option<(SystemTime, u64)> {
     let metadata = path.metadata().ok()?;
     Some((metadata.modified().ok()?, metadata.ino()))

@@ -242,7 +242,7 @@ fn wait_for_process(process: rustix::process::Pid) {
     look_for_process(process);
 }
 
-/// For systems without a notice of the end of a process that is not a child.
+/// Waits for the end of a process by polling, on systems that give no notice of it.
 fn look_for_process(process: rustix::process::Pid) {
     while rustix::process::test_kill_process(process) != Err(rustix::io::Errno::SRCH) {
         std::thread::sleep(Duration::from_secs(1));

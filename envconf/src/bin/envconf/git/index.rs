@@ -20,7 +20,7 @@ pub(crate) struct Indexed {
 }
 
 impl Indexed {
-    /// `None` if there is no repository, or git does not answer. Then older generations are unknown.
+    /// Returns the index; `None` if there is no repository, or git does not answer. Then older generations are unknown.
     pub(crate) fn around(directory: &Path) -> Option<Self> {
         let repository = Repository::find(directory).ok()??;
         let entries = repository.index().ok()?.into_iter();

@@ -119,7 +119,7 @@ pub(crate) fn warn_of_key_in_project(directory: &Path, output: &Output) {
     }
 }
 
-/// If git does not answer, warn only: a tree without git must work.
+/// Returns the standing of a file in git. Only warns if git does not answer, because a tree without git must work.
 fn standing_or_warn(file: &Path, output: &Output) -> Standing {
     Standing::of(file).unwrap_or_else(|error| {
         output.warn(format_args!("cannot ask git whether it tracks {}: {}", shown(file), error.message()));

@@ -179,7 +179,7 @@ fn read_all(mut source: impl Read, first: usize) -> io::Result<Zeroizing<Vec<u8>
     Ok(buffer)
 }
 
-/// Do not use the buffer of the standard library: it would keep a copy.
+/// Returns standard input without the buffer of the standard library, which would keep a copy.
 #[cfg(unix)]
 fn unbuffered_stdin() -> io::Result<impl Read> {
     use std::os::fd::AsFd as _;
@@ -195,7 +195,7 @@ fn unbuffered_stdin() -> io::Result<impl Read> {
 mod tests {
     use super::*;
 
-    /// Returns a few bytes at a time, like a pipe.
+    /// A reader that returns a few bytes at a time, like a pipe.
     struct Trickle<'a>(&'a [u8]);
 
     impl Read for Trickle<'_> {

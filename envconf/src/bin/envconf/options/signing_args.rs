@@ -27,7 +27,7 @@ pub(crate) struct SigningArgs {
 
     /// Seal without a signature
     ///
-    /// You need this option or --sign-key if the old pair is signed, or if the policy
+    /// You need this option or a signing key if the old pair is signed, or if the policy
     /// file requires signatures.
     #[arg(long, conflicts_with = "sign_keys")]
     unsigned: bool,

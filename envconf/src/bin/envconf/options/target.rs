@@ -1,4 +1,4 @@
-//! Resolves PAIR, a path or a bare name, to a pair with its expected name and environment (api.md §4).
+//! Resolves PAIR, a path or a bare name, to a pair with its expected name and environment (command.md).
 
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
@@ -231,7 +231,7 @@ pub(crate) struct Stated {
 }
 
 impl Stated {
-    /// `None` if there is no valid `.enc`.
+    /// Reads the `.enc` of a pair; `None` if there is no valid one.
     pub(crate) fn read(pair: &Pair) -> Option<Self> {
         let header = EncFile::parse(&pair.read_enc().ok()?).ok()?.header;
         let key = pair.read_key().and_then(|key| KeyFile::parse(&key)).ok();

@@ -330,11 +330,11 @@ pub(crate) fn warn_of_older_commits(output: &Output) {
     output.hint("replace the secrets themselves, at their source");
 }
 
-/// Returns the name of a recipient in a message about differences.
+/// The words before a recipient in a message about differences.
 pub(crate) const MISSING: &str = "missing";
 pub(crate) const UNWANTED: &str = "unwanted";
 
-/// The differences between the wanted and the existing recipients, each in words.
+/// Returns the differences between the wanted and the existing recipients, each in words.
 pub(crate) fn differences(there: &[KeyRef], wanted: &[KeyRef]) -> Vec<String> {
     let added = wanted.iter().filter(|key| !there.contains(key)).map(|key| format!("{MISSING} {key}"));
     let dropped = there.iter().filter(|key| !wanted.contains(key)).map(|key| format!("{UNWANTED} {key}"));

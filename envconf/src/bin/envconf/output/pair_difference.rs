@@ -26,7 +26,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    /// The recipients of the current data key if it is known, else of all data keys.
+    /// Returns the recipients of the current data key if it is known, else of all data keys.
     fn recipients(&self) -> Option<Vec<KeyRef>> {
         let in_use = self.enc.as_ref().map(|enc| enc.header.dek);
         let sections = self.key.as_ref()?.sections.iter();

@@ -142,6 +142,8 @@ impl DotenvQuote {
     }
 }
 
+/// Rejects values that dotenv cannot express.
+///
 /// # Errors
 /// [`Kind::DoesNotFit`] with the paths of all values that dotenv cannot express.
 fn refuse_unwritable(variables: &[ExportedVariable]) -> Result<(), Error> {

@@ -87,7 +87,8 @@ pub(super) fn run(file: &Path, args: &Args, global: &Global, output: &Output) ->
     Ok(())
 }
 
-/// `.env` and `.env.production` contain no name. The second part of the latter is the environment.
+/// Returns the name and the environment of the pair for `file`. `.env` and `.env.production` contain no name, and the
+/// second part of the latter is the environment.
 fn identity(file: &Path, global: &Global) -> Result<(Name, Name), Error> {
     let file_name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let (Some(rest), Some(name)) = (file_name.strip_prefix(".env"), &global.name) else {

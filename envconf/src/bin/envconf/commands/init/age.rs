@@ -143,7 +143,7 @@ impl Signer {
     }
 }
 
-/// How existing rules mention the new user's keys.
+/// The keys of the new user that existing rules name.
 struct NamedByRules {
     names_recipient: bool,
     names_signer: bool,

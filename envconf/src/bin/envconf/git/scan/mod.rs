@@ -323,7 +323,7 @@ impl Scan {
         Ok(relative.ok().map(|relative| (rules, relative)))
     }
 
-    /// Check staged files with the staged rules, not with those on disk.
+    /// Returns the rules for a directory. Staged files are checked with the staged rules, not with those on disk.
     fn find_rules(&mut self, directory: &Path) -> Result<Option<Rules>, Error> {
         if !self.files.are_staged() {
             let file = Rules::file_for(&self.files.root().join(directory));

@@ -149,7 +149,7 @@ mod tests {
     const AGE: &str = "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0";
     const AGE_BASE64: &str = "QUdFLVNFQ1JFVC1LRVktMUVHVFpWRkZWMjA4MzVOV1lWNjI3MExYWVZLMlZLTlgyTU1ES1dZS0xNR1I0OFVBV1g0MFEyUDJMTTA=";
 
-    /// Returns a few bytes at a time, like a pipe.
+    /// A reader that returns a few bytes at a time, like a pipe.
     struct Trickle<'a>(&'a [u8], usize);
 
     impl Read for Trickle<'_> {
