@@ -139,7 +139,7 @@ fn create(args: &Create, services: &KeyServices, output: &Output) -> Result<(), 
         return output.json(&as_json(&made));
     }
     output.say("Created the key");
-    output.hint(format_args!("seal for it with `-r {}`, and let programs trust it", made.key));
+    output.hint(format_args!("seal for it with `-r {}`, and trust it in the programs", made.key));
     Ok(())
 }
 

@@ -92,7 +92,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), E
     let and_hook = if is_hook_gone { ", and the pre-commit check is missing" } else { "" };
     let message = format!("{different} of {} pairs have differences{and_hook}", found.len());
     Err(Error::new(Kind::Differences, message).advise(
-        "`envconf rewrap` applies the recipients of the rules; each other difference names its remedy",
+        "run `envconf rewrap` to apply the recipients of the rules; the lines of the other differences say what to do",
     ))
 }
 

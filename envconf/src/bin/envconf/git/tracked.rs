@@ -55,7 +55,7 @@ pub(crate) fn refuse_plain(file: &Path, allowed: bool, output: &Output) -> Resul
         )
         .at(file)
         .advise(format!(
-            "run git rm --cached {}, and add it to .gitignore; change its secrets if it was ever committed; to seal it all the same, use --tracked",
+            "run git rm --cached {}, and add it to .gitignore; change its secrets if it was ever committed; to seal it anyway, use --tracked",
             shown(file)
         ))),
         Standing::NotIgnored => {

@@ -66,7 +66,7 @@ impl LockedPairs {
             if self.0.len() == 1 { "1 pair is".to_owned() } else { format!("{} pairs are", self.0.len()) };
         output.warn(format_args!("{are} sealed for others, and {key} cannot open them:"));
         list(self.0.iter().map(|(pair, _)| shown(pair.enc())), output);
-        output.say("Who can open them, as the files state it:");
+        output.say("The recipients that the files name:");
         let recipients: BTreeSet<&KeyRef> = self.0.iter().flat_map(|(_, recipients)| recipients).collect();
         list(recipients.iter().map(ToString::to_string), output);
         let (local, services): (Vec<&KeyRef>, Vec<&KeyRef>) =
@@ -85,7 +85,7 @@ impl LockedPairs {
         // Wrapping for a local key needs this key.
         let files = if local.is_empty() { "YOUR_KEY" } else { "THEIR_KEY:YOUR_KEY" };
         output.hint(format_args!(
-            "or give a colleague your key, who adds it to .envconf.toml if that lists recipients, and runs: ENVCONF_KEY_FILE={files} envconf recipients add {} {key}",
+            "or give your key to a colleague, who adds it to .envconf.toml if that file lists recipients, and runs: ENVCONF_KEY_FILE={files} envconf recipients add {} {key}",
             shown(first.enc())
         ));
     }

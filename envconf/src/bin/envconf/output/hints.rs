@@ -36,7 +36,7 @@ seal again with --sign-key FILE"
         }
         Remedy::SigningKey => "sign it with `envconf sign`, or seal it with --sign-key",
         Remedy::SigningKeyOrUnsigned => {
-            "sign the new one too (--sign-key); or seal it unsigned (--unsigned), and have it signed before it is deployed"
+            "sign the new pair too (--sign-key); or seal it unsigned (--unsigned), and have it signed before it is deployed"
         }
         Remedy::ProvidedVariables => {
             "if the program gets a value from an environment variable, name the variable with --env-provides"
@@ -49,7 +49,7 @@ seal again with --sign-key FILE"
         }
         Remedy::Literal => "use a value of this type, or any value with --literal",
         Remedy::AsIs => {
-            "read the file as other tools do with `envconf import --dotenv FILE`; or keep every line as it is with --as-is"
+            "run `envconf import --dotenv FILE` to read the file like other tools; or use --as-is to keep every line unchanged"
         }
         Remedy::SkipUnnamed => "rename these keys, or leave them out with --skip-unnamed",
         Remedy::ExportedNames(names) => {

@@ -114,12 +114,11 @@ impl PairDifference {
             _ if header.same_data_key => {
                 keys.undecided
                     .iter()
-                    .for_each(|path| line("undecided", &format_args!("{path}, whose tag is hidden")));
+                    .for_each(|path| line("undecided", &format_args!("{path} (its tag is hidden)")));
             }
-            all => line(
-                "undecided",
-                &format_args!("{all} other keys: under another data key every tag is another"),
-            ),
+            all => {
+                line("undecided", &format_args!("{all} other keys: the data key changed, so all tags differ"))
+            }
         }
     }
 

@@ -30,8 +30,11 @@ pub(crate) fn secret(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     let line =
         line?.ok_or_else(|| Error::new(Kind::Interrupted, "no value was given; nothing was written"))?;
     if line.len() >= LONGEST {
-        return Err(Error::new(Kind::DoesNotFit, "the value is too long to be typed: it was cut off")
-            .advise("pass it on standard input or with --value-file"));
+        return Err(Error::new(
+            Kind::DoesNotFit,
+            "the value is too long for a prompt: the terminal cut it off",
+        )
+        .advise("pass it on standard input or with --value-file"));
     }
     match std::str::from_utf8(&line) {
         Ok(_) => Ok(line),

@@ -65,7 +65,7 @@ pub(crate) fn write(
             if size > MAX_SECRET {
                 return Err(Error::new(
                     Kind::TooLarge,
-                    format!("a Secret holds at most {MAX_SECRET} bytes of values"),
+                    format!("a Secret can contain at most {MAX_SECRET} bytes of values"),
                 )
                 .advise("let the program load the pair itself"));
             }
@@ -161,7 +161,7 @@ fn refuse_unwritable(variables: &[ExportedVariable]) -> Result<(), Error> {
             refused.iter().filter(|(other, _)| *other == refusal).map(|(_, path)| path.as_str()).collect();
         (!paths.is_empty()).then(|| format!("values with {}: {}", refusal.as_str(), paths.join(" ")))
     });
-    let message = format!("dotenv cannot hold {}", listed.collect::<Vec<_>>().join("; "));
+    let message = format!("dotenv cannot express {}", listed.collect::<Vec<_>>().join("; "));
     Err(Error::new(Kind::DoesNotFit, message).advise("choose another --format: json, shell or kubernetes"))
 }
 
@@ -238,7 +238,7 @@ pub(crate) fn check_name(text: &str, option: &str, dots: bool, longest: usize) -
     }
     let message = format!("{option}: `{}` is not a valid name in Kubernetes", escape(text));
     Err(Error::new(Kind::Usage, message)
-        .advise("use lower-case letters, digits and `-`, the first and last no `-`"))
+        .advise("use lower-case letters, digits and `-`; begin and end with a letter or a digit"))
 }
 
 #[cfg(test)]

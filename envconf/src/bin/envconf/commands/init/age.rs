@@ -181,13 +181,14 @@ impl NamedByRules {
 
 fn rules_text(recipient: &KeyRef, signer: &SignerKey) -> String {
     format!(
-        r#"# For whom `envconf seal` encrypts: the first rule with a matching glob decides, relative to this directory.
+        r#"# The recipients for which `envconf seal` seals each file. The first rule whose glob matches the path of the file,
+# relative to this directory, counts.
 # Add a colleague's recipient here, then run `envconf recipients add`.
 [[rule]]
 files = "**"
 recipients = ["{recipient}"]
-# Anybody can encrypt to an age recipient, so pairs must be signed. This only demands it: whose signature counts, the
-# program says (attribute signers, or ENVCONF_SIGNERS).
+# Anybody can encrypt to an age recipient, so pairs must be signed. This file only requires signatures. The program pins
+# the trusted signers: with the attribute signers, or ENVCONF_SIGNERS.
 signers = ["{signer}"]
 "#
     )
