@@ -42,7 +42,7 @@ pub enum Kind {
     DekNotFound,
     /// None of the file's recipients is a trusted key.
     NoTrustedRecipient,
-    /// No trusted key could unwrap the data key; see [`Error::attempts`].
+    /// No trusted key could unwrap the data key; see [`Error::attempts`](crate::Error::attempts).
     UnwrapFailed,
     /// The data key has the wrong length for the suite.
     BadDek,
@@ -63,7 +63,7 @@ pub enum Kind {
     InsecureKeyFile,
     /// Wrong usage, or an invalid or forbidden setting.
     Usage,
-    /// The content does not parse, or does not fit the type; see [`Error::problems`].
+    /// The content does not parse, or does not fit the type; see [`Error::problems`](crate::Error::problems).
     DoesNotFit,
     /// No rule of the policy file matches the file.
     NoRule,

@@ -7,7 +7,7 @@ use crate::base::{Error, KeyRef, Kind};
 use crate::kms::{BoxFuture, KeyInfo, KeyPlace, KeyServices, Keys, Kms, KmsError, NewKey, Rotation, worker};
 use crate::pair::wrapping::{service_of, timed};
 
-/// Management of keys, for tools. These functions block, and work before, inside and without any async runtime.
+/// Management of keys, for tools. These functions block the thread. They work inside and outside an async runtime.
 impl KeyServices {
     /// Creates a key.
     ///

@@ -140,7 +140,7 @@ impl Diagnose {
         self
     }
 
-    /// Runs the diagnosis. Blocks; works before, inside and without any async runtime. Changes nothing.
+    /// Runs the diagnosis. Blocks the thread. Works inside and outside an async runtime. Changes nothing.
     pub fn run(self) -> Diagnosis {
         Diagnosis { steps: worker::block_on(self.steps()) }
     }

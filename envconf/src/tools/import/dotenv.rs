@@ -5,7 +5,7 @@
 //! Accepted lines: blank lines and lines that begin with `#`; `NAME=value` and `export NAME=value`, with blanks around
 //! the `=`. A value is
 //!
-//! * without quotes: the rest of the line without outer blanks, up to a `#` after a blank;
+//! * without quotes: the rest of the line without the blanks around it, up to a `#` after a blank;
 //! * in single quotes: all text up to the next single quote, which may be on a later line;
 //! * in double quotes: the same, with the escapes `\n`, `\r`, `\t`, `\"` and `\\` (not at the end).
 //!

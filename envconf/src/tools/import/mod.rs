@@ -107,8 +107,8 @@ impl Blob {
         })
     }
 
-    /// Asks the key service to decrypt the blob, without a context. Blocks; works before, inside and without any async
-    /// runtime.
+    /// Asks the key service to decrypt the blob, without a context. Blocks the thread. Works inside and
+    /// outside an async runtime.
     ///
     /// # Errors
     /// [`Kind::UnwrapFailed`] with the answer of the service, or if it used another key than `from` names;
