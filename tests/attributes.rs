@@ -78,12 +78,12 @@ fn fields_of_a_flattened_struct_are_like_those_of_the_outer_one() {
     assert_eq!(
         problems::<Flat>("log-levl = 1\nregion = 2\nold = 'r'\n[limits]\nb = 1", &[("F__REGIN", "r")]),
         [
-            "name: missing, expected String (variable F__NAME)",
+            "name: missing, expected String (environment variable F__NAME)",
             "region: given twice, as region and as old, at config/app.conf.enc line 3, column 1 of the sealed text",
-            "limits.a: missing, expected u8 (variable F__LIMITS__A)",
+            "limits.a: missing, expected u8 (environment variable F__LIMITS__A)",
             "limits.b: no such key, at config/app.conf.enc line 5, column 1 of the sealed text",
             "log-levl: no such key (did you mean log-level?), at config/app.conf.enc line 1, column 1 of the sealed text",
-            "no field has this name (did you mean F__REGION?), at variable F__REGIN",
+            "no field has this name (did you mean F__REGION?), at environment variable F__REGIN",
         ]
     );
 }
@@ -209,9 +209,9 @@ fn the_report_has_path_and_origin_of_invalid_values() {
     let expected = [
         "name: must not be empty, at config/app.conf.enc line 1, column 8 of the sealed text",
         "optional: must be even, at the attribute's default",
-        "absent: must be even, at variable V__ABSENT",
+        "absent: must be even, at environment variable V__ABSENT",
         "range.min: must be even, at config/app.conf.enc line 3, column 13 of the sealed text",
-        "range.max: expected u8, at variable V__RANGE__MAX",
+        "range.max: expected u8, at environment variable V__RANGE__MAX",
         "other: min is above max",
         "unknown: no such key, at config/app.conf.enc line 2, column 1 of the sealed text",
     ];

@@ -241,7 +241,7 @@ fn an_optional_struct_exists_if_any_of_its_values_exists() {
     assert!(load::<Outer>("", &[("DATABASE_URL", "u")]).unwrap().database.is_some());
     assert_eq!(
         problems::<Outer>("", &[("APP__DATABASE__POOL_SIZE", "1")]),
-        ["database.url: missing, expected SecretString (variable DATABASE_URL)"]
+        ["database.url: missing, expected SecretString (environment variable DATABASE_URL)"]
     );
     assert_eq!(problems::<Outer>("[database]", &[]).len(), 1);
     let (json, _) = load_traced::<Outer>("json", r#"{"database":null}"#, &[]).unwrap();

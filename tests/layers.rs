@@ -100,7 +100,7 @@ fn a_variable_overrides_the_sealed_value_which_overrides_the_default() {
     assert_eq!(level("", &[]), (1, "the attribute's default".into()));
     let sealed = "config/app.conf.enc line 1, column 9 of the sealed text";
     assert_eq!(level("level = 2", &[]), (2, sealed.into()));
-    assert_eq!(level("level = 2", &[("APP__LEVEL", "3")]), (3, "variable APP__LEVEL".into()));
+    assert_eq!(level("level = 2", &[("APP__LEVEL", "3")]), (3, "environment variable APP__LEVEL".into()));
 }
 
 /// The layers of api.md §3, the weakest first, with the values 1, 2, … and the texts of their origins.
@@ -109,7 +109,7 @@ const LAYERS: [(&str, &str); 5] = [
     ("config/app.defaults.toml", "config/app.defaults.toml line 2, column 9"),
     ("config/app.prod.defaults.toml", "config/app.prod.defaults.toml line 2, column 9"),
     ("sealed", "config/app.prod.conf.enc line 2, column 9 of the sealed text"),
-    ("variable", "variable APP__LEVEL"),
+    ("variable", "environment variable APP__LEVEL"),
 ];
 
 #[derive(EncryptedConfig)]
@@ -224,7 +224,7 @@ fn origins_name_every_leaf_and_which_are_secret() {
         origins.iter().map(|o| format!("{} {} {}", o.path(), told(o.origin()), o.secret())).collect();
     let text = "config/app.conf.enc line";
     let expected = [
-        "level variable APP__LEVEL false".to_owned(),
+        "level environment variable APP__LEVEL false".to_owned(),
         format!("database.url {text} 4, column 7 of the sealed text true"),
         "database.pool_size the attribute's default false".to_owned(),
         format!("database.servers {text} 5, column 11 of the sealed text false"),
@@ -243,14 +243,14 @@ fn all_problems_are_reported_at_once() {
     );
     let report = "\
 app for default: 8 problems
-  level: expected u8, at variable APP__LEVEL
-  database.url: missing, expected SecretString (variable DATABASE_URL)
+  level: expected u8, at environment variable APP__LEVEL
+  database.url: missing, expected SecretString (environment variable DATABASE_URL)
   database.pool_size: expected u32, at config/app.conf.enc line 3, column 13 of the sealed text
   database.servers[1].port: expected u16, at config/app.conf.enc line 4, column 59 of the sealed text
   database.host: no such key, at config/app.conf.enc line 5, column 1 of the sealed text
   levl: no such key (did you mean level?), at config/app.conf.enc line 1, column 1 of the sealed text
-  database.pool_size: this field is not read from variables, at variable APP__DATABASE__POOL_SIZE
-  no field has this name (did you mean APP__LEVEL?), at variable APP__LEVL";
+  database.pool_size: this field is not read from environment variables, at environment variable APP__DATABASE__POOL_SIZE
+  no field has this name (did you mean APP__LEVEL?), at environment variable APP__LEVL";
     assert_eq!(told(&error), report);
     assert_eq!(
         error.problems()[1].complaint(),
@@ -300,12 +300,12 @@ fn a_file_can_contain_the_value_of_a_variable() {
     assert_eq!(
         problems::<App>("toml", TOML, &[("DATABASE_URL_FILE", file), ("DATABASE_URL", "x")]),
         [
-            "database.url: both DATABASE_URL and DATABASE_URL_FILE are set; unset one of them, at variable DATABASE_URL"
+            "database.url: both DATABASE_URL and DATABASE_URL_FILE are set; unset one of them, at environment variable DATABASE_URL"
         ]
     );
     assert_eq!(
         problems::<App>("toml", TOML, &[("APP__LEVEL_FILE", "/nowhere")]),
-        ["level: cannot read it: file not found, at variable APP__LEVEL_FILE, file /nowhere"]
+        ["level: cannot read it: file not found, at environment variable APP__LEVEL_FILE, file /nowhere"]
     );
 }
 

@@ -113,7 +113,10 @@ fn templates_and_schemas_contain_computed() {
     let computed = |field: &&envconf::meta::Field| field.shape == Shape::Defaulted(Fallback::Computed);
     assert_eq!(Defaults::META.fields.iter().filter(computed).count(), 12);
     let toml = Defaults::template(Format::Toml);
-    assert!(toml.contains("# u64; default computed; variable D__SECONDS\n#seconds = 0\n"), "{toml}");
+    assert!(
+        toml.contains("# u64; default computed; environment variable D__SECONDS\n#seconds = 0\n"),
+        "{toml}"
+    );
     assert!(!toml.contains("60") && !toml.contains("doubled(2)"), "{toml}");
     load::<Defaults>(&toml, &[]).unwrap();
     let schema = Defaults::json_schema();

@@ -242,7 +242,7 @@ fn messages_about_variables_have_no_positions() {
         let problems = problems_of_variable::<Leaves>(name, text);
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].starts_with(problem), "{problems:?}");
-        assert!(problems[0].ends_with(&format!(", at variable {name}")), "{problems:?}");
+        assert!(problems[0].ends_with(&format!(", at environment variable {name}")), "{problems:?}");
     }
 }
 

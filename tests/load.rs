@@ -413,7 +413,7 @@ fn each_value_has_an_origin() {
     let project = Project::toml(TOML);
     let app = project.loader::<App>(&[("APP__PORT", "9000")]).load().unwrap();
     assert_eq!(app.port, 9000);
-    assert_eq!(app.origin("port").unwrap().to_string(), "variable APP__PORT");
+    assert_eq!(app.origin("port").unwrap().to_string(), "environment variable APP__PORT");
     let sealed = app.origin("database.password").unwrap().to_string();
     assert!(sealed.ends_with("config/app.conf.enc line 3, column 12 of the sealed text"), "{sealed}");
     assert_eq!(app.origin("database.pool_size").unwrap().to_string(), "the attribute's default");

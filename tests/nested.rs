@@ -125,7 +125,7 @@ fn every_leaf_has_its_default_path_origin_and_secret_flag() {
         "nodes[1].tls.cert the attribute's default false".to_owned(),
         format!("peers.a.host {} false", sealed("line 2, column 20")),
         format!("peers.a.token {} true", sealed("line 2, column 33")),
-        "peers.a.weight variable APP__PEERS__A__WEIGHT false".to_owned(),
+        "peers.a.weight environment variable APP__PEERS__A__WEIGHT false".to_owned(),
         format!("peers.\"b.c\".host {} false", sealed("line 3, column 24")),
         format!("peers.\"b.c\".weight {} false", sealed("line 3, column 38")),
         format!("boxed.id {} false", sealed("line 5, column 12")),
@@ -151,13 +151,13 @@ h = 1
         [
             "nodes[0].id: expected u8",
             "nodes[1]: expected Node",
-            "nodes[2].id: missing, expected u8 (variable APP__NODES__2__ID)",
+            "nodes[2].id: missing, expected u8 (environment variable APP__NODES__2__ID)",
             "nodes[2].idd: no such key (did you mean id?)",
-            "peers.a.host: missing, expected String (variable APP__PEERS__A__HOST)",
+            "peers.a.host: missing, expected String (environment variable APP__PEERS__A__HOST)",
             "peers.a.weight: must not be 0",
             "peers.a.hst: no such key (did you mean host?)",
             "peers.b: expected Peer",
-            "groups.g[0].id: missing, expected u8 (variable APP__GROUPS__G__0__ID)",
+            "groups.g[0].id: missing, expected u8 (environment variable APP__GROUPS__G__0__ID)",
             "groups.h: expected Vec<Option<Node>>",
         ]
     );
@@ -180,8 +180,8 @@ fn a_list_or_map_without_a_default_is_required() {
     assert_eq!(
         problems::<Needs>("", &[]),
         [
-            "nodes: missing, expected Vec<Node> (variable APP__NODES)",
-            "peers: missing, expected HashMap<String, Peer> (variable APP__PEERS)",
+            "nodes: missing, expected Vec<Node> (environment variable APP__NODES)",
+            "peers: missing, expected HashMap<String, Peer> (environment variable APP__PEERS)",
         ]
     );
     let needs = load::<Needs>("nodes = []\npeers = {}", &[]).unwrap();
@@ -231,11 +231,15 @@ fn an_existing_key_is_found_by_its_upper_case_name_and_two_are_an_error() {
             "peers = { a = { host = '' }, A = { host = '' } }",
             &[("APP__PEERS__A__WEIGHT", "2")]
         ),
-        ["peers: it is the name of two keys, A and a; rename one of them, at variable APP__PEERS__A__WEIGHT"]
+        [
+            "peers: it is the name of two keys, A and a; rename one of them, at environment variable APP__PEERS__A__WEIGHT"
+        ]
     );
     assert_eq!(
         problems::<App>("peers.a.host = 'x'", &[("APP__PEERS__a__WEIGHT", "2")]),
-        ["no field has this name (did you mean APP__PEERS__A__WEIGHT?), at variable APP__PEERS__a__WEIGHT"]
+        [
+            "no field has this name (did you mean APP__PEERS__A__WEIGHT?), at environment variable APP__PEERS__a__WEIGHT"
+        ]
     );
 }
 
@@ -244,7 +248,7 @@ fn a_gap_between_indices_is_an_error() {
     assert_eq!(
         problems::<App>("nodes = [{ id = 1 }]", &[("APP__NODES__2__ID", "5"), ("APP__NODES__4__ID", "5")]),
         [
-            "nodes[2]: there is no item 1 before it: a new item takes the next index, at variable APP__NODES__2__ID"
+            "nodes[2]: there is no item 1 before it: a new item takes the next index, at environment variable APP__NODES__2__ID"
         ]
     );
     assert_eq!(
@@ -253,9 +257,9 @@ fn a_gap_between_indices_is_an_error() {
             &[("APP__NODES__01__ID", "5"), ("APP__NODES__X__ID", "5"), ("APP__NODES__0__IDD", "1")]
         ),
         [
-            "no field has this name (did you mean APP__NODES__0__ID?), at variable APP__NODES__01__ID",
-            "no field has this name (did you mean APP__NODES__0__ID?), at variable APP__NODES__0__IDD",
-            "no field has this name (did you mean APP__NODES__0__ID?), at variable APP__NODES__X__ID",
+            "no field has this name (did you mean APP__NODES__0__ID?), at environment variable APP__NODES__01__ID",
+            "no field has this name (did you mean APP__NODES__0__ID?), at environment variable APP__NODES__0__IDD",
+            "no field has this name (did you mean APP__NODES__0__ID?), at environment variable APP__NODES__X__ID",
         ]
         .map(str::to_owned)
         .into_iter()
@@ -299,13 +303,13 @@ fn variables_of_entries_change_the_inline_value() {
     assert_eq!(app.peers["c"], peer("h", 5));
     assert_eq!(
         problems::<App>("", &[("APP__NODES", "1,2")]),
-        ["nodes: expected Vec<Node>, at variable APP__NODES"]
+        ["nodes: expected Vec<Node>, at environment variable APP__NODES"]
     );
     assert_eq!(
         problems::<App>("", &[("APP__PEERS", "{\"c\": {\"hots\": \"h\"}}")]),
         [
-            "peers.c.host: missing, expected String (variable APP__PEERS__C__HOST)",
-            "peers.c.hots: no such key (did you mean host?), at variable APP__PEERS",
+            "peers.c.host: missing, expected String (environment variable APP__PEERS__C__HOST)",
+            "peers.c.hots: no such key (did you mean host?), at environment variable APP__PEERS",
         ]
     );
 }
@@ -347,12 +351,12 @@ fn a_value_of_the_program_is_the_strongest() {
     };
     assert_eq!(
         problems("nods", "[]"),
-        (Kind::DoesNotFit, vec!["nods: no such key (did you mean nodes?), at given by the program".into()])
+        (Kind::DoesNotFit, vec!["nods: no such key (did you mean nodes?), set by the program".into()])
     );
-    assert_eq!(problems("nodes[0].port", "x").1, ["nodes[0].port: expected u16, at given by the program"]);
+    assert_eq!(problems("nodes[0].port", "x").1, ["nodes[0].port: expected u16, set by the program"]);
     assert_eq!(
         problems("nodes[7].port", "1").1,
-        ["nodes[7]: there is no item 2 before it: a new item takes the next index, at given by the program"]
+        ["nodes[7]: there is no item 2 before it: a new item takes the next index, set by the program"]
     );
     assert_eq!(problems("nodes[0].port.x", "1").0, Kind::DoesNotFit);
     assert_eq!(problems("nodes[0", "1").0, Kind::Usage);
@@ -466,15 +470,15 @@ fn variables_reach_the_keys_of_leaf_maps() {
     assert_eq!(
         told[..4],
         [
-            "labels variable APP__LABELS__NEW",
-            "labels.A variable APP__LABELS__A",
+            "labels environment variable APP__LABELS__NEW",
+            "labels.A environment variable APP__LABELS__A",
             "labels.b config/app.conf.enc line 1, column 23 of the sealed text",
-            "labels.new variable APP__LABELS__NEW",
+            "labels.new environment variable APP__LABELS__NEW",
         ]
     );
     assert_eq!(
         problems::<Leaves>("labels.a = 1", &[("APP__LABELS__A", "x")]),
-        ["labels.a: expected u8, at variable APP__LABELS__A"]
+        ["labels.a: expected u8, at environment variable APP__LABELS__A"]
     );
     let leaves: Leaves = dotenv("LABELS__A=1\nLABELS={\"b\": 2}").unwrap();
     assert_eq!(leaves.labels.len(), 2);
@@ -484,8 +488,8 @@ fn variables_reach_the_keys_of_leaf_maps() {
 fn the_error_of_an_unreachable_value_shows_its_notation() {
     let reach = |name: &str, whole: &str| {
         format!(
-            "{}: a variable cannot reach into this value: write the whole value as inline TOML or JSON in {whole}, \
-             such as [1, 2] or {{\"a\": 1}}, at variable {name}",
+            "{}: a part of this value cannot be set alone: write the whole value as inline TOML or JSON in {whole}, \
+             such as [1, 2] or {{\"a\": 1}}, at environment variable {name}",
             whole.trim_start_matches("APP__").to_lowercase()
         )
     };
@@ -580,25 +584,25 @@ fn a_merged_value_has_the_same_errors() {
         (
             "limits.a.cpu = 1",
             ("APP__LIMITS__B", "{ cpu = 1, rma = 2 }"),
-            "limits.b.rma: no such key (did you mean ram?), expected one of cpu, ram, at variable APP__LIMITS__B",
+            "limits.b.rma: no such key (did you mean ram?), expected one of cpu, ram, at environment variable APP__LIMITS__B",
         ),
         (
             "limits.a.cpu = 1",
             ("APP__LIMITS__B", "{ ram = 2 }"),
-            "limits.b.cpu: missing, at variable APP__LIMITS__B",
+            "limits.b.cpu: missing, at environment variable APP__LIMITS__B",
         ),
         ("limits.a.ram = 1", ("APP__LIMITS__B", "{ cpu = 2 }"), "limits.a.cpu: missing"),
         (
             "limits.a.cpu = 1",
             ("APP__LIMITS__B", "{ cpu = 'x' }"),
-            "limits.b.cpu: expected u8, at variable APP__LIMITS__B",
+            "limits.b.cpu: expected u8, at environment variable APP__LIMITS__B",
         ),
         (
             "limit.rma = 1",
             ("APP__LIMIT__CPU", "1"),
             "limit.rma: no such key (did you mean ram?), expected one of cpu, ram",
         ),
-        ("limit.ram = 1", ("APP__LIMIT", "{}"), "limit.cpu: missing, at variable APP__LIMIT"),
+        ("limit.ram = 1", ("APP__LIMIT", "{}"), "limit.cpu: missing, at environment variable APP__LIMIT"),
         (
             "hidden.a = { cpu = 1, hunter2 = 2 }",
             ("APP__HIDDEN__B", "{ cpu = 1 }"),
@@ -709,11 +713,11 @@ fn an_externally_tagged_enum_is_a_name_or_a_table_with_it() {
         wrong("store = { disk = {}, s3 = {} }"),
         ["store: more than one key, expected one of memory, disk, s3"]
     );
-    assert_eq!(wrong(""), ["store: missing, expected Store (variable APP__STORE)"]);
+    assert_eq!(wrong(""), ["store: missing, expected Store (environment variable APP__STORE)"]);
     assert_eq!(wrong("store = 1"), ["store: expected Store"]);
     assert_eq!(
         wrong("store = 'disk'"),
-        ["store.disk.path: missing, expected String (variable APP__STORE__DISK__PATH)"]
+        ["store.disk.path: missing, expected String (environment variable APP__STORE__DISK__PATH)"]
     );
     assert_eq!(
         wrong("store.disk = { path = 1, qouta = 1 }"),
@@ -739,7 +743,10 @@ fn an_internally_tagged_enum_has_its_tag_next_to_its_fields() {
     assert_eq!(wrong("tagged = { type = 'none', path = 1 }"), ["tagged.path: no such key"]);
     assert_eq!(
         wrong("tagged = { type = 'disk', bucket = 'b' }"),
-        ["tagged.path: missing, expected String (variable APP__TAGGED__PATH)", "tagged.bucket: no such key"]
+        [
+            "tagged.path: missing, expected String (environment variable APP__TAGGED__PATH)",
+            "tagged.bucket: no such key"
+        ]
     );
 }
 
@@ -783,7 +790,7 @@ fn variables_set_variants_and_their_fields() {
     assert_eq!(
         told_problems(tagged("tagged = { type = 'disk', path = 'x' }", &[("APP__TAGGED__BUCKET", "b")])),
         [
-            "tagged: a field of the variant s3, but the variant disk is chosen, at variable APP__TAGGED__BUCKET"
+            "tagged: a field of the variant s3, but the variant disk is chosen, at environment variable APP__TAGGED__BUCKET"
         ]
     );
 }

@@ -375,42 +375,42 @@ enum Kept {
 #[test]
 fn a_template_shows_items_entries_and_variants() {
     let expected = "\
-# Vec<SecretString>; secret; required; variable SHOWN__TOKENS
+# Vec<SecretString>; secret; required; environment variable SHOWN__TOKENS
 #tokens = []
 
 # The machines.
-# Vec<Machine>; required; variable SHOWN__NODES
+# Vec<Machine>; required; environment variable SHOWN__NODES
 # empty; replace this line by the tables below
 nodes = []
 
-# BTreeMap<String, Machine>; required; variable SHOWN__PEERS
+# BTreeMap<String, Machine>; required; environment variable SHOWN__PEERS
 # empty; replace this line by the tables below
 peers = {}
 
 # An optional place.
-# Option<Kept>; optional; one of no, yes; variable SHOWN__KEPT
+# Option<Kept>; optional; one of no, yes; environment variable SHOWN__KEPT
 
 # variant no
 #kept = \"no\"
 
 #[[nodes]]
 
-# u8; required; variable SHOWN__NODES__*__ID
+# u8; required; environment variable SHOWN__NODES__*__ID
 #id = 1
 
-# Option<SecretString>; secret; optional; variable SHOWN__NODES__*__TOKEN
+# Option<SecretString>; secret; optional; environment variable SHOWN__NODES__*__TOKEN
 #token = \"\"
 
 #[peers.key]
 
-# u8; required; variable SHOWN__PEERS__KEY__ID
+# u8; required; environment variable SHOWN__PEERS__KEY__ID
 #id = 1
 
-# Option<SecretString>; secret; optional; variable SHOWN__PEERS__KEY__TOKEN
+# Option<SecretString>; secret; optional; environment variable SHOWN__PEERS__KEY__TOKEN
 #token = \"\"
 
 # The place where data is stored.
-# ShownStore; required; one of memory, disk; variable SHOWN__STORE
+# ShownStore; required; one of memory, disk; environment variable SHOWN__STORE
 
 # Nothing is kept.
 # variant memory
@@ -421,13 +421,13 @@ peers = {}
 #[store]
 #type = \"disk\"
 
-# String; required; variable SHOWN__STORE__PATH
+# String; required; environment variable SHOWN__STORE__PATH
 #path = \"\"
 
 # variant yes
 #[kept.yes]
 
-# String; required; variable SHOWN__KEPT__YES__PLACE
+# String; required; environment variable SHOWN__KEPT__YES__PLACE
 #place = \"\"
 ";
     assert_eq!(Shown::template(Format::Toml), expected);

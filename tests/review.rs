@@ -376,7 +376,7 @@ fn git_diff_shows_keys_and_recipients() {
     assert!(sealed.status.success(), "{}", String::from_utf8_lossy(&sealed.stderr));
     let text = repository.git(&["diff"]);
     assert!(text.contains(&format!("recipient +  local:-:{kid}")), "{text}");
-    assert!(text.contains("2 other keys: under another data key"), "{text}");
+    assert!(text.contains("2 other keys: the data key changed"), "{text}");
 
     // A file that is not sealed is reported, and git continues.
     repository.0.write("config/app.conf.enc", "canary");

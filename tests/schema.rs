@@ -241,7 +241,7 @@ fn all_problems_are_reported_before_anything_is_written() {
     assert_eq!((error.kind(), error.exit_code()), (Kind::DoesNotFit, 20));
     let expected = [
         "signed-one: expected Option<i16>, at line 1, column 14",
-        "text: missing, expected String (variable RICH__TEXT)",
+        "text: missing, expected String (environment variable RICH__TEXT)",
         "secret: a secret does not belong in a plain layer, at config/rich.defaults.toml line 2, column 10",
         "inner.url: expected SecretString, at line 2, column 17",
         "unknown: no such key, at config/rich.defaults.toml line 3, column 1",

@@ -49,37 +49,37 @@ fn one_minute() -> u64 {
 const TOML: &str = r##"# Everything the service needs to start.
 
 # Address to listen on.
-# std::net::SocketAddr; default "127.0.0.1:8080"; variable APP__LISTEN
+# std::net::SocketAddr; default "127.0.0.1:8080"; environment variable APP__LISTEN
 #listen = "127.0.0.1:8080"
 
-# String; required; variable APP__UPSTREAM
+# String; required; environment variable APP__UPSTREAM
 upstream = "https://example.com/\"a\""
 
-# SecretString; secret; default; example "changed"; variable APP__TOKEN
+# SecretString; secret; default; example "changed"; environment variable APP__TOKEN
 #token = "changed"
 
-# Option<Vec<String>>; optional; variable APP__PEERS
+# Option<Vec<String>>; optional; environment variable APP__PEERS
 #peers = ["a", "b"]
 
-# u64; default of one_minute; example 30; variable APP__TIMEOUT; deprecated: see retry
+# u64; default of one_minute; example 30; environment variable APP__TIMEOUT; deprecated: see retry
 #timeout = 30
 
 # The place of the data.
 [database]
 
-# SecretString; secret; required; variable DATABASE_URL
+# SecretString; secret; required; environment variable DATABASE_URL
 url = "postgres://db/app"
 
-# u32; default 5; variable APP__DATABASE__POOL_SIZE
+# u32; default 5; environment variable APP__DATABASE__POOL_SIZE
 #"pool size" = 5
 
 # optional, as a whole
 #[replica]
 
-# SecretString; secret; required; variable DATABASE_URL
+# SecretString; secret; required; environment variable DATABASE_URL
 #url = "postgres://db/app"
 
-# u32; default 5; variable APP__REPLICA__POOL_SIZE
+# u32; default 5; environment variable APP__REPLICA__POOL_SIZE
 #"pool size" = 5
 "##;
 
@@ -100,11 +100,9 @@ fn a_template_shows_the_whole_type_and_no_default_of_a_secret() {
     assert_eq!(App::template(Format::Toml), TOML);
     assert_eq!(App::template(Format::Json), JSON);
     let dotenv = App::template(Format::Dotenv);
-    assert!(
-        dotenv.contains(
-            "\n# String; required; variable APP__UPSTREAM\nAPP__UPSTREAM=https://example.com/\"a\"\n"
-        )
-    );
+    assert!(dotenv.contains(
+        "\n# String; required; environment variable APP__UPSTREAM\nAPP__UPSTREAM=https://example.com/\"a\"\n"
+    ));
     assert!(
         dotenv.contains("\nDATABASE_URL=postgres://db/app\n") && dotenv.contains("\n#DATABASE_URL=postgres")
     );

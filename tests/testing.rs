@@ -137,7 +137,7 @@ fn a_deployment_has_an_environment_plain_layers_and_signatures() {
             "layered.defaults.toml",
             "layered.prod.defaults.toml",
             "layered.prod.conf.enc",
-            "variable LAYERED__D",
+            "environment variable LAYERED__D",
         ]
         .into_iter()
         .find(|name| origin.contains(name))
@@ -149,7 +149,7 @@ fn a_deployment_has_an_environment_plain_layers_and_signatures() {
             "layered.defaults.toml",
             "layered.prod.defaults.toml",
             "layered.prod.conf.enc",
-            "variable LAYERED__D"
+            "environment variable LAYERED__D"
         ]
     );
     // A second deployment replaces the existing files.

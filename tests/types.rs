@@ -121,7 +121,7 @@ fn common_types_are_read_from_content_and_from_variables() {
 fn an_error_shows_the_type_as_written() {
     let wrong = |name: &str, text: &str, ty: &str| {
         let field = name.to_lowercase();
-        let expected = format!("{field}: expected {ty}, at variable P__{name}");
+        let expected = format!("{field}: expected {ty}, at environment variable P__{name}");
         assert_eq!(problem::<Popular>("", &[(&format!("P__{name}"), text)]), expected, "{text}");
     };
     wrong("ADDRESS", "localhost:80", "a socket address such as 127.0.0.1:8080");
@@ -198,12 +198,12 @@ fn a_file_can_have_any_value_of_a_variable() {
     assert_eq!(number, Some(5));
     assert_eq!(
         problem::<Secrets>("token = 't'", &[("S__TOKEN_FILE", "")]),
-        "token: cannot read it: file not found, at variable S__TOKEN_FILE, file "
+        "token: cannot read it: file not found, at environment variable S__TOKEN_FILE, file "
     );
     let both = [("S__TOKEN", ""), ("S__TOKEN_FILE", "/nowhere")];
     assert_eq!(
         problem::<Secrets>("token = 't'", &both),
-        "token: both S__TOKEN and S__TOKEN_FILE are set; unset one of them, at variable S__TOKEN"
+        "token: both S__TOKEN and S__TOKEN_FILE are set; unset one of them, at environment variable S__TOKEN"
     );
 }
 

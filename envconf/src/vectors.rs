@@ -37,7 +37,7 @@ pub fn local_wrap(key: &LocalKey, dek: &[u8], context: &Context, salt: &[u8; 32]
     (key.okm(salt).expose().to_vec(), wrapped.map(|wrapped| wrapped.as_str().to_owned()).unwrap_or_default())
 }
 
-/// Encrypts with the AEAD of a suite and returns ciphertext and tag; `None` for a nonce that is not 12 bytes long.
+/// Encrypts with the AEAD of a suite and returns ciphertext and tag; `None` for a key or nonce of the wrong length.
 pub fn encrypt(suite: Suite, key: &[u8], nonce: &[u8], aad: &[u8], text: &[u8]) -> Option<Vec<u8>> {
     let mut buffer = text.to_vec();
     let tag = match suite {
@@ -83,7 +83,7 @@ pub fn outline_key(dek: &[u8], name: &str, environment: &str) -> Vec<u8> {
     DataKey::from_bytes(dek).outline_key(name, environment).expose().to_vec()
 }
 
-/// Returns `v(value)` and the tag of the value `text`, which is parsed as JSON, and otherwise as TOML.
+/// Returns `v(value)` and the tag of the value `text`. The text is parsed as JSON, or as TOML if it is not JSON.
 pub fn outline_value(key: &[u8], path: &str, text: &str) -> Option<(Vec<u8>, [u8; 16])> {
     let json = format!("{{\"v\":{text}}}");
     let toml = format!("v = {text}\n");

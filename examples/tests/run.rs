@@ -23,7 +23,7 @@ fn cli() {
     let output = run("cli", &[], &[("GREET__TIMES", "many")]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(20), 0));
     let report = String::from_utf8(output.stderr).unwrap();
-    assert!(report.contains("times: expected u8, at variable GREET__TIMES"), "{report}");
+    assert!(report.contains("times: expected u8, at environment variable GREET__TIMES"), "{report}");
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn flags() {
     assert_eq!(lines(&output), ["port 9000", "/ to http://x", "/b to http://localhost:3000"]);
     let output = run("flags", &["--port", "many"], &[("SERVER__PORT", "1")]);
     let report = String::from_utf8(output.stderr).unwrap();
-    assert!(report.contains("port: expected u16, at given by the program"), "{report}");
+    assert!(report.contains("port: expected u16, set by the program"), "{report}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Recipients of age, recognized by their spelling (format.md §6, row `age`).
 //!
-//! envconf supports native X25519 recipients only. Errors name the kind of the others, so that nobody looks for a
-//! typing error in them.
+//! envconf supports native X25519 recipients only. For another recipient, the error names its kind, so that the user
+//! does not search for a typo.
 
 use super::provider::BadReference;
 
@@ -13,7 +13,7 @@ const LENGTH: usize = 62;
 /// The alphabet of Bech32.
 const ALPHABET: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
-/// Returns true if this text contains the secret half of an age key pair, which no message may repeat.
+/// Returns true if `text` contains an age identity, which no message may repeat.
 pub(crate) fn holds_secret(text: &str) -> bool {
     let text = text.to_ascii_uppercase();
     text.contains("AGE-SECRET-KEY") || text.contains("AGE-PLUGIN-")
@@ -22,7 +22,7 @@ pub(crate) fn holds_secret(text: &str) -> bool {
 /// Returns the prefix of an age identity at the beginning of `text`, in any case, if enough text follows.
 pub(super) fn secret_prefix(text: &str) -> Option<&str> {
     const PREFIXES: [&str; 2] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-"];
-    /// A shorter text is not a key.
+    /// Least number of characters after the prefix of a key.
     const LEAST: usize = 8;
     let starts =
         |prefix: &&str| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
@@ -67,7 +67,7 @@ pub(super) fn check(text: &str) -> Result<(), BadReference> {
     Ok(())
 }
 
-/// Returns the public key that a recipient names, in its one spelling.
+/// Returns the public key of a recipient; `None` if the recipient is invalid or not in its canonical spelling.
 #[cfg(feature = "age")]
 pub(crate) fn public_key(text: &str) -> Option<[u8; 32]> {
     use bech32::Bech32;

@@ -47,7 +47,7 @@ impl Attempt {
         &self.message
     }
 
-    /// Returns the service's error code, if its reply had one that has the form of one.
+    /// Returns the service's error code, if the reply has a well-formed one.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }

@@ -6,7 +6,7 @@ use super::private_file;
 use super::variables::Variables;
 use super::{Error, Kind};
 
-/// The variable that names the directory itself.
+/// The environment variable with the path of the data directory.
 pub(crate) const VARIABLE: &str = "ENVCONF_HOME";
 const NAME: &str = "envconf";
 
@@ -36,7 +36,8 @@ fn of_platform(variables: &Variables) -> Option<PathBuf> {
     absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
 }
 
-/// Variables that a program provides do not name the platform's directory, because it belongs to the process.
+/// Returns the platform's data directory; `None` for variables that a program provides, because the directory belongs
+/// to the process.
 #[cfg(any(target_os = "macos", windows))]
 fn of_platform(variables: &Variables) -> Option<PathBuf> {
     use etcetera::base_strategy::{BaseStrategy as _, choose_native_strategy};
@@ -57,10 +58,10 @@ pub(crate) fn create(directory: &Path) -> Result<(), Error> {
     builder.create(directory).map_err(|error| Error::write(directory, error))
 }
 
-/// Checks that only the user or root can change what is in `directory`.
+/// Checks that only the user or root can change the contents of `directory`.
 ///
 /// # Errors
-/// [`Kind::InsecureKeyFile`] for a directory of another user, or that others can write to; [`Kind::Io`].
+/// [`Kind::InsecureKeyFile`] for a directory that belongs to another user or that others can write to; [`Kind::Io`].
 pub(crate) fn check(directory: &Path) -> Result<(), Error> {
     let metadata = directory.metadata().map_err(|error| Error::read(directory, error))?;
     check_metadata(directory, &metadata)

@@ -23,7 +23,7 @@ struct Inner {
     remedy: Option<Remedy>,
     path: Option<PathBuf>,
     writing: bool,
-    /// True if the content to seal is invalid, and not a sealed file.
+    /// True if the error is about the content to seal, not about a sealed file.
     is_content: bool,
     problems: Vec<Problem>,
     notes: Vec<String>,
@@ -93,7 +93,7 @@ impl Error {
         this
     }
 
-    /// Returns the error of a key service that failed at another task than unwrapping. It has the same kind, because
+    /// Returns the error of a key service that failed at a task other than unwrapping. The kind is the same, because
     /// the causes are the same.
     pub(crate) fn service_failed(message: &'static str, attempt: Attempt) -> Self {
         let mut this = Self::new(Kind::UnwrapFailed, message);
@@ -101,7 +101,7 @@ impl Error {
         this
     }
 
-    /// Adds a hint: the next step.
+    /// Sets the hints: the next steps, one per line. Replaces earlier hints.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.0.advice = Some(advice.into());
@@ -109,14 +109,14 @@ impl Error {
         self
     }
 
-    /// Adds a hint, and the setting of the caller that it is about.
+    /// Sets the hints, and the setting of the caller that the hints are about.
     pub(crate) fn advise_to_set(self, remedy: Remedy, advice: impl Into<String>) -> Self {
         let mut this = self.advise(advice);
         this.0.remedy = Some(remedy);
         this
     }
 
-    /// Adds detail lines, each without a full stop.
+    /// Sets the detail lines, each without a full stop.
     pub(crate) fn with_notes(mut self, notes: Vec<String>) -> Self {
         self.0.notes = notes;
         self
@@ -228,7 +228,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Prints the same as `Display`, because `unwrap()` and `fn main() -> Result` print errors with `Debug`.
+/// Prints the kind, then the same report as `Display`, because `unwrap()` and `fn main() -> Result` print errors with
+/// `Debug`.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {self}", self.0.kind)
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transient_cause_outweighs_a_refusal_and_a_refusal_the_rest() {
+    fn transient_faults_come_before_refusals_and_refusals_before_others() {
         let code = |faults: &[Fault]| {
             Error::unwrap_failed(faults.iter().map(|fault| attempt(*fault)).collect()).exit_code()
         };

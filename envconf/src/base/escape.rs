@@ -5,7 +5,7 @@ use std::fmt;
 use super::{age_recipient, key_ref};
 
 /// Returns a name or path from outside, safe to print. Control, bidirectional and other unprintable characters are
-/// escaped. A local key, an age identity or a signing key, given by mistake in place of a name, is left out.
+/// escaped. After the prefix of a local key, an age identity or a signing key, `[REDACTED]` replaces the key.
 pub fn escape(text: &str) -> impl fmt::Display + '_ {
     struct Escaped<'a>(&'a str);
     impl fmt::Display for Escaped<'_> {
@@ -15,12 +15,12 @@ pub fn escape(text: &str) -> impl fmt::Display + '_ {
                 let (before, key) = (&rest[..at], &rest[at + prefix.len()..]);
                 let after =
                     key.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=:-".contains(c));
-                plainly(before, f)?;
+                write_escaped(before, f)?;
                 write!(f, "{prefix}[REDACTED]")?;
-                // A text that was escaped before is not shortened again.
+                // Leave an already escaped text unchanged.
                 rest = after.strip_prefix("[REDACTED]").unwrap_or(after);
             }
-            plainly(rest, f)
+            write_escaped(rest, f)
         }
     }
     fn key_at(text: &str, at: usize) -> Option<(usize, &str)> {
@@ -29,7 +29,7 @@ pub fn escape(text: &str) -> impl fmt::Display + '_ {
             .find(|prefix| text[at..].starts_with(prefix));
         prefix.or_else(|| age_recipient::secret_prefix(&text[at..])).map(|prefix| (at, prefix))
     }
-    fn plainly(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
         for c in text.chars() {
             match c {

@@ -4,8 +4,8 @@ use super::{Fault, Kind};
 
 /// Returns the exit code of a failure.
 ///
-/// `fault` is the failure of the key service, if one was asked. `writing` is true for a file that cannot be written,
-/// and false for one that cannot be read.
+/// `fault` is the failure of the key services; `None` if none failed. `writing` is true for a file that cannot be
+/// written, and false for one that cannot be read.
 pub(crate) fn exit_code(kind: Kind, fault: Option<Fault>, writing: bool) -> u8 {
     match kind {
         Kind::Unexpected => 1,

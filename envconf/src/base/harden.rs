@@ -13,11 +13,11 @@ use super::pages;
 /// * Not dumpable (Linux): the system's core dump handler gets no dump either. Processes of the same user cannot read
 ///   this process's memory through `/proc`, and debuggers and profilers cannot attach. Programs that are started later
 ///   are dumpable again.
-/// * Keys are locked in memory: data keys, local keys and what is derived from them. The pages count against
+/// * Keys are locked in memory: data keys, local keys and the keys derived from them. The pages count against
 ///   `RLIMIT_MEMLOCK`. The values in the loaded struct are not locked.
 ///
-/// This function does not fail; the report has the measures that were impossible. The process is changed once. Further
-/// calls return the first report.
+/// This function does not fail; the returned report lists the measures that were not possible. Only the first call
+/// changes the process. Further calls return the first report.
 ///
 /// ```
 /// let hardened = envconf::harden();
@@ -65,17 +65,17 @@ impl Measure {
 }
 
 impl Hardened {
-    /// Returns true if core dumps are switched off.
+    /// Returns the result of switching off core dumps.
     pub fn core_dumps(&self) -> Measure {
         self.core_dumps
     }
 
-    /// Returns true if the process is marked as not dumpable.
+    /// Returns the result of marking the process as not dumpable.
     pub fn dumpable(&self) -> Measure {
         self.dumpable
     }
 
-    /// Returns true if keys are locked in memory.
+    /// Returns the result of switching on the locking of keys in memory.
     pub fn keys(&self) -> Measure {
         self.keys
     }

@@ -29,8 +29,8 @@ pub struct KeyRef {
 }
 
 impl KeyRef {
-    /// Returns the key of these parts, each within its grammar: provider `[a-z][a-z0-9-]{0,31}`, region `-` or
-    /// `[a-z0-9][a-z0-9-]{0,31}`, key id 1–512 bytes of 0x21–0x7E.
+    /// Returns the key of these parts; `None` if a part is outside its grammar: provider `[a-z][a-z0-9-]{0,31}`, region
+    /// `-` or `[a-z0-9][a-z0-9-]{0,31}`, key id 1–512 bytes of 0x21–0x7E.
     pub(crate) fn new(provider: &str, region: &str, key_id: &str) -> Option<Self> {
         let word = |text: &str| {
             text.len() <= 32
@@ -55,7 +55,7 @@ impl KeyRef {
         self.region_start() + usize::from(self.region) + 1
     }
 
-    /// Parses a recipient of a file: the grammar counts, the rules of the provider do not.
+    /// Parses a recipient of a file. It checks the grammar, but not the rules of the provider.
     pub(crate) fn listed(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, ':');
         Self::new(parts.next()?, parts.next()?, parts.next()?)
@@ -71,12 +71,12 @@ impl KeyRef {
         &self.text[self.region_start()..self.id_start() - 1]
     }
 
-    /// Returns the key's immutable id within service and region.
+    /// Returns the key's id within the service and region: an immutable id, or an alias ([`KeyRef::alias`]).
     pub fn key_id(&self) -> &str {
         &self.text[self.id_start()..]
     }
 
-    /// Returns the same service and region, with `*` in place of the key's id.
+    /// Returns this reference with `*` in place of the key's id.
     pub(crate) fn with_any_id(&self) -> Self {
         Self {
             text: format!("{}*", &self.text[..self.id_start()]).into(),
@@ -95,8 +95,10 @@ impl KeyRef {
 
     /// Rejects an alias.
     ///
+    /// Rejects an alias. `what` describes the use of the reference.
+    ///
     /// # Errors
-    /// [`Kind::Usage`] for an alias. `what` describes the use of the reference.
+    /// [`Kind::Usage`] for an alias.
     pub(crate) fn refuse_alias(&self, what: &str) -> Result<(), Error> {
         if self.alias().is_none() {
             return Ok(());
@@ -128,7 +130,7 @@ impl FromStr for KeyRef {
             return Err(Error::new(Kind::Usage, "this is an age identity itself, not its recipient")
                 .advise("write age:-:age1…, with the recipient that `age-keygen -y` prints; the identity goes into ENVCONF_AGE_KEY or a file"));
         }
-        // A recipient without provider, or one that is not a valid key reference.
+        // An age recipient that is too long for a key reference, or that has no `age:-:` before it.
         let recipient = text.strip_prefix("age:-:").filter(|id| id.len() > 512);
         if let Some(id) = recipient.or_else(|| text.starts_with("age1").then_some(text)) {
             let (reason, advice) = match age_recipient::check(id) {

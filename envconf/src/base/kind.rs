@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The kind of an error: the closed list of format.md §8, and failures around the files.
+/// The kind of an error: the kinds of format.md §8, and those of failures outside the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
@@ -30,7 +30,7 @@ pub enum Kind {
     BadBody,
     /// The file has data after its end.
     TrailingData,
-    /// The file belongs to another name or environment than expected.
+    /// The file belongs to a name or environment other than the expected one.
     IdentityMismatch,
     /// The file's generation is below the required one, or cannot be raised.
     Rollback,
@@ -58,8 +58,8 @@ pub enum Kind {
     OutlineMismatch,
     /// A local key is missing or malformed.
     BadLocalKey,
-    /// The file of a local key or signing key can be read by others, is not a regular file, or belongs to another
-    /// user.
+    /// Others can read or change a key file, or change a directory of the key store. Also for a key file that is not
+    /// regular or belongs to another user.
     InsecureKeyFile,
     /// Wrong usage, or an invalid or forbidden setting.
     Usage,

@@ -39,7 +39,7 @@ pub use self::origin::Origin;
 pub use self::own_variables::check_variable_names;
 pub use self::problem::{Complaint, Problem};
 pub use self::regular_file::open_regular;
-pub(crate) use self::regular_file::{fill, open_by_own_name, read_opened, read_regular};
+pub(crate) use self::regular_file::{fill, open_without_precheck, read_opened, read_regular};
 pub use self::remedy::Remedy;
 pub(crate) use self::secret::{Plaintext, SecretBytes, same};
 pub(crate) use self::variables::Variables;

@@ -27,7 +27,7 @@ pub enum Origin {
     VariableFile {
         /// The variable.
         variable: String,
-        /// The file it names.
+        /// The file that the variable names.
         file: PathBuf,
     },
     /// The program, with [`Loader::set`](crate::Loader::set).
@@ -45,9 +45,14 @@ impl fmt::Display for Origin {
                 }
                 write!(f, "line {line}, column {column}{}", if *sealed { " of the sealed text" } else { "" })
             }
-            Self::Variable(name) => write!(f, "variable {}", escape(name)),
+            Self::Variable(name) => write!(f, "environment variable {}", escape(name)),
             Self::VariableFile { variable, file } => {
-                write!(f, "variable {}, file {}", escape(variable), escape(&file.to_string_lossy()))
+                write!(
+                    f,
+                    "environment variable {}, file {}",
+                    escape(variable),
+                    escape(&file.to_string_lossy())
+                )
             }
             Self::Program => f.write_str("given by the program"),
             Self::Default => f.write_str("the attribute's default"),

@@ -5,7 +5,7 @@ use strsim::osa_distance;
 use super::variables::Variables;
 use super::{Error, Kind, escape};
 
-/// Every variable that envconf reads, in the order of the documentation.
+/// Every environment variable of envconf, in the order of the documentation.
 const KNOWN: &[&str] = &[
     "ENVCONF_DIR",
     "ENVCONF_ENV",
@@ -42,7 +42,7 @@ const KNOWN: &[&str] = &[
     "ENVCONF_EDIT_DIR",
 ];
 
-/// Words that people write in place of a part of a name, in upper case without separators.
+/// Words that people write after `ENVCONF_` by mistake, in upper case without separators, and the intended variable.
 const SYNONYMS: &[(&str, &str)] = &[
     ("ENVIRONMENT", "ENVCONF_ENV"),
     ("ENVIRON", "ENVCONF_ENV"),
@@ -91,7 +91,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("HOMEDIR", "ENVCONF_HOME"),
 ];
 
-/// Rejects variables with misspelled names of envconf: `ENVCONF_ENVIRONMENT`, `ENVCONF_KEYFILE`, `envconf_key`.
+/// Rejects environment variables that are misspelled names of envconf's own: `ENVCONF_ENVIRONMENT`, `envconf_key`.
 /// Without the intended variable, a program could trust other keys or load another environment.
 ///
 /// `is_used` returns true for names that the program reads as values of its configuration.
@@ -102,7 +102,7 @@ pub(crate) fn refuse_misspelled(variables: &Variables, is_used: impl Fn(&str) ->
     let mut found: Vec<(String, &str)> = variables
         .names_where(begins_as_ours)
         .into_iter()
-        .filter_map(|name| Some((meant(&name)?, name)))
+        .filter_map(|name| Some((intended_variable(&name)?, name)))
         .filter(|(_, name)| !is_used(name))
         .map(|(meant, name)| (name, meant))
         .collect();
@@ -111,7 +111,7 @@ pub(crate) fn refuse_misspelled(variables: &Variables, is_used: impl Fn(&str) ->
     let Some((_, first)) = found.first() else { return Ok(()) };
     let advice = match &found[..] {
         [_] => format!("rename it to {first}, or unset it"),
-        _ => "rename these variables, or unset them".to_owned(),
+        _ => "rename these environment variables, or unset them".to_owned(),
     };
     let list = found.iter().map(|(name, meant)| format!("{} (did you mean {meant}?)", escape(name)));
     let noun = if found.len() == 1 { "variable" } else { "variables" };
@@ -119,7 +119,7 @@ pub(crate) fn refuse_misspelled(variables: &Variables, is_used: impl Fn(&str) ->
     Err(Error::new(Kind::Usage, message).advise(advice))
 }
 
-/// Rejects environment variables with misspelled names of envconf, such as `ENVCONF_KEYFILE`.
+/// Rejects environment variables that are misspelled names of envconf's own, such as `ENVCONF_KEYFILE`.
 ///
 /// A load does this, too. A program that opens pairs without loading a type can call it once at its start.
 ///
@@ -129,7 +129,7 @@ pub fn check_variable_names() -> Result<(), Error> {
     refuse_misspelled(&Variables::Process, |_| false)
 }
 
-/// Returns the unknown variables that begin like variables of envconf, sorted.
+/// Returns the unknown environment variables that begin with `ENVCONF_`, sorted.
 #[cfg(feature = "tools")]
 pub(crate) fn unknown(variables: &Variables) -> Vec<String> {
     let mut names = variables.names("ENVCONF_");
@@ -139,14 +139,14 @@ pub(crate) fn unknown(variables: &Variables) -> Vec<String> {
     names
 }
 
-/// Returns a cheap test that excludes nearly every variable of a process.
+/// Returns true if `name` begins with "env" in any case: a cheap test that excludes nearly every variable of a process.
 fn begins_as_ours(name: &[u8]) -> bool {
     name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"env"))
 }
 
 /// Returns the variable of envconf that `name` is meant to be; `None` for a known name, and for one without a similar
 /// name.
-fn meant(name: &str) -> Option<&'static str> {
+fn intended_variable(name: &str) -> Option<&'static str> {
     if !begins_as_ours(name.as_bytes()) || name.len() >= 64 || KNOWN.contains(&name) || is_of_a_program(name)
     {
         return None;
@@ -180,7 +180,8 @@ fn nearest(own: &str) -> Option<&'static str> {
         .map(|(_, known)| known)
 }
 
-/// Variables of a configuration have a prefix and two underscores. No variable of envconf has them.
+/// Returns true if `name` has two underscores, as the variables of a program's configuration do. No variable of envconf
+/// has them.
 fn is_of_a_program(name: &str) -> bool {
     name.trim_start_matches("ENVCONF").trim_start_matches('_').contains("__")
 }
@@ -232,7 +233,7 @@ mod tests {
             ("ENVCOF_TRUST", "ENVCONF_TRUST"),
             ("ENCONF_ENV", ""),
         ] {
-            assert_eq!(meant(name).unwrap_or_default(), known, "{name}");
+            assert_eq!(intended_variable(name).unwrap_or_default(), known, "{name}");
         }
     }
 
@@ -252,10 +253,10 @@ mod tests {
             "KEYFILE",
             "\u{e9}nvconf_env",
         ] {
-            assert_eq!(meant(name), None, "{name}");
+            assert_eq!(intended_variable(name), None, "{name}");
         }
         for known in KNOWN {
-            assert_eq!(meant(known), None, "{known}");
+            assert_eq!(intended_variable(known), None, "{known}");
         }
     }
 
@@ -266,7 +267,7 @@ mod tests {
         let error = refuse_misspelled(&variables, |_| false).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
         let report = "unknown environment variables: ENVCONF_ENVIRONMENT (did you mean ENVCONF_ENV?), \
-                      ENVCONF_KEYFILE (did you mean ENVCONF_KEY_FILE?)\nrename these variables, or unset them";
+                      ENVCONF_KEYFILE (did you mean ENVCONF_KEY_FILE?)\nrename these environment variables, or unset them";
         assert_eq!(error.to_string(), report);
         assert!(refuse_misspelled(&variables, |_| true).is_ok());
     }
@@ -285,7 +286,7 @@ mod tests {
 
     /// Every name in the sources of this crate is in the list, and the other way round.
     #[test]
-    fn the_list_is_that_of_the_sources() {
+    fn the_list_has_every_variable_in_the_sources() {
         fn names(directory: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
             for entry in std::fs::read_dir(directory).unwrap() {
                 let path = entry.unwrap().path();

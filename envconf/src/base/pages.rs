@@ -16,7 +16,7 @@ const LARGEST: usize = 4096;
 
 static ON: AtomicBool = AtomicBool::new(false);
 
-/// Locks small secrets from now on. Returns an error if the system does not allow it.
+/// Locks small secrets from now on.
 ///
 /// # Errors
 /// The error of the system when it is asked to lock one page.

@@ -1,4 +1,4 @@
-//! Files with one key, readable by their owner only: local keys and signing keys (format.md §6).
+//! Files with one key each, closed to other users: local keys and signing keys (format.md §6).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -27,7 +27,7 @@ pub(crate) fn create(path: &Path, text: &[u8]) -> Result<(), Error> {
     written.map_err(failed)
 }
 
-/// Creates or replaces `path`, with mode 0600. The file is replaced as a whole, or not at all.
+/// Creates or replaces `path` atomically, with mode 0600.
 ///
 /// # Errors
 /// [`Kind::Io`]; then the file is unchanged.
@@ -37,7 +37,7 @@ pub(crate) fn replace(path: &Path, text: &[u8]) -> Result<(), Error> {
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", random_suffix()?));
     let written = create(&temporary, text).and_then(|()| std::fs::rename(&temporary, path).map_err(failed));
     if written.is_err() {
-        // If it cannot be removed, nothing else helps.
+        // If the temporary file cannot be removed, nothing else helps.
         let _ = std::fs::remove_file(&temporary);
     }
     written.map_err(|error| error.at(path))
@@ -69,8 +69,8 @@ pub(crate) fn is_ours(metadata: &std::fs::Metadata) -> bool {
 
 /// Reads to the end, or until `buffer` is full. Returns the number of bytes that were read.
 ///
-/// Give a buffer with room for one byte more than is allowed: it detects a text that is too long, and never grows, so
-/// that no copies are left behind.
+/// Pass a buffer with room for one byte more than is allowed, to detect a text that is too long. The buffer never
+/// grows, so no copies are left behind.
 pub(crate) fn fill(mut file: File, buffer: &mut SecretBytes) -> io::Result<usize> {
     super::fill(&mut file, buffer.expose_mut())
 }
@@ -95,12 +95,12 @@ pub(crate) fn check(file: &File, path: &Path, what: &str) -> Result<(), Error> {
             "the {what} belongs to user {}, neither root nor user {user}",
             metadata.uid()
         ))
-        .advise("take the file over with chown, or use another key"));
+        .advise("change the owner of the file with chown, or use another key"));
     }
     let mode = metadata.mode() & 0o777;
     if mode & 0o037 != 0 {
         return Err(insecure(format!("the {what} has mode {mode:04o}: others can read or change it"))
-            .advise("run chmod 600 on it; if others may have read it, make a new key and seal again"));
+            .advise("run chmod 600 on it; if others may have read it, create a new key and seal again"));
     }
     Ok(())
 }

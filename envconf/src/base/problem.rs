@@ -18,9 +18,9 @@ pub struct Problem {
 pub enum Complaint {
     /// A required value is missing.
     Missing {
-        /// The field's type, as written; empty for a field within a value of serde's.
+        /// The field's type, as written; empty for a field of a type that serde reads.
         expected: String,
-        /// The variable that can set it, if it has one.
+        /// The environment variable that can set the value, if there is one.
         variable: Option<String>,
     },
     /// A value does not have the field's type.
@@ -98,7 +98,7 @@ impl fmt::Display for Problem {
                     write!(f, ", expected {expected}")?;
                 }
                 if let Some(variable) = variable {
-                    write!(f, " (variable {})", escape(variable))?;
+                    write!(f, " (environment variable {})", escape(variable))?;
                 }
             }
             Complaint::WrongType { expected } => write!(f, "expected {}", written_type::in_words(expected))?,
@@ -136,13 +136,14 @@ impl fmt::Display for Problem {
         }
         match (&self.origin, &self.complaint) {
             (Some(origin), Complaint::Repeated { .. }) => write!(f, ", again at {origin}"),
+            (Some(Origin::Program), _) => f.write_str(", set by the program"),
             (Some(origin), _) => write!(f, ", at {origin}"),
             (None, _) => Ok(()),
         }
     }
 }
 
-/// Largest number of names that are listed after a suggestion.
+/// Largest number of known names that are listed after a suggestion; longer lists are left out.
 const MAX_KNOWN: usize = 12;
 
 fn write_one_of(f: &mut fmt::Formatter<'_>, names: &[&str]) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! The rules of each provider, also of those whose service is not in this build (format.md §6).
+//! The rules of every provider, including providers without a key service in this build (format.md §6).
 //!
 //! envconf checks a key reference that a person or a program names against the rules of its provider. It does not
 //! check the references in a `.key`: readers skip recipients that they do not know.
@@ -6,12 +6,12 @@
 use super::age_recipient;
 use super::key_ref::KeyRef;
 
-/// True if a wrapped key proves the right to wrap (format.md §6).
+/// The class of a provider (format.md §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// Yes: only somebody with the right to wrap can make one.
+    /// Authenticated: only somebody with the right to wrap can create a wrapped key.
     A,
-    /// No: anybody can make one, because wrapping needs only a public key.
+    /// Public: anybody can create a wrapped key, because wrapping needs only a public key.
     P,
 }
 
@@ -22,9 +22,9 @@ pub(crate) struct Provider {
     pub(crate) class: Class,
     /// Returns the reason why a reference cannot be a key of the provider.
     check: fn(&KeyRef) -> Result<(), BadReference>,
-    /// Returns the alias that stands in place of the key's id.
+    /// Returns the alias, if the key id is one.
     alias: fn(&str) -> Option<&str>,
-    /// Environment variables with its credentials: names, and beginnings of names followed by `*`.
+    /// Environment variables with the provider's credentials: names, and prefixes of names followed by `*`.
     #[cfg_attr(
         not(all(test, feature = "tools")),
         allow(dead_code, reason = "a test compares the table of refused names with it")
@@ -95,7 +95,7 @@ pub(crate) fn check(key: &KeyRef) -> Result<(), BadReference> {
     Provider::named(key.provider()).map_or(Ok(()), |provider| (provider.check)(key))
 }
 
-/// Returns the alias that stands in place of the key's id.
+/// Returns the alias, if the key id is one.
 pub(crate) fn alias(key: &KeyRef) -> Option<&str> {
     (Provider::named(key.provider())?.alias)(key.key_id())
 }
@@ -146,7 +146,7 @@ fn check_aws(key: &KeyRef) -> Result<(), BadReference> {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
     };
     if key.region() == "-" {
-        return bad("a key of AWS KMS has a region");
+        return bad("a key of AWS KMS needs a region");
     }
     if let Some(name) = alias_prefix(key.key_id()) {
         return if is_word(name, b"/_-") { Ok(()) } else { bad("invalid name of an alias") };
@@ -203,7 +203,7 @@ fn check_vault(key: &KeyRef) -> Result<(), BadReference> {
     match (has_mount, fits(name, b"-._")) {
         (true, true) => Ok(()),
         (false, true) => bad("its mount is missing"),
-        _ => bad("invalid name of a key: expected letters, digits and characters of -._"),
+        _ => bad("invalid name of a key: expected letters, digits, `-`, `.` and `_`"),
     }
 }
 
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_of_aws_is_that_of_the_arn() {
+    fn the_region_of_an_aws_key_must_match_its_arn() {
         for good in [
             "aws:us-east-1:arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
             "aws:us-east-1:arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab",
@@ -238,7 +238,7 @@ mod tests {
         }
         for (bad, says) in [
             ("aws:us-east-1:arn:aws:kms:us-east-2:111122223333:key/a", "differs"),
-            ("aws:-:arn:aws:kms:us-east-1:111122223333:key/a", "has a region"),
+            ("aws:-:arn:aws:kms:us-east-1:111122223333:key/a", "needs a region"),
             ("aws:us-east-1:1234abcd-12ab-34cd-56ef-1234567890ab", "expected the ARN"),
             ("aws:us-east-1:arn:aws:s3:us-east-1:111122223333:key/a", "expected the ARN"),
             ("aws:us-east-1:arn:azure:kms:us-east-1:111122223333:key/a", "expected the ARN"),

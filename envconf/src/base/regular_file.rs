@@ -1,12 +1,12 @@
-//! Regular files: envconf refuses a FIFO, device or terminal in place of one at once, and never waits for it.
+//! Functions that open and read regular files only. They reject a FIFO, device or terminal without waiting for it.
 //!
-//! A repository can contain links to such files.
+//! A repository can contain links to a FIFO, device or terminal.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// The reason of an error for a path that is not a regular file.
+/// The error for a path that is not a regular file.
 #[derive(Debug)]
 pub(crate) struct NotRegular;
 
@@ -39,12 +39,12 @@ fn open_with_metadata(path: &Path) -> io::Result<(File, Metadata)> {
     Ok((file, metadata))
 }
 
-/// Like [`open_with_metadata`], for a file whose name no device has, such as `app.conf.enc`.
+/// Like [`open_with_metadata`], for a name that a device never has, such as `app.conf.enc`.
 ///
 /// Only a link can lead from such a name to a device. So a path that is not a link needs no check before it is opened,
 /// which saves a system call.
 #[cfg(unix)]
-pub(crate) fn open_by_own_name(path: &Path) -> io::Result<(File, Metadata)> {
+pub(crate) fn open_without_precheck(path: &Path) -> io::Result<(File, Metadata)> {
     match open_with(path, rustix::fs::OFlags::NOFOLLOW) {
         Ok(file) => {
             let metadata = file.metadata()?;
@@ -58,7 +58,7 @@ pub(crate) fn open_by_own_name(path: &Path) -> io::Result<(File, Metadata)> {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn open_by_own_name(path: &Path) -> io::Result<(File, Metadata)> {
+pub(crate) fn open_without_precheck(path: &Path) -> io::Result<(File, Metadata)> {
     open_with_metadata(path)
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn read_opened(mut file: File, metadata: &Metadata, limit: usize) -> 
     let filled = fill(&mut file, &mut bytes)?;
     bytes.truncate(filled);
     if len == 0 {
-        // The files of /proc have content and no length.
+        // Files in /proc have content, but their length is 0.
         file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     }
     Ok(Some(bytes).filter(|bytes| bytes.len() <= limit))
@@ -91,7 +91,7 @@ pub(crate) fn read_opened(mut file: File, metadata: &Metadata, limit: usize) -> 
 /// Reads until `buffer` is full or the input ends. Returns the number of bytes that were read.
 ///
 /// # Errors
-/// The errors of reading; an interrupted call is repeated.
+/// The errors of reading. The function retries an interrupted call.
 pub(crate) fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -183,14 +183,14 @@ mod tests {
             assert_eq!(crate::base::error::reason(&error), NotRegular.to_string());
             std::os::unix::fs::symlink(&other, path("link to other")).unwrap();
             for own in [&other, &path("link to other")] {
-                let error = open_by_own_name(own).unwrap_err();
+                let error = open_without_precheck(own).unwrap_err();
                 assert_eq!(error.to_string(), NotRegular.to_string(), "{}", own.display());
             }
             std::fs::remove_file(path("link to other")).unwrap();
         }
         for (own, kind) in [("dangling", io::ErrorKind::NotFound), ("", io::ErrorKind::IsADirectory)] {
-            assert_eq!(open_by_own_name(&path(own)).unwrap_err().kind(), kind, "{own}");
+            assert_eq!(open_without_precheck(&path(own)).unwrap_err().kind(), kind, "{own}");
         }
-        assert!(open_by_own_name(&path("file")).is_ok() && open_by_own_name(&path("link")).is_ok());
+        assert!(open_without_precheck(&path("file")).is_ok() && open_without_precheck(&path("link")).is_ok());
     }
 }

@@ -29,11 +29,11 @@ pub enum Remedy {
     PolicyFile,
     /// The roles of the two files of Tencent's envelope guide: the wrapped key, and the encrypted text.
     GuideFiles,
-    /// A value that may be of any type.
+    /// Permission to set a value of any type.
     Literal,
-    /// Dotenv lines that common readers read differently, sealed as they are.
+    /// Permission to seal dotenv lines that common readers read differently.
     AsIs,
-    /// Keys that are not valid names of environment variables, left out.
+    /// Permission to leave out keys that are not valid names of environment variables.
     SkipUnnamed,
     /// A prefix for the exported environment variables, or permission for these names.
     ExportedNames(Vec<String>),

@@ -1,4 +1,4 @@
-//! Buffers for plaintext and keys: `Debug` shows nothing, and they are wiped on drop.
+//! Buffers for plaintext and keys: they are wiped on drop, and `Debug` shows no content.
 //!
 //! Each secret is on the heap, in a buffer of its exact size: no reallocation leaves a copy behind, and a move copies
 //! a pointer, not the secret (format.md §12). Keys are locked in memory if that is enabled and allowed.
@@ -54,7 +54,7 @@ impl SecretBytes {
         Ok(secret)
     }
 
-    /// Returns the bytes. Each use may leak them, so keep it short.
+    /// Returns the bytes. Each use may leak them, so keep the borrow short.
     pub(crate) fn expose(&self) -> &[u8] {
         &self.0
     }

@@ -1,8 +1,7 @@
-//! Wipes the stack: overwrites the bytes that finished calls left on the stack of a thread, down to the depth of a
-//! load.
+//! Wipes the stack: overwrites the bytes that finished calls left on the stack of a thread.
 //!
-//! Ciphers keep keys in registers and spill them to the stack, and moving a value leaves its old bytes behind. The
-//! author of that code cannot wipe them, so this module overwrites the stack afterwards.
+//! Ciphers keep keys in registers and spill them to the stack, and moving a value leaves its old bytes behind. The code
+//! that leaves these bytes cannot wipe them, so this module overwrites the stack afterwards.
 
 use std::hint::black_box;
 use std::pin::pin;
@@ -27,7 +26,7 @@ pub(crate) fn wipe_deep() {
     wipe::<LOAD>();
 }
 
-/// Runs a function that uses at most `DEPTH` bytes of stack, also in unoptimised builds, and wipes that stack at once.
+/// Runs a function that uses at most `DEPTH` bytes of stack, also in unoptimised builds, and then wipes that stack.
 ///
 /// Ciphers and searches in plaintext need this: moving an enum copies all of it, with old stack bytes in its unused
 /// part. So a move could copy key material or plaintext to the heap.

@@ -32,7 +32,7 @@ fn normal(name: &str) -> Option<String> {
         .then(|| name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect())
 }
 
-/// Counts each letter, by the last bits of its code.
+/// Counts the letters by the last five bits of their codes.
 fn letters(name: &str) -> [u8; 32] {
     let mut letters = [0_u8; 32];
     for c in name.chars() {
@@ -42,7 +42,7 @@ fn letters(name: &str) -> [u8; 32] {
     letters
 }
 
-/// Returns the number of letters that only one of them has. One edit changes at most two.
+/// Returns the number of letters that only one of the two names has. One edit changes this number by at most two.
 fn difference(a: &[u8; 32], b: &[u8; 32]) -> usize {
     a.iter().zip(b).map(|(a, b)| usize::from(a.abs_diff(*b))).sum()
 }

@@ -1,8 +1,8 @@
-//! Searches a directory and those above it: for the policy file, and for the top of a repository (api.md §1).
+//! Searches a directory and its parents for the policy file or the top of a repository (api.md §1).
 
 use std::path::{Path, PathBuf};
 
-/// Returns the nearest `relative` file in `start` or a directory above it.
+/// Returns the nearest file with the path `relative` in `start` or one of its parents.
 ///
 /// The search ends at the directory with `.git`, at a directory that belongs to neither the user nor root, and at the
 /// root of the file system. The caller checks the owner of the file, and of its directory.

@@ -31,7 +31,7 @@ impl Drop for Pairs {
     }
 }
 
-/// Wipes a value that may be secret and is not used.
+/// Wipes an unused value, which may be secret.
 pub(crate) fn wipe(value: OsString) {
     drop(Zeroizing::new(value.into_encoded_bytes()));
 }
@@ -56,7 +56,7 @@ impl Variables {
         Self::Listed(names.into())
     }
 
-    /// Returns the value of `name`, also an empty one.
+    /// Returns the value of `name`, even if it is empty.
     pub(crate) fn get(&self, name: &str) -> Option<OsString> {
         match self {
             Self::Process => std::env::var_os(name),
@@ -87,7 +87,8 @@ impl Variables {
         }
     }
 
-    /// Returns a hash of the values of these variables, absent ones included: some may be secret.
+    /// Returns a hash of the values of these variables, absent ones included. The values may be secret, so it is a
+    /// hash.
     #[cfg(feature = "__http")]
     pub(crate) fn hash_of(&self, names: &[&str]) -> [u8; 32] {
         use sha2::{Digest as _, Sha256};

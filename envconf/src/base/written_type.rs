@@ -43,7 +43,7 @@ const LISTS: &[&str] =
 
 const MAPS: &[&str] = &["HashMap", "BTreeMap", "IndexMap"];
 
-/// Returns an example for a value of the type `written`: a fixed text for frequent types, else the type itself.
+/// Returns a description of the values of the type `written`: a fixed text for frequent types, else the type itself.
 pub(crate) fn in_words(written: &str) -> &str {
     example(written).unwrap_or(written)
 }
@@ -130,7 +130,7 @@ fn between(ty: &str, open: char, close: char) -> Option<&str> {
     ty.strip_prefix(open)?.strip_suffix(close)
 }
 
-/// Returns the parts of a list of types, at the separators that are in no brackets.
+/// Splits a list of types at the separators outside brackets.
 fn split(list: &str, separator: char) -> Vec<&str> {
     let (mut depth, mut start, mut parts) = (0_usize, 0, Vec::new());
     let mut before = ' ';

@@ -97,8 +97,8 @@ impl DataKey {
         ContentKeys { suite, okm, commit }
     }
 
-    /// Returns the salt of a seal (format.md §4). It differs for every other header or content, even if `random`
-    /// repeats.
+    /// Returns the salt of a seal (format.md §4). Different headers or contents have different salts, even with the
+    /// same `random`.
     pub(crate) fn hedged_salt(&self, random: &[u8; 32], header: &[u8], content: &[u8]) -> [u8; 32] {
         let key = self.derive(b"", &[b"envconf/v1 salt"]);
         hmac(key.expose(), &[random, &Sha256::digest(header), &Sha256::digest(content)])
@@ -176,7 +176,7 @@ pub(crate) fn decrypt<C: KeyInit + AeadInOut>(
 /// `random` is R, 32 bytes for the salt's derivation.
 ///
 /// # Errors
-/// [`Kind::TooLarge`] for content above 64 MiB; [`Kind::BadDek`] for a data key of another length than the suite's.
+/// [`Kind::TooLarge`] for content above 64 MiB; [`Kind::BadDek`] for a data key whose length does not fit the suite.
 pub(crate) fn seal(
     header: &Header,
     content: &[u8],
@@ -317,7 +317,7 @@ pub(crate) fn no_randomness(error: getrandom::Error) -> Error {
     Error::new(Kind::Unexpected, "the operating system returned no random bytes").caused_by(error)
 }
 
-/// Runs HKDF with SHA-256 (RFC 5869). An empty salt means 32 zero bytes. `out` has at most 64 bytes.
+/// Runs HKDF with SHA-256 (RFC 5869). An empty salt means 32 zero bytes. `out` has at most 8160 bytes.
 pub(crate) fn hkdf(ikm: &[u8], salt: &[u8], info: &[&[u8]], out: &mut [u8]) {
     hkdf_each(ikm, salt, [(info, out)]);
 }
@@ -328,7 +328,7 @@ fn hkdf_each<const N: usize>(ikm: &[u8], salt: &[u8], outputs: [(&[&[u8]], &mut 
         let extracted = Hkdf::<Sha256>::new(Some(salt), ikm);
         outputs.into_iter().try_for_each(|(info, out)| extracted.expand_multi_info(info, out))
     })
-    .expect("HKDF-SHA-256 returns up to 8160 bytes, and every output here has at most 64");
+    .expect("HKDF-SHA-256 returns up to 8160 bytes, and no caller asks for more");
 }
 
 /// Returns HMAC-SHA-256 of the concatenation of `parts`.

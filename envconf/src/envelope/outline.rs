@@ -1,4 +1,4 @@
-//! Creates and checks the outline of a content (format.md §7).
+//! Creates and checks the outline of sealed content (format.md §7).
 
 use zeroize::Zeroizing;
 
@@ -13,8 +13,8 @@ const MAX_LEAVES: usize = 4096;
 const MAX_DEPTH: usize = 64;
 
 impl Outline {
-    /// Returns what an outline of this kind shows of `content` that the outline of `old` does not show; empty if it
-    /// shows no more. New keys in `content` do not count.
+    /// Describes the information about `content` that an outline of this kind adds to the outline of `old`; empty if it
+    /// adds none. New keys in `content` do not count.
     ///
     /// # Errors
     /// [`Kind::DoesNotFit`] for content that cannot have an outline.
@@ -37,7 +37,7 @@ impl Outline {
         let is_shown =
             |(path, node): &(String, &Node<'_>)| self.shows(path, &node.value).then(|| path.clone());
         let shown = with_leaves(content_type, content, |leaves| leaves.iter().filter_map(is_shown).collect());
-        let shown: Vec<String> = shown.ok_or_else(cannot_carry)?;
+        let shown: Vec<String> = shown.ok_or_else(outline_impossible)?;
         if old.iter().all(|line| line.tag.is_none()) && !shown.is_empty() {
             return Ok(vec![tags]);
         }
@@ -45,7 +45,7 @@ impl Outline {
         Ok(shown.iter().filter(was_hidden).map(|path| format!("a tag for the value of {path}")).collect())
     }
 
-    /// Returns true if the tag of `value` at `path` is shown; the defaults of format.md §7.
+    /// Returns true if the outline shows the tag of `value` at `path` (format.md §7).
     pub(crate) fn shows(&self, path: &str, value: &Value<'_>) -> bool {
         match self {
             Self::Tags { hide } => {
@@ -57,7 +57,7 @@ impl Outline {
     }
 }
 
-/// Returns the outline of `content`: one line per leaf, ascending by path, with a tag where `is_shown`.
+/// Returns the outline of `content`: one line per leaf, ascending by path, with a tag if `is_shown` returns true.
 ///
 /// # Errors
 /// [`Kind::Usage`] for a type without outline; [`Kind::DoesNotFit`] for content that cannot have one.
@@ -77,10 +77,10 @@ pub(crate) fn make(
         tag: is_shown(path, &node.value).then(|| tag(key.expose(), path, node)),
     };
     let lines = with_leaves(header.content_type, content, |leaves| leaves.iter().map(line).collect());
-    lines.ok_or_else(cannot_carry)
+    lines.ok_or_else(outline_impossible)
 }
 
-fn cannot_carry() -> Error {
+fn outline_impossible() -> Error {
     Error::new(Kind::DoesNotFit, "the content cannot have an outline").advise(
         "it must parse, and have at most 4096 values, 64 levels and paths of 512 bytes (docs/format.md §7)",
     )
@@ -105,8 +105,9 @@ pub(crate) fn verify(header: &Header, content: &[u8], dek: &DataKey) -> Result<(
     if agrees == Some(true) {
         return Ok(());
     }
-    Err(Error::new(Kind::OutlineMismatch, "the outline does not describe the content")
-        .advise("do not deploy it: the person who sealed this file showed reviewers another outline than that of the sealed content; ask this person"))
+    Err(Error::new(Kind::OutlineMismatch, "the outline does not describe the content").advise(
+        "do not deploy it: reviewers saw an outline of other content; ask the person who sealed this file",
+    ))
 }
 
 /// Returns the paths of the leaves of `content`, ascending.
@@ -246,7 +247,7 @@ fn encoded_len(value: &Value<'_>) -> usize {
     }
 }
 
-/// Writes `d`, then the date, time and offset if it has them; times to the millisecond (format.md §7).
+/// Returns `d`, then the date, time and offset if `datetime` has them; times to the millisecond (format.md §7).
 pub(crate) fn datetime_text(datetime: &toml::value::Datetime) -> String {
     let mut text = String::from("d");
     if let Some(date) = &datetime.date {
@@ -278,9 +279,8 @@ pub(crate) fn datetime_text(datetime: &toml::value::Datetime) -> String {
 mod tests {
     use super::*;
 
-    /// Hiding a table hides all values in it.
     #[test]
-    fn hiding_a_path_hides_what_lies_below() {
+    fn hiding_a_table_hides_all_values_in_it() {
         let outline = Outline::Tags { hide: vec!["database".into(), "a.\"x y\"".into()] };
         let shows = |path: &str| outline.shows(path, &Value::Integer(1));
         assert!(!shows("database") && !shows("database.password") && !shows("a.\"x y\".z"));

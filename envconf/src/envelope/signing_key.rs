@@ -35,9 +35,9 @@ impl SignerKey {
         Id::new(id)
     }
 
-    /// Returns true if `signature` is this signer's over the [`message`] of a file.
+    /// Returns true if `signature` is this signer's signature of the [`message`] of a file.
     ///
-    /// The check is strict: besides S < L (RFC 8032 §5.1.7) it rejects keys and nonces of small order.
+    /// The check is strict: it requires S < L (RFC 8032 §5.1.7), and rejects keys and nonces of small order.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
         self.0.verify_strict(message, &signature).is_ok()
@@ -51,7 +51,7 @@ impl FromStr for SignerKey {
         let bytes = STANDARD.decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
         let key = bytes.and_then(|bytes| ed25519_dalek::VerifyingKey::from_bytes(&bytes).ok());
         key.filter(|key| !key.is_weak()).map(Self).ok_or_else(|| {
-            Error::new(Kind::Usage, "a signer is not the base64 text of an Ed25519 public key")
+            Error::new(Kind::Usage, "invalid signer: expected the base64 text of an Ed25519 public key")
                 .advise("a public key has 44 characters, the last one `=`")
         })
     }
@@ -111,7 +111,7 @@ impl SigningKey {
         private_file::create(path, text.as_bytes())
     }
 
-    /// Reads a key from a file that nobody but its owner can change and nobody but owner and group can read.
+    /// Reads a key from a file that only its owner can change, and only its owner and group can read.
     ///
     /// # Errors
     /// [`Kind::Io`] for a file that cannot be read; [`Kind::InsecureKeyFile`] for one that is not regular, does not
@@ -123,7 +123,7 @@ impl SigningKey {
             if is_missing { error.advise("create a signing key with `envconf signer new`") } else { error }
         };
         let file = private_file::open_without_waiting(path).map_err(unreadable)?;
-        private_file::check(&file, path, "signer's key")?;
+        private_file::check(&file, path, "signing key")?;
         // Room for a key with its line feed, and one more byte.
         let mut buffer = SecretBytes::zeroed(TEXT + 2);
         let len = private_file::fill(file, &mut buffer).map_err(unreadable)?;
@@ -164,7 +164,7 @@ fn malformed() -> Error {
 impl FromStr for SigningKey {
     type Err = Error;
 
-    /// Parses the key's text, with at most one line feed behind it.
+    /// Parses the key's text, with at most one line feed after it.
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::parse(text.as_bytes()).ok_or_else(malformed)
     }
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_key_are_each_others_inverse() {
+    fn a_key_is_read_back_from_its_text() {
         let key = SigningKey::generate().unwrap();
         let text = key.expose_text();
         assert_eq!(text.len(), TEXT);
@@ -230,7 +230,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_is_made_once_and_read_only_while_it_is_its_owners() {
+    fn a_key_file_is_never_overwritten_and_must_be_private() {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("signer");

@@ -1,7 +1,7 @@
 //! Conflict markers: the lines that git writes into a file that it cannot merge.
 //!
-//! A sealed file cannot contain conflict markers. So they are the cause of an error, also if the parser failed at an
-//! earlier place.
+//! A sealed file cannot contain conflict markers. So a marker is the cause of every error in the file, even if the
+//! parser failed at an earlier line.
 
 /// Git's length of a marker; an attribute can make it longer.
 const LENGTH: usize = 7;
@@ -10,7 +10,7 @@ const LENGTH: usize = 7;
 pub(crate) const ADVICE: &str = "a sealed file cannot be merged: take both files of the pair from the same side, with \
      `git checkout --ours -- FILE…` or `--theirs`, and make the other side's changes again with `envconf open` and `seal`";
 
-/// Returns the number of the first conflict marker, from 1. For sealed files, in which no other line looks like a
+/// Returns the line number of the first conflict marker, from 1. For sealed files, in which no other line looks like a
 /// marker.
 pub(crate) fn first(bytes: &[u8]) -> Option<usize> {
     bytes.split(|b| *b == b'\n').position(|line| marker(line).is_some()).map(|at| at + 1)
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_marker_of_git_is_one() {
+    fn every_marker_of_git_is_recognized() {
         for line in
             ["<<<<<<< HEAD", "||||||| 1234567", "=======", ">>>>>>> größe", "<<<<<<<<<< x", "=======\r"]
         {
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_may_hold_a_line_that_only_looks_like_one() {
+    fn a_line_that_only_looks_like_a_marker_is_not_a_conflict() {
         assert_eq!(first_whole(b"a = 1\n<<<<<<< HEAD\nb = 1\n=======\nb = 2\n>>>>>>> other\n"), Some(2));
         for text in ["Heading\n=======\n", "<<<<<<< HEAD\n", "=======\n>>>>>>> x\n", "<<<<<<< a\n>>>>>>> b\n"]
         {

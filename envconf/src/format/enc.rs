@@ -16,13 +16,15 @@ pub(super) const MAX_BODY: usize = MAX_CONTENT + PADDING + TAG;
 const MAX_HEADER: usize = 1_048_576;
 const MAX_OUTLINE: usize = 4096;
 pub(crate) const MAX_SIGNATURES: usize = 8;
-/// A `sig` line, its LF included, and the file's last line.
+/// Length of a `sig` line, its LF included.
 pub(super) const SIGNATURE_LINE: usize = "sig: ".len() + 16 + " ".len() + 88 + 1;
+/// The last line of the file.
 pub(super) const END: &[u8] = b"end\n";
-/// Characters of a full body line, and the number of bytes that they encode.
+/// Number of characters of a full body line.
 pub(super) const LINE: usize = 64;
-/// A full body line, its LF included.
+/// Length of a full body line, its LF included.
 pub(super) const TEXT_LINE: usize = LINE + 1;
+/// Number of bytes that a full body line encodes.
 const LINE_BYTES: usize = LINE / 4 * 3;
 
 /// The header fields of an `.enc`. All of them are bound into its keys.
@@ -78,7 +80,7 @@ pub struct Signature {
     pub bytes: [u8; 64],
 }
 
-/// A parsed `.enc`, with the offsets at which the parts that are authenticated end.
+/// A parsed `.enc`, with the end offsets of its authenticated parts.
 #[derive(Clone, Debug)]
 pub struct EncFile {
     /// The header.
@@ -160,7 +162,7 @@ fn parse_header(lines: &mut LineReader<'_>) -> Result<Header, Error> {
     let suite = suite.ok_or_else(|| {
         lines
             .fault(Kind::UnsupportedSuite, "expected suite AES-256-GCM or AES-128-GCM")
-            .advise("it was written by a newer envconf; update this one")
+            .advise("if a newer envconf wrote this file, update this one")
     })?;
     let dek = Id::from_hex(lines.field("dek")?).ok_or_else(|| lines.bad_value("16 lower-case hex digits"))?;
     let generation = field_types::generation(lines.field("generation")?)
@@ -231,9 +233,9 @@ fn parse_signatures(lines: &mut LineReader<'_>) -> Result<Vec<Signature>, Error>
 
 /// Reads the body's lines and decodes them into one buffer of exact size.
 ///
-/// If a body line has a character that is not base64, that line is the error, before anything that follows it. Wrong
-/// padding and a wrong length are errors of the whole body, at its end (format.md §3). Decoding detects both at once,
-/// so the line is searched only after decoding has failed.
+/// A line with a character that is not base64 is reported before any error after it. Wrong padding and a wrong length
+/// are errors of the whole body (format.md §3). Decoding does not distinguish the two, so the function searches for
+/// such a line only after decoding has failed.
 fn parse_body(lines: &mut LineReader<'_>) -> Result<SecretBytes, Error> {
     let start = lines.clone();
     let (full_lines, last) = match measure_body(lines) {
@@ -281,7 +283,7 @@ fn ends_body(line: &[u8]) -> bool {
     line == b"end" || line.starts_with(b"sig: ")
 }
 
-/// Checks for the most frequent case without a search: 64 characters, none of them LF, then LF.
+/// Returns true in the most frequent case: 64 characters, none of them LF, then LF. This check needs no search.
 fn starts_with_full_line(rest: &[u8]) -> bool {
     let Some((line, rest)) = rest.split_first_chunk::<LINE>() else { return false };
     let inner_lf = line.iter().fold(false, |found, b| found | (*b == b'\n'));
@@ -296,7 +298,7 @@ fn decode_body(text: &[u8], full_lines: usize, last: usize) -> Result<SecretByte
     let len = decoded_len(full_lines * LINE + last.len(), final_line).ok_or_else(not_base64)?;
     if !is_body_len(len) {
         // Invalid base64 has the same kind, so the order of the two checks does not matter.
-        return Err(bad_body(&format!("not a multiple of {PADDING} bytes and a tag long")));
+        return Err(bad_body(&format!("not a multiple of {PADDING} bytes plus the tag")));
     }
     let mut body = SecretBytes::zeroed(len);
     let rest = decode_full_lines(full, body.expose_mut()).ok_or_else(not_base64)?;

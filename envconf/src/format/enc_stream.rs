@@ -22,8 +22,8 @@ impl EncFile {
     /// Size in bytes from which reading in pieces is worth it.
     pub(crate) const LARGE: u64 = 4 * PIECE as u64;
 
-    /// Parses an `.enc` of `len` bytes from `file`. Returns `None` for text that [`EncFile::parse`] has to look at: it
-    /// is not well formed, or its header does not fit into one piece.
+    /// Parses an `.enc` of `len` bytes from `file`. Returns `None` for a file that [`EncFile::parse`] must parse: it
+    /// is not well formed, is smaller than a piece, or its header does not fit into one piece.
     ///
     /// # Errors
     /// The errors of reading.
@@ -47,7 +47,7 @@ impl EncFile {
 /// An `.enc` with an allocated body that is not decoded yet.
 struct Frame {
     file: EncFile,
-    /// Bytes of text of the full body lines.
+    /// Number of bytes of all full body lines, as text.
     full: usize,
     /// The characters of a shorter last line; empty if there is none.
     last: Vec<u8>,
@@ -123,7 +123,7 @@ mod tests {
     use crate::envelope::{self, DataKey, SigningKey};
     use crate::format::{ContentType, Header, Id, PADDING, Suite};
 
-    /// Returns an `.enc` whose content fills so many blocks of padding, signed so many times.
+    /// Returns an `.enc` whose padded content has `blocks` blocks, with `signers` signatures.
     fn sealed(blocks: usize, signers: usize) -> Vec<u8> {
         let header = Header {
             name: "app".parse().unwrap(),

@@ -76,7 +76,7 @@ impl FromStr for Id {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::from_hex(text.as_bytes())
-            .ok_or_else(|| Error::new(Kind::Usage, "an id is 16 lower-case hex digits"))
+            .ok_or_else(|| Error::new(Kind::Usage, "invalid id: expected 16 lower-case hex digits"))
     }
 }
 
@@ -134,7 +134,7 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::from_bytes(text.as_bytes())
-            .ok_or_else(|| Error::new(Kind::Usage, "a time is written as YYYY-MM-DDThh:mm:ssZ"))
+            .ok_or_else(|| Error::new(Kind::Usage, "invalid time: expected YYYY-MM-DDThh:mm:ssZ"))
     }
 }
 
@@ -164,7 +164,7 @@ pub(crate) fn civil_date(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
-/// Returns a generation: decimal, 1 … 2^63−1, no leading zero.
+/// Parses a generation: decimal, 1 … 2^63−1, no leading zero.
 pub(super) fn generation(bytes: &[u8]) -> Option<u64> {
     let fits = (1..=19).contains(&bytes.len()) && bytes[0] != b'0' && bytes.iter().all(u8::is_ascii_digit);
     let value = fits.then(|| bytes.iter().fold(0u64, |value, digit| value * 10 + u64::from(digit - b'0')))?;
@@ -174,7 +174,7 @@ pub(super) fn generation(bytes: &[u8]) -> Option<u64> {
 /// Decodes strict base64 (format.md §1) of exactly `N` bytes; `None` for anything else.
 pub(super) fn b64<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    // `decode_slice` needs room for its own estimate. The length of the text decides whether it fits at all.
+    // Check the length here: `decode_slice` only compares its own estimate with the room in `bytes`.
     if text.len() != N.div_ceil(3) * 4 {
         return None;
     }

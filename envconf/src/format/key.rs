@@ -26,7 +26,7 @@ pub struct KeyFile {
     /// One section for each data key, 1–4.
     pub sections: Vec<Section>,
     bytes: Vec<u8>,
-    /// The first three lines, which the MAC of every section covers.
+    /// Length of the first three lines, which the MAC of every section covers.
     prefix: usize,
 }
 
@@ -39,9 +39,9 @@ pub struct Section {
     pub recipients: Vec<Recipient>,
     /// The MAC that authenticates the section to everyone who has the data key.
     pub mac: [u8; 32],
-    /// The range of the section's lines in the file, from `dek` through `mac`, and the end of the lines that the MAC
-    /// covers.
+    /// The range of the section's lines in the file, from `dek` through `mac`.
     span: Range<usize>,
+    /// The offset of the line `mac`, at which the lines that the MAC covers end.
     mac_at: usize,
 }
 

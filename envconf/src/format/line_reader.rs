@@ -1,8 +1,8 @@
 //! The line grammar that both files share (format.md §1, "Line files").
 //!
-//! The specification checks the encoding of all bytes before the first line. Here that check runs only after another
-//! error ([`checked`]): the grammar of every line admits printable ASCII only, so an accepted file has passed the
-//! check, and a body of 64 MiB is not read twice.
+//! The specification checks the encoding of all bytes before the first line. [`checked`] does this only after another
+//! error, so that it does not read a body of 64 MiB twice. An accepted file needs no such check, because the grammar of
+//! every line allows only printable ASCII.
 
 use super::{conflict_markers, tencent_guide};
 use crate::base::{Error, Kind};
@@ -56,7 +56,7 @@ pub(super) fn checked<'a, T>(
     })
 }
 
-/// Adds the cause to the first error. The kind of the error stays.
+/// Replaces the error by an error of the same kind about a conflict marker, if the file contains one.
 fn name_conflict(error: Error, bytes: &[u8]) -> Error {
     match conflict_markers::first(bytes) {
         None => error,
@@ -96,7 +96,7 @@ fn bad_encoding(bytes: &[u8], at: usize) -> Error {
     let line = 1 + bytes[..at].iter().filter(|b| **b == b'\n').count();
     let error = Error::new(Kind::BadEncoding, format!("line {line}: a byte outside printable ASCII"));
     if bytes[at] == b'\r' {
-        return error.advise("the line ends were changed to CRLF: add the lines `*.enc -text` and `*.key -text` to .gitattributes, then delete the file and restore it with `git checkout`; restored without these lines it is changed again");
+        return error.advise("the line ends were changed to CRLF: add the lines `*.enc -text` and `*.key -text` to .gitattributes, then delete the file and restore it with `git checkout`; without these lines, git changes it again");
     }
     error.advise("restore it with `git checkout`, or seal the plain file again")
 }
@@ -130,7 +130,7 @@ impl<'a> LineReader<'a> {
             .advise("check that the .enc and the .key were not swapped"));
         }
         Err(Error::new(Kind::UnsupportedVersion, format!("line 1: expected `{}`", kind.first_line()))
-            .advise("it was written by a newer envconf; update this one"))
+            .advise("if a newer envconf wrote this file, update this one"))
     }
 
     /// Returns the next line without its LF.

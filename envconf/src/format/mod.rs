@@ -34,7 +34,7 @@ pub const PADDING: usize = 1024;
 /// Size of the AEAD tag after the ciphertext (format.md §2).
 pub(crate) const TAG: usize = 16;
 
-/// The type of a sealed content (format.md §3, field `type`).
+/// The type of sealed content (format.md §3, field `type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContentType {
     /// TOML 1.1.

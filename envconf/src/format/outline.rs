@@ -43,7 +43,7 @@ pub(super) fn parse_line(value: &[u8]) -> Option<OutlineLine> {
     Some(OutlineLine { path: path.to_owned(), tag })
 }
 
-/// Returns true if `path` is written like [`push_key`] writes it, and is not too long.
+/// Returns true if `path` is written as [`push_key`] writes it, and is not too long.
 fn is_path(path: &str) -> bool {
     let mut rest = path;
     let mut again = String::new();
@@ -57,7 +57,7 @@ fn is_path(path: &str) -> bool {
     }
 }
 
-/// Rejects a path that no outline can contain, so that hiding it would have no effect.
+/// Rejects a path that no outline can contain, because hiding it would have no effect.
 ///
 /// # Errors
 /// [`Kind::Usage`].
@@ -69,7 +69,7 @@ pub(crate) fn check_path(path: &str) -> Result<(), Error> {
         .advise("join keys by dots, and quote those that are not letters, digits, _ and -: database.password, \"a b\".c"))
 }
 
-/// Returns the first key of a path, unquoted, and what follows it.
+/// Returns the first key of a path, unquoted, and the rest of the path.
 fn split_key(path: &str) -> Option<(String, &str)> {
     let Some(quoted) = path.strip_prefix('"') else {
         let end = path.find('.').unwrap_or(path.len());
@@ -121,8 +121,8 @@ pub enum Outline {
     None,
     /// Key names only. Every tag is hidden.
     Keys,
-    /// A tag for each value. The tags of booleans and nulls are hidden, because their values could be guessed, and so
-    /// are those of the given paths.
+    /// A tag for each value. The tags of booleans, nulls and the given paths are hidden. The tag of a boolean or null
+    /// could be guessed.
     Tags {
         /// The hidden paths, as the outline writes them. The tags of these paths and of all paths below are hidden.
         hide: Vec<String>,
@@ -130,10 +130,10 @@ pub enum Outline {
 }
 
 impl Outline {
-    /// The kinds with their names in options and rules.
+    /// The names of the kinds in options and rules.
     pub const NAMES: [&str; 3] = ["keys", "tags", "none"];
 
-    /// Returns the outline of that name: `keys`, `tags` (hiding nothing beyond what must be), `none`.
+    /// Returns the outline with this name: `keys`, `tags` (without hidden paths) or `none`.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "keys" => Some(Self::Keys),

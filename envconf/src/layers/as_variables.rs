@@ -1,7 +1,7 @@
 //! Layers as environment variables: a name and a text for each leaf. Loading these variables has the same result as
-//! loading the layers (layers.md, "Variables"). There is one exception: a text such as `8080` is a
-//! number for a type without a tag. Without the type, a table is exported as a struct, and a field that is a map finds
-//! no variable.
+//! loading the layers (layers.md, "Variables"), with two exceptions. An untagged enum reads a text such as `8080` as a
+//! number. A table is exported like a struct, because the type is unknown, so a field that is a map may find no
+//! variable.
 //!
 //! Nothing authenticates a plain layer. So it adds variables only if the caller chose a prefix.
 
@@ -102,8 +102,8 @@ pub(crate) fn variables(
         let value = text_of(leaf.node, leaf.document.text());
         match (naming.name_of(leaf.keys), value) {
             (_, Ok(None)) => {}
-            // NAME_FILE names the file with the value of NAME: with it, a writer of the plain layer could choose a
-            // secret.
+            // NAME_FILE names the file with the value of NAME. With such a variable, a writer of the plain layer could
+            // choose a secret.
             (Some(name), _) if leaf.document.is_plain() && names_a_file(&name) => {
                 left_out.push(Provenance::new(leaf.path(), origin, false));
             }
@@ -116,7 +116,7 @@ pub(crate) fn variables(
                 problems.push(rule(
                     leaf.path(),
                     &origin,
-                    "its path is not a valid name of an environment variable",
+                    "its path cannot become the name of an environment variable",
                 ));
             }
             (_, Err(what)) => problems.push(rule(leaf.path(), &origin, what)),
@@ -161,7 +161,7 @@ pub(crate) fn variables(
         problems.push(rule(
             named.path.clone(),
             &named.origin,
-            "the value contains a zero byte, which no variable can hold",
+            "the value contains a zero byte, which no environment variable can contain",
         ));
     }
     if !problems.is_empty() {
@@ -207,7 +207,8 @@ fn refuse_collisions(found: &mut [NamedValue], problems: &mut Vec<Problem>) {
     found.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
     for pair in found.windows(2).filter(|pair| pair[0].name == pair[1].name) {
         let first = crate::base::escape(&pair[0].path);
-        let what = format!("it has the same variable name as {first}: {}", pair[1].name);
+        let what =
+            format!("its environment variable has the same name as the one of {first}: {}", pair[1].name);
         problems.push(rule(pair[1].path.clone(), &pair[1].origin, &what));
     }
 }
@@ -264,7 +265,7 @@ fn text_of(node: &Node<'_>, content: &str) -> Result<Option<Zeroizing<String>>, 
             exact_text(|out| write_scalar(node, content, out))
         }
         Value::Array(_) | Value::Table(_) if !is_json(node) => {
-            return Err("a list or table is exported as JSON, which has no such number");
+            return Err("a list or table is exported as JSON, which has no nan and no inf");
         }
         Value::Array(_) | Value::Table(_) => exact_text(|out| {
             write_json(node, content, &|datetime, out| write_scalar(datetime, content, out), out)
@@ -386,11 +387,14 @@ mod tests {
             format!(", at c.enc line {line}, column {column} of the sealed text")
         };
         let expected = [
-            format!("1: its path is not a valid name of an environment variable{}", at(4, 5)),
-            format!("list: a list or table is exported as JSON, which has no such number{}", at(5, 8)),
-            format!("\"x y\": its path is not a valid name of an environment variable{}", at(3, 9)),
-            format!("a__b: it has the same variable name as a.b: A__B{}", at(2, 8)),
-            format!("zero: the value contains a zero byte, which no variable can hold{}", at(6, 8)),
+            format!("1: its path cannot become the name of an environment variable{}", at(4, 5)),
+            format!("list: a list or table is exported as JSON, which has no nan and no inf{}", at(5, 8)),
+            format!("\"x y\": its path cannot become the name of an environment variable{}", at(3, 9)),
+            format!("a__b: its environment variable has the same name as the one of a.b: A__B{}", at(2, 8)),
+            format!(
+                "zero: the value contains a zero byte, which no environment variable can contain{}",
+                at(6, 8)
+            ),
         ];
         assert_eq!(told, expected);
         let quoted = layer(ContentType::Dotenv, "c.enc", "A='canary'");

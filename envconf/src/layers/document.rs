@@ -15,7 +15,7 @@ pub(crate) struct Document<'a> {
     root: Node<'a>,
     /// Filled when a position is needed for the first time.
     lines: OnceCell<Lines>,
-    /// The names of dotenv content; a name with the prefix is here also without it.
+    /// The names of dotenv content. A name with the prefix is listed with it and without it.
     names: OnceCell<SortedNames>,
 }
 
@@ -64,7 +64,7 @@ impl<'a> Document<'a> {
         self.layer.origin(place, self.lines.get_or_init(|| Lines::of(self.layer.text)))
     }
 
-    /// Returns the names of dotenv content, and those that begin with `prefix` also without it.
+    /// Returns the names of dotenv content. A name that begins with `prefix` is listed with it and without it.
     pub(crate) fn names(&self, prefix: Option<&str>) -> &SortedNames {
         self.names.get_or_init(|| {
             let start = prefix.map(|prefix| format!("{prefix}__"));

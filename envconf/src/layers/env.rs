@@ -97,7 +97,7 @@ impl<'a> Environment<'a> {
         self.prefix
     }
 
-    /// Returns true if a variable can set this field here. It saves the work of generating names.
+    /// Returns true if a variable can set this field here. This check saves the work of generating names.
     pub(crate) fn may_have(&self, variable: Variable) -> bool {
         match variable {
             Variable::Named(_) => true,
@@ -130,8 +130,8 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// Returns the value of a variable. A name with the prefix is in `present`, or it is not set: this saves a system
-    /// call.
+    /// Returns the value of a variable. A name with the prefix that is not in `present` is not set, which saves a
+    /// lookup.
     fn get(&self, name: &str) -> Option<OsString> {
         match self.without_prefix(name) {
             Some(segments) if !self.present.contains(segments) => None,
@@ -177,7 +177,7 @@ impl<'a> Environment<'a> {
         let suggestion = match names::fit(meta, segments, FileForms::Named) {
             Fit::Value => return None,
             Fit::Forbidden(steps, field) => {
-                let rule = Complaint::Rule("this field is not read from variables".to_owned());
+                let rule = Complaint::Rule("this field is not read from environment variables".to_owned());
                 return Some(Problem::new(path_of_key(&steps, field.key), origin, rule));
             }
             Fit::Unreachable(steps, field) => {
@@ -194,10 +194,10 @@ impl<'a> Environment<'a> {
     }
 }
 
-/// Returns the complaint about a variable for one entry of a value that only the variable `whole` can set.
+/// Returns the complaint about a name for one part of a value that can only be set as a whole, by the name `whole`.
 pub(crate) fn unreachable(whole: &str) -> Complaint {
     let rule = format!(
-        "a variable cannot reach into this value: write the whole value as inline TOML or JSON in {whole}, \
+        "a part of this value cannot be set alone: write the whole value as inline TOML or JSON in {whole}, \
          such as [1, 2] or {{\"a\": 1}}"
     );
     Complaint::Rule(rule)
@@ -254,7 +254,7 @@ pub(crate) fn read_bounded(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>,
     if len > MAX_FILE as u64 {
         return Err(too_large());
     }
-    // Files of /proc have no length. Read one byte more than the length, to detect a longer file.
+    // Files in /proc report length 0. Read one byte more than the length, to detect a longer file.
     let room = if len == 0 { MAX_FILE } else { len as usize } + 1;
     let mut bytes = Zeroizing::new(vec![0; room]);
     let mut filled = 0;

@@ -146,7 +146,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Returns the value that the attributes alone define for a field without a value.
+    /// Returns the default of the attribute `default`, for a field without a value. Without the attribute, it reports
+    /// that the value is missing.
     pub(crate) fn literal_or_missing<T>(
         &mut self,
         field: &'static Field,
@@ -189,11 +190,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Calls `validate` on the field's value, and reports its message. Returns true if the value is valid.
+    /// Reports the message of `validate` about the value of the field `index`. Returns true if the value is valid.
     pub(crate) fn judged(&mut self, index: usize, verdict: Result<(), &'static str>) -> bool {
         let Err(why) = verdict else { return true };
         let field = self.field(index);
-        // A struct has only as many origins as fields, so a search is fast enough.
+
         let origin = self.origin.take().filter(|_| field.part.is_none() && field.shape.nested().is_none());
         self.complain(field, "", origin, Complaint::Rule(why.to_owned()));
         false
@@ -339,10 +340,10 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The problem was reported already.
+/// The error of a function that has already reported the problem.
 pub(crate) struct Reported;
 
-/// Parses the literal of a default like a value in a text.
+/// Converts the literal of a default or an example to a value, as if a text contained it.
 fn node_of(literal: Literal) -> Node<'static> {
     let value = match literal {
         Literal::Bool(value) => Value::Bool(value),

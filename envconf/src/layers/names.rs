@@ -1,4 +1,4 @@
-//! Names of variables and of dotenv lines: the value of a type that each of them sets.
+//! Finds the value of a type that the name of a variable or dotenv line sets.
 //!
 //! A name consists of segments joined by `__`. Fields and variants are compared with the names from the type. Only
 //! keys of maps and indices of lists are read from a name.
@@ -57,8 +57,8 @@ pub(crate) fn tail<'n>(name: &'n str, segment: &str) -> Option<Tail<'n>> {
     }
 }
 
-/// Splits a name into the segment of an entry and the meaning of the name for that entry. For a map, it returns all
-/// possible keys, the shortest first. A name that ends in `_FILE` is a file form, never a key.
+/// Returns every split of a name into the segment of an entry and the meaning of the name for that entry, the shortest
+/// segment first. A name that ends in `_FILE` is a file form, never a key.
 pub(crate) fn entry_segments(name: &str) -> impl Iterator<Item = (&str, Tail<'_>)> {
     let whole = match name.strip_suffix("_FILE") {
         Some(segment) if !segment.is_empty() => (segment, Tail::File),
@@ -74,7 +74,7 @@ pub(crate) fn index(segment: &str) -> Option<usize> {
     (canonical && segment.bytes().all(|byte| byte.is_ascii_digit())).then(|| segment.parse().ok())?
 }
 
-/// True if names that end in `_FILE` name files. Names of variables do, dotenv lines do not.
+/// The meaning of names that end in `_FILE`: a variable with such a name names a file, a dotenv line does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileForms {
     Named,
@@ -151,13 +151,13 @@ fn variants_fit(meta: &'static Meta, name: &str, files: FileForms) -> bool {
         })
 }
 
-/// Returns true if a segment is written like generated names.
+/// Returns true if a segment has no lower-case letters, like generated names.
 pub(crate) fn is_upper(segment: &str) -> bool {
     !segment.chars().any(char::is_lowercase)
 }
 
-/// Returns how well `name` fits a field of `meta`. With `deep`, searches lists, maps and enums, too. Otherwise they check
-/// their parts when they are built.
+/// Returns how well `name` fits a field of `meta`. With `deep`, searches lists, maps and enums, too. Otherwise they
+/// check their parts when they are built.
 fn fit_section(
     meta: &'static Meta,
     name: &str,

@@ -18,7 +18,7 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Returns the value at `path`, without a known field.
+    /// Returns the origin of the value at `path`, for a value whose field is unknown.
     #[cfg(feature = "tools")]
     pub(crate) fn new(path: String, origin: Origin, secret: bool) -> Self {
         Self { path, origin, secret, deprecated: None }
@@ -29,7 +29,7 @@ impl Provenance {
         &self.path
     }
 
-    /// Returns where the value came from.
+    /// Returns the origin of the value.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -58,7 +58,8 @@ pub(crate) struct Origins {
 }
 
 struct RecordedOrigin {
-    /// The range in [`Origins::paths`]: the path of the struct that has `field`, or the whole path if `field` is `None`.
+    /// The range in [`Origins::paths`]: the path of the struct that has `field`, or the whole path if `field` is
+    /// `None`.
     path: Range<usize>,
     field: Option<&'static Field>,
     origin: Origin,

@@ -87,7 +87,7 @@ pub struct Position<'a> {
 struct WholeText<'a> {
     text: OwnedOrBorrowed<'a>,
     origin: Origin,
-    /// The index of its source. The text comes before this source.
+    /// The index of its source. The parsed text is inserted before this source.
     source: usize,
 }
 
@@ -113,8 +113,7 @@ struct NameBelow<'a> {
     from_variable: bool,
 }
 
-pub(crate) const INLINE: &str =
-    "lists and maps in variables and in dotenv content are inline TOML or JSON, such as [1, 2] or {\"a\": 1}";
+pub(crate) const INLINE: &str = "write lists and maps in environment variables and dotenv content as inline TOML or JSON, such as [1, 2] or {\"a\": 1}";
 
 /// Parses `text` as a list, a table or a text.
 pub(crate) fn parse_whole(text: &str) -> Node<'_> {
@@ -188,7 +187,7 @@ impl<'a> Position<'a> {
         given
     }
 
-    /// Returns true if a field of `part` names its variable itself, and this variable or line is set.
+    /// Returns true if the attribute `env` names the variable of a field of `part`, and this variable or line is set.
     pub(crate) fn is_named_elsewhere(&self, part: NestedType) -> bool {
         let environment = self.shared.environment;
         let in_content = |name: &str| {
@@ -251,7 +250,7 @@ impl<'a> Position<'a> {
 
     /// Parses the texts that set the whole value, and calls `build` with them among the sources.
     fn expanded(mut self, build: &mut dyn FnMut(Position<'_>) -> bool) -> bool {
-        let Some(wholes) = self.wholes() else { return false };
+        let Some(wholes) = self.whole_texts() else { return false };
         if wholes.is_empty() {
             return build(self);
         }
@@ -274,8 +273,8 @@ impl<'a> Position<'a> {
         })
     }
 
-    /// Returns `None` after it reported a text that cannot be read.
-    fn wholes(&mut self) -> Option<Vec<WholeText<'a>>> {
+    /// Returns the texts that set the whole value; `None` after it reported a text that cannot be read.
+    fn whole_texts(&mut self) -> Option<Vec<WholeText<'a>>> {
         let mut wholes = Vec::new();
         if !self.takes_whole {
             return Some(wholes);
@@ -427,7 +426,7 @@ pub(crate) fn unreachable_entry(environment: &Environment<'_>, segments: &str) -
     unreachable(&environment.name(segments).unwrap_or_else(|| segments.to_owned()))
 }
 
-pub(crate) const QUOTES: &str = "write the value without quotes: it is the rest of the line, as it is";
+pub(crate) const QUOTES: &str = "write the value without quotes: everything after the first = is the value";
 /// Largest number of values that an error lists one by one.
 pub(crate) const MOST_QUOTED: usize = 200;
 pub(crate) const BEGINS_WITH_A_QUOTE: &str =

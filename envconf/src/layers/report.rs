@@ -33,7 +33,7 @@ impl Report {
         }
     }
 
-    /// Sets the advice at the end of the report. The first one stays.
+    /// Sets the hint at the end of the report, unless the report has one.
     pub(crate) fn advise(&mut self, advice: &'static str) {
         self.advice.get_or_insert(advice);
     }

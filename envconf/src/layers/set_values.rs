@@ -61,7 +61,9 @@ fn steps(path: &str) -> Result<Vec<SetStep>, &'static str> {
         rest = after;
         while let Some(inner) = rest.strip_prefix('[') {
             let (index, after) = inner.split_once(']').ok_or("a bracket is not closed")?;
-            steps.push(SetStep::Item(super::names::index(index).ok_or("an index is not a number")?));
+            steps.push(SetStep::Item(
+                super::names::index(index).ok_or("an index is not a number without leading zeros")?,
+            ));
             rest = after;
         }
         match rest.strip_prefix('.') {
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_those_of_reports() {
+    fn paths_are_written_as_in_reports() {
         assert_eq!(steps("a"), Ok(vec![key("a")]));
         assert_eq!(
             steps("nodes[10][0].\"a.b\".c-d"),

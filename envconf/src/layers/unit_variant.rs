@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, VariantAccess as _, Visitor};
 
-/// Reads one of `names`, and returns its index.
+/// Reads one of `names`, and returns the index of its variant.
 pub(crate) fn read<'de, D: Deserializer<'de>>(
     deserializer: D,
     name: &'static str,

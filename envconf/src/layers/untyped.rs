@@ -60,7 +60,7 @@ pub(crate) fn refuse_long_paths(documents: &[&Document<'_>]) -> Result<(), Probl
     Err(Problem::new("", None, Complaint::Rule(rule)))
 }
 
-/// Calls `each` with every leaf of `documents` (the weakest first), by path.
+/// Calls `each` with every leaf of `documents` (the weakest first), sorted by path.
 pub(crate) fn for_each_leaf<'t, 'a>(
     documents: &[&'t Document<'a>],
     each: &mut dyn FnMut(&UntypedLeaf<'_, 't, 'a>),

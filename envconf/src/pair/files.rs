@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::base::{Error, Kind, Remedy, escape, open_by_own_name, read_opened};
+use crate::base::{Error, Kind, Remedy, escape, open_without_precheck, read_opened};
 use crate::envelope::random_id;
 use crate::format::{EncFile, MAX_ENC, MAX_KEY, Name};
 
@@ -84,7 +84,7 @@ impl Pair {
     /// The errors of [`Pair::read_enc`] and [`EncFile::parse`]; they name the file.
     pub(crate) fn parse_enc(&self) -> Result<EncFile, Error> {
         let failed = |error| not_read(&self.enc, error);
-        let (mut file, metadata) = open_by_own_name(&self.enc).map_err(failed)?;
+        let (mut file, metadata) = open_without_precheck(&self.enc).map_err(failed)?;
         if metadata.len() >= EncFile::LARGE {
             // If this fails, the whole file is read below, which reports the error.
             if let Ok(Some(enc)) = EncFile::from_reader(&mut file, metadata.len()) {
@@ -232,7 +232,7 @@ pub fn identity_of(path: &Path) -> Result<(Name, Name), Error> {
 /// Reads a regular file of at most `limit` bytes.
 fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
     let failed = |error| not_read(path, error);
-    let (file, metadata) = open_by_own_name(path).map_err(failed)?;
+    let (file, metadata) = open_without_precheck(path).map_err(failed)?;
     let bytes = read_opened(file, &metadata, limit).map_err(failed)?;
     bytes.ok_or_else(|| too_large(path, limit))
 }

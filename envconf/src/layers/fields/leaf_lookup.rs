@@ -251,7 +251,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Returns the entries of the map `field` that variables, lines or the program set one by one.
+    /// Adds the entries of the map `field` to `layers` that variables, lines or the program set one by one.
     fn add_entries(
         &mut self,
         index: usize,

@@ -8,7 +8,7 @@ use crate::layers::position::INLINE;
 use crate::meta::Field;
 use crate::syntax::{Fact, IgnoredKey, Misfit, ValueStep, path_of_steps};
 
-/// The message if only the table is known.
+/// The message for an unknown key in a secret, which must not name the key.
 const IGNORED_IN_SECRET: &str = "it contains a key that its type does not know";
 
 const DURATION: &str = "read durations such as 5s or 1m 30s with #[envconf(deserialize_with = envconf::de::duration)], and byte \
@@ -91,10 +91,10 @@ fn complaint(field: &Field, steps: &[ValueStep], is_hidden: bool, fact: Fact) ->
     }
 }
 
-/// Returns the type of the invalid item: as it is written in the source code, or as its type requested it.
+/// Returns the expected type of the invalid item: as written in the source code, or as its deserializer names it.
 fn wrong_type(field: &Field, steps: &[ValueStep], fact: Fact) -> String {
     if steps.is_empty() && field.deserialize_with.is_some() {
-        // The function reads another type than the field has.
+        // The function may read a type that differs from the type of the field.
         return field.ty.to_owned();
     }
     let written = type_at(field.ty, steps).filter(|_| field.deserialize_with.is_none());

@@ -49,7 +49,7 @@ impl Fields<'_> {
     }
 }
 
-/// Reports the dotenv lines that no field of `meta` reads. Lines for parts of lists, maps and enums are checked there.
+/// Reports the dotenv lines that no field of `meta` reads. Lists, maps and enums check the lines for their parts.
 pub(super) fn refuse_unknown_lines(
     meta: &'static Meta,
     documents: &[Document<'_>],

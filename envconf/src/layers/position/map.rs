@@ -91,8 +91,8 @@ impl Position<'_> {
         is_right
     }
 
-    /// Adds a flat source to the keys whose values its names set. Returns true if there are any; `None` after it
-    /// reported a name.
+    /// Adds variables or dotenv lines to the sources of the keys that their names set. Returns true if they set any
+    /// key; `None` after it reported a name.
     fn lay_names_over<'s>(
         &mut self,
         source: LayerSource<'s>,

@@ -1,7 +1,7 @@
 //! An enum: the variant that the strongest source names, and the sources of its fields.
 //!
-//! A source that names another variant than a weaker source replaces the values of that source. A source that names
-//! the same variant, or none, overrides single values.
+//! If a source names a different variant than a weaker source, it replaces all values of that source. If it names the
+//! same variant, or none, it overrides single values.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::meta::{
 };
 use crate::syntax::{Entry, Value};
 
-/// The variant that the sources read until now name, from the weakest to the strongest.
+/// The variant that the sources name. Sources are added from the weakest to the strongest.
 #[derive(Default)]
 struct ChosenVariant<'a> {
     variant: Option<usize>,
@@ -319,11 +319,12 @@ impl Position<'_> {
         }
         let steps = &self.walk.steps;
         self.walk.report.trace_place(|text| push_path_of(text, steps), origin);
-        self.descend(TypeStep::Variant(variant), contents, ty, |at| at.nothing()) && each(index, self)
+        self.descend(TypeStep::Variant(variant), contents, ty, |at| at.expect_no_content())
+            && each(index, self)
     }
 
-    /// Returns true if the value for a unit variant is empty.
-    fn nothing(self) -> bool {
+    /// Reports a value for a unit variant that is not empty. Returns true if every value is empty.
+    fn expect_no_content(self) -> bool {
         self.expanded(&mut |mut at| {
             for source in std::mem::take(&mut at.sources) {
                 let LayerSource::Node(node, owner) = source else { continue };

@@ -266,7 +266,7 @@ impl WithComments {
             _ => self.parents.clone(),
         };
         if let Some(variable) = Leaf::new(&parents, field).variable(self.prefix) {
-            facts.push(format!("variable {variable}"));
+            facts.push(format!("environment variable {variable}"));
         }
         self.prose(&facts.join("; "));
     }
@@ -293,7 +293,7 @@ impl WithComments {
             facts.push(format!("example {}", example.line()));
         }
         if let Some(variable) = Leaf::new(&self.parents, field).variable(self.prefix) {
-            facts.push(format!("variable {variable}"));
+            facts.push(format!("environment variable {variable}"));
         }
         match field.deprecated {
             Some("") => facts.push("deprecated".to_owned()),
