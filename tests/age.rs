@@ -116,7 +116,7 @@ fn identities_are_trusted_like_local_keys() {
     let error = opens(&pinned, &KeyServices::none()).unwrap_err();
     assert_eq!(error.exit_code(), 34);
     assert!(error.to_string().contains("ENVCONF_AGE_KEY_FILE"), "{error}");
-    // A list of trusted keys sets the order.
+    // Passed identities come first, unless the list of trusted keys names them.
     let trusts = |key: &KeyRef| pinned.clone().trust([Trusted::Key(key.clone())]);
     assert_eq!(
         opens(&trusts(other.key_ref()), &with(&mine).age_identity(other.clone())).unwrap(),

@@ -235,7 +235,7 @@ fn the_report_has_path_and_origin_of_invalid_values() {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(env_prefix = "O")]
-#[expect(dead_code, reason = "only its origins are looked at")]
+#[expect(dead_code, reason = "the test reads only its origins")]
 struct Old {
     #[envconf(deprecated, default = 1)]
     silent: u8,
@@ -262,7 +262,7 @@ fn the_origin_of_a_used_deprecated_value_is_marked() {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(env_prefix = "A")]
-#[expect(dead_code, reason = "the type is never loaded")]
+#[expect(dead_code, reason = "every load of the type fails")]
 struct Colliding {
     #[envconf(nested)]
     db: Part,
@@ -285,7 +285,7 @@ struct Colliding {
 }
 
 #[derive(EncryptedConfig, Debug)]
-#[expect(dead_code, reason = "the type is never loaded")]
+#[expect(dead_code, reason = "every load of the type fails")]
 struct Part {
     url: String,
     #[envconf(default = [300])]
@@ -293,13 +293,13 @@ struct Part {
 }
 
 #[derive(EncryptedConfig, Debug)]
-#[expect(dead_code, reason = "the type is never loaded")]
+#[expect(dead_code, reason = "every load of the type fails")]
 struct Token {
     key: String,
 }
 
 #[derive(EncryptedConfig, Debug)]
-#[expect(dead_code, reason = "the type is never loaded")]
+#[expect(dead_code, reason = "every load of the type fails")]
 struct Last {
     odd: u8,
 }

@@ -1,7 +1,7 @@
 //! Tests of AWS KMS: the contract with moto; key states, clock and permissions with MiniStack; other replies with a
 //! script.
 //!
-//! Tests that meet a bug of one of the two servers name it.
+//! If a test meets a bug of a server, its comment describes the bug.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -355,7 +355,7 @@ fn the_error_names_a_created_key_without_its_alias() {
 }
 
 #[test]
-fn a_key_is_created_only_once_also_after_a_lost_reply() {
+fn a_key_is_created_only_once_even_after_a_lost_reply() {
     let http = Http::start(|request| {
         Some(match request.header("x-amz-target").unwrap() {
             "TrentService.DescribeKey" => Answer::text(400, json!({"__type": "NotFoundException"})),
@@ -443,7 +443,7 @@ fn the_error_names_the_state_of_an_unusable_key() {
 }
 
 /// MiniStack decrypts with the key that the blob names, ignores `KeyId`, and returns wrong bytes or another `KeyId`.
-/// AWS answers `IncorrectKeyException`. The pair must not open in both cases.
+/// AWS answers `IncorrectKeyException`. The pair must open in neither case.
 #[test]
 fn the_blob_of_another_key_does_not_open_even_if_the_server_accepts_it() {
     let server = AwsServer::ministack(&PYTHON);
@@ -462,8 +462,8 @@ fn the_blob_of_another_key_does_not_open_even_if_the_server_accepts_it() {
     }
 }
 
-/// MiniStack allows a difference of 5 minutes, like AWS. The code of AWS is `InvalidSignatureException`, that of
-/// MiniStack `RequestTimeTooSkewed`.
+/// MiniStack allows a difference of 5 minutes, like AWS. AWS returns the code `InvalidSignatureException`, MiniStack
+/// returns `RequestTimeTooSkewed`.
 #[test]
 fn a_wrong_clock_is_corrected_once_by_the_date_of_the_reply() {
     for ahead in [-3600, 3600] {
@@ -481,7 +481,8 @@ fn a_wrong_clock_is_corrected_once_by_the_date_of_the_reply() {
     }
 }
 
-/// AWS uses the same code for a wrong secret, so only the message shows a wrong clock. A script sends it.
+/// AWS uses the same code for a wrong secret, so only the message shows a wrong clock. Here a server of the test sends
+/// that message.
 #[test]
 fn the_message_of_the_service_identifies_a_late_signature() {
     let seen = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));

@@ -131,7 +131,7 @@ fn from_a_key_to_a_running_service() {
         for name in
             ["AWS_PROFILE", "AWS_ROLE_ARN", "ENVCONF_AWS_ENDPOINT", "AWS_CONTAINER_AUTHORIZATION_TOKEN"]
         {
-            // Use an empty value or an endpoint, which do not change the load.
+            // These values do not change the load: an empty text, or the endpoint in use.
             place.set(
                 name,
                 if name.starts_with("ENVCONF") { place.variables[0].1.clone() } else { String::new() }

@@ -165,7 +165,7 @@ impl Reader {
             this.set(name, "http://127.0.0.1:1");
         }
         this.set("HOME", &this.path("home"));
-        // Each reader has its own services, so it never uses credentials that another one has fetched.
+        // The process caches credentials by settings. Each reader has other settings, so readers share no credentials.
         this
     }
 
@@ -204,7 +204,7 @@ impl Reader {
         assert!(is_signed_by(&request, keys, "eu-west-1", "kms"), "{keys:?}: {:?}", request.headers);
     }
 
-    /// Loads, which must fail without a request to the key service, and returns the error.
+    /// Returns the error of a load. Checks that it has sent nothing to the key service.
     #[track_caller]
     fn is_refused(&self, says: &str) -> String {
         let before = self.kms.requests().len();
@@ -875,7 +875,7 @@ fn without_credentials_the_error_lists_all_sources_and_the_hop_limit() {
     reader.set("ENVCONF_AWS_METADATA_ENDPOINT", &silent.url());
     let started = Instant::now();
     let text = reader.is_refused("no credentials");
-    assert!(started.elapsed().as_secs() < 4, "the load does not wait for the metadata service");
+    assert!(started.elapsed().as_secs() < 4, "the load must not wait long for the metadata service");
     for place in [
         "AWS_ACCESS_KEY_ID",
         "AWS_WEB_IDENTITY_TOKEN_FILE",

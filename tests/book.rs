@@ -19,7 +19,7 @@ use pages::{blocks, said};
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 
-/// Maximum number of lines in a page.
+/// A page must have fewer lines.
 const MAX_LINES: usize = 300;
 /// Maximum number of columns in a line.
 const MAX_COLUMNS: usize = 100;
@@ -160,8 +160,8 @@ fn every_page_is_short() {
     }
 }
 
-/// Exceptions are rows of tables, single words such as links, the two files of the format next to each other, and lines
-/// that cannot be wrapped: JSON and ARNs.
+/// Exceptions are help pages, rows of tables, images, HTML, single words such as links, console and JSON blocks, lines
+/// of code with ARNs, and the code blocks of `format.md`.
 #[test]
 fn lines_are_wrapped() {
     for (page, text) in pages().into_iter().filter(|(page, _)| !page.starts_with("help-")) {

@@ -430,7 +430,7 @@ fn compare(what: &str, expected: &[&str], found: &str) -> Result<(), String> {
     if lines_match(expected, &lines) {
         return Ok(());
     }
-    Err(format!("{what} is\n---\n{found}--- and not\n{}\n---", expected.join("\n")))
+    Err(format!("{what}: expected\n---\n{}\n--- found\n{found}---", expected.join("\n")))
 }
 
 fn lines_match(expected: &[&str], found: &[&str]) -> bool {

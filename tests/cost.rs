@@ -41,8 +41,8 @@ const LARGE: usize = 1 << 17;
 const MOST: usize = 3 * FACTOR;
 /// Bytes of memory for each byte of lines such as `name = "value"`, in addition to the cost of an empty text.
 const MEMORY: usize = 20;
-/// Limit if values are small, or many tables are above them: the TOML reader's tables have room for eleven values
-/// each, and variables have names that are as long as their paths.
+/// Limit if values are small, or in many nested tables. A table of the TOML reader has room for eleven values. The name
+/// of a variable is as long as its path.
 const MEMORY_SMALL: usize = 80;
 /// Limit if nearly every byte is a value or a separate table: a node of the tree has 48 bytes, and lists grow by
 /// doubling.
@@ -168,7 +168,7 @@ const OPERATIONS: &[Operation] = &[
         let _ = seal.seal(&sealed.pair, sealed.content.as_bytes(), &sealed.sealer.services);
     }),
     ("load", |sealed| drop(load::<Anything>(sealed))),
-    ("load what does not fit", |sealed| drop(load::<Nothing>(sealed))),
+    ("load into a type that does not fit", |sealed| drop(load::<Nothing>(sealed))),
     ("explain", |sealed| drop(tools::explain(&sealed.pair, &policy(), &sealed.sealer.services))),
     ("explain by a schema", |sealed| {
         let schema = Schema::parse(&Anything::json_schema()).unwrap();

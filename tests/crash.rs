@@ -30,7 +30,8 @@ struct State {
     recipients: Vec<KeyRef>,
 }
 
-/// A directory with two local keys, the plain files of new content, and mostly a pair `app` that both keys open.
+/// Two local keys, and a directory with the plain files of new content. Unless it is unsealed, it has a pair `app` that
+/// both keys open.
 struct Project {
     sandbox: Sandbox,
     pair: Pair,
@@ -325,7 +326,7 @@ fn a_link_is_not_replaced() {
             if path.exists() {
                 std::fs::rename(&path, &elsewhere).unwrap();
             }
-            // The link is to a file. Before a first seal, it is to a missing file or to a directory.
+            // The link points to a file. Before a first seal, it points to a missing file, and then to a directory.
             symlink(&elsewhere, &path).unwrap();
             refused(
                 &project,
@@ -371,7 +372,7 @@ fn each_of_several_commands_at_once_succeeds_or_changes_nothing() {
         assert!(!done.is_empty() && (!seals || done.len() == 8), "{done:?}");
         let state = project.open().unwrap();
         assert_eq!(state.generation, 1 + done.len() as u64);
-        // The pair has exactly the values of both commands.
+        // The pair has exactly the values of the commands that succeeded.
         if !seals {
             let set = |n: &usize| state.content.contains(&format!("name-{n} = \"new\""));
             let expected: Vec<usize> = done.into_iter().filter(|n| n % 4 != 3).collect();

@@ -1,4 +1,4 @@
-//! Tests of the primitives with vectors of Wycheproof and RFCs. They call the functions that seal and open.
+//! Tests of the primitives with vectors of Wycheproof and RFCs. They call the functions that sealing and opening use.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -251,7 +251,7 @@ fn an_optional_struct_exists_if_any_of_its_values_exists() {
 #[test]
 fn secrets_are_marked_by_attribute_or_type() {
     #[derive(EncryptedConfig)]
-    #[expect(dead_code, reason = "only META is looked at")]
+    #[expect(dead_code, reason = "the test reads only META")]
     struct Secrets {
         a: SecretString,
         b: Option<SecretString>,

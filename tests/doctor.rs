@@ -76,7 +76,8 @@ impl Patient {
             );
         }
         assert!(!stdout.contains(CANARY) && !stdout.contains("pass:word"), "{stdout}");
-        // The last lines of the text name the next step; `--json` has no text.
+        // Standard error names the next step, or says that no step failed. With `--json` it is empty or has only the
+        // error.
         let ends = ["", "No step failed\n"].contains(&&*stderr)
             || stderr.contains("failed") && stderr.contains("\nhint: ");
         assert!(ends, "{stderr}");
@@ -403,7 +404,7 @@ fn a_changed_wrapped_key_is_reported() {
     assert_eq!(report.exit, 30);
 }
 
-/// A key service of a program, with the steps of the test. It cannot wrap.
+/// A key service of a program, with the steps of the test. It rejects every unwrap.
 struct Vendor(fn() -> Vec<Step>);
 
 impl Kms for Vendor {

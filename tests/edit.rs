@@ -72,7 +72,7 @@ impl Case {
         text(&self.sandbox.read(file))
     }
 
-    /// Waits until a condition is true, for a long time at most.
+    /// Waits until a condition is true, at most one minute.
     #[track_caller]
     fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let started = Instant::now();
@@ -277,7 +277,7 @@ fn on_a_terminal_invalid_text_is_opened_again_with_its_errors() {
     let again = case.read("again");
     assert!(again.starts_with("# envconf: this content cannot be sealed"), "{again}");
     assert!(again.contains("\n# envconf:   not valid TOML, at line 4, column 1\n# head\n"), "{again}");
-    assert_eq!(case.opened(), format!("{TOML}\n"), "without these lines");
+    assert_eq!(case.opened(), format!("{TOML}\n"), "the sealed text must not have these lines");
     assert!(case.left().is_empty());
 
     fs::remove_file(case.sandbox.path("seen")).unwrap();
@@ -288,7 +288,7 @@ fn on_a_terminal_invalid_text_is_opened_again_with_its_errors() {
 }
 
 #[test]
-fn without_comments_in_the_syntax_a_question_is_asked() {
+fn a_syntax_without_comments_asks_a_question() {
     let case = Case::new("app.json", "{}\n");
     let mend = "if [ -e $here/seen ]; then echo '{\"a\":1}' >$1; else touch $here/seen; echo ] >>$1; fi";
     let output = case.on_terminal(&["edit", "app"], mend, "Edit it again? [y/N] ", "y");
@@ -336,7 +336,7 @@ fn nothing_is_left_after_any_signal() {
         };
         kill(signal, &child.id().to_string());
         assert_eq!(child.wait().unwrap().code(), status, "{signal}");
-        case.until("the directory goes", || case.left().is_empty());
+        case.until("the guard removes the directory", || case.left().is_empty());
         let editor = case.read("pid");
         if signal == "KILL" {
             kill("KILL", &editor);
@@ -367,7 +367,7 @@ fn plain_files_are_on_disk_only_with_the_option() {
 
 // Pitfall 2.
 #[test]
-fn known_editors_get_options_against_copies() {
+fn known_editors_get_options_that_prevent_copies() {
     let case = Case::new("app.toml", TOML);
     let script = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >{}\n", case.sandbox.path("arguments").display());
     for (name, argument) in [

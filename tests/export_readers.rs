@@ -42,7 +42,7 @@ impl Project {
         self.0.command(ENVCONF).args(["export", "app", "--format", format]).output().unwrap()
     }
 
-    /// Exports the text, also to the file `app.<format>`.
+    /// Returns the exported text, and writes it to the file `app.<format>`.
     fn exported(&self, format: &str) -> Vec<u8> {
         let output = self.export(format);
         assert!(output.status.success(), "{}", text(&output.stderr));
@@ -199,7 +199,7 @@ fn read_by(command: &mut Command) -> Variables {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Returns the environment of a shell after `script`, without the variables of an empty shell.
+/// Returns the environment variables `T_…` of a shell after `script`.
 fn environment(shell: &str, script: &str, project: &Project) -> Variables {
     let mut command = Command::new(shell);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).current_dir(project.0.root());
@@ -260,9 +260,9 @@ fn every_reader_of_dotenv_reads_the_same_values() {
     assert_same("envconf import", &found, &variables);
 }
 
-/// Each file has only one value, so no other line helps a reader to find its end.
+/// Each file has only one value, so no other line helps a reader to find the end of the value.
 #[test]
-fn all_readers_read_a_single_value_alike() {
+fn compose_and_import_read_a_single_value_alike() {
     let all = writable(many_values());
     let short: Variables = all.into_iter().take(120).collect();
     for (name, value) in short {

@@ -11,7 +11,8 @@ use envconf_test_support::{Sandbox, StandIn};
 
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 
-/// The names that replace those of the examples: a key, a key of another region, a colleague's key, a signer.
+/// Names in the examples, which the test replaces: a key, a key of another region, keys of a colleague and of the
+/// user, and a signer.
 const KEY: &str = "23e80852-1e38-11e9-b129-5cb9019b4b01";
 const FAR_KEY: &str = "71b03ac8-1e38-11e9-b129-5cb9019b4b01";
 const COLLEAGUE: &str = "local:-:02f673fde6952cdf";
@@ -26,7 +27,7 @@ const MAY_FAIL: [(&str, &str); 4] = [
     ("import --dotenv", "the command asks a question without a terminal: 61"),
 ];
 
-/// Commands that run before the examples with this begin, to create or remove files.
+/// Beginnings of examples, and the commands that run before these examples to create or remove files.
 const BEFORE: [(&str, &str); 20] = [
     (
         "ENVCONF_KEY_FILE=~/keys/app-prod.key envconf open",
@@ -235,7 +236,7 @@ fn verbs_that_need_no_key_ask_no_key_service() {
         assert!(!output.stdout.is_empty() || !output.stderr.is_empty(), "{arguments}");
         assert_eq!(place.kms.requests().len(), before, "{arguments}");
     }
-    // A verb that needs a key asks for it, so the variables have an effect.
+    // `verify` sends a request: this shows that the variables have an effect.
     place.shell(
         "plan",
         "ENVCONF_TRUST=tencent:ap-guangzhou:<KEY> envconf verify app.prod"
@@ -326,7 +327,7 @@ impl Place {
             fs::remove_dir_all(self.sandbox.path(&format!("{directory}{part}"))).unwrap();
         }
         if output.stdout.contains(&0x1b) || output.stderr.contains(&0x1b) {
-            return Err("the help is coloured".into());
+            return Err("the output is coloured".into());
         }
         let succeeds = output.status.success() && failed.is_empty();
         match MAY_FAIL.iter().any(|(part, _)| example.contains(part)) {

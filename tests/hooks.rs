@@ -240,7 +240,7 @@ fn text_of_an_earlier_version_in_a_generated_hook_is_removed() {
 }
 
 #[test]
-fn husky_in_a_directory_below_and_under_another_name() {
+fn husky_is_found_in_a_subdirectory_and_under_another_name() {
     for directory in ["web/.husky", "tools/hooks"] {
         let repository = Repository::new();
         let hooks = format!("{directory}/_");
@@ -258,7 +258,7 @@ fn husky_in_a_directory_below_and_under_another_name() {
 fn status_reports_a_missing_hook() {
     let hook = ".git/hooks/pre-commit";
     let repository = Repository::new();
-    // Without an installed check, none is missing.
+    // If the check was never installed, it is not reported as missing.
     repository.envconf(&["status", "--check"]);
     assert!(!repository.envconf(&["status", "--json"]).contains("hook"));
     repository.envconf(&["hook", "install"]);
@@ -305,7 +305,7 @@ fn status_reports_a_missing_hook() {
 }
 
 #[test]
-fn linked_work_trees_know_of_the_hook() {
+fn status_in_a_linked_work_tree_reports_a_missing_hook() {
     let repository = Repository::new();
     repository.git(&["worktree", "add", "--quiet", "-b", "linked", "linked"]);
     repository.envconf(&["hook", "install"]);

@@ -173,7 +173,7 @@ const ENVELOPE_2019: [&str; 3] = ["envelope-2019", "decoded", "utf-8"];
 const ENVELOPE: [&str; 3] = ["envelope", "decoded", "utf-8"];
 
 #[test]
-fn the_corrected_guide_of_2019_with_the_decoded_key() {
+fn files_of_the_corrected_guide_of_2019_are_imported() {
     for spec in ["AES_128", "AES_256"] {
         Made::of(json!({ "spec": spec }), toml(100)).gives(toml(100), ENVELOPE_2019, &[], &[]);
     }
@@ -186,7 +186,7 @@ fn the_printed_guide_of_2019_cannot_use_a_key_of_256_bits() {
 }
 
 #[test]
-fn the_base64_text_of_a_key_of_128_bits_makes_it_aes_192() {
+fn the_base64_text_of_a_key_of_128_bits_can_be_an_aes_192_key() {
     let made = Made::of(json!({ "spec": "AES_128", "key": "text" }), toml(100));
     made.gives(toml(100), ["envelope-2019", "text", "utf-8"], &[], &[]);
 }
@@ -215,7 +215,7 @@ fn a_text_that_fills_its_blocks_has_no_padding() {
 }
 
 #[test]
-fn an_empty_text_gives_an_empty_file() {
+fn an_empty_text_is_imported_as_an_empty_file() {
     for guide in ["2019", "2020"] {
         let made = Made::of(json!({ "guide": guide }), "");
         assert_eq!(made.text(DATA_FILE).trim(), "");
@@ -224,7 +224,7 @@ fn an_empty_text_gives_an_empty_file() {
 }
 
 #[test]
-fn base64_comes_in_any_lines() {
+fn line_breaks_and_blanks_in_base64_are_ignored() {
     let changes: [(Change, [&str; 3]); 5] = [
         (|text| text.replace('\n', "\r\n"), ENVELOPE_2019),
         (|text| text.trim_end().to_owned(), ENVELOPE_2019),
@@ -238,7 +238,7 @@ fn base64_comes_in_any_lines() {
 }
 
 #[test]
-fn a_line_feed_or_a_mark_around_the_blob_is_ignored() {
+fn blanks_and_a_byte_order_mark_around_the_blob_are_ignored() {
     let changes: [Change; 3] =
         [|blob| blob + "\n", |blob| format!("  {blob}\r\n\r\n"), |blob| format!("\u{feff}{blob}")];
     for change in changes {
@@ -246,7 +246,7 @@ fn a_line_feed_or_a_mark_around_the_blob_is_ignored() {
     }
 }
 
-/// The guide pads to a multiple of 16 characters, and encrypts bytes.
+/// The guide of 2019 pads to a multiple of 16 characters, and encrypts bytes.
 #[test]
 fn non_ascii_text_is_encrypted_only_if_its_bytes_fill_blocks() {
     let fits = format!("{}# {}\n", toml(32), "支".repeat(16));
@@ -275,7 +275,7 @@ fn zero_bytes_inside_are_kept_and_those_at_the_end_are_not() {
 
 /// Python 3 decodes with the encoding of the machine and encrypts UTF-8. Python 2 encrypts the bytes of the file.
 #[test]
-fn a_source_in_gbk_became_utf8_or_stayed_gbk() {
+fn a_source_in_gbk_is_encrypted_as_utf8_or_as_gbk() {
     let utf8 = format!("# {}\nname = '{CANARY}'\n", "配置文件".repeat(4));
     let gbk = [&b"# "[..], &b"\xC5\xE4\xD6\xC3\xCE\xC4\xBC\xFE".repeat(4), &utf8.as_bytes()[50..]].concat();
     let made = Made::of(json!({ "encoding": "gbk" }), &gbk);
@@ -297,7 +297,7 @@ fn crlf_became_lf_where_the_program_reads_text() {
 }
 
 #[test]
-fn a_padding_in_two_characters_is_removed() {
+fn padding_with_backslash_and_zero_characters_is_removed() {
     for len in [34, 46, 48] {
         let remarks = if len % 16 == 0 { &[][..] } else { &["spelled-padding"] };
         let made = Made::of(json!({ "guide": "2020", "pad": "\\0" }), toml(len));
@@ -306,7 +306,7 @@ fn a_padding_in_two_characters_is_removed() {
 }
 
 #[test]
-fn repeated_blocks_are_a_remark() {
+fn repeated_blocks_are_reported() {
     let source = toml(48) + &"# the same line\n".repeat(2);
     Made::of(json!({}), &source).gives(&source, ENVELOPE_2019, &["repeated-blocks"], &[]);
 }

@@ -18,7 +18,7 @@ const COMMANDS: &str = concat!(
     include_str!("../envconf/docs/command-services.md"),
 );
 
-/// The begin of the verb's section in the docs, the arguments, the exit code, and the names in the report. The commands
+/// The verb in the heading of the docs, the arguments, the exit code, and the names in the report. The commands
 /// run one after the other in one directory. `KEY` is a key of the stand-in.
 const REPORTS: &[(&str, &str, i32, &str)] = &[
     ("init", "init", 0, "{enabled_for,extended:[],kept:[],key,made:[],next:[]}"),
@@ -178,7 +178,7 @@ fn every_report_has_the_shape_that_the_docs_describe() {
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let found = shape(&report);
         if found != *expected {
-            failures.push(format!("{arguments}\n  is {found}\n not {expected}"));
+            failures.push(format!("{arguments}\n  expected {expected}\n  found    {found}"));
         }
         assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "{arguments}: one line");
         let is_talk = |line: &&str| serde_json::from_str::<Value>(line).is_err();
@@ -190,7 +190,7 @@ fn every_report_has_the_shape_that_the_docs_describe() {
                 || errors.contains(&format!("\"{name}\""))
         };
         for name in names(&report).into_iter().filter(|name| !is_told(name)) {
-            failures.push(format!("{arguments}: the docs say nothing of {name}"));
+            failures.push(format!("{arguments}: the docs do not describe {name}"));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -436,7 +436,7 @@ fn a_rewrap_that_fails_writes_nothing() {
             42,
         ),
         (
-            "the list was changed",
+            "a recipient was added to the .key",
             |project, _| {
                 let text = fs::read_to_string(project.pair().key()).unwrap();
                 let forged = text.replacen(
@@ -449,7 +449,7 @@ fn a_rewrap_that_fails_writes_nothing() {
             30,
         ),
         (
-            "another source",
+            "the reply names another source key",
             |project, _| {
                 project.kms.next(Reply::Delay(Duration::ZERO));
                 project.kms.next(Reply::edit(|answer| answer["Response"]["SourceKeyId"] = "x".into()));
@@ -459,7 +459,7 @@ fn a_rewrap_that_fails_writes_nothing() {
             40,
         ),
         (
-            "a moved key that is another",
+            "the moved wrapped key has another data key",
             |project, _| {
                 project.kms.next(Reply::Delay(Duration::ZERO));
                 project.kms.next(Reply::Delay(Duration::ZERO));
@@ -470,7 +470,7 @@ fn a_rewrap_that_fails_writes_nothing() {
             1,
         ),
         (
-            "a moved key that does not come back",
+            "the moved wrapped key cannot be unwrapped",
             |project, _| {
                 project.kms.next(Reply::Delay(Duration::ZERO));
                 project
@@ -480,7 +480,7 @@ fn a_rewrap_that_fails_writes_nothing() {
             40,
         ),
         (
-            "a directory in the way",
+            "the directory is read-only",
             |project, _| {
                 let directory = project.pair().directory().to_owned();
                 fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o500)).unwrap();
@@ -515,7 +515,7 @@ fn a_rewrap_that_fails_writes_nothing() {
 
 // Pitfall 4.
 #[test]
-fn a_new_recipient_without_a_service_is_an_error() {
+fn a_new_recipient_that_cannot_be_checked_is_reported() {
     let project = Project::sealed();
     let (new, services) = (project.another(REGION), project.services());
     project.kms.next(Reply::Delay(Duration::ZERO));

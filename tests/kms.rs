@@ -200,7 +200,7 @@ enum Wrong {
     Nothing,
     ForgetsTheContext,
     ForgetsTheKey,
-    TakesDamage,
+    AcceptsDamage,
     BlamesTheNetwork,
     ShowsTheDataKey,
     TellsTheDataKey,
@@ -269,7 +269,7 @@ impl Kms for Faulty {
             let parts: Vec<_> = text.splitn(4, '|').map(str::to_owned).collect();
             if let [hex, sum, key, bound] = &parts[..] {
                 let sum =
-                    if self.0 == Wrong::TakesDamage { self::sum(hex) } else { sum.parse().unwrap_or(0) };
+                    if self.0 == Wrong::AcceptsDamage { self::sum(hex) } else { sum.parse().unwrap_or(0) };
                 let bound =
                     if self.0 == Wrong::ForgetsTheContext { context.as_json() } else { bound.as_str() };
                 text = format!("{hex}|{sum}|{key}|{bound}");
@@ -341,7 +341,7 @@ fn the_contract_finds_every_fault() {
     for (wrong, rule) in [
         (Wrong::ForgetsTheContext, "own context"),
         (Wrong::ForgetsTheKey, "own key"),
-        (Wrong::TakesDamage, "damaged"),
+        (Wrong::AcceptsDamage, "damaged"),
         (Wrong::BlamesTheNetwork, "unwrapped only in its own context"),
         (Wrong::ShowsTheDataKey, "secret"),
         (Wrong::TellsTheDataKey, "secret"),

@@ -580,7 +580,7 @@ impl<'de> Deserialize<'de> for Talkative {
 
 #[derive(EncryptedConfig, Debug)]
 #[envconf(env_prefix = "C")]
-#[expect(dead_code, reason = "the type is never loaded")]
+#[expect(dead_code, reason = "every load of the type fails")]
 struct Leaky {
     talkative: Option<Talkative>,
     number: Option<u8>,

@@ -58,7 +58,7 @@ fn assert_error_silent(what: &str, error: &Error, secrets: &[&str]) {
     }
 }
 
-/// Declares a type of the user with a `Deserialize` that quotes the value, in every way of serde.
+/// Declares a type with a `Deserialize` that quotes the value in its error `$body`.
 macro_rules! quoting {
     ($name:ident, |$text:ident, $error:ident| $body:expr) => {
         #[derive(Debug)]
@@ -177,7 +177,7 @@ const KEYS: [&str; 23] = [
     "secret",
 ];
 
-/// Returns values with the canary in every place that a value can have, as JSON, which is also TOML except for `{`.
+/// Returns values with the canary in several places. Each is valid as JSON and as TOML.
 fn values() -> Vec<String> {
     let c = CANARY;
     vec![

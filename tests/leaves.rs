@@ -107,7 +107,7 @@ struct Strict {
     port: u16,
 }
 
-/// A type that reads a text or a table, as many programs have.
+/// A type that accepts a text or a table. Many programs have such a type.
 #[derive(Debug, PartialEq)]
 struct Either(String);
 
@@ -425,7 +425,7 @@ fn the_error_for_a_bare_duration_names_the_function() {
 
 const CANARY: &str = "xQ7-kanarienvogel-Zw9-sidste-Yv4";
 
-/// Values with the canary in every place of a value or of a key of a map.
+/// Generates values with the canary as a text at any depth.
 fn value() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::{Value, json};
     let leaf = prop_oneof![
@@ -459,7 +459,7 @@ proptest! {
         }
     }
 
-    /// A length is a fact of the value: the message is the same for each wrong one.
+    /// A message must not show the length of a value, so it is the same for each wrong length.
     #[test]
     fn no_error_shows_a_length(len in 4_usize..60) {
         let list = format!("array = {:?}", vec![1; len]);

@@ -1,5 +1,5 @@
-//! Tests of loads in all places: before, inside and without a runtime, nested, one after another and concurrent. A key
-//! service is always needed. Also tests what concurrent loads share (api.md §3, "Threads").
+//! Tests of loads in all places: before, inside and without a runtime, nested, one after another and concurrent. Most
+//! loads need a key service. Also tests which requests concurrent loads share (api.md §3, "Threads").
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -140,7 +140,7 @@ fn many_at_once_from_threads_and_tasks() {
 }
 
 #[test]
-fn the_methods_of_the_trait_read_the_process() {
+fn the_methods_of_the_trait_fail_without_a_pair() {
     // The directory of this test has no pair. Both methods report that, and neither panics nor hangs.
     within_a_minute(|| {
         assert_eq!(App::load().unwrap_err().kind(), Kind::Io);

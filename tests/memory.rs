@@ -1,8 +1,8 @@
 //! Searches memory for secrets after a load (format.md §12). A separate process loads a pair full of canaries. It
-//! searches all of its writable memory, and every block of the heap when that is freed.
+//! searches all of its writable memory, and every block of the heap before the block is freed.
 //!
 //! This process invents the canaries, seals them, and runs the key service. The process that loads receives each canary
-//! only as two halves. It is this program, started with `ENVCONF_MEMORY_…` set.
+//! only masked with random bytes. It is this program, started with `ENVCONF_MEMORY_…` set.
 //!
 //! `ENVCONF_MEMORY_SHOW=1 cargo test … -- --nocapture` shows where a block with a canary was freed.
 
@@ -35,8 +35,8 @@ mod types;
 use content::Syntax;
 use parent::{Case, Key, Seen, Transport};
 
-/// Checks that memory has each secret once, in its field, and never after the field is dropped. Everything else must be
-/// neither in memory nor in a freed block.
+/// Checks that memory has each secret field once while it exists. Other secrets, such as keys, must not be in memory.
+/// No secret may be in a freed block.
 #[track_caller]
 fn leaves_nothing(case: Case) {
     assert_eq!(beyond_fields(case.run(), true), []);

@@ -191,7 +191,7 @@ fn a_list_or_map_without_a_default_is_required() {
 }
 
 #[test]
-fn nulls_are_none_in_a_list_and_nothing_in_a_map() {
+fn null_is_none_in_a_list_and_is_ignored_in_a_map() {
     let app: App =
         json(r#"{"groups":{"g":[null,{"id":1}]},"boxed":null,"nodes":null,"peers":{"a":null}}"#).unwrap();
     assert_eq!(app.groups.unwrap()["g"], [None, Some(node(1, 7))]);
@@ -200,7 +200,7 @@ fn nulls_are_none_in_a_list_and_nothing_in_a_map() {
 }
 
 #[test]
-fn variables_reach_inside() {
+fn variables_set_values_inside_lists_and_maps() {
     let variables = [
         ("APP__NODES__0__PORT", "10"),
         ("APP__NODES__2__ID", "5"),
@@ -268,7 +268,7 @@ fn a_gap_between_indices_is_an_error() {
 }
 
 #[test]
-fn a_file_form_is_one_at_every_depth() {
+fn a_variable_with_the_suffix_file_is_read_at_every_depth() {
     let dir = tempfile::tempdir().unwrap();
     let file = |text: &str| {
         let path = dir.path().join(text.replace(['/', '{', '}', '"', ':', ' ', '[', ']'], "_"));
@@ -390,7 +390,7 @@ fn maps_merge_key_by_key_and_lists_replace() {
 fn replaced_values_are_checked_too() {
     #[derive(EncryptedConfig, Debug)]
     #[envconf(name = "app")]
-    #[expect(dead_code, reason = "the type is never loaded")]
+    #[expect(dead_code, reason = "every load of the type fails")]
     struct Lists {
         #[envconf(nested)]
         peers: Vec<Peer>,
@@ -533,7 +533,7 @@ fn programs_that_share_a_prefix_accept_foreign_names_at_every_depth() {
     assert_eq!((sharing.peers.len(), sharing.labels["a"], sharing.labels.len()), (1, 2, 1));
     assert_eq!(sharing.store, Store::Disk { path: "/".into(), quota: 5 });
     assert_eq!(sharing.tagged, Tagged::None);
-    // Errors in our own values are still reported.
+    // Errors in the program's own variables are still reported.
     assert_eq!(problems::<Sharing>(toml, &[("APP__NODES__5__ID", "1")]).len(), 1);
     assert_eq!(problems::<Sharing>(toml, &[("APP__LABELS__A", "x")]).len(), 1);
 }
@@ -825,7 +825,7 @@ fn another_variant_replaces_the_weaker_one_and_the_same_variant_merges() {
 #[test]
 fn a_type_is_checked_through_lists_maps_and_enums() {
     #[derive(EncryptedConfig)]
-    #[expect(dead_code, reason = "the type is never loaded")]
+    #[expect(dead_code, reason = "every load of the type fails")]
     #[envconf(name = "app", env_prefix = "APP")]
     struct Wrong {
         #[envconf(nested)]
@@ -834,13 +834,13 @@ fn a_type_is_checked_through_lists_maps_and_enums() {
         choice: Choice,
     }
     #[derive(EncryptedConfig)]
-    #[expect(dead_code, reason = "the type is never loaded")]
+    #[expect(dead_code, reason = "every load of the type fails")]
     struct Item {
         #[envconf(default = "x")]
         number: u8,
     }
     #[derive(EncryptedConfig)]
-    #[expect(dead_code, reason = "the type is never loaded")]
+    #[expect(dead_code, reason = "every load of the type fails")]
     #[envconf(tag = "number")]
     enum Choice {
         One(Item),
@@ -866,7 +866,7 @@ fn a_type_is_checked_through_lists_maps_and_enums() {
 fn check_finds_secrets_in_a_type_alias() {
     type Token = SecretString;
     #[derive(EncryptedConfig)]
-    #[expect(dead_code, reason = "the type is never loaded")]
+    #[expect(dead_code, reason = "every load of the type fails")]
     struct Hidden {
         seen: Vec<SecretString>,
         token: Token,
@@ -892,7 +892,7 @@ fn an_enum_is_validated_as_a_whole() {
         }
     }
     #[derive(EncryptedConfig, Debug)]
-    #[expect(dead_code, reason = "the type is never loaded")]
+    #[expect(dead_code, reason = "every load of the type fails")]
     struct Ranges {
         #[envconf(nested)]
         ranges: Vec<Range>,
@@ -998,7 +998,7 @@ fn maps_in_maps_and_lists_in_lists_are_reached() {
 }
 
 #[test]
-fn cost_is_linear_in_items_and_variables() {
+fn thousands_of_items_and_variables_load_within_seconds() {
     let items: Vec<String> = (0..5_000).map(|id| format!("{{ id = {}, port = 1 }}", id % 200)).collect();
     let variables: Vec<(String, String)> =
         (0..5_000).map(|index| (format!("APP__NODES__{index}__PORT"), "2".to_owned())).collect();

@@ -42,7 +42,7 @@ fn the_program() {
         return;
     }
     println!("{BEGIN}");
-    // The exit code is the same as that of the runtime for the result of `main`.
+    // The runtime does the same with the result of `main`.
     std::process::exit(match program::run() {
         Ok(()) => 0,
         Err(error) => {
@@ -99,7 +99,7 @@ fn shell(sandbox: &Sandbox, line: &str) -> (String, bool) {
 }
 
 #[test]
-fn ci_runs_the_two_commands() {
+fn ci_runs_the_commands_of_the_readme() {
     let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
     let try_it = section(README, "## Try it");
     let commands: Vec<_> =

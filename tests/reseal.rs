@@ -173,7 +173,7 @@ fn the_next_seal_removes_files_of_an_interrupted_one() {
     assert!(!stale.exists());
 }
 
-/// Runs readers and sealers in loops at the same time.
+/// Runs a reader and a sealer in loops at the same time.
 #[test]
 fn readers_never_fail_during_seals() {
     let project = Project::sealed(b"n = 0\n", |seal| seal);

@@ -101,7 +101,7 @@ fn a_commit_with_a_plain_file_is_rejected() {
     let repository = Repository::new();
     repository.envconf(&["hook", "install"]);
     repository.seal("port = 2\ntoken = \"canary\"\n");
-    repository.commit_all("a pair is none the worse");
+    repository.commit_all("a pair is accepted");
     repository.git(&["add", "--force", "config/app.toml"]);
     let text = repository.git_fails(&["commit", "--message", "x"]);
     assert!(text.contains("config/app.toml: plain-file:"), "{text}");
@@ -120,7 +120,6 @@ fn a_commit_with_a_plain_file_is_rejected() {
     }
 }
 
-/// The hook checks the staged blob, not the file in the work tree (field notes, pitfall 5).
 // Pitfall 5.
 #[test]
 fn the_hook_checks_the_staged_blob_and_not_the_work_tree() {
@@ -214,7 +213,6 @@ fn a_conflict_in_a_plain_file_is_named() {
     }
 }
 
-/// Damage by editors and transports is named, too (field notes, pitfall 25).
 // Pitfall 25.
 #[test]
 fn damage_by_editors_is_named() {
@@ -339,7 +337,7 @@ fn the_hook_finds_staged_secret_files() {
     assert_eq!(repository.envconf(&["scan", "--staged"]), "");
 }
 
-/// The driver shows a description of the changes, and no line of the files (field notes, pitfall 5).
+/// The driver shows a description of the changes, and no line of the files.
 // Pitfall 5.
 #[test]
 fn git_diff_shows_keys_and_recipients() {
@@ -362,7 +360,7 @@ fn git_diff_shows_keys_and_recipients() {
     repository.commit_all("second");
     assert!(repository.git(&["log", "-p", "--ext-diff", "-1"]).contains("added        new"));
 
-    // New recipients are in the .key, a new data key in both.
+    // New recipients change the .key. A new data key changes both files.
     repository.envconf(&["keygen", "other-key", "--quiet"]);
     let other = fs::read_to_string(repository.0.path("other-key")).unwrap();
     let kid = other.split(':').nth(1).unwrap();
@@ -505,9 +503,9 @@ fn linked_work_trees_share_the_hook() {
     assert!(!refused.status.success() && all(&refused).contains("plain-file"));
 }
 
-/// A repository's own configuration and names must not make a scan run or print anything.
+/// The configuration and the file names of a repository must not make a scan run a program or control the terminal.
 #[test]
-fn a_hostile_repository_runs_and_prints_nothing() {
+fn a_hostile_repository_runs_no_program_and_controls_no_terminal() {
     let repository = Repository::new();
     for setting in ["core.fsmonitor", "diff.external", "core.pager", "diff.x.textconv"] {
         repository.git(&["config", setting, "touch hacked; cat"]);

@@ -33,7 +33,7 @@ fn seal_by(schema: Schema, content_type: &str, content: &str) -> Result<(), Erro
     seal.seal_bytes(content.as_bytes(), &KeyServices::none().local_key(key)).map(drop)
 }
 
-/// Returns a report without its places. Before sealing, the file has another name.
+/// Returns the problems without their positions, because a load and a seal name different files.
 fn report(error: &Error) -> Vec<String> {
     error.problems().iter().map(|problem| format!("{}: {:?}", problem.path(), problem.complaint())).collect()
 }
@@ -187,7 +187,6 @@ fn the_schema_is_as_strict_as_the_type() {
     }
 }
 
-/// Only the program has these rules.
 #[test]
 fn the_program_checks_rules_that_no_schema_has() {
     fn odd(n: &u8) -> Result<(), &'static str> {
@@ -235,7 +234,7 @@ fn all_problems_are_reported_before_anything_is_written() {
     let seal = Seal::new(name, environment, ContentType::Toml)
         .recipient("tencent:ap-guangzhou:23e80852-1e38-11e9-b129-5cb9019b4b01".parse().unwrap())
         .schema(Schema::parse(&Rich::json_schema()).unwrap());
-    // The only key is not reachable. A request to it would be the error.
+    // No service has the key, so a request would fail with another error.
     let error =
         seal.seal(&pair, b"signed-one = 'x'\ninner = { url = 1 }\n", &KeyServices::none()).unwrap_err();
     assert_eq!((error.kind(), error.exit_code()), (Kind::DoesNotFit, 20));
@@ -264,7 +263,7 @@ fn the_content_needs_no_value_of_a_provided_variable() {
         schema().provided("RICH_SECRET_FILE").and_then(|schema| schema.provided("RICH__INNER__URL_FILE"));
     seal_by(by_file.unwrap(), "toml", content).unwrap();
     seal_by(provided().unwrap(), "dotenv", "SMALL=1\nTEXT=\n").unwrap();
-    // It makes an optional struct present, so the other values of the struct are required.
+    // A provided variable makes an optional struct present, so the other values of the struct are required.
     let error =
         seal_by(provided().unwrap().provided("RICH__MAYBE__POOL").unwrap(), "toml", content).unwrap_err();
     assert_eq!(report(&error).len(), 1, "{error}");

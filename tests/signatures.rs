@@ -161,7 +161,7 @@ fn no_available_signature_makes_a_forged_pair_accepted() {
     // The signed .enc is next to the forger's .key, which has another data key.
     scene.put(&genuine, &key);
     assert_eq!(scene.load(true).unwrap_err().kind(), Kind::DekNotFound);
-    // With the id of the genuine data key, his section unwraps to another key than the header commits to.
+    // The forger's section has the id of the genuine data key. It unwraps to another key than the header commits to.
     let dek = |enc: &[u8]| part(enc, "dek: ").0;
     let renamed = String::from_utf8(key).unwrap().replace(&dek(enc.as_bytes()), &dek(&genuine));
     scene.put(&genuine, renamed);

@@ -25,7 +25,8 @@ struct App {
 
 const ROLE: &str = "qcs::cam::uin/100000000001:roleName/reader";
 
-/// A sealed pair, and the variables of a program that reads it: first only the endpoints and a home directory.
+/// A sealed pair, and the variables of a program that reads it. At first these are the endpoints and the home
+/// directory.
 struct Reader {
     project: TencentProject,
     variables: Vec<(String, String)>,
@@ -58,7 +59,7 @@ impl Reader {
         self.project.project.sandbox.write(relative, text);
     }
 
-    /// Adds a credential that may read.
+    /// Permits the action `Decrypt` for a credential.
     fn known(&self, credential: Credential) -> Credential {
         self.project.kms.add_credential(credential.clone(), &["Decrypt"]);
         credential
@@ -273,7 +274,7 @@ fn without_any_source_the_error_lists_every_place() {
 fn a_pod_exchanges_its_token_unsigned_and_reads_the_file_each_time() {
     let mut reader = Reader::new();
     let pod = reader.known(Credential::fake_temporary());
-    // The credentials are valid for three seconds, and new ones are due after half of the time.
+    // The credentials are valid for three seconds. envconf fetches new ones after half of this time.
     let sts = sts(&pod, 3);
     reader.set("ENVCONF_TENCENT_STS_ENDPOINT", &sts.url());
     reader.write("token", "  eyJ.first.sig\n\n");
@@ -370,7 +371,7 @@ fn sts_errors_name_the_action_the_code_and_a_hint() {
 }
 
 #[test]
-fn a_machine_gives_credentials_of_its_role() {
+fn a_machine_gets_credentials_from_its_metadata_service() {
     let mut reader = Reader::new();
     let machine = reader.known(Credential::fake_temporary());
     let metadata = metadata(&machine, 7200);
@@ -389,7 +390,7 @@ fn a_machine_gives_credentials_of_its_role() {
 }
 
 #[test]
-fn nonsense_of_a_metadata_service_is_an_error() {
+fn invalid_replies_of_a_metadata_service_are_errors() {
     for (role, reply, says) in [
         ("../x", json!({}), "no role name"),
         ("<html>", json!({}), "no role name"),

@@ -166,7 +166,7 @@ fn a_service_that_recovers_within_the_deadline_is_used() {
 }
 
 #[test]
-fn a_load_does_not_wait_long_if_it_can_try_another_key() {
+fn each_key_is_retried_within_its_share_of_the_deadline() {
     let project = tencent();
     let other: KeyRef =
         format!("tencent:ap-shanghai:{}", project.kms.create_key("ap-shanghai")).parse().unwrap();
@@ -214,7 +214,7 @@ fn permanent_errors_are_not_retried() {
 }
 
 #[test]
-fn a_load_waits_as_long_as_the_gateway_asks() {
+fn a_load_retries_if_the_gateway_rejects_too_many_requests() {
     let project = tencent();
     for _ in 0..4 {
         project.kms.next(Reply::Status(429));

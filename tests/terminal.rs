@@ -14,7 +14,7 @@ use envconf_test_support::Sandbox;
 const ENVCONF: &str = env!("CARGO_BIN_EXE_envconf");
 const KEY: &str = "envconf-local-v1:f7e831f2fdbdab2e:q50ObQQ6NyIt9GmJdAlw2CLnLTpfGa/Hm+w2Myz0vXc=";
 
-/// Clears the screen, sets the title, turns the text around, moves the cursor by C1, and hides.
+/// A name that clears the screen, sets the title, reverses the text, moves the cursor, and has invisible characters.
 const HOSTILE: &str = "a\u{1b}[2J\u{1b}]0;t\u{7}\u{202e}b\u{9b}1A\u{200b}\u{2066}c\u{7f}";
 
 fn sandbox() -> Sandbox {

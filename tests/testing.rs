@@ -84,7 +84,7 @@ fn the_service_fails_as_set_and_counts_requests() {
 }
 
 #[test]
-fn its_wrapped_keys_are_bound_to_name_environment_and_service() {
+fn wrapped_keys_of_the_service_are_bound_to_name_and_environment() {
     let dir = tempfile::tempdir().unwrap();
     let (kms, other) = (MemoryKms::new(), MemoryKms::new());
     testing::seal::<Config>(dir.path(), "prod", ContentType::Toml, b"token = 'x'", &kms).unwrap();

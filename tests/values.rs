@@ -147,7 +147,7 @@ fn content_in_utf16_is_rejected_as_utf16() {
     // Raw content can be anything.
     assert_eq!(project.run(&["seal", "app.env", "--type", "raw", "-r", "local"]).status.code(), Some(0));
     assert_eq!(project.run(&["open", "app"]).stdout, project.sandbox.read("app.env"));
-    // These texts only look like UTF-16.
+    // Short and non-ASCII texts are not mistaken for UTF-16.
     for text in ["", "a", "ab", "\u{80}x", "日本"] {
         assert_eq!(check_text(text.as_bytes(), "x").unwrap(), text);
         check_content(format!("# {text}").as_bytes(), ContentType::Toml).unwrap();
@@ -155,7 +155,7 @@ fn content_in_utf16_is_rejected_as_utf16() {
 }
 
 #[test]
-fn a_changed_plain_file_is_kept_and_a_byte_order_mark_is_ignored() {
+fn a_byte_order_mark_is_removed_and_the_plain_file_is_deleted() {
     let project = Project::new();
     project.sandbox.write("app.toml", "\u{feff}a = 1\n");
     let said = text(&project.run(&["seal", "app.toml", "-r", "local", "--rm"]).stderr);
@@ -292,7 +292,7 @@ fn a_value_too_large_for_a_variable_is_named() {
     assert!(said.contains("--file"), "{said}");
 }
 
-/// The directories of `exec --file-name`.
+/// Returns the directory that contains a file of `exec --file-name`.
 #[cfg(target_os = "linux")]
 fn directory_of(file: &str) -> PathBuf {
     Path::new(file.trim_end()).parent().unwrap().to_owned()

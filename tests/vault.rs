@@ -75,14 +75,14 @@ fn refused(error: &Error, says: &str) {
 }
 
 #[test]
-fn every_aead_key_keeps_the_contract() {
+fn every_aead_key_passes_the_contract() {
     let server = &*SHARED;
     let services = with_token(server, ROOT);
     for kind in ["aes256-gcm96", "aes128-gcm96", "chacha20-poly1305", "xchacha20-poly1305"] {
         let keys = ["a", "b"].map(|name| make_key(server, &format!("{kind}-{name}"), &json!({"type": kind})));
         contract(&services, &keys[0].parse().unwrap(), &keys[1].parse().unwrap()).unwrap();
     }
-    // Convergent and exportable keys work, too, though they are weaker.
+    // An exportable key works, too, and so does a mount whose path has several parts.
     server.ok("POST", "sys/mounts/deep/path/transit", &json!({"type": "transit"}));
     server.ok("POST", "deep/path/transit/keys/a", &json!({"exportable": true}));
     let (deep, app) = ("vault:-:deep/path/transit/a", "vault:-:transit/app");
@@ -195,7 +195,7 @@ fn a_secret_id_for_one_use_is_enough_for_a_long_process() {
     assert!(count("/v1/auth/token/renew-self") >= 2);
 }
 
-/// A key service in memory whose server is unavailable.
+/// A key service in memory. After the first unwrap, it does not answer within the deadline.
 #[derive(Clone)]
 struct Away(Arc<Mutex<Vec<Instant>>>);
 
@@ -736,7 +736,7 @@ fn a_token_of_ci_logs_in_by_jwt() {
 #[test]
 fn a_pod_logs_in_by_its_service_account() {
     let server = &*SHARED;
-    // The server returns the token review of Kubernetes.
+    // This server answers token reviews like Kubernetes.
     let reviewer = Http::start(|request| {
         let given = request.json()["spec"]["token"].as_str().unwrap_or_default().to_owned();
         let known = given.contains('.') && !given.ends_with("revoked");
@@ -795,7 +795,7 @@ fn a_pod_logs_in_by_its_service_account() {
 }
 
 #[test]
-fn a_token_of_two_seconds_is_renewed_before_the_next_request() {
+fn a_token_of_two_seconds_is_replaced_before_the_next_request() {
     let server = &*SHARED;
     server.ok("POST", "sys/auth/brief", &json!({"type": "approle"}));
     let policy = server.policy("", &[("transit/decrypt/app", "update")]);

@@ -20,19 +20,19 @@ static SERVER: LazyLock<OpenBao> = LazyLock::new(|| OpenBao::start(env!("CARGO_T
 /// The result of a command.
 struct Ran {
     code: i32,
-    told: String,
-    said: String,
+    stdout: String,
+    stderr: String,
 }
 
 impl Ran {
     fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code().unwrap(), told: text(output.stdout), said: text(output.stderr) }
+        Self { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
     fn ok(self) -> String {
-        assert_eq!(self.code, 0, "{}{}", self.told, self.said);
-        self.told
+        assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
+        self.stdout
     }
 
     fn json(self) -> Value {
@@ -40,8 +40,8 @@ impl Ran {
     }
 
     fn fails(&self, code: i32, says: &str) {
-        assert_eq!(self.code, code, "{}{}", self.told, self.said);
-        let text = format!("{}{}", self.told, self.said);
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+        let text = format!("{}{}", self.stdout, self.stderr);
         assert!(text.contains(says), "{says} is not in: {text}");
         assert!(!text.contains(ROOT), "{text}");
     }
@@ -76,14 +76,19 @@ fn the_story_of_the_moving_team_runs() {
         .output()
         .unwrap();
     let ran = Ran::of(output);
-    assert_eq!(ran.code, 0, "{}{}", ran.told, ran.said);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     for line in ["the service has a pool of 10", "the local key was rejected with exit code 34"] {
-        assert!(ran.told.lines().any(|other| other == line), "no line `{line}`:\n{}{}", ran.told, ran.said);
+        assert!(
+            ran.stdout.lines().any(|other| other == line),
+            "no line `{line}`:\n{}{}",
+            ran.stdout,
+            ran.stderr
+        );
     }
-    assert!(ran.told.contains("decrypt is granted"), "{}", ran.told);
+    assert!(ran.stdout.contains("decrypt is granted"), "{}", ran.stdout);
     for secret in ["token-one", "token-two", "envconf-local-v1", ROOT] {
-        let shown = ran.told.contains(secret) || ran.said.contains(secret);
-        assert!(!shown, "{secret} is shown:\n{}{}", ran.told, ran.said);
+        let shown = ran.stdout.contains(secret) || ran.stderr.contains(secret);
+        assert!(!shown, "{secret} is shown:\n{}{}", ran.stdout, ran.stderr);
     }
     assert!(
         PAGE.contains(&format!("```sh\n{SCRIPT}```\n")),
@@ -114,7 +119,7 @@ fn keys_of_transit_are_made_listed_described_and_rotated() {
     assert_eq!(run(&["keys", "rotation", key, "--every", "1", "--json"]).json()["rotates"], true);
     let period = SERVER.ok("GET", "vaulted/transit/keys/app", &Value::Null);
     assert_eq!(period["data"]["auto_rotate_period"], 86_400);
-    // A second key of that name would be the existing one.
+    // A second key with this name is an error, because the server would return the existing one.
     run(&["keys", "create", place, "--alias", "app"]).fails(42, "a key with this name exists already");
     for bad in ["a/b", "..", "a b", "a?b", "\u{e9}"] {
         let ran = run(&["keys", "create", place, "--alias", bad]);
@@ -122,7 +127,7 @@ fn keys_of_transit_are_made_listed_described_and_rotated() {
         ran.fails(ran.code, "invalid name of a key");
     }
     run(&["keys", "create", place, "--alias", "x", "--description", "d"]).fails(40, "no description");
-    // Other kinds are listed on request.
+    // `--all` also lists keys that cannot wrap.
     for (name, parameters) in [
         ("rsa", json!({"type": "rsa-2048"})),
         ("derived", json!({"derived": true})),
@@ -172,9 +177,9 @@ fn an_error_names_the_missing_rights_of_a_token() {
     ] {
         let ran = envconf_as(&nothing, &sandbox, arguments);
         ran.fails(42, right);
-        assert!(ran.said.contains("permission denied") && !ran.said.contains(&nothing), "{}", ran.said);
+        assert!(ran.stderr.contains("permission denied") && !ran.stderr.contains(&nothing), "{}", ran.stderr);
     }
-    // A token that may make keys but not read them gets no error for an existing key.
+    // A token that may make keys but not read them can make a key.
     let maker = SERVER.token(&[("transit/keys/+", "create,update")], "1h");
     assert_eq!(
         envconf_as(&maker, &sandbox, &["keys", "create", "vault:-:transit", "--alias", "by-maker"]).ok(),
@@ -211,7 +216,7 @@ fn init_accepts_a_key_of_transit() {
     shell.env("VAULT_ADDR", SERVER.url()).env("VAULT_TOKEN", ROOT);
     let told = Ran::of(shell.output().unwrap()).ok();
     assert!(told.contains("encrypt is granted") && told.contains("pool_size = 10"), "{told}");
-    // A second run changes nothing. Another key is not in the rules.
+    // A second run changes nothing. A key that is not in the rules is an error.
     let again = envconf(&sandbox, &["init", "-r", key, "--json"]).json();
     assert_eq!(again["made"], json!([]));
     envconf(&sandbox, &["init", "-r", "vault:-:transit/other"]).fails(2, "init does not change rules");

@@ -17,7 +17,7 @@ use envconf::{ContentType, EncryptedConfig, ExposeSecret, KeyServices, Kind, Loc
 
 const LONG: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-/// A time in which a wrong watch with `hasty` options would do something wrong.
+/// Time in which a watch with `hasty` options reacts to a change.
 const A_WHILE: Duration = Duration::from_millis(700);
 
 #[derive(EncryptedConfig)]
@@ -107,7 +107,7 @@ fn plain_layers_and_files_of_values_are_followed() {
     let project = Project::toml("n = 1\n");
     let token = project.sandbox.write("run/token", "first\n");
     let watch = watch(&project, &[("APP__TOKEN_FILE", token.to_str().unwrap())], notified());
-    eventually("notice is given", || watch.status().by_notices());
+    eventually("the watch receives notices", || watch.status().by_notices());
     assert_eq!(watch.current().token.expose_secret(), "first");
     project.sandbox.write("config/app.defaults.toml", "workers = 2\n");
     assert_eq!(watch.wait(LONG).unwrap().workers, 2);
@@ -115,7 +115,7 @@ fn plain_layers_and_files_of_values_are_followed() {
     fs::rename(project.sandbox.path("run/next"), &token).unwrap();
     assert_eq!(watch.wait(LONG).unwrap().token.expose_secret(), "second");
     project.sandbox.write("config/app.defaults.toml", "workers = 100\n");
-    eventually("the whole is judged", || watch.status().refusals() == 1);
+    eventually("the configuration is rejected", || watch.status().refusals() == 1);
     assert_eq!(watch.current().workers, 2);
     fs::remove_file(project.sandbox.path("config/app.defaults.toml")).unwrap();
     assert_eq!(watch.wait(LONG).unwrap().workers, 1);
@@ -163,12 +163,14 @@ fn a_watch_waits_for_a_deleted_directory() {
     let watch = watch(&project, &[], WatchOptions::new().debounce(Duration::from_millis(50)));
     eventually("notice is given", || watch.status().by_notices());
     fs::rename(&config, &away).unwrap();
-    eventually("no notice is to be had of it", || !watch.status().by_notices());
+    eventually("the watch receives no notices of the directory", || !watch.status().by_notices());
     assert_eq!(watch.current().n, 1);
     fs::rename(&away, &config).unwrap();
     seal(&project, "n = 2\n");
     assert_eq!(watch.wait(LONG).unwrap().n, 2);
-    eventually("and again", || watch.status().by_notices() && watch.status().is_current());
+    eventually("the watch receives notices again", || {
+        watch.status().by_notices() && watch.status().is_current()
+    });
 }
 
 #[test]
@@ -205,7 +207,7 @@ fn a_reader_and_a_watch_never_fail_during_seals() {
             (loaded, watched) = (now, followed);
         }
     });
-    eventually("the watch ends at the last", || watch.current().n == 30);
+    eventually("the watch loads the last version", || watch.current().n == 30);
     assert_eq!(*told.lock().unwrap(), [""; 0]);
     assert_eq!((watch.status().generation(), watch.status().refusals()), (31, 0));
 }
@@ -315,7 +317,7 @@ async fn each_handle_returns_each_change_once() {
     let later = first.clone();
     assert!(
         poll(std::pin::pin!(later.changed())).is_pending(),
-        "a clone has returned the versions of its original"
+        "a clone must not return a version that its original has returned"
     );
     let waits = tokio::task::spawn_blocking(move || later.wait(LONG).unwrap().n);
     seal(&project, "n = 3\n");

@@ -15,7 +15,7 @@ use envconf_test_support::Reply;
 
 const LONG: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-/// A time in which a wrong watch would do something wrong.
+/// Time in which a watch reacts to a change or a signal.
 const A_WHILE: Duration = Duration::from_millis(700);
 
 #[derive(EncryptedConfig)]
@@ -68,7 +68,7 @@ fn sighup_makes_the_watch_check_if_enabled() {
     };
     std::thread::sleep(A_WHILE); // the watch checks once at its start
     again("n = 2\n");
-    assert!(watch.wait(A_WHILE).is_none(), "nobody looks");
+    assert!(watch.wait(A_WHILE).is_none(), "without a signal, the watch must not check");
     let asked = project.kms.requests().len();
     hang_up();
     assert_eq!(watch.wait(LONG).unwrap().n, 2);

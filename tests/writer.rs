@@ -171,7 +171,7 @@ fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Attack 1: a committed local key is not adopted, in any directory.
+/// A committed local key is not adopted, in any directory.
 #[test]
 fn a_committed_local_key_is_not_adopted() {
     for path in ["config/.envconf/local-key", ".envconf/local-key", "keys/0123456789abcdef"] {
@@ -230,7 +230,7 @@ fn a_key_of_one_project_is_not_trusted_in_another() {
     });
 }
 
-/// Attack 2: the work tree contains no key, so no commit publishes or replaces one.
+/// The work tree contains no key, so no commit publishes or replaces one.
 #[test]
 fn a_commit_can_neither_publish_nor_replace_the_developers_key() {
     Team::each(|team| {
@@ -251,7 +251,7 @@ fn a_commit_can_neither_publish_nor_replace_the_developers_key() {
     });
 }
 
-/// Attack 3: a first seal asks before it uses the recipients of the rules.
+/// A first seal asks before it uses the recipients of the rules.
 #[test]
 fn the_first_seal_asks_about_recipients_of_the_rules() {
     Team::each(|team| {
@@ -264,7 +264,7 @@ fn the_first_seal_asks_about_recipients_of_the_rules() {
         team.push_and_pull();
         let said = team.refused("seal config/app.toml", 61);
         assert!(said.contains(&evil), "{said}");
-        // No key and no key service is used before the question, so a broken one is not reported.
+        // No key is used before the question, so `ENVCONF_KEY_CMD` does not run.
         let before = team.files();
         let output = team.shell(
             "dev",
@@ -286,7 +286,7 @@ fn the_first_seal_asks_about_recipients_of_the_rules() {
 
 /// The rules of a writer cannot add recipients to a pair, and cannot show more of the pair.
 #[test]
-fn rules_add_no_recipient_and_show_nothing_without_a_yes() {
+fn rules_add_no_recipient_and_no_outline_without_a_confirmation() {
     Team::each(|team| {
         let evil = team.evil_key.key_ref().to_string();
         let rule = |more: &str| format!("[[rule]]\nfiles = \"**\"\nrecipients = [\"local\"{more}]\n");
@@ -307,7 +307,7 @@ fn rules_add_no_recipient_and_show_nothing_without_a_yes() {
     });
 }
 
-/// Attack 3: rules that another user can write are rejected.
+/// Rules that another user can write are rejected.
 #[test]
 fn rules_that_others_can_write_are_rejected() {
     let sandbox = Sandbox::new();
@@ -422,7 +422,7 @@ fn a_restored_older_pair_makes_no_recipient_trusted() {
     });
 }
 
-/// The last generation of a deleted pair is remembered: the next seal has a higher one.
+/// envconf remembers the last generation of a deleted pair. The next seal has a higher one.
 #[test]
 fn a_deleted_pair_does_not_lower_the_generation() {
     let team = Team::new("022", false);
@@ -432,7 +432,7 @@ fn a_deleted_pair_does_not_lower_the_generation() {
     assert!(text(&output).contains("\"generation\":3"), "{}", text(&output));
 }
 
-/// Attack 5: a plain file that git tracks is not sealed.
+/// A plain file that git tracks is not sealed.
 #[test]
 fn a_plain_file_that_git_tracks_is_rejected() {
     Team::each(|team| {

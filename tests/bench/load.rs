@@ -55,7 +55,7 @@ pub(crate) fn run() {
     for (name, phase) in phases {
         race.compare(name, phase, "load, local key given", |t| t[0], Aim::None);
     }
-    for (name, ours) in [("load, local key given", 0), ("load, local key found, process's own", 1)] {
+    for (name, ours) in [("load, local key given", 0), ("load, local key from the key store", 1)] {
         race.compare(name, |t| t[ours], "read, toml::from_str", |t| t[2], Aim::Within(2.0));
         race.compare(name, |t| t[ours], "figment", |t| t[3], Aim::Faster);
         race.compare(name, |t| t[ours], "config-rs", |t| t[4], Aim::Faster);

@@ -6,7 +6,7 @@
 //! If an aim is not met, the benchmark prints it and does not fail.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark ends by panicking")]
-#![allow(clippy::print_stdout, reason = "its table is its result")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints a table")]
 
 mod command;
 #[allow(dead_code, reason = "the fields are loaded and never read")]

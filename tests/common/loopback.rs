@@ -116,7 +116,7 @@ impl Proxy {
     }
 }
 
-/// Returns the time in this number of seconds, as a Unix timestamp.
+/// Returns the Unix timestamp that is this number of seconds from now.
 pub fn in_seconds(seconds: u64) -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds
 }
@@ -158,7 +158,7 @@ fn send(stream: &mut TcpStream, answer: &Answer) {
         None => drop(stream.write_all(&answer.bytes)),
         Some(pace) => {
             for byte in &answer.bytes {
-                // The client closed the connection, which such a test expects.
+                // A slow answer can exceed the deadline of the client. The client then closes the connection.
                 if stream.write_all(&[*byte]).is_err() {
                     return;
                 }

@@ -27,7 +27,7 @@ pub enum Script {
     Status(u16, String),
     /// These bytes, and the end of the connection.
     Raw(Vec<u8>),
-    /// The first half of the server's answer.
+    /// The server's answer without its last 20 bytes.
     Cut,
     /// The end of the connection without an answer.
     Close,
@@ -81,7 +81,7 @@ impl Scripted {
         Self { http, script }
     }
 
-    /// Answers the next request with this script. Several calls answer as many requests, in their order.
+    /// Answers the next request with this script. Each further call is for the request after it.
     pub fn next(&self, script: Script) {
         self.script.lock().unwrap().push_back(script);
     }
@@ -205,7 +205,7 @@ impl Wire<'_> {
         assert!(started.elapsed() < Duration::from_secs(10));
 
         for (at, reply) in self.canaries.iter().enumerate() {
-            // More replies than requests can be sent within this deadline.
+            // envconf sends fewer than 100 requests within this deadline.
             let (result, _) = case(&vec![reply.clone(); 100], &hasty);
             let error = result.unwrap_err();
             let shown = format!("{error} {error:?} {:?}", std::error::Error::source(&error));

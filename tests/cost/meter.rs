@@ -50,7 +50,7 @@ unsafe impl GlobalAlloc for Counting {
 /// The cost of one run.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
-    /// Maximum number of bytes in use at the same time, minus those at the begin.
+    /// Maximum number of bytes in use at the same time, minus those in use at the start.
     pub peak: usize,
     /// Bytes of all blocks that were allocated.
     pub allocated: usize,
@@ -64,7 +64,7 @@ pub fn alone() -> MutexGuard<'static, ()> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `operation` and returns what it cost.
+/// Runs `operation` and returns its cost.
 pub fn cost(operation: impl FnOnce()) -> Cost {
     let before = NOW.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);

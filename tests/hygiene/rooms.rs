@@ -172,7 +172,7 @@ impl Tree {
         for import in &imports {
             let Some(from) = import.from.first() else { continue };
             let Some(to) = self.resolve(&import.to, &root_names) else {
-                problems.push(import.problem("leads to no room"));
+                problems.push(import.problem("is in no room of rooms.toml"));
                 continue;
             };
             let (Some(user), Some(used)) = (self.rank(from), self.rank(&to[0])) else { continue };
@@ -189,7 +189,9 @@ impl Tree {
                 continue;
             }
             if user == used && self.rooms[user].separate && there != *from && here != *from {
-                problems.push(import.problem("leads to a neighbour in a room whose files are separate"));
+                problems.push(import.problem(
+                    "is another file of this room, and files of this room must not import each other",
+                ));
             }
             edges.entry(here).or_default().insert(there);
         }
@@ -204,12 +206,13 @@ impl Tree {
             modules.iter().filter_map(|(_, path)| path.first()).map(String::as_str).collect();
         let missing =
             found.difference(&listed).map(|name| format!("{}/{name}: is not in rooms.toml", self.source));
-        let gone =
-            listed.difference(&found).map(|name| format!("{}/{name}: is in rooms.toml only", self.source));
+        let gone = listed
+            .difference(&found)
+            .map(|name| format!("{}/{name}: is in rooms.toml and does not exist", self.source));
         missing.chain(gone).collect()
     }
 
-    /// Returns the modules of `path`, beginning with a room. Follows the names in the crate's root.
+    /// Returns `path`, or the path behind a name that the crate's root re-exports. The result begins with a room.
     fn resolve(&self, path: &[String], root_names: &BTreeMap<String, Vec<String>>) -> Option<Vec<String>> {
         let first = path.first()?;
         if self.rank(first).is_some() {
@@ -218,8 +221,8 @@ impl Tree {
         root_names.get(first).filter(|to| to.first().is_some_and(|room| self.rank(room).is_some())).cloned()
     }
 
-    /// Returns the node of a path in the search for circles: a room, or in a tree with `files` a module directly below
-    /// it.
+    /// Returns the node of a path in the graph of imports: its room. In a tree with `files`, it is the module directly
+    /// below the room.
     fn node(&self, path: &[String], known: &BTreeSet<&[String]>) -> String {
         let depth = if self.files && path.len() > 1 && known.contains(&path[..2]) { 2 } else { 1 };
         path[..depth].join("::")
@@ -255,7 +258,7 @@ fn circles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
         // Report each circle once, at its first node.
         if back.len() > 1 && back.iter().all(|to| **to >= node) {
             let names: Vec<_> = back.iter().map(|to| to.as_str()).collect();
-            problems.push(format!("circle: {}", names.join(", ")));
+            problems.push(format!("import cycle: {}", names.join(", ")));
         }
     }
     problems
@@ -454,7 +457,7 @@ fn is_path(tokens: &[TokenTree]) -> bool {
     matches!(tokens, [first, second, ..] if is_punct(first, ':') && is_punct(second, ':'))
 }
 
-/// Returns the number of tokens in the path at the begin.
+/// Returns the number of tokens of the path at the start of `tokens`.
 fn path_length(tokens: &[TokenTree]) -> usize {
     let mut length = 1;
     while is_path(&tokens[length..]) {

@@ -1,4 +1,4 @@
-"""Checks a schema against its draft, then each instance against the schema: one word per line."""
+"""Checks a schema against its draft. Prints `valid` or `invalid` for each instance, one per line."""
 
 import ipaddress
 import json

@@ -5,9 +5,9 @@ Reads one order per line and writes one answer per line, until its input ends:
     {"guide": "2019", "source": "app.toml", "key_file": "a.key", "data_file": "a.conf", "spec": "AES_256", "key": "decoded"}
     {}  or  {"error": "ValueError"}
 
-`guide` is 2019, 2020 or small. `key` says what serves as the AES key: decoded, text, first-32, first-16. `encoding` is
-that of the machine (2019 reads text). `pad` is what is appended. The key service is found as in tencent_sdk.py, with
-KEY_ID beside it.
+`guide` is 2019, 2020 or small. `key` selects the form of the AES key: decoded, text, first-32 or first-16. `encoding` is
+the encoding of the machine, which the guide of 2019 uses to read text. `pad` is the padding. The environment variables
+are those of tencent_sdk.py, and KEY_ID.
 """
 
 import base64
@@ -58,7 +58,7 @@ def guide_of_2019(kms, order):
 def guide_of_2020(kms, order):
     plaintext, blob = generate_data_key(kms, order["spec"])
     with open(order["source"], "rb") as file:
-        text = file.read()  # what Python 2 calls a string
+        text = file.read()  # a string of Python 2 contains bytes
     padded = add_to_16(text, order["pad"].encode("ascii"))
     encrypted = AES.new(aes_key(plaintext, order["key"]), AES.MODE_ECB).encrypt(padded)
     # The guide prints both, and its reader copies them.
@@ -87,7 +87,7 @@ def main():
         try:
             GUIDES[order["guide"]](kms, order)
             answer = {}
-        except ValueError as error:  # what AES gives for a wrong length of key or text
+        except ValueError as error:  # AES raises this error for a wrong length of the key or text
             answer = {"error": type(error).__name__}
         print(json.dumps(answer), flush=True)
 

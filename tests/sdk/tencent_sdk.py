@@ -5,7 +5,7 @@ Reads one call per line and writes one answer per line, until its input ends:
     {"action": "Decrypt", "parameters": {"CiphertextBlob": "..."}}
     {"ok": {"KeyId": "...", "Plaintext": "...", "RequestId": "..."}}  or  {"error": "AuthFailure.SignatureFailure"}
 
-Everything else comes from the environment, so that no secret shows in a list of processes:
+The settings are environment variables, so that a list of processes shows no secret:
 TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN (optional), ENVCONF_TENCENT_ENDPOINT,
 ENVCONF_CA_FILE (optional), TENCENTCLOUD_REGION, REQUEST_METHOD (POST or GET), UNSIGNED_PAYLOAD (optional).
 """

@@ -1,8 +1,9 @@
 """Runs a command on a new terminal: `terminal.py ANSWER COMMAND ARGUMENT…`.
 
-Types ANSWER and a line feed at the first question, prints what the terminal showed, and ends with the command's status.
-A question ends in `[y/N] `, or in what the variable QUESTION says. The answer `^C` is that key. With QUESTION the last
-line says whether the terminal shows what is typed. The terminal has as many columns as COLUMNS_OF_TERMINAL says.
+Types ANSWER and a line feed at the first question, prints the output of the terminal, and exits with the status of the
+command. A question contains `[y/N] `, or the text of the environment variable QUESTION. The answer `^C` is Ctrl-C. With
+QUESTION, the output ends with `echo on` or `echo off`: the state of the terminal at the end. COLUMNS_OF_TERMINAL sets
+the number of columns.
 """
 
 import fcntl
@@ -29,14 +30,14 @@ def main():
     while True:
         try:
             read = os.read(terminal, 4096)
-        except OSError:  # how Linux says that the other side has closed
+        except OSError:  # the other side has closed the terminal
             break
         if not read:
             break
         shown += read
         if (question or "[y/N] ").encode() in shown and not asked:
             asked = True
-            time.sleep(0.3)  # whoever has asked begins to listen
+            time.sleep(0.3)  # wait until the command reads its input
             os.write(terminal, typed)
     _, status = os.waitpid(child, 0)
     if question:

@@ -89,8 +89,8 @@ impl Process {
 }
 
 impl Fleet {
-    /// Returns the minimum time in seconds in which the quota allows all calls, from the time at which the service is
-    /// available. The processes need one second to start.
+    /// Returns the minimum time until the quota has allowed all calls, in seconds from the first start. It includes the
+    /// time in which the service is away. It is at least the second in which the processes start.
     pub fn bound(&self) -> f64 {
         let quota = f64::from(self.processes) / f64::from(self.quota);
         (self.away.as_secs_f64() + quota).max(STARTS_WITHIN)

@@ -30,7 +30,8 @@ fn every_fleet_is_up_in_time_with_every_seed_and_limiter() {
 }
 
 /// The fleet is slightly larger than the quota of the first second. A process that starts at the end of that second
-/// waits at most 0.43 of its deadline of 1 s, and a quarter of the bound is less.
+/// waits at most 0.43 s. This is more than a quarter of the bound, so the usual limit of 1.25 times the bound is too
+/// low.
 #[test]
 fn a_fleet_slightly_above_the_quota_starts_half_a_second_after_the_bound() {
     for processes in [301, 310, 325, 349] {

@@ -29,13 +29,13 @@ pub struct Renamed {
     /// A list of structs.
     #[envconf(nested, default)]
     pub list: Vec<Generic<u8>>,
-    /// One of several.
+    /// An enum.
     #[envconf(nested)]
     pub store: Store,
-    /// The name of one of several.
+    /// An enum without fields.
     #[envconf(default = Level::Low, merge = "replace")]
     pub level: Level,
-    /// Nothing that is loaded.
+    /// A field that is not loaded.
     #[envconf(skip)]
     pub skipped: Vec<u8>,
 }

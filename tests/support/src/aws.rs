@@ -1,4 +1,4 @@
-//! Simulated AWS servers, and AWS's own SDK. They come from PyPI, use one loopback port each, and end by process id.
+//! Simulated AWS servers, and AWS's own SDK. They are packages of PyPI. Each process ends when its handle is dropped.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -41,7 +41,7 @@ pub struct AwsServer {
 }
 
 impl AwsServer {
-    /// Starts moto. It checks everything except key states, clock and rights.
+    /// Starts moto. It checks signatures and permissions only after `reset-auth`, and never key states or the clock.
     ///
     /// # Panics
     ///
@@ -81,7 +81,7 @@ impl AwsServer {
     }
 
     fn start(command: impl Fn(u16, &Sandbox) -> Command) -> Self {
-        // Another process may take the port before the server does. Then another port is tried.
+        // Another process may take the port before the server does. Then try another port.
         for _ in 0..5 {
             let sandbox = Sandbox::new();
             let port = free_port();

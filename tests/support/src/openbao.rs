@@ -40,7 +40,7 @@ impl OpenBao {
         Self::start_with(target, false)
     }
 
-    /// Like `start`, with TLS and a new root certificate.
+    /// Like `start`, with TLS and a new root certificate. The server has no transit engine and no key.
     pub fn start_tls(target: impl AsRef<Path>) -> Self {
         Self::start_with(target, true)
     }
@@ -58,7 +58,7 @@ impl OpenBao {
                 return server;
             }
         }
-        panic!("OpenBao did not come up");
+        panic!("OpenBao did not start");
     }
 
     fn try_start(program: &Path, tls: bool) -> Option<Self> {
@@ -168,7 +168,7 @@ impl OpenBao {
         answer
     }
 
-    /// Returns a token for this time, with a policy of these paths and their capabilities.
+    /// Returns a token that is valid for this time, with a policy of these paths and their capabilities.
     pub fn token(&self, rules: &[(&str, &str)], ttl: &str) -> String {
         let name = self.policy("", rules);
         let answer = self.ok(

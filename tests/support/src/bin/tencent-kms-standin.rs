@@ -9,7 +9,7 @@ use envconf_test_support::{Credential, StandIn};
 
 const USAGE: &str = "usage: tencent-kms-standin [--port N]
 
-Runs until it is killed. Keys live in memory only: what they sealed, nobody opens afterwards.";
+Runs until it is killed. Its keys are only in memory. Pairs sealed for them cannot be opened after a restart.";
 
 fn main() -> io::Result<ExitCode> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -32,7 +32,7 @@ fn main() -> io::Result<ExitCode> {
     let mut out = io::stdout().lock();
     writeln!(
         out,
-        "# A STAND-IN, NOT A KEY SERVICE. Everybody knows its credential. Seal nothing with it that matters."
+        "# A STAND-IN, NOT A KEY SERVICE. Everybody knows its credential. Do not seal real secrets with it."
     )?;
     writeln!(out, "# key: tencent:{REGION}:{}", kms.key_id())?;
     for (name, value) in kms.variables() {

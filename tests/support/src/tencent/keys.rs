@@ -83,7 +83,7 @@ impl Keys {
         id
     }
 
-    /// Gives a key another name.
+    /// Sets the alias of a key.
     pub(super) fn set_alias(&mut self, region: &str, id: &str, alias: &str) {
         let key = self.named_mut(region, id).expect("the region has this key");
         key.alias = alias.to_owned();

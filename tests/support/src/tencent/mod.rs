@@ -157,7 +157,7 @@ impl StandIn {
         self.shared.lock().keys.create(region)
     }
 
-    /// Gives a key another alias, as if it had been moved from another key.
+    /// Sets the alias of a key, without a check that the alias is unique.
     ///
     /// # Panics
     ///

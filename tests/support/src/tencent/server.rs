@@ -138,7 +138,7 @@ async fn respond(
     Ok(response)
 }
 
-/// Reads a complete request. Returns `None` if its end is too late.
+/// Reads a complete request. Returns `None` if the body is too long or incomplete.
 async fn receive(request: hyper::Request<Incoming>) -> io::Result<Option<Request>> {
     let (head, body) = request.into_parts();
     let Ok(body) = timeout(PATIENCE, Limited::new(body, LONGEST_BODY).collect()).await? else {

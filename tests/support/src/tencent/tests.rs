@@ -228,7 +228,7 @@ fn the_state_of_a_key_is_checked() {
 }
 
 #[test]
-fn errors_come_with_status_200_and_in_chinese_unless_asked() {
+fn errors_have_status_200_and_are_in_chinese_by_default() {
     let kms = StandIn::start();
     let mut call = Call::generate(&kms);
     call.credential.secret_key.clear();
