@@ -217,7 +217,7 @@ fn every_value_can_be_changed_by_file_variable_and_program() {
         let by_program = load(CONTENT, &[(variable, text)], &[(path, text)]);
         assert_eq!(read(&by_program), text, "{path} by the program");
         let origin = |gateway: &Loaded<Gateway>| gateway.origin(path).map(ToString::to_string);
-        assert_eq!(origin(&by_variable), Some(format!("variable {variable}")), "{path}");
+        assert_eq!(origin(&by_variable), Some(format!("environment variable {variable}")), "{path}");
         assert_eq!(origin(&by_program).as_deref(), Some("given by the program"), "{path}");
     }
 }

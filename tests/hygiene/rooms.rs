@@ -571,7 +571,7 @@ mod scanner {
         let found = with("bottom.rs", "\nuse crate::Public;");
         assert_eq!(found[0], "src/bottom.rs:2: crate::Public points upward");
         let found = with("bottom.rs", "use crate::Nowhere;");
-        assert_eq!(found[0], "src/bottom.rs:1: crate::Nowhere leads to no room");
+        assert_eq!(found[0], "src/bottom.rs:1: crate::Nowhere is in no room of rooms.toml");
     }
 
     #[test]
@@ -608,11 +608,11 @@ mod scanner {
             ("a/y.rs", "use crate::a::x::X;"),
         ];
         let found = problems(rooms, &files);
-        let neighbour = "leads to a neighbour in a room whose files are separate";
+        let neighbour = "is another file of this room, and files of this room must not import each other";
         let expected = [
             format!("src/a/x.rs:1: crate::a::y::Y {neighbour}"),
             format!("src/a/y.rs:1: crate::a::x::X {neighbour}"),
-            "circle: a::x, a::y".to_owned(),
+            "import cycle: a::x, a::y".to_owned(),
         ];
         assert_eq!(found, expected);
     }
